@@ -1,0 +1,1 @@
+"""The steady regime: streams of requests with rates, no start times."""
