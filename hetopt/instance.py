@@ -1,0 +1,411 @@
+"""The instance: a platform, a workload, limits and an objective as frozen NumPy columns.
+
+Every solver, bound, heuristic and checker sees these columns and nothing else. All quantities
+are SI (s, J, W, B, B/s); every name carries its unit. References between tables are integer
+indices; "one to many" is CSR (``ptr`` of length n + 1 into a flat column).
+
+Sizes used in the docstrings: D devices, P memory pools, L links, R profiles, O options,
+T tasks, N tensors, E edges, J jobs.
+
+Periodic jobs are unrolled before the columns are made (``frames.unroll``), so a solver only ever
+meets jobs that run once (schedule regime) or streams (steady regime).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Strings = NDArray[Any]
+"""A column of text: NumPy's variable-width ``StringDType``, no Python object per row."""
+
+Regime = Literal["schedule", "steady"]
+Routing = Literal["split", "single"]
+
+KINDS = ("cpu", "gpu", "npu", "fpga", "tpu", "dsp", "mcu", "other")
+SCHEDULE_OBJECTIVES = (
+    "energy",
+    "makespan",
+    "cost",
+    "carbon",
+    "tardiness",
+    "peak_power",
+    "accuracy",
+)
+STEADY_OBJECTIVES = ("throughput", "power", "cost", "carbon", "accuracy")
+MAXIMISED = ("throughput", "accuracy")
+NO_MAXIMUM = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """Types of processor, length D; a device stands for ``count`` identical units.
+
+    ``count_max`` is ``NO_MAXIMUM`` (-1) where a range has no upper end (steady regime only).
+    A fixed count has ``count_min == count_max``. ``memory_b`` is inf where unlimited, ``pool`` -1
+    where the device is in no memory pool. ``price_per_s`` is money per second of a unit *had*.
+    ``idle_known`` is False where the source of the figures states no idle power (then
+    ``idle_power_w`` is 0 and option energies are whole energies). ``scope`` says what the power
+    meter covered (wall, board, gpu, ...), empty where not stated.
+    """
+
+    name: Strings
+    kind: Strings
+    count_min: Ints
+    count_max: Ints
+    slots: Ints
+    memory_b: Floats
+    pool: Ints
+    idle_power_w: Floats
+    idle_known: Bools
+    max_utilization: Floats
+    reserved: Floats
+    off_when_unused: Bools
+    exclusive: Bools
+    overlap: Bools
+    price_per_s: Floats
+    scope: Strings
+    preview: Bools
+    source: Strings
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """Memory capacities shared by the units of several devices, length P.
+
+    In a ``zero_copy`` pool a message between any two units of the pool's devices takes no time,
+    no energy and no channel, and makes no copy: the output itself stays held, on the producer's
+    unit, until the last of these consumers ends.
+    """
+
+    name: Strings
+    memory_b: Floats
+    zero_copy: Bools
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """One-way links between devices, length L, in file order; ``both_ways`` is already expanded.
+
+    ``src == dst`` joins the units of one device. ``bandwidth_b_per_s`` may be inf.
+    ``channel_group`` is the index of the group whose channels a hop on this link holds (links of
+    one bus share a group), -1 where there is no contention; ``group_channels[g]`` is the number of
+    hops that group g carries at once. ``per_unit`` (steady) multiplies capacity by units on.
+    """
+
+    src: Ints
+    dst: Ints
+    bandwidth_b_per_s: Floats
+    latency_s: Floats
+    energy_j_per_b: Floats
+    channel_group: Ints
+    group_channels: Ints
+    bus: Strings
+    per_unit: Bools
+
+    def __len__(self) -> int:
+        return len(self.src)
+
+
+@dataclass(frozen=True, slots=True)
+class Profiles:
+    """Named sets of options: options ``ptr[r]`` to ``ptr[r + 1]`` belong to profile r."""
+
+    name: Strings
+    ptr: Ints
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Ways to run a task, length O, grouped by profile.
+
+    ``time_s`` and ``energy_j`` (above idle) are per execution with ``work`` 1. ``memory_b`` is
+    working memory while running. ``weights_key`` indexes (model, variant) pairs, -1 where the
+    option needs no weights; equal keys have equal ``weights_b`` and are resident once per unit.
+    ``accuracy`` and ``latency_s`` are NaN where not stated. (device, label) is unique within a
+    profile.
+    """
+
+    device: Ints
+    label: Strings
+    time_s: Floats
+    energy_j: Floats
+    memory_b: Floats
+    weights_b: Floats
+    weights_key: Ints
+    accuracy: Floats
+    batch: Ints
+    latency_s: Floats
+    estimated: Bools
+    preview: Bools
+    source: Strings
+
+    def __len__(self) -> int:
+        return len(self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """Pieces of work, length T: ``profile`` × ``work``, part of ``job``.
+
+    ``pin_device`` is the only device allowed, -1 where free; ``pin_unit`` the only unit of it,
+    -1 where free. ``forbid_task``/``forbid_device`` are parallel: pairs that are not allowed.
+    """
+
+    name: Strings
+    profile: Ints
+    work: Floats
+    job: Ints
+    pin_device: Ints
+    pin_unit: Ints
+    forbid_task: Ints
+    forbid_device: Ints
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Tensors:
+    """Outputs that travel, length N: one producer and one size each.
+
+    A message with its own bytes and no tensor name is a tensor with exactly one consumer edge, so
+    every message edge has a tensor. ``name`` is empty for those. Edges of one tensor share one
+    transfer and one copy per destination unit. ``staged`` tensors are written once to the
+    instance's host device and read from there once per destination unit.
+    """
+
+    name: Strings
+    producer: Ints
+    bytes_b: Floats
+    staged: Bools
+
+    def __len__(self) -> int:
+        return len(self.producer)
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Directed edges between tasks, length E; ``tensor`` is -1 for pure precedence."""
+
+    src: Ints
+    dst: Ints
+    tensor: Ints
+
+    def __len__(self) -> int:
+        return len(self.src)
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """Graphs of tasks that share times, rate and weight, length J.
+
+    Times are absolute seconds; ``deadline_s``, ``due_s`` and ``latency_slo_s`` are inf where there
+    is none. ``rate_per_s`` is the demanded request rate (steady; NaN in the schedule regime): the
+    given rate, or share × the instance's demand (1 request/s where none is given).
+    ``min_accuracy`` is 0 where there is none.
+    """
+
+    name: Strings
+    release_s: Floats
+    deadline_s: Floats
+    due_s: Floats
+    weight: Floats
+    rate_per_s: Floats
+    latency_slo_s: Floats
+    min_accuracy: Floats
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Placement groups: group g holds tasks ``task[ptr[g]:ptr[g + 1]]``."""
+
+    ptr: Ints
+    task: Ints
+
+    def __len__(self) -> int:
+        return len(self.ptr) - 1
+
+    def __iter__(self) -> Any:
+        for g in range(len(self)):
+            yield self.task[self.ptr[g] : self.ptr[g + 1]]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits and prices of the whole instance.
+
+    ``horizon_s``, ``power_cap_w`` and ``budget_per_s`` (a cap on ``cost``, steady) are inf where
+    there is none. ``energy_price_per_j`` and ``carbon_kg_per_j`` are 0 where not given.
+    ``demand_known`` is False where only shares were given, so that rates mean nothing but their
+    ratios and only throughput can be asked for.
+    """
+
+    horizon_s: float = np.inf
+    power_cap_w: float = np.inf
+    budget_per_s: float = np.inf
+    energy_price_per_j: float = 0.0
+    carbon_kg_per_j: float = 0.0
+    pue: float = 1.0
+    demand_known: bool = True
+
+
+@dataclass(frozen=True)
+class Instance:
+    """Platform, workload, limits and objective of one problem.
+
+    Attributes
+    ----------
+    objective
+        Names in order of priority (lexicographic where more than one).
+    routing
+        Steady regime: ``split`` or ``single``.
+    host
+        Index of the device that staged tensors are written to, -1 where none is named.
+    together, apart
+        Groups of tasks that must share one unit, or must all be on different units.
+    model_keys
+        Names of the weights keys, ``(model, variant)``.
+    """
+
+    name: str
+    regime: Regime
+    devices: Devices
+    pools: Pools
+    links: Links
+    profiles: Profiles
+    options: Options
+    tasks: Tasks
+    tensors: Tensors
+    edges: Edges
+    jobs: Jobs
+    together: Groups
+    apart: Groups
+    limits: Limits
+    objective: tuple[str, ...]
+    routing: Routing = "split"
+    host: int = -1
+    allow_mixed_scopes: bool = False
+    model_keys: tuple[tuple[str, str], ...] = ()
+    currency: str = ""
+    description: str = field(default="", compare=False)
+
+    @classmethod
+    def from_frames(
+        cls, frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any] | None = None
+    ) -> Instance:
+        """Build an instance from pandas tables; see :func:`hetopt.frames.from_frames`."""
+        from hetopt.frames import from_frames
+
+        return from_frames(frames, settings or {})
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """Return the tables that :meth:`from_frames` takes (periodic jobs stay unrolled)."""
+        from hetopt.frames import to_frames
+
+        return to_frames(self)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings that :meth:`from_frames` takes beside the tables."""
+        from hetopt.frames import to_settings
+
+        return to_settings(self)
+
+    @cached_property
+    def admissible(self) -> tuple[Ints, Ints]:
+        """CSR (ptr of length T + 1, option indices): the options each task may use.
+
+        Pins and forbids are applied; nothing else is. Ordered by option index within a task.
+        """
+        start = self.profiles.ptr[self.tasks.profile]
+        size = self.profiles.ptr[self.tasks.profile + 1] - start
+        ptr = np.concatenate([[0], np.cumsum(size)])
+        task = np.repeat(np.arange(len(self.tasks)), size)
+        option = np.arange(len(task)) - np.repeat(ptr[:-1] - start, size)
+        device = self.options.device[option]
+        pin = self.tasks.pin_device[task]
+        keep = (pin < 0) | (pin == device)
+        if len(self.tasks.forbid_task):
+            wide = len(self.devices)
+            banned = np.unique(self.tasks.forbid_task * wide + self.tasks.forbid_device)
+            keep &= ~np.isin(task * wide + device, banned)
+        if keep.all():
+            return ptr, option
+        kept = np.bincount(task[keep], minlength=len(self.tasks))
+        return np.concatenate([[0], np.cumsum(kept)]), option[keep]
+
+    def task_options(self, task: int) -> Ints:
+        """Option indices that ``task`` may use."""
+        ptr, option = self.admissible
+        return option[ptr[task] : ptr[task + 1]]
+
+    @cached_property
+    def successors(self) -> tuple[Ints, Ints]:
+        """CSR (ptr of length T + 1, edge indices) of the edges that leave each task."""
+        return _group(self.edges.src, len(self.tasks))
+
+    @cached_property
+    def predecessors(self) -> tuple[Ints, Ints]:
+        """CSR (ptr of length T + 1, edge indices) of the edges that enter each task."""
+        return _group(self.edges.dst, len(self.tasks))
+
+    @cached_property
+    def consumers(self) -> tuple[Ints, Ints]:
+        """CSR (ptr of length N + 1, edge indices) of the edges that read each tensor."""
+        message = np.flatnonzero(self.edges.tensor >= 0)
+        ptr, order = _group(self.edges.tensor[message], len(self.tensors))
+        return ptr, message[order]
+
+    @cached_property
+    def job_tasks(self) -> tuple[Ints, Ints]:
+        """CSR (ptr of length J + 1, task indices) of the tasks of each job."""
+        return _group(self.tasks.job, len(self.jobs))
+
+    @cached_property
+    def topological_order(self) -> Ints:
+        """Task indices, every task after all that it waits for; ties by index (length T)."""
+        from hetopt.frames import topological_order
+
+        order, _ = topological_order(len(self.tasks), self.edges.src, self.edges.dst)
+        return order
+
+    def unit_name(self, device: int, unit: int) -> str:
+        """Name of a unit as plans write it: ``npu#0``."""
+        return f"{self.devices.name[device]}#{unit}"
+
+    def with_limits(self, **changes: Any) -> Instance:
+        """Return a copy with some limits changed (SI values)."""
+        return replace(self, limits=replace(self.limits, **changes))
+
+
+def is_maximised(objective: str) -> bool:
+    """Whether more of ``objective`` is better."""
+    return objective in MAXIMISED
+
+
+def _group(keys: Ints, n: int) -> tuple[Ints, Ints]:
+    ptr = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=n))])
+    return ptr.astype(np.int64), np.argsort(keys, kind="stable").astype(np.int64)

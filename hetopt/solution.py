@@ -1,0 +1,162 @@
+"""The solution: plan columns, objective, bound, status and history.
+
+Two plan forms, one per regime, both flat NumPy columns that refer to the instance by index.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from hetopt.constants import GAP_TOLERANCE
+from hetopt.instance import Floats, Ints
+
+Status = Literal["optimal", "feasible", "infeasible", "unknown"]
+Termination = Literal["proved", "gap_limit", "time_limit", "interrupted", "iteration_limit"]
+
+DIRECT, WRITE, READ = 0, 1, 2
+"""Legs of a transfer: straight to the destination unit; a staged tensor's one write to the host;
+its read from the host to one destination unit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hops:
+    """Transfers of a schedule, one row per hop (length H).
+
+    A transfer is the set of rows with one (tensor, leg, dst_device, dst_unit); ``ordinal`` counts
+    its hops from 0 along the path, ``link`` is the link that the hop uses and ``start_s`` when it
+    starts. For the ``WRITE`` leg ``dst_device`` is the host and ``dst_unit`` -1. Messages on one
+    unit or inside a zero-copy pool have no rows.
+    """
+
+    tensor: Ints
+    leg: Ints
+    dst_device: Ints
+    dst_unit: Ints
+    ordinal: Ints
+    link: Ints
+    start_s: Floats
+
+    def __len__(self) -> int:
+        return len(self.tensor)
+
+    @staticmethod
+    def empty() -> Hops:
+        """No transfers at all."""
+        none = np.empty(0, dtype=np.int64)
+        return Hops(none, none, none, none, none, none, np.empty(0, dtype=np.float64))
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulePlan:
+    """A schedule: per task (length T) an option index, a unit of the option's device, a start.
+
+    ``start_s`` is read as the decimal that its ``repr`` prints.
+    """
+
+    option: Ints
+    unit: Ints
+    start_s: Floats
+    hops: Hops
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyPlan:
+    """Rates of routes and units on.
+
+    A route is a row of ``route_job`` and ``rate_per_s`` (length K). Its tasks are the rows
+    ``ptr[k]:ptr[k + 1]`` of ``task``, ``option`` and ``unit``: every task of the job once, in the
+    order of ``Instance.job_tasks``. ``unit`` is -1 where the plan only states load per device (no
+    memory limits, not ``single``), else the unit (< units on) that serves the route's tasks on
+    that device; tasks of one route on one device share a unit under ``split`` routing.
+
+    ``units_on`` and ``units_had`` have length D (had ≥ on; ``count_min`` ≤ had ≤ ``count_max``).
+    """
+
+    route_job: Ints
+    rate_per_s: Floats
+    ptr: Ints
+    task: Ints
+    option: Ints
+    unit: Ints
+    units_on: Ints
+    units_had: Ints
+
+
+Plan = SchedulePlan | SteadyPlan
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One improvement: seconds since the start, objective and bound known then (NaN: none)."""
+
+    time_s: float
+    objective: float
+    bound: float
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What ``solve`` returns.
+
+    Attributes
+    ----------
+    status
+        What is known: ``optimal`` (gap ≤ ``GAP_TOLERANCE``, proven), ``feasible``, ``infeasible``
+        (proven), ``unknown``.
+    termination
+        Why the search stopped.
+    objective_names, objectives, bounds
+        One entry per level of a lexicographic objective; NaN where unknown. The bound of a level
+        is valid given that the earlier levels are held at their incumbent values.
+    verified
+        Whether the independent checker accepted the plan (always True where there is a plan).
+    quantities
+        Every quantity of the plan that ``evaluate`` computes, by name.
+    """
+
+    status: Status
+    termination: Termination
+    objective_names: tuple[str, ...]
+    objectives: tuple[float, ...]
+    bounds: tuple[float, ...]
+    plan: Plan | None
+    method: str
+    wall_time_s: float | None
+    verified: bool
+    seed: int
+    version: str
+    quantities: dict[str, Any] = field(default_factory=dict)
+    history: tuple[HistoryEntry, ...] = ()
+    notes: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def objective(self) -> float:
+        """Objective of the first level, NaN where there is no plan."""
+        return self.objectives[0] if self.objectives else np.nan
+
+    @property
+    def bound(self) -> float:
+        """Proven bound of the first level, NaN where there is none."""
+        return self.bounds[0] if self.bounds else np.nan
+
+    @property
+    def gaps(self) -> tuple[float, ...]:
+        """Relative gap of each level, NaN where a side is missing."""
+        return tuple(relative_gap(o, b) for o, b in zip(self.objectives, self.bounds, strict=True))
+
+    @property
+    def gap(self) -> float:
+        """Relative gap of the first level."""
+        return self.gaps[0] if self.objectives else np.nan
+
+
+def relative_gap(objective: float, bound: float) -> float:
+    """|objective - bound| / max(|objective|, tiny); at most ``GAP_TOLERANCE`` counts as 0."""
+    if np.isnan(objective) or np.isnan(bound):
+        return np.nan
+    gap = abs(objective - bound) / max(abs(objective), np.finfo(float).tiny)
+    return 0.0 if gap <= GAP_TOLERANCE else float(gap)
