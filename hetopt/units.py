@@ -1,0 +1,305 @@
+"""Quantities at the border: texts such as "4 ms" or "60 pJ/bit" become SI numbers, once.
+
+A number is taken as SI as it stands (s, J, W, B, FLOP, B/s, currency units, kg of CO2). A text is
+read as an exact fraction and rounded to a float once, so "4 ms" is the float 0.004 and not
+4 * 0.001. Letters' case counts, as in SI: mW is not MW, and a bit is never written b.
+
+A month is 1/12 of a year and a year 365 days (a month of 730 h, as cloud price lists have it).
+Currencies are not converted: "5 EUR" and "5 USD" are both 5; `currency` tells which one a text
+names, so that a reader of files can refuse a mixture.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+from hetopt.dimensions import CURRENCIES, DIMENSIONS, SYMBOLS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class UnitError(ValueError):
+    """A value that is no quantity of the wanted dimension.
+
+    Parameters
+    ----------
+    value
+        The value as it was given.
+    dimension
+        Name of the wanted dimension, a key of `DIMENSIONS`.
+    reason
+        What is wrong with the value, without a final full stop.
+    hint
+        What the writer may have meant, as a full sentence, or empty.
+    """
+
+    def __init__(self, value: object, dimension: str, reason: str, hint: str = "") -> None:
+        super().__init__(value, dimension, reason, hint)
+        self.value = value
+        self.dimension = dimension
+        self.reason = reason
+        self.hint = hint
+
+    @property
+    def expected(self) -> str:
+        """What would have been accepted, in words."""
+        wanted = DIMENSIONS[self.dimension]
+        return f"{wanted.words}: a number in {wanted.si}, or a text such as {wanted.example!r}"
+
+    def __str__(self) -> str:
+        text = f"{self.value!r} is not {self.expected}; {self.reason}."
+        return f"{text} {self.hint}" if self.hint else text
+
+
+def parse(value: object, dimension: str, *, unlimited: bool = False) -> float:
+    """Convert a number or a text to a float in SI units.
+
+    Parameters
+    ----------
+    value
+        An int or float, taken as SI as it stands, or a text: a number and, after optional
+        blanks, a unit. A text without a unit is taken as SI too (cells of CSV files).
+    dimension
+        A key of `DIMENSIONS`.
+    unlimited
+        Whether infinity and the texts "unlimited" and "inf" are accepted, as infinity.
+
+    Returns
+    -------
+    float
+        The float nearest to the exact value. Never NaN.
+
+    Raises
+    ------
+    UnitError
+        If the value is a boolean, NaN, not finite, out of a float's range, no number, or its
+        unit is not one of the dimension. Signs and ranges are the caller's business.
+    """
+    if isinstance(value, str):
+        return _parse_text(value, dimension, unlimited)
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+        raise UnitError(value, dimension, f"it is of type {type(value).__name__}")
+    try:
+        number = float(value)
+    except (OverflowError, ValueError):
+        raise UnitError(value, dimension, "it is beyond the range of a float") from None
+    if math.isfinite(number) or (unlimited and number == math.inf):
+        return number
+    raise UnitError(value, dimension, "it is not finite")
+
+
+def parse_column(
+    values: Sequence[object] | NDArray[Any],
+    dimension: str,
+    *,
+    unlimited: bool = False,
+    missing: float | None = None,
+) -> tuple[NDArray[np.float64], list[tuple[int, UnitError]]]:
+    """Convert a column of numbers or texts to SI units, collecting every error.
+
+    Parameters
+    ----------
+    values
+        n values; anything that `numpy.asarray` takes. A numeric array is not looped over.
+    dimension, unlimited
+        As in `parse`.
+    missing
+        What None, NaN and blank texts stand for; by default they are errors.
+
+    Returns
+    -------
+    column
+        n floats in SI units, NaN where the value is wrong.
+    errors
+        The wrong rows, in order, each with its error.
+    """
+    import numpy as np
+
+    given = np.asarray(values) if isinstance(values, np.ndarray) else _as_array(values)
+    if given.dtype.kind in "iuf":
+        column = given.astype(np.float64)
+        if missing is not None:
+            column[np.isnan(column)] = missing
+        wrong = ~np.isfinite(column)
+        if unlimited or missing == math.inf:
+            wrong &= column != np.inf
+        rows = np.flatnonzero(wrong)
+        errors = [(int(r), UnitError(given[r].item(), dimension, "it is not finite")) for r in rows]
+        column[rows] = np.nan
+        return column, errors
+    column = np.empty(len(given), dtype=np.float64)
+    errors = []
+    known: dict[str, float] = {}  # large tables repeat few texts
+    for row, value in enumerate(given.tolist()):
+        if isinstance(value, str) and value in known:
+            column[row] = known[value]
+        elif missing is not None and _is_missing(value):
+            column[row] = missing
+        else:
+            try:
+                column[row] = parse(value, dimension, unlimited=unlimited)
+            except UnitError as error:
+                column[row] = math.nan
+                errors.append((row, error))
+            else:
+                if isinstance(value, str):
+                    known[value] = float(column[row])
+    return column, errors
+
+
+def format(value: float, dimension: str, *, currency: str = "") -> str:  # noqa: A001
+    """Write an SI number for people, with four significant digits and a unit that fits.
+
+    Parameters
+    ----------
+    value
+        A number in SI units; infinity is written "unlimited" and NaN "n/a".
+    dimension
+        A key of `DIMENSIONS`.
+    currency
+        The currency to name where the dimension has one.
+    """
+    if math.isnan(value):
+        return "n/a"
+    if math.isinf(value):
+        return "unlimited" if value > 0 else "-inf"
+    steps = DIMENSIONS[dimension].shown
+    unit, number = steps[0][0], value / steps[0][1]
+    for name, size, least in steps:
+        # Rounded first, so that 999.99 ms is written as 1 s.
+        if abs(_round4(value / size)) * size >= least * (1 - 1e-12):
+            unit, number = name, value / size
+    if value == 0:
+        unit, number = DIMENSIONS[dimension].zero, 0.0
+    if "¤" in unit:
+        unit = unit.replace("¤", currency)
+    return f"{_digits(number)} {unit}".rstrip()
+
+
+def currency(value: object) -> str | None:
+    """Return the currency that a text names ("USD" for "1.01 USD/h" or "$5"), or None."""
+    if not isinstance(value, str):
+        return None
+    match = _QUANTITY.fullmatch(_tidy(value))
+    if match is None:
+        return None
+    name = match["unit"].split("/")[0]
+    return SYMBOLS.get(name, name) if name in CURRENCIES and name else None
+
+
+def _as_array(values: Sequence[object]) -> NDArray[Any]:
+    """Return an array that still tells booleans, numbers and texts of a mixed list apart."""
+    import numpy as np
+
+    column = np.asarray(values, dtype=object)
+    if all(type(v) is float or type(v) is int for v in column.tolist()):
+        try:
+            return column.astype(np.float64)
+        except OverflowError:  # an int beyond a float's range: the row is named by the loop
+            return column
+    return column
+
+
+def _is_missing(value: object) -> bool:
+    if isinstance(value, str):
+        return not value.strip()
+    # NaN and pandas' NaT differ from themselves; pandas' NA cannot say.
+    return value is None or type(value).__name__ == "NAType" or value != value
+
+
+def _round4(number: float) -> float:
+    return float(f"{number:.3e}")
+
+
+def _digits(number: float) -> str:
+    rounded = _round4(number)
+    if 1e4 <= abs(rounded) < 1e15:
+        return f"{rounded:.0f}"
+    return f"{rounded:.4g}"
+
+
+# A decimal number, then a unit that does not start with a digit, sign or point, except "1/s".
+_QUANTITY = re.compile(
+    r"(?P<number>[+-]?(?:[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    r" ?(?P<unit>(?:1/)?[^0-9.+\-\s]\S*|)"
+)
+_SYMBOL_FIRST = re.compile(r"([+-]?)([$€£]) ?([0-9.][^ /a-zA-Z]*) ?(.*)")
+_UNLIMITED = ("unlimited", "inf", "infinity", ".inf")
+_LARGEST_EXPONENT = 330  # a float's range and a prefix; keeps "1e999999999" from filling memory
+
+
+def _tidy(text: str) -> str:
+    """Return the text with one blank where any were, the micro sign as u, "$5" as "5$"."""
+    text = " ".join(text.replace("µ", "u").replace("μ", "u").split())
+    text = re.sub(r" ?([/·]) ?", r"\1", text)
+    match = _SYMBOL_FIRST.fullmatch(text)
+    return f"{match[1]}{match[3]} {match[2]}{match[4]}" if match else text
+
+
+def _parse_text(text: str, dimension: str, unlimited: bool) -> float:
+    tidy = _tidy(text)
+    if tidy.lower().lstrip("+") in _UNLIMITED:
+        if unlimited:
+            return math.inf
+        raise UnitError(text, dimension, "it is not finite")
+    match = _QUANTITY.fullmatch(tidy)
+    if match is None:
+        hint = ""
+        if re.match(r"[+-]?[0-9]+,[0-9]", tidy):
+            hint = "Write numbers with a decimal point and without commas."
+        raise UnitError(text, dimension, "it does not read as a number and a unit", hint)
+    factor = DIMENSIONS[dimension].factor(match["unit"])
+    if factor is None:
+        unit = match["unit"]
+        raise UnitError(
+            text, dimension, f"its unit {unit!r} is not known here", _hint(unit, dimension)
+        )
+    try:
+        exact = Decimal(match["number"])
+    except InvalidOperation:
+        raise UnitError(text, dimension, "its number has too many digits") from None
+    if exact == 0:
+        return 0.0
+    if abs(exact.adjusted()) > _LARGEST_EXPONENT:
+        raise UnitError(text, dimension, "it is beyond the range of a float")
+    try:
+        number = float(Fraction(exact) * factor)
+    except OverflowError:
+        number = 0.0
+    if number == 0.0:
+        raise UnitError(text, dimension, "it is beyond the range of a float")
+    return number
+
+
+def _hint(unit: str, dimension: str) -> str:
+    """Return what the writer of an unknown unit may have meant, as a sentence, or nothing."""
+    wanted = DIMENSIONS[dimension]
+    bits = re.fullmatch(r"([kMGTP]i?)b((?:/.*)?)", unit)
+    if bits and wanted.factor(f"{bits[1]}B{bits[2]}") is not None:
+        prefix, rest = bits[1], bits[2]
+        return f"Write {prefix}B{rest} for bytes or {prefix}bit{rest} for bits."
+    if unit.split("/")[0] == "KB":
+        rest = unit[2:]
+        return f"Write kB{rest} for 1000 bytes or KiB{rest} for 1024."
+    if dimension == "time" and unit in ("m", "M", "mo"):
+        return "Write min for minutes, ms for milliseconds, month for months."
+    others = [d for d in DIMENSIONS.values() if d.factor(unit) is not None]
+    if others:
+        return f"{unit} is a unit of {others[0].name.replace('_', ' ')}."
+    names = wanted.names()
+    same = [name for name in names if name.lower() == unit.lower()]
+    if not same:
+        from difflib import get_close_matches
+
+        same = get_close_matches(unit, names, n=3, cutoff=0.6)
+    if same:
+        return f"Did you mean {' or '.join(same)}?"
+    return f"Units known here are, for example, {', '.join(names[:8])}."
