@@ -1,0 +1,1 @@
+"""File formats: one module a format, reading or writing, found by a registry."""
