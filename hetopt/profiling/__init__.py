@@ -1,0 +1,1 @@
+"""Where options come from: measured tables and models of devices."""

@@ -1,0 +1,281 @@
+"""The shipped catalogue: its rows, what it says about devices, and that the script makes it."""
+
+from __future__ import annotations
+
+import csv
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hetopt.errors import HetoptError
+from hetopt.profiling import catalogue as cat
+
+COLUMNS = [
+    *("dataset", "device", "name", "kind", "task", "label"),
+    *("time_s", "energy_j", "power_w", "idle_power_w", "idle_known"),
+    *("batch", "latency_s", "accuracy", "memory_b", "scope", "power_measured", "preview"),
+    *("division", "round", "submitter", "system", "source", "licence", "note"),
+]
+KINDS = {"cpu", "gpu", "npu", "fpga", "tpu", "dsp", "mcu", "other"}
+HEADLINE_SYSTEMS = [
+    "A100-PCIe-80GBx8_TRT_MaxQ",
+    "H100-PCIe-80GBx8_TRT_MaxQ",
+    "r282_z93_q8e-qaic-v1.8.3.7-aic100",
+    "g292_z43_q16e-qaic-v1.8.3.7-aic100",
+    "RecAccel-N3000-32GB-PCIEx8",
+]
+NETWORKS = ["resnet50", "retinanet", "bert-99", "rnnt", "dlrm-99"]
+
+
+def test_columns_are_all_there_in_order() -> None:
+    assert list(cat.catalogue().columns) == COLUMNS
+
+
+def test_rows_are_unique_by_device_task_and_label() -> None:
+    assert not cat.catalogue().duplicated(["device", "task", "label"]).any()
+
+
+def test_energy_is_draw_above_idle_times_time() -> None:
+    table = cat.catalogue()
+    table = table[table["power_measured"]]
+    expected = (table["power_w"] - table["idle_power_w"]) * table["time_s"]
+    np.testing.assert_allclose(table["energy_j"], expected, rtol=1e-5, atol=0)
+
+
+def test_power_is_never_below_idle() -> None:
+    table = cat.catalogue()
+    table = table[table["power_measured"]]
+    assert (table["power_w"] >= table["idle_power_w"]).all()
+
+
+def test_rows_without_measured_power_state_no_power_energy_or_scope() -> None:
+    table = cat.catalogue()
+    bare = table[~table["power_measured"]]
+    assert len(bare) > 0
+    assert bare[["power_w", "energy_j"]].isna().all(axis=None)
+    assert (bare["scope"] == "").all()
+    assert (table.loc[table["power_measured"], "scope"] != "").all()
+
+
+def test_idle_that_is_not_known_is_zero() -> None:
+    table = cat.catalogue()
+    assert (table.loc[~table["idle_known"], "idle_power_w"] == 0).all()
+
+
+def test_a_device_has_one_kind_name_idle_power_and_scope() -> None:
+    table = cat.catalogue()
+    facts = ["kind", "name", "idle_power_w", "idle_known", "licence", "dataset"]
+    assert (table.groupby("device")[facts].nunique() == 1).all(axis=None)
+    scoped = table[table["scope"] != ""]
+    assert (scoped.groupby("device")["scope"].nunique() == 1).all()
+
+
+def test_every_row_has_a_source_a_licence_that_allows_shipping_and_a_positive_time() -> None:
+    table = cat.catalogue()
+    assert (table["source"] != "").all()
+    assert set(table["licence"]) == {"Apache-2.0", "MIT"}
+    assert set(table["kind"]) <= KINDS
+    assert np.isfinite(table["time_s"]).all()
+    assert (table["time_s"] > 0).all()
+    assert (table["batch"] >= 1).all()
+    known = table["accuracy"].dropna()
+    assert known.between(0, 1).all()
+    assert len(known) > 900
+
+
+def test_the_licence_of_every_data_set_stands_in_the_attribution_page(repo_path: Path) -> None:
+    page = (repo_path / "hetopt" / "data" / "SOURCES.md").read_text(encoding="utf-8")
+    for dataset in cat.catalogue()["dataset"].unique():
+        family = dataset.rsplit("-v", 1)[0] if dataset.startswith("mlperf") else dataset
+        assert family in page
+
+
+def test_every_mlperf_row_names_round_division_submitter_and_system() -> None:
+    table = cat.find(dataset="mlperf-*")
+    assert len(table) > 3000
+    for column in ("round", "division", "submitter", "system"):
+        assert (table[column] != "").all()
+
+
+def test_a_device_of_an_open_division_is_not_that_of_the_closed_one() -> None:
+    table = cat.find(dataset="mlperf-*")
+    is_open = table["device"].str.split("/").str[0].str.endswith("-open")
+    assert (is_open == (table["division"] == "open")).all()
+
+
+@pytest.mark.parametrize("system", HEADLINE_SYSTEMS)
+def test_headline_rows_carry_the_published_figures_exactly(
+    system: str, shared_path: Callable[..., Path]
+) -> None:
+    path = shared_path("data", "mlperf_inference_power.csv")
+    with path.open(newline="", encoding="utf-8") as file:
+        published = [
+            row
+            for row in csv.DictReader(file)
+            if (row["version"], row["division"], row["valid"]) == ("v3.0", "closed", "VALID")
+            and row["system"] == system
+        ]
+    floor = min(float(row["floor_w"]) for row in published)
+    rows = [r for r in published if r["scenario"] == "Server" and r["model_c"] in NETWORKS]
+    assert rows
+    for row in rows:
+        options = cat.options_for(f"mlperf-v3.0/server/{row['model_c']}", f"mlperf-v3.0/{system}")
+        assert len(options) == 1
+        option = options.iloc[0]
+        assert option["time_s"] == 1 / float(row["throughput_sps"])
+        assert option["power_w"] == float(row["power_w"])
+        assert option["idle_power_w"] == floor
+        assert option["preview"] == (row["status"] == "preview")
+        assert option["source"] == row["source"]
+        assert option["scope"] == "wall"
+
+
+def test_only_the_n3000_of_the_headline_servers_is_a_preview() -> None:
+    previews = [s for s in HEADLINE_SYSTEMS if cat.device_entry(f"mlperf-v3.0/{s}").preview]
+    assert previews == ["RecAccel-N3000-32GB-PCIEx8"]
+
+
+def test_measured_energy_per_single_stream_sample_is_kept(shared_path: Callable[..., Path]) -> None:
+    path = shared_path("data", "mlperf_inference_power.csv")
+    with path.open(newline="", encoding="utf-8") as file:
+        published = {
+            row["source"]: float(row["energy_j_per_sample"])
+            for row in csv.DictReader(file)
+            if row["valid"] == "VALID" and row["scenario"] in ("SingleStream", "MultiStream")
+        }
+    table = cat.find(task="*stream/*", dataset="mlperf-inference*")
+    assert len(table) > 2500
+    whole = table["power_w"] * table["time_s"] / table["batch"]
+    np.testing.assert_allclose(whole, table["source"].map(published), rtol=1e-12)
+
+
+def test_an_llm_option_keeps_joules_per_token_and_time_between_tokens(
+    shared_path: Callable[..., Path],
+) -> None:
+    path = shared_path("data", "mlenergy_v2.csv")
+    with path.open(newline="", encoding="utf-8") as file:
+        published = {row["source"]: row for row in csv.DictReader(file) if row["TP"]}
+    table = cat.find(dataset="mlenergy-v2")
+    table = table[table["source"].isin(published)]
+    assert len(table) == len(published)
+    for option in table.itertuples():
+        row = published[str(option.source)]
+        per_token = float(row["Energy/req (J)"]) / float(row["Avg Output Tokens"])
+        assert math.isclose(option.energy_j, per_token, rel_tol=2e-5)
+        assert math.isclose(option.latency_s, float(row["Avg TPOT (s)"]), rel_tol=1e-5)
+        assert math.isclose(1 / option.time_s, float(row["Token tput (tok/s)"]), rel_tol=1e-5)
+
+
+def test_the_script_makes_the_committed_table_byte_for_byte(
+    shared_path: Callable[..., Path], repo_path: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "catalogue.csv"
+    script = repo_path / "tools" / "build_catalogue.py"
+    command = [sys.executable, str(script), str(shared_path("data")), "-o", str(output)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    committed = (repo_path / "hetopt" / "data" / "catalogue.csv").read_bytes()
+    assert output.read_bytes() == committed
+
+
+def test_changing_the_returned_frame_leaves_the_catalogue_alone() -> None:
+    whole, part = cat.catalogue(), cat.find(dataset="zeus")
+    whole["time_s"] = 0.0
+    part["time_s"] = 0.0
+    assert (cat.catalogue()["time_s"] > 0).all()
+
+
+def test_find_takes_parts_of_values_in_any_case() -> None:
+    found = cat.find(device="a100-pcie-80gbx8", dataset="V3.0", task="/SERVER/")
+    assert len(found) > 0
+    assert found["device"].str.contains("A100-PCIe-80GBx8").all()
+    assert found["task"].str.contains("/server/").all()
+
+
+def test_find_takes_patterns_of_the_whole_value() -> None:
+    assert set(cat.find(device="zeus/?100")["device"]) == {"zeus/v100", "zeus/p100"}
+    assert len(cat.find(device="?100")) == 0
+
+
+def test_find_combines_filters_and_searches_text_in_several_columns() -> None:
+    fpgas = cat.find(kind="fpga", scope="board")
+    assert set(fpgas["dataset"]) == {"qutibench"}
+    by_submitter = cat.find(text="neuchips")
+    assert set(by_submitter["device"]) == {"mlperf-v3.0/RecAccel-N3000-32GB-PCIEx8"}
+    assert len(cat.find(text="no such thing")) == 0
+
+
+def test_devices_counts_the_options_and_tasks_of_each_device() -> None:
+    table, devices = cat.catalogue(), cat.devices()
+    assert devices["device"].is_unique
+    assert devices["options"].sum() == len(table)
+    row = devices.set_index("device").loc["zeus/v100"]
+    mine = table[table["device"] == "zeus/v100"]
+    assert row["options"] == len(mine)
+    assert row["tasks"] == mine["task"].nunique()
+    assert row["scope"] == "gpu"
+    assert not row["idle_known"]
+    assert row["licence"] == "Apache-2.0"
+
+
+def test_a_device_entry_says_idle_power_scope_and_source() -> None:
+    entry = cat.device_entry("qutibench/TX2")
+    assert (entry.kind, entry.idle_power_w, entry.idle_known) == ("gpu", 4.15, True)
+    assert (entry.scope, entry.licence) == ("board", "Apache-2.0")
+    assert entry.source.startswith("RCL-lab/QutibenchWeb:")
+
+
+def test_an_unknown_device_is_an_error_that_suggests_close_ones() -> None:
+    with pytest.raises(cat.UnknownEntry, match=r"no device 'zeus/v10'.*zeus/v100") as caught:
+        cat.device_entry("zeus/v10")
+    assert isinstance(caught.value, LookupError)
+    assert isinstance(caught.value, HetoptError)
+    with pytest.raises(cat.UnknownEntry, match="for example"):
+        cat.device_entry("~~~")
+
+
+def test_options_come_in_the_order_of_the_labels_asked_for() -> None:
+    labels = ["1410MHz", "855MHz"]
+    options = cat.options_for("perseus/bloom/stage0/forward", "perseus/a100_sxm", labels)
+    assert list(options["label"]) == labels
+    assert options["time_s"].is_monotonic_increasing
+
+
+def test_unknown_tasks_and_labels_are_errors_and_an_unmeasured_pair_is_empty() -> None:
+    with pytest.raises(cat.UnknownEntry, match=r"no task 'zeus/cifar100'.*shufflenetv2"):
+        cat.options_for("zeus/cifar100", "zeus/v100")
+    with pytest.raises(cat.UnknownEntry, match=r"no label '1410'.*1410MHz"):
+        cat.options_for("perseus/bloom/stage0/forward", "perseus/a100_sxm", ["1410"])
+    assert len(cat.options_for("zeus/cifar100/shufflenetv2", "perseus/a40")) == 0
+
+
+def test_clock_modes_of_one_board_are_options_of_one_device() -> None:
+    options = cat.options_for("qutibench/ResNet-50", "qutibench/TX2")
+    assert {label.rsplit("-", 1)[1] for label in options["label"]} == {"maxn", "maxp", "maxq"}
+
+
+def test_scope_conflicts_are_the_different_scopes_without_the_empty_one() -> None:
+    assert cat.scope_conflicts(["gpu", "", "wall", "gpu"]) == ("gpu", "wall")
+    assert cat.scope_conflicts(["", ""]) == ()
+
+
+def test_comparing_mixed_scopes_or_mixed_idle_is_a_conflict() -> None:
+    scopes, idle = cat.comparison_conflicts(["zeus/v100", "qutibench/TX2", "gavel/k80"])
+    assert "gpu: zeus/v100" in scopes
+    assert "board: qutibench/TX2" in scopes
+    assert "zeus/v100" in idle
+    assert "gavel" not in scopes + idle
+    assert cat.comparison_conflicts(["zeus/v100", "perseus/a40"]) == ()
+    assert cat.comparison_conflicts([f"mlperf-v3.0/{s}" for s in HEADLINE_SYSTEMS]) == ()
+
+
+def test_attribution_of_mlperf_rows_is_complete_and_carries_the_notice() -> None:
+    line, notice = cat.attribution(["mlperf-v3.0/RecAccel-N3000-32GB-PCIEx8"])
+    for part in ("Inference v3.0", "closed", "Neuchips", "RecAccel-N3000", "preview"):
+        assert part in line
+    assert "not verified by MLCommons" in notice
+    assert len(cat.attribution(["zeus/v100", "zeus/v100"])) == 1
