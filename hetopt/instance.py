@@ -387,7 +387,7 @@ class Instance:
     @cached_property
     def topological_order(self) -> Ints:
         """Task indices, every task after all that it waits for; ties by index (length T)."""
-        from hetopt.frames import topological_order
+        from hetopt.graph import topological_order
 
         order, _ = topological_order(len(self.tasks), self.edges.src, self.edges.dst)
         return order

@@ -1,0 +1,183 @@
+"""Checks that need the whole instance: structure, and whether a question can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hetopt.clean import Checker
+from hetopt.errors import InputError, Problem
+from hetopt.graph import find_cycle
+from hetopt.instance import (
+    NO_MAXIMUM,
+    SCHEDULE_OBJECTIVES,
+    STEADY_OBJECTIVES,
+    Bools,
+    Instance,
+    Ints,
+)
+from hetopt.tables import SETTINGS
+
+
+def check_settings_regime(regime: str, setting: Mapping[str, Any], check: Checker) -> None:
+    """Refuse settings that have a meaning in the other regime only."""
+    for column in SETTINGS:
+        value: Any = setting[column.name]
+        default: Any = column.default
+        same = value != value if default != default else value == default
+        if column.regime and column.regime != regime and not same:
+            check.setting(
+                column.name,
+                value,
+                f"This belongs to the {column.regime} regime; the instance is {regime}.",
+            )
+
+
+def check_structure(instance: Instance, check: Checker) -> None:
+    """Refuse cycles, and groups that contradict each other."""
+    tasks, edges = instance.tasks, instance.edges
+    cycle = find_cycle(len(tasks), edges.src, edges.dst)
+    if cycle:
+        names = [str(tasks.name[t]) for t in cycle[:8]]
+        text = " -> ".join([*names, "..." if len(cycle) > 8 else names[0]])
+        check.add("transfers", -1, "", text, "A graph without cycles.")
+    if instance.regime == "steady" and instance.routing == "split":
+        for kind, groups in (("together", instance.together), ("apart", instance.apart)):
+            for group in groups:
+                if len(np.unique(tasks.job[group])) > 1:
+                    text = ", ".join(str(tasks.name[t]) for t in group)
+                    check.setting(kind, text, "Tasks of one job: a stream's units are its own.")
+
+
+def check_question(instance: Instance) -> None:
+    """Refuse an objective that the instance's data cannot answer.
+
+    Raises
+    ------
+    InputError
+        Where the objective is of the other regime, or a price, carbon intensity, demand or finite
+        limit is missing, accuracies are stated for some options of a task only, or devices whose
+        power was measured at different scopes would be compared.
+    """
+    problems: list[Problem] = []
+
+    def missing(place: str, expected: str, value: str = "") -> None:
+        problems.append(Problem(place, value, expected))
+
+    allowed = SCHEDULE_OBJECTIVES if instance.regime == "schedule" else STEADY_OBJECTIVES
+    limits, devices = instance.limits, instance.devices
+    for name in instance.objective:
+        if name not in allowed:
+            missing(
+                "objective",
+                f"Objectives of the {instance.regime} regime are {', '.join(allowed)}.",
+                name,
+            )
+    if "cost" in instance.objective and not (
+        devices.price_per_s.any() or limits.energy_price_per_j > 0
+    ):
+        missing("objective", "A price of a device or an energy_price, to count cost.", "cost")
+    if "carbon" in instance.objective and limits.carbon_kg_per_j == 0:
+        missing("objective", "A carbon_intensity, to count carbon.", "carbon")
+    if "tardiness" in instance.objective and not np.isfinite(instance.jobs.due_s).any():
+        missing("objective", "A due_s of at least one job, to count tardiness.", "tardiness")
+    if instance.regime == "steady":
+        _check_steady(instance, missing)
+    _check_accuracy(instance, missing)
+    _check_scopes(instance, missing)
+    if problems:
+        raise InputError(problems)
+
+
+def _check_steady(instance: Instance, missing: Any) -> None:
+    limits, devices = instance.limits, instance.devices
+    if "throughput" in instance.objective:
+        free = devices.count_max == NO_MAXIMUM
+        bounded = np.isfinite(limits.power_cap_w) | (
+            np.isfinite(limits.budget_per_s) & (devices.price_per_s > 0)
+        )
+        for d in np.flatnonzero(free & ~bounded & used_devices(instance)):
+            missing(
+                "objective",
+                f"A power_cap, a budget with a price, or a count.max of device "
+                f"{devices.name[d]}: without one, throughput is unbounded.",
+                "throughput",
+            )
+    elif not limits.demand_known:
+        missing("demand_per_s", "The demand that the jobs' shares are shares of (requests/s).")
+
+
+def _check_accuracy(instance: Instance, missing: Any) -> None:
+    stated_by_task = accuracy_tasks(instance)
+    floor = instance.jobs.min_accuracy > 0
+    if "accuracy" not in instance.objective and not floor.any():
+        return
+    some, all_ = stated_by_task
+    matters = some & ~all_
+    if "accuracy" not in instance.objective:
+        matters &= floor[instance.tasks.job]
+    for t in np.flatnonzero(matters)[:20]:
+        missing(
+            f"task {instance.tasks.name[t]}",
+            "An accuracy for all of its options or for none, as accuracy matters here.",
+        )
+    any_job = np.zeros(len(instance.jobs), dtype=bool)
+    any_job[instance.tasks.job[some]] = True
+    for j in np.flatnonzero(floor & ~any_job):
+        missing(
+            f"job {instance.jobs.name[j]}",
+            "An accuracy of at least one task's options, as the job has a min_accuracy.",
+        )
+    if "accuracy" in instance.objective and not any_job.any():
+        missing("objective", "An accuracy of the options of some task.", "accuracy")
+
+
+def _check_scopes(instance: Instance, missing: Any) -> None:
+    if instance.allow_mixed_scopes or instance.objective[0] in ("makespan", "tardiness"):
+        return
+    used = used_devices(instance)
+    devices = instance.devices
+    scopes = [s for s in dict.fromkeys(devices.scope[used].tolist()) if s]
+    if len(scopes) > 1:
+        listed = "; ".join(
+            f"{scope}: " + ", ".join(devices.name[used & (devices.scope == scope)].tolist())
+            for scope in scopes
+        )
+        missing(
+            "devices",
+            f"Power figures of one scope: {listed}. Set allow_mixed_scopes: true to compare anyway.",
+        )
+    if len(np.unique(devices.idle_known[used])) > 1:
+        names = ", ".join(devices.name[used & ~devices.idle_known].tolist())
+        missing(
+            "devices",
+            f"Idle power of all devices or of none: {names} state none, so their energy is whole "
+            "energy. Set allow_mixed_scopes: true to compare anyway.",
+        )
+
+
+def used_devices(instance: Instance) -> Bools:
+    """Whether any task may run on each device (length D)."""
+    used = np.zeros(len(instance.devices), dtype=bool)
+    _, option = instance.admissible
+    used[instance.options.device[np.unique(option)]] = True
+    return used
+
+
+def accuracy_tasks(instance: Instance) -> tuple[Bools, Bools]:
+    """Whether some, and whether all, admissible options of each task state an accuracy."""
+    ptr, option = instance.admissible
+    task = np.repeat(np.arange(len(instance.tasks)), np.diff(ptr))
+    stated = ~np.isnan(instance.options.accuracy[option])
+    n = len(instance.tasks)
+    yes = np.bincount(task[stated], minlength=n)
+    total = np.bincount(task, minlength=n)
+    return yes > 0, yes == total
+
+
+def stuck_tasks(instance: Instance) -> Ints:
+    """Tasks that have no admissible option at all."""
+    ptr, _ = instance.admissible
+    return np.flatnonzero(np.diff(ptr) == 0).astype(np.int64)

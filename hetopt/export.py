@@ -1,0 +1,141 @@
+"""Columns back to tables and settings: the inverse of :mod:`hetopt.frames`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hetopt.instance import Groups, Instance
+from hetopt.tables import SETTINGS, TABLES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def to_frames(instance: Instance) -> dict[str, pd.DataFrame]:
+    """Return the tables of an instance; columns that only hold defaults are left out.
+
+    Returns
+    -------
+    dict
+        Tables by name as ``Instance.from_frames`` takes them. Periodic jobs are unrolled, links
+        one-way, prices per second, energies above idle.
+    """
+    import pandas as pd
+
+    devices, links, options = instance.devices, instance.links, instance.options
+    tasks, edges, tensors, jobs = instance.tasks, instance.edges, instance.tensors, instance.jobs
+    pools = np.append(instance.pools.name.astype(object), "")
+    channels = np.append(links.group_channels, 0)
+    keys = [*instance.model_keys, ("", "")]
+    profile = np.repeat(np.arange(len(instance.profiles)), np.diff(instance.profiles.ptr))
+    size = np.append(tensors.bytes_b, np.nan)
+    known = instance.limits.demand_known
+    tables: dict[str, dict[str, Any]] = {
+        "devices": {**_columns(devices), "memory_pool": pools[devices.pool]},
+        "pools": _columns(instance.pools),
+        "links": {
+            **_columns(links),
+            "from": devices.name[links.src],
+            "to": devices.name[links.dst],
+            "channels": channels[links.channel_group],
+        },
+        "options": {
+            **_columns(options),
+            "profile": instance.profiles.name[profile],
+            "device": devices.name[options.device],
+            "model": [keys[k][0] for k in options.weights_key],
+            "variant": [keys[k][1] for k in options.weights_key],
+        },
+        "tasks": {
+            **_columns(tasks),
+            "profile": instance.profiles.name[tasks.profile],
+            "job": jobs.name[tasks.job],
+            "pin": _pins(instance),
+            "forbid": _forbids(instance),
+        },
+        "transfers": {
+            "from": tasks.name[edges.src],
+            "to": tasks.name[edges.dst],
+            "bytes": size[edges.tensor],
+            "tensor": np.append(tensors.name.astype(object), "")[edges.tensor],
+            "staged": np.append(tensors.staged, False)[edges.tensor],
+        },
+        "jobs": {**_columns(jobs), "share" if not known else "rate_per_s": jobs.rate_per_s},
+    }
+    if not known:
+        tables["jobs"]["rate_per_s"] = np.full(len(jobs), np.nan)
+    return {
+        name: pd.DataFrame(_trimmed(name, columns)) for name, columns in tables.items() if columns
+    }
+
+
+def to_settings(instance: Instance) -> dict[str, Any]:
+    """Return the settings of an instance; those at their defaults are left out."""
+    limits = instance.limits
+    settings: dict[str, Any] = {
+        "name": instance.name,
+        "description": instance.description,
+        "regime": instance.regime,
+        "objective": list(instance.objective),
+        "horizon_s": limits.horizon_s,
+        "power_cap_w": limits.power_cap_w,
+        "budget_per_s": limits.budget_per_s,
+        "energy_price_per_j": limits.energy_price_per_j,
+        "carbon_kg_per_j": limits.carbon_kg_per_j,
+        "pue": limits.pue,
+        "allow_mixed_scopes": instance.allow_mixed_scopes,
+        "currency": instance.currency,
+    }
+    if instance.regime == "steady":
+        settings["routing"] = instance.routing
+    if instance.host >= 0:
+        settings["host"] = str(instance.devices.name[instance.host])
+    defaults = {c.name: c.default for c in SETTINGS}
+    settings = {k: v for k, v in settings.items() if v != defaults.get(k)}
+    for name, groups in (("together", instance.together), ("apart", instance.apart)):
+        if len(groups):
+            settings[name] = _group_names(groups, instance)
+    return settings
+
+
+def _columns(part: Any) -> dict[str, Any]:
+    return {name: getattr(part, name) for name in part.__dataclass_fields__}
+
+
+def _pins(instance: Instance) -> list[str]:
+    tasks = instance.tasks
+    names = [*instance.devices.name.tolist(), ""]
+    return [
+        names[d] if u < 0 else f"{names[d]}#{u}"
+        for d, u in zip(tasks.pin_device, tasks.pin_unit, strict=True)
+    ]
+
+
+def _forbids(instance: Instance) -> list[str]:
+    names = instance.devices.name.tolist()
+    lists: list[list[str]] = [[] for _ in range(len(instance.tasks))]
+    for task, device in zip(instance.tasks.forbid_task, instance.tasks.forbid_device, strict=True):
+        lists[task].append(names[device])
+    return [",".join(dict.fromkeys(banned)) for banned in lists]
+
+
+def _group_names(groups: Groups, instance: Instance) -> list[list[str]]:
+    return [instance.tasks.name[group].tolist() for group in groups]
+
+
+def _trimmed(table: str, columns: dict[str, Any]) -> dict[str, Any]:
+    """Keep required columns and those that say something, as plain types."""
+    kept: dict[str, Any] = {}
+    for spec in TABLES[table]:
+        if spec.name not in columns:
+            continue
+        values = np.asarray(columns[spec.name])
+        if spec.type in ("text", "names"):
+            values = values.astype(object)
+        default: Any = "" if spec.type == "names" else spec.default
+        blank = np.isnan(values) if default != default else values == default
+        if spec.default is None or not np.all(blank):
+            kept[spec.name] = values
+    return kept

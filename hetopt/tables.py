@@ -1,0 +1,319 @@
+"""The tables of an instance: every column with its type, unit, default and meaning.
+
+The one place of defaults. The folder form, the document form, the generated schema and the
+checks of :mod:`hetopt.frames` all read it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hetopt.instance import KINDS
+
+ColumnType = Literal["number", "whole", "flag", "text", "names"]
+Default = float | int | bool | str | None
+
+UNLIMITED = float("inf")
+NOT_STATED = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table, or one setting.
+
+    Parameters
+    ----------
+    name
+        Field name, with the unit where there is one.
+    meaning
+        One sentence for the schema and the docs.
+    type
+        ``number``, ``whole``, ``flag``, ``text``, or ``names`` (a list, or a comma-separated text).
+    default
+        Value where the field is absent; ``None`` makes it required.
+    dimension
+        A dimension of :mod:`hetopt.units`, for numbers that files may write with a unit.
+    minimum, maximum
+        Inclusive limits of the value; ``positive`` makes the lower limit exclusive.
+    choices
+        The only texts allowed; empty where any is.
+    regime
+        The only regime in which the field may be set, empty where both.
+    aliases
+        Other names that files may use.
+    """
+
+    name: str
+    meaning: str
+    type: ColumnType = "text"
+    default: Default = ""
+    dimension: str = ""
+    minimum: float = -UNLIMITED
+    maximum: float = UNLIMITED
+    positive: bool = False
+    choices: tuple[str, ...] = ()
+    regime: str = ""
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether infinity is a meaningful value (it is then the default)."""
+        return self.default == UNLIMITED
+
+
+def _text(name: str, meaning: str, **options: object) -> Column:
+    return Column(name, meaning, "text", **options)  # type: ignore[arg-type]  # plain pass-through
+
+
+def _number(name: str, meaning: str, default: Default, dimension: str, **options: object) -> Column:
+    options.setdefault("minimum", 0.0)
+    return Column(name, meaning, "number", default, dimension, **options)  # type: ignore[arg-type]
+
+
+def _whole(name: str, meaning: str, default: Default, **options: object) -> Column:
+    return Column(name, meaning, "whole", default, **options)  # type: ignore[arg-type]
+
+
+def _flag(name: str, meaning: str, default: bool = False, **options: object) -> Column:
+    return Column(name, meaning, "flag", default, **options)  # type: ignore[arg-type]
+
+
+def _required(name: str, meaning: str) -> Column:
+    return Column(name, meaning, "text", None)
+
+
+DEVICES = (
+    _required("name", "Name of the device; plans name its units NAME#0, NAME#1, ..."),
+    _text("kind", "Kind of processor.", default="other", choices=KINDS),
+    _whole("count_min", "Fewest units had.", 1, minimum=0),
+    _whole("count_max", "Most units had; -1 is no maximum (steady only).", 1, minimum=-1),
+    _whole("slots", "Tasks that one unit runs at once.", 1, minimum=1),
+    _number("memory_b", "Memory of one unit.", UNLIMITED, "bytes", aliases=("memory",)),
+    _text("memory_pool", "Name of the memory pool that the units share."),
+    _number("idle_power_w", "Power of a unit that is on.", 0.0, "power", aliases=("idle_power",)),
+    _flag("idle_known", "False where the source of the figures states no idle power.", True),
+    _number(
+        "max_utilization",
+        "Largest fraction of its time that a unit may be busy.",
+        1.0,
+        "fraction",
+        positive=True,
+        maximum=1.0,
+        regime="steady",
+    ),
+    _number(
+        "reserved",
+        "Fraction of the device that other work takes.",
+        0.0,
+        "fraction",
+        maximum=1.0,
+        regime="steady",
+    ),
+    _flag("off_when_unused", "Whether a unit that runs nothing is off.", True),
+    _flag("exclusive", "Whether a unit serves one workload only.", regime="steady"),
+    _flag("overlap", "Whether transfers run beside tasks, without taking a slot.", True),
+    _number("price_per_s", "Money per second of a unit had.", 0.0, "price", aliases=("price",)),
+    _number(
+        "lifetime_s",
+        "Where given, the price is a purchase price, spread over this time.",
+        NOT_STATED,
+        "time",
+        positive=True,
+        aliases=("lifetime",),
+    ),
+    _text("scope", "What the power meter covered: wall, board, gpu, ..."),
+    _flag("preview", "Whether the device was submitted as a preview, not on sale."),
+    _text("source", "Where the figures come from."),
+)
+
+POOLS = (
+    _required("name", "Name of the pool."),
+    _number(
+        "memory_b", "Capacity that the members share.", UNLIMITED, "bytes", aliases=("memory",)
+    ),
+    _flag("zero_copy", "Whether messages inside the pool need no transfer and no copy."),
+)
+
+LINKS = (
+    _required("from", "Device at the sending end."),
+    _required("to", "Device at the receiving end; the same one joins its units."),
+    _number(
+        "bandwidth_b_per_s",
+        "Bytes per second of one channel.",
+        UNLIMITED,
+        "bandwidth",
+        positive=True,
+        aliases=("bandwidth",),
+    ),
+    _number("latency_s", "Time before the first byte.", 0.0, "time", aliases=("latency",)),
+    _number(
+        "energy_j_per_b", "Energy of a byte.", 0.0, "energy_per_byte", aliases=("energy_per_byte",)
+    ),
+    _whole("channels", "Transfers carried at once; 0 is no contention.", 0, minimum=0),
+    _text("bus", "Links that name one bus share its channels."),
+    _flag("both_ways", "Whether the same link exists in the other direction too."),
+    _flag("per_unit", "Whether capacity grows with the units on.", regime="steady"),
+)
+
+OPTIONS = (
+    _required("profile", "Profile that the option belongs to."),
+    _required("device", "Device that it runs on."),
+    _text("label", "Tells options of one device apart: precision, batch, clock, variant."),
+    _number("time_s", "Time of one execution.", None, "time", aliases=("time",)),
+    _number("energy_j", "Energy above idle of one execution.", NOT_STATED, "energy"),
+    _number("power_w", "Instead: the whole draw of a unit that runs it.", NOT_STATED, "power"),
+    _number("memory_b", "Working memory while it runs.", 0.0, "bytes", aliases=("memory",)),
+    _number("weights_b", "Weights that stay resident.", 0.0, "bytes", aliases=("weights",)),
+    _text("model", "Model whose weights these are; default: the profile."),
+    _text("variant", "Variant of the model; default: the label where no model is named."),
+    _number("accuracy", "Accuracy of the result, 0 to 1.", NOT_STATED, "fraction", maximum=1.0),
+    _whole("batch", "Requests that one execution serves (steady).", 1, minimum=1),
+    _number("latency_s", "Measured latency of a request.", NOT_STATED, "time"),
+    _flag("estimated", "Whether the figures are estimated, not measured."),
+    _flag("preview", "Whether the figures are of a preview."),
+    _text("source", "Where the figures come from."),
+)
+
+TASKS = (
+    _required("name", "Name of the task."),
+    _text("profile", "Profile of its options; default: the profile of its own name."),
+    _number("work", "Scales time and energy of the options.", 1.0, "", positive=True),
+    _text("job", "Job that it is part of; default: the only job."),
+    _text("pin", "The only device (NAME) or unit (NAME#0) allowed."),
+    Column("forbid", "Devices that are not allowed.", "names"),
+)
+
+TRANSFERS = (
+    _required("from", "Task that sends."),
+    _required("to", "Task that waits for it."),
+    _number("bytes", "Size; without bytes the edge is pure precedence.", NOT_STATED, "bytes"),
+    _text("tensor", "Edges that name one tensor share its transfer and its copy."),
+    _flag("staged", "Whether the tensor goes by way of the host."),
+)
+
+JOBS = (
+    _required("name", "Name of the job."),
+    _number(
+        "release_s",
+        "No task starts before.",
+        0.0,
+        "time",
+        regime="schedule",
+        aliases=("release",),
+    ),
+    _number(
+        "deadline_s",
+        "Every task ends by then.",
+        UNLIMITED,
+        "time",
+        regime="schedule",
+        aliases=("deadline",),
+    ),
+    _number(
+        "due_s",
+        "Ending later counts as tardiness.",
+        UNLIMITED,
+        "time",
+        regime="schedule",
+        aliases=("due",),
+    ),
+    _number(
+        "period_s",
+        "The job is repeated this often.",
+        NOT_STATED,
+        "time",
+        positive=True,
+        regime="schedule",
+        aliases=("period",),
+    ),
+    _number("weight", "Weight in tardiness and accuracy.", 1.0, ""),
+    _number(
+        "rate_per_s",
+        "Requests per second demanded.",
+        NOT_STATED,
+        "rate",
+        positive=True,
+        regime="steady",
+        aliases=("rate",),
+    ),
+    _number(
+        "share",
+        "Instead: share of the instance's demand.",
+        NOT_STATED,
+        "fraction",
+        positive=True,
+        regime="steady",
+    ),
+    _number(
+        "latency_slo_s",
+        "Latency limit of every route used.",
+        UNLIMITED,
+        "time",
+        regime="steady",
+        aliases=("latency_slo",),
+    ),
+    _number("min_accuracy", "Least accuracy allowed.", 0.0, "fraction", maximum=1.0),
+)
+
+SETTINGS = (
+    _text("name", "Name of the instance."),
+    _text("description", "What it is and where its figures come from."),
+    _text("regime", "schedule or steady.", choices=("schedule", "steady")),
+    Column("objective", "Objective, or a list in order of priority.", "names"),
+    _text("routing", "Steady: split or single.", choices=("split", "single"), regime="steady"),
+    _text("host", "Device that staged tensors are written to."),
+    _number(
+        "horizon_s",
+        "Hard end of everything, and the window that idle power counts for.",
+        UNLIMITED,
+        "time",
+        positive=True,
+        regime="schedule",
+        aliases=("horizon",),
+    ),
+    _number("power_cap_w", "Largest power allowed.", UNLIMITED, "power", aliases=("power_cap",)),
+    _number(
+        "budget_per_s",
+        "Largest cost per second allowed.",
+        UNLIMITED,
+        "price",
+        regime="steady",
+        aliases=("budget",),
+    ),
+    _number(
+        "energy_price_per_j", "Price of energy.", 0.0, "energy_price", aliases=("energy_price",)
+    ),
+    _number(
+        "carbon_kg_per_j",
+        "Carbon intensity of energy.",
+        0.0,
+        "carbon_intensity",
+        aliases=("carbon_intensity",),
+    ),
+    _number("pue", "Multiplies energy in cost and carbon.", 1.0, "", minimum=1.0),
+    _number(
+        "demand_per_s",
+        "Requests per second of all jobs together, where jobs give shares.",
+        NOT_STATED,
+        "rate",
+        positive=True,
+        regime="steady",
+        aliases=("demand",),
+    ),
+    _text("currency", "Currency of all prices; told by the prices where they name one."),
+    _flag("allow_mixed_scopes", "Whether power figures of different scope may be compared."),
+)
+
+TABLES: dict[str, tuple[Column, ...]] = {
+    "devices": DEVICES,
+    "pools": POOLS,
+    "links": LINKS,
+    "options": OPTIONS,
+    "tasks": TASKS,
+    "transfers": TRANSFERS,
+    "jobs": JOBS,
+}
+REQUIRED_TABLES = ("devices", "options", "tasks")
+GROUP_SETTINGS = ("together", "apart")
+"""Settings that are lists of lists of task names."""
