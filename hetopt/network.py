@@ -53,6 +53,10 @@ class Network:
         """Whether a message between any two units of these devices is free (one shared pool)."""
         return bool(self._state.zero_copy[src_device, dst_device])
 
+    def free(self, src_device: Ints, dst_device: Ints) -> Bools:
+        """Like `zero_copy`, for many pairs of devices."""
+        return self._state.zero_copy[src_device, dst_device]
+
     def path(self, src_device: int, dst_device: int, bytes_b: float) -> Path | None:
         """Return the link indices that a message takes between two *different* units.
 

@@ -1,0 +1,68 @@
+"""Small helpers on columns that several quantities need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hetopt.instance import Floats, Ints
+
+
+def distinct(*keys: Ints) -> tuple[Ints, Ints]:
+    """Group rows that agree in all keys.
+
+    Parameters
+    ----------
+    keys
+        Columns of one length M.
+
+    Returns
+    -------
+    first
+        One row of each of the G groups (the first in input order).
+    group
+        Length M: the group of each row. Groups are ordered by the last key, then the one before.
+    """
+    rows = len(keys[0])
+    order = np.lexsort(keys)
+    new = np.zeros(rows, dtype=bool)
+    new[:1] = True
+    for key in keys:
+        new[1:] |= key[order][1:] != key[order][:-1]
+    group = np.empty(rows, dtype=np.int64)
+    group[order] = np.cumsum(new) - 1
+    return order[new].astype(np.int64), group
+
+
+def expand(ptr: Ints, rows: Ints) -> tuple[Ints, Ints]:
+    """List the entries of some rows of a CSR table.
+
+    Returns
+    -------
+    which, entry
+        ``which[i]`` is the position in ``rows`` that entry ``entry[i]`` belongs to.
+    """
+    size = ptr[rows + 1] - ptr[rows]
+    which = np.repeat(np.arange(len(rows)), size)
+    before = np.cumsum(size) - size
+    return which, np.arange(len(which)) - np.repeat(before - ptr[rows], size)
+
+
+def sums(index: Ints, values: Floats, length: int) -> Floats:
+    """Sum values by index into a column of the given length."""
+    return np.bincount(index, weights=values, minlength=length).astype(np.float64)
+
+
+def records(columns: dict[str, Any]) -> list[dict[str, Any]]:
+    """Turn columns into one dictionary per row, with plain values and None for NaN and infinity."""
+    plain = []
+    for column in columns.values():
+        values = np.asarray(column)
+        if values.dtype.kind == "f":
+            boxed = values.astype(object)
+            boxed[~np.isfinite(values)] = None
+            values = boxed
+        plain.append(values.tolist())
+    names = list(columns)
+    return [dict(zip(names, row, strict=True)) for row in zip(*plain, strict=True)]

@@ -1,0 +1,76 @@
+"""Every quantity of a plan: what the objectives mean, and what reports print (design §3).
+
+Nothing is checked here beyond what is needed to compute; whether a plan respects the limits is
+the business of :mod:`hetopt.verify`, which shares no code with this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from hetopt.errors import InputError
+from hetopt.evaluate_schedule import ScheduleQuantities
+from hetopt.evaluate_steady import SteadyQuantities
+from hetopt.instance import Instance
+from hetopt.solution import Plan, SchedulePlan
+
+
+def evaluate(instance: Instance, plan: Plan) -> dict[str, Any]:
+    """Compute every quantity of a plan.
+
+    Parameters
+    ----------
+    instance
+        The instance.
+    plan
+        A whole plan of the instance's regime; it may violate limits.
+
+    Returns
+    -------
+    dict
+        Numbers by name, each with its unit (see `ScheduleQuantities` and `SteadyQuantities`), and
+        under ``devices``, ``jobs`` and ``links`` one dictionary per row. Plain Python values, None
+        where a quantity does not apply; ready for JSON.
+
+    Raises
+    ------
+    InputError
+        If the plan is of the other regime, leaves a task out, or uses a pair of devices between
+        which there is no path.
+    """
+    return _quantities(instance, plan).as_dict()
+
+
+def objective_value(instance: Instance, plan: Plan, name: str) -> float:
+    """Return the value of one objective, NaN where it does not apply to the instance.
+
+    ``accuracy`` does not apply where no option states one. Units: energy J, makespan and tardiness
+    s, power W, carbon kg (schedule) or kg/s (steady), cost money or money/s, throughput requests/s.
+    """
+    return objectives(instance, plan, (name,))[0]
+
+
+def objectives(
+    instance: Instance, plan: Plan, names: Iterable[str] | None = None
+) -> tuple[float, ...]:
+    """Return the values of several objectives; by default those of the instance, in order."""
+    quantities = _quantities(instance, plan)
+    wanted = instance.objective if names is None else tuple(names)
+    unknown = [name for name in wanted if name not in quantities.OBJECTIVES]
+    if unknown:
+        raise InputError(
+            f"Objectives of the {instance.regime} regime are {', '.join(quantities.OBJECTIVES)}; "
+            f"{', '.join(unknown)} is not among them."
+        )
+    return tuple(float(getattr(quantities, quantities.OBJECTIVES[name])) for name in wanted)
+
+
+def _quantities(instance: Instance, plan: Plan) -> ScheduleQuantities | SteadyQuantities:
+    is_schedule = isinstance(plan, SchedulePlan)
+    if is_schedule != (instance.regime == "schedule"):
+        given = "a schedule" if is_schedule else "a steady plan"
+        raise InputError(f"The instance is of the {instance.regime} regime; the plan is {given}.")
+    if isinstance(plan, SchedulePlan):
+        return ScheduleQuantities(instance, plan)
+    return SteadyQuantities(instance, plan)

@@ -1,0 +1,281 @@
+"""Quantities of a schedule (design §3.2), vectorised over tasks and hops."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hetopt.columns import records, sums
+from hetopt.errors import InputError
+from hetopt.instance import Bools, Floats, Instance, Ints
+from hetopt.solution import SchedulePlan
+
+ROUNDING = 1e-12
+"""Relative size of what float rounding may add to an end; such an overlap is none."""
+
+
+class ScheduleQuantities:
+    """Quantities of one schedule, each computed when it is first asked for.
+
+    T tasks, D devices, J jobs, L links, H hops. Energies in J, times in s, powers in W.
+
+    Parameters
+    ----------
+    instance
+        An instance of the schedule regime.
+    plan
+        A schedule that gives every task an option.
+    """
+
+    OBJECTIVES: ClassVar[dict[str, str]] = {
+        "energy": "energy_j",
+        "makespan": "makespan_s",
+        "cost": "cost",
+        "carbon": "carbon_kg",
+        "tardiness": "tardiness_s",
+        "peak_power": "peak_power_w",
+        "accuracy": "accuracy",
+    }
+
+    def __init__(self, instance: Instance, plan: SchedulePlan) -> None:
+        missing = np.flatnonzero(plan.option < 0)
+        if len(missing):
+            names = ", ".join(str(n) for n in instance.tasks.name[missing[:5]])
+            raise InputError(f"The plan leaves {len(missing)} tasks out, among them {names}.")
+        self.instance = instance
+        self.plan = plan
+        self.device: Ints = instance.options.device[plan.option]
+
+    @cached_property
+    def time_s(self) -> Floats:
+        """Duration of each task: work × time of its option (T)."""
+        return self.instance.tasks.work * self.instance.options.time_s[self.plan.option]
+
+    @cached_property
+    def end_s(self) -> Floats:
+        """End of each task (T)."""
+        return self.plan.start_s + self.time_s
+
+    @cached_property
+    def makespan_s(self) -> float:
+        """Latest end of a task, from 0."""
+        return float(self.end_s.max(initial=0.0))
+
+    @cached_property
+    def window_s(self) -> float:
+        """Time that idle power and prices count for: the horizon where given, else the makespan."""
+        horizon = self.instance.limits.horizon_s
+        return horizon if math.isfinite(horizon) else self.makespan_s
+
+    @cached_property
+    def units_used(self) -> Ints:
+        """Distinct units that run something, per device (D)."""
+        wide = int(self.plan.unit.max(initial=0)) + 1
+        used = np.unique(self.device * wide + self.plan.unit)
+        return np.bincount(used // wide, minlength=len(self.instance.devices)).astype(np.int64)
+
+    @cached_property
+    def units_had(self) -> Ints:
+        """Units that are had and paid for (D)."""
+        return np.maximum(self.instance.devices.count_min, self.units_used)
+
+    @cached_property
+    def units_on(self) -> Ints:
+        """Units that are on for the whole window (D)."""
+        return np.where(self.instance.devices.off_when_unused, self.units_used, self.units_had)
+
+    @cached_property
+    def busy_s(self) -> Floats:
+        """Busy time per device, summed over its units (D)."""
+        return sums(self.device, self.time_s, len(self.instance.devices))
+
+    @cached_property
+    def task_energy_j(self) -> Floats:
+        """Energy above idle of each task (T)."""
+        return self.instance.tasks.work * self.instance.options.energy_j[self.plan.option]
+
+    @cached_property
+    def energy_options_j(self) -> float:
+        """Energy above idle of all tasks."""
+        return float(self.task_energy_j.sum())
+
+    @cached_property
+    def hop_energy_j(self) -> Floats:
+        """Energy of each hop: bytes × energy per byte of its link (H)."""
+        hops, instance = self.plan.hops, self.instance
+        return instance.tensors.bytes_b[hops.tensor] * instance.links.energy_j_per_b[hops.link]
+
+    @cached_property
+    def hop_time_s(self) -> Floats:
+        """Time of each hop: latency + bytes / bandwidth (H)."""
+        hops, links = self.plan.hops, self.instance.links
+        size = self.instance.tensors.bytes_b[hops.tensor]
+        return links.latency_s[hops.link] + size / links.bandwidth_b_per_s[hops.link]
+
+    @cached_property
+    def energy_transfers_j(self) -> float:
+        """Energy of all transfers."""
+        return float(self.hop_energy_j.sum())
+
+    @cached_property
+    def idle_power_w(self) -> float:
+        """Idle power of all units on."""
+        return float((self.instance.devices.idle_power_w * self.units_on).sum())
+
+    @cached_property
+    def energy_idle_j(self) -> float:
+        """Idle energy of all units on, over the window."""
+        return self.idle_power_w * self.window_s
+
+    @cached_property
+    def energy_j(self) -> float:
+        """Options, transfers and idle."""
+        return self.energy_options_j + self.energy_transfers_j + self.energy_idle_j
+
+    @cached_property
+    def cost_units(self) -> float:
+        """Price of the units had, over the window."""
+        return float((self.instance.devices.price_per_s * self.units_had).sum()) * self.window_s
+
+    @cached_property
+    def cost_energy(self) -> float:
+        """Price of the electricity, PUE included."""
+        limits = self.instance.limits
+        return self.energy_j * limits.pue * limits.energy_price_per_j
+
+    @cached_property
+    def cost(self) -> float:
+        """Units and electricity."""
+        return self.cost_units + self.cost_energy
+
+    @cached_property
+    def carbon_kg(self) -> float:
+        """Carbon of the electricity, PUE included."""
+        return self.energy_j * self.instance.limits.pue * self.instance.limits.carbon_kg_per_j
+
+    @cached_property
+    def job_end_s(self) -> Floats:
+        """Latest end of each job's tasks; 0 for a job without tasks (J)."""
+        end = np.zeros(len(self.instance.jobs))
+        np.maximum.at(end, self.instance.tasks.job, self.end_s)
+        return end
+
+    @cached_property
+    def job_tardiness_s(self) -> Floats:
+        """Time by which each job ends after its due date, not weighted (J)."""
+        return np.maximum(0.0, self.job_end_s - self.instance.jobs.due_s)
+
+    @cached_property
+    def tardiness_s(self) -> float:
+        """Weighted sum of the jobs' tardiness."""
+        return float((self.instance.jobs.weight * self.job_tardiness_s).sum())
+
+    @cached_property
+    def task_power_w(self) -> Floats:
+        """Power above idle of each task while it runs; work cancels (T)."""
+        options, chosen = self.instance.options, self.plan.option
+        time = options.time_s[chosen]
+        return np.divide(options.energy_j[chosen], time, out=np.zeros_like(time), where=time > 0)
+
+    @cached_property
+    def peak_power_w(self) -> float:
+        """Largest power at any instant of the window: idle of units on, and running options."""
+        runs: Bools = (self.time_s > 0) & (self.task_power_w != 0)
+        start, end = self.plan.start_s[runs], self.end_s[runs]
+        # Rounding must not turn "one after the other" into "both at once".
+        end = end - np.minimum(ROUNDING * np.abs(end), 0.5 * self.time_s[runs])
+        power = self.task_power_w[runs]
+        change = np.concatenate([-power, power])
+        # Ends come first, and a stable sort keeps them first at equal times.
+        order = np.argsort(np.concatenate([end, start]), kind="stable")
+        return self.idle_power_w + float(np.cumsum(change[order]).max(initial=0.0))
+
+    @cached_property
+    def job_accuracy(self) -> Floats:
+        """Least accuracy among each job's tasks that state one; NaN where none does (J)."""
+        stated = self.instance.options.accuracy[self.plan.option]
+        least = np.full(len(self.instance.jobs), np.inf)
+        np.fmin.at(least, self.instance.tasks.job, stated)
+        return np.where(np.isinf(least), np.nan, least)
+
+    @cached_property
+    def accuracy(self) -> float:
+        """Weighted mean over the jobs that have an accuracy; NaN where none has."""
+        return weighted_mean(self.job_accuracy, self.instance.jobs.weight)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all quantities as plain values, None where one does not apply."""
+        numbers = (
+            *("energy_j", "energy_options_j", "energy_transfers_j", "energy_idle_j"),
+            *("makespan_s", "window_s", "tardiness_s", "peak_power_w", "idle_power_w"),
+            *("cost", "cost_units", "cost_energy", "carbon_kg", "accuracy"),
+        )
+        values = {name: float(getattr(self, name)) for name in numbers}
+        table: dict[str, Any] = {n: v if math.isfinite(v) else None for n, v in values.items()}
+        return table | {
+            "devices": self._device_rows(),
+            "jobs": self._job_rows(),
+            "links": self._link_rows(),
+        }
+
+    def _device_rows(self) -> list[dict[str, Any]]:
+        devices = self.instance.devices
+        capacity = devices.slots * self.units_on * self.window_s
+        wide = len(devices)
+        return records(
+            {
+                "device": devices.name,
+                "had": self.units_had,
+                "on": self.units_on,
+                "tasks": np.bincount(self.device, minlength=wide),
+                "busy_s": self.busy_s,
+                "utilization": ratio(self.busy_s, capacity),
+                "energy_options_j": sums(self.device, self.task_energy_j, wide),
+                "energy_idle_j": devices.idle_power_w * self.units_on * self.window_s,
+                "cost_units": devices.price_per_s * self.units_had * self.window_s,
+            }
+        )
+
+    def _job_rows(self) -> list[dict[str, Any]]:
+        return records(
+            {
+                "job": self.instance.jobs.name,
+                "end_s": self.job_end_s,
+                "tardiness_s": self.job_tardiness_s,
+                "accuracy": self.job_accuracy,
+            }
+        )
+
+    def _link_rows(self) -> list[dict[str, Any]]:
+        links, hops, name = self.instance.links, self.plan.hops, self.instance.devices.name
+        size = self.instance.tensors.bytes_b[hops.tensor]
+        used = sums(hops.link, self.hop_time_s, len(links))
+        return records(
+            {
+                "link": np.arange(len(links)),
+                "from": name[links.src],
+                "to": name[links.dst],
+                "hops": np.bincount(hops.link, minlength=len(links)),
+                "bytes_b": sums(hops.link, size, len(links)),
+                "busy_s": used,
+                "energy_j": sums(hops.link, self.hop_energy_j, len(links)),
+            }
+        )
+
+
+def ratio(part: Floats, whole: NDArray[Any]) -> Floats:
+    """Return part / whole, 0 where there is nothing of either, NaN for something of nothing."""
+    empty = np.where(part == 0, 0.0, np.nan)
+    result: Floats = np.divide(part, whole, out=empty, where=whole > 0)
+    return result
+
+
+def weighted_mean(values: Floats, weight: Floats) -> float:
+    """Return the weighted mean over the values that are not NaN; NaN where they weigh nothing."""
+    stated = ~np.isnan(values)
+    total = float(weight[stated].sum())
+    return float((values[stated] * weight[stated]).sum()) / total if total > 0 else math.nan
