@@ -72,7 +72,7 @@ def _solve_cbc(
             msg=False,
             timeLimit=time_limit_s,
             gapRel=max(0.0, gap_rel - GAP_TOLERANCE),
-            threads=threads,
+            threads=threads if threads > 1 else None,  # one thread still starts CBC's pool
             options=[f"randomCbcSeed {seed}", f"randomSeed {seed}"],
             logPath=str(log),
         )
