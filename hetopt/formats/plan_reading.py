@@ -1,0 +1,299 @@
+"""Reading plans and results: JSON or a folder of tables, to columns, with every problem named.
+
+What a plan *means* is not judged here: a unit that does not exist, a start before the release or a
+task that is left out are for the checker to report. Only what cannot be expressed in plan columns
+(unknown names, missing fields, wrong types) is an input error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hetopt.errors import InputError
+from hetopt.formats.json_text import parse_json, read_text
+from hetopt.formats.plan_rows import Names, Rows, shown
+from hetopt.instance import Instance
+from hetopt.solution import DIRECT, READ, WRITE, Hops, Plan, SchedulePlan, SteadyPlan
+
+LEG_NAMES = {"direct": DIRECT, "write": WRITE, "read": READ}
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFile:
+    """A plan, and what the file that holds it claims of it.
+
+    Attributes
+    ----------
+    plan
+        The plan.
+    claimed, bounds
+        Objective values and bounds by objective name; empty for a bare plan.
+    status
+        The claimed status, empty for a bare plan.
+    """
+
+    plan: Plan
+    claimed: dict[str, float] = field(default_factory=dict)
+    bounds: dict[str, float] = field(default_factory=dict)
+    status: str = ""
+
+
+def read_plan(instance: Instance, source: str | Path) -> Plan:
+    """Read a plan; see `read_result`."""
+    return read_result(instance, source).plan
+
+
+def read_result(instance: Instance, source: str | Path) -> PlanFile:
+    """Read a plan with the claims that stand beside it.
+
+    Parameters
+    ----------
+    instance
+        The instance that the plan is for.
+    source
+        A JSON file, a folder of tables as ``-o DIR`` writes it, or the JSON text itself (told by
+        its opening brace). The object is a whole result or a bare plan.
+
+    Raises
+    ------
+    InputError
+        With every problem: file, JSON path or table row, value, and what was expected.
+    """
+    if isinstance(source, str) and source.lstrip().startswith("{"):
+        return _from_object(instance, parse_json(source, ""), "")
+    path = Path(source)
+    if path.is_dir():
+        from hetopt.formats.plan_tables import read_tables
+
+        return _from_object(instance, read_tables(path), f"{path}: ")
+    return _from_object(instance, parse_json(read_text(path), str(path)), f"{path}: ")
+
+
+def plan_from_dict(instance: Instance, obj: Any, place: str = "") -> Plan:
+    """Return the plan that an object made by `plan_to_dict`, or by hand, describes.
+
+    A task that the plan leaves out gets option -1, for the checker to report. ``end_s`` is not
+    read: it follows from the rest. Steady devices that are left out have their least count, off.
+
+    Parameters
+    ----------
+    instance
+        The instance that the plan is for.
+    obj
+        The plan.
+    place
+        What to write before each JSON path in errors.
+
+    Raises
+    ------
+    InputError
+        With every problem.
+    """
+    rows = Rows(place)
+    known = ("assignments", "transfers") if instance.regime == "schedule" else ("units", "routes")
+    needed = known[0] if instance.regime == "schedule" else known[1]
+    if not isinstance(obj, Mapping):
+        raise InputError(f"{place}An object with {' and '.join(known)} is expected as the plan.")
+    for key in obj:
+        if key not in known:
+            rows.add(
+                key, "", f"A plan of a {instance.regime} instance has {' and '.join(known)} only."
+            )
+    if needed not in obj:
+        rows.add(needed, "", "This list is missing.")
+    names = Names(instance)
+    if instance.regime == "schedule":
+        plan: Plan = _schedule(instance, obj, names, rows)
+    else:
+        plan = _steady(instance, obj, names, rows)
+    rows.stop_if_any()
+    return plan
+
+
+def _from_object(instance: Instance, obj: Any, place: str) -> PlanFile:
+    if not isinstance(obj, Mapping):
+        raise InputError(f"{place}A JSON object is expected, a result or a plan.")
+    if "plan" not in obj:
+        return PlanFile(plan_from_dict(instance, obj, place))
+    if obj["plan"] is None:
+        status = shown(obj.get("status", "no status"))
+        raise InputError(f"{place}The result holds no plan (status {status}).")
+    plan = plan_from_dict(instance, obj["plan"], f"{place}plan.")
+    rows = Rows(place)
+    names = _listed(obj.get("objective_name"))
+    values, bounds = _listed(obj.get("objective")), _listed(obj.get("bound"))
+    for key, entries, kind in (
+        ("objective_name", names, str),
+        ("objective", values, float),
+        ("bound", bounds, float),
+    ):
+        for entry in entries:
+            sound = isinstance(entry, str) if kind is str else _is_number(entry)
+            if not (sound or entry is None):
+                wanted = "A name is" if kind is str else "A number, null, or a list of these is"
+                rows.add(key, entry, f"{wanted} expected.")
+    status = obj.get("status", "")
+    if not isinstance(status, str):
+        rows.add("status", status, "A text is expected.")
+    rows.stop_if_any()
+    claimed = {n: float(v) for n, v in zip(names, values, strict=False) if v is not None}
+    proven = {n: float(v) for n, v in zip(names, bounds, strict=False) if v is not None}
+    return PlanFile(plan, claimed, proven, status)
+
+
+def _listed(value: Any) -> list[Any]:
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _schedule(instance: Instance, obj: Mapping[str, Any], names: Names, rows: Rows) -> SchedulePlan:
+    tasks = len(instance.tasks)
+    option = np.full(tasks, -1, dtype=np.int64)
+    unit = np.full(tasks, -1, dtype=np.int64)
+    start = np.zeros(tasks)
+    fields = ("task", "device", "unit", "option", "start_s", "end_s")
+    first_row: dict[int, int] = {}
+    for i, row in rows.each(obj, "assignments", fields):
+        task = rows.find(row, "task", names.tasks, "task of the instance")
+        if task in first_row:
+            rows.here(
+                "task", row["task"], f"Each task once; assignments[{first_row[task]}] has it too."
+            )
+        elif task >= 0:
+            first_row[task] = i
+        device, number = rows.unit(row, names)
+        chosen = rows.option(row, names, task, device)
+        begin = rows.number(row, "start_s", least=0.0)
+        if number < 0 and device >= 0:
+            rows.here("unit", row.get("unit"), _UNIT)
+        if task >= 0:
+            option[task], unit[task], start[task] = chosen, number, begin
+    return SchedulePlan(option, unit, start, _hops(instance, obj, names, rows))
+
+
+_UNIT = "The name of a unit is expected, such as npu#0."
+
+
+def _hops(instance: Instance, obj: Mapping[str, Any], names: Names, rows: Rows) -> Hops:
+    fields = (
+        *("tensor", "from", "to", "edge", "leg", "unit", "hop"),
+        *("link", "link_index", "start_s", "end_s"),
+    )
+    table: list[tuple[int, int, int, int, int, int]] = []
+    starts: list[float] = []
+    for _, row in rows.each(obj, "transfers", fields):
+        tensor = names.tensor(row, rows)
+        leg = LEG_NAMES.get(row.get("leg", "direct"), -1) if _hashable(row.get("leg")) else -1
+        if leg < 0:
+            rows.here("leg", row["leg"], f"One of {', '.join(LEG_NAMES)} is expected.")
+        device, unit = instance.host, -1
+        if leg != WRITE:
+            device, unit = rows.unit(row, names, device_field="")
+            if unit < 0:
+                rows.here("unit", row.get("unit"), _UNIT)
+        elif row.get("unit") is not None:
+            rows.here("unit", row["unit"], "A write goes to the host; null is expected.")
+        hop = rows.whole(row, "hop", default=0)
+        link = names.link(row, rows)
+        starts.append(rows.number(row, "start_s", least=0.0))
+        table.append((tensor, leg, device, unit, hop, link))
+    tensors, legs, devices, units, ordinals, links = (
+        np.array(table, dtype=np.int64).reshape(len(table), 6).T
+    )
+    return Hops(tensors, legs, devices, units, ordinals, links, np.array(starts, dtype=np.float64))
+
+
+def _hashable(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _steady(instance: Instance, obj: Mapping[str, Any], names: Names, rows: Rows) -> SteadyPlan:
+    had, on = _units(instance, obj, names, rows)
+    ptr_tasks, job_tasks = (column.tolist() for column in instance.job_tasks)
+    jobs: list[int] = []
+    rates: list[float] = []
+    ptr = [0]
+    flat: list[tuple[int, int, int]] = []
+    for i, row in rows.each(obj, "routes", ("job", "rate_per_s", "tasks")):
+        job = rows.find(row, "job", names.jobs, "job of the instance")
+        jobs.append(job)
+        rates.append(rows.number(row, "rate_per_s", least=0.0))
+        placed = _route_tasks(instance, row, job, names, rows, i)
+        tasks = job_tasks[ptr_tasks[job] : ptr_tasks[job + 1]] if job >= 0 else []
+        flat.extend((task, *placed.get(task, (-1, -1))) for task in tasks)
+        ptr.append(len(flat))
+    columns = np.array(flat, dtype=np.int64).reshape(len(flat), 3).T
+    return SteadyPlan(
+        route_job=np.array(jobs, dtype=np.int64),
+        rate_per_s=np.array(rates, dtype=np.float64),
+        ptr=np.array(ptr, dtype=np.int64),
+        task=columns[0],
+        option=columns[1],
+        unit=columns[2],
+        units_on=on,
+        units_had=had,
+    )
+
+
+def _route_tasks(
+    instance: Instance, route: Mapping[str, Any], job: int, names: Names, rows: Rows, index: int
+) -> dict[int, tuple[int, int]]:
+    """Option and unit of each task that a route places."""
+    placed: dict[int, tuple[int, int]] = {}
+    fields = ("task", "device", "unit", "option")
+    for _, row in rows.inside(route, f"routes[{index}].tasks", "tasks", fields):
+        task = rows.find(row, "task", names.tasks, "task of the instance")
+        if task >= 0 and job >= 0 and instance.tasks.job[task] != job:
+            rows.here("task", row["task"], f"A task of job {instance.jobs.name[job]} is expected.")
+        elif task in placed:
+            rows.here("task", row["task"], "A route has each task once.")
+        device, unit = rows.unit(row, names, optional=True)
+        chosen = rows.option(row, names, task, device)
+        if task >= 0:
+            placed[task] = chosen, unit
+    return placed
+
+
+def _units(
+    instance: Instance, obj: Mapping[str, Any], names: Names, rows: Rows
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Units had and on per device."""
+    had = instance.devices.count_min.copy()
+    on = np.where(instance.devices.off_when_unused, 0, had)
+    seen: dict[int, int] = {}
+    for i, row in rows.each(obj, "units", ("device", "had", "on")):
+        device = rows.find(row, "device", names.devices, "device of the instance")
+        if device in seen:
+            rows.here("device", row["device"], f"units[{seen[device]}] has it too.")
+        running = rows.whole(row, "on")
+        least = max(running, int(had[device])) if device >= 0 else 0
+        owned = rows.whole(row, "had", default=least)
+        if device >= 0:
+            seen.setdefault(device, i)
+            had[device], on[device] = owned, running
+    return had, on
+
+
+def without_plan(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a result object without its plan."""
+    return {key: value for key, value in result.items() if key != "plan"}
+
+
+def group_routes(table: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the nested routes of a table with one row per task of a route."""
+    routes: dict[Any, dict[str, Any]] = {}
+    for row in table:
+        route = routes.setdefault(
+            row.get("route"),
+            {"job": row.get("job"), "rate_per_s": row.get("rate_per_s"), "tasks": []},
+        )
+        route["tasks"].append({k: row.get(k) for k in ("task", "device", "unit", "option")})
+    return list(routes.values())

@@ -1,0 +1,212 @@
+"""Plans and results to JSON objects and tables of columns (design §9).
+
+A *result* is what ``solve --json`` prints; it holds a *plan*. In the schedule regime a plan is
+``{"assignments": [...], "transfers": [...]}``, in the steady regime ``{"units": [...], "routes":
+[...]}``. Everything is named, nothing is numbered, but for a unit ("npu#0"), the hop of a transfer
+and, beside its name, the index of a link.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from hetopt.instance import Instance
+from hetopt.solution import DIRECT, READ, WRITE, Hops, Plan, SchedulePlan, Solution, SteadyPlan
+
+LEGS = {DIRECT: "direct", WRITE: "write", READ: "read"}
+
+
+def plan_to_dict(instance: Instance, plan: Plan) -> dict[str, Any]:
+    """Return a plan as plain lists and dictionaries, rows in the order of the instance.
+
+    ``end_s`` is there for the reader's convenience; it follows from the other fields.
+    """
+    if isinstance(plan, SchedulePlan):
+        return {
+            "assignments": rows(assignment_columns(instance, plan)),
+            "transfers": rows(transfer_columns(instance, plan)),
+        }
+    return {"units": rows(unit_columns(instance, plan)), "routes": _routes(instance, plan)}
+
+
+def solution_to_dict(instance: Instance, solution: Solution) -> dict[str, Any]:
+    """Return a solution as the JSON object of design §9.
+
+    ``objective_name``, ``objective``, ``bound`` and ``gap`` are lists where the objective is a
+    list. NaN and infinity become None.
+    """
+    several = len(solution.objective_names) > 1
+
+    def level(values: tuple[Any, ...]) -> Any:
+        return list(values) if several else (values[0] if values else None)
+
+    plan = None if solution.plan is None else plan_to_dict(instance, solution.plan)
+    result = {
+        "status": solution.status,
+        "termination": solution.termination,
+        "objective_name": level(solution.objective_names),
+        "objective": level(solution.objectives),
+        "bound": level(solution.bounds),
+        "gap": level(solution.gaps),
+        "wall_time_s": solution.wall_time_s,
+        "method": solution.method,
+        "verified": solution.verified,
+        "seed": solution.seed,
+        "version": solution.version,
+        "reason": solution.reason,
+        "notes": list(solution.notes),
+        "quantities": solution.quantities,
+        "history": [
+            {"time_s": entry.time_s, "objective": entry.objective, "bound": entry.bound}
+            for entry in solution.history
+        ],
+    }
+    result = {key: to_json(value) for key, value in result.items()}
+    result["plan"] = plan
+    return result
+
+
+def to_json(value: Any) -> Any:
+    """Return a value as JSON can hold it: plain types, None for NaN and infinity."""
+    if isinstance(value, dict):
+        return {str(key): to_json(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(entry) for entry in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return to_json(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def assignment_columns(instance: Instance, plan: SchedulePlan) -> dict[str, list[Any]]:
+    """Return the table of assignments, one row per task; a task left out has no row."""
+    task = np.flatnonzero(plan.option >= 0)
+    option = plan.option[task]
+    device = instance.options.device[option]
+    time = instance.tasks.work[task] * instance.options.time_s[option]
+    return {
+        "task": instance.tasks.name[task].tolist(),
+        "device": instance.devices.name[device].tolist(),
+        "unit": unit_names(instance, device, plan.unit[task]),
+        "option": instance.options.label[option].tolist(),
+        "start_s": plan.start_s[task].tolist(),
+        "end_s": (plan.start_s[task] + time).tolist(),
+    }
+
+
+def transfer_columns(instance: Instance, plan: SchedulePlan) -> dict[str, list[Any]]:
+    """Return the table of transfers, one row per hop.
+
+    ``to`` lists the consumers that the transfer serves (those on its destination unit; for a
+    staged tensor's write, all); ``edge`` tells messages apart that join the same two tasks and
+    have no tensor name; it is there only where some message needs it, and None for the others.
+    """
+    hops, links, name = plan.hops, instance.links, instance.devices.name
+    tensor = hops.tensor
+    size = instance.tensors.bytes_b[tensor]
+    time = links.latency_s[hops.link] + size / links.bandwidth_b_per_s[hops.link]
+    ends = zip(name[links.src].tolist(), name[links.dst].tolist(), strict=True)
+    arrows = [f"{src}->{dst}" for src, dst in ends]
+    edge = _ambiguous_edges(instance, hops)
+    return {
+        "tensor": [text or None for text in instance.tensors.name[tensor].tolist()],
+        "from": instance.tasks.name[instance.tensors.producer[tensor]].tolist(),
+        "to": _consumers(instance, plan),
+        **({"edge": edge} if any(number is not None for number in edge) else {}),
+        "leg": [LEGS[leg] for leg in hops.leg.tolist()],
+        "unit": unit_names(instance, hops.dst_device, hops.dst_unit),
+        "hop": hops.ordinal.tolist(),
+        "link": [arrows[link] for link in hops.link.tolist()],
+        "link_index": hops.link.tolist(),
+        "start_s": hops.start_s.tolist(),
+        "end_s": (hops.start_s + time).tolist(),
+    }
+
+
+def unit_columns(instance: Instance, plan: SteadyPlan) -> dict[str, list[Any]]:
+    """Return the table of units, one row per device."""
+    return {
+        "device": instance.devices.name.tolist(),
+        "had": plan.units_had.tolist(),
+        "on": plan.units_on.tolist(),
+    }
+
+
+def route_columns(instance: Instance, plan: SteadyPlan) -> dict[str, list[Any]]:
+    """Return the routes as one table, one row per task of a route."""
+    route = np.repeat(np.arange(len(plan.route_job)), np.diff(plan.ptr))
+    device = np.where(plan.option >= 0, instance.options.device[plan.option], 0)
+    return {
+        "route": route.tolist(),
+        "job": instance.jobs.name[plan.route_job[route]].tolist(),
+        "rate_per_s": plan.rate_per_s[route].tolist(),
+        "task": instance.tasks.name[plan.task].tolist(),
+        "device": instance.devices.name[device].tolist(),
+        "unit": unit_names(instance, device, plan.unit),
+        "option": instance.options.label[plan.option].tolist(),
+    }
+
+
+def rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """Return one dictionary per row of a table of columns."""
+    names = list(columns)
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def unit_names(instance: Instance, device: Any, unit: Any) -> list[str | None]:
+    """Return names such as ``npu#0``, None where no unit is meant."""
+    names = instance.devices.name.tolist()
+    pairs = zip(device.tolist(), unit.tolist(), strict=True)
+    return [f"{names[d]}#{u}" if u >= 0 else None for d, u in pairs]
+
+
+def _routes(instance: Instance, plan: SteadyPlan) -> list[dict[str, Any]]:
+    table = rows({k: v for k, v in route_columns(instance, plan).items() if k in _ROUTE_TASK})
+    jobs = instance.jobs.name[plan.route_job].tolist()
+    ptr = plan.ptr.tolist()
+    return [
+        {"job": job, "rate_per_s": rate, "tasks": table[ptr[k] : ptr[k + 1]]}
+        for k, (job, rate) in enumerate(zip(jobs, plan.rate_per_s.tolist(), strict=True))
+    ]
+
+
+_ROUTE_TASK = ("task", "device", "unit", "option")
+
+
+def _consumers(instance: Instance, plan: SchedulePlan) -> list[list[str]]:
+    """Consumers that each hop's transfer serves; of a message without a name, its only one."""
+    hops = plan.hops
+    moved = np.zeros(len(instance.tensors), dtype=bool)
+    moved[hops.tensor] = True
+    named = instance.tensors.name != ""
+    edge = np.flatnonzero(instance.edges.tensor >= 0)
+    edge = edge[moved[instance.edges.tensor[edge]]]
+    reader, tensor = instance.edges.dst[edge], instance.edges.tensor[edge]
+    device = np.where(named[tensor], instance.options.device[plan.option[reader]], -1)
+    unit = np.where(named[tensor], plan.unit[reader], -1)
+    served: dict[tuple[int, int, int], list[str]] = {}
+    columns = (tensor, device, unit, instance.tasks.name[reader])
+    for n, at, number, name in zip(*(c.tolist() for c in columns), strict=True):
+        served.setdefault((n, at, number), []).append(name)
+        if at >= 0:  # a staged tensor's write serves all
+            served.setdefault((n, -1, -1), []).append(name)
+    every = ~named[hops.tensor] | (hops.leg == WRITE)
+    device, unit = np.where(every, -1, hops.dst_device), np.where(every, -1, hops.dst_unit)
+    rows = zip(hops.tensor.tolist(), device.tolist(), unit.tolist(), strict=True)
+    return [served.get(row, []) for row in rows]
+
+
+def _ambiguous_edges(instance: Instance, hops: Hops) -> list[int | None]:
+    """Edge index of each hop's message where tasks and name do not tell it; else None."""
+    ptr, edges = instance.consumers
+    nameless = np.flatnonzero(instance.tensors.name == "")
+    edge = edges[ptr[nameless]]
+    pair = instance.edges.src[edge] * len(instance.tasks) + instance.edges.dst[edge]
+    _, group, count = np.unique(pair, return_inverse=True, return_counts=True)
+    shown = np.full(len(instance.tensors), -1, dtype=np.int64)
+    shown[nameless] = np.where(count[group] > 1, edge, -1)
+    return [None if edge < 0 else edge for edge in shown[hops.tensor].tolist()]
