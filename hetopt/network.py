@@ -200,6 +200,8 @@ class _State:
 
     def paths(self, src: Ints, dst: Ints, bytes_b: Floats) -> tuple[Ints, Ints]:
         pair = src * self._wide + dst
+        if not len(pair):
+            return np.zeros(1, dtype=np.int64), np.zeros(0, dtype=np.int64)
         order = np.argsort(pair, kind="stable")
         first = np.flatnonzero(np.diff(pair[order], prepend=-1))
         last = np.append(first[1:], len(order))
