@@ -1,0 +1,415 @@
+r"""The steady regime as a mixed-integer program over routes (design §3.3, §4).
+
+Sets
+    j jobs with rate R_j; r routes (of job j(r)), with busy time b_rd on device d, e_r joules,
+    a_r accuracy and B_rl bytes on link l per request; k kinds of unit of device d(k)
+    (:mod:`hetopt.steady.packing`; one kind per device without memory limits or exclusiveness).
+Variables
+    y_r ≥ 0     share of its job's demand that route r serves: rate x_r = R_j y_r
+    f_rk ≥ 0    the part of y_r that units of kind k serve on their device
+    n_k integer units of kind k;  u_d integer units on;  h_d units had
+    θ           demand served, as a multiple (1 where the demand is fixed)
+Constraints
+    demand      Σ_{r of j} y_r = θ
+    flow        Σ_{k on d} f_rk = y_r                      for each device d of route r
+    capacity    Σ_r R_j b_rd f_rk ≤ cap_d n_k, cap_d = max_utilization (1 − reserved) slots
+    units       Σ_{k on d} n_k ≤ u_d ≤ h_d,  min_d ≤ h_d ≤ max_d;  u_d = h_d where always on
+    pools       Σ_k memory_k n_k ≤ pool memory
+    links       Σ_{l in group} Σ_r R_j B_rl y_r / bandwidth_l ≤ channels  (× u of the source)
+    power       Σ_d idle_d u_d + Σ_r R_j e_r y_r ≤ power cap
+    budget      Σ_d price_d h_d + pue · energy price · power ≤ budget
+    linking     Σ_{r of j} f_rk ≤ n_k where the demand is fixed: implied for integers, and what
+                makes the relaxation of small fleets strong
+
+Demand is an equality without loss: whoever serves more can scale all routes of the job down, which
+changes no accuracy and eases every limit.
+
+Numbers are scaled so that a solver's absolute tolerances mean the same in every instance: shares
+instead of rates, busy units instead of seconds, limits in fractions of themselves, and θ in
+multiples of what about one unit serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pulp
+
+from hetopt.errors import InputError
+from hetopt.instance import NO_MAXIMUM, Instance, is_maximised
+from hetopt.steady.packing import UnitKind
+from hetopt.steady.routes import Routes
+from hetopt.steady.units import unit_capacity
+
+HOLD = 1e-9
+"""Relative room with which earlier levels of a list of objectives are held (design §3.2)."""
+
+DROPPED = 2e-9
+"""Coefficients below this fraction of their row's largest are left out: a solver would drop them.
+All rows with such terms are limits from above on sums of positive terms, so this only relaxes."""
+
+NEGLIGIBLE = 1e-6
+"""Load of a route, in units, that a solver's tolerances could hide."""
+
+MOST_SCALE = 1e5
+"""More than the scaled θ (busy units, about) can be."""
+
+Terms = list[tuple[Any, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which quantities matter: what may be left out of the model where nothing sees it."""
+
+    throughput: bool
+    power: bool
+    price: bool
+
+    @staticmethod
+    def of(instance: Instance) -> Question:
+        """Read it from objective and limits."""
+        limits, names = instance.limits, instance.objective
+        money = "cost" in names or np.isfinite(limits.budget_per_s)
+        watts = bool(np.isfinite(limits.power_cap_w)) or "power" in names or "carbon" in names
+        return Question(
+            throughput="throughput" in names,
+            power=watts or bool(money and limits.energy_price_per_j > 0),
+            price=bool(money),
+        )
+
+
+class SteadyModel:
+    """The program of one instance.
+
+    Parameters
+    ----------
+    shrink
+        Relative amount by which capacities and caps are reduced, so that a plan found within a
+        solver's tolerance respects the true ones.
+    """
+
+    def __init__(
+        self, instance: Instance, routes: Routes, kinds: list[UnitKind], *, shrink: float = 0.0
+    ) -> None:
+        self.instance, self.routes, self.kinds = instance, routes.routes, kinds
+        self.of_job = routes.of_job
+        self.question = Question.of(instance)
+        self.keep = 1.0 - shrink
+        self.capacity = unit_capacity(instance)
+        self.rate = [float(r) for r in instance.jobs.rate_per_s]
+        self.unit = self._throughput_unit() if self.question.throughput else 1.0
+        self.problem: Any = pulp.LpProblem("steady", pulp.LpMinimize)
+        self.kinds_of: dict[int, list[int]] = {}
+        for k, kind in enumerate(kinds):
+            self.kinds_of.setdefault(kind.device, []).append(k)
+        self._variables()
+        self._demand()
+        self._flow()
+        self._capacity()
+        self._units()
+        self._pools()
+        self._links()
+        self._power_cap()
+        self._budget()
+        self._linking()
+
+    def route_rate(self, route: int) -> float:
+        """Return the requests per second of a route whose share is 1."""
+        return self.rate[self.routes[route].job] * self.unit
+
+    def flow_of(self, route: int, device: int) -> list[tuple[int, Any]]:
+        """Kinds of a device that may serve a route, each with the variable of its part."""
+        serving = self.serving[route, device]
+        if len(serving) == 1:
+            return [(serving[0], self.share[route])]
+        return [(k, self.flow[route, k]) for k in serving]
+
+    def expression(self, objective: str) -> Any:
+        """Return the objective as an expression, in SI units.
+
+        ``accuracy`` beside ``throughput`` is an expression only once θ is fixed (`hold`).
+        """
+        if objective == "throughput":
+            return self.theta * (self.unit * sum(self.rate))
+        if objective == "accuracy":
+            return self._accuracy()
+        limits = self.instance.limits
+        if objective == "cost":
+            return self._cost()
+        power = self._power()
+        return power * (limits.pue * limits.carbon_kg_per_j) if objective == "carbon" else power
+
+    def aim(self, objective: str) -> float:
+        """Make ``objective`` what the program minimises, scaled so that the largest cost is 1.
+
+        Returns
+        -------
+        float
+            What the objective in SI units is multiplied by; negative where it is maximised.
+        """
+        expression = self.expression(objective)
+        largest = max((abs(c) for c in expression.values()), default=0.0) or 1.0
+        scale = (-1.0 if is_maximised(objective) else 1.0) / largest
+        self.problem.setObjective(expression * scale)
+        return scale
+
+    def hold(self, objective: str, value: float) -> None:
+        """Allow no objective worse than ``value``, up to ``HOLD`` of it."""
+        if objective == "throughput":
+            served = value / (self.unit * sum(self.rate)) * (1.0 - HOLD)
+            self.theta_fixed = served
+            self.theta.bounds(served, served)
+            return
+        size = abs(value) or 1.0
+        expression = self.expression(objective) * (1.0 / size)
+        if is_maximised(objective):
+            self._add(-expression <= HOLD - value / size, f"hold_{objective}")
+        else:
+            self._add(expression <= value / size + HOLD, f"hold_{objective}")
+
+    # Each method below is one family of the formulation, in its order.
+
+    def _variables(self) -> None:
+        self.share = [pulp.LpVariable(f"y_{r}", 0) for r in range(len(self.routes))]
+        self.theta: Any = pulp.LpVariable("theta", 0) if self.question.throughput else 1.0
+        self.theta_fixed = 0.0 if self.question.throughput else 1.0
+        self.on: dict[int, Any] = {}
+        self.had: dict[int, Any] = {}
+        for device in range(len(self.instance.devices)):
+            self._unit_variables(device)
+        self.count: list[Any] = []
+        for k, kind in enumerate(self.kinds):
+            if self.plain(kind.device):
+                self.count.append(self.on[kind.device])
+            else:
+                most = 1 if kind.unit >= 0 else self._most(kind.device)
+                self.count.append(pulp.LpVariable(f"n_{k}", 0, most, "Integer"))
+        self.serving: dict[tuple[int, int], list[int]] = {}
+        for k, kind in enumerate(self.kinds):
+            for r in kind.routes:
+                self.serving.setdefault((r, kind.device), []).append(k)
+        self.flow: dict[tuple[int, int], Any] = {}
+        for (r, _), serving in self.serving.items():
+            if len(serving) > 1:
+                self.flow.update({(r, k): pulp.LpVariable(f"f_{r}_{k}", 0) for k in serving})
+
+    def plain(self, device: int) -> bool:
+        """Whether one count of units says all about a device: any unit on serves anything."""
+        kinds = self.kinds_of.get(device, [])
+        return len(kinds) == 1 and self.kinds[kinds[0]].unit < 0
+
+    def _most(self, device: int) -> int | None:
+        most = int(self.instance.devices.count_max[device])
+        return None if most == NO_MAXIMUM else most
+
+    def _unit_variables(self, device: int) -> None:
+        """Units on and had; constants where nothing sees how many are on."""
+        devices = self.instance.devices
+        least, most = int(devices.count_min[device]), self._most(device)
+        always = not devices.off_when_unused[device]
+        idle_counts = self.question.power and devices.idle_power_w[device] > 0
+        price_counts = self.question.price and devices.price_per_s[device] > 0
+        fixed = least == most
+        if device not in self.kinds_of:
+            self.on[device] = least if always else 0
+            self.had[device] = least
+            return
+        free = not idle_counts and (fixed or not price_counts)
+        if most is not None and (free or (always and fixed)):
+            self.on[device] = self.had[device] = most
+            return
+        low = least if always else 0
+        # Where kinds are counted, u settles at their sum: it may be continuous.
+        counted = not self.plain(device) and not self._scales_links(device)
+        category = "Continuous" if counted else "Integer"
+        self.on[device] = pulp.LpVariable(f"u_{device}", low, most, category)
+        if always:
+            self.had[device] = self.on[device]
+        elif fixed:
+            self.had[device] = least
+        elif price_counts:
+            # Continuous: it settles at max(u, min), an integer.
+            self.had[device] = pulp.LpVariable(f"h_{device}", least, most)
+        else:
+            self.had[device] = least
+
+    def _scales_links(self, device: int) -> bool:
+        links = self.instance.links
+        return bool(np.any(links.per_unit & (links.src == device)))
+
+    def _demand(self) -> None:
+        for job, mine in enumerate(self.of_job):
+            served = pulp.LpAffineExpression([(self.share[r], 1.0) for r in mine])
+            self._add(served == self.theta, f"demand_{job}")
+
+    def _flow(self) -> None:
+        for (r, device), serving in self.serving.items():
+            if len(serving) > 1:
+                parts = pulp.LpAffineExpression([(self.flow[r, k], 1.0) for k in serving])
+                self._add(parts == self.share[r], f"flow_{r}_{device}")
+        # A route that no kind of unit can take on one of its devices serves nothing.
+        for r, route in enumerate(self.routes):
+            if any((r, device) not in self.serving for device in route.busy_s):
+                self.share[r].bounds(0, 0)
+
+    def _capacity(self) -> None:
+        for k, kind in enumerate(self.kinds):
+            load = [
+                (self.part(r, k), self.route_rate(r) * self.routes[r].busy_s[kind.device])
+                for r in kind.routes
+            ]
+            room = self.count[k] * (float(self.capacity[kind.device]) * self.keep)
+            self._add(_sum(load) <= room, f"capacity_{k}")
+
+    def part(self, route: int, kind: int) -> Any:
+        """Return the variable of the part of a route that units of a kind serve."""
+        return self.flow.get((route, kind), self.share[route])
+
+    def _units(self) -> None:
+        for device, kinds in self.kinds_of.items():
+            if not self.plain(device):
+                self._add(
+                    _sum((self.count[k], 1.0) for k in kinds) <= self.on[device], f"on_{device}"
+                )
+                self._named_units(device, kinds)
+            on, had = self.on[device], self.had[device]
+            if isinstance(had, pulp.LpVariable) and had is not on:
+                self._add(on <= had, f"had_{device}")
+
+    def _named_units(self, device: int, kinds: list[int]) -> None:
+        """Give a unit that a pin names one kind at most, and have the units before it on."""
+        for unit in sorted({self.kinds[k].unit for k in kinds} - {-1}):
+            named = [k for k in kinds if self.kinds[k].unit == unit]
+            used = _sum((self.count[k], 1.0) for k in named)
+            self._add(used <= 1, f"named_{device}_{unit}")
+            self._add(used * (unit + 1) <= self.on[device], f"below_{device}_{unit}")
+
+    def _pools(self) -> None:
+        for pool, memory in enumerate(self.instance.pools.memory_b.tolist()):
+            members = [
+                k
+                for k, kind in enumerate(self.kinds)
+                if self.instance.devices.pool[kind.device] == pool
+            ]
+            if members and np.isfinite(memory):
+                taken = _sum((self.count[k], self.kinds[k].memory_b) for k in members)
+                size = memory or 1.0
+                self._add(taken * (1.0 / size) <= memory / size, f"pool_{pool}")
+
+    def _links(self) -> None:
+        links = self.instance.links
+        use: dict[int, Terms] = {}
+        for r, route in enumerate(self.routes):
+            for link, size in route.link_b.items():
+                busy = self.route_rate(r) * size / float(links.bandwidth_b_per_s[link])
+                if busy > 0:
+                    use.setdefault(link, []).append((self.share[r], busy))
+        groups: dict[tuple[int, int], list[int]] = {}
+        for link in sorted(use):
+            group = int(links.channel_group[link])
+            groups.setdefault((group, -1 if group >= 0 else link), []).append(link)
+        for (group, _), members in groups.items():
+            channels = max(1, int(links.group_channels[group])) if group >= 0 else 1
+            load = _sum(term for link in members for term in use[link])
+            scaling = {int(links.src[i]) if links.per_unit[i] else -1 for i in members}
+            if len(scaling) > 1:
+                raise InputError(
+                    f"Links of bus {links.bus[members[0]]!s} scale with the units of different "
+                    "devices (`per_unit`), so their shares of one bus are not defined; give them "
+                    "buses of their own."
+                )
+            source = scaling.pop()
+            room = self.on[source] * (channels * self.keep) if source >= 0 else channels * self.keep
+            self._add(load <= room, f"link_{members[0]}")
+
+    def _power(self) -> Any:
+        idle = self.instance.devices.idle_power_w
+        terms = [(self.on[d], float(idle[d])) for d in range(len(idle)) if idle[d] > 0]
+        terms += [
+            (y, self.route_rate(r) * self.routes[r].energy_j) for r, y in enumerate(self.share)
+        ]
+        return _sum(terms)
+
+    def _cost(self) -> Any:
+        limits, price = self.instance.limits, self.instance.devices.price_per_s
+        terms = [(self.had[d], float(price[d])) for d in range(len(price)) if price[d] > 0]
+        return _sum(terms) + self._power() * (limits.pue * limits.energy_price_per_j)
+
+    def _accuracy(self) -> Any:
+        weight = self.instance.jobs.weight
+        rated = [
+            j for j, mine in enumerate(self.of_job) if np.isfinite(self.routes[mine[0]].accuracy)
+        ]
+        total = sum(float(weight[j]) for j in rated) * self.theta_fixed
+        if not total:
+            return _sum([])
+        return _sum(
+            (self.share[r], float(weight[j]) * self.routes[r].accuracy / total)
+            for j in rated
+            for r in self.of_job[j]
+        )
+
+    def _power_cap(self) -> None:
+        cap = self.instance.limits.power_cap_w
+        if np.isfinite(cap):
+            size = cap or 1.0
+            self._add(self._power() * (1.0 / size) <= cap / size * self.keep, "power_cap")
+
+    def _budget(self) -> None:
+        budget = self.instance.limits.budget_per_s
+        if np.isfinite(budget):
+            size = budget or 1.0
+            self._add(self._cost() * (1.0 / size) <= budget / size * self.keep, "budget")
+
+    def _linking(self) -> None:
+        for k, kind in enumerate(self.kinds):
+            if not isinstance(self.count[k], pulp.LpVariable):
+                continue
+            # A unit that must hold weights is needed even by work that takes next to no time.
+            needed = kind.memory_b > 0 or kind.unit >= 0
+            mine: dict[int, list[int]] = {}
+            for r in kind.routes:
+                mine.setdefault(self.routes[r].job, []).append(r)
+            for job, members in mine.items():
+                load = [self.route_rate(r) * self.routes[r].busy_s[kind.device] for r in members]
+                total = _sum((self.part(r, k), 1.0) for r in members)
+                room = self.capacity[kind.device]
+                if self.question.throughput:
+                    if needed and min(load) < NEGLIGIBLE * room:
+                        self._add(total <= self.count[k] * MOST_SCALE, f"linking_{k}_{job}")
+                # With a full unit's load or more the capacity row says as much.
+                elif (min(load) > 0 or needed) and min(load) < room:
+                    self._add(total <= self.count[k], f"linking_{k}_{job}")
+
+    def _throughput_unit(self) -> float:
+        """θ that keeps about one unit busy, so that the scaled θ counts busy units."""
+        needed = 0.0
+        for job, mine in enumerate(self.of_job):
+            least = [
+                sum(b / max(self.capacity[d], 1e-12) for d, b in self.routes[r].busy_s.items())
+                for r in mine
+            ]
+            needed += self.rate[job] * min(least)
+        return 1.0 / needed if needed > 0 else 1.0
+
+    def _add(self, constraint: Any, name: str) -> None:
+        """Add a row; one without variables is kept only where it cannot hold."""
+        largest = max((abs(c) for c in constraint.values()), default=0.0)
+        for variable in [v for v, c in constraint.items() if abs(c) < DROPPED * largest]:
+            del constraint[variable]
+        self.problem.addConstraint(constraint, name)
+
+
+def _sum(terms: Iterable[tuple[Any, float]]) -> Any:
+    """Σ coefficient × (variable or number), equal variables added up."""
+    total: dict[Any, float] = {}
+    constant = 0.0
+    for variable, coefficient in terms:
+        if isinstance(variable, pulp.LpVariable):
+            total[variable] = total.get(variable, 0.0) + coefficient
+        else:
+            constant += variable * coefficient
+    return pulp.LpAffineExpression(total, constant)

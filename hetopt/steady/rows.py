@@ -1,0 +1,250 @@
+"""From the solution of the program to a plan: rates, units on, and which unit serves what."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+from hetopt.instance import Instance
+from hetopt.solution import SteadyPlan
+from hetopt.steady.mip import SteadyModel
+from hetopt.steady.units import memory_limited
+
+NO_SHARE = 1e-11
+"""A share of a job's rate below this is a solver's rounding; the other routes take it over."""
+
+SLIVER = 1e-10
+"""Load, in units, that is not worth another row: a tenth of ``LIMIT_TOLERANCE``."""
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Rows of the plan under construction."""
+
+    job: list[int] = field(default_factory=list)
+    rate: list[float] = field(default_factory=list)
+    task: list[int] = field(default_factory=list)
+    option: list[int] = field(default_factory=list)
+    unit: list[int] = field(default_factory=list)
+    ptr: list[int] = field(default_factory=lambda: [0])
+
+    def add(
+        self, job: int, rate: float, tasks: list[int], options: list[int], units: list[int]
+    ) -> None:
+        """Append a route."""
+        self.job.append(job)
+        self.rate.append(rate)
+        self.task.extend(tasks)
+        self.option.extend(options)
+        self.unit.extend(units)
+        self.ptr.append(len(self.task))
+
+
+Portions = list[tuple[int, float]]
+
+
+def build_plan(model: SteadyModel, values: Mapping[str, float]) -> SteadyPlan:
+    """Make a plan of the values of the program's variables, integers whole.
+
+    Parts that the kinds of unit serve are dealt out to single units, one unit filled after the
+    other; the parts of a route on several devices are then joined row by row. No more units are
+    on than the load and the limits of links need.
+    """
+    instance = model.instance
+    share = _shares(model, values)
+    limited = memory_limited(instance)
+    dealt: dict[tuple[int, int], Portions] = {}
+    on = np.zeros(len(instance.devices), dtype=np.int64)
+    for device in model.kinds_of:
+        if limited[device]:
+            on[device] = _deal(model, device, share, values, dealt)
+        else:
+            on[device] = _needed(model, device, share)
+    _links_need(model, share, on)
+    rows = _Rows()
+    ptr, tasks = instance.job_tasks
+    for r, route in enumerate(model.routes):
+        if share[r] <= 0:
+            continue
+        mine = [int(t) for t in tasks[ptr[route.job] : ptr[route.job + 1]]]
+        devices = [int(instance.options.device[o]) for o in route.options]
+        named = sorted({d for d in devices if limited[d]})
+        for part, units in _joined([(d, dealt[r, d]) for d in named]):
+            rate = share[r] * model.route_rate(r) * part
+            unit = [units.get(d, -1) for d in devices]
+            rows.add(route.job, rate, mine, list(route.options), unit)
+    if not model.question.throughput:
+        _meet_demand(instance, rows)
+    had = np.maximum(instance.devices.count_min, on)
+    on = np.where(instance.devices.off_when_unused, on, had)
+    return SteadyPlan(
+        route_job=np.array(rows.job, dtype=np.int64),
+        rate_per_s=np.array(rows.rate, dtype=np.float64),
+        ptr=np.array(rows.ptr, dtype=np.int64),
+        task=np.array(rows.task, dtype=np.int64),
+        option=np.array(rows.option, dtype=np.int64),
+        unit=np.array(rows.unit, dtype=np.int64),
+        units_on=on.astype(np.int64),
+        units_had=had.astype(np.int64),
+    )
+
+
+def _shares(model: SteadyModel, values: Mapping[str, float]) -> list[float]:
+    """Share of each route; negligible ones are 0, and the rest of the job makes up for them."""
+    share = [max(0.0, values.get(y.name, 0.0)) for y in model.share]
+    for mine in model.of_job:
+        whole = sum(share[r] for r in mine)
+        for r in mine:
+            if share[r] <= NO_SHARE * whole:
+                share[r] = 0.0
+        kept = sum(share[r] for r in mine)
+        target = whole if model.question.throughput else 1.0
+        for r in mine:
+            share[r] *= target / kept if kept > 0 else 0.0
+    return share
+
+
+def _needed(model: SteadyModel, device: int, share: list[float]) -> int:
+    """Units of a device without memory limits that its load needs."""
+    need = 0
+    for k in model.kinds_of[device]:
+        load = sum(
+            share[r] * model.route_rate(r) * model.routes[r].busy_s[device]
+            for r in model.kinds[k].routes
+        )
+        need += _whole_units(load, float(model.capacity[device]))
+    return need
+
+
+def _whole_units(load: float, capacity: float) -> int:
+    return math.ceil(load / capacity - 4 * SLIVER) if load > 0 else 0
+
+
+def _links_need(model: SteadyModel, share: list[float], on: np.ndarray) -> None:
+    """Keep on the units whose number the capacity of a link needs."""
+    links = model.instance.links
+    use: dict[int, float] = {}
+    for r, route in enumerate(model.routes):
+        for link, size in route.link_b.items():
+            if share[r] > 0 and links.per_unit[link]:
+                group = int(links.channel_group[link])
+                channels = max(1, int(links.group_channels[group])) if group >= 0 else 1
+                busy = share[r] * model.route_rate(r) * size
+                busy /= float(links.bandwidth_b_per_s[link]) * channels
+                row = group if group >= 0 else -1 - link
+                use[row] = use.get(row, 0.0) + busy
+                on[links.src[link]] = max(on[links.src[link]], _whole_units(use[row], 1.0))
+
+
+def _deal(
+    model: SteadyModel,
+    device: int,
+    share: list[float],
+    values: Mapping[str, float],
+    dealt: dict[tuple[int, int], Portions],
+) -> int:
+    """Deal the parts of routes to the units of a device; return how many units must be on.
+
+    ``dealt`` gets, for each route on the device, the units that serve it with their fractions.
+    """
+    taken = {model.kinds[k].unit for k in model.kinds_of[device]} - {-1}
+    free = 0
+    most = 0
+    for k in model.kinds_of[device]:
+        kind = model.kinds[k]
+        parts = _parts(model, k, share, values)
+        load = sum(part * model.routes[r].busy_s[device] * model.route_rate(r) for r, part in parts)
+        if not parts:
+            continue
+        units = []
+        capacity = float(model.capacity[device])
+        for _ in range(max(1, _whole_units(load, capacity))):
+            unit = kind.unit
+            while unit < 0:
+                unit, free = (free, free + 1) if free not in taken else (-1, free + 1)
+            units.append(unit)
+        most = max(most, *(u + 1 for u in units))
+        _fill(model, device, parts, units, dealt)
+    for (r, d), portions in dealt.items():
+        if d == device:
+            whole = sum(p for _, p in portions)
+            dealt[r, d] = [(u, p / whole) for u, p in portions]
+    return most
+
+
+def _parts(model: SteadyModel, k: int, share: list[float], values: Mapping[str, float]) -> Portions:
+    """Routes that units of a kind serve, with the share of the job's rate that they serve."""
+    device, parts = model.kinds[k].device, []
+    for r in model.kinds[k].routes:
+        if share[r] <= 0:
+            continue
+        serving = model.serving[r, device]
+        flows = [max(0.0, values.get(model.part(r, other).name, 0.0)) for other in serving]
+        whole = sum(flows)
+        kept = [f if f > NO_SHARE * whole else 0.0 for f in flows]
+        part = share[r] * kept[serving.index(k)] / sum(kept)
+        if part > 0:
+            parts.append((r, part))
+    return parts
+
+
+def _fill(
+    model: SteadyModel,
+    device: int,
+    parts: Portions,
+    units: list[int],
+    dealt: dict[tuple[int, int], Portions],
+) -> None:
+    """Fill one unit after the other; the last one takes what rounding leaves."""
+    at, room = 0, float(model.capacity[device])
+    sliver = SLIVER * room
+    for r, part in parts:
+        per_share = model.routes[r].busy_s[device] * model.route_rate(r)
+        portions = dealt.setdefault((r, device), [])
+        left = part
+        while left * per_share > room + sliver and at + 1 < len(units):
+            if room > sliver:
+                portions.append((units[at], room / per_share))
+                left -= room / per_share
+            at, room = at + 1, float(model.capacity[device])
+        portions.append((units[at], left))
+        room -= left * per_share
+
+
+def _joined(devices: list[tuple[int, Portions]]) -> list[tuple[float, dict[int, int]]]:
+    """Join the portions of a route on several devices into rows: (fraction, unit per device)."""
+    rows: list[tuple[float, dict[int, int]]] = [(1.0, {})]
+    for device, portions in devices:
+        joined: list[tuple[float, dict[int, int]]] = []
+        at, room = 0, portions[0][1]
+        for fraction, units in rows:
+            left = fraction
+            while left > room + NO_SHARE and at + 1 < len(portions):
+                if room > NO_SHARE:
+                    joined.append((room, {**units, device: portions[at][0]}))
+                    left -= room
+                at += 1
+                room = portions[at][1]
+            joined.append((left, {**units, device: portions[at][0]}))
+            room -= left
+        rows = joined
+    return rows
+
+
+def _meet_demand(instance: Instance, rows: _Rows) -> None:
+    """Raise the last digit of a job's largest rate until its rates add up to the demand."""
+    by_job: dict[int, list[int]] = {}
+    for k, job in enumerate(rows.job):
+        by_job.setdefault(job, []).append(k)
+    for job, mine in by_job.items():
+        demand = Fraction(repr(float(instance.jobs.rate_per_s[job])))
+        largest = max(mine, key=lambda k: rows.rate[k])
+        missing = demand - sum(Fraction(repr(rows.rate[k])) for k in mine)
+        while missing > 0:
+            before = rows.rate[largest]
+            rows.rate[largest] = max(before + float(missing), math.nextafter(before, math.inf))
+            missing -= Fraction(repr(rows.rate[largest])) - Fraction(repr(before))

@@ -1,0 +1,343 @@
+"""Solve a steady instance: routes, relaxation, rounding, MIP, and a plan that respects all limits.
+
+The bound is the relaxation's until the MIP's own takes its place. A plan rounded from the
+relaxation is held outside the MIP solver, and returned whatever that does.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hetopt.errors import InputError
+from hetopt.evaluate import objective_value
+from hetopt.instance import Floats, Instance, is_maximised
+from hetopt.search import Budget, RegimeResult, gap_closed
+from hetopt.solution import HistoryEntry, SteadyPlan, Termination
+from hetopt.steady.highs import safe_bound, solve_mip, warm_up
+from hetopt.steady.mip import SteadyModel
+from hetopt.steady.mip_arrays import mip_arrays
+from hetopt.steady.packing import unit_kinds
+from hetopt.steady.relax import Relaxation, Relaxed, round_off
+from hetopt.steady.routes import Routes, enumerate_routes
+from hetopt.steady.rows import build_plan
+from hetopt.steady.start import start_integers
+
+ROUNDING_TRIES = 60
+"""Linear programs that rounding may solve: some milliseconds each."""
+
+ROUNDING_SHARE = 0.1
+"""Share of the time left that rounding may take."""
+
+STRICT = 1e-8
+"""Relative tightening with which the MIP is solved again where its plan used its tolerance."""
+
+METHODS = ("auto", "mip", "heuristic")
+
+
+def solve_steady(
+    instance: Instance,
+    budget: Budget,
+    *,
+    method: str = "auto",
+    start: SteadyPlan | None = None,
+    mip_solver: str = "highs",
+) -> RegimeResult:
+    """Find rates, units and a proven bound.
+
+    Parameters
+    ----------
+    method
+        ``auto`` and ``mip`` solve the MIP, ``heuristic`` stops at the rounded relaxation.
+        ``routing: single`` is always an assignment model (CP-SAT).
+    start
+        A known valid plan; its numbers of units are tried first.
+    mip_solver
+        ``highs``, or a solver that PuLP knows.
+
+    Raises
+    ------
+    InputError
+        Where throughput is unbounded, there are too many routes or kinds of unit, or accuracy
+        comes before throughput in a list of objectives.
+    """
+    if instance.routing == "single":
+        from hetopt.steady.placement import solve_placement
+
+        return solve_placement(instance, budget, start=start)
+    _check_order(instance)
+    if method != "heuristic" and mip_solver == "highs":
+        warm_up(budget.workers)
+    routes = enumerate_routes(instance)
+    if routes.reasons:
+        reason = " ".join(routes.reasons[job] for job in sorted(routes.reasons))
+        return _infeasible(instance, reason)
+    return _Search(instance, budget, method, start, mip_solver, routes).run()
+
+
+@dataclass(slots=True)
+class _Level:
+    """What is known of one objective of the list."""
+
+    name: str
+    scale: float = 1.0
+    best: Relaxed | None = None
+    bound: float = np.nan
+    infeasible: bool = False
+
+    def tighten(self, bound: float | None) -> None:
+        """Take over a bound (SI) where it is nearer."""
+        if bound is None or np.isnan(bound):
+            return
+        if np.isnan(self.bound):
+            self.bound = bound
+        else:
+            self.bound = (min if is_maximised(self.name) else max)(self.bound, bound)
+
+    def value(self) -> float:
+        """Objective (SI) of the best point, NaN where there is none."""
+        return np.nan if self.best is None else self.best.objective / self.scale
+
+
+@dataclass(slots=True)
+class _Search:
+    instance: Instance
+    budget: Budget
+    method: str
+    start: SteadyPlan | None
+    mip_solver: str
+    routes: Routes
+    began: float = field(default_factory=time.monotonic)
+    history: list[HistoryEntry] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    stopped_by: Termination = "proved"
+
+    def run(self) -> RegimeResult:
+        """Solve level after level."""
+        kinds = unit_kinds(self.instance, self.routes.routes)
+        model = SteadyModel(self.instance, self.routes, kinds)
+        plan: SteadyPlan | None = None
+        bounds: list[float] = []
+        held: list[tuple[str, float]] = []
+        previous: dict[str, float] | None = None
+        if self.start is not None:
+            previous = start_integers(model, self.start)
+        for name in self.instance.objective:
+            level = self._solve_level(model, name, previous, held)
+            if level.infeasible and plan is None:
+                return _infeasible(self.instance, _why_infeasible(self.instance))
+            bounds.append(level.bound)
+            if level.best is None:
+                break
+            previous = self._values(model, level.best.x)
+            plan = build_plan(model, previous)
+            value = objective_value(self.instance, plan, name)
+            self._note_progress(value, level.bound)
+            held.append((name, value))
+            model.hold(name, value)
+        bounds += [np.nan] * (len(self.instance.objective) - len(bounds))
+        plan = self._better(plan)
+        return RegimeResult(
+            plan=plan,
+            bounds=tuple(float(b) for b in bounds),
+            reason="" if plan is not None else "No plan was found within the limit.",
+            stopped_by=self._stopped(),
+            method="heuristic" if self.method == "heuristic" else "mip",
+            history=tuple(self.history),
+            notes=tuple(self.notes),
+        )
+
+    def _solve_level(
+        self,
+        model: SteadyModel,
+        name: str,
+        previous: dict[str, float] | None,
+        held: list[tuple[str, float]],
+    ) -> _Level:
+        level = _Level(name, scale=model.aim(name))
+        arrays = mip_arrays(model.problem)
+        relaxation = Relaxation(arrays)
+        first = relaxation.solve(time_limit_s=self._time_left())
+        if first.outcome == "infeasible":
+            level.infeasible = True
+            return level
+        if first.outcome == "unbounded":
+            raise InputError(_unbounded(self.instance, name))
+        if first.outcome == "optimal":
+            level.tighten(_si(safe_bound(arrays, first.objective), level.scale))
+        if not arrays.integer.any():
+            level.best = first if first.outcome == "optimal" else None
+            return level
+        self._round(level, relaxation, first, previous)
+        self._note_progress(level.value(), level.bound)
+        done = gap_closed(level.value(), level.bound, self.budget.gap)
+        if self.method != "heuristic" and not done and not self.budget.over():
+            self._solve_mip(level, model, relaxation, held)
+        return level
+
+    def _round(
+        self,
+        level: _Level,
+        relaxation: Relaxation,
+        first: Relaxed,
+        previous: dict[str, float] | None,
+    ) -> None:
+        """Find plans without the MIP solver: from a known one, and from the relaxation."""
+        if previous is not None:
+            names = relaxation.arrays.names
+            known = relaxation.fixed(np.array([previous.get(n, 0.0) for n in names]))
+            if known.outcome == "optimal":
+                level.best = known
+        if first.outcome == "optimal":
+            limit = self._time_left()
+            near = round_off(
+                relaxation,
+                first.x,
+                tries=ROUNDING_TRIES,
+                time_limit_s=np.inf if limit is None else limit * ROUNDING_SHARE,
+            )
+            _improve(level, near)
+
+    def _solve_mip(
+        self,
+        level: _Level,
+        model: SteadyModel,
+        relaxation: Relaxation,
+        held: list[tuple[str, float]],
+    ) -> None:
+        def progress(objective: float | None, bound: float | None) -> None:
+            found = np.nan if objective is None else objective / level.scale
+            self._note_progress(found, np.nan if bound is None else bound / level.scale)
+
+        result = solve_mip(
+            model.problem,
+            time_limit_s=self._time_left(),
+            gap_rel=self.budget.gap,
+            threads=1 if self.budget.deterministic else self.budget.workers,
+            seed=self.budget.seed,
+            start=None if level.best is None else self._values(model, level.best.x),
+            stop=self.budget.stop,
+            solver=self.mip_solver,
+            progress=progress,
+        )
+        level.tighten(_si(result.bound, level.scale))
+        if result.message:
+            self.notes.append(result.message)
+        if result.proven_infeasible and level.best is None:
+            level.infeasible = True
+        if result.values is None:
+            return
+        point = relaxation.arrays.vector(result.values)
+        polished = None if point is None else relaxation.fixed(point)
+        if polished is not None and polished.outcome == "optimal":
+            _improve(level, polished)
+        elif not self.budget.over():
+            _improve(level, self._strict(level, model, relaxation, held))
+
+    def _strict(
+        self,
+        level: _Level,
+        model: SteadyModel,
+        relaxation: Relaxation,
+        held: list[tuple[str, float]],
+    ) -> Relaxed | None:
+        """Solve again with slightly smaller limits, so that the plan respects the true ones."""
+        tight = SteadyModel(self.instance, self.routes, model.kinds, shrink=STRICT)
+        for name, value in held:
+            tight.hold(name, value)
+        tight.aim(level.name)
+        result = solve_mip(
+            tight.problem,
+            time_limit_s=self._time_left(),
+            gap_rel=self.budget.gap,
+            threads=1 if self.budget.deterministic else self.budget.workers,
+            seed=self.budget.seed,
+            stop=self.budget.stop,
+            solver=self.mip_solver,
+        )
+        point = None if result.values is None else relaxation.arrays.vector(result.values)
+        return None if point is None else relaxation.fixed(point)
+
+    def _values(self, model: SteadyModel, x: Floats) -> dict[str, float]:
+        names = [variable.name for variable in model.problem.variables()]
+        return dict(zip(names, x.tolist(), strict=True))
+
+    def _better(self, plan: SteadyPlan | None) -> SteadyPlan | None:
+        """Return the start instead where it is the better plan by a rounding."""
+        if self.start is None or plan is None or len(self.instance.objective) > 1:
+            return self.start if plan is None else plan
+        name = self.instance.objective[0]
+        ours = objective_value(self.instance, plan, name)
+        theirs = objective_value(self.instance, self.start, name)
+        worse = ours < theirs if is_maximised(name) else ours > theirs
+        return self.start if worse else plan
+
+    def _time_left(self) -> float | None:
+        return None if self.budget.deterministic else self.budget.left_s()
+
+    def _note_progress(self, objective: float, bound: float) -> None:
+        self.history.append(HistoryEntry(time.monotonic() - self.began, objective, bound))
+        if self.budget.progress is not None:
+            self.budget.progress(objective, bound)
+
+    def _stopped(self) -> Termination:
+        if self.budget.stop.is_set():
+            return "interrupted"
+        if self.budget.over():
+            return "time_limit"
+        if self.method == "heuristic":
+            return "iteration_limit"
+        return "gap_limit" if self.budget.gap > 0 else "proved"
+
+
+def _improve(level: _Level, found: Relaxed | None) -> None:
+    if found is None or found.outcome != "optimal":
+        return
+    if level.best is None or found.objective < level.best.objective:
+        level.best = found
+
+
+def _si(bound: float | None, scale: float) -> float | None:
+    return None if bound is None else bound / scale
+
+
+def _check_order(instance: Instance) -> None:
+    names = instance.objective
+    if "throughput" in names and "accuracy" in names[: names.index("throughput")]:
+        raise InputError(
+            "Accuracy before throughput asks for the best accuracy at any rate, however small; "
+            "put throughput first, or set min_accuracy."
+        )
+
+
+def _unbounded(instance: Instance, name: str) -> str:
+    return (
+        f"The objective {name} is unbounded: some work takes neither time on a device of limited "
+        "number nor power under a power_cap nor money under a budget; limit the `count` of the "
+        f"devices, or set a power_cap (devices: {', '.join(map(str, instance.devices.name))})."
+    )
+
+
+def _infeasible(instance: Instance, reason: str) -> RegimeResult:
+    return RegimeResult(
+        plan=None,
+        bounds=(np.nan,) * len(instance.objective),
+        infeasible=True,
+        reason=reason,
+        stopped_by="proved",
+        method="mip",
+    )
+
+
+def _why_infeasible(instance: Instance) -> str:
+    limits = instance.limits
+    words = ["the units there are"]
+    if np.isfinite(limits.power_cap_w):
+        words.append(f"the power cap of {limits.power_cap_w:g} W")
+    if np.isfinite(limits.budget_per_s):
+        words.append(f"the budget of {limits.budget_per_s:g} per second")
+    if len(instance.links):
+        words.append("the bandwidth of the links")
+    return f"The demanded rates cannot be served within {' and '.join(words)}."
