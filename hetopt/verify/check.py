@@ -1,0 +1,142 @@
+"""The independent checker: everything about a plan, from the plan and the instance alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from hetopt.constants import GAP_TOLERANCE, LIMIT_TOLERANCE
+from hetopt.instance import Instance, is_maximised
+from hetopt.solution import SchedulePlan, Solution, SteadyPlan
+from hetopt.verify.report import Findings, Mode, Report, show
+
+_ROUNDING = 1e-12
+"""A bound beyond an objective of 0 by no more than this is rounding (SI units)."""
+
+
+def verify(
+    instance: Instance,
+    plan: object,
+    claimed: Mapping[str, float] | None = None,
+    *,
+    bounds: Mapping[str, float] | None = None,
+    status: str | None = None,
+) -> Report:
+    """Check a plan against an instance, and what is claimed about it.
+
+    Every rule of the design's §3 is recomputed here, without code of ``evaluate`` or the solvers.
+    Floats are read as the decimals that ``repr`` prints; a limit L is violated beyond
+    ``LIMIT_TOLERANCE`` × max(1, abs(L)).
+
+    Parameters
+    ----------
+    plan
+        A ``SchedulePlan`` or ``SteadyPlan``. However malformed it is, the answer is a report.
+    claimed
+        Values of objectives that a result states, by name; compared with the recomputed ones
+        within ``LIMIT_TOLERANCE`` × max(1, abs(value)). NaN claims nothing.
+    bounds
+        Bounds that a result states, by name of objective; NaN states none.
+    status
+        The status that a result states: ``optimal`` needs, for each objective in ``claimed`` or
+        ``bounds``, a bound within ``GAP_TOLERANCE``, and ``infeasible`` cannot come with a plan.
+
+    Returns
+    -------
+    Report
+        All violations and the recomputed objectives.
+    """
+    findings = Findings()
+    objectives: dict[str, float] = {}
+    mode: Mode = "float"
+    if isinstance(plan, SchedulePlan if instance.regime == "schedule" else SteadyPlan):
+        objectives, mode = _check(instance, plan, findings)
+    else:
+        findings.add(
+            "wrong-regime",
+            f"The instance is of the {instance.regime} regime, but the plan is a "
+            f"{type(plan).__name__}.",
+        )
+    _check_claims(objectives, claimed or {}, findings)
+    _check_bounds(objectives, claimed or {}, bounds or {}, status, findings)
+    return Report(findings.violations(), objectives, mode)
+
+
+def verify_solution(instance: Instance, solution: Solution) -> Report:
+    """Check a solution: its plan, objectives, bounds and status.
+
+    A solution without a plan has nothing that could be checked; its report is empty.
+    """
+    if solution.plan is None:
+        return Report((), {}, "float")
+    names = solution.objective_names
+    return verify(
+        instance,
+        solution.plan,
+        dict(zip(names, solution.objectives, strict=False)),
+        bounds=dict(zip(names, solution.bounds, strict=False)),
+        status=solution.status,
+    )
+
+
+def _check(
+    instance: Instance, plan: SchedulePlan | SteadyPlan, findings: Findings
+) -> tuple[dict[str, float], Mode]:
+    # Only the regime at hand is loaded.
+    if isinstance(plan, SchedulePlan):
+        from hetopt.verify.schedule import check_schedule
+
+        return check_schedule(instance, plan, findings)
+    from hetopt.verify.steady import check_steady
+
+    return check_steady(instance, plan, findings)
+
+
+def _check_claims(
+    objectives: Mapping[str, float], claimed: Mapping[str, float], findings: Findings
+) -> None:
+    for name, value in claimed.items():
+        if math.isnan(value):
+            continue
+        if name not in objectives:
+            findings.add(
+                "claimed-objective",
+                f"The result states {name} {show(value)}, but the plan does not determine it.",
+                name,
+            )
+        elif not abs(value - objectives[name]) <= LIMIT_TOLERANCE * max(1, abs(objectives[name])):
+            findings.add(
+                "claimed-objective",
+                f"The result states {name} {value!r}, but the plan's is {objectives[name]!r}.",
+                name,
+            )
+
+
+def _check_bounds(
+    objectives: Mapping[str, float],
+    claimed: Mapping[str, float],
+    bounds: Mapping[str, float],
+    status: str | None,
+    findings: Findings,
+) -> None:
+    if status == "infeasible":
+        findings.add("status", "The result says infeasible, but it has a plan.")
+    for name in dict.fromkeys((*claimed, *bounds)):
+        if name not in objectives:
+            continue
+        value, bound = objectives[name], bounds.get(name, math.nan)
+        beyond = value - bound if is_maximised(name) else bound - value
+        if beyond > max(GAP_TOLERANCE * abs(value), _ROUNDING):
+            findings.add(
+                "bound-beyond-plan",
+                f"The result states the bound {show(bound)} for {name}, but the plan reaches "
+                f"{show(value)}.",
+                name,
+            )
+        elif status == "optimal" and not abs(beyond) <= max(GAP_TOLERANCE * abs(value), _ROUNDING):
+            findings.add(
+                "status",
+                f"The result says optimal, but for {name} the bound {show(bound)} does not prove "
+                f"the plan's {show(value)}.",
+                name,
+            )

@@ -1,0 +1,299 @@
+"""Checks of what a steady plan asks of its units and links, and its totals."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from hetopt.instance import Instance, Ints
+from hetopt.verify.exact import exceeds
+from hetopt.verify.report import Findings, show
+from hetopt.verify.routes import Number, Unit
+from hetopt.verify.steady import Arithmetic, Stream, names_units
+
+
+def check_fleet(
+    instance: Instance,
+    streams: list[Stream],
+    units: tuple[Ints, Ints],
+    arithmetic: Arithmetic,
+    findings: Findings,
+) -> dict[str, float]:
+    """Check capacity, exclusiveness, memory, links, power cap and budget.
+
+    Parameters
+    ----------
+    units
+        Units on and units had, per device.
+
+    Returns
+    -------
+    dict
+        The objectives that the plan determines (SI units, money per second).
+    """
+    on, had = units
+    load = _loads(streams)
+    _check_capacity(instance, load, on, arithmetic, findings)
+    _check_exclusive(instance, streams, load, on, arithmetic, findings)
+    _check_memory(instance, streams, arithmetic, findings)
+    _check_links(instance, streams, on, arithmetic, findings)
+    return _totals(instance, streams, on, had, arithmetic, findings)
+
+
+def _loads(streams: list[Stream]) -> dict[tuple[Unit, int], Number]:
+    """Return busy seconds per second, per unit and job."""
+    load: dict[tuple[Unit, int], Number] = {}
+    for stream in streams:
+        if stream.used:
+            for unit, busy in stream.cost.busy_s.items():
+                key = (unit, stream.job)
+                load[key] = load.get(key, 0) + stream.rate * busy
+    return load
+
+
+def _capacity(instance: Instance, device: int, arithmetic: Arithmetic) -> Number:
+    devices, number = instance.devices, arithmetic.number
+    free = 1 - number(devices.reserved[device])
+    return number(devices.max_utilization[device]) * free * int(devices.slots[device])
+
+
+def _check_capacity(
+    instance: Instance,
+    load: dict[tuple[Unit, int], Number],
+    on: Ints,
+    arithmetic: Arithmetic,
+    findings: Findings,
+) -> None:
+    """Check that busy time fits each unit that is named, and the units on of each device."""
+    per_unit: dict[Unit, Number] = {}
+    per_device: dict[int, Number] = {}
+    for (unit, _), busy in load.items():
+        per_device[unit[0]] = per_device.get(unit[0], 0) + busy
+        if unit[1] >= 0:
+            per_unit[unit] = per_unit.get(unit, 0) + busy
+    full = set()
+    for unit, busy in per_unit.items():
+        capacity = _capacity(instance, unit[0], arithmetic)
+        if exceeds(busy, capacity):
+            full.add(unit[0])
+            findings.add(
+                "capacity",
+                f"Unit {instance.unit_name(*unit)} is busy {show(busy)} seconds per second; its "
+                f"capacity is {show(capacity)}.",
+                instance.unit_name(*unit),
+            )
+    for device, busy in per_device.items():
+        capacity = _capacity(instance, device, arithmetic) * int(on[device])
+        if device not in full and exceeds(busy, capacity):
+            name = instance.devices.name[device]
+            findings.add(
+                "capacity",
+                f"The {on[device]} units on of {name} are busy {show(busy)} seconds per second; "
+                f"their capacity is {show(capacity)}.",
+                name,
+            )
+
+
+def _check_exclusive(
+    instance: Instance,
+    streams: list[Stream],
+    load: dict[tuple[Unit, int], Number],
+    on: Ints,
+    arithmetic: Arithmetic,
+    findings: Findings,
+) -> None:
+    """Check that a unit of an exclusive device serves one job only."""
+    devices, jobs = instance.devices, instance.jobs.name
+    for d in np.flatnonzero(devices.exclusive).tolist():
+        serves: dict[int, list[int]] = {}
+        for stream in streams:
+            if not (stream.used or instance.routing == "single"):
+                continue
+            for _, option, unit in stream.rows:
+                if int(instance.options.device[option]) == d and unit >= 0:
+                    held = serves.setdefault(unit, [])
+                    if stream.job not in held:
+                        held.append(stream.job)
+        for unit, held in sorted(serves.items()):
+            if len(held) > 1:
+                findings.add(
+                    "exclusive",
+                    f"Unit {instance.unit_name(d, unit)} serves the jobs "
+                    f"{', '.join(jobs[j] for j in held)}, but may serve one only.",
+                    instance.unit_name(d, unit),
+                )
+        capacity = _capacity(instance, d, arithmetic)
+        anywhere = {
+            job: busy for ((device, unit), job), busy in load.items() if device == d and unit < 0
+        }
+        if not anywhere or capacity <= 0:
+            continue
+        taken = len(serves)
+        for job, busy in anywhere.items():
+            own = [unit for unit, held in serves.items() if held == [job]]
+            spare = capacity * len(own) - sum(load.get(((d, unit), job), 0) for unit in own)
+            taken += _ceil((busy - spare) / capacity)
+        if taken > on[d]:
+            findings.add(
+                "exclusive",
+                f"Device {devices.name[d]} needs {taken} units, each for one job only, but "
+                f"{on[d]} are on.",
+                devices.name[d],
+            )
+
+
+def _ceil(units: Number) -> int:
+    """Round up, forgiving what is within the tolerance of limits."""
+    below: int = math.floor(units)
+    return max(0, below + int(exceeds(units, type(units)(below))))
+
+
+def _check_memory(
+    instance: Instance, streams: list[Stream], arithmetic: Arithmetic, findings: Findings
+) -> None:
+    """Check weights of all that a unit serves, once each, and slots × the most working memory."""
+    options, devices, pools = instance.options, instance.devices, instance.pools
+    weights: dict[Unit, dict[int, Number]] = {}
+    working: dict[Unit, Number] = {}
+    for stream in streams:
+        if not (stream.used or instance.routing == "single"):
+            continue
+        for _, option, unit in stream.rows:
+            place = (int(options.device[option]), unit)
+            if unit < 0 or not names_units(instance, place[0]):
+                continue
+            key = int(options.weights_key[option])
+            held = weights.setdefault(place, {})
+            if key >= 0:
+                held[key] = arithmetic.number(options.weights_b[option])
+            most = arithmetic.number(options.memory_b[option])
+            working[place] = max(working.get(place, most), most)
+    pooled: dict[int, Number] = {}
+    for place in sorted(weights):
+        device = place[0]
+        use = sum(weights[place].values()) + int(devices.slots[device]) * working[place]
+        if exceeds(use, float(devices.memory_b[device])):
+            findings.add(
+                "memory",
+                f"Unit {instance.unit_name(*place)} needs {show(use, 'B')} for weights and work; "
+                f"its memory is {show(devices.memory_b[device], 'B')}.",
+                instance.unit_name(*place),
+            )
+        pool = int(devices.pool[device])
+        if pool >= 0:
+            pooled[pool] = pooled.get(pool, 0) + use
+    for pool, use in pooled.items():
+        if exceeds(use, float(pools.memory_b[pool])):
+            findings.add(
+                "pool-memory",
+                f"The units of memory pool {pools.name[pool]} need {show(use, 'B')} for weights "
+                f"and work; its memory is {show(pools.memory_b[pool], 'B')}.",
+                pools.name[pool],
+            )
+
+
+def _check_links(
+    instance: Instance,
+    streams: list[Stream],
+    on: Ints,
+    arithmetic: Arithmetic,
+    findings: Findings,
+) -> None:
+    """Check that bytes per second fit the bandwidth: shares of it, summed per channel group."""
+    links, names = instance.links, instance.devices.name
+    sent: dict[int, Number] = {}
+    for stream in streams:
+        if stream.used:
+            for link, size in stream.cost.link_b.items():
+                sent[link] = sent.get(link, 0) + stream.rate * size
+    shares: dict[tuple[int, int], Number] = {}
+    for link, rate in sorted(sent.items()):
+        bandwidth = float(links.bandwidth_b_per_s[link])
+        if math.isinf(bandwidth) or rate == 0:
+            continue
+        width: Any = arithmetic.number(bandwidth)
+        if links.per_unit[link]:
+            width *= int(on[links.src[link]])
+        group = int(links.channel_group[link])
+        key = (group, -1 if group >= 0 else link)
+        shares[key] = shares.get(key, 0) + (rate / width if width else math.inf)
+    for (group, link), share in shares.items():
+        channels = int(links.group_channels[group]) if group >= 0 else 1
+        if exceeds(share, arithmetic.number(float(channels))):
+            k = link if link >= 0 else int(np.flatnonzero(links.channel_group == group)[0])
+            name = f"{names[links.src[k]]}->{names[links.dst[k]]} ({k})"
+            findings.add(
+                "link",
+                f"The messages over link {name} and those that share its channels need "
+                f"{show(share)} times the bandwidth of one channel; there are {channels}.",
+                name,
+            )
+
+
+def _totals(
+    instance: Instance,
+    streams: list[Stream],
+    on: Ints,
+    had: Ints,
+    arithmetic: Arithmetic,
+    findings: Findings,
+) -> dict[str, float]:
+    """Sum up power, cost, carbon, throughput and accuracy; check power cap and budget."""
+    devices, limits, number = instance.devices, instance.limits, arithmetic.number
+    power = number(0.0)
+    price = number(0.0)
+    for d in range(len(devices)):
+        power += number(devices.idle_power_w[d]) * int(on[d])
+        price += number(devices.price_per_s[d]) * int(had[d])
+    for stream in streams:
+        power += stream.rate * stream.cost.energy_j
+    paid = power * number(limits.pue)
+    cost = price + paid * number(limits.energy_price_per_j)
+    if exceeds(power, limits.power_cap_w):
+        findings.add(
+            "power-cap",
+            f"The average power is {show(power, 'W')}; the power cap is "
+            f"{show(limits.power_cap_w, 'W')}.",
+        )
+    if exceeds(cost, limits.budget_per_s):
+        findings.add(
+            "budget",
+            f"The cost is {show(cost)} per second; the budget is {show(limits.budget_per_s)}.",
+        )
+    result = {
+        "power": float(power),
+        "cost": float(cost),
+        "carbon": float(paid * number(limits.carbon_kg_per_j)),
+        "throughput": _throughput(instance, streams, arithmetic),
+    }
+    accuracy = _accuracy(instance, streams)
+    return result if accuracy is None else result | {"accuracy": accuracy}
+
+
+def _throughput(instance: Instance, streams: list[Stream], arithmetic: Arithmetic) -> float:
+    """Return the least ratio of served to demanded rate × the sum of demanded rates."""
+    demand = [arithmetic.number(rate) for rate in instance.jobs.rate_per_s]
+    served: list[Any] = [arithmetic.number(0.0)] * len(demand)
+    for stream in streams:
+        served[stream.job] += stream.rate
+    scale = min((s / d for s, d in zip(served, demand, strict=True) if d > 0), default=0)
+    return float(scale * sum(demand))
+
+
+def _accuracy(instance: Instance, streams: list[Stream]) -> float | None:
+    """Return the weighted mean over jobs of the rate-weighted accuracy of their routes."""
+    parts: dict[int, list[tuple[Number, float]]] = {}
+    for stream in streams:
+        if stream.used and not math.isnan(stream.cost.accuracy):
+            parts.setdefault(stream.job, []).append((stream.rate, float(stream.cost.accuracy)))
+    weight = math.fsum(float(instance.jobs.weight[job]) for job in parts)
+    if not weight > 0:
+        return None
+    means = (
+        float(instance.jobs.weight[job])
+        * (math.fsum(float(r) * a for r, a in rows) / math.fsum(float(r) for r, _ in rows))
+        for job, rows in parts.items()
+    )
+    return math.fsum(means) / weight

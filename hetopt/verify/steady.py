@@ -1,0 +1,404 @@
+"""Checks of a steady plan: its routes and units; loads, memory and power are in ``fleet``.
+
+Rules are those of the design's steady regime. Routes that cannot be read (tasks of another job, an
+unknown option, a rate that is no number) are reported and left out of the further checks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hetopt.instance import NO_MAXIMUM, Bools, Instance, Ints
+from hetopt.solution import SteadyPlan
+from hetopt.verify.columns import check_options, read_column, read_columns
+from hetopt.verify.exact import SMALL, exceeds, fraction
+from hetopt.verify.paths import Paths
+from hetopt.verify.report import Findings, Mode, show
+from hetopt.verify.routes import Number, Route, cost_route
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A readable route of the plan: its row, job, rate, (task, option, unit) rows and costs."""
+
+    row: int
+    job: int
+    rate: Number
+    rows: list[tuple[int, int, int]]
+    cost: Route
+
+    @property
+    def used(self) -> bool:
+        """Whether requests take it."""
+        return bool(self.rate > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """Exact fractions for small plans, floats for others."""
+
+    mode: Mode
+
+    def number(self, value: float | Fraction) -> Number:
+        """Return a finite number in the form to calculate with."""
+        if self.mode == "float":
+            return float(value)
+        return value if isinstance(value, Fraction) else fraction(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    route_job: Ints
+    rate: NDArray[Any]
+    ptr: Ints
+    task: Ints
+    option: Ints
+    unit: Ints
+    on: Ints
+    had: Ints
+
+
+def check_steady(
+    instance: Instance, plan: SteadyPlan, findings: Findings
+) -> tuple[dict[str, float], Mode]:
+    """Check every rule of the steady regime; return objectives and the arithmetic used."""
+    # This module uses the types above.
+    from hetopt.verify.fleet import check_fleet
+
+    columns = _read(instance, plan, findings)
+    if columns is None:
+        return {}, "float"
+    arithmetic = Arithmetic("fractions" if len(columns.task) <= SMALL else "float")
+    _check_units(instance, columns, findings)
+    streams = _streams(instance, columns, arithmetic, findings)
+    for stream in streams:
+        _check_route(instance, stream, findings)
+    _check_groups(instance, streams, findings)
+    _check_jobs(instance, streams, arithmetic, findings)
+    objectives = check_fleet(instance, streams, (columns.on, columns.had), arithmetic, findings)
+    return objectives, arithmetic.mode
+
+
+def names_units(instance: Instance, device: int) -> bool:
+    """Whether plans must name the units of a device: memory limits, or one placement per job."""
+    pool = int(instance.devices.pool[device])
+    limited = np.isfinite(instance.devices.memory_b[device]) or (
+        pool >= 0 and np.isfinite(instance.pools.memory_b[pool])
+    )
+    return bool(limited) or instance.routing == "single"
+
+
+def _read(instance: Instance, plan: SteadyPlan, findings: Findings) -> _Columns | None:
+    routes = read_columns(
+        findings,
+        [("route_job", plan.route_job, True), ("rate_per_s", plan.rate_per_s, False)],
+        None,
+    )
+    units = read_columns(
+        findings,
+        [("units_on", plan.units_on, True), ("units_had", plan.units_had, True)],
+        len(instance.devices),
+    )
+    rows = read_columns(
+        findings,
+        [("task", plan.task, True), ("option", plan.option, True), ("unit", plan.unit, True)],
+        None,
+    )
+    if routes is None or units is None or rows is None:
+        return None
+    ptr = read_column(findings, "ptr", plan.ptr, whole=True, length=len(routes[0]) + 1)
+    if ptr is None:
+        return None
+    if ptr[0] != 0 or ptr[-1] != len(rows[0]) or np.any(np.diff(ptr) < 0):
+        findings.add(
+            "malformed-plan",
+            f"The column ptr must rise from 0 to {len(rows[0])}, the number of rows of tasks.",
+            "ptr",
+        )
+        return None
+    return _Columns(
+        route_job=routes[0],
+        rate=routes[1],
+        ptr=ptr,
+        task=rows[0],
+        option=rows[1],
+        unit=rows[2],
+        on=units[0],
+        had=units[1],
+    )
+
+
+def _check_units(instance: Instance, columns: _Columns, findings: Findings) -> None:
+    """Check that units had are in the device's range, and units on among those had."""
+    devices = instance.devices
+    for d in range(len(devices)):
+        name, on, had = devices.name[d], int(columns.on[d]), int(columns.had[d])
+        least, most = int(devices.count_min[d]), int(devices.count_max[d])
+        if had < least or (most != NO_MAXIMUM and had > most):
+            upper = "no maximum" if most == NO_MAXIMUM else f"at most {most}"
+            findings.add(
+                "units-had",
+                f"The plan has {had} units of {name}; there must be at least {least}, {upper}.",
+                name,
+            )
+        if on < 0 or on > had:
+            findings.add("units-on", f"Of {name}, {on} units are on, but the plan has {had}.", name)
+        elif on != had and not devices.off_when_unused[d]:
+            findings.add(
+                "always-on",
+                f"Of {name}, {on} of {had} units are on, but its units are never off.",
+                name,
+            )
+
+
+def _streams(
+    instance: Instance, columns: _Columns, arithmetic: Arithmetic, findings: Findings
+) -> list[Stream]:
+    names = instance.jobs.name
+    count = len(columns.route_job)
+    known = (columns.route_job >= 0) & (columns.route_job < len(instance.jobs))
+    findings.rows(
+        "route-job",
+        np.flatnonzero(~known),
+        lambda k: (
+            (
+                f"Route {k} serves job {columns.route_job[k]}, but jobs are numbered 0 to "
+                f"{len(instance.jobs) - 1}."
+            ),
+            f"routes[{k}]",
+        ),
+    )
+    rated = np.isfinite(columns.rate) & (columns.rate >= 0)
+    findings.rows(
+        "rate",
+        np.flatnonzero(~rated),
+        lambda k: (
+            f"Route {k} has the rate {show(columns.rate[k], '/s')}, which is no rate from 0 on.",
+            f"routes[{k}]",
+        ),
+    )
+    first, members = instance.job_tasks
+    whole = known.copy()
+    for k in np.flatnonzero(known):
+        job = columns.route_job[k]
+        rows = columns.task[columns.ptr[k] : columns.ptr[k + 1]]
+        whole[k] = np.array_equal(rows, members[first[job] : first[job + 1]])
+    findings.rows(
+        "route-tasks",
+        np.flatnonzero(known & ~whole),
+        lambda k: (
+            (
+                f"Route {k} does not place every task of job {names[columns.route_job[k]]} exactly "
+                "once, in the order of the instance."
+            ),
+            f"routes[{k}]",
+        ),
+    )
+    owner = np.repeat(np.arange(count), np.diff(columns.ptr))
+    legible = np.flatnonzero(whole[owner])
+    own = np.zeros(len(owner), dtype=bool)
+    own[legible] = check_options(instance, columns.task[legible], columns.option[legible], findings)
+    sound = whole & rated
+    sound[owner[~own]] = False
+    placed = _check_placed(instance, columns, owner, own, findings)
+    sound[owner[~placed]] = False
+    return _cost(instance, columns, sound, arithmetic, findings)
+
+
+def _check_placed(
+    instance: Instance, columns: _Columns, owner: Ints, own: Bools, findings: Findings
+) -> Bools:
+    """Check the units that rows name; return which rows have a unit to go on with."""
+    devices = instance.devices
+    device = instance.options.device[np.where(own, columns.option, 0)]
+    must = np.array([names_units(instance, d) for d in range(len(devices))], dtype=bool)
+    unnamed = own & (columns.unit == -1)
+    wrong = own & ((columns.unit < -1) | (columns.unit >= columns.on[device]))
+    # A device that serves requests must have a unit on even where its units are not named.
+    wrong |= unnamed & ~must[device] & (columns.on[device] < 1) & (columns.rate[owner] > 0)
+    names = instance.tasks.name
+    findings.rows(
+        "unit-missing",
+        np.flatnonzero(unnamed & must[device]),
+        lambda i: (
+            f"Route {owner[i]} names no unit of {devices.name[device[i]]} for task "
+            f"{names[columns.task[i]]}, though "
+            + (
+                "a single placement is asked for."
+                if instance.routing == "single"
+                else "its memory is limited."
+            ),
+            names[columns.task[i]],
+        ),
+    )
+    findings.rows(
+        "unit-range",
+        np.flatnonzero(wrong),
+        lambda i: (
+            (
+                f"Route {owner[i]} runs task {names[columns.task[i]]} on unit "
+                f"{columns.unit[i] if columns.unit[i] != -1 else '(any)'} of "
+                f"{devices.name[device[i]]}, of which {columns.on[device[i]]} units are on."
+            ),
+            names[columns.task[i]],
+        ),
+    )
+    placed: Bools = own & ~wrong & ~(unnamed & must[device])
+    pin = instance.tasks.pin_unit[np.where(own, columns.task, 0)]
+    findings.rows(
+        "pinned-unit",
+        np.flatnonzero(placed & (pin >= 0) & (columns.unit >= 0) & (columns.unit != pin)),
+        lambda i: (
+            (
+                f"Route {owner[i]} runs task {names[columns.task[i]]} on "
+                f"{instance.unit_name(device[i], columns.unit[i])}, but it is pinned to "
+                f"unit {pin[i]}."
+            ),
+            names[columns.task[i]],
+        ),
+    )
+    return placed
+
+
+def _cost(
+    instance: Instance,
+    columns: _Columns,
+    sound: Bools,
+    arithmetic: Arithmetic,
+    findings: Findings,
+) -> list[Stream]:
+    """Return the readable routes; report those that split a device over units."""
+    job_of_edge = instance.tasks.job[instance.edges.src]
+    order = np.argsort(job_of_edge, kind="stable")
+    bounds = np.searchsorted(job_of_edge[order], np.arange(len(instance.jobs) + 1))
+    paths = Paths(instance)
+    streams = []
+    for k in np.flatnonzero(sound).tolist():
+        job = int(columns.route_job[k])
+        span = slice(columns.ptr[k], columns.ptr[k + 1])
+        units: dict[int, int] = {}
+        rows = []
+        for task, option, unit in zip(
+            columns.task[span].tolist(),
+            columns.option[span].tolist(),
+            columns.unit[span].tolist(),
+            strict=True,
+        ):
+            device = int(instance.options.device[option])
+            if instance.routing == "split" and units.setdefault(device, unit) != unit:
+                findings.add(
+                    "route-units",
+                    f"Route {k} spreads its tasks on {instance.devices.name[device]} over units "
+                    f"{units[device]} and {unit}; they must share one.",
+                    f"routes[{k}]",
+                )
+                unit = units[device]
+            rows.append((task, option, unit))
+        edges = order[bounds[job] : bounds[job + 1]]
+        cost = cost_route(instance, paths, arithmetic.number, rows, edges)
+        streams.append(Stream(k, job, arithmetic.number(columns.rate[k]), rows, cost))
+    return streams
+
+
+def _check_route(instance: Instance, stream: Stream, findings: Findings) -> None:
+    """Check what holds for every route that is used: paths, latency, accuracy."""
+    jobs, devices, place = instance.jobs, instance.devices.name, f"routes[{stream.row}]"
+    name = jobs.name[stream.job]
+    if not stream.used:
+        return
+    for tensor, src, dst in stream.cost.blocked:
+        findings.add(
+            "no-path",
+            f"Route {stream.row} of job {name} moves a message of task "
+            f"{instance.tasks.name[instance.tensors.producer[tensor]]} from {devices[src]} to "
+            f"{devices[dst]}, but no links lead there.",
+            place,
+        )
+    if exceeds(stream.cost.latency_s, float(jobs.latency_slo_s[stream.job])):
+        findings.add(
+            "latency",
+            f"Route {stream.row} of job {name} has a latency of "
+            f"{show(stream.cost.latency_s, 's')}; its limit is "
+            f"{show(jobs.latency_slo_s[stream.job], 's')}.",
+            place,
+        )
+    least = float(jobs.min_accuracy[stream.job])
+    if exceeds(-stream.cost.accuracy, -least):
+        findings.add(
+            "min-accuracy",
+            f"Route {stream.row} of job {name} has accuracy {show(stream.cost.accuracy)}, less "
+            f"than the {show(least)} that it must have.",
+            place,
+        )
+
+
+def _check_groups(instance: Instance, streams: list[Stream], findings: Findings) -> None:
+    """Check ``together`` and ``apart``: units under ``single``, devices of a route otherwise."""
+    names = instance.tasks.name
+    single = instance.routing == "single"
+    sets = [
+        {
+            task: (int(instance.options.device[option]), unit if single else 0)
+            for task, option, unit in stream.rows
+        }
+        for stream in streams
+        if stream.used or single
+    ]
+    if single:
+        merged: dict[int, tuple[int, int]] = {}
+        for places in sets:
+            merged |= places
+        sets = [merged]
+    what = "unit" if single else "device"
+    for groups, kind in ((instance.together, "together"), (instance.apart, "apart")):
+        for group in groups:
+            for places in sets:
+                members = [int(task) for task in group if int(task) in places]
+                for i, task in enumerate(members):
+                    others = members[: min(i, 1)] if kind == "together" else members[:i]
+                    other = next(
+                        (o for o in others if (places[o] == places[task]) is (kind == "apart")),
+                        None,
+                    )
+                    if other is not None:
+                        rule = "must" if kind == "together" else "must not"
+                        findings.add(
+                            kind,
+                            f"Tasks {names[other]} and {names[task]} {rule} run on the same "
+                            f"{what}.",
+                            names[task],
+                        )
+
+
+def _check_jobs(
+    instance: Instance, streams: list[Stream], arithmetic: Arithmetic, findings: Findings
+) -> None:
+    """Check that each job is served as demanded, and placed once where that is asked for."""
+    jobs = instance.jobs
+    served: list[Any] = [arithmetic.number(0.0)] * len(jobs)
+    routes = [0] * len(jobs)
+    for stream in streams:
+        served[stream.job] += stream.rate
+        routes[stream.job] += 1
+    for j in range(len(jobs)):
+        name = jobs.name[j]
+        if instance.routing == "single" and routes[j] != 1:
+            findings.add(
+                "placements",
+                f"Job {name} has {routes[j]} placements, but must have exactly one.",
+                name,
+            )
+        wanted = float(jobs.rate_per_s[j])
+        # Under throughput the rates themselves are what is maximised.
+        if "throughput" not in instance.objective and exceeds(-served[j], -wanted):
+            findings.add(
+                "demand",
+                f"Job {name} is served {show(served[j], 'requests/s')}, but "
+                f"{show(wanted, 'requests/s')} are demanded.",
+                name,
+            )

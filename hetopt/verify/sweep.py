@@ -1,0 +1,80 @@
+"""How much of something is in use at once: a vectorised sweep over half-open intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hetopt.constants import LIMIT_TOLERANCE
+from hetopt.instance import Bools, Floats, Ints
+from hetopt.verify.exact import Numbers, Scale
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What is in use after each event, in order of group and time.
+
+    ``interval`` is the interval that starts or ends there, ``level`` what its group then uses.
+    """
+
+    interval: Ints
+    is_start: Bools
+    group: Ints
+    level: Numbers
+
+    def excess(self, capacity: Floats) -> Ints:
+        """Return the events at which a group comes to use more than ``capacity[group]``."""
+        limit = capacity[self.group]
+        tolerance = np.where(np.isinf(limit), 0.0, _tolerance(limit))
+        over = np.asarray(self.level > limit + tolerance, dtype=bool)
+        before = np.zeros(len(over), dtype=bool)
+        before[1:] = over[:-1] & (self.group[1:] == self.group[:-1])
+        return np.flatnonzero(over & ~before & self.is_start)
+
+    def peak(self) -> float:
+        """Return the highest level of all, 0 where nothing is ever in use."""
+        return float(max(self.level.max(), 0)) if len(self.level) else 0.0
+
+
+def sweep(scale: Scale, group: Ints, start: Numbers, end: Numbers, demand: Numbers) -> Levels:
+    """Add up the demands of the intervals of each group.
+
+    An interval ends before another starts at the same time. Ends are moved forward by the
+    tolerance of times (by half of the interval at most, so that short ones still count): two
+    intervals that overlap by less do not meet. Empty intervals use nothing.
+
+    Parameters
+    ----------
+    group, start, end, demand
+        One entry per interval; groups are any integers.
+    """
+    rows = np.flatnonzero(np.asarray(end > start, dtype=bool))
+    first, last = start[rows], end[rows]
+    half = (last - first) // 2 if scale.mode == "ticks" else (last - first) / 2
+    times = np.concatenate([last - np.minimum(scale.slack(last), half), first])
+    if times.dtype == object:
+        times = np.unique(times, return_inverse=True)[1]
+    amount = demand[rows]
+    where = np.concatenate([group[rows], group[rows]])
+    n = len(rows)
+    is_start = np.repeat([False, True], n)
+    order = np.lexsort((is_start, times, where))
+    level = np.cumsum(np.concatenate([-amount, amount])[order])
+    return Levels(rows[order % n] if n else rows, is_start[order], where[order], level)
+
+
+def group_max(keys: Ints, values: Numbers, into: Numbers) -> Numbers:
+    """Return ``into`` with each entry raised to the largest of the values with its key."""
+    result = into.copy()
+    if len(keys):
+        order = np.argsort(keys, kind="stable")
+        ranked = keys[order]
+        first = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+        best = np.maximum.reduceat(values[order], first)
+        result[ranked[first]] = np.maximum(result[ranked[first]], best)
+    return result
+
+
+def _tolerance(limit: Floats) -> Floats:
+    return LIMIT_TOLERANCE * np.maximum(1.0, np.abs(limit))
