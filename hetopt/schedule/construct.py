@@ -1,0 +1,310 @@
+"""List schedulers: functions from an instance to a plan that respects every limit, or None.
+
+``heft``: Topcuoglu, Hariri, Wu, "Performance-effective and low-complexity task scheduling for
+heterogeneous computing", IEEE TPDS 13(3), 2002: decreasing upward rank, earliest finish, with
+insertion. ``energy-greedy``: the same order, the cheapest mode that still ends by a latest finish
+derived from the deadline; several stretches of those latest finishes and several price levels on
+device time (Lagrange multipliers of :mod:`hetopt.schedule.bounds`) are tried, the best is kept.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from hetopt.instance import Instance
+from hetopt.schedule.grid import plan_grid, span_s
+from hetopt.schedule.problem import NEVER, Mode, Problem, option_power
+from hetopt.schedule.timetable import Timetable, Trial
+from hetopt.solution import SchedulePlan
+
+Choice = Callable[[Timetable, Trial], tuple[float, ...]]
+"""Ranks a trial among the modes and units of its task; the smallest wins."""
+
+STRETCHES = (0.0, 0.5, 0.75, 0.9, 1.0, 1.15, 1.4, 2.0)
+"""How much of its mean-time tail a task must leave before the deadline; 0 trusts, 2 hurries."""
+PRICES = (0.0, 1.0, 0.5, 1.5)
+"""Multiples of the relaxation's prices on device time that are tried."""
+
+
+def heft(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
+    """Return the plan of HEFT under all limits, or None where it runs into one.
+
+    Where deadlines are missed in the order of upward ranks, the order of least slack (deadline
+    less rank) is tried too. ``limit`` is a ``time.monotonic()`` value at which to give up.
+    """
+    problem = plan_problem(instance)
+    for order in _orders(problem, upward_ranks(problem)):
+        if _late(limit):
+            return None
+        table = build(problem, order, _earliest_finish)
+        if table is not None:
+            return table.plan()
+    return None
+
+
+def energy_greedy(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
+    """Return the cheapest plan (by the first objective) of several greedy passes, or None."""
+    from hetopt.evaluate import objective_value
+
+    best: SchedulePlan | None = None
+    least = np.inf
+    name = instance.objective[0]
+    sign = -1.0 if name == "accuracy" else 1.0
+    for table in greedy_tables(instance, limit):
+        plan = table.plan()
+        value = sign * objective_value(instance, plan, name)
+        if value < least:
+            best, least = plan, value
+    return best
+
+
+CONSTRUCTORS: dict[str, Callable[[Instance], SchedulePlan | None]] = {
+    "heft": heft,
+    "energy-greedy": energy_greedy,
+}
+"""Heuristics by the name that ``--method`` takes."""
+
+
+def plan_problem(instance: Instance) -> Problem:
+    """Return the instance on the grid on which plans are timed; made once per instance."""
+    made = instance.__dict__.get("_plan_problem")
+    if made is None:
+        made = Problem(instance, plan_grid(instance, span_s(instance)))
+        instance.__dict__["_plan_problem"] = made
+    return made
+
+
+def greedy_tables(instance: Instance, limit: float | None = None) -> list[Timetable]:
+    """Return the complete timetables of all greedy passes, in the order in which they were made."""
+    problem = plan_problem(instance)
+    ranks = upward_ranks(problem)
+    prices = _device_prices(instance)
+    done: list[Timetable] = []
+    for order in _orders(problem, ranks):
+        for level in PRICES:
+            if level and not prices.any():
+                continue
+            for stretch in STRETCHES:
+                if _late(limit):
+                    return done
+                target = _targets(problem, ranks, stretch)
+                choice = _cheapest(problem, prices * level, target)
+                table = build(problem, order, choice)
+                if table is not None:
+                    done.append(table)
+                    if not stretch or not _has_deadline(problem):
+                        break
+    return done
+
+
+def build(
+    problem: Problem,
+    priority: Sequence[float],
+    choice: Choice,
+    modes: Sequence[Sequence[Mode]] | None = None,
+) -> Timetable | None:
+    """Place all tasks, ready ones by decreasing priority, each where ``choice`` ranks it least.
+
+    Parameters
+    ----------
+    modes
+        The modes that each task may use; all of them where not given.
+
+    Returns
+    -------
+    Timetable or None
+        None where a task fits nowhere.
+    """
+    table = Timetable(problem)
+    open_before = [len(rows) for rows in problem.entering]
+    ready = [(-priority[t], t) for t in range(problem.n_tasks) if not open_before[t]]
+    heapq.heapify(ready)
+    while ready:
+        _, task = heapq.heappop(ready)
+        best: Trial | None = None
+        least: tuple[float, ...] = ()
+        for mode in (modes or problem.modes)[task]:
+            for unit in table.units_for(task, mode.device):
+                trial = table.trial(task, mode, unit)
+                if trial is None:
+                    continue
+                key = choice(table, trial)
+                if best is None or key < least:
+                    best, least = trial, key
+        if best is None:
+            return None
+        table.commit(best)
+        for e in problem.leaving[task]:
+            after = problem.edges[e][1]
+            open_before[after] -= 1
+            if not open_before[after]:
+                heapq.heappush(ready, (-priority[after], after))
+    return table
+
+
+def upward_ranks(problem: Problem) -> list[float]:
+    """HEFT's upward ranks in ticks.
+
+    Means run over units of each device's fastest option; the mean message time over all pairs of
+    different units (a pair of devices without a path is left out), without contention.
+    """
+    mean = mean_times(problem)
+    message = _mean_messages(problem)
+    ranks = [0.0] * problem.n_tasks
+    for task in reversed(problem.order):
+        tail = 0.0
+        for e in problem.leaving[task]:
+            _, after, tensor = problem.edges[e]
+            tail = max(tail, ranks[after] + (message[tensor] if tensor >= 0 else 0.0))
+        ranks[task] = mean[task] + tail
+    return ranks
+
+
+def mean_times(problem: Problem) -> list[float]:
+    """Mean over units of each device's fastest option, per task, in ticks."""
+    means = []
+    for task in range(problem.n_tasks):
+        fastest = problem.fastest(task)
+        units = sum(problem.units[d] for d in fastest)
+        total = sum(problem.units[d] * p for d, p in fastest.items())
+        means.append(total / units if units else 0.0)
+    return means
+
+
+def heft_makespan(instance: Instance) -> float:
+    """Makespan in seconds of plain HEFT: no deadlines, no contention (design §9, ``generate``).
+
+    Raises
+    ------
+    ValueError
+        Where some task cannot run at all.
+    """
+    from dataclasses import replace
+
+    jobs, links = instance.jobs, instance.links
+    free = replace(
+        instance,
+        jobs=replace(
+            jobs,
+            deadline_s=np.full(len(jobs), np.inf),
+            release_s=jobs.release_s,
+        ),
+        links=replace(links, channel_group=np.full(len(links), -1, dtype=np.int64)),
+        limits=replace(instance.limits, horizon_s=np.inf, power_cap_w=np.inf),
+    )
+    problem = plan_problem(free)
+    table = build(problem, upward_ranks(problem), _earliest_finish)
+    if table is None:
+        raise ValueError("HEFT finds no place for some task of this instance.")
+    return problem.grid.seconds(table.makespan)
+
+
+def _earliest_finish(table: Timetable, trial: Trial) -> tuple[float, ...]:
+    mode = trial.mode
+    energy = table.instance.options.energy_j[mode.option]
+    return (trial.end, float(energy), mode.option, trial.unit)
+
+
+def _cheapest(problem: Problem, prices: np.ndarray, target: Sequence[float]) -> Choice:
+    """Cheapest mode among those that end by the task's target, else the earliest to end."""
+    cost = _mode_costs(problem.instance, prices).tolist()
+    work: list[float] = problem.instance.tasks.work.tolist()
+    opening = _opening_costs(problem).tolist()
+
+    def choice(table: Timetable, trial: Trial) -> tuple[float, ...]:
+        mode = trial.mode
+        if trial.end > target[trial.task]:
+            return (1.0, trial.end, 0.0, mode.option, trial.unit)
+        value = work[trial.task] * cost[mode.option]
+        if (mode.device, trial.unit) not in table.used:
+            value += opening[mode.device]
+        return (0.0, value, trial.end, mode.option, trial.unit)
+
+    return choice
+
+
+def _mode_costs(instance: Instance, prices: np.ndarray) -> np.ndarray:
+    """Cost of each option at work 1 in the first objective, plus a price on its device's time."""
+    options, name = instance.options, instance.objective[0]
+    time_cost = prices[options.device] * options.time_s
+    if name == "accuracy":
+        return np.nan_to_num(-options.accuracy)
+    if name == "peak_power":
+        return np.array([float(option_power(instance, o)) for o in range(len(options))])
+    if name in ("makespan", "tardiness"):
+        return options.time_s.copy()
+    return np.asarray(options.energy_j + time_cost)
+
+
+def _opening_costs(problem: Problem) -> np.ndarray:
+    """What one more unit on costs over the window, roughly: idle power × the horizon or deadline."""
+    instance = problem.instance
+    devices = instance.devices
+    if instance.objective[0] not in ("energy", "cost", "carbon"):
+        return np.zeros(len(devices))
+    finite = [t for t in problem.deadline if t < NEVER]
+    window = problem.grid.seconds(max(finite)) if finite else 0.0
+    if not np.isfinite(instance.limits.horizon_s):
+        window *= 0.5
+    return np.where(devices.off_when_unused, devices.idle_power_w * window, 0.0)
+
+
+def _targets(problem: Problem, ranks: Sequence[float], stretch: float) -> list[float]:
+    """Latest finish of each task: its deadline less its mean tail times ``stretch``."""
+    mean = mean_times(problem)
+    last = [d if d < NEVER else np.inf for d in problem.deadline]
+    for task in reversed(problem.order):
+        for e in problem.leaving[task]:
+            last[task] = min(last[task], last[problem.edges[e][1]])
+    return [last[t] - stretch * (ranks[t] - mean[t]) for t in range(problem.n_tasks)]
+
+
+def _orders(problem: Problem, ranks: list[float]) -> list[list[float]]:
+    """Priorities to try: upward rank, and least slack where deadlines or releases differ."""
+    slack = [
+        ranks[t] - (problem.deadline[t] if problem.deadline[t] < NEVER else problem.span)
+        for t in range(problem.n_tasks)
+    ]
+    due = problem.instance.jobs.due_s
+    orders = [ranks]
+    if len(set(problem.deadline)) > 1:
+        orders.append(slack)
+    if "tardiness" in problem.instance.objective:
+        orders.append([-float(due[problem.job[t]]) for t in range(problem.n_tasks)])
+    return orders
+
+
+def _has_deadline(problem: Problem) -> bool:
+    return any(d < NEVER for d in problem.deadline)
+
+
+def _device_prices(instance: Instance) -> np.ndarray:
+    """Prices on device time of the load relaxation in J/s, 0 for other objectives than energy."""
+    from hetopt.schedule.bounds import device_prices
+
+    return device_prices(instance)
+
+
+def _mean_messages(problem: Problem) -> list[float]:
+    """Mean time of each tensor's message over ordered pairs of different units, in ticks."""
+    from hetopt.network import message_tables
+
+    tables = message_tables(problem.instance)
+    units = np.array(problem.units, dtype=np.float64)
+    pairs = np.outer(units, units) - np.diag(units)
+    plain = tables.uniform & tables.allowed & (pairs > 0)
+    weight = pairs[plain].sum()
+    tick = float(problem.grid.tick)
+    if not weight:
+        return [0.0] * len(problem.bytes_b)
+    latency = float((pairs[plain] * tables.latency_s[plain]).sum() / weight)
+    per_b = float((pairs[plain] * tables.s_per_b[plain]).sum() / weight)
+    return [(latency + per_b * size) / tick for size in problem.bytes_b]
+
+
+def _late(limit: float | None) -> bool:
+    return limit is not None and time.monotonic() >= limit

@@ -1,0 +1,205 @@
+"""Integer time: the coarsest exact tick, or a rounding grid where there is none (design §3.5).
+
+Every float is read as the decimal that its ``repr`` prints. A tick is exact where all durations,
+releases and hop times (and due dates, where tardiness counts) are multiples of it.
+
+Deadlines and the horizon need not be multiples. Take any plan, keep which interval ends before
+which other one starts, and start everything as early as that order allows: no two intervals
+overlap that did not overlap before, nothing ends later, and all times are now sums of durations
+and releases, so multiples of the tick. A limit on an end can therefore be rounded down. The same
+holds with durations rounded down: rounding all starts of a true plan down to ticks keeps that
+order, because floor(a) + floor(b) <= floor(a + b).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+
+from hetopt.constants import LIMIT_TOLERANCE
+from hetopt.instance import Floats, Instance, Ints
+from hetopt.network import Network
+
+Direction = Literal["exact", "down", "up"]
+
+EXACT_TICKS = 100_000_000
+"""Ticks in the time span up to which an exact grid is used: CP-SAT slows down on finer ones."""
+ROUNDING_TICKS = 1_000_000
+"""Ticks in the time span of a rounding grid; each interval is off by less than one tick."""
+DECIMAL_DIGITS = 14
+"""Digits of a start that survive the way into a float and out of its repr (15), less one."""
+EXACT_PAIRS = 200_000
+"""Pairs of task and option up to which an exact grid is looked for; fractions are slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A tick in seconds, and the way in which times that are no multiple of it are rounded.
+
+    ``down``: durations and releases down, for bounds; ``up``: both up, for plans; ``exact``:
+    nothing needs rounding. Limits on ends are always rounded down, plus ``slack_s``, which stays
+    below the checker's tolerance and pays for durations rounded up on a very fine grid.
+    """
+
+    tick: Fraction
+    direction: Direction
+    slack_s: Fraction = Fraction(0)
+
+    def ticks(self, time_s: Fraction) -> int:
+        """Duration or release in ticks."""
+        quotient = time_s / self.tick
+        return math.ceil(quotient) if self.direction == "up" else math.floor(quotient)
+
+    def limit(self, time_s: float) -> int:
+        """Latest end in ticks (a finite time)."""
+        return math.floor((exact(time_s) + self.slack_s) / self.tick)
+
+    def durations(self, work: Floats, time_s: Floats) -> Ints:
+        """Durations work × time_s in ticks (parallel columns)."""
+        pairs, back = np.unique(np.stack([work, time_s], axis=1), axis=0, return_inverse=True)
+        if self.direction == "exact" or len(pairs) <= EXACT_PAIRS:
+            ticks = [self.ticks(exact(w) * exact(t)) for w, t in pairs.tolist()]
+            return np.array(ticks, dtype=np.int64)[back.reshape(-1)]
+        # Four units in the last place outweigh the rounding of one product and one quotient.
+        nudge = 1 + 4 * np.finfo(float).eps * (1 if self.direction == "up" else -1)
+        scaled = work * time_s / float(self.tick) * nudge
+        rounded = np.ceil(scaled) if self.direction == "up" else np.floor(scaled)
+        return rounded.astype(np.int64)
+
+    def seconds(self, ticks: int) -> float:
+        """Time of a tick as the float whose repr is that decimal (where it has that few digits)."""
+        return float(ticks * self.tick)
+
+
+@lru_cache(maxsize=200_000)
+def exact(value: float) -> Fraction:
+    """Return the decimal that ``repr`` prints, as a fraction."""
+    return Fraction(repr(float(value)))
+
+
+def exact_tick(instance: Instance, span_s: float, limit: int = EXACT_TICKS) -> Fraction | None:
+    """Return the coarsest exact tick, or None where the span would hold more than ``limit``."""
+    ptr, option = instance.admissible
+    if len(option) > EXACT_PAIRS:
+        return None
+    finest = exact(span_s) / limit if span_s > 0 else Fraction(1, limit)
+    tick = Fraction(0)
+    for value in _times(instance, ptr, option):
+        tick = common_divisor(tick, value)
+        if 0 < tick < finest:
+            return None
+    return tick if tick > 0 else (exact(span_s) if span_s > 0 else Fraction(1))
+
+
+def model_grid(instance: Instance, span_s: float) -> Grid:
+    """Return the grid of the exact model: exact, else rounding down (a relaxation)."""
+    tick = exact_tick(instance, span_s)
+    if tick is not None:
+        return Grid(tick, "exact")
+    return Grid(_power_of_ten(span_s / ROUNDING_TICKS), "down")
+
+
+def plan_grid(instance: Instance, span_s: float) -> Grid:
+    """Return the grid on which plans are timed: decimals that floats carry exactly.
+
+    It is the exact grid where that is a decimal of few digits, else one so fine that rounding up
+    is lost in the checker's tolerance.
+    """
+    fine = _power_of_ten(span_s / 10**DECIMAL_DIGITS)
+    tick = exact_tick(instance, span_s, limit=10**DECIMAL_DIGITS)
+    if tick is not None and (tick / fine).denominator == 1:
+        return Grid(tick, "exact")
+    steps = 4 * (len(instance.tasks) + len(instance.edges)) + 4
+    slack = min(exact(LIMIT_TOLERANCE) / 2, steps * fine)
+    return Grid(fine, "up", slack)
+
+
+def common_divisor(a: Fraction, b: Fraction) -> Fraction:
+    """Greatest fraction of which both are multiples (0 counts as a multiple of anything)."""
+    return Fraction(
+        math.gcd(a.numerator * b.denominator, b.numerator * a.denominator),
+        a.denominator * b.denominator,
+    )
+
+
+def hop_time(latency_s: float, bytes_b: float, bandwidth_b_per_s: float) -> Fraction:
+    """Exact time of one hop: latency + bytes / bandwidth."""
+    if math.isinf(bandwidth_b_per_s) or bytes_b == 0.0:
+        return exact(latency_s)
+    return exact(latency_s) + exact(bytes_b) / exact(bandwidth_b_per_s)
+
+
+def span_s(instance: Instance) -> float:
+    """Return a time by which some best plan has ended, in seconds.
+
+    The horizon, the last deadline, or the last release plus all durations and all transfers: a
+    plan in which everything starts as early as its order allows is never wholly idle.
+    """
+    limits, jobs = instance.limits, instance.jobs
+    found = [float(limits.horizon_s)]
+    if len(jobs):
+        found.append(float(jobs.deadline_s.max()))
+    bound = min(found)
+    return bound if math.isfinite(bound) else _serial_s(instance)
+
+
+def _serial_s(instance: Instance) -> float:
+    ptr, option = instance.admissible
+    size = np.diff(ptr)
+    task = np.repeat(np.arange(len(size)), size)
+    time = instance.tasks.work[task] * instance.options.time_s[option]
+    longest = np.zeros(len(size))
+    np.maximum.at(longest, task, time)
+    total = float(instance.jobs.release_s.max(initial=0.0)) + float(longest.sum())
+    links = instance.links
+    if len(links) and len(instance.tensors):
+        # A message crosses each link at most once on its path, a staged one once more.
+        ways = np.where(instance.tensors.staged, 2.0, 1.0) * np.diff(instance.consumers[0])
+        sizes = instance.tensors.bytes_b
+        total += float((ways * (links.latency_s.sum())).sum())
+        total += float((ways * sizes).sum() * (1.0 / links.bandwidth_b_per_s).sum())
+        total += float((sizes * (1.0 / links.bandwidth_b_per_s).sum()).sum())
+        total += len(sizes) * float(links.latency_s.sum())
+    return total * (1 + 1e-9)
+
+
+def _times(instance: Instance, ptr: Ints, option: Ints) -> Iterable[Fraction]:
+    task = np.repeat(np.arange(len(ptr) - 1), np.diff(ptr))
+    pairs = np.stack([instance.tasks.work[task], instance.options.time_s[option]], axis=1)
+    for work, time in np.unique(pairs, axis=0).tolist():
+        yield exact(work) * exact(time)
+    jobs = instance.jobs
+    for release in np.unique(jobs.release_s).tolist():
+        yield exact(release)
+    if "tardiness" in instance.objective:
+        for due in np.unique(jobs.due_s[np.isfinite(jobs.due_s)]).tolist():
+            yield exact(due)
+    yield from _hop_times(instance)
+
+
+def _hop_times(instance: Instance) -> Iterable[Fraction]:
+    links, network = instance.links, Network(instance)
+    sizes = np.unique(instance.tensors.bytes_b).tolist()
+    wide = range(len(instance.devices))
+    for size in sizes:
+        used = {
+            link
+            for src in wide
+            for dst in wide
+            for link in network.path(src, dst, size) or ()
+        }
+        for link in sorted(used):
+            yield hop_time(
+                float(links.latency_s[link]), size, float(links.bandwidth_b_per_s[link])
+            )
+
+
+def _power_of_ten(value: float) -> Fraction:
+    exponent = math.floor(math.log10(value)) if value > 0 else -9
+    return Fraction(10) ** exponent

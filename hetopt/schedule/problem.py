@@ -1,0 +1,312 @@
+"""A schedule instance on an integer grid: what the constructors and the CP-SAT model share.
+
+Times are ticks of a :class:`hetopt.schedule.grid.Grid`. A *mode* is an option that a task may
+really use: admissible, accurate enough, on a device that has units, and not dominated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+
+from hetopt.instance import Instance
+from hetopt.network import Network
+from hetopt.schedule.grid import Grid, exact, hop_time, span_s
+from hetopt.solution import DIRECT, READ, WRITE
+
+NEVER = 1 << 60
+"""Later than any tick that can matter; stands for "no limit"."""
+WINDOW_WORK = 4_000_000
+"""Edges × pairs of devices up to which heads and tails count unavoidable transfers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """One way to run one task: an option, its device, its duration in ticks."""
+
+    option: int
+    device: int
+    duration: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One hop of a transfer: its link, its channel group (-1: none) and its duration in ticks."""
+
+    link: int
+    group: int
+    duration: int
+
+
+class Problem:
+    """Integer columns of an instance on a grid.
+
+    Attributes
+    ----------
+    units, slots
+        Per device: units that may be had, and tasks that one unit runs at once.
+    modes
+        Per task: its modes, by option index. Empty where the task cannot run at all.
+    release, deadline
+        Per task, in ticks; the deadline includes the horizon, ``NEVER`` where there is none.
+    span
+        Ticks by which some best plan has ended.
+    edges
+        (source, destination, tensor or -1) per edge; ``entering``/``leaving`` list edge indices.
+    """
+
+    def __init__(self, instance: Instance, grid: Grid) -> None:
+        self.instance = instance
+        self.grid = grid
+        self.network = Network(instance)
+        self.units: list[int] = instance.devices.count_max.tolist()
+        self.slots: list[int] = instance.devices.slots.tolist()
+        self.modes = _modes(instance, grid)
+        self.n_tasks = len(instance.tasks)
+        job: list[int] = instance.tasks.job.tolist()
+        self.job = job
+        horizon = _limit(grid, float(instance.limits.horizon_s))
+        release = [grid.ticks(exact(r)) for r in instance.jobs.release_s.tolist()]
+        due = [min(horizon, _limit(grid, d)) for d in instance.jobs.deadline_s.tolist()]
+        self.horizon = horizon
+        self.release = [release[j] for j in job]
+        self.deadline = [due[j] for j in job]
+        edges = instance.edges
+        self.edges: list[tuple[int, int, int]] = list(
+            zip(edges.src.tolist(), edges.dst.tolist(), edges.tensor.tolist(), strict=True)
+        )
+        self.entering = _lists(*instance.predecessors)
+        self.leaving = _lists(*instance.successors)
+        self.consumers = [[self.edges[e][1] for e in rows] for rows in _lists(*instance.consumers)]
+        self.producer: list[int] = instance.tensors.producer.tolist()
+        self.bytes_b: list[float] = instance.tensors.bytes_b.tolist()
+        self.staged: list[bool] = instance.tensors.staged.tolist()
+        self.order: list[int] = instance.topological_order.tolist()
+        self._hops: dict[tuple[int, int, float], tuple[Hop, ...] | None] = {}
+
+    @cached_property
+    def span(self) -> int:
+        """Ticks by which some best plan has ended."""
+        serial = self.grid.limit(span_s(self.instance))
+        if self.grid.direction == "up":
+            serial += 2 * (self.n_tasks + len(self.edges) * max(1, len(self.instance.links)))
+        return min(self.horizon, serial)
+
+    def zero_copy(self, src: int, dst: int) -> bool:
+        """Whether messages between any units of these devices are free."""
+        return self.network.zero_copy(src, dst)
+
+    def path(self, src: int, dst: int, bytes_b: float) -> tuple[Hop, ...] | None:
+        """Hops between two different units of these devices; None where there is no path."""
+        key = (src, dst, bytes_b)
+        if key not in self._hops:
+            self._hops[key] = self._make_path(src, dst, bytes_b)
+        return self._hops[key]
+
+    def legs(self, tensor: int, src: int, dst: int) -> list[tuple[int, tuple[Hop, ...]]] | None:
+        """Legs of the message between two different units, none where it is free.
+
+        Returns None where this pair of devices is forbidden. A staged tensor has a WRITE leg
+        unless its producer is on the host, and a READ leg unless its consumer is.
+        """
+        if self.zero_copy(src, dst):
+            return []
+        size = self.bytes_b[tensor]
+        if not self.staged[tensor]:
+            hops = self.path(src, dst, size)
+            return None if hops is None else [(DIRECT, hops)]
+        host = self.instance.host
+        legs = []
+        for leg, needed, ends in (
+            (WRITE, src != host, (src, host)),
+            (READ, dst != host, (host, dst)),
+        ):
+            if needed:
+                hops = self.path(*ends, size)
+                if hops is None:
+                    return None
+                legs.append((leg, hops))
+        return legs
+
+    def delay(self, tensor: int, src: int, dst: int) -> int | None:
+        """Ticks from the producer's end to the arrival on another unit, without contention."""
+        legs = self.legs(tensor, src, dst)
+        if legs is None:
+            return None
+        return sum(hop.duration for _, hops in legs for hop in hops)
+
+    def hop_energy(self, tensor: int, hops: tuple[Hop, ...]) -> Fraction:
+        """Joules of one leg."""
+        per_b = self.instance.links.energy_j_per_b
+        size = exact(self.bytes_b[tensor])
+        return sum((size * exact(float(per_b[hop.link])) for hop in hops), Fraction(0))
+
+    def energy(self, task: int, option: int) -> Fraction:
+        """Joules of a task run by an option, above idle."""
+        work = exact(float(self.instance.tasks.work[task]))
+        return work * exact(float(self.instance.options.energy_j[option]))
+
+    def devices_of(self, task: int) -> list[int]:
+        """Devices of a task's modes, ascending, each once."""
+        return sorted({mode.device for mode in self.modes[task]})
+
+    def fastest(self, task: int) -> dict[int, int]:
+        """Least duration of a task per device."""
+        best: dict[int, int] = {}
+        for mode in self.modes[task]:
+            best[mode.device] = min(mode.duration, best.get(mode.device, NEVER))
+        return best
+
+    @cached_property
+    def heads(self) -> list[dict[int, int]]:
+        """Per task and device: earliest start there, by releases, shortest options, transfers."""
+        heads: list[dict[int, int]] = [{} for _ in range(self.n_tasks)]
+        for task in self.order:
+            here = dict.fromkeys(self.fastest(task), self.release[task])
+            for e in self.entering[task]:
+                before, _, tensor = self.edges[e]
+                ends = {d: heads[before][d] + p for d, p in self.fastest(before).items()}
+                for device in here:
+                    arrival = self._soonest(ends, tensor, device, forward=True)
+                    here[device] = max(here[device], arrival)
+            heads[task] = here
+        return heads
+
+    @cached_property
+    def latest_ends(self) -> list[dict[int, int]]:
+        """Per task and device: latest end there by the deadlines of all that waits for it."""
+        late: list[dict[int, int]] = [{} for _ in range(self.n_tasks)]
+        for task in reversed(self.order):
+            here = dict.fromkeys(self.fastest(task), min(self.deadline[task], self.span))
+            for e in self.leaving[task]:
+                _, after, tensor = self.edges[e]
+                starts = {d: -(late[after][d] - p) for d, p in self.fastest(after).items()}
+                for device in here:
+                    latest = -self._soonest(starts, tensor, device, forward=False)
+                    here[device] = min(here[device], latest)
+            late[task] = here
+        return late
+
+    @cached_property
+    def tails(self) -> list[int]:
+        """Per task: least time from its end to the last end of all that follows it."""
+        tails = [0] * self.n_tasks
+        for task in reversed(self.order):
+            for e in self.leaving[task]:
+                after = self.edges[e][1]
+                shortest = min(self.fastest(after).values(), default=0)
+                tails[task] = max(tails[task], shortest + tails[after])
+        return tails
+
+    def _soonest(self, times: dict[int, int], tensor: int, device: int, *, forward: bool) -> int:
+        """Least of times[other] + transfer between ``other`` and ``device``."""
+        if not times:
+            return NEVER
+        pairs = len(self.edges) * len(self.units) ** 2
+        if tensor < 0 or pairs > WINDOW_WORK:
+            return min(times.values())
+        best = NEVER
+        for other, time in times.items():
+            if time >= best:
+                continue
+            ends = (other, device) if forward else (device, other)
+            delay = 0 if other == device else self.delay(tensor, *ends)
+            if delay is not None:
+                best = min(best, time + delay)
+        return best
+
+    def _make_path(self, src: int, dst: int, bytes_b: float) -> tuple[Hop, ...] | None:
+        links, path = self.instance.links, self.network.path(src, dst, bytes_b)
+        if path is None:
+            return None
+        return tuple(
+            Hop(
+                link,
+                int(links.channel_group[link]),
+                self.grid.ticks(
+                    hop_time(
+                        float(links.latency_s[link]),
+                        bytes_b,
+                        float(links.bandwidth_b_per_s[link]),
+                    )
+                ),
+            )
+            for link in path
+        )
+
+
+def _limit(grid: Grid, time_s: float) -> int:
+    return grid.limit(time_s) if np.isfinite(time_s) else NEVER
+
+
+def _lists(ptr: np.ndarray, rows: np.ndarray) -> list[list[int]]:
+    flat, at = rows.tolist(), ptr.tolist()
+    return [flat[a:b] for a, b in zip(at[:-1], at[1:], strict=True)]
+
+
+def _modes(instance: Instance, grid: Grid) -> list[list[Mode]]:
+    ptr, option = instance.admissible
+    task = np.repeat(np.arange(len(instance.tasks)), np.diff(ptr))
+    durations = grid.durations(instance.tasks.work[task], instance.options.time_s[option]).tolist()
+    device = instance.options.device[option].tolist()
+    keep = _usable(instance, task, option).tolist()
+    dominated: dict[tuple[int, ...], set[int]] = {}
+    modes: list[list[Mode]] = []
+    chosen, bounds = option.tolist(), ptr.tolist()
+    for a, b in zip(bounds[:-1], bounds[1:], strict=True):
+        rows = [i for i in range(a, b) if keep[i]]
+        key = tuple(chosen[i] for i in rows)
+        if key not in dominated:
+            dominated[key] = _dominated(instance, key)
+        worse = dominated[key]
+        modes.append(
+            [Mode(chosen[i], device[i], durations[i]) for i in rows if chosen[i] not in worse]
+        )
+    return modes
+
+
+def _usable(instance: Instance, task: np.ndarray, option: np.ndarray) -> np.ndarray:
+    """Whether the option is accurate enough and its device has units."""
+    needed = instance.jobs.min_accuracy[instance.tasks.job[task]]
+    accuracy = instance.options.accuracy[option]
+    accurate = np.isnan(accuracy) | (accuracy >= needed)
+    device = instance.options.device[option]
+    pin = instance.tasks.pin_unit[task]
+    return np.asarray(accurate & (instance.devices.count_max[device] > np.maximum(pin, 0)))
+
+
+def _dominated(instance: Instance, options: tuple[int, ...]) -> set[int]:
+    """Options that another one on the same device makes superfluous (design §4)."""
+    o = instance.options
+    peaks = np.isfinite(instance.limits.power_cap_w) or "peak_power" in instance.objective
+    accurate = "accuracy" in instance.objective
+    worse: set[int] = set()
+    for b in options:
+        for a in options:
+            if a == b or a in worse or o.device[a] != o.device[b]:
+                continue
+            better = (
+                o.time_s[a] <= o.time_s[b]
+                and o.energy_j[a] <= o.energy_j[b]
+                and o.memory_b[a] <= o.memory_b[b]
+                and o.weights_key[a] in (-1, o.weights_key[b])
+            )
+            if better and peaks:
+                better = option_power(instance, a) <= option_power(instance, b)
+            if better and accurate:
+                known = np.isnan(o.accuracy[a]), np.isnan(o.accuracy[b])
+                better = all(known) or (not any(known) and o.accuracy[a] >= o.accuracy[b])
+            if better:
+                worse.add(b)
+                break
+    return worse
+
+
+
+def option_power(instance: Instance, option: int) -> Fraction:
+    """Watts above idle that a running option draws (0 for an option that takes no time)."""
+    time = exact(float(instance.options.time_s[option]))
+    return exact(float(instance.options.energy_j[option])) / time if time else Fraction(0)
