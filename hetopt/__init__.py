@@ -1,5 +1,88 @@
 """Placement and scheduling of AI work on heterogeneous devices, with proven bounds."""
 
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
 from hetopt.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from hetopt.analysis.compare import Comparison, compare
+    from hetopt.build import Model
+    from hetopt.default import default_instance
+    from hetopt.errors import HetoptError, InputError
+    from hetopt.evaluate import evaluate
+    from hetopt.formats import read_instance, write_instance
+    from hetopt.instance import Instance
+    from hetopt.solution import SchedulePlan, Solution, SteadyPlan
+    from hetopt.solve import SolveOptions, solve
+    from hetopt.verify import Report, verify
+
+__all__ = [
+    "Comparison",
+    "HetoptError",
+    "InputError",
+    "Instance",
+    "Model",
+    "Report",
+    "SchedulePlan",
+    "Solution",
+    "SolveOptions",
+    "SteadyPlan",
+    "__version__",
+    "compare",
+    "default_instance",
+    "evaluate",
+    "read_instance",
+    "solve",
+    "verify",
+    "write_instance",
+]
+
+_HOMES = {
+    "Comparison": "hetopt.analysis.compare",
+    "compare": "hetopt.analysis.compare",
+    "Model": "hetopt.build",
+    "default_instance": "hetopt.default",
+    "HetoptError": "hetopt.errors",
+    "InputError": "hetopt.errors",
+    "evaluate": "hetopt.evaluate",
+    "read_instance": "hetopt.formats",
+    "write_instance": "hetopt.formats",
+    "Instance": "hetopt.instance",
+    "SchedulePlan": "hetopt.solution",
+    "Solution": "hetopt.solution",
+    "SteadyPlan": "hetopt.solution",
+    "SolveOptions": "hetopt.solve",
+    "solve": "hetopt.solve",
+    "Report": "hetopt.verify",
+    "verify": "hetopt.verify",
+}
+"""Where each public name lives; loaded when first asked for, so that the command line is quick."""
+
+
+class _Package(ModuleType):
+    """The package, whose ``solve``, ``verify`` and ``evaluate`` are functions.
+
+    Loading the module ``hetopt.solve`` binds it to the package's attribute ``solve``; what users
+    mean by that name is the function in it.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, ModuleType) and name in _HOMES:
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'hetopt' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    setattr(sys.modules[__name__], name, value)
+    return value
+
+
+sys.modules[__name__].__class__ = _Package

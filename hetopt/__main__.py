@@ -1,0 +1,5 @@
+"""``python -m hetopt`` is ``hetopt``."""
+
+from hetopt.cli import main
+
+main()

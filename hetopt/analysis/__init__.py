@@ -1,0 +1,1 @@
+"""Loops over ``solve()``: questions that take more than one solve to answer."""

@@ -1,0 +1,339 @@
+"""What the commands do: read, ask, print, and the exit code that follows.
+
+Heavy imports happen inside the functions, so that ``hetopt --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+import typer
+
+from hetopt.errors import HetoptError, InputError, Problem
+
+if TYPE_CHECKING:
+    from hetopt.instance import Instance
+    from hetopt.solution import Solution
+    from hetopt.solve import SolveOptions
+
+OK, INTERNAL, USAGE, INFEASIBLE, NO_PLAN, VIOLATED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+Exit = typer.Exit
+
+
+@contextlib.contextmanager
+def guarded(debug: bool) -> Iterator[None]:
+    """Turn errors into exit codes and one line each; tracebacks only with ``debug``."""
+    try:
+        yield
+    except InputError as error:
+        _fail(str(error), USAGE, debug)
+    except (HetoptError, MemoryError) as error:
+        _fail(f"internal: {error or type(error).__name__}", INTERNAL, debug)
+    except KeyboardInterrupt:
+        _fail("interrupted", INTERRUPTED, debug)
+    except BrokenPipeError:
+        # The reader of our output has gone; there is nobody to tell.
+        sys.stderr.close()
+        raise Exit(INTERNAL) from None
+    except Exit:
+        raise
+    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for users
+        _fail(f"internal: {type(error).__name__}: {error}", INTERNAL, debug)
+
+
+def _fail(message: str, code: int, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    first, *rest = message.splitlines() or [""]
+    count = f" (and {len(rest)} more)" if rest else ""
+    typer.echo(f"error: {first}{count}", err=True)
+    for line in rest:
+        typer.echo(f"  {line}", err=True)
+    raise Exit(code)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An instance file and the changes that the command line asks for."""
+
+    file: str | None
+    format: str | None
+    objective: str | None
+    deadline: str | None
+    power_cap: str | None
+    demand: float | None
+    assignments: list[str]
+    pins: list[str]
+    forbids: list[str]
+
+    def instance(self) -> Instance:
+        """Read the instance and apply the changes."""
+        from hetopt import overrides
+        from hetopt.default import default_instance
+        from hetopt.formats import read_instance
+        from hetopt.set_values import set_values
+
+        if self.file is None:
+            instance = default_instance()
+        else:
+            instance = read_instance(self.file, format=self.format)
+        instance = set_values(instance, self.assignments)
+        pins = [_pair("--pin", text) for text in self.pins]
+        forbids = [_pair("--forbid", text) for text in self.forbids]
+        instance = overrides.with_placement(instance, pins, forbids)
+        if self.objective is not None:
+            names = [name.strip() for name in self.objective.split(",") if name.strip()]
+            instance = overrides.with_objective(instance, names or [self.objective])
+        if self.power_cap is not None:
+            cap = _positive("--power-cap", self.power_cap, "power")
+            instance = instance.with_limits(power_cap_w=cap)
+        if self.deadline is not None:
+            deadline = _positive("--deadline", self.deadline, "time")
+            instance = overrides.with_deadline(instance, deadline)
+        if self.demand is not None:
+            instance = overrides.scale_demand(instance, self.demand)
+        return instance
+
+
+def solve_options(
+    time_limit: str,
+    gap: float,
+    method: str,
+    workers: int,
+    seed: int,
+    deterministic: bool,
+    mip_solver: str,
+) -> SolveOptions:
+    """Return the options of a solve, checked."""
+    from hetopt.solve import SolveOptions
+
+    seconds = _positive("--time-limit", time_limit, "time")
+    return SolveOptions(seconds, gap, method, workers, seed, deterministic, mip_solver)
+
+
+def run_solve(
+    question: Question, options: SolveOptions, start: str | None, output: str | None, as_json: bool
+) -> int:
+    """Solve and print; see ``hetopt solve``."""
+    from hetopt.formats.output import check_writable
+    from hetopt.formats.plan import read_plan, solution_to_dict
+    from hetopt.formats.plan_tables import write_solution
+    from hetopt.report.progress import progress_display
+    from hetopt.solve import solve_with
+
+    if output is not None:
+        check_writable(output)
+    instance = question.instance()
+    known = None if start is None else read_plan(instance, start)
+    stop = threading.Event()
+    with progress_display(instance, options.time_limit_s) as progress:
+        solution = solve_with(instance, options, start=known, stop=stop, progress=progress)
+    if output is not None:
+        write_solution(output, instance, solution)
+    if as_json:
+        print_json(solution_to_dict(instance, solution))
+    else:
+        from hetopt.report.console import solution_view
+
+        print_view(solution_view(instance, solution))
+    return _code(solution)
+
+
+def _code(solution: Solution) -> int:
+    if solution.plan is not None:
+        return OK
+    if solution.status == "infeasible":
+        return INFEASIBLE
+    return INTERRUPTED if solution.termination == "interrupted" else NO_PLAN
+
+
+def run_compare(
+    question: Question,
+    options: SolveOptions,
+    basis: str,
+    rival: str,
+    host: str | None,
+    sensitivity: bool,
+    output: str | None,
+    as_json: bool,
+) -> int:
+    """Compare and print; see ``hetopt compare``."""
+    from hetopt.analysis.compare import Basis, RivalType, compare
+    from hetopt.formats.output import check_writable
+    from hetopt.formats.plan_tables import write_result
+    from hetopt.report.comparison import comparison_to_dict, comparison_view
+    from hetopt.report.progress import line_display
+    from hetopt.solve import interruptible
+
+    _choice("--basis", basis, get_args(Basis))
+    _choice("--rival", rival, get_args(RivalType))
+    if output is not None:
+        check_writable(output)
+    instance = question.instance()
+    stop = threading.Event()
+    with interruptible(stop), line_display() as report:
+        comparison = compare(
+            instance,
+            basis=basis,  # type: ignore[arg-type]  # checked above
+            rival=rival,  # type: ignore[arg-type]  # checked above
+            host=host,
+            options=options,
+            sensitivity=sensitivity,
+            stop=stop,
+            report=report,
+        )
+    if output is not None:
+        write_result(output, comparison_to_dict(comparison))
+    if as_json:
+        print_json(comparison_to_dict(comparison))
+    else:
+        print_view(comparison_view(comparison))
+    return _code(comparison.heterogeneous)
+
+
+def run_verify(question: Question, plan: str, as_json: bool) -> int:
+    """Check a plan and print every violation; see ``hetopt verify``."""
+    from hetopt.formats.plan import read_result, to_json
+    from hetopt.verify import verify
+
+    instance = question.instance()
+    found = read_result(instance, plan)
+    report = verify(
+        instance, found.plan, found.claimed, bounds=found.bounds, status=found.status or None
+    )
+    if as_json:
+        violations = [
+            {"kind": v.kind, "message": v.message, "subject": v.subject} for v in report.violations
+        ]
+        print_json(
+            {
+                "ok": report.ok,
+                "violations": violations,
+                "objectives": to_json(report.objectives),
+                "arithmetic": report.mode,
+            }
+        )
+        return OK if report.ok else VIOLATED
+    if report.ok:
+        from hetopt.report.console import quantity
+
+        values = ", ".join(
+            f"{name} {quantity(instance, name, value)}"
+            for name, value in report.objectives.items()
+            if value == value
+        )
+        typer.echo(f"The plan holds every limit. {values}")
+        return OK
+    typer.echo(f"error: the plan violates {len(report.violations)} rule(s)", err=True)
+    for violation in report.violations:
+        typer.echo(f"{violation.kind}: {violation.message}")
+    return VIOLATED
+
+
+def run_devices(
+    text: str | None,
+    kind: str | None,
+    dataset: str | None,
+    task: str | None,
+    scope: str | None,
+    show: str | None,
+    limit: int,
+    as_json: bool,
+) -> int:
+    """List the catalogue, or show one device of it; see ``hetopt devices``."""
+    from hetopt.report import devices
+
+    if show is not None:
+        if as_json:
+            print_json(devices.details_to_dict(show))
+        else:
+            print_view(devices.details_view(show))
+        return OK
+    filters = {"text": text, "kind": kind, "dataset": dataset, "task": task, "scope": scope}
+    if as_json:
+        print_json(devices.devices_to_dict(**filters))
+    else:
+        print_view(devices.devices_view(limit=limit, **filters))
+    return OK
+
+
+def run_schema(output: str | None) -> int:
+    """Print or write the JSON Schema; see ``hetopt schema``."""
+    from hetopt.formats.plan_tables import write_result
+    from hetopt.formats.schema import json_schema
+
+    if output is None:
+        print_json(json_schema())
+    else:
+        write_result(output, json_schema())
+    return OK
+
+
+def run_convert(file: str, format: str | None, output: str) -> int:  # noqa: A002 - the flag's name
+    """Read an instance and write it in another form; see ``hetopt convert``."""
+    from hetopt.formats import read_instance, write_instance
+
+    write_instance(read_instance(file, format=format), output)
+    return OK
+
+
+def run_generate(regime: str, values: Mapping[str, Any], output: str) -> int:
+    """Make a random instance and write it; see ``hetopt generate``."""
+    from hetopt import generate
+    from hetopt.formats import write_instance
+
+    make = generate.generate_schedule if regime == "schedule" else generate.generate_steady
+    instance = make(**values)
+    write_instance(instance, output)
+    typer.echo(
+        f"{output}: {len(instance.tasks):,} tasks, {len(instance.devices):,} devices, {regime}",
+        err=True,
+    )
+    return OK
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object to stdout."""
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def print_view(view: Any) -> None:
+    """Print a table or text to stdout; piped, lines are as long as they need."""
+    from rich.console import Console
+
+    terminal = Console()
+    if not terminal.is_terminal:
+        terminal = Console(width=200)
+    terminal.print(view, highlight=False)
+
+
+def _pair(flag: str, text: str) -> tuple[str, str]:
+    task, mark, device = text.rpartition("=")
+    if not mark or not task or not device:
+        raise InputError([Problem(flag, text, "TASK=DEVICE.")])
+    return task, device
+
+
+def _positive(flag: str, text: str, dimension: str) -> float:
+    from hetopt import units
+
+    try:
+        value = units.parse(text, dimension)
+    except units.UnitError as error:
+        raise InputError([Problem(flag, text, f"{error.expected}. {error.hint}".strip())]) from None
+    if not value > 0:
+        raise InputError([Problem(flag, text, "More than 0.")])
+    return value
+
+
+def _choice(flag: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError([Problem(flag, value, f"One of {', '.join(choices)}.")])

@@ -1,0 +1,239 @@
+"""Changes of an instance that a question asks for: other objective, deadline, demand, devices.
+
+Each function returns a new instance; the columns that do not change are shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from hetopt.errors import InputError, Problem
+from hetopt.instance import Bools, Floats, Instance, Ints, Profiles
+
+
+def with_objective(instance: Instance, names: Sequence[str]) -> Instance:
+    """Ask for another objective, or list of objectives in order of priority."""
+    return replace(instance, objective=tuple(names))
+
+
+def with_deadline(instance: Instance, deadline_s: float) -> Instance:
+    """Give every job this hard deadline, counted from its release.
+
+    Raises
+    ------
+    InputError
+        In the steady regime, which has no deadlines.
+    """
+    if instance.regime != "schedule":
+        raise InputError(
+            [Problem("deadline", f"{deadline_s:g} s", "A latency_slo_s: streams have no deadline.")]
+        )
+    jobs = instance.jobs
+    deadline = np.array([_sum(release, deadline_s) for release in jobs.release_s])
+    return replace(instance, jobs=replace(jobs, deadline_s=deadline))
+
+
+def scale_demand(instance: Instance, factor: float) -> Instance:
+    """Multiply the demanded rate of every job.
+
+    Raises
+    ------
+    InputError
+        In the schedule regime, for a factor that is not positive, and where no demand is known.
+    """
+    problem = ""
+    if instance.regime != "steady":
+        problem = "An instance of the steady regime: a schedule has no rates."
+    elif not instance.limits.demand_known:
+        problem = "An instance with rates or demand_per_s: shares alone have nothing to scale."
+    elif not 0 < factor < np.inf:
+        problem = "A factor of more than 0."
+    if problem:
+        raise InputError([Problem("demand", f"{factor:g}", problem)])
+    jobs = instance.jobs
+    return replace(instance, jobs=replace(jobs, rate_per_s=jobs.rate_per_s * factor))
+
+
+def scale_idle(instance: Instance, factor: float) -> Instance:
+    """Multiply idle powers while the whole draw of a busy unit stays what was measured.
+
+    What idle power loses, the energy above idle of the options gains: for an option of time t on
+    a device with idle power I and s slots, (1 - factor) I t / s. It never falls below 0.
+    """
+    devices, options = instance.devices, instance.options
+    idle = devices.idle_power_w
+    share = (1 - factor) * idle[options.device] / devices.slots[options.device]
+    energy = np.maximum(0.0, options.energy_j + share * options.time_s)
+    return replace(
+        instance,
+        devices=replace(devices, idle_power_w=idle * factor),
+        options=replace(options, energy_j=energy),
+    )
+
+
+def with_free_counts(instance: Instance) -> Instance:
+    """Let the solver choose how many units of each device to have.
+
+    In the schedule regime a maximum is needed: as many units as there are tasks, and no more than
+    the power cap lets idle.
+    """
+    devices = instance.devices
+    n = len(devices)
+    most = np.full(n, -1, dtype=np.int64)
+    if instance.regime == "schedule":
+        most = np.full(n, max(1, len(instance.tasks)), dtype=np.int64)
+        cap = instance.limits.power_cap_w
+        hungry = devices.idle_power_w > 0
+        if np.isfinite(cap):
+            fit = np.floor(cap / devices.idle_power_w[hungry] * (1 + 1e-9)).astype(np.int64)
+            most[hungry] = np.clip(fit, 0, most[hungry])
+    return replace(
+        instance, devices=replace(devices, count_min=np.zeros(n, dtype=np.int64), count_max=most)
+    )
+
+
+def without_device(instance: Instance, device: int) -> Instance:
+    """Have no unit of a device; its links stay."""
+    devices = instance.devices
+    low, high = devices.count_min.copy(), devices.count_max.copy()
+    low[device] = high[device] = 0
+    keep = instance.options.device != device
+    instance = replace(instance, devices=replace(devices, count_min=low, count_max=high))
+    return keep_options(instance, keep)[0]
+
+
+def keep_options(instance: Instance, keep: Bools) -> tuple[Instance, Ints]:
+    """Drop the options where ``keep`` is False.
+
+    Returns
+    -------
+    Instance
+        Profiles may become empty.
+    ints
+        The old index of each option kept, so that a plan of the new instance can be told in terms
+        of the old one: ``old[plan.option]``.
+    """
+    ptr = instance.profiles.ptr
+    before = np.concatenate([[0], np.cumsum(keep)])
+    old = np.flatnonzero(keep).astype(np.int64)
+    options = replace(
+        instance.options,
+        **{f: getattr(instance.options, f)[old] for f in instance.options.__dataclass_fields__},
+    )
+    profiles = Profiles(instance.profiles.name, before[ptr].astype(np.int64))
+    return replace(instance, options=options, profiles=profiles), old
+
+
+def restrict(instance: Instance, allowed: Bools, host: int = -1) -> tuple[Instance, Ints, Ints]:
+    """Let only some devices run tasks; the others stay as they are, and run nothing.
+
+    Parameters
+    ----------
+    allowed
+        Whether each device (length D) may run tasks.
+    host
+        A device that may run the tasks that have no admissible option on an allowed device; -1
+        for none.
+
+    Returns
+    -------
+    Instance
+        The restricted instance.
+    ints
+        The old index of each of its options (see :func:`keep_options`).
+    ints
+        The tasks left to the host.
+    """
+    options = instance.options
+    hosted = np.empty(0, dtype=np.int64)
+    keep = allowed[options.device]
+    if host >= 0 and not allowed[host]:
+        ptr, option = instance.admissible
+        able = np.bincount(
+            np.repeat(np.arange(len(instance.tasks)), np.diff(ptr))[
+                allowed[options.device[option]]
+            ],
+            minlength=len(instance.tasks),
+        )
+        hosted = np.flatnonzero(able == 0).astype(np.int64)
+        others = np.flatnonzero(able > 0)
+        keep |= options.device == host
+        tasks = instance.tasks
+        instance = replace(
+            instance,
+            tasks=replace(
+                tasks,
+                forbid_task=np.concatenate([tasks.forbid_task, others]),
+                forbid_device=np.concatenate([tasks.forbid_device, np.full(len(others), host)]),
+            ),
+        )
+    restricted, old = keep_options(instance, keep)
+    return restricted, old, hosted
+
+
+def with_placement(
+    instance: Instance, pins: Sequence[tuple[str, str]], forbids: Sequence[tuple[str, str]]
+) -> Instance:
+    """Pin tasks to devices or units, and forbid tasks on devices, by name.
+
+    Raises
+    ------
+    InputError
+        Naming every unknown task, device or unit.
+    """
+    if not pins and not forbids:
+        return instance
+    tasks = instance.tasks
+    task_index = {name: i for i, name in enumerate(tasks.name.tolist())}
+    device_index = {name: i for i, name in enumerate(instance.devices.name.tolist())}
+    problems: list[Problem] = []
+    pin_device, pin_unit = tasks.pin_device.copy(), tasks.pin_unit.copy()
+    banned: list[tuple[int, int]] = []
+    for flag, pairs in (("--pin", pins), ("--forbid", forbids)):
+        for task, place in pairs:
+            device, mark, unit = place.partition("#")
+            value = f"{task}={place}"
+            if task not in task_index:
+                problems.append(Problem(flag, value, f"A task of the instance, not {task}."))
+                continue
+            if device not in device_index:
+                names = ", ".join(device_index)
+                problems.append(Problem(flag, value, f"A device: {names}."))
+                continue
+            t, d = task_index[task], device_index[device]
+            if flag == "--forbid":
+                if mark:
+                    problems.append(Problem(flag, value, "A device, not one of its units."))
+                banned.append((t, d))
+                continue
+            most = int(instance.devices.count_max[d])
+            if mark and not (unit.isdecimal() and (most < 0 or int(unit) < most)):
+                problems.append(Problem(flag, value, f"A unit from {device}#0 to #{most - 1}."))
+                continue
+            pin_device[t] = d
+            pin_unit[t] = int(unit) if mark else -1
+    if problems:
+        raise InputError(problems)
+    extra = np.array(banned, dtype=np.int64).reshape(-1, 2)
+    return replace(
+        instance,
+        tasks=replace(
+            tasks,
+            pin_device=pin_device,
+            pin_unit=pin_unit,
+            forbid_task=np.concatenate([tasks.forbid_task, extra[:, 0]]),
+            forbid_device=np.concatenate([tasks.forbid_device, extra[:, 1]]),
+        ),
+    )
+
+
+def _sum(a: Floats, b: float) -> float:
+    """Add two decimals exactly, so that no grid is lost to rounding."""
+    from fractions import Fraction
+
+    if not np.isfinite(b):
+        return float(b)
+    return float(Fraction(repr(float(a))) + Fraction(repr(float(b))))

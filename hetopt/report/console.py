@@ -1,0 +1,236 @@
+"""A solution as people read it on a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hetopt import units
+from hetopt.instance import Instance
+from hetopt.solution import SchedulePlan, Solution, SteadyPlan
+
+ROWS_SHOWN = 30
+"""Rows of a long table that are printed; ``-o`` writes all of them."""
+
+DIMENSIONS = {
+    "energy": "energy",
+    "makespan": "time",
+    "tardiness": "time",
+    "peak_power": "power",
+    "power": "power",
+    "throughput": "rate",
+}
+
+
+def quantity(instance: Instance, name: str, value: float | None) -> str:
+    """Write an objective's value with its unit; a dash where there is none."""
+    if value is None or np.isnan(value):
+        return "–"
+    if name in DIMENSIONS:
+        return units.format(value, DIMENSIONS[name])
+    if name == "cost":
+        money = instance.currency or "money"
+        if instance.regime == "schedule":
+            return f"{value:.6g} {money}"
+        return f"{value * 3600:.6g} {money}/h"
+    if name == "carbon":
+        return f"{value:.6g} kg" if instance.regime == "schedule" else f"{value * 3.6e6:.6g} g/h"
+    return f"{value:.4%}"
+
+
+def percent(value: float) -> str:
+    """Write a fraction in percent; a dash for NaN."""
+    return "–" if np.isnan(value) else f"{100 * value:.2f} %"
+
+
+def small_gap(value: float) -> str:
+    """Write a gap; closed gaps read 0 %."""
+    if np.isnan(value):
+        return "–"
+    return "0 %" if value == 0 else f"{100 * value:.2g} %"
+
+
+def solution_view(instance: Instance, solution: Solution) -> RenderableType:
+    """Show headline, placement and, for small plans, every task or route."""
+    parts: list[RenderableType] = [_title(instance), _levels(instance, solution)]
+    if solution.reason:
+        parts.append(Text(solution.reason))
+    if isinstance(solution.plan, SchedulePlan):
+        parts += [_schedule_summary(solution), _device_table(solution)]
+        parts.append(_task_table(instance, solution.plan))
+    elif isinstance(solution.plan, SteadyPlan):
+        parts += [_steady_summary(solution), _fleet_table(solution), _job_table(solution)]
+        parts.append(_route_table(instance, solution.plan))
+    parts += [Text(note, style="dim") for note in solution.notes]
+    return Group(*parts)
+
+
+def _title(instance: Instance) -> Text:
+    name = instance.name or "instance"
+    size = f"{len(instance.tasks):,} tasks, {len(instance.devices)} devices, {instance.regime}"
+    return Text(f"{name}: {size}", style="bold")
+
+
+def _levels(instance: Instance, solution: Solution) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in ("status", "objective", "value", "bound", "gap", "time", "method"):
+        table.add_column(column, justify="right" if column in ("value", "bound", "gap") else "left")
+    wall = solution.wall_time_s
+    seconds = "–" if wall is None else f"{wall:.2f} s"
+    levels = zip(
+        solution.objective_names, solution.objectives, solution.bounds, solution.gaps, strict=True
+    )
+    for i, (name, value, bound, gap) in enumerate(levels):
+        table.add_row(
+            f"{solution.status} ({solution.termination})" if i == 0 else "",
+            name,
+            quantity(instance, name, value),
+            quantity(instance, name, bound),
+            small_gap(gap),
+            seconds if i == 0 else "",
+            solution.method if i == 0 else "",
+        )
+    return table
+
+
+def _schedule_summary(solution: Solution) -> Text:
+    q = solution.quantities
+    energy = (
+        f"energy {units.format(q['energy_j'], 'energy')} "
+        f"(options {units.format(q['energy_options_j'], 'energy')}, "
+        f"transfers {units.format(q['energy_transfers_j'], 'energy')}, "
+        f"idle {units.format(q['energy_idle_j'], 'energy')})"
+    )
+    parts = [
+        energy,
+        f"makespan {units.format(q['makespan_s'], 'time')}",
+        f"window {units.format(q['window_s'], 'time')}",
+        f"peak power {units.format(q['peak_power_w'], 'power')}",
+    ]
+    return Text(", ".join(parts))
+
+
+def _steady_summary(solution: Solution) -> Text:
+    q = solution.quantities
+    power = (
+        f"power {units.format(q['power_w'], 'power')} "
+        f"(idle {units.format(q['idle_power_w'], 'power')}, "
+        f"at worst {units.format(q['worst_power_w'], 'power')})"
+    )
+    rate = units.format(q["throughput_per_s"], "rate")
+    return Text(f"throughput {rate} (scale {q['scale']:.6g}), {power}")
+
+
+def _device_table(solution: Solution) -> Table:
+    table = Table(title="Devices", title_justify="left", box=None, pad_edge=False)
+    table.add_column("device")
+    for column in ("had", "on", "tasks", "busy", "utilisation", "energy", "idle energy"):
+        table.add_column(column, justify="right")
+    for row in solution.quantities["devices"]:
+        table.add_row(
+            row["device"],
+            f"{row['had']}",
+            f"{row['on']}",
+            f"{row['tasks']}",
+            units.format(row["busy_s"], "time"),
+            _share(row["utilization"]),
+            units.format(row["energy_options_j"], "energy"),
+            units.format(row["energy_idle_j"], "energy"),
+        )
+    return table
+
+
+def _fleet_table(solution: Solution) -> Table:
+    table = Table(title="Devices", title_justify="left", box=None, pad_edge=False)
+    table.add_column("device")
+    for column in ("had", "on", "load", "utilisation", "power", "idle power"):
+        table.add_column(column, justify="right")
+    for row in solution.quantities["devices"]:
+        table.add_row(
+            row["device"],
+            f"{row['had']}",
+            f"{row['on']}",
+            f"{row['load']:.4g}",
+            _share(row["utilization"]),
+            units.format(row["power_options_w"], "power"),
+            units.format(row["idle_power_w"], "power"),
+        )
+    return table
+
+
+def _job_table(solution: Solution) -> Table:
+    table = Table(title="Jobs", title_justify="left", box=None, pad_edge=False)
+    rows = solution.quantities["jobs"][:ROWS_SHOWN]
+    table.add_column("job")
+    for column in ("demanded", "served", "latency"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        latency = row.get("latency_s")
+        table.add_row(
+            row["job"],
+            units.format(row["demanded_per_s"], "rate"),
+            units.format(row["rate_per_s"], "rate"),
+            "–" if latency is None else units.format(latency, "time"),
+        )
+    return table
+
+
+def _route_table(instance: Instance, plan: SteadyPlan) -> Table:
+    table = Table(title="Routes", title_justify="left", box=None, pad_edge=False)
+    table.add_column("job")
+    table.add_column("rate", justify="right")
+    table.add_column("tasks")
+    used = np.flatnonzero(plan.rate_per_s > 0)
+    for k in used[:ROWS_SHOWN]:
+        rows = slice(plan.ptr[k], plan.ptr[k + 1])
+        placed = [
+            _placed(instance, t, o, u)
+            for t, o, u in zip(plan.task[rows], plan.option[rows], plan.unit[rows], strict=True)
+        ]
+        table.add_row(
+            instance.jobs.name[plan.route_job[k]],
+            units.format(float(plan.rate_per_s[k]), "rate"),
+            ", ".join(placed),
+        )
+    return _with_rest(table, len(used))
+
+
+def _placed(instance: Instance, task: int, option: int, unit: int) -> str:
+    device = instance.options.device[option]
+    place = instance.devices.name[device] if unit < 0 else instance.unit_name(device, unit)
+    label = instance.options.label[option]
+    return f"{instance.tasks.name[task]} on {place}" + (f" ({label})" if label else "")
+
+
+def _task_table(instance: Instance, plan: SchedulePlan) -> Table:
+    table = Table(title="Tasks", title_justify="left", box=None, pad_edge=False)
+    for column in ("task", "unit", "option"):
+        table.add_column(column)
+    for column in ("start", "end"):
+        table.add_column(column, justify="right")
+    for t in np.argsort(plan.start_s, kind="stable")[:ROWS_SHOWN]:
+        option = plan.option[t]
+        end = plan.start_s[t] + instance.tasks.work[t] * instance.options.time_s[option]
+        table.add_row(
+            instance.tasks.name[t],
+            instance.unit_name(instance.options.device[option], plan.unit[t]),
+            instance.options.label[option],
+            units.format(float(plan.start_s[t]), "time"),
+            units.format(float(end), "time"),
+        )
+    return _with_rest(table, len(plan.option))
+
+
+def _with_rest(table: Table, rows: int) -> Table:
+    if rows > ROWS_SHOWN:
+        table.caption = f"and {rows - ROWS_SHOWN:,} more; -o FILE writes all"
+        table.caption_justify = "left"
+    return table
+
+
+def _share(value: Any) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"

@@ -1,0 +1,391 @@
+"""``solve()``: limits, choice of regime, checking, and the status that follows from both.
+
+Nothing here trusts a back end. The plan is whatever the independent checker accepts, the objective
+is recomputed from it, and status and termination follow from those and the proven bound.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hetopt.checks import check_question, stuck_tasks
+from hetopt.constants import GAP_TOLERANCE
+from hetopt.errors import HetoptError, InputError, Problem
+from hetopt.instance import Instance, is_maximised
+from hetopt.solution import Plan, SchedulePlan, Solution, Status, SteadyPlan, Termination
+from hetopt.version import __version__
+
+if TYPE_CHECKING:
+    from hetopt.search import Budget, Progress, RegimeResult
+
+DEFAULT_TIME_LIMIT_S = 60.0
+DEFAULT_WORKERS = 2
+"""More workers than cores do not help CP-SAT, and two are best on two cores (design §4)."""
+
+CHECK_RESERVE_S = 0.05
+CHECK_RESERVE_S_PER_TASK = 1e-5
+"""Time kept back for the check of the plan, so that the limit holds with it."""
+
+METHODS = ("auto", "cpsat", "mip", "heuristic", "heft", "energy-greedy")
+
+
+class RejectedPlanError(HetoptError):
+    """The independent checker rejected a solver's plan: a bug in hetopt, never the user's fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class SolveOptions:
+    """How to solve: the same meaning for every regime and for each solve of a comparison.
+
+    Attributes
+    ----------
+    time_limit_s
+        Counts everything from the call on; deterministic seconds with ``deterministic``.
+    gap
+        Relative gap at which to stop; 0 proves the optimum (up to ``GAP_TOLERANCE``).
+    method
+        One of ``METHODS``.
+    workers
+        Threads of a solver.
+    seed
+        Seed of everything random.
+    deterministic
+        One worker, no clock: equal bytes for equal seeds.
+    mip_solver
+        ``highs``, ``cbc``, or any solver that PuLP knows (steady regime).
+    """
+
+    time_limit_s: float = DEFAULT_TIME_LIMIT_S
+    gap: float = 0.0
+    method: str = "auto"
+    workers: int = DEFAULT_WORKERS
+    seed: int = 0
+    deterministic: bool = False
+    mip_solver: str = "highs"
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises
+        ------
+        InputError
+            Naming every option out of range.
+        """
+        problems = []
+        if not self.time_limit_s > 0:
+            problems.append(Problem("time_limit", f"{self.time_limit_s}", "More than 0 seconds."))
+        if not 0 <= self.gap < np.inf:
+            problems.append(Problem("gap", f"{self.gap}", "A fraction of at least 0."))
+        if self.workers < 1:
+            problems.append(Problem("workers", f"{self.workers}", "At least 1."))
+        if not 0 <= self.seed < 2**31:
+            problems.append(Problem("seed", f"{self.seed}", "A whole number from 0 to 2^31 - 1."))
+        if self.method not in METHODS:
+            problems.append(Problem("method", self.method, f"One of {', '.join(METHODS)}."))
+        if problems:
+            raise InputError(problems)
+
+
+def solve(
+    instance: Instance,
+    *,
+    objective: str | Sequence[str] | None = None,
+    time_limit: float = DEFAULT_TIME_LIMIT_S,
+    gap: float = 0.0,
+    method: str = "auto",
+    workers: int = DEFAULT_WORKERS,
+    seed: int = 0,
+    deterministic: bool = False,
+    mip_solver: str = "highs",
+    start: Plan | None = None,
+    stop: threading.Event | None = None,
+    progress: Progress | None = None,
+) -> Solution:
+    """Solve an instance; return the best plan found, checked, with a proven bound.
+
+    Parameters
+    ----------
+    instance
+        What to solve.
+    objective
+        Replaces the instance's objective; a list is lexicographic.
+    time_limit
+        Seconds for everything, model building and checking included.
+    gap
+        Relative gap at which to stop; 0 proves the optimum.
+    method, workers, seed, deterministic, mip_solver
+        See :class:`SolveOptions`.
+    start
+        A known plan; the result is never worse.
+    stop
+        Set it from another thread to stop the search; Ctrl-C does the same in the main thread.
+    progress
+        Called with (objective, bound) at improvements.
+
+    Returns
+    -------
+    Solution
+        ``status`` says what is known, ``termination`` why the search stopped (design §6).
+
+    Raises
+    ------
+    InputError
+        Where the question cannot be asked of this instance, an option is out of range, or
+        ``start`` is not a plan that the checker accepts.
+    """
+    if objective is not None:
+        names = (objective,) if isinstance(objective, str) else tuple(objective)
+        instance = replace(instance, objective=names)
+    options = SolveOptions(
+        time_limit, gap, method, workers, seed, deterministic, mip_solver=mip_solver
+    )
+    return solve_with(instance, options, start=start, stop=stop, progress=progress)
+
+
+def solve_with(
+    instance: Instance,
+    options: SolveOptions,
+    *,
+    start: Plan | None = None,
+    stop: threading.Event | None = None,
+    progress: Progress | None = None,
+) -> Solution:
+    """Solve with options as one value; see :func:`solve`."""
+    began = time.monotonic()
+    check_question(instance)
+    _check_method(instance, options.method)
+    if start is not None:
+        _check_start(instance, start)
+    stuck = stuck_tasks(instance)
+    if len(stuck):
+        return _stuck(instance, stuck, options, time.monotonic() - began)
+    stop = threading.Event() if stop is None else stop
+    with interruptible(stop):
+        result = _search(
+            instance, _budget(instance, options, began, stop, progress), options, start
+        )
+    return _conclude(instance, result, options, start, stop, began)
+
+
+def _check_method(instance: Instance, method: str) -> None:
+    other = ("mip",) if instance.regime == "schedule" else ("cpsat", "heft", "energy-greedy")
+    if instance.regime == "steady" and instance.routing == "single":
+        other = ("mip", "heft", "energy-greedy")
+    if method in other:
+        left = [m for m in METHODS if m not in other]
+        raise InputError(
+            [Problem("method", method, f"A method of this regime: {', '.join(left)}.")]
+        )
+
+
+def _check_start(instance: Instance, start: Plan) -> None:
+    from hetopt.verify import verify
+
+    wanted = SchedulePlan if instance.regime == "schedule" else SteadyPlan
+    if not isinstance(start, wanted):
+        raise InputError(f"The start plan is expected to be of the {instance.regime} regime.")
+    report = verify(instance, start)
+    if not report.ok:
+        first = "; ".join(v.message for v in report.violations[:3])
+        raise InputError(f"The start plan is not a plan of this instance: {first}")
+
+
+def _budget(
+    instance: Instance,
+    options: SolveOptions,
+    began: float,
+    stop: threading.Event,
+    progress: Progress | None,
+) -> Budget:
+    from hetopt.search import Budget
+
+    reserve = CHECK_RESERVE_S + CHECK_RESERVE_S_PER_TASK * len(instance.tasks)
+    reserve = min(reserve, options.time_limit_s / 2)
+    return Budget(
+        deadline=began + options.time_limit_s - reserve,
+        gap=options.gap,
+        workers=1 if options.deterministic else options.workers,
+        seed=options.seed,
+        deterministic=options.deterministic,
+        limit_s=options.time_limit_s,
+        stop=stop,
+        progress=progress,
+    )
+
+
+def _search(
+    instance: Instance, budget: Budget, options: SolveOptions, start: Plan | None
+) -> RegimeResult:
+    if instance.regime == "schedule":
+        from hetopt.schedule.solve_schedule import solve_schedule
+
+        known = start if isinstance(start, SchedulePlan) else None
+        return solve_schedule(instance, budget, method=options.method, start=known)
+    from hetopt.steady.solve_steady import solve_steady
+
+    stream = start if isinstance(start, SteadyPlan) else None
+    return solve_steady(
+        instance, budget, method=options.method, start=stream, mip_solver=options.mip_solver
+    )
+
+
+def _stuck(instance: Instance, stuck: np.ndarray, options: SolveOptions, wall_s: float) -> Solution:
+    names = ", ".join(instance.tasks.name[t] for t in stuck[:10])
+    more = f" and {len(stuck) - 10} more" if len(stuck) > 10 else ""
+    levels = len(instance.objective)
+    return Solution(
+        status="infeasible",
+        termination="proved",
+        objective_names=instance.objective,
+        objectives=(np.nan,) * levels,
+        bounds=(np.nan,) * levels,
+        plan=None,
+        method="structure",
+        wall_time_s=None if options.deterministic else wall_s,
+        verified=False,
+        seed=options.seed,
+        version=__version__,
+        reason=f"No device may run {names}{more}: no option is left after pins and forbids.",
+    )
+
+
+def _conclude(
+    instance: Instance,
+    result: RegimeResult,
+    options: SolveOptions,
+    start: Plan | None,
+    stop: threading.Event,
+    began: float,
+) -> Solution:
+    """Check the plan, recompute its objectives, and derive status and termination."""
+    from hetopt.evaluate import evaluate, objectives
+
+    plan, bounds = result.plan, result.bounds
+    notes = list(result.notes)
+    if plan is None:
+        plan = start
+    names = instance.objective
+    values = (np.nan,) * len(names)
+    quantities = {}
+    if plan is not None:
+        if result.infeasible:
+            raise RejectedPlanError("The search says infeasible although a plan is known.")
+        values = objectives(instance, plan, names)
+        _check_plan(instance, plan, values)
+        bounds = tuple(
+            _tidy_bound(name, value, bound)
+            for name, value, bound in zip(names, values, bounds, strict=True)
+        )
+        quantities = evaluate(instance, plan)
+    status = _status(plan, result.infeasible, values, bounds)
+    history = result.history
+    if options.deterministic:
+        history = tuple(replace(entry, time_s=np.nan) for entry in history)
+    return Solution(
+        status=status,
+        termination=_termination(status, values, bounds, options.gap, stop, result),
+        objective_names=names,
+        objectives=values,
+        bounds=bounds,
+        plan=plan,
+        method=result.method,
+        wall_time_s=None if options.deterministic else time.monotonic() - began,
+        verified=plan is not None,
+        seed=options.seed,
+        version=__version__,
+        quantities=quantities,
+        history=history,
+        notes=tuple(notes),
+        reason=result.reason,
+    )
+
+
+def _check_plan(instance: Instance, plan: Plan, values: Sequence[float]) -> None:
+    """Have the independent checker go over the plan and the values that are claimed for it.
+
+    Raises
+    ------
+    RejectedPlanError
+        If it finds anything.
+    """
+    from hetopt.verify import verify
+
+    report = verify(instance, plan, dict(zip(instance.objective, values, strict=True)))
+    if not report.ok:
+        first = "; ".join(v.message for v in report.violations[:3])
+        raise RejectedPlanError(f"The independent checker rejected the solver's plan: {first}")
+
+
+def _tidy_bound(name: str, value: float, bound: float) -> float:
+    """Bring a bound that passes the plan's value by rounding back to it.
+
+    A valid bound beyond a plan's value by no more than the tolerance says that the plan is
+    optimal; the nearer of the two is then a valid bound as well. Beyond the tolerance one of the
+    two is wrong.
+    """
+    beyond = value - bound if is_maximised(name) else bound - value
+    if np.isnan(bound) or beyond <= 0:
+        return float(bound)
+    if beyond > GAP_TOLERANCE * max(abs(value), np.finfo(float).tiny):
+        raise RejectedPlanError(f"The bound {bound!r} of {name} is beyond a plan of {value!r}.")
+    return value
+
+
+def _status(
+    plan: Plan | None, infeasible: bool, values: Sequence[float], bounds: Sequence[float]
+) -> Status:
+    if plan is None:
+        return "infeasible" if infeasible else "unknown"
+    closed = all(_closed(v, b, GAP_TOLERANCE) for v, b in zip(values, bounds, strict=True))
+    return "optimal" if closed else "feasible"
+
+
+def _closed(value: float, bound: float, gap: float) -> bool:
+    return bool(abs(value - bound) <= gap * max(abs(value), np.finfo(float).tiny))
+
+
+def _termination(
+    status: Status,
+    values: Sequence[float],
+    bounds: Sequence[float],
+    gap: float,
+    stop: threading.Event,
+    result: RegimeResult,
+) -> Termination:
+    if status in ("optimal", "infeasible"):
+        return "proved"
+    if stop.is_set():
+        return "interrupted"
+    if status == "feasible" and all(
+        _closed(v, b, gap) for v, b in zip(values, bounds, strict=True)
+    ):
+        return "gap_limit"
+    return "iteration_limit" if result.stopped_by == "iteration_limit" else "time_limit"
+
+
+@contextlib.contextmanager
+def interruptible(stop: threading.Event) -> Iterator[None]:
+    """Make the first Ctrl-C set ``stop`` and the second end the process (main thread only)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: object) -> None:
+        if stop.is_set():
+            os._exit(128 + signal.SIGINT)
+        stop.set()
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
