@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetopt.columns import records, sums
+from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.solution import SchedulePlan
-
-ROUNDING = 1e-12
-"""Relative size of what float rounding may add to an end; such an overlap is none."""
 
 
 class ScheduleQuantities:
@@ -186,8 +184,10 @@ class ScheduleQuantities:
         """Largest power at any instant of the window: idle of units on, and running options."""
         runs: Bools = (self.time_s > 0) & (self.task_power_w != 0)
         start, end = self.plan.start_s[runs], self.end_s[runs]
-        # Rounding must not turn "one after the other" into "both at once".
-        end = end - np.minimum(ROUNDING * np.abs(end), 0.5 * self.time_s[runs])
+        # Rounding must not turn "one after the other" into "both at once"; a plan may break a
+        # limit of time by as much, too.
+        slack = LIMIT_TOLERANCE * np.maximum(1.0, np.abs(end))
+        end = end - np.minimum(slack, 0.5 * self.time_s[runs])
         power = self.task_power_w[runs]
         change = np.concatenate([-power, power])
         # Ends come first, and a stable sort keeps them first at equal times.
