@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,7 +84,7 @@ class Checker:
         for row in np.flatnonzero((found < 0) & (values != "")):
             known = [str(n) for n in names[:1000]] if known is None else known
             place = int(row if rows is None else rows[row])
-            self.add(table, place, column, values[row], f"A {what}: {_listed(values[row], known)}.")
+            self.add(table, place, column, values[row], f"A {what}: {listed(values[row], known)}.")
         return found
 
     def stop_if_any(self) -> None:
@@ -140,7 +140,8 @@ def clean_table(
             known["count"] = "count"
         for label in map(str, frame.columns):
             if label not in known:
-                check.add(name, -1, label, label, f"A column: {_listed(label, list(known))}.")
+                hint = unknown_field(label, list(dict.fromkeys(known.values())), known)
+                check.add(name, -1, label, label, f"No such column. {hint}")
             elif known[label] in present:
                 check.add(name, -1, label, label, f"Only one of {label}, {present[known[label]]}.")
             else:
@@ -244,9 +245,7 @@ def _parsed(raw: Any, column: Column) -> tuple[Floats, list[tuple[int, str]]]:
         values, errors = units.parse_column(
             raw, column.dimension, unlimited=column.unlimited, missing=np.nan
         )
-        return values, [
-            (int(row), f"{error.expected}. {error.hint}".strip()) for row, error in errors
-        ]
+        return values, [(int(row), expected_quantity(error)) for row, error in errors]
     values = np.full(len(raw), np.nan)
     wrong: list[tuple[int, str]] = []
     for row, value in enumerate(raw):
@@ -259,6 +258,12 @@ def _parsed(raw: Any, column: Column) -> tuple[Floats, list[tuple[int, str]]]:
         except (TypeError, ValueError):
             wrong.append((row, "A number."))
     return values, wrong
+
+
+def expected_quantity(error: units.UnitError) -> str:
+    """Return what would have been accepted, as sentences."""
+    text = f"{error.expected[0].upper()}{error.expected[1:]}."
+    return f"{text} {error.hint}" if error.hint else text
 
 
 def _whole_numbers(table: str, column: Column, cells: pd.Series[Any], check: Checker) -> Ints:
@@ -339,7 +344,7 @@ def _texts(table: str, column: Column, cells: pd.Series[Any], check: Checker) ->
     if column.choices:
         known = strings(column.choices)
         for row in np.flatnonzero(~np.isin(values.astype(object), known.astype(object))):
-            expected = f"One of {_listed(values[row], list(column.choices))}."
+            expected = f"One of {listed(values[row], list(column.choices))}."
             check.add(table, int(row), column.name, values[row], expected)
     return values
 
@@ -378,8 +383,8 @@ def clean_settings(settings: Mapping[str, Any], check: Checker) -> dict[str, Any
         if name in GROUP_SETTINGS:
             continue
         if name not in known:
-            listed = _listed(name, [*known, *GROUP_SETTINGS])
-            check.setting(name, "", f"No such setting; expected {listed}.")
+            hint = unknown_field(name, [*(c.name for c in SETTINGS), *GROUP_SETTINGS], known)
+            check.setting(name, "", f"No such setting. {hint}")
         elif value is not None:
             given[known[name]] = value
     result: dict[str, Any] = {}
@@ -419,7 +424,7 @@ def _range(column: Column) -> str:
     return f"A value of {low}."
 
 
-def _listed(value: object, known: Sequence[str]) -> str:
+def listed(value: object, known: Sequence[str]) -> str:
     """Name the close matches of a value, or the known values themselves while they are few."""
     text = str(value)
     close = difflib.get_close_matches(text, known, n=3, cutoff=0.6)
@@ -427,6 +432,22 @@ def _listed(value: object, known: Sequence[str]) -> str:
         shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
         return shown if not close else f"{shown} (did you mean {close[0]}?)"
     return f"did you mean {' or '.join(close)}?"
+
+
+def unknown_field(name: object, canonical: Sequence[str], known: Iterable[str]) -> str:
+    """Say in a sentence what the writer of an unknown field may have meant, or what there is.
+
+    Parameters
+    ----------
+    name
+        What was written.
+    canonical, known
+        The fields' names, and all names that are understood (aliases too).
+    """
+    close = difflib.get_close_matches(str(name), [*known], n=3, cutoff=0.6)
+    if close:
+        return f"Did you mean {' or '.join(close)}?"
+    return f"Known are {', '.join(canonical)}."
 
 
 def _shown(value: object) -> str:

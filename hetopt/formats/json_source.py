@@ -1,0 +1,94 @@
+"""JSON text to plain data, with everything ambiguous refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from hetopt.errors import InputError, Problem
+from hetopt.formats.place import Path, path_text
+
+
+class JsonDocument:
+    """A parsed JSON document: its name and its data; places in it are paths, not lines."""
+
+    def __init__(self, name: str, data: Any) -> None:
+        self.name = name
+        self.data = data
+
+    def line(self, path: Path) -> int | None:
+        """Return None: a JSON file is often one line."""
+        return None
+
+
+class _Repeated(dict[str, Any]):
+    """An object that has keys twice."""
+
+    twice: tuple[str, ...] = ()
+
+
+class _Constant(str):
+    """NaN or Infinity, which are not JSON."""
+
+    __slots__ = ()
+
+
+def parse_json(text: str, name: str) -> JsonDocument:
+    """Parse one JSON document.
+
+    Parameters
+    ----------
+    text
+        The whole file.
+    name
+        What problems call it.
+
+    Raises
+    ------
+    InputError
+        If it is no JSON (NaN and Infinity are not), or an object has a key twice.
+    """
+    try:
+        data = json.loads(text, object_pairs_hook=_object, parse_constant=_Constant)
+        problems = [
+            Problem(f"{name}, {path_text(path)}", value, expected)
+            for path, value, expected in _faults(data, ())
+        ]
+    except json.JSONDecodeError as error:
+        place = f"{name}:{error.lineno}, column {error.colno}"
+        what = error.msg[0].lower() + error.msg[1:]
+        raise InputError([Problem(place, "", f"JSON is expected, but: {what}.")]) from None
+    except ValueError:
+        raise InputError([Problem(name, "", "Numbers of at most 4000 digits.")]) from None
+    except RecursionError:
+        text = "A document with fewer levels of nesting is expected."
+        raise InputError([Problem(name, "", text)]) from None
+    if problems:
+        raise InputError(problems)
+    return JsonDocument(name, data)
+
+
+def _object(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(items)
+    if len(found) == len(items):
+        return found
+    keys = [key for key, _ in items]
+    repeated = _Repeated(found)
+    repeated.twice = tuple(key for key in found if keys.count(key) > 1)
+    return repeated
+
+
+def _faults(data: Any, path: Path) -> Iterator[tuple[Path, str, str]]:
+    """Yield place, value and expectation of everything that JSON does not have."""
+    if isinstance(data, dict):
+        if isinstance(data, _Repeated):
+            for key in data.twice:
+                yield (*path, key), key, "Each key of an object once."
+        for key, value in data.items():
+            yield from _faults(value, (*path, key))
+    elif isinstance(data, list):
+        for i, value in enumerate(data):
+            yield from _faults(value, (*path, i))
+    elif isinstance(data, _Constant):
+        yield path, data, 'A number that JSON has; write "unlimited", or leave the field out.'

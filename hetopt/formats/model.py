@@ -1,0 +1,317 @@
+"""The document model: what fields a YAML or JSON instance has, made from the tables' columns.
+
+The model checks the *shape* (mappings, lists, texts, numbers, known fields); values, units, ranges
+and references are checked on columns by :mod:`hetopt.frames`, for every form of an instance alike.
+So no field is required here, and none has a default; both stand in the generated schema.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from itertools import pairwise
+from typing import Annotated, Any, get_args
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
+from pydantic.functional_validators import PlainValidator
+from pydantic.json_schema import WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from hetopt.dimensions import DIMENSIONS
+from hetopt.instance import SCHEDULE_OBJECTIVES, STEADY_OBJECTIVES
+from hetopt.tables import (
+    DEVICES,
+    JOBS,
+    LINKS,
+    OPTIONS,
+    POOLS,
+    SETTINGS,
+    TASKS,
+    TRANSFERS,
+    Column,
+)
+
+VERSION = 1
+LABEL_PARTS = (
+    Column("precision", "Goes into the label where none is given: int8, fp16, ..."),
+    Column(
+        "clock", "Goes into the label where none is given.", "number", 0.0, dimension="frequency"
+    ),
+    Column(
+        "power_limit", "Goes into the label where none is given.", "number", 0.0, dimension="power"
+    ),
+)
+"""Fields of an option that only tell it apart from others."""
+
+
+class Shape(BaseModel):
+    """Base of every mapping of a document: fields that are not known are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+@lru_cache(maxsize=1)
+def document_model() -> type[Shape]:
+    """Return the pydantic model of a whole document."""
+    option = _shape("Option", _fields(OPTIONS, leave_out=("profile",)) | _fields(LABEL_PARTS))
+    listed = list[option]  # type: ignore[valid-type]  # a model made at run time
+    options: dict[str, Any] = {
+        "options": (listed, Field(default=None, description="The task's own options."))
+    }
+    from_catalogue = _shape(
+        "CatalogueProfile",
+        {
+            "from": _field(_choice(("catalogue",)), "Where the options come from."),
+            "task": _field(_TEXT, "ID of the catalogue's task."),
+            "labels": _field(
+                _NAMES, "Only options of these labels; default: all that the devices have."
+            ),
+        },
+        required=("from", "task"),
+    )
+    profile = _either(listed, from_catalogue)
+    task = _fields(TASKS) | options
+    nested = _shape("JobTask", {k: v for k, v in task.items() if k != "job"}, required=("name",))
+    transfer = _shape("Transfer", _fields(TRANSFERS), required=("from", "to"))
+    alone = {k: v for k, v in task.items() if k in ("profile", "options", "work", "pin", "forbid")}
+    job = _shape(
+        "Job",
+        _fields(JOBS)
+        | alone
+        | {
+            "tasks": _list(nested, "Tasks of this job."),
+            "transfers": _list(transfer, "Transfers of this job."),
+        },
+        required=("name",),
+        note="A job with a profile or options and without tasks has one task of its own name.",
+    )
+    groups = _list(_NAMES, "Lists of tasks.")
+    return _shape(
+        "Instance",
+        {
+            "hetopt": (
+                Annotated[Any, WithJsonSchema({"const": VERSION})],
+                Field(default=None, description="Version of the file format."),
+            ),
+            **_fields(SETTINGS),
+            "together": groups,
+            "apart": groups,
+            "devices": _list(_device(), "Types of processor."),
+            "pools": _list(_shape("Pool", _fields(POOLS), required=("name",)), "Shared memories."),
+            "links": _list(
+                _shape("Link", _fields(LINKS), required=("from", "to")), "Links between devices."
+            ),
+            "profiles": (
+                dict[str, profile],  # type: ignore[valid-type]  # a model made at run time
+                Field(default=None, description="Named sets of options."),
+            ),
+            "tasks": _list(_shape("Task", task, required=("name",)), "Pieces of work."),
+            "transfers": _list(transfer, "What tasks wait for."),
+            "jobs": _list(job, "Graphs of tasks that share times, rate and weight."),
+        },
+        required=("hetopt", "devices"),
+    )
+
+
+def _device() -> type[Shape]:
+    both = {
+        "min": _field(_number(Column("min", "", "whole", 0, minimum=0)), "Fewest units."),
+        "max": _field(
+            _number(Column("max", "", "whole", 1, minimum=1)),
+            "Most units; without it there is no maximum (steady regime).",
+        ),
+    }
+    count = _either(_number(Column("count", "", "whole", 1, minimum=1)), _shape("CountRange", both))
+    return _shape(
+        "Device",
+        _fields(DEVICES)
+        | {
+            "count": (count, Field(default=None, description="Identical units, or their range.")),
+            "from": _field(_choice(("catalogue",)), "Take the device's figures from there."),
+            "entry": _field(_TEXT, "ID in the catalogue; default: the name."),
+        },
+        required=("name",),
+    )
+
+
+def _shape(
+    name: str, fields: dict[str, Any], *, required: tuple[str, ...] = (), note: str = ""
+) -> type[Shape]:
+    """Return a model; required fields are only so in the schema, the tables report them."""
+    extra: dict[str, Any] = {"required": list(required)} if required else {}
+    if note:
+        extra["description"] = note
+    # Names such as "from" are no Python names, so every field has an alias.
+    aliased = {
+        f"f_{key}": (kind, Field(default=None, alias=key, **_described(info)))
+        for key, (kind, info) in fields.items()
+    }
+    base = type(name, (Shape,), {"model_config": ConfigDict(json_schema_extra=extra)})
+    return create_model(name, __base__=base, **aliased)  # type: ignore[call-overload, no-any-return]
+
+
+def _described(info: Any) -> dict[str, Any]:
+    return {"description": info.description} if info.description else {}
+
+
+def _fields(columns: tuple[Column, ...], leave_out: tuple[str, ...] = ()) -> dict[str, Any]:
+    fields = {}
+    for column in columns:
+        if column.name not in leave_out:
+            fields[column.name] = _field(_kind(column), column.meaning)
+            for alias in column.aliases:
+                fields[alias] = _field(_kind(column), column.meaning)
+    return fields
+
+
+def _field(kind: Any, description: str) -> tuple[Any, Any]:
+    return kind, Field(default=None, description=description)
+
+
+def _list(item: Any, description: str) -> tuple[Any, Any]:
+    return list[item], Field(default=None, description=description)
+
+
+def _kind(column: Column) -> Any:
+    if column.type in ("number", "whole"):
+        return _number(column)
+    if column.type == "flag":
+        schema = {"type": "boolean", "default": column.default}
+        return Annotated[Any, PlainValidator(_check_flag), WithJsonSchema(schema)]
+    if column.type == "names":
+        if column.name == "objective":
+            return _names([*dict.fromkeys((*SCHEDULE_OBJECTIVES, *STEADY_OBJECTIVES))])
+        return _NAMES
+    return _choice(column.choices) if column.choices else _TEXT
+
+
+def _number(column: Column) -> Any:
+    limits: dict[str, Any] = {}
+    if column.minimum > -math.inf:
+        limits["exclusiveMinimum" if column.positive else "minimum"] = column.minimum
+    if column.maximum < math.inf:
+        limits["maximum"] = column.maximum
+    schema: dict[str, Any] = {
+        "type": "integer" if column.type == "whole" else "number",
+        **{k: int(v) if v == int(v) else v for k, v in limits.items()},
+    }
+    if column.dimension:
+        text: dict[str, Any] = {"type": "string", "pattern": _QUANTITY}
+        if column.unlimited:
+            text["pattern"] = f"{_QUANTITY}|^ *({_UNLIMITED}) *$"
+        schema = {
+            "anyOf": [schema, text],
+            "examples": [DIMENSIONS[column.dimension].example],
+        }
+    if isinstance(column.default, (int, float)) and math.isfinite(column.default):
+        schema["default"] = column.default
+    return Annotated[Any, PlainValidator(_check_number), WithJsonSchema(schema)]
+
+
+_QUANTITY = r"^[^a-zA-Z]*[0-9]"
+_UNLIMITED = "unlimited|inf|infinity|[.]inf"
+
+
+def _choice(choices: tuple[str, ...]) -> Any:
+    schema = {"enum": list(choices)}
+    return Annotated[Any, PlainValidator(_check_text), WithJsonSchema(schema)]
+
+
+def _names(choices: list[str] | None = None) -> Any:
+    one: dict[str, Any] = {"enum": choices} if choices else {"type": ["string", "number"]}
+    schema = {"anyOf": [one, {"type": "array", "items": one}]}
+    return Annotated[Any, PlainValidator(_check_names), WithJsonSchema(schema)]
+
+
+_ALIASES = {
+    name: tuple(alias for column in columns for alias in column.aliases)
+    for name, columns in {
+        "Device": DEVICES,
+        "Pool": POOLS,
+        "Link": LINKS,
+        "Option": OPTIONS,
+        "Job": JOBS,
+        "Instance": SETTINGS,
+    }.items()
+}
+LIST_TAG, MAPPING_TAG = "<list>", "<mapping>"
+"""Parts of an error's location that pydantic adds where a field takes either."""
+
+
+def _either(first: Any, second: Any) -> Any:
+    """Return a field that is ``second`` where the value is a mapping, else ``first``.
+
+    A discriminator keeps the other branch's complaints out of the errors.
+    """
+
+    def tag(value: Any) -> str:
+        return MAPPING_TAG if isinstance(value, dict) else LIST_TAG
+
+    return Annotated[
+        Annotated[first, Tag(LIST_TAG)] | Annotated[second, Tag(MAPPING_TAG)],
+        Discriminator(tag),
+    ]
+
+
+def known_fields(location: tuple[str | int, ...]) -> tuple[list[str], list[str]]:
+    """Return the fields of the mapping in which pydantic met an unknown one: names, all aliases.
+
+    Parameters
+    ----------
+    location
+        As pydantic gives it; the last part is the unknown field.
+    """
+    shape = document_model()
+    for part, following in pairwise(location):
+        field = _by_name(shape).get(str(part))
+        found = [] if field is None else _shapes_in(field)
+        if found:
+            shape = found[-1 if MAPPING_TAG in (following, *location[2:4]) else 0]
+    known = list(_by_name(shape))
+    return [name for name in known if name not in _ALIASES.get(shape.__name__, ())], known
+
+
+def _by_name(shape: type[Shape]) -> dict[str, Any]:
+    return {str(f.alias): f.annotation for f in shape.model_fields.values()}
+
+
+def _shapes_in(annotation: Any) -> list[type[Shape]]:
+    if isinstance(annotation, type) and issubclass(annotation, Shape):
+        return [annotation]
+    return [shape for part in get_args(annotation) for shape in _shapes_in(part)]
+
+
+def _wrong(expected: str) -> PydanticCustomError:
+    return PydanticCustomError("hetopt", "{expected}", {"expected": expected})
+
+
+def _check_number(value: Any) -> Any:
+    if value is None or (isinstance(value, (int, float, str)) and not isinstance(value, bool)):
+        return value
+    raise _wrong('A number, or a text with a number and a unit, such as "4 ms".')
+
+
+def _check_flag(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, str)) or value in (0, 1):
+        return value
+    raise _wrong("true or false.")
+
+
+def _check_text(value: Any) -> Any:
+    if value is None or (isinstance(value, (int, float, str)) and not isinstance(value, bool)):
+        return value
+    raise _wrong("A text.")
+
+
+def _check_names(value: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(
+        isinstance(v, (int, float, str)) and not isinstance(v, bool) for v in value
+    ):
+        return value
+    raise _wrong("A name or a list of names.")
+
+
+_TEXT = Annotated[Any, PlainValidator(_check_text), WithJsonSchema({"type": ["string", "number"]})]
+_NAMES = _names()

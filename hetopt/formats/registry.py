@@ -1,0 +1,221 @@
+"""The registry of file formats, and reading and writing by it.
+
+A format is an entry of ``FORMATS``; the module that knows it is imported when it is needed.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hetopt.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from hetopt.instance import Instance
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One file format.
+
+    Parameters
+    ----------
+    name
+        What ``--from`` calls it.
+    extensions
+        Ends of file names in lower case, with the dot.
+    module, reader, writer
+        Module of :mod:`hetopt.formats`, and its functions ``reader(text, name) -> Instance`` and
+        ``writer(instance) -> text``; for a folder ``reader(path)`` and ``writer(instance, path)``.
+        ``writer`` is empty where the format is only read.
+    sniff
+        Whether a text is surely of this format.
+    folder
+        Whether the format is a folder of files.
+    """
+
+    name: str
+    extensions: tuple[str, ...]
+    module: str
+    reader: str
+    writer: str = ""
+    sniff: Callable[[str], bool] = lambda text: False
+    folder: bool = False
+
+    def read(self, *arguments: Any) -> Instance:
+        """Call the reader."""
+        instance: Instance = self.function(self.reader)(*arguments)
+        return instance
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """Return a function of the format's module."""
+        found: Callable[..., Any] = getattr(import_module(f"hetopt.formats.{self.module}"), name)
+        return found
+
+
+def _is_json(text: str) -> bool:
+    return bool(re.match(r"\s*\{", text) and re.search(r'"hetopt"\s*:', text))
+
+
+def _is_yaml(text: str) -> bool:
+    return re.search(r"(?m)^(hetopt|[\"']hetopt[\"'])\s*:", text) is not None
+
+
+FORMATS = (
+    Format("json", (".json",), "document", "read_json", "write_json", _is_json),
+    Format("yaml", (".yaml", ".yml"), "document", "read_yaml", "write_yaml", _is_yaml),
+    Format("parquet", (), "tables_folder", "read_folder", "write_parquet", folder=True),
+    Format("csv", (), "tables_folder", "read_folder", "write_csv", folder=True),
+)
+
+
+def read_instance(
+    path: str | Path,
+    *,
+    format: str | None = None,  # noqa: A002 (the word of the command line)
+    text: str | None = None,
+) -> Instance:
+    """Read an instance from a file or a folder of tables.
+
+    Parameters
+    ----------
+    path
+        The file or folder; ``-`` is the standard input.
+    format
+        Name of the format; by default told by extension and content.
+    text
+        Content to read instead of the file; ``path`` is then only its name.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, its format cannot be told, or its content is wrong: with every
+        problem that was found.
+    """
+    name = "standard input" if str(path) == "-" else str(path)
+    if text is None and str(path) != "-" and Path(path).is_dir():
+        chosen = _folder(Path(path), format)
+        return chosen.read(Path(path))
+    content = _content(path, name) if text is None else text
+    if not content.strip():
+        raise InputError([Problem(name, "", "An instance is expected, but the file is empty.")])
+    chosen = _told(content, name, format)
+    return chosen.read(content, name)
+
+
+def write_instance(
+    instance: Instance,
+    path: str | Path,
+    *,
+    format: str | None = None,  # noqa: A002
+) -> None:
+    """Write an instance to a file, or to a folder of tables where the path has no extension.
+
+    The file or folder is written whole or not at all.
+
+    Parameters
+    ----------
+    instance
+        What to write; periodic jobs are written unrolled.
+    path
+        ``x.yaml``, ``x.json``, a folder, or ``-`` for the standard output.
+    format
+        Name of the format; by default told by the extension, and Parquet for a folder.
+
+    Raises
+    ------
+    InputError
+        If the format is not known or the path cannot be written.
+    """
+    writers = [f for f in FORMATS if f.writer]
+    if format is None:
+        suffix = Path(path).suffix.lower()
+        default = "yaml" if str(path) == "-" else "" if suffix else "parquet"
+        found = [f for f in writers if suffix in f.extensions or f.name == default]
+    else:
+        found = [f for f in writers if f.name == format]
+    if not found:
+        names = ", ".join(f.name for f in writers)
+        text = f"A format that can be written: {names} (by extension, or as the format)."
+        raise InputError([Problem(str(path), format or Path(path).suffix, text)])
+    chosen = found[0]
+    try:
+        if chosen.folder:
+            chosen.function(chosen.writer)(instance, Path(path))
+        else:
+            _write_text(chosen.function(chosen.writer)(instance), path)
+    except OSError as error:
+        text = f"A path that can be written, but {error.strerror or error}."
+        raise InputError([Problem(str(path), "", text)]) from None
+
+
+def _write_text(text: str, path: str | Path) -> None:
+    if str(path) == "-":
+        sys.stdout.write(text)
+        return
+    from hetopt.formats.whole import write_whole
+
+    write_whole(Path(path), text)
+
+
+def _content(path: str | Path, name: str) -> str:
+    """Read a text file in UTF-8."""
+    try:
+        data = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
+    except FileNotFoundError:
+        raise InputError([Problem(name, "", "A file is expected, but there is none.")]) from None
+    except (OSError, ValueError) as error:
+        what = getattr(error, "strerror", None) or str(error)
+        text = f"A file that can be read is expected, but: {what}."
+        raise InputError([Problem(name, "", text)]) from None
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = "A text in UTF-8 is expected, but this one is in UTF-16."
+        raise InputError([Problem(name, "", text)])
+    if b"\0" in data:
+        text = "A text file is expected, but this one is binary."
+        raise InputError([Problem(name, "", text)])
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        byte = f"byte {data[error.start]:#04x}"
+        text = "A text in UTF-8 is expected."
+        raise InputError([Problem(f"{name}:{line}", byte, text)]) from None
+
+
+def _folder(path: Path, name: str | None) -> Format:
+    found = [f for f in FORMATS if f.folder and name in (None, f.name)]
+    if not found:
+        text = f"A file is expected, as {name} is no format of a folder."
+        raise InputError([Problem(str(path), "", text)])
+    return found[0]
+
+
+def _told(text: str, name: str, wanted: str | None) -> Format:
+    """Return the format of a text: the one asked for, or told by extension, then content."""
+    known = [f for f in FORMATS if not f.folder]
+    if wanted is not None:
+        named = [f for f in known if f.name == wanted]
+        if not named:
+            names = ", ".join(f.name for f in known)
+            raise InputError([Problem(name, wanted, f"A format: {names}.")])
+        return named[0]
+    suffix = Path(name).suffix.lower()
+    fitting = [f for f in known if suffix in f.extensions]
+    if len(fitting) == 1:
+        return fitting[0]
+    candidates = fitting or known
+    sure = [f for f in candidates if f.sniff(text)]
+    if len(sure) == 1:
+        return sure[0]
+    names = ", ".join(f.name for f in sure or candidates)
+    expected = (
+        "A file whose extension or content tells its format is expected. "
+        f"It may be {names}; say which one with --from FORMAT."
+    )
+    raise InputError([Problem(name, "", expected)])
