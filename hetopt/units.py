@@ -155,8 +155,10 @@ def parse_column(
     return column, errors
 
 
-def format(value: float, dimension: str, *, currency: str = "") -> str:  # noqa: A001
-    """Write an SI number for people, with four significant digits and a unit that fits.
+def format(  # noqa: A001
+    value: float, dimension: str, *, currency: str = "", digits: int = 4
+) -> str:
+    """Write an SI number for people, with a unit that fits.
 
     Parameters
     ----------
@@ -166,6 +168,8 @@ def format(value: float, dimension: str, *, currency: str = "") -> str:  # noqa:
         A key of `DIMENSIONS`.
     currency
         The currency to name where the dimension has one.
+    digits
+        Significant digits.
     """
     if math.isnan(value):
         return "n/a"
@@ -175,13 +179,13 @@ def format(value: float, dimension: str, *, currency: str = "") -> str:  # noqa:
     unit, number = steps[0][0], value / steps[0][1]
     for name, size, least in steps:
         # Rounded first, so that 999.99 ms is written as 1 s.
-        if abs(_round4(value / size)) * size >= least * (1 - 1e-12):
+        if abs(_rounded(value / size, digits)) * size >= least * (1 - 1e-12):
             unit, number = name, value / size
     if value == 0:
         unit, number = DIMENSIONS[dimension].zero, 0.0
     if "¤" in unit:
         unit = unit.replace("¤", currency)
-    return f"{_digits(number)} {unit}".rstrip()
+    return f"{_digits(number, digits)} {unit}".rstrip()
 
 
 def currency(value: object) -> str | None:
@@ -215,15 +219,15 @@ def _is_missing(value: object) -> bool:
     return value is None or type(value).__name__ == "NAType" or value != value
 
 
-def _round4(number: float) -> float:
-    return float(f"{number:.3e}")
+def _rounded(number: float, digits: int) -> float:
+    return float(f"{number:.{digits - 1}e}")
 
 
-def _digits(number: float) -> str:
-    rounded = _round4(number)
-    if 1e4 <= abs(rounded) < 1e15:
+def _digits(number: float, digits: int) -> str:
+    rounded = _rounded(number, digits)
+    if 10**digits <= abs(rounded) < 1e15:
         return f"{rounded:.0f}"
-    return f"{rounded:.4g}"
+    return f"{rounded:.{digits}g}"
 
 
 # A decimal number, then a unit that does not start with a digit, sign or point, except "1/s".

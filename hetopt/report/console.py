@@ -16,6 +16,9 @@ from hetopt.solution import SchedulePlan, Solution, SteadyPlan
 ROWS_SHOWN = 30
 """Rows of a long table that are printed; ``-o`` writes all of them."""
 
+OBJECTIVE_DIGITS = 6
+"""Significant digits of objectives and bounds, so that a small gap can be seen."""
+
 DIMENSIONS = {
     "energy": "energy",
     "makespan": "time",
@@ -31,7 +34,7 @@ def quantity(instance: Instance, name: str, value: float | None) -> str:
     if value is None or np.isnan(value):
         return "–"
     if name in DIMENSIONS:
-        return units.format(value, DIMENSIONS[name])
+        return units.format(value, DIMENSIONS[name], digits=OBJECTIVE_DIGITS)
     if name == "cost":
         money = instance.currency or "money"
         if instance.regime == "schedule":
