@@ -171,15 +171,10 @@ def _schedule(instance: Instance, obj: Mapping[str, Any], names: Names, rows: Ro
             first_row[task] = i
         device, number = rows.unit(row, names)
         chosen = rows.option(row, names, task, device)
-        begin = rows.number(row, "start_s", least=0.0)
-        if number < 0 and device >= 0:
-            rows.here("unit", row.get("unit"), _UNIT)
+        begin = rows.number(row, "start_s")
         if task >= 0:
             option[task], unit[task], start[task] = chosen, number, begin
     return SchedulePlan(option, unit, start, _hops(instance, obj, names, rows))
-
-
-_UNIT = "The name of a unit is expected, such as npu#0."
 
 
 def _hops(instance: Instance, obj: Mapping[str, Any], names: Names, rows: Rows) -> Hops:
@@ -191,28 +186,22 @@ def _hops(instance: Instance, obj: Mapping[str, Any], names: Names, rows: Rows) 
     starts: list[float] = []
     for _, row in rows.each(obj, "transfers", fields):
         tensor = names.tensor(row, rows)
-        leg = LEG_NAMES.get(row.get("leg", "direct"), -1) if _hashable(row.get("leg")) else -1
+        leg = LEG_NAMES.get(str(row.get("leg", "direct")), -1)
         if leg < 0:
             rows.here("leg", row["leg"], f"One of {', '.join(LEG_NAMES)} is expected.")
         device, unit = instance.host, -1
         if leg != WRITE:
             device, unit = rows.unit(row, names, device_field="")
-            if unit < 0:
-                rows.here("unit", row.get("unit"), _UNIT)
         elif row.get("unit") is not None:
             rows.here("unit", row["unit"], "A write goes to the host; null is expected.")
         hop = rows.whole(row, "hop", default=0)
         link = names.link(row, rows)
-        starts.append(rows.number(row, "start_s", least=0.0))
+        starts.append(rows.number(row, "start_s"))
         table.append((tensor, leg, device, unit, hop, link))
     tensors, legs, devices, units, ordinals, links = (
         np.array(table, dtype=np.int64).reshape(len(table), 6).T
     )
     return Hops(tensors, legs, devices, units, ordinals, links, np.array(starts, dtype=np.float64))
-
-
-def _hashable(value: Any) -> bool:
-    return value is None or isinstance(value, str)
 
 
 def _steady(instance: Instance, obj: Mapping[str, Any], names: Names, rows: Rows) -> SteadyPlan:
@@ -225,7 +214,7 @@ def _steady(instance: Instance, obj: Mapping[str, Any], names: Names, rows: Rows
     for i, row in rows.each(obj, "routes", ("job", "rate_per_s", "tasks")):
         job = rows.find(row, "job", names.jobs, "job of the instance")
         jobs.append(job)
-        rates.append(rows.number(row, "rate_per_s", least=0.0))
+        rates.append(rows.number(row, "rate_per_s"))
         placed = _route_tasks(instance, row, job, names, rows, i)
         tasks = job_tasks[ptr_tasks[job] : ptr_tasks[job + 1]] if job >= 0 else []
         flat.extend((task, *placed.get(task, (-1, -1))) for task in tasks)

@@ -88,12 +88,10 @@ class Rows:
                 self.here(name, value, f"The name of a {what} is expected{hint}")
         return index
 
-    def number(self, row: Mapping[str, Any], name: str, least: float = -math.inf) -> float:
+    def number(self, row: Mapping[str, Any], name: str) -> float:
         """Return a finite number."""
         value = row.get(name)
         if (type(value) is float or type(value) is int) and math.isfinite(value):
-            if value < least:
-                self.here(name, value, f"A number of at least {least:g} is expected.")
             return float(value)
         self.here(name, "" if value is None else value, "A finite number is expected.")
         return 0.0
@@ -122,7 +120,7 @@ class Rows:
         if device_field and (row.get(device_field) is not None or value is None):
             device = self.find(row, device_field, names.devices, "device of the instance")
         if value is None:
-            if not optional and device_field:
+            if not optional:
                 self.here("unit", "", "The name of a unit is missing, such as npu#0.")
             return device, -1
         found = names.unit(value)

@@ -31,6 +31,9 @@ from hetopt.instance import Instance
 from hetopt.solution import SchedulePlan, Solution
 
 RESULT = "result.json"
+INDENTED_ROWS = 10_000
+"""Larger plans are written on one line: indentation costs several times the time and size."""
+
 TABLE_NAMES = ("assignments", "transfers", "units", "routes")
 
 
@@ -59,7 +62,10 @@ def write_result(path: str | Path, result: Mapping[str, Any]) -> None:
     InputError
         If the place cannot be written to.
     """
-    text = json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    plan = result.get("plan") or {}
+    large = sum(len(part) for part in plan.values()) > INDENTED_ROWS
+    indent = None if large else 1
+    text = json.dumps(result, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
     _write_whole(Path(path), lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
