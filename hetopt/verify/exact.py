@@ -1,15 +1,17 @@
 """Numbers of the checker: floats read as the decimals that ``repr`` prints.
 
-Times are held in one of three forms, tried in this order: ``ticks`` (64-bit integers of one common
-tick), ``fractions`` (columns of ``fractions.Fraction``, small plans only), ``float``. All three
-support the same column arithmetic, so every rule is written once.
+Times become integers of one common tick: 64-bit ones (``ticks``) where they fit, Python's own of
+any length (``fractions``, a tick being a fraction of a second) for small plans, else they stay
+``float``. All three support the same column arithmetic, so every rule is written once.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,13 +22,16 @@ from hetopt.instance import Floats, Instance, Ints
 from hetopt.verify.report import Mode
 
 Numbers = NDArray[Any]
-"""A column of int64, of float64, or of Fractions (dtype object)."""
+"""A column of int64, of Python integers (dtype object), or of float64."""
 
 SMALL = 2_000
-"""Tasks up to which fractions are used where integers do not fit; hops up to four times that."""
+"""Tasks up to which long integers are used where 64 bits do not do; hops up to four times that."""
 
 NEVER = 1 << 61
-"""Ticks that stand for an infinite limit; every finite time stays below half of it."""
+"""Ticks that stand for an infinite limit; every finite time stays below a quarter of it."""
+
+_LONGEST_BITS = 8192
+"""Length of a common tick (per second) up to which exact sums are worth their time."""
 
 _MOST_DIGITS = 10**15  # decimals of up to 15 digits are told apart by a double
 _MOST_PLACES = 22  # 10**22 is the last power of ten that a double holds exactly
@@ -42,12 +47,14 @@ class Scale:
     per_s: int = 1
 
     def slack(self, limit: Numbers) -> Numbers:
-        """Return the tolerance of each limit, ``LIMIT_TOLERANCE`` × max(1 s, |limit|)."""
-        if self.mode == "ticks":
-            return np.maximum(np.abs(limit), self.per_s) // _PARTS
-        if self.mode == "fractions":
-            return np.array([_slack(x) for x in limit], dtype=object)
-        return np.where(np.isinf(limit), 0.0, LIMIT_TOLERANCE * np.maximum(1.0, np.abs(limit)))
+        """Return the tolerance of each limit, ``LIMIT_TOLERANCE`` × max(1 s, abs(limit))."""
+        if self.mode == "float":
+            return np.where(np.isinf(limit), 0.0, LIMIT_TOLERANCE * np.maximum(1.0, np.abs(limit)))
+        return np.maximum(np.abs(limit), self.per_s) // _PARTS
+
+    def half(self, length: Numbers) -> Numbers:
+        """Return half of each length."""
+        return length / 2 if self.mode == "float" else length // 2
 
     def over(self, value: Numbers, limit: Numbers) -> NDArray[np.bool_]:
         """Tell where a value exceeds its limit by more than the tolerance."""
@@ -59,7 +66,7 @@ class Scale:
 
     def seconds(self, value: Any) -> float:
         """Return one time in seconds."""
-        return float(Fraction(int(value), self.per_s)) if self.mode == "ticks" else float(value)
+        return float(value if self.mode == "float" else Fraction(int(value), self.per_s))
 
     def zero(self, n: int) -> Numbers:
         """Return a column of n zeros."""
@@ -82,6 +89,7 @@ class Timeline:
     horizon: Numbers
 
 
+@lru_cache(maxsize=1 << 16)
 def fraction(value: float) -> Fraction:
     """Return the decimal that ``repr`` prints for a finite float, exactly."""
     return Fraction(repr(float(value)))
@@ -100,23 +108,10 @@ def exceeds(value: Any, limit: Any) -> bool:
     return bool(value > limit + LIMIT_TOLERANCE * max(1.0, abs(limit)))
 
 
-def amounts(column: Floats, *, small: bool) -> Numbers:
-    """Return a column that sums without rounding: integers, else fractions where it is small."""
-    whole = column.size == 0 or (
-        bool(np.all(column == np.rint(column))) and float(np.abs(column).sum()) < 2.0**53
-    )
-    if whole:
-        return column.astype(np.int64)
-    return fractions(column) if small else column
-
-
-def fractions(column: Floats) -> Numbers:
-    """Return a column of exact fractions; infinite entries stay floats."""
-    values, where = np.unique(column, return_inverse=True)
-    exact = np.empty(len(values), dtype=object)
-    for i, value in enumerate(values):
-        exact[i] = fraction(value) if np.isfinite(value) else float(value)
-    return exact[where]
+def amounts(column: Floats) -> Numbers:
+    """Return whole amounts as integers, which sum without rounding; others as they are."""
+    whole = np.all(column == np.rint(column)) and float(np.abs(column).sum()) < 2.0**53
+    return column.astype(np.int64) if whole else column
 
 
 def timeline(
@@ -137,32 +132,24 @@ def timeline(
     """
     hop_tensor, hop_link, hop_start = hops
     bytes_b = instance.tensors.bytes_b[hop_tensor]
-    horizon = np.array([instance.limits.horizon_s])
-    jobs = instance.jobs
-    limits = [jobs.release_s, jobs.deadline_s, jobs.due_s, horizon]
-    ticks = _ticks(instance, start, work, time_s, bytes_b, hop_link, hop_start, limits)
-    if ticks is not None:
-        return ticks
-    links = instance.links
-    if len(start) <= SMALL and len(hop_start) <= 4 * SMALL:
-        begin, leave = fractions(start), fractions(hop_start)
-        flight = np.array(
-            [
-                _flight(b, links.bandwidth_b_per_s[k], links.latency_s[k])
-                for b, k in zip(bytes_b, hop_link, strict=True)
-            ],
-            dtype=object,
-        )
-        end = begin + fractions(work) * fractions(time_s)
-        held = [fractions(x) for x in limits]
-        return Timeline(Scale("fractions"), begin, end, leave, leave + flight, *held)
-    times = links.latency_s[hop_link] + bytes_b / links.bandwidth_b_per_s[hop_link]
+    jobs, links = instance.jobs, instance.links
+    limits = [
+        jobs.release_s,
+        jobs.deadline_s,
+        jobs.due_s,
+        np.array([instance.limits.horizon_s]),
+    ]
+    flights = _flights(instance, bytes_b, hop_link)
+    times = None
+    if flights is not None:
+        times = _ticks(start, work, time_s, hop_start, flights, limits)
+        if times is None and len(start) <= SMALL and len(hop_start) <= 4 * SMALL:
+            times = _long_ticks(start, work, time_s, hop_start, flights, limits)
+    if times is not None:
+        return times
+    flight = links.latency_s[hop_link] + bytes_b / links.bandwidth_b_per_s[hop_link]
     end = start + work * time_s
-    return Timeline(Scale("float"), start, end, hop_start, hop_start + times, *limits)
-
-
-def _slack(limit: Any) -> Any:
-    return 0 if isinstance(limit, float) else max(Fraction(1), abs(limit)) / _PARTS
+    return Timeline(Scale("float"), start, end, hop_start, hop_start + flight, *limits)
 
 
 def _flight(bytes_b: float, bandwidth: float, latency: float) -> Fraction:
@@ -171,14 +158,52 @@ def _flight(bytes_b: float, bandwidth: float, latency: float) -> Fraction:
     return fraction(latency) + sending
 
 
-def _ticks(
-    instance: Instance,
+def _long_ticks(
     start: Floats,
     work: Floats,
     time_s: Floats,
-    bytes_b: Floats,
-    hop_link: Ints,
     hop_start: Floats,
+    flights: tuple[list[Fraction], Ints],
+    limits: list[Floats],
+) -> Timeline | None:
+    """Return the timeline in integers of any length, None where the common tick is too fine."""
+    lasting = [fraction(w) * fraction(t) for w, t in zip(work, time_s, strict=True)]
+    exact: list[list[Fraction | None]] = [
+        [fraction(x) if np.isfinite(x) else None for x in column]
+        for column in (start, hop_start, *limits)
+    ]
+    ratios, which = flights
+    per_s = 1
+    for column in (*exact, lasting, ratios):
+        for denominator in sorted({x.denominator for x in column if x is not None}):
+            per_s = math.lcm(per_s, denominator)
+            if per_s.bit_length() > _LONGEST_BITS:
+                return None
+    never = 1 << (per_s.bit_length() + 1100)  # beyond the largest double
+
+    def scaled(column: Sequence[Fraction | None]) -> Numbers:
+        ticks = np.empty(len(column), dtype=object)
+        for i, x in enumerate(column):
+            ticks[i] = never if x is None else x.numerator * (per_s // x.denominator)
+        return ticks
+
+    starts, leaves, *bounds = (scaled(column) for column in exact)
+    return Timeline(
+        Scale("fractions", per_s),
+        starts,
+        starts + scaled(lasting),
+        leaves,
+        leaves + scaled(ratios)[which],
+        *bounds,
+    )
+
+
+def _ticks(
+    start: Floats,
+    work: Floats,
+    time_s: Floats,
+    hop_start: Floats,
+    flights: tuple[list[Fraction], Ints],
     limits: list[Floats],
 ) -> Timeline | None:
     """Return the timeline in integer ticks, None where the times do not fit 64 bits."""
@@ -192,9 +217,6 @@ def _ticks(
     if _largest(work_n) * _largest(time_n) >= NEVER:
         return None
     lasting = (work_n * time_n, work_k + time_k)
-    flights = _flights(instance, bytes_b, hop_link)
-    if flights is None:
-        return None
     ratios, which = flights
     per_s = math.lcm(*(10**k for _, k in (begin, lasting, leave, *bounds)))
     for ratio in ratios:

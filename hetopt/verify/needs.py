@@ -116,12 +116,13 @@ def find(ranked: Ints, wanted: Ints) -> Ints:
 def without_path(needs: Needs, instance: Instance, paths: Paths) -> Bools:
     """Tell which transfers no path can carry."""
     wide = len(instance.devices) + 1
-    pairs, which = np.unique((needs.src + 1) * wide + needs.dst + 1, return_inverse=True)
-    blocked = np.array(
-        [not paths.labels(int(pair) // wide - 1, int(pair) % wide - 1) for pair in pairs],
-        dtype=bool,
-    )
-    return blocked[which] if len(pairs) else np.zeros(0, dtype=bool)
+    wanted = (needs.src + 1) * wide + needs.dst + 1
+    joined = np.unique((instance.links.src + 1) * wide + instance.links.dst + 1)
+    blocked = find(joined, wanted) < 0
+    for pair in np.unique(wanted[blocked]).tolist():
+        if paths.labels(pair // wide - 1, pair % wide - 1):
+            blocked[wanted == pair] = False
+    return blocked
 
 
 def _zero_copy_pool(instance: Instance) -> Ints:

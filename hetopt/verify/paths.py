@@ -44,16 +44,8 @@ class Paths:
         sizes = instance.tensors.bytes_b
         self._least = fraction(sizes.min()) if len(sizes) else Fraction(0)
         self._most = fraction(sizes.max()) if len(sizes) else Fraction(0)
+        self._links = links
         self._out: dict[int, list[tuple[int, Label]]] = {}
-        for k in range(len(links)):
-            bandwidth = links.bandwidth_b_per_s[k]
-            label = Label(
-                fraction(links.latency_s[k]),
-                Fraction(0) if np.isinf(bandwidth) else 1 / fraction(bandwidth),
-                fraction(links.energy_j_per_b[k]),
-                (k,),
-            )
-            self._out.setdefault(int(links.src[k]), []).append((int(links.dst[k]), label))
         self._found: dict[int, dict[int, list[Label]]] = {}
         self._chosen: dict[tuple[int, int, float], Label | None] = {}
 
@@ -65,7 +57,7 @@ class Paths:
     def labels(self, src: int, dst: int) -> list[Label]:
         """Return the paths that are best for some size, between different units; [] if none."""
         direct: list[Label] = []
-        for end, label in self._out.get(src, []):
+        for end, label in self._leaving(src):
             if end == dst:
                 self._offer(direct, label)
         if direct:
@@ -84,10 +76,30 @@ class Paths:
             )
         return self._chosen[key]
 
+    def _leaving(self, src: int) -> list[tuple[int, Label]]:
+        """Return the links that leave a device, each with where it ends."""
+        if src not in self._out:
+            links = self._links
+            self._out[src] = [
+                (
+                    int(links.dst[k]),
+                    Label(
+                        fraction(links.latency_s[k]),
+                        Fraction(0)
+                        if np.isinf(links.bandwidth_b_per_s[k])
+                        else 1 / fraction(links.bandwidth_b_per_s[k]),
+                        fraction(links.energy_j_per_b[k]),
+                        (k,),
+                    ),
+                )
+                for k in np.flatnonzero(links.src == src).tolist()
+            ]
+        return self._out[src]
+
     def _search(self, src: int) -> dict[int, list[Label]]:
         """Return all best labels from one device; back at the device itself: cycles."""
         found: dict[int, list[Label]] = {}
-        queue = [(end, label) for end, label in self._out.get(src, []) if end != src]
+        queue = [(end, label) for end, label in self._leaving(src) if end != src]
         for end, label in queue:
             self._offer(found.setdefault(end, []), label)
         at = 0
@@ -96,7 +108,7 @@ class Paths:
             at += 1
             if node == src or label not in found[node]:
                 continue
-            for end, step in self._out.get(node, []):
+            for end, step in self._leaving(node):
                 if end == node:
                     continue
                 longer = Label(

@@ -6,7 +6,7 @@ import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.solution import READ, WRITE, Hops
-from hetopt.verify.exact import SMALL, Numbers, Timeline, amounts, exceeds, fractions
+from hetopt.verify.exact import Numbers, Timeline, amounts, exceeds
 from hetopt.verify.report import Findings, show
 from hetopt.verify.schedule import Placed
 from hetopt.verify.sweep import Levels, sweep
@@ -111,27 +111,14 @@ def _check_memory(
         ]
     )
     weights = _weights(instance, placed, task)
-    device = placed.device[place]
-    names = [placed.name(instance, u) for u in range(len(placed.device))]
-    for kind, what, limit, group, base_group, labels in (
-        ("memory", "Unit", per_device, place, np.arange(len(placed.device)), names),
-        (
-            "pool-memory",
-            "Memory pool",
-            per_pool,
-            devices.pool[device],
-            devices.pool[placed.device],
-            list(pools.name),
-        ),
-    ):
-        capacity = np.full(len(labels), np.inf)
-        counted = np.isfinite(limit[placed.device])
-        capacity[base_group[counted]] = limit[placed.device][counted]
-        base = np.zeros(len(labels))
-        np.add.at(base, base_group[counted], weights[counted])
-        some = np.flatnonzero(np.isfinite(limit[device]) & (size > 0))
-        rows = (group[some], start[some], end[some], size[some])
-        _fit(times, findings, (kind, what, labels), rows, base, capacity)
+    units = np.arange(len(placed.device))
+    names = [placed.name(instance, unit) for unit in units.tolist()]
+    rows = (place, start, end, size)
+    limit = per_device[placed.device]
+    _fit(times, findings, ("memory", "Unit", names), rows, (units, weights, limit))
+    pool = devices.pool[placed.device]
+    labels = ("pool-memory", "Memory pool", list(pools.name))
+    _fit(times, findings, labels, rows, (pool, weights, pools.memory_b))
 
 
 def _fit(
@@ -139,27 +126,46 @@ def _fit(
     findings: Findings,
     labels: tuple[str, str, list[str]],
     rows: tuple[Ints, Numbers, Numbers, Floats],
-    base: Floats,
-    capacity: Floats,
+    groups: tuple[Ints, Floats, Floats],
 ) -> None:
+    """Check that what is held at any time fits each group of units.
+
+    Parameters
+    ----------
+    labels
+        Kind of violation, what a group is, and the groups' names.
+    rows
+        What is held: place, from, to, bytes.
+    groups
+        Per place its group (-1: none) and weights (B); per group its memory (B).
+    """
     kind, what, names = labels
-    group, start, end, size = rows
+    place, start, end, size = rows
+    group_of, weights, capacity = groups
+    base = np.zeros(len(capacity))
+    np.add.at(base, group_of[group_of >= 0], weights[group_of >= 0])
     full = np.array([exceeds(b, c) for b, c in zip(base, capacity, strict=True)], dtype=bool)
     findings.rows(
         kind,
         np.flatnonzero(full),
         lambda g: (
             (
-                f"{what} {names[g]} holds {show(base[g], 'B')} of weights all the time; its memory "
-                f"is {show(capacity[g], 'B')}."
+                f"{what} {names[g]} holds {show(base[g], 'B')} of weights all the time; its "
+                f"memory is {show(capacity[g], 'B')}."
             ),
             names[g],
         ),
     )
-    held = sweep(times.scale, group, start, end, amounts(size, small=len(size) <= 4 * SMALL))
-    levels = Levels(held.interval, held.is_start, held.group, held.level + base[held.group])
     # Where the weights alone are too much, that was said already.
-    capacity = np.where(full, np.inf, capacity)
+    capacity = np.append(np.where(full, np.inf, capacity), np.inf)
+    group = group_of[place]
+    # Groups whose demands would fit all at once need no sweep.
+    most = np.append(base, 0.0)
+    np.add.at(most, group, size)
+    some = np.flatnonzero((most > capacity)[group] & (size > 0))
+    group, start, end = group[some], start[some], end[some]
+    held = sweep(times.scale, group, start, end, amounts(size[some]))
+    levels = Levels(held.interval, held.is_start, held.group, held.level + base[held.group])
     findings.rows(
         kind,
         levels.excess(capacity),
@@ -196,12 +202,10 @@ def _check_power(instance: Instance, placed: Placed, times: Timeline, findings: 
     runs = options.time_s[option] > 0
     task, option = task[runs], option[runs]
     on, _ = placed.units_on(instance)
+    # Rounding of these sums is far below the tolerance of limits.
     draw: Numbers = options.energy_j[option] / options.time_s[option]
-    idle: Numbers = instance.devices.idle_power_w
-    if len(task) <= SMALL:
-        draw = fractions(options.energy_j[option]) / fractions(options.time_s[option])
-        idle = fractions(idle)
-    steady = (idle * on).sum() if len(on) else 0.0
+    idle = instance.devices.idle_power_w
+    steady = float((idle * on).sum())
     start, end = times.start[task], times.end[task]
     held = sweep(times.scale, np.zeros(len(task), dtype=np.int64), start, end, draw)
     levels = Levels(held.interval, held.is_start, held.group, held.level + steady)
@@ -225,4 +229,4 @@ def _check_power(instance: Instance, placed: Placed, times: Timeline, findings: 
                 instance.tasks.name[task[levels.interval[event]]],
             ),
         )
-    return max(float(steady), levels.peak())
+    return max(steady, levels.peak())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Bools, Floats, Ints
@@ -51,15 +53,17 @@ def sweep(scale: Scale, group: Ints, start: Numbers, end: Numbers, demand: Numbe
     """
     rows = np.flatnonzero(np.asarray(end > start, dtype=bool))
     first, last = start[rows], end[rows]
-    half = (last - first) // 2 if scale.mode == "ticks" else (last - first) / 2
-    times = np.concatenate([last - np.minimum(scale.slack(last), half), first])
+    early = np.minimum(scale.slack(last), scale.half(last - first))
+    times = np.concatenate([last - early, first])
     if times.dtype == object:
         times = np.unique(times, return_inverse=True)[1]
     amount = demand[rows]
     where = np.concatenate([group[rows], group[rows]])
     n = len(rows)
     is_start = np.repeat([False, True], n)
-    order = np.lexsort((is_start, times, where))
+    # Both sorts are stable, so at one time the ends, which come first, stay first.
+    order = np.argsort(times, kind="stable")
+    order = order[np.argsort(_short(where)[order], kind="stable")]
     level = np.cumsum(np.concatenate([-amount, amount])[order])
     return Levels(rows[order % n] if n else rows, is_start[order], where[order], level)
 
@@ -74,6 +78,12 @@ def group_max(keys: Ints, values: Numbers, into: Numbers) -> Numbers:
         best = np.maximum.reduceat(values[order], first)
         result[ranked[first]] = np.maximum(result[ranked[first]], best)
     return result
+
+
+def _short(group: Ints) -> NDArray[np.integer[Any]]:
+    """Return groups as 16-bit integers where they fit: those are sorted several times faster."""
+    small = len(group) and group.min() >= 0 and group.max() < 2**16
+    return group.astype(np.uint16) if small else group
 
 
 def _tolerance(limit: Floats) -> Floats:

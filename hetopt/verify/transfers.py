@@ -84,12 +84,12 @@ def check_transfers(
     _report_blocked(instance, placed, needs, blocked, findings)
     _check_horizon(instance, times, hops, findings)
     key = hop_keys(instance, placed, hops)
-    _check_missing(instance, placed, needs, spoilt, blocked | np.isin(needs.key, key), findings)
-
     order = np.lexsort((hops.ordinal, key))
     key = key[order]
     first = np.flatnonzero(np.r_[True, key[1:] != key[:-1]][: len(key)])
     last = np.r_[first[1:], len(key)][: len(first)] - 1
+    present = find(key[first], needs.key) >= 0
+    _check_missing(instance, placed, needs, spoilt, blocked | present, findings)
     stated = _Stated(
         Hops(*(getattr(hops, name)[order] for name in Hops.__slots__)),
         times.hop_start[order],
@@ -242,9 +242,15 @@ def _check_path(
     instance: Instance, paths: Paths, needs: Needs, stated: _Stated, findings: Findings
 ) -> None:
     """Check that a path takes the time and energy of the prescribed one."""
+    hops, links, devices = stated.hops, instance.links, len(instance.devices)
+    # A direct link without another beside it is the path; most transfers take one.
+    _, which, many = np.unique(
+        links.src * devices + links.dst, return_inverse=True, return_counts=True
+    )
+    alone = (stated.first == stated.last) & (many[which][hops.link[stated.first]] == 1)
+    stated = stated.only(~alone)
     if not len(stated.first):
         return
-    hops, links, devices = stated.hops, instance.links, len(instance.devices)
     bytes_b = instance.tensors.bytes_b[needs.tensor[stated.need]]
     rows, owner = _rows_of(stated)
     link = hops.link[rows]
