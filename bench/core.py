@@ -1,0 +1,174 @@
+"""Figures of the core: gap on a generated schedule, checking, loading, comparing, starting up.
+
+    python -m bench.core             all of them, some minutes
+    python -m bench.core gap verify  only these
+    python -m bench.core --smoke     small sizes, seconds, for CI
+
+Prints one JSON object a line: the figure with its sizes, seed, limits, version and machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hetopt import SolveOptions, compare, default_instance, solve, verify
+from hetopt.formats import read_instance, write_instance
+from hetopt.generate import generate_schedule
+from hetopt.overrides import scale_demand, with_objective
+from hetopt.version import __version__
+
+
+def gap(smoke: bool) -> list[dict[str, Any]]:
+    """Proven gap of the energy of generated 100 x 6 layered graphs, deadline 1.5 x HEFT."""
+    tasks, limit, seeds = (20, 5.0, 1) if smoke else (100, 30.0, 3)
+    rows = []
+    for seed in range(seeds):
+        instance = generate_schedule(
+            tasks=tasks, devices=6, shape="layered", ccr=0.5, deadline_factor=1.5, seed=seed
+        )
+        solution = solve(instance, objective="energy", time_limit=limit, workers=2, seed=0)
+        rows.append(
+            {
+                "tasks": tasks,
+                "devices": 6,
+                "deadline_factor": 1.5,
+                "generator_seed": seed,
+                "time_limit_s": limit,
+                "workers": 2,
+                "status": solution.status,
+                "objective": solution.objective,
+                "bound": solution.bound,
+                "gap": solution.gap,
+                "wall_time_s": solution.wall_time_s,
+            }
+        )
+    return rows
+
+
+def check(smoke: bool) -> list[dict[str, Any]]:
+    """Time of the independent checker on a list schedule of a layered graph."""
+    from hetopt.solution import Hops, SchedulePlan
+
+    tasks = 10_000 if smoke else 1_000_000
+    instance = generate_schedule(
+        tasks=tasks, devices=64, shape="independent", ccr=0.0, deadline_factor=1e9, seed=0
+    )
+    ptr, option = instance.admissible
+    rng = np.random.default_rng(0)
+    chosen = option[ptr[:-1] + rng.integers(0, np.diff(ptr))]
+    device = instance.options.device[chosen]
+    ticks = np.rint(instance.options.time_s[chosen] * instance.tasks.work * 1e5).astype(np.int64)
+    order = np.lexsort((np.arange(tasks), device))
+    ends = np.cumsum(ticks[order])
+    first = np.searchsorted(device[order], device[order], side="left")
+    start = ends - ticks[order] - np.concatenate([[0], ends])[first]
+    begin = np.empty(tasks)
+    begin[order] = np.array([int(t) / 100_000 for t in start])
+    plan = SchedulePlan(chosen, np.zeros(tasks, dtype=np.int64), begin, Hops.empty())
+    began = time.perf_counter()
+    report = verify(instance, plan)
+    seconds = time.perf_counter() - began
+    return [{"tasks": tasks, "devices": 64, "seconds": seconds, "ok": report.ok, "mode": report.mode}]
+
+
+def load(smoke: bool) -> list[dict[str, Any]]:
+    """Time to load a folder of Parquet tables."""
+    tasks = 5_000 if smoke else 100_000
+    instance = generate_schedule(
+        tasks=tasks, devices=64, shape="layered", ccr=0.5, deadline_factor=1.5, seed=0
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tables"
+        write_instance(instance, path)
+        read_instance(path)
+        began = time.perf_counter()
+        read_instance(path)
+        seconds = time.perf_counter() - began
+    return [{"tasks": tasks, "devices": 64, "transfers": len(instance.edges), "seconds": seconds}]
+
+
+def comparison(smoke: bool) -> list[dict[str, Any]]:
+    """Gain and time of the whole comparison of the default instance."""
+    questions: list[tuple[str, Any]] = [
+        ("power, 4 x demand", scale_demand(default_instance(), 4)),
+        (
+            "throughput, 50 kW",
+            with_objective(default_instance(), ["throughput"]).with_limits(power_cap_w=50e3),
+        ),
+    ]
+    rows = []
+    for name, instance in questions[: 1 if smoke else 2]:
+        began = time.perf_counter()
+        result = compare(instance, options=SolveOptions())
+        rows.append(
+            {
+                "question": name,
+                "gain": result.gain.value,
+                "gain_proven": result.gain.proven,
+                "best_homogeneous": result.best,
+                "seconds": time.perf_counter() - began,
+            }
+        )
+    return rows
+
+
+def start(smoke: bool) -> list[dict[str, Any]]:
+    """Least time of ``hetopt --help`` over some runs, in a process of its own."""
+    seconds = []
+    for _ in range(2 if smoke else 7):
+        began = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "hetopt", "--help"], check=True, stdout=subprocess.DEVNULL
+        )
+        seconds.append(time.perf_counter() - began)
+    return [{"runs": len(seconds), "least_seconds": min(seconds), "most_seconds": max(seconds)}]
+
+
+FIGURES: dict[str, Callable[[bool], list[dict[str, Any]]]] = {
+    "gap": gap,
+    "verify": check,
+    "load": load,
+    "compare": comparison,
+    "start": start,
+}
+
+
+def machine() -> str:
+    """Describe the machine: processor, cores, system, Python."""
+    return (
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, "
+        f"{platform.system()}, Python {platform.python_version()}"
+    )
+
+
+def main() -> None:
+    """Run the figures named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("figures", nargs="*", help=f"from {', '.join(FIGURES)}; default all")
+    parser.add_argument("--smoke", action="store_true", help="small sizes, for CI")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.figures if name not in FIGURES]
+    if unknown:
+        parser.error(f"no figure {', '.join(unknown)}; there are {', '.join(FIGURES)}")
+    for name in arguments.figures or FIGURES:
+        for row in FIGURES[name](arguments.smoke):
+            print(
+                json.dumps({"figure": name, **row, "version": __version__, "machine": machine()}),
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
