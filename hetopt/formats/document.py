@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from hetopt.errors import InputError, Problem
 from hetopt.formats.json_source import parse_json
-from hetopt.formats.place import Parsed, Path, document_order, path_text, place_text
+from hetopt.formats.place import Fault, Parsed, Path, document_order, path_text
 from hetopt.formats.yaml_source import parse_yaml
 from hetopt.instance import Instance
 from hetopt.rows import Rows
@@ -43,8 +44,15 @@ def read_json(text: str, name: str) -> Instance:
     return read_parsed(parse_json(text, name))
 
 
-def read_parsed(parsed: Parsed) -> Instance:
+def read_parsed(parsed: Parsed, faults: Sequence[Fault] = ()) -> Instance:
     """Read an instance from a document's data.
+
+    Parameters
+    ----------
+    parsed
+        The data, and what to call places in it.
+    faults
+        What is known to be wrong already.
 
     Raises
     ------
@@ -52,12 +60,13 @@ def read_parsed(parsed: Parsed) -> Instance:
         With every problem: place, value and what was expected.
     """
     from hetopt.formats.expand import expand
-    from hetopt.formats.shape import Fault, check_shape
+    from hetopt.formats.shape import check_shape
 
-    data, faults = check_shape(parsed.data)
+    data, wrong = check_shape(parsed.data)
+    faults = [*faults, *wrong]
     if not data:
         raise InputError([_problem(parsed, fault) for fault in faults])
-    dropped = [fault.path for fault in faults]
+    dropped = [fault.path for fault in wrong]
     rows, settings, more = expand(data)
     faults += more
     try:
@@ -77,11 +86,11 @@ def read_parsed(parsed: Parsed) -> Instance:
     raise InputError(_thinned(parsed, faults))
 
 
-def _problem(parsed: Parsed, fault: Any) -> Problem:
-    return Problem(place_text(parsed, fault.path), fault.value, fault.expected)
+def _problem(parsed: Parsed, fault: Fault) -> Problem:
+    return Problem(parsed.place(fault.path), fault.value, fault.expected)
 
 
-def _thinned(parsed: Parsed, faults: list[Any]) -> list[Problem]:
+def _thinned(parsed: Parsed, faults: Sequence[Fault]) -> list[Problem]:
     """Return the problems, each once, and of very many alike only the first and their number."""
     problems: dict[tuple[Path, str, str], Problem] = {}
     alike: dict[tuple[str, str], int] = {}

@@ -8,8 +8,8 @@ from typing import Any
 from hetopt import units
 from hetopt.clean import expected_quantity
 from hetopt.formats.model import LABEL_PARTS
-from hetopt.formats.place import Path
-from hetopt.formats.shape import Fault, shown
+from hetopt.formats.place import Fault, Path
+from hetopt.formats.shape import shown
 from hetopt.instance import NO_MAXIMUM
 from hetopt.rows import Rows
 from hetopt.tables import GROUP_SETTINGS, SETTINGS, TABLES

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hetopt.errors import InputError, Problem
-from hetopt.formats.place import Path, path_text
+from hetopt.formats.place import Path, place_text
 
 
 class JsonDocument:
@@ -17,9 +17,9 @@ class JsonDocument:
         self.name = name
         self.data = data
 
-    def line(self, path: Path) -> int | None:
-        """Return None: a JSON file is often one line."""
-        return None
+    def place(self, path: Path) -> str:
+        """Write a place for people; a path without a line, as a JSON file often is one line."""
+        return place_text(self.name, path)
 
 
 class _Repeated(dict[str, Any]):
@@ -52,7 +52,7 @@ def parse_json(text: str, name: str) -> JsonDocument:
     try:
         data = json.loads(text, object_pairs_hook=_object, parse_constant=_Constant)
         problems = [
-            Problem(f"{name}, {path_text(path)}", value, expected)
+            Problem(place_text(name, path), value, expected)
             for path, value, expected in _faults(data, ())
         ]
     except json.JSONDecodeError as error:

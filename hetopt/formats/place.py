@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 Path = tuple[str | int, ...]
@@ -10,14 +11,23 @@ Path = tuple[str | int, ...]
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One part of a document that is wrong: its path, its value as text, what was expected."""
+
+    path: Path
+    value: str
+    expected: str
+
+
 class Parsed(Protocol):
-    """A document that was read: its data, and where each part of it stands."""
+    """A document that was read: its name, its data, and what to call a place in it."""
 
     name: str
     data: Any
 
-    def line(self, path: Path) -> int | None:
-        """Return the line, from 1, of the deepest part of the path that exists, if known."""
+    def place(self, path: Path) -> str:
+        """Write a place for people: ``camera.yaml:12, profiles.detect[0].time``."""
 
 
 def path_text(path: Path) -> str:
@@ -33,10 +43,9 @@ def path_text(path: Path) -> str:
     return text
 
 
-def place_text(parsed: Parsed, path: Path) -> str:
-    """Write a place for people: ``camera.yaml:12, profiles.detect[0].time``."""
-    line = parsed.line(path)
-    head = parsed.name if line is None else f"{parsed.name}:{line}"
+def place_text(name: str, path: Path, line: int | None = None) -> str:
+    """Write a place of a file for people."""
+    head = name if line is None else f"{name}:{line}"
     text = path_text(path)
     return f"{head}, {text}" if text else head
 

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from hetopt.clean import unknown_field
 from hetopt.formats.model import LIST_TAG, MAPPING_TAG, VERSION, document_model, known_fields
-from hetopt.formats.place import Path
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One part of a document that is wrong: its path, its value as text, what was expected."""
-
-    path: Path
-    value: str
-    expected: str
-
+from hetopt.formats.place import Fault, Path
 
 EXPECTED = {
     "list_type": "A list (YAML: lines that start with '- ').",

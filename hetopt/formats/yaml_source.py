@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from hetopt.errors import InputError, Problem
-from hetopt.formats.place import Path, path_text
+from hetopt.formats.place import Path, place_text
 
 MOST_NODES = 20_000_000
 """Aliases may repeat parts of a document; more nodes than this is an attack or a mistake."""
@@ -87,6 +87,10 @@ class YamlDocument:
             else:
                 break
         return line
+
+    def place(self, path: Path) -> str:
+        """Write a place for people, with its line."""
+        return place_text(self.name, path, self.line(path))
 
     def _construct(self, node: Any, path: Path) -> tuple[Any, int]:
         """Return the data of a node and the number of nodes in it, aliases followed."""
@@ -182,8 +186,7 @@ class YamlDocument:
             self._complain(node, path, tag, "A plain value without a tag.")
 
     def _place(self, node: Any, path: Path) -> str:
-        place = f"{self.name}:{node.start_mark.line + 1}"
-        return f"{place}, {path_text(path)}" if path else place
+        return place_text(self.name, path, node.start_mark.line + 1)
 
     def _complain(self, node: Any, path: Path, value: str, expected: str) -> None:
         self._problems.append(Problem(self._place(node, path), value[:80], expected))

@@ -1,0 +1,145 @@
+"""The fields that the Python builder's calls take, for editors and type checkers.
+
+Names, meanings, units and defaults stand in :mod:`hetopt.tables`; a test holds both together.
+A quantity is a number in SI units or a text with a unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+Quantity = float | str
+
+
+class DeviceFields(TypedDict, total=False):
+    """Fields of a device."""
+
+    kind: str
+    slots: int
+    memory: Quantity
+    memory_b: Quantity
+    memory_pool: Any
+    idle_power: Quantity
+    idle_power_w: Quantity
+    idle_known: bool
+    max_utilization: Quantity
+    reserved: Quantity
+    off_when_unused: bool
+    exclusive: bool
+    overlap: bool
+    price: Quantity
+    price_per_s: Quantity
+    lifetime: Quantity
+    lifetime_s: Quantity
+    scope: str
+    preview: bool
+    source: str
+    count_min: int
+    count_max: int
+
+
+class PoolFields(TypedDict, total=False):
+    """Fields of a memory pool."""
+
+    memory: Quantity
+    memory_b: Quantity
+    zero_copy: bool
+
+
+class LinkFields(TypedDict, total=False):
+    """Fields of a link."""
+
+    bandwidth: Quantity
+    bandwidth_b_per_s: Quantity
+    latency: Quantity
+    latency_s: Quantity
+    energy_per_byte: Quantity
+    energy_j_per_b: Quantity
+    channels: int
+    bus: str
+    both_ways: bool
+    per_unit: bool
+
+
+class OptionFields(TypedDict, total=False):
+    """Fields of an option."""
+
+    time: Quantity
+    time_s: Quantity
+    energy: Quantity
+    energy_j: Quantity
+    power: Quantity
+    power_w: Quantity
+    memory: Quantity
+    memory_b: Quantity
+    weights: Quantity
+    weights_b: Quantity
+    model: str
+    variant: str
+    accuracy: Quantity
+    batch: int
+    latency: Quantity
+    latency_s: Quantity
+    estimated: bool
+    preview: bool
+    source: str
+    precision: str
+    clock: Quantity
+    power_limit: Quantity
+
+
+class TaskFields(TypedDict, total=False):
+    """Fields of a task."""
+
+    work: float
+    pin: Any
+    forbid: Any
+
+
+class JobFields(TypedDict, total=False):
+    """Fields of a job."""
+
+    release: Quantity
+    release_s: Quantity
+    deadline: Quantity
+    deadline_s: Quantity
+    due: Quantity
+    due_s: Quantity
+    period: Quantity
+    period_s: Quantity
+    weight: float
+    rate: Quantity
+    rate_per_s: Quantity
+    share: Quantity
+    latency_slo: Quantity
+    latency_slo_s: Quantity
+    min_accuracy: Quantity
+    work: float
+    pin: Any
+    forbid: Any
+
+
+class SettingFields(TypedDict, total=False):
+    """Settings of an instance."""
+
+    description: str
+    regime: str
+    objective: str | Sequence[str]
+    routing: str
+    host: Any
+    horizon: Quantity
+    horizon_s: Quantity
+    power_cap: Quantity
+    power_cap_w: Quantity
+    budget: Quantity
+    budget_per_s: Quantity
+    energy_price: Quantity
+    energy_price_per_j: Quantity
+    carbon_intensity: Quantity
+    carbon_kg_per_j: Quantity
+    pue: float
+    demand: Quantity
+    demand_per_s: Quantity
+    currency: str
+    allow_mixed_scopes: bool
