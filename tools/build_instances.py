@@ -23,6 +23,31 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 NETWORKS = ("resnet50", "retinanet", "bert-99", "rnnt", "dlrm-99")
 
+HEADER = """\
+Measured inference servers, five networks. This file is made by tools/build_instances.py.
+
+Figures: MLPerf Inference v3.0, closed division, Server scenario, results marked VALID with power,
+retrieved from the repository mlcommons/inference_results_v3.0 (Apache-2.0). Submitter and system
+of each device stand below. Power is the whole system at the wall, so all figures have one scope.
+
+What is derived here, and not verified by MLCommons: time_s = 1 / throughput (busy time per sample,
+not a latency; latency_s is the measured 99th percentile); idle_power_w is the least reading of the
+power meter during the system's runs of these five networks, an upper bound on idle power; the mix;
+the demand; every power, energy and saving that hetopt computes. MLPerf is a trademark of MLCommons.
+
+Mix: the share of a network is in inverse proportion to e, where e is the geometric mean of power /
+throughput over the servers that can run all five ({general}). So on average each network costs the
+same energy.
+
+Demand (1x): the samples/s that {best}, the best single device, reaches under a cap of its idle
+power and its largest power, {cap} W; it then runs two servers.
+
+Assumptions: counts are free; a server may share its time between networks, which the Server
+scenario does not measure (exclusive: true on the devices forbids it); a network without a result
+cannot run on that server, though somebody might port it ({partly}). n3000 was submitted as
+preview: it was not on sale when measured. The Server scenario holds each network's latency limit,
+so every result is admissible as it stands. Part of the lead of the ai100 is its smaller host."""
+
 Record = dict[str, str]
 
 
@@ -98,8 +123,8 @@ def instance(name: str, servers: Sequence[Server], table: Sequence[Record]) -> s
         f"name: {name}\n",
         "description: >-\n",
         "  Five networks on whole servers, each measured at the wall by MLPerf Inference v3.0\n",
-        "  (closed division, Server scenario). How many servers of which type serve the demand on\n",
-        "  the least power? Mix, idle power and demand are derived here and not verified by\n",
+        "  (closed division, Server scenario). How many servers of which type serve the demand\n",
+        "  on the least power? Mix, idle power and demand are derived here and not verified by\n",
         "  MLCommons.\n",
         "regime: steady\n",
         "objective: power\n",
@@ -124,9 +149,7 @@ def instance(name: str, servers: Sequence[Server], table: Sequence[Record]) -> s
     )
     for network in NETWORKS:
         parts.append(f"  {network}:\n")
-        for s in servers:
-            if network in rows[s]:
-                parts.append(option(s, rows[s][network]))
+        parts += [option(s, rows[s][network]) for s in servers if network in rows[s]]
     parts.append("\n# The mix: parts of all samples per second.\njobs:\n")
     parts += [
         f"  - {{name: {network}, profile: {network}, share: {shares[network]!r}}}\n"
@@ -206,31 +229,12 @@ def header(
     general = [s.name for s in servers if len(rows[s]) == len(NETWORKS)]
     only = [s for s in servers if len(rows[s]) < len(NETWORKS)]
     partly = "; ".join(f"{s.name} runs {', '.join(rows[s])} only" for s in only)
-    paragraphs = [
-        "Measured inference servers, five networks. This file is made by tools/build_instances.py.",
-        "Figures: MLPerf Inference v3.0, closed division, Server scenario, results marked VALID "
-        "with power, retrieved from the repository mlcommons/inference_results_v3.0 (Apache-2.0). "
-        "Round, division, submitter and system of each device stand below. Power is the whole "
-        "system at the wall, so all figures have one scope.",
-        "What is derived here, and not verified by MLCommons: time_s = 1 / throughput (busy time "
-        "per sample, not a latency; latency_s is the measured 99th percentile); idle_power_w is the "
-        "least reading of the power meter during the system's runs of these five networks, an "
-        "upper bound on idle power; the mix; the demand; every power, energy and saving that "
-        "hetopt computes. MLPerf is a trademark of MLCommons.",
-        "Mix: the share of a network is in inverse proportion to e, where e is the geometric mean "
-        "of power / throughput over the servers that can run all five "
-        f"({', '.join(general)}). So each network costs about the same energy.",
-        f"Demand (1x): the samples/s that {best.name}, the best single device, reaches under a cap "
-        f"of its idle power and its largest power, {cap:.4f} W; it then runs two servers.",
-        "Assumptions: counts are free; a server may share its time between networks, which the "
-        "Server scenario does not measure (exclusive: true on the devices forbids it); a network "
-        "without a result cannot run on that server, though somebody might port it "
-        f"({partly}). n3000 was submitted as preview: it was not on sale when measured. Each result "
-        "holds the latency limit of the benchmark as it stands.",
-    ]
+    text = HEADER.format(
+        general=", ".join(general), partly=partly, best=best.name, cap=f"{cap:.4f}"
+    )
     lines = ["# yaml-language-server: $schema=../docs/instance.schema.json", "#"]
-    for text in paragraphs:
-        lines += [*textwrap.wrap(text, 98, initial_indent="# ", subsequent_indent="# "), "#"]
+    for paragraph in text.split("\n\n"):
+        lines += [*textwrap.wrap(paragraph, 98, initial_indent="# ", subsequent_indent="# "), "#"]
     lines += ["# Questions:"]
     file = "mlperf-v3.0-server-h100" if H100 in servers else "mlperf-v3.0-server"
     for flags in (
