@@ -141,9 +141,12 @@ def _from_object(instance: Instance, obj: Any, place: str) -> PlanFile:
     if not isinstance(status, str):
         rows.add("status", status, "A text is expected.")
     rows.stop_if_any()
-    claimed = {n: float(v) for n, v in zip(names, values, strict=False) if v is not None}
-    proven = {n: float(v) for n, v in zip(names, bounds, strict=False) if v is not None}
-    return PlanFile(plan, claimed, proven, status)
+    return PlanFile(plan, _by_name(names, values), _by_name(names, bounds), status)
+
+
+def _by_name(names: list[Any], values: list[Any]) -> dict[str, float]:
+    pairs = zip(names, values, strict=False)
+    return {name: float(v) for name, v in pairs if name is not None and v is not None}
 
 
 def _listed(value: Any) -> list[Any]:
