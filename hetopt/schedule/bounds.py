@@ -280,7 +280,7 @@ def _best_prices(
 
 
 def _load_makespan(instance: Instance) -> float:
-    """min C such that the work fits into slots × units × C, by the duals of that LP."""
+    """Min C such that the work fits into slots × units × C, by the duals of that LP."""
     from scipy.optimize import linprog
     from scipy.sparse import csr_matrix, hstack
 

@@ -188,16 +188,9 @@ def _hop_times(instance: Instance) -> Iterable[Fraction]:
     sizes = np.unique(instance.tensors.bytes_b).tolist()
     wide = range(len(instance.devices))
     for size in sizes:
-        used = {
-            link
-            for src in wide
-            for dst in wide
-            for link in network.path(src, dst, size) or ()
-        }
+        used = {link for src in wide for dst in wide for link in network.path(src, dst, size) or ()}
         for link in sorted(used):
-            yield hop_time(
-                float(links.latency_s[link]), size, float(links.bandwidth_b_per_s[link])
-            )
+            yield hop_time(float(links.latency_s[link]), size, float(links.bandwidth_b_per_s[link]))
 
 
 def _power_of_ten(value: float) -> Fraction:

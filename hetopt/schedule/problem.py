@@ -305,7 +305,6 @@ def _dominated(instance: Instance, options: tuple[int, ...]) -> set[int]:
     return worse
 
 
-
 def option_power(instance: Instance, option: int) -> Fraction:
     """Watts above idle that a running option draws (0 for an option that takes no time)."""
     time = exact(float(instance.options.time_s[option]))

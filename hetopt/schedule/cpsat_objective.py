@@ -1,0 +1,312 @@
+"""Objectives of the CP-SAT model, as integer expressions that never exceed the true value.
+
+Each objective is a constant plus a sum of non-negative variables with fractional coefficients, to
+be minimised (accuracy is negated). Coefficients are scaled to integers by their common divisor
+where that fits, else rounded down; the integer optimum is then a lower bound of the true one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from hetopt.schedule.cpsat_model import Build
+from hetopt.schedule.grid import common_divisor, exact
+
+OBJECTIVE_SIZE = 1 << 50
+"""Largest value of a scaled objective: doubles carry it exactly, and rounding a coefficient down
+loses less than 1e-8 of it."""
+
+
+@dataclass(slots=True)
+class Measure:
+    """``constant + Σ coefficient × variable``, variables from 0 to their upper bound.
+
+    ``sign`` is -1 where the true objective is the negative of it.
+    """
+
+    sign: int = 1
+    constant: Fraction = Fraction(0)
+    terms: list[tuple[Fraction, Any, int]] = field(default_factory=list)
+
+    def add(self, coefficient: Fraction, variable: Any, upper: int = 1) -> None:
+        """Add a term; zero ones are left out."""
+        if coefficient:
+            self.terms.append((coefficient, variable, upper))
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """An integer expression: true measure >= constant + unit × expression.
+
+    ``loss`` is the most by which it falls short, in units, from coefficients rounded down.
+    """
+
+    expression: Any
+    constant: Fraction
+    unit: Fraction
+    sign: int
+    terms: tuple[tuple[int, Any], ...] = ()
+    loss: int = 0
+
+    def value(self, integer: float) -> float:
+        """Objective in real units of a value (or bound) of the integer expression."""
+        if not math.isfinite(integer):
+            return math.nan
+        return self.sign * float(self.constant + self.unit * Fraction(integer))
+
+    def ticks(self, objective: float) -> Fraction:
+        """Value of the integer expression at an objective in real units."""
+        return (self.sign * exact(objective) - self.constant) / self.unit
+
+
+def scale(measure: Measure) -> Scaled:
+    """Scale a measure to integers, rounding coefficients down where they have no divisor."""
+    unit = Fraction(0)
+    most = sum((abs(c) * upper for c, _, upper in measure.terms), Fraction(0))
+    for coefficient, _, _ in measure.terms:
+        unit = common_divisor(unit, abs(coefficient))
+        if unit and most / unit > OBJECTIVE_SIZE:
+            unit = most / OBJECTIVE_SIZE
+            break
+    unit = unit or Fraction(1)
+    terms = tuple((math.floor(c / unit), v) for c, v, _ in measure.terms)
+    loss = sum(upper for c, _, upper in measure.terms if (c / unit).denominator > 1)
+    expression = sum(c * v for c, v in terms)
+    return Scaled(expression, measure.constant, unit, measure.sign, terms, loss)
+
+
+def measure(build: Build, name: str, peak: tuple[Any, Fraction] | None) -> Measure:
+    """Return the measure of one objective, making the variables that it needs."""
+    if name == "makespan":
+        found = Measure()
+        found.add(build.problem.grid.tick, build.makespan, build.span)
+        return found
+    if name == "tardiness":
+        return _tardiness(build)
+    if name == "accuracy":
+        return _accuracy(build)
+    if name == "peak_power":
+        if peak is None:
+            raise ValueError("The model has no variable for the peak power.")
+        found = Measure()
+        found.add(peak[1], peak[0], 1 << 40)
+        return found
+    return _energy_like(build, name)
+
+
+def bound_makespan(build: Build) -> None:
+    """The makespan follows every end, and every end plus the tail behind it."""
+    tails = build.problem.tails
+    for task in range(build.problem.n_tasks):
+        build.model.add(build.makespan >= build.end[task] + tails[task])
+
+
+def load_rows(build: Build) -> None:
+    """Σ time × choice <= slots × units × makespan per device; per unit where units have places.
+
+    Also for the tasks that cannot start early and those that cannot end late: they must fit
+    between their least head and the makespan less their least tail (window rows).
+    """
+    problem, model = build.problem, build.model
+    for device in range(len(problem.units)):
+        rows = [
+            (task, choice)
+            for task, choices in enumerate(build.choices)
+            for choice in choices
+            if choice.place[0] == device and choice.mode.duration
+        ]
+        if not rows:
+            continue
+        room = problem.slots[device] * problem.units[device]
+        for head, tail in _windows(build, device, [task for task, _ in rows]):
+            inside = [
+                c.mode.duration * c.literal
+                for task, c in rows
+                if problem.heads[task][device] >= head and problem.tails[task] >= tail
+            ]
+            model.add(sum(inside) <= room * (build.makespan - head - tail)).only_enforce_if(
+                build.counted[device][0]
+            )
+            if not head and not tail:
+                model.add(sum(inside) <= room * build.makespan)
+        if problem.units[device] > 1 and rows[0][1].place[1] >= 0:
+            for unit in range(problem.units[device]):
+                inside = [c.mode.duration * c.literal for _, c in rows if c.place[1] == unit]
+                if inside:
+                    model.add(sum(inside) <= problem.slots[device] * build.makespan)
+
+
+def _windows(build: Build, device: int, tasks: list[int]) -> list[tuple[int, int]]:
+    """(head, tail) pairs that cut off a fifth, two fifths ... of the device's tasks."""
+    heads = sorted({build.problem.heads[t][device] for t in tasks})
+    tails = sorted({build.problem.tails[t] for t in tasks})
+    pairs = {(0, 0)}
+    for part in range(5):
+        head, tail = heads[len(heads) * part // 5], tails[len(tails) * part // 5]
+        pairs.update({(head, 0), (0, tail), (head, tails[0])})
+    return sorted(pairs)
+
+
+def _energy_like(build: Build, name: str) -> Measure:
+    """Energy, or what it costs or emits: options, hops, idle of units on, price of units had."""
+    problem = build.problem
+    instance = problem.instance
+    limits, devices = instance.limits, instance.devices
+    per_joule = Fraction(1)
+    if name == "cost":
+        per_joule = exact(limits.pue) * exact(limits.energy_price_per_j)
+    elif name == "carbon":
+        per_joule = exact(limits.pue) * exact(limits.carbon_kg_per_j)
+    found = Measure()
+    for task, choices in enumerate(build.choices):
+        joules: dict[int, Fraction] = {}
+        for choice in choices:
+            option = choice.mode.option
+            if option not in joules:
+                joules[option] = problem.energy(task, option)
+            found.add(joules[option] * per_joule, choice.literal)
+    for literal, tensor, hops in build.sent:
+        found.add(problem.hop_energy(tensor, hops) * per_joule, literal)
+    for device in range(len(devices)):
+        idle = exact(float(devices.idle_power_w[device])) * per_joule
+        price = exact(float(devices.price_per_s[device])) if name == "cost" else Fraction(0)
+        had = int(devices.count_min[device])
+        always_on = not devices.off_when_unused[device]
+        surely = had * (price + (idle if always_on else 0))
+        _add_window(build, found, surely, None)
+        for k, literal in enumerate(build.counted[device]):
+            rate = idle if (k >= had or not always_on) else Fraction(0)
+            rate += price if k >= had else 0
+            _add_window(build, found, rate, (device, k, literal))
+    return found
+
+
+def _add_window(
+    build: Build, found: Measure, rate: Fraction, counted: tuple[int, int, Any] | None
+) -> None:
+    """Add rate × W, for certain or where a unit is counted; W is the horizon or the makespan."""
+    if not rate:
+        return
+    problem, model = build.problem, build.model
+    horizon = problem.instance.limits.horizon_s
+    tick = problem.grid.tick
+    if np.isfinite(horizon):
+        whole = rate * exact(float(horizon))
+        if counted is None:
+            found.constant += whole
+        else:
+            found.add(whole, counted[2])
+        return
+    if counted is None:
+        found.add(rate * tick, build.makespan, build.span)
+        return
+    device, k, literal = counted
+    on = _on_time(build, device, k, literal)
+    model.add(on >= 0)
+    found.add(rate * tick, on, build.span)
+
+
+def _on_time(build: Build, device: int, k: int, literal: Any) -> Any:
+    """Time for which the (k + 1)-th unit of a device is on: the makespan where it is counted.
+
+    Made once per unit. It is at least the least makespan where the unit is counted, and all of a
+    device's on-times hold the work that runs there.
+    """
+    if k == 0:
+        build.on_times.setdefault(device, [])
+    times = build.on_times[device]
+    while len(times) <= k:
+        at = len(times)
+        each = build.counted[device][at]
+        on = build.time(f"w{device},{at}")
+        build.model.add(on >= build.makespan).only_enforce_if(each)
+        build.model.add(on >= least_makespan(build) * each)
+        build.model.add(on <= build.span * each)
+        build.model.add(on <= build.makespan)
+        times.append(on)
+        if len(times) == len(build.counted[device]):
+            work = [
+                c.mode.duration * c.literal
+                for choices in build.choices
+                for c in choices
+                if c.place[0] == device
+            ]
+            if work:
+                build.model.add(sum(work) <= build.problem.slots[device] * sum(times))
+    return times[k]
+
+
+def least_makespan(build: Build) -> int:
+    """Ticks that every plan takes: the longest head, task and tail."""
+    problem = build.problem
+    return max(
+        (
+            min(problem.heads[t][c.mode.device] + c.mode.duration for c in choices)
+            + problem.tails[t]
+            for t, choices in enumerate(build.choices)
+        ),
+        default=0,
+    )
+
+
+def _tardiness(build: Build) -> Measure:
+    problem, jobs = build.problem, build.problem.instance.jobs
+    grid = problem.grid
+    found = Measure()
+    rows: dict[int, list[int]] = {}
+    for task, job in enumerate(problem.job):
+        rows.setdefault(job, []).append(task)
+    for job, tasks in rows.items():
+        due = float(jobs.due_s[job])
+        if not np.isfinite(due) or not jobs.weight[job]:
+            continue
+        ticks = math.ceil(exact(due) / grid.tick)
+        late = build.time(f"T{job}")
+        for task in tasks:
+            build.model.add(late >= build.end[task] - ticks)
+            reach = build.problem.tails[task] if len(rows) == 1 else 0
+            if reach:
+                build.model.add(late >= build.end[task] + reach - ticks)
+        found.add(exact(float(jobs.weight[job])) * grid.tick, late, build.span)
+    return found
+
+
+ACCURACY_PARTS = 10**15
+"""Parts of 1 that accuracies are counted in where they have more digits."""
+
+
+def _accuracy(build: Build) -> Measure:
+    """Weighted mean of the jobs' least accuracies, negated: shortfall from 1."""
+    problem = build.problem
+    instance = problem.instance
+    stated = instance.options.accuracy
+    rows: dict[int, list[int]] = {}
+    for task, job in enumerate(problem.job):
+        if any(not np.isnan(stated[c.mode.option]) for c in build.choices[task]):
+            rows.setdefault(job, []).append(task)
+    total = sum((exact(float(instance.jobs.weight[j])) for j in rows), Fraction(0))
+    found = Measure(sign=-1)
+    if not total:
+        return found
+    found.constant = Fraction(-1)
+    unit = Fraction(1)
+    for value in np.unique(stated[~np.isnan(stated)]).tolist():
+        unit = common_divisor(unit, exact(value))
+    unit = max(unit, Fraction(1, ACCURACY_PARTS))
+    parts = math.ceil(1 / unit)
+    for job, tasks in rows.items():
+        short = build.model.new_int_var(0, parts, f"A{job}")
+        for task in tasks:
+            loss = [
+                math.floor((1 - exact(float(stated[c.mode.option]))) / unit) * c.literal
+                for c in build.choices[task]
+                if not np.isnan(stated[c.mode.option])
+            ]
+            build.model.add(short >= sum(loss))
+        found.add(exact(float(instance.jobs.weight[job])) / total * unit, short, parts)
+    return found

@@ -1,0 +1,304 @@
+"""Solve a schedule instance: heuristics first, CP-SAT with their plan as hint, bounds throughout.
+
+The best plan is held here, outside every solver, and is returned whatever a solver does. On a
+grid that rounds down, CP-SAT gives the bound, and each plan of its is carried to the plan grid by
+keeping its order; where the last one misses a deadline by the rounding, a model that rounds up
+looks for plans in the time that was kept back for it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+
+from hetopt.evaluate import objectives
+from hetopt.instance import Instance, is_maximised
+from hetopt.schedule import bounds
+from hetopt.schedule.construct import CONSTRUCTORS, plan_problem
+from hetopt.schedule.cpsat import ScheduleModel, add_hint, build_model, run
+from hetopt.schedule.draft import Draft, canonical_units, draft_of, retime
+from hetopt.schedule.grid import Grid, model_grid, span_s
+from hetopt.schedule.problem import Problem
+from hetopt.search import Budget, RegimeResult, gap_closed
+from hetopt.solution import HistoryEntry, SchedulePlan, Termination
+
+LARGEST_MODEL = 400_000
+"""Choices (tasks × options × units) above which building a CP-SAT model takes too long."""
+HEURISTIC_SHARE = 0.2
+"""Part of the time that the constructors may use before CP-SAT starts."""
+ROUND_UP_SHARE = 0.25
+"""Part of a level's time kept back for the model that rounds up, where one may be needed."""
+_HELD = 1e-9
+_SAME = 1e-12
+
+
+def solve_schedule(
+    instance: Instance,
+    budget: Budget,
+    *,
+    method: str = "auto",
+    start: SchedulePlan | None = None,
+) -> RegimeResult:
+    """Return the best plan found and a proven bound per level of the objective.
+
+    Parameters
+    ----------
+    instance
+        Of the schedule regime.
+    budget
+        Time, gap, workers, seed, stop.
+    method
+        ``auto``, ``cpsat``, ``heuristic`` (all constructors), or a constructor's name.
+    start
+        A valid plan to start from; the result is never worse.
+    """
+    search = _Search(instance, budget)
+    levels = len(instance.objective)
+    search.bounds = [bounds.bound(instance, name) for name in instance.objective]
+    if math.isinf(search.bounds[0]):
+        reason = (
+            "Even the shortest options, or the time that the devices have, exceed the deadline, "
+            "or some task has no option left."
+        )
+        return search.result("bound", "proved", infeasible=True, reason=reason)
+    if start is not None:
+        search.offer(start, "start")
+    search.construct(method)
+    if method not in ("auto", "cpsat"):
+        stopped: Termination = "iteration_limit"
+        if search.closed(0) and levels == 1:
+            stopped = "proved"
+        return search.result(method, _over(budget) or stopped)
+    size = _model_size(instance)
+    if size > LARGEST_MODEL:
+        search.notes.append(
+            f"The instance is too large for an exact model ({size:,} choices): the plan is a "
+            "heuristic's."
+        )
+        return search.result(search.found_by or "heuristic", _over(budget) or "iteration_limit")
+    if method == "auto":
+        search.notes.append("The method is cpsat: the instance is small enough for it.")
+    return search.exact()
+
+
+def _over(budget: Budget) -> Termination | None:
+    if budget.stop.is_set():
+        return "interrupted"
+    return "time_limit" if budget.over() else None
+
+
+def _model_size(instance: Instance) -> int:
+    option = instance.admissible[1]
+    return int(instance.devices.count_max[instance.options.device[option]].sum())
+
+
+@dataclass
+class _Search:
+    """The state of one solve: best plan so far, bounds, history."""
+
+    instance: Instance
+    budget: Budget
+    plan: SchedulePlan | None = None
+    values: tuple[float, ...] = ()
+    bounds: list[float] = field(default_factory=list)
+    found_by: str = ""
+    level: int = 0
+    history: list[HistoryEntry] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+
+    def offer(self, plan: SchedulePlan, by: str) -> bool:
+        """Take a valid plan if it is better in the order of the objectives."""
+        values = objectives(self.instance, plan)
+        if self.plan is not None and not self._better(values):
+            return False
+        self.plan, self.values, self.found_by = plan, values, by
+        self.report()
+        return True
+
+    def report(self) -> None:
+        """Note the present objective and bound of the level that is being solved."""
+        value = self.values[self.level] if self.plan is not None else math.nan
+        bound = self.bounds[self.level] if self.bounds else math.nan
+        entry = HistoryEntry(time.monotonic() - self.began, value, bound)
+        if self.level == 0:
+            self.history.append(entry)
+        if self.budget.progress is not None:
+            self.budget.progress(value, bound)
+
+    def raise_bound(self, bound: float) -> None:
+        """Take a proven bound of the present level if it is better."""
+        old = self.bounds[self.level]
+        sign = self._sign(self.level)
+        if math.isnan(bound) or (not math.isnan(old) and sign * bound <= sign * old):
+            return
+        self.bounds[self.level] = bound
+        self.report()
+
+    def closed(self, level: int) -> bool:
+        """Whether the plan is within the wanted gap of the level's bound."""
+        return self.plan is not None and gap_closed(
+            self.values[level], self.bounds[level], self.budget.gap
+        )
+
+    def construct(self, method: str) -> None:
+        """Run the constructors (or the one that was asked for)."""
+        limit = time.monotonic() + self.budget.left_s() * HEURISTIC_SHARE
+        if method in ("heuristic", *CONSTRUCTORS):
+            limit = self.budget.deadline
+        for name, constructor in CONSTRUCTORS.items():
+            if method in CONSTRUCTORS and name != method:
+                continue
+            if self.budget.stop.is_set():
+                return
+            plan = constructor(self.instance, limit=None if self.budget.deterministic else limit)
+            if plan is not None:
+                self.offer(plan, name)
+
+    def exact(self) -> RegimeResult:
+        """Solve level after level with CP-SAT, the earlier ones held at their values."""
+        instance, budget = self.instance, self.budget
+        problem = Problem(instance, model_grid(instance, span_s(instance)))
+        levels = len(instance.objective)
+        for level in range(levels):
+            self.level = level
+            if self.closed(level):
+                continue
+            if _over(budget):
+                break
+            seconds = budget.limit_s / levels
+            if not budget.deterministic:
+                seconds = budget.left_s() / (levels - level)
+            infeasible = _Level(self, problem, level, seconds).solve()
+            if infeasible:
+                reason = "CP-SAT proved that no schedule meets all limits together."
+                return self.result("cpsat", "proved", infeasible=True, reason=reason)
+            if self.plan is None:
+                break
+        self.level = 0
+        return self.result("cpsat", self._stopped())
+
+    def result(
+        self, method: str, stopped: Termination, *, infeasible: bool = False, reason: str = ""
+    ) -> RegimeResult:
+        """Return what is known now."""
+        if infeasible:
+            known: tuple[float, ...] = (math.nan,) * len(self.instance.objective)
+        else:
+            known = tuple(b if math.isfinite(b) else math.nan for b in self.bounds)
+        if not infeasible and self.plan is None and not reason:
+            reason = "No plan was found, and none was proven not to exist."
+        return RegimeResult(
+            plan=None if infeasible else self.plan,
+            bounds=known,
+            infeasible=infeasible,
+            reason=reason,
+            stopped_by=stopped,
+            method=method,
+            history=tuple(self.history),
+            notes=tuple(self.notes),
+        )
+
+    def _stopped(self) -> Termination:
+        if self.plan is not None and all(
+            gap_closed(v, b, 0.0) for v, b in zip(self.values, self.bounds, strict=True)
+        ):
+            return "proved"
+        if self.plan is not None and all(self.closed(k) for k in range(len(self.bounds))):
+            return "gap_limit"
+        return "interrupted" if self.budget.stop.is_set() else "time_limit"
+
+    def _sign(self, level: int) -> int:
+        return -1 if is_maximised(self.instance.objective[level]) else 1
+
+    def _better(self, values: tuple[float, ...]) -> bool:
+        """Better in some level, and not worse in any earlier one beyond the allowed slack."""
+        for level, (new, old) in enumerate(zip(values, self.values, strict=True)):
+            sign, size = self._sign(level), max(abs(old), abs(new))
+            if level < self.level:
+                if sign * (new - old) > _HELD * abs(old):
+                    return False
+            elif abs(new - old) > _SAME * size:
+                return sign * new < sign * old
+        return False
+
+
+class _Level:
+    """One level of the objective, solved by CP-SAT."""
+
+    def __init__(self, search: _Search, problem: Problem, level: int, seconds: float) -> None:
+        self.search = search
+        self.problem = problem
+        self.level = level
+        self.seconds = seconds
+        self.until = time.monotonic() + seconds
+        self.carried = True
+        self.faithful = True
+
+    def solve(self) -> bool:
+        """Improve plan and bound; return whether infeasibility is proven."""
+        search = self.search
+        made = self._build(self.problem)
+        if made is None:
+            return search.plan is None
+        self.faithful = made.build.faithful
+        rounded = self.problem.grid.direction == "down" or not self.faithful
+        hinted = self._hint(made, self.problem)
+        kept = ROUND_UP_SHARE if rounded and not hinted else 0.0
+        answer = run(made, search.budget, self._left(1 - kept), self._take, search.raise_bound)
+        if answer.infeasible:
+            return search.plan is None
+        search.raise_bound(answer.bound)
+        if answer.draft is not None:
+            self._take(answer.draft)
+        if rounded and not self.carried and not search.closed(self.level):
+            self._round_up()
+        return False
+
+    def _build(self, problem: Problem) -> ScheduleModel | None:
+        search = self.search
+        bound = search.bounds[self.level]
+        return build_model(problem, self.level, list(search.values[: self.level]), bound)
+
+    def _hint(self, made: ScheduleModel, problem: Problem) -> bool:
+        """Give the best plan known as a hint; return whether there was one and it is complete."""
+        search = self.search
+        if search.plan is None:
+            return False
+        draft = draft_of(plan_problem(search.instance), search.plan)
+        moved = retime(canonical_units(draft), problem) if draft is not None else None
+        return moved is not None and add_hint(made, moved, search.budget)
+
+    def _left(self, share: float) -> float:
+        """Seconds that a solve may take (deterministic ones where the budget counts those)."""
+        if self.search.budget.deterministic:
+            return self.seconds * share
+        return max(0.0, self.until - time.monotonic()) * share
+
+    def _take(self, draft: Draft) -> None:
+        """Carry a model's plan to the plan grid and offer it."""
+        search = self.search
+        moved = retime(draft, plan_problem(search.instance))
+        self.carried = moved is not None
+        if moved is None:
+            return
+        plan = moved.plan()
+        if not self.faithful:
+            from hetopt.verify import verify
+
+            self.carried = verify(search.instance, plan).ok
+        if self.carried:
+            search.offer(plan, "cpsat")
+
+    def _round_up(self) -> None:
+        """Look for plans with everything rounded up; its bounds mean nothing."""
+        grid = Grid(self.problem.grid.tick, "up")
+        problem = Problem(self.search.instance, grid)
+        made = self._build(problem)
+        seconds = self._left(1.0)
+        if made is None or (self.search.budget.over() or seconds <= 0):
+            return
+        self._hint(made, problem)
+        self.faithful = True
+        run(made, self.search.budget, seconds, self._take, lambda bound: None)
