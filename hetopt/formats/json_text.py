@@ -64,6 +64,8 @@ def parse_json(text: str, file: str) -> Any:
         raise InputError([Problem(place=place, value="", expected=expected)]) from None
     except _ConstantError as error:
         raise _bad(file, str(error), "Numbers in JSON are finite.") from None
+    except ValueError:
+        raise _bad(file, "", "Whole numbers of fewer digits are expected.") from None
     except RecursionError:
         raise _bad(file, "", "JSON nested less deeply is expected.") from None
     if repeated:

@@ -91,7 +91,9 @@ class Rows:
     def number(self, row: Mapping[str, Any], name: str) -> float:
         """Return a finite number."""
         value = row.get(name)
-        if (type(value) is float or type(value) is int) and math.isfinite(value):
+        if (type(value) is float and math.isfinite(value)) or (
+            type(value) is int and abs(value) < 2**1023
+        ):
             return float(value)
         self.here(name, "" if value is None else value, "A finite number is expected.")
         return 0.0
@@ -101,7 +103,7 @@ class Rows:
         value = row.get(name, default)
         if type(value) is float and value.is_integer():
             value = int(value)
-        if type(value) is int and 0 <= value < 2**63:
+        if type(value) is int and 0 <= value < 2**62:
             return value
         self.here(name, "" if value is None else value, "A whole number, 0 or more, is expected.")
         return -1
