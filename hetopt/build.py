@@ -195,7 +195,7 @@ class Model:
     def link(
         self, source: Device | str, target: Device | str, **fields: Unpack[LinkFields]
     ) -> None:
-        """Add a one-way link (``both_ways=True``: two); from a device to itself, it joins its units."""
+        """Add a one-way link (``both_ways=True``: two); to the device itself, it joins units."""
         self._add("links", {"from": source, "to": target, **fields})
 
     def option(

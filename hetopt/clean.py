@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -370,7 +371,13 @@ def _names(value: object) -> list[str]:
         return []
     if isinstance(value, (list, tuple, np.ndarray)):
         return [str(v) for v in value]
-    return [part.strip() for part in str(value).split(",") if part.strip()]
+    text = str(value).strip()
+    if text.startswith("["):  # JSON, in a cell, for names that hold commas
+        try:
+            return [str(name) for name in json.loads(text)]
+        except ValueError:
+            pass
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def clean_settings(settings: Mapping[str, Any], check: Checker) -> dict[str, Any]:

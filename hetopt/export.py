@@ -113,12 +113,15 @@ def _pins(instance: Instance) -> list[str]:
     ]
 
 
-def _forbids(instance: Instance) -> list[str]:
+def _forbids(instance: Instance) -> Any:
+    """Return lists of names, as a name may hold a comma."""
     names = instance.devices.name.tolist()
-    lists: list[list[str]] = [[] for _ in range(len(instance.tasks))]
+    lists = np.empty(len(instance.tasks), dtype=object)
+    lists[:] = [[] for _ in range(len(lists))] if len(instance.tasks.forbid_task) else ""
     for task, device in zip(instance.tasks.forbid_task, instance.tasks.forbid_device, strict=True):
-        lists[task].append(names[device])
-    return [",".join(dict.fromkeys(banned)) for banned in lists]
+        if names[device] not in lists[task]:
+            lists[task].append(names[device])
+    return lists
 
 
 def _group_names(groups: Groups, instance: Instance) -> list[list[str]]:
@@ -134,8 +137,11 @@ def _trimmed(table: str, columns: dict[str, Any]) -> dict[str, Any]:
         values = np.asarray(columns[spec.name])
         if spec.type in ("text", "names"):
             values = values.astype(object)
-        default: Any = "" if spec.type == "names" else spec.default
-        blank = np.isnan(values) if default != default else values == default
+        default: Any = spec.default
+        if spec.type == "names":
+            blank = np.array([not names for names in values])
+        else:
+            blank = np.isnan(values) if default != default else values == default
         if spec.default is None or not np.all(blank):
             kept[spec.name] = values
     return kept

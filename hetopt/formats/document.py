@@ -44,6 +44,20 @@ def read_json(text: str, name: str) -> Instance:
     return read_parsed(parse_json(text, name))
 
 
+def write_yaml(instance: Instance) -> str:
+    """Return the YAML document of an instance."""
+    from hetopt.formats import document_text
+
+    return document_text.write_yaml(instance)
+
+
+def write_json(instance: Instance) -> str:
+    """Return the JSON document of an instance."""
+    from hetopt.formats import document_text
+
+    return document_text.write_json(instance)
+
+
 def read_parsed(parsed: Parsed, faults: Sequence[Fault] = ()) -> Instance:
     """Read an instance from a document's data.
 

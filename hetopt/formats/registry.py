@@ -101,7 +101,7 @@ def read_instance(
     if text is None and str(path) != "-" and Path(path).is_dir():
         chosen = _folder(Path(path), format)
         return chosen.read(Path(path))
-    content = _content(path, name) if text is None else text
+    content = read_text(path, name) if text is None else text
     if not content.strip():
         raise InputError([Problem(name, "", "An instance is expected, but the file is empty.")])
     chosen = _told(content, name, format)
@@ -163,8 +163,21 @@ def _write_text(text: str, path: str | Path) -> None:
     write_whole(Path(path), text)
 
 
-def _content(path: str | Path, name: str) -> str:
-    """Read a text file in UTF-8."""
+def read_text(path: str | Path, name: str) -> str:
+    """Return the text of a file, or of the standard input where the path is ``-``.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        What problems call it.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it cannot be read, or it is no text in UTF-8.
+    """
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
     except FileNotFoundError:
