@@ -38,11 +38,12 @@ from typing import Any
 import numpy as np
 import pulp
 
+from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.instance import NO_MAXIMUM, Instance, is_maximised
 from hetopt.steady.packing import UnitKind
 from hetopt.steady.routes import Routes
-from hetopt.steady.units import unit_capacity
+from hetopt.steady.units import memory_limited, unit_capacity
 
 HOLD = 1e-9
 """Relative room with which earlier levels of a list of objectives are held (design §3.2)."""
@@ -99,6 +100,7 @@ class SteadyModel:
         self.question = Question.of(instance)
         self.keep = 1.0 - shrink
         self.capacity = unit_capacity(instance)
+        self.limited = memory_limited(instance)
         self.rate = [float(r) for r in instance.jobs.rate_per_s]
         self.unit = self._throughput_unit() if self.question.throughput else 1.0
         self.problem: Any = pulp.LpProblem("steady", pulp.LpMinimize)
@@ -173,8 +175,8 @@ class SteadyModel:
     # Each method below is one family of the formulation, in its order.
 
     def _variables(self) -> None:
-        self.share = [pulp.LpVariable(f"y_{r}", 0) for r in range(len(self.routes))]
-        self.theta: Any = pulp.LpVariable("theta", 0) if self.question.throughput else 1.0
+        self.share = [self.problem.add_variable(f"y_{r}", 0) for r in range(len(self.routes))]
+        self.theta: Any = self.problem.add_variable("theta", 0) if self.question.throughput else 1.0
         self.theta_fixed = 0.0 if self.question.throughput else 1.0
         self.on: dict[int, Any] = {}
         self.had: dict[int, Any] = {}
@@ -186,7 +188,7 @@ class SteadyModel:
                 self.count.append(self.on[kind.device])
             else:
                 most = 1 if kind.unit >= 0 else self._most(kind.device)
-                self.count.append(pulp.LpVariable(f"n_{k}", 0, most, "Integer"))
+                self.count.append(self.problem.add_variable(f"n_{k}", 0, most, "Integer"))
         self.serving: dict[tuple[int, int], list[int]] = {}
         for k, kind in enumerate(self.kinds):
             for r in kind.routes:
@@ -194,7 +196,9 @@ class SteadyModel:
         self.flow: dict[tuple[int, int], Any] = {}
         for (r, _), serving in self.serving.items():
             if len(serving) > 1:
-                self.flow.update({(r, k): pulp.LpVariable(f"f_{r}_{k}", 0) for k in serving})
+                self.flow.update(
+                    {(r, k): self.problem.add_variable(f"f_{r}_{k}", 0) for k in serving}
+                )
 
     def plain(self, device: int) -> bool:
         """Whether one count of units says all about a device: any unit on serves anything."""
@@ -225,14 +229,14 @@ class SteadyModel:
         # Where kinds are counted, u settles at their sum: it may be continuous.
         counted = not self.plain(device) and not self._scales_links(device)
         category = "Continuous" if counted else "Integer"
-        self.on[device] = pulp.LpVariable(f"u_{device}", low, most, category)
+        self.on[device] = self.problem.add_variable(f"u_{device}", low, most, category)
         if always:
             self.had[device] = self.on[device]
         elif fixed:
             self.had[device] = least
         elif price_counts:
             # Continuous: it settles at max(u, min), an integer.
-            self.had[device] = pulp.LpVariable(f"h_{device}", least, most)
+            self.had[device] = self.problem.add_variable(f"h_{device}", least, most)
         else:
             self.had[device] = least
 
@@ -366,23 +370,26 @@ class SteadyModel:
 
     def _linking(self) -> None:
         for k, kind in enumerate(self.kinds):
-            if not isinstance(self.count[k], pulp.LpVariable):
-                continue
-            # A unit that must hold weights is needed even by work that takes next to no time.
-            needed = kind.memory_b > 0 or kind.unit >= 0
+            device = kind.device
             mine: dict[int, list[int]] = {}
             for r in kind.routes:
                 mine.setdefault(self.routes[r].job, []).append(r)
             for job, members in mine.items():
-                load = [self.route_rate(r) * self.routes[r].busy_s[kind.device] for r in members]
-                total = _sum((self.part(r, k), 1.0) for r in members)
-                room = self.capacity[kind.device]
-                if self.question.throughput:
-                    if needed and min(load) < NEGLIGIBLE * room:
-                        self._add(total <= self.count[k] * MOST_SCALE, f"linking_{k}_{job}")
+                load = {r: self.route_rate(r) * self.routes[r].busy_s[device] for r in members}
+                # Work that takes no time still needs a unit on; where memory is limited, one that
+                # holds its weights.
+                idle = members if self.limited[device] else [r for r in members if not load[r]]
+                if idle and min(load[r] for r in idle) < NEGLIGIBLE * self.capacity[device]:
+                    self._link(idle, k, self.limited[device], f"needs_{k}_{job}")
                 # With a full unit's load or more the capacity row says as much.
-                elif (min(load) > 0 or needed) and min(load) < room:
-                    self._add(total <= self.count[k], f"linking_{k}_{job}")
+                if not self.question.throughput and 0 < min(load.values()) < self.capacity[device]:
+                    self._link(members, k, True, f"linking_{k}_{job}")
+
+    def _link(self, routes: list[int], kind: int, by_count: bool, name: str) -> None:
+        """Let routes of one job use units of a kind only where there are any."""
+        units = self.count[kind] if by_count else self.on[self.kinds[kind].device]
+        most = MOST_SCALE if self.question.throughput else 1.0
+        self._add(_sum((self.part(r, kind), 1.0) for r in routes) <= units * most, name)
 
     def _throughput_unit(self) -> float:
         """θ that keeps about one unit busy, so that the scaled θ counts busy units."""
@@ -397,9 +404,17 @@ class SteadyModel:
 
     def _add(self, constraint: Any, name: str) -> None:
         """Add a row; one without variables is kept only where it cannot hold."""
+        if not len(constraint):
+            if not constraint.valid(LIMIT_TOLERANCE):
+                self.problem.addConstraint(
+                    self.problem.add_variable(f"never_{name}", 0, 0) >= 1, name
+                )
+            return
         largest = max((abs(c) for c in constraint.values()), default=0.0)
-        for variable in [v for v, c in constraint.items() if abs(c) < DROPPED * largest]:
-            del constraint[variable]
+        kept = {v: c for v, c in constraint.items() if abs(c) >= DROPPED * largest}
+        if len(kept) < len(constraint):
+            left = pulp.LpAffineExpression(kept)
+            constraint = pulp.LpConstraint(left, constraint.sense, rhs=-constraint.constant)
         self.problem.addConstraint(constraint, name)
 
 

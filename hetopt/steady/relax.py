@@ -43,7 +43,8 @@ class Relaxation:
 
         self.arrays = arrays
         shape = (len(arrays.row_lower), len(arrays.names))
-        self.matrix: Any = csr_array((arrays.coefficients, (arrays.rows, arrays.columns)), shape=shape)
+        entries = (arrays.coefficients, (arrays.rows, arrays.columns))
+        self.matrix: Any = csr_array(entries, shape=shape)
         equal = arrays.row_lower == arrays.row_upper
         above = np.isfinite(arrays.row_upper) & ~equal
         below = np.isfinite(arrays.row_lower) & ~equal

@@ -109,7 +109,8 @@ def _shares(model: SteadyModel, values: Mapping[str, float]) -> list[float]:
 
 
 def _needed(model: SteadyModel, device: int, share: list[float]) -> int:
-    """Units of a device without memory limits that its load needs."""
+    """Count the units of a device without memory limits that its load needs."""
+    used = any(share[r] > 0 for k in model.kinds_of[device] for r in model.kinds[k].routes)
     need = 0
     for k in model.kinds_of[device]:
         load = sum(
@@ -117,7 +118,7 @@ def _needed(model: SteadyModel, device: int, share: list[float]) -> int:
             for r in model.kinds[k].routes
         )
         need += _whole_units(load, float(model.capacity[device]))
-    return need
+    return max(need, int(used))
 
 
 def _whole_units(load: float, capacity: float) -> int:

@@ -1,0 +1,305 @@
+"""``routing: single``: one placement per job, by CP-SAT (model: `placement_model`)."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hetopt.constants import GAP_TOLERANCE
+from hetopt.errors import InputError
+from hetopt.evaluate import objective_value
+from hetopt.evaluate_steady import SteadyQuantities
+from hetopt.instance import Instance, is_maximised
+from hetopt.search import Budget, RegimeResult
+from hetopt.solution import HistoryEntry, SteadyPlan, Termination
+from hetopt.steady.placement_model import PlacementModel, Unit
+
+HOLD = 1e-9
+"""Relative room with which earlier levels of a list of objectives are held (design §3.2)."""
+
+STOP_CHECK_S = 0.05
+"""Seconds between two looks at whether the search shall stop."""
+
+
+def solve_placement(
+    instance: Instance, budget: Budget, *, start: SteadyPlan | None = None
+) -> RegimeResult:
+    """Place every task of every job on one unit; return the best plan and proven bounds.
+
+    Parameters
+    ----------
+    start
+        A known plan, given to the solver as a hint.
+
+    Raises
+    ------
+    InputError
+        Where throughput is not the first of several objectives, or is unbounded.
+    """
+    names = instance.objective
+    if "throughput" in names[1:]:
+        raise InputError(
+            "With single routing throughput must be the first objective of a list: the others are "
+            "counted at the rates that it settles."
+        )
+    return _Search(instance, budget, start).run()
+
+
+@dataclass(slots=True)
+class _Search:
+    instance: Instance
+    budget: Budget
+    start: SteadyPlan | None
+    began: float = field(default_factory=time.monotonic)
+    history: list[HistoryEntry] = field(default_factory=list)
+    theta: float | None = None
+    closed: bool = True
+
+    def run(self) -> RegimeResult:
+        """Solve level after level."""
+        names = self.instance.objective
+        plan = self.start
+        bounds: list[float] = []
+        held: list[tuple[str, float]] = []
+        self.theta = None if names[0] == "throughput" else 1.0
+        for name in names:
+            found, bound, infeasible = self._level(name, held, plan)
+            if infeasible and plan is None:
+                return self._infeasible()
+            bounds.append(bound)
+            plan = self._better(name, plan, found) if not held else (found or plan)
+            if plan is None:
+                break
+            value = objective_value(self.instance, plan, name)
+            self.history.append(HistoryEntry(time.monotonic() - self.began, value, bound))
+            held.append((name, value))
+            if name == "throughput":
+                total = float(self.instance.jobs.rate_per_s.sum())
+                self.theta = value / total * (1.0 - HOLD)
+        bounds += [np.nan] * (len(names) - len(bounds))
+        return RegimeResult(
+            plan=plan,
+            bounds=tuple(bounds),
+            reason="" if plan is not None else "No placement was found within the limit.",
+            stopped_by=self._stopped(),
+            method="cpsat",
+            history=tuple(self.history),
+        )
+
+    def _level(
+        self, name: str, held: list[tuple[str, float]], plan: SteadyPlan | None
+    ) -> tuple[SteadyPlan | None, float, bool]:
+        """Solve for one objective: (plan, bound, proven infeasible)."""
+        if self.budget.over():
+            self.closed = False
+            return None, np.nan, False
+        model = PlacementModel(self.instance, self.theta)
+        sign = -1.0 if is_maximised(name) else 1.0
+        for earlier, value in held:
+            if earlier != "throughput":
+                self._hold(model, earlier, value)
+        if model.time is not None:
+            model.model.minimize(model.time)
+        else:
+            counted = model.objective(name)
+            if not isinstance(counted.expression, int):
+                model.model.minimize(int(sign) * counted.expression)
+        if plan is not None:
+            _hint(model, plan)
+        solver, status = self._run(model)
+        if status == "INFEASIBLE":
+            if model.time is not None:
+                return self._starved(model)
+            return None, np.nan, True
+        found = None
+        if status in ("OPTIMAL", "FEASIBLE"):
+            found = _plan(self.instance, model, solver, self.theta)
+        raw = solver.best_objective_bound
+        if model.time is not None:
+            return found, self._throughput_bound(raw / model.second), False
+        if isinstance(counted.expression, int):
+            return found, counted.constant, False
+        return found, sign * raw * counted.part + counted.constant, False
+
+    def _throughput_bound(self, least_t: float) -> float:
+        if least_t <= 0:
+            return np.nan
+        return float(self.instance.jobs.rate_per_s.sum()) / least_t
+
+    def _starved(self, model: PlacementModel) -> tuple[SteadyPlan | None, float, bool]:
+        """Look for a placement at all where none serves even a small multiple of the demand."""
+        bare = PlacementModel(self.instance, 0.0)
+        solver, status = self._run(bare)
+        if status == "INFEASIBLE":
+            return None, np.nan, True
+        found = None
+        if status in ("OPTIMAL", "FEASIBLE"):
+            found = _plan(self.instance, bare, solver, None)
+        return found, self._throughput_bound(1e10 / model.second), False
+
+    def _hold(self, model: PlacementModel, name: str, value: float) -> None:
+        """Allow no placement worse than ``value`` in an earlier objective."""
+        counted = model.objective(name)
+        if isinstance(counted.expression, int):
+            return
+        parts = (value - counted.constant) / counted.part
+        room = HOLD * abs(value) / counted.part + 1.0
+        if is_maximised(name):
+            model.model.add(counted.expression >= math.floor(parts - room))
+        else:
+            model.model.add(counted.expression <= math.ceil(parts + room))
+
+    def _run(self, model: PlacementModel) -> tuple[Any, str]:
+        from ortools.sat.python import cp_model
+
+        solver = cp_model.CpSolver()
+        parameters = solver.parameters
+        parameters.num_workers = 1 if self.budget.deterministic else self.budget.workers
+        parameters.random_seed = self.budget.seed
+        parameters.catch_sigint_signal = False
+        parameters.relative_gap_limit = max(0.0, self.budget.gap - GAP_TOLERANCE)
+        if self.budget.deterministic:
+            parameters.max_deterministic_time = self.budget.limit_s
+        else:
+            parameters.max_time_in_seconds = max(self.budget.left_s(), 1e-3)
+        with _stoppable(solver, self.budget.stop):
+            status = solver.solve(model.model)
+        name = str(solver.status_name(status))
+        if name == "MODEL_INVALID":
+            raise RuntimeError(f"CP-SAT rejects the placement model: {model.model.validate()}")
+        self.closed = self.closed and name in ("OPTIMAL", "INFEASIBLE")
+        return solver, name
+
+    def _better(
+        self, name: str, plan: SteadyPlan | None, found: SteadyPlan | None
+    ) -> SteadyPlan | None:
+        """Return the better of the known plan and the one found."""
+        if plan is None or found is None:
+            return plan if found is None else found
+        ours = objective_value(self.instance, found, name)
+        theirs = objective_value(self.instance, plan, name)
+        worse = ours < theirs if is_maximised(name) else ours > theirs
+        return plan if worse else found
+
+    def _infeasible(self) -> RegimeResult:
+        return RegimeResult(
+            plan=None,
+            bounds=(np.nan,) * len(self.instance.objective),
+            infeasible=True,
+            reason="No placement of each job on single units serves the demanded rates within the "
+            "limits (capacity, links, memory, latency, caps, groups and pins).",
+            stopped_by="proved",
+            method="cpsat",
+            history=tuple(self.history),
+        )
+
+    def _stopped(self) -> Termination:
+        if self.budget.stop.is_set():
+            return "interrupted"
+        if self.closed:
+            return "gap_limit" if self.budget.gap > 0 else "proved"
+        return "time_limit"
+
+
+def _plan(
+    instance: Instance, model: PlacementModel, solver: Any, theta: float | None
+) -> SteadyPlan:
+    """Make the plan of a placement; with θ free, serve as much as it can."""
+    chosen: dict[int, tuple[int, Unit]] = {}
+    for (t, o, unit), x in model.x.items():
+        if solver.boolean_value(x):
+            chosen[t] = (o, unit)
+    devices = instance.devices
+    on = np.array(
+        [
+            sum(solver.boolean_value(model.on[d, u]) for u in range(n))
+            for d, n in enumerate(model.units)
+        ],
+        dtype=np.int64,
+    )
+    had = np.maximum(devices.count_min, on)
+    on = np.where(devices.off_when_unused, on, had)
+    ptr, tasks = instance.job_tasks
+    option = np.array([chosen[int(t)][0] for t in tasks], dtype=np.int64)
+    named = np.array([chosen[int(t)][1][1] for t in tasks], dtype=np.int64)
+    jobs = np.arange(len(instance.jobs), dtype=np.int64)
+    rate = instance.jobs.rate_per_s.astype(np.float64)
+    plan = SteadyPlan(jobs, rate, ptr.copy(), tasks.copy(), option, named, on, had)
+    scale = _most(instance, plan) if theta is None else theta
+    if scale == 1.0:
+        return plan
+    return SteadyPlan(jobs, rate * scale, ptr.copy(), tasks.copy(), option, named, on, had)
+
+
+def _most(instance: Instance, plan: SteadyPlan) -> float:
+    """Return the largest multiple θ of the demanded rates that a placement can serve.
+
+    Raises
+    ------
+    InputError
+        Where nothing limits it.
+    """
+    known = SteadyQuantities(instance, plan)
+    place = known.device * (int(plan.unit.max(initial=0)) + 1) + plan.unit
+    load = np.bincount(place, weights=known.row_rate_per_s * known.row_busy_s)
+    capacity = np.zeros(len(load))
+    capacity[place] = known.unit_capacity[known.device]
+    busy = load > 0
+    ratios = [float((capacity[busy] / load[busy]).min(initial=np.inf))]
+    used = [row["utilization"] or 0.0 for row in known.as_dict()["links"]]
+    ratios += [1.0 / share for share in used if share > 0]
+    limits = instance.limits
+    moving = known.power_w - known.idle_power_w
+    if moving > 0 and np.isfinite(limits.power_cap_w):
+        ratios.append((limits.power_cap_w - known.idle_power_w) / moving)
+    if np.isfinite(limits.budget_per_s):
+        rate = limits.pue * limits.energy_price_per_j
+        still = known.cost_units_per_s + known.idle_power_w * rate
+        if moving * rate > 0:
+            ratios.append((limits.budget_per_s - still) / (moving * rate))
+    most = min(ratios)
+    if math.isinf(most):
+        raise InputError(
+            "Throughput is unbounded: the work takes no time, no bandwidth and no power that a "
+            "limit counts."
+        )
+    return max(0.0, most)
+
+
+def _hint(model: PlacementModel, plan: SteadyPlan) -> None:
+    known = {
+        (int(t), int(o), (int(model.instance.options.device[o]), int(u)))
+        for t, o, u in zip(plan.task, plan.option, plan.unit, strict=True)
+    }
+    for key, x in model.x.items():
+        model.model.add_hint(x, key in known)
+    for (d, u), on in model.on.items():
+        model.model.add_hint(on, u < int(plan.units_on[d]))
+
+
+@contextlib.contextmanager
+def _stoppable(solver: Any, stop: threading.Event) -> Iterator[None]:
+    """End the search when ``stop`` is set."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            if stop.wait(STOP_CHECK_S):
+                # Again and again: a stop before the search began is not heeded.
+                solver.stop_search()
+                done.wait(STOP_CHECK_S)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
