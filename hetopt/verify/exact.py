@@ -173,8 +173,9 @@ def _long_ticks(
         for column in (start, hop_start, *limits)
     ]
     ratios, which = flights
+    every: list[Sequence[Fraction | None]] = [*exact, lasting, ratios]
     per_s = 1
-    for column in (*exact, lasting, ratios):
+    for column in every:
         for denominator in sorted({x.denominator for x in column if x is not None}):
             per_s = math.lcm(per_s, denominator)
             if per_s.bit_length() > _LONGEST_BITS:

@@ -152,7 +152,7 @@ def _placement(
             tasks.name[t],
         ),
     )
-    pinned = (tasks.pin_unit >= 0) & (tasks.pin_unit != unit)
+    pinned = (tasks.pin_unit >= 0) & (tasks.pin_unit != unit) & (tasks.pin_device == device)
     findings.rows(
         "pinned-unit",
         np.flatnonzero(own & there & pinned),

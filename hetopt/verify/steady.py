@@ -249,7 +249,8 @@ def _check_placed(
         ),
     )
     placed: Bools = own & ~wrong & ~(unnamed & must[device])
-    pin = instance.tasks.pin_unit[np.where(own, columns.task, 0)]
+    task = np.where(own, columns.task, 0)
+    pin = np.where(instance.tasks.pin_device[task] == device, instance.tasks.pin_unit[task], -1)
     findings.rows(
         "pinned-unit",
         np.flatnonzero(placed & (pin >= 0) & (columns.unit >= 0) & (columns.unit != pin)),
