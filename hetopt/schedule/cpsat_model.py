@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from ortools.sat.python import cp_model
@@ -43,6 +44,8 @@ class Build:
         Per device: ordered literals, the k-th says that more than k units run something.
     occupied
         Intervals (and literals) that hold one slot of a place.
+    paid
+        Transfers that cost energy: literal and joules.
     faithful
         False once some demand had to be rounded by more than the checker tolerates.
     """
@@ -59,8 +62,7 @@ class Build:
     counted: dict[int, list[Any]] = field(default_factory=dict)
     occupied: dict[Place, list[Any]] = field(default_factory=dict)
     makespan: Any = None
-    hop_starts: dict[tuple[int, int, int, int], dict[int, list[Any]]] = field(default_factory=dict)
-    sent: list[tuple[Literal, int, tuple[Any, ...]]] = field(default_factory=list)
+    paid: list[tuple[Literal, Fraction]] = field(default_factory=list)
     channels: dict[int, list[Any]] = field(default_factory=dict)
     on_times: dict[int, list[Any]] = field(default_factory=dict)
     possible: bool = True

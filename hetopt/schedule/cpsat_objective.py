@@ -170,8 +170,8 @@ def _energy_like(build: Build, name: str) -> Measure:
             if option not in joules:
                 joules[option] = problem.energy(task, option)
             found.add(joules[option] * per_joule, choice.literal)
-    for literal, tensor, hops in build.sent:
-        found.add(problem.hop_energy(tensor, hops) * per_joule, literal)
+    for literal, joules in build.paid:
+        found.add(joules * per_joule, literal)
     for device in range(len(devices)):
         idle = exact(float(devices.idle_power_w[device])) * per_joule
         price = exact(float(devices.price_per_s[device])) if name == "cost" else Fraction(0)

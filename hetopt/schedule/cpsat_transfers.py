@@ -1,11 +1,17 @@
 """Precedence and transfers of the CP-SAT model.
 
-A message without contention needs no variables of its own: its consumer starts so much later, by
-the devices of both ends. Where a channel, a slot, memory or an energy is at stake, there is one
-literal per (tensor, source device, destination unit), and where time is, one chain of hop
-intervals with it:
+A message that contends for nothing needs no variables of its own but one literal: away[i,j] says
+that producer i and consumer j run on different units, so that something is sent,
 
-    z[j,q] <= local[n,q] + Σ_d sent[n,d,q]      for each consumer j that may run on q
+    away[i,j] >= at[j,q] - Σ at[i, q and units in one zero-copy pool with q]      for each place q
+    s[j] >= e[i] + least delay × away[i,j]
+
+and rows by place of the producer where delays differ between pairs of devices. Where energies
+differ, or several consumers share a transfer, one literal per (tensor, destination unit, joules)
+is paid for. Where a channel, a slot or memory is at stake there is one literal per (tensor,
+source device, destination unit), and one chain of hop intervals with it:
+
+    at[j,q] <= local[n,q] + Σ_d sent[n,d,q]      for each consumer j that may run on q
     sent[n,d,q] <= on[i,d],  local[n,q] <= at[i,q] + Σ at[i, units in one zero-copy pool with q]
 
 A staged tensor has one WRITE chain per source device and one READ chain per destination unit.
@@ -14,10 +20,12 @@ A staged tensor has one WRITE chain per source device and one READ chain per des
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from hetopt.instance import Instance
 from hetopt.schedule.cpsat_model import Build, Literal, Place
 from hetopt.schedule.problem import Hop
 from hetopt.solution import DIRECT, READ, WRITE
@@ -51,14 +59,17 @@ class Sending:
 
 
 def add_edges(build: Build) -> list[Sending]:
-    """Add all edges; return what is sent of the tensors that have literals."""
+    """Add all edges; return what is sent of the tensors whose transfers contend for something."""
     for before, after, _ in build.problem.edges:
         build.model.add(build.start[after] >= build.end[before])
+    away: dict[tuple[int, int], Literal] = {}
     found = []
     for tensor in range(len(build.problem.producer)):
-        _delay_consumers(build, tensor)
-        if _matters(build, tensor) or build.problem.staged[tensor]:
+        _delay_consumers(build, tensor, away)
+        if build.problem.staged[tensor] or _contends(build, tensor):
             found.append(_send(build, tensor))
+        else:
+            _pay(build, tensor, away)
     return found
 
 
@@ -66,29 +77,65 @@ def _consumers(build: Build, tensor: int) -> list[int]:
     return sorted(set(build.problem.consumers[tensor]))
 
 
-def _delay_consumers(build: Build, tensor: int) -> None:
+def _near(build: Build, producer: int, target: Place) -> list[Place]:
+    """Places of the producer from which nothing is sent to a place."""
+    return [
+        place
+        for place in sorted(build.at[producer])
+        if place == target or build.problem.zero_copy(place[0], target[0])
+    ]
+
+
+def _away(
+    build: Build, producer: int, consumer: int, away: dict[tuple[int, int], Literal]
+) -> Literal:
+    """Literal that is true where something is sent between two tasks; made once per pair."""
+    if (producer, consumer) not in away:
+        literal = build.bool(f"away{producer},{consumer}")
+        for target, there in build.at[consumer].items():
+            near = [build.at[producer][p] for p in _near(build, producer, target)]
+            build.model.add(literal >= there - sum(near))
+        away[producer, consumer] = literal
+    return away[producer, consumer]
+
+
+def _delay_consumers(
+    build: Build, tensor: int, away: dict[tuple[int, int], Literal]
+) -> None:
     """Consumers start after an uncontended transfer; pairs without a path are forbidden."""
     problem, model = build.problem, build.model
     producer = problem.producer[tensor]
     for consumer in _consumers(build, tensor):
+        rows: list[tuple[Literal, list[tuple[int, Literal]]]] = []
+        delays: set[int] = set()
         for source, here in build.at[producer].items():
-            total: list[Any] = []
+            row = []
             for target, there in build.at[consumer].items():
-                if source == target:
+                if source in _near(build, producer, target):
                     continue
                 delay = problem.delay(tensor, source[0], target[0])
                 if delay is None:
                     model.add_bool_or(here.negated(), there.negated())
-                elif delay:
-                    total.append(delay * there)
-            if total:
+                else:
+                    delays.add(delay)
+                    row.append((delay, there))
+            rows.append((here, row))
+        least = min(delays, default=0)
+        if least:
+            model.add(
+                build.start[consumer]
+                >= build.end[producer] + least * _away(build, producer, consumer, away)
+            )
+        for here, row in rows:
+            if any(delay > least for delay, _ in row):
                 model.add(
-                    build.start[consumer] >= build.end[producer] + sum(total)
+                    build.start[consumer]
+                    >= build.end[producer] + sum(delay * there for delay, there in row)
                 ).only_enforce_if(here)
 
 
-def _matters(build: Build, tensor: int) -> bool:
-    """Whether some transfer of the tensor takes more than time without contention."""
+def _contends(build: Build, tensor: int) -> bool:
+    """Whether a transfer of the tensor may wait for a channel or a slot, or needs memory."""
     problem = build.problem
     instance = problem.instance
     sources = sorted(build.on[problem.producer[tensor]])
@@ -101,15 +148,54 @@ def _matters(build: Build, tensor: int) -> bool:
     ):
         return True
     slotted = not instance.devices.overlap[ends].all()
-    priced = any(name in ("energy", "cost", "carbon") for name in instance.objective)
-    for source in sources:
-        for target in targets:
-            for _, hops in problem.legs(tensor, source, target) or []:
-                if any(hop.duration and (slotted or hop.group >= 0) for hop in hops):
-                    return True
-                if priced and problem.hop_energy(tensor, hops):
-                    return True
-    return False
+    return any(
+        hop.duration and (slotted or hop.group >= 0)
+        for source in sources
+        for target in targets
+        for _, hops in problem.legs(tensor, source, target) or []
+        for hop in hops
+    )
+
+
+def _pay(build: Build, tensor: int, away: dict[tuple[int, int], Literal]) -> None:
+    """Pay for the energy of transfers that contend for nothing."""
+    problem, model = build.problem, build.model
+    if not _energy_counts(problem.instance):
+        return
+    producer, consumers = problem.producer[tensor], _consumers(build, tensor)
+    targets = sorted({place for c in consumers for place in build.at[c]})
+    paid: dict[Place, dict[Fraction, list[Place]]] = {}
+    for target in targets:
+        for source in build.at[producer]:
+            if source not in _near(build, producer, target):
+                legs = problem.legs(tensor, source[0], target[0])
+                if legs is not None:
+                    joules = sum((problem.hop_energy(tensor, h) for _, h in legs), Fraction(0))
+                    paid.setdefault(target, {}).setdefault(joules, []).append(source)
+    levels = {joules for classes in paid.values() for joules in classes}
+    if not any(levels):
+        return
+    if len(levels) == 1 and len(consumers) == 1:
+        literal = _away(build, producer, consumers[0], away)
+        build.paid.append((literal, next(iter(levels))))
+        return
+    for target, classes in paid.items():
+        literals = []
+        for joules, sources in classes.items():
+            literal = build.bool(f"t{tensor},{target}")
+            if len(classes) > 1:
+                model.add(literal <= sum(build.at[producer][p] for p in sources))
+            build.paid.append((literal, joules))
+            literals.append(literal)
+        near = [build.at[producer][p] for p in _near(build, producer, target)]
+        for consumer in consumers:
+            here = build.at[consumer].get(target)
+            if here is not None:
+                model.add(sum(near) + sum(literals) >= here)
+
+
+def _energy_counts(instance: Instance) -> bool:
+    return any(name in ("energy", "cost", "carbon") for name in instance.objective)
 
 
 def _send(build: Build, tensor: int) -> Sending:
@@ -121,11 +207,7 @@ def _send(build: Build, tensor: int) -> Sending:
     sent: dict[tuple[int, Place], Literal] = {}
     for target in targets:
         sources = []
-        near = [
-            place
-            for place in sorted(build.at[producer])
-            if place == target or problem.zero_copy(place[0], target[0])
-        ]
+        near = _near(build, producer, target)
         for device in sorted(build.on[producer]):
             alone = all(p in near for p in build.at[producer] if p[0] == device)
             if alone or problem.legs(tensor, device, target[0]) is None:
@@ -193,7 +275,8 @@ def _chain(
     """Make the hops of one leg: starts in order, channels and slots held."""
     problem, model = build.problem, build.model
     chain = Chain(literal, hops, [build.time(f"h{tensor},{leg},{k}") for k in range(len(hops))])
-    build.sent.append((literal, tensor, hops))
+    if _energy_counts(problem.instance):
+        build.paid.append((literal, problem.hop_energy(tensor, hops)))
     overlap = problem.instance.devices.overlap
     for k, hop in enumerate(hops):
         if k:
