@@ -7,10 +7,11 @@ import numpy as np
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.solution import READ, WRITE, Hops
 from hetopt.verify.exact import Numbers, Timeline, amounts, exceeds
+from hetopt.verify.hops import link_name
 from hetopt.verify.report import Findings, show
 from hetopt.verify.schedule import Placed
 from hetopt.verify.sweep import Levels, sweep
-from hetopt.verify.transfers import Moves, link_name
+from hetopt.verify.transfers import Moves
 
 
 def check_resources(
