@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.clean import Checker
+from hetopt.checker import Checker
 from hetopt.errors import InputError, Problem
 from hetopt.graph import find_cycle
 from hetopt.instance import (
@@ -36,19 +36,44 @@ def check_settings_regime(regime: str, setting: Mapping[str, Any], check: Checke
 
 
 def check_structure(instance: Instance, check: Checker) -> None:
-    """Refuse cycles, and groups that contradict each other."""
+    """Refuse cycles, jobs without tasks, and restrictions that mean nothing in the regime."""
     tasks, edges = instance.tasks, instance.edges
-    cycle = find_cycle(len(tasks), edges.src, edges.dst)
+    known = (edges.src >= 0) & (edges.dst >= 0) & (edges.src != edges.dst)
+    cycle = find_cycle(len(tasks), edges.src[known], edges.dst[known])
     if cycle:
         names = [str(tasks.name[t]) for t in cycle[:8]]
         text = " -> ".join([*names, "..." if len(cycle) > 8 else names[0]])
-        check.add("transfers", -1, "", text, "A graph without cycles.")
+        check.add("transfers", -1, "", text, "A graph without cycles.", certain=True)
+    if not check.unsure("tasks", "job") and not check.unsure("jobs", "name"):
+        used = np.bincount(tasks.job[tasks.job >= 0], minlength=len(instance.jobs))
+        for j in np.flatnonzero(used == 0):
+            text = str(instance.jobs.name[j])
+            check.add("jobs", int(j), "name", text, "At least one task of this job.")
     if instance.regime == "steady" and instance.routing == "split":
-        for kind, groups in (("together", instance.together), ("apart", instance.apart)):
-            for group in groups:
-                if len(np.unique(tasks.job[group])) > 1:
-                    text = ", ".join(str(tasks.name[t]) for t in group)
-                    check.setting(kind, text, "Tasks of one job: a stream's units are its own.")
+        _check_split(instance, check)
+
+
+def _check_split(instance: Instance, check: Checker) -> None:
+    """Refuse what needs tasks to stay on one unit where streams may be split over units."""
+    tasks, devices = instance.tasks, instance.devices
+    for kind, groups in (("together", instance.together), ("apart", instance.apart)):
+        for i, group in enumerate(groups):
+            if len(np.unique(tasks.job[group])) > 1:
+                text = ", ".join(str(tasks.name[t]) for t in group)
+                expected = "Tasks of one job: a stream's units are its own."
+                check.setting(f"{kind}[{i}]", text, expected)
+    pool_memory = np.append(instance.pools.memory_b, np.inf)[devices.pool]
+    limited = np.isfinite(devices.memory_b) | np.isfinite(pool_memory)
+    for t in np.flatnonzero((tasks.pin_unit >= 0) & ~limited[tasks.pin_device]):
+        device = str(devices.name[tasks.pin_device[t]])
+        check.add(
+            "tasks",
+            int(t),
+            "pin",
+            f"{device}#{tasks.pin_unit[t]}",
+            f"The device alone ({device}): streams are split over its units, which are named only "
+            "where memory is limited or routing is single.",
+        )
 
 
 def check_question(instance: Instance) -> None:
@@ -147,7 +172,8 @@ def _check_scopes(instance: Instance, missing: Any) -> None:
         )
         missing(
             "devices",
-            f"Power figures of one scope: {listed}. Set allow_mixed_scopes: true to compare anyway.",
+            f"Power figures of one scope: {listed}. Set allow_mixed_scopes: true to compare "
+            "anyway.",
         )
     if len(np.unique(devices.idle_known[used])) > 1:
         names = ", ".join(devices.name[used & ~devices.idle_known].tolist())

@@ -2,115 +2,27 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from hetopt import units
-from hetopt.errors import InputError, Problem
+from hetopt import text, units
+from hetopt.checker import Checker, listed, unknown_field
+from hetopt.errors import Problem
 from hetopt.instance import Bools, Floats, Ints, Strings
 from hetopt.tables import GROUP_SETTINGS, SETTINGS, TABLES, Column
+from hetopt.text import strings
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-PROBLEMS_PER_RULE = 20
-"""Rows reported for one broken rule; a wrong column of a million rows needs no million lines."""
+MANY = 1000
+"""Cells from which on a column is worth a look at whether all of it is plain numbers."""
 
 MONEY = ("money", "price", "energy_price")
 TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
-
-
-class Checker:
-    """Collects problems as table positions."""
-
-    def __init__(self) -> None:
-        self.problems: list[Problem] = []
-        self.currencies: dict[str, None] = {}
-        self._count: dict[tuple[str, str, str], int] = {}
-
-    def add(self, table: str, row: int, column: str, value: object, expected: str) -> None:
-        """Record one problem of a table; ``row`` -1 means the whole column or table."""
-        rule = (table, column, expected[:24])
-        self._count[rule] = self._count.get(rule, 0) + 1
-        if self._count[rule] > PROBLEMS_PER_RULE:
-            return
-        place = f"table {table}" + (f", row {row}" if row >= 0 else "")
-        place += f", column {column}" if column else ""
-        self.problems.append(Problem(place, _shown(value), expected, table, row, column))
-
-    def setting(self, name: str, value: object, expected: str) -> None:
-        """Record one problem of a setting."""
-        self.problems.append(
-            Problem(f"setting {name}", _shown(value), expected, "settings", -1, name)
-        )
-
-    def rows(
-        self, table: str, column: str, cells: Mapping[str, Any], wrong: Bools, expected: str
-    ) -> None:
-        """Record a problem for every row where ``wrong`` holds."""
-        for row in np.flatnonzero(wrong):
-            self.add(table, int(row), column, cells[column][row], expected)
-
-    def unique(self, table: str, column: str, values: Strings) -> None:
-        """Record every value that stands twice."""
-        import pandas as pd
-
-        for row in np.flatnonzero(pd.Series(values.astype(object)).duplicated().to_numpy()):
-            self.add(table, int(row), column, values[row], "A name that no other row has.")
-
-    def lookup(
-        self,
-        table: str,
-        column: str,
-        values: Strings,
-        names: Strings,
-        what: str,
-        rows: Ints | None = None,
-    ) -> Ints:
-        """Return the index of each value among ``names``; -1 where empty or unknown.
-
-        ``rows`` gives the input row of each value where they were reordered.
-        """
-        import pandas as pd
-
-        index = pd.Index(names.astype(object))
-        if not index.is_unique:
-            index = index[~index.duplicated()]
-        found = index.get_indexer(pd.Index(values.astype(object))).astype(np.int64)
-        known: list[str] | None = None
-        for row in np.flatnonzero((found < 0) & (values != "")):
-            known = [str(n) for n in names[:1000]] if known is None else known
-            place = int(row if rows is None else rows[row])
-            self.add(table, place, column, values[row], f"A {what}: {listed(values[row], known)}.")
-        return found
-
-    def stop_if_any(self) -> None:
-        """Raise what was collected.
-
-        Raises
-        ------
-        InputError
-            If there is any problem.
-        """
-        if not self.problems:
-            return
-        problems = list(self.problems)
-        for (table, column, _), n in self._count.items():
-            if n > PROBLEMS_PER_RULE:
-                text = f"{n - PROBLEMS_PER_RULE} more rows of this column have the same problem."
-                problems.append(
-                    Problem(f"table {table}, column {column}", "", text, table, -1, column)
-                )
-        raise InputError(problems)
-
-
-def strings(values: Any) -> Strings:
-    """Return a column of text in NumPy's variable-width string type."""
-    return np.asarray(values, dtype=np.dtypes.StringDType())
 
 
 def clean_table(
@@ -134,6 +46,10 @@ def clean_table(
     """
     spec = TABLES[name]
     n = rows if frame is None else len(frame)
+    if frame is not None and not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()].astype(str).tolist()
+        check.add(name, -1, twice[0], ", ".join(twice), "Each column once.")
+        frame = frame.loc[:, ~frame.columns.duplicated()]
     present: dict[str, str] = {}
     if frame is not None:
         known = {alias: c.name for c in spec for alias in (c.name, *c.aliases)}
@@ -151,7 +67,7 @@ def clean_table(
     for column in spec:
         source = present.get(column.name)
         cells = None if frame is None or source is None else frame[source]
-        table[column.name] = _clean_column(name, column, cells, n, check, table, frame, present)
+        table[column.name] = _clean_column(name, column, cells, n, check, frame, present)
     if frame is not None and "count" in present:
         _counts(table, frame[present["count"]], check)
     return table
@@ -172,7 +88,6 @@ def _clean_column(
     cells: pd.Series[Any] | None,
     n: int,
     check: Checker,
-    done: dict[str, Any],
     frame: pd.DataFrame | None,
     present: Mapping[str, str],
 ) -> Any:
@@ -206,38 +121,62 @@ def _defaults(column: Column, n: int) -> Any:
 
 
 def _numbers(table: str, column: Column, cells: pd.Series[Any], check: Checker) -> Any:
-    missing = cells.isna().to_numpy()
-    if np.issubdtype(cells.dtype, np.number) if isinstance(cells.dtype, np.dtype) else False:
-        values = cells.to_numpy(dtype=np.float64, copy=True)
-        bad = np.zeros(len(values), dtype=bool)
-        if not column.unlimited:
-            bad = np.isinf(values)
-            for row in np.flatnonzero(bad):
-                check.add(table, int(row), column.name, values[row], "A finite number.")
+    if isinstance(cells.dtype, np.dtype) and cells.dtype.kind in "iuf":
+        given = cells.to_numpy()
+        values = given.astype(np.float64)
+        bad = np.isinf(values) if not column.unlimited else np.isneginf(values)
+        for row in np.flatnonzero(bad):
+            check.add(table, int(row), column.name, values[row], "A finite number.")
     else:
-        raw = cells.to_numpy(dtype=object)
-        if column.dimension in MONEY:
-            for value in raw:
-                currency = units.currency(value)
-                if currency:
-                    check.currencies[currency] = None
-        values, errors = _parsed(raw, column)
-        bad = np.zeros(len(values), dtype=bool)
-        for row, expected in errors:
-            bad[row] = True
-            check.add(table, row, column.name, raw[row], expected)
+        given = cells.to_numpy(dtype=object)
+        values, bad = _from_objects(table, column, cells, given, check)
     blank = np.isnan(values) & ~bad
     if column.default is None:
         for row in np.flatnonzero(blank):
             check.add(table, int(row), column.name, "", f"A value is required. {column.meaning}")
     else:
-        values = np.where(blank | missing, np.float64(column.default), values)
+        values[blank] = column.default
     low = values <= column.minimum if column.positive else values < column.minimum
-    with np.errstate(invalid="ignore"):
-        wrong = (low | (values > column.maximum)) & ~bad
+    wrong = (low | (values > column.maximum)) & ~bad
     for row in np.flatnonzero(wrong):
-        check.add(table, int(row), column.name, cells.iloc[row], _range(column))
-    return np.where(bad | wrong, 0.0, values)
+        check.add(table, int(row), column.name, given[row], _range(column))
+    values[bad | wrong] = 0.0 if column.default is None else column.default
+    return values
+
+
+def _from_objects(
+    table: str, column: Column, cells: pd.Series[Any], given: Any, check: Checker
+) -> tuple[Floats, Bools]:
+    """Parse cells of any type, and record the wrong ones; NaN where missing or wrong."""
+    if column.dimension in MONEY:
+        for value in given:
+            currency = units.currency(value)
+            if currency:
+                check.currencies[currency] = None
+    bad = np.zeros(len(given), dtype=bool)
+    plain = _plain_texts(given)
+    if plain is not None:
+        return plain, bad
+    missing = cells.isna().to_numpy()
+    if missing.any():
+        given = given.copy()
+        given[missing] = None
+    values, errors = _parsed(given, column)
+    for row, expected in errors:
+        bad[row] = True
+        check.add(table, row, column.name, given[row], expected)
+    return values, bad
+
+
+def _plain_texts(given: Any) -> Floats | None:
+    """Return texts that are all plain finite numbers as numbers (a CSV's columns), else None."""
+    if len(given) < MANY or not all(type(value) is str for value in given):
+        return None
+    try:
+        values = given.astype(str).astype(np.float64)
+    except ValueError:
+        return None
+    return values if np.isfinite(values).all() else None
 
 
 def _parsed(raw: Any, column: Column) -> tuple[Floats, list[tuple[int, str]]]:
@@ -252,12 +191,11 @@ def _parsed(raw: Any, column: Column) -> tuple[Floats, list[tuple[int, str]]]:
     for row, value in enumerate(raw):
         if value is None or value != value or value == "":
             continue
-        try:
-            if isinstance(value, (bool, np.bool_)):
-                raise TypeError
-            values[row] = float(value)
-        except (TypeError, ValueError):
+        number = None if isinstance(value, (bool, np.bool_)) else _number(value)
+        if number is None:
             wrong.append((row, "A number."))
+        else:
+            values[row] = number
     return values, wrong
 
 
@@ -268,38 +206,45 @@ def expected_quantity(error: units.UnitError) -> str:
 
 
 def _whole_numbers(table: str, column: Column, cells: pd.Series[Any], check: Checker) -> Ints:
-    raw = cells.to_numpy(dtype=object)
-    values = np.zeros(len(raw), dtype=np.int64)
-    plain = isinstance(cells.dtype, np.dtype) and np.issubdtype(cells.dtype, np.integer)
-    if plain:
-        values = cells.to_numpy(dtype=np.int64)
+    default = int(column.default or 0)
+    if isinstance(cells.dtype, np.dtype) and cells.dtype.kind in "iu":
+        given = cells.to_numpy()
+        values: Ints = given.astype(np.int64)
     else:
+        given = cells.to_numpy(dtype=object)
+        values = np.full(len(given), default, dtype=np.int64)
         missing = cells.isna().to_numpy()
-        for row, value in enumerate(raw):
+        for row, value in enumerate(given):
             if missing[row] or value == "":
-                if column.default is None:
-                    check.add(table, row, column.name, "", f"A value is required. {column.meaning}")
-                else:
-                    values[row] = column.default
                 continue
             number = _whole(value)
             if number is None:
                 check.add(table, row, column.name, value, "A whole number.")
-                number = max(1, int(column.minimum))
-            values[row] = number
-    for row in np.flatnonzero((values < column.minimum) | (values > column.maximum)):
-        check.add(table, int(row), column.name, raw[row], _range(column))
+            else:
+                values[row] = number
+    wrong = (values < column.minimum) | (values > column.maximum)
+    for place in np.flatnonzero(wrong):
+        check.add(table, int(place), column.name, given[place], _range(column))
+    values[wrong] = default
     return values
+
+
+def _number(value: object) -> float | None:
+    """Return a finite number, None where the value is none."""
+    try:
+        number = float(value)  # type: ignore[arg-type]  # anything else raises TypeError
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if np.isfinite(number) else None
 
 
 def _whole(value: object) -> int | None:
     if isinstance(value, (bool, np.bool_)):
         return None
-    try:
-        number = float(value)  # type: ignore[arg-type]  # anything else raises TypeError
-    except (TypeError, ValueError):
+    number = _number(value)
+    if number is None or not number.is_integer() or abs(number) >= 2**53:
         return None
-    return int(number) if number == np.floor(number) and abs(number) < 2**53 else None
+    return int(number)
 
 
 def _flags(table: str, column: Column, cells: pd.Series[Any], check: Checker) -> Bools:
@@ -320,34 +265,54 @@ def _flags(table: str, column: Column, cells: pd.Series[Any], check: Checker) ->
 def _flag(value: object) -> bool | None:
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
-    text = str(value).strip().lower()
-    text = text[:-2] if text in ("1.0", "0.0") else text
-    return True if text in TRUE else False if text in FALSE else None
+    word = str(value).strip().lower().removesuffix(".0")
+    return True if word in TRUE else False if word in FALSE else None
 
 
 def _texts(table: str, column: Column, cells: pd.Series[Any], check: Checker) -> Strings:
-    missing = cells.isna().to_numpy()
-    raw = cells.to_numpy(dtype=object)
-    if missing.any():
-        raw = raw.copy()
-        raw[missing] = column.default or ""
-    if not isinstance(cells.dtype, np.dtype) or cells.dtype == object:
-        for row in [i for i, v in enumerate(raw) if not isinstance(v, str)]:
-            if isinstance(raw[row], (bool, dict, list, tuple)):
-                check.add(table, row, column.name, raw[row], "A text.")
-            raw[row] = _number_as_text(raw[row])
-    else:
-        raw = np.array([_number_as_text(v) for v in raw], dtype=object)
-    values = strings(raw)
+    arrow = _arrow_texts(table, column, cells, check)
+    if pc.any(pc.match_substring(arrow, "\0")).as_py():
+        for row in np.flatnonzero(pc.match_substring(arrow, "\0").to_numpy(zero_copy_only=False)):
+            check.add(table, int(row), column.name, "", "A text without the character NUL.")
+    values = text.from_arrow(arrow)
+    check.remember(values, arrow)
     if column.default is None:
         for row in np.flatnonzero(values == ""):
             check.add(table, int(row), column.name, "", f"A value is required. {column.meaning}")
     if column.choices:
-        known = strings(column.choices)
-        for row in np.flatnonzero(~np.isin(values.astype(object), known.astype(object))):
+        known = text.positions(arrow, text.to_arrow(strings([*column.choices, column.default])))
+        for row in np.flatnonzero(known < 0):
             expected = f"One of {listed(values[row], list(column.choices))}."
             check.add(table, int(row), column.name, values[row], expected)
+            values[row] = column.default
     return values
+
+
+def _arrow_texts(
+    table: str, column: Column, cells: pd.Series[Any], check: Checker
+) -> pa.LargeStringArray:
+    """Return cells of any type as texts in Arrow's form; missing ones are the default."""
+    default = str(column.default or "")
+    if isinstance(cells.dtype, pd.StringDtype):
+        arrow = pa.array(cells, type=pa.large_string(), from_pandas=True)
+        if isinstance(arrow, pa.ChunkedArray):
+            arrow = arrow.combine_chunks()
+        return arrow.fill_null(default) if arrow.null_count else arrow
+    given = cells.to_numpy(dtype=object, copy=True)
+    given[cells.isna().to_numpy()] = default
+    if pd.api.types.infer_dtype(given, skipna=False) != "string":
+        for row in [i for i, v in enumerate(given) if not isinstance(v, str)]:
+            if isinstance(given[row], (bool, np.bool_, dict, list, tuple, np.ndarray)):
+                check.add(table, row, column.name, given[row], "A text.")
+            given[row] = _number_as_text(given[row])
+    try:
+        return pa.array(given, type=pa.large_string())
+    except UnicodeEncodeError:
+        for row, value in enumerate(given):
+            if any("\ud800" <= c <= "\udfff" for c in value):
+                check.add(table, row, column.name, ascii(value), "A text of Unicode characters.")
+                given[row] = default
+        return pa.array(given, type=pa.large_string())
 
 
 def _number_as_text(value: object) -> str:
@@ -358,11 +323,10 @@ def _number_as_text(value: object) -> str:
 
 def _name_lists(cells: pd.Series[Any]) -> dict[int, list[str]]:
     result: dict[int, list[str]] = {}
-    given = [i for i, v in enumerate(cells) if isinstance(v, (list, tuple, np.ndarray)) or v == v]
-    for row in given:
+    for row in np.flatnonzero(~cells.isna().to_numpy()):
         names = _names(cells.iloc[row])
         if names:
-            result[row] = names
+            result[int(row)] = names
     return result
 
 
@@ -371,19 +335,17 @@ def _names(value: object) -> list[str]:
         return []
     if isinstance(value, (list, tuple, np.ndarray)):
         return [str(v) for v in value]
-    text = str(value).strip()
-    if text.startswith("["):  # JSON, in a cell, for names that hold commas
+    cell = str(value).strip()
+    if cell.startswith("["):  # JSON, in a cell, for names that hold commas
         try:
-            return [str(name) for name in json.loads(text)]
+            return [str(name) for name in json.loads(cell)]
         except ValueError:
             pass
-    return [part.strip() for part in text.split(",") if part.strip()]
+    return [part.strip() for part in cell.split(",") if part.strip()]
 
 
 def clean_settings(settings: Mapping[str, Any], check: Checker) -> dict[str, Any]:
     """Return every setting with its default, unknown and wrong ones recorded."""
-    import pandas as pd
-
     known = {alias: c.name for c in SETTINGS for alias in (c.name, *c.aliases)}
     given: dict[str, Any] = {}
     for name, value in settings.items():
@@ -404,7 +366,7 @@ def clean_settings(settings: Mapping[str, Any], check: Checker) -> dict[str, Any
             continue
         before = len(check.problems)
         cells = pd.Series([given[column.name]], dtype=object)
-        clean = _clean_column("settings", column, cells, 1, check, {}, None, {})[0]
+        clean = _clean_column("settings", column, cells, 1, check, None, {})[0]
         check.problems[before:] = [
             Problem(f"setting {column.name}", p.value, p.expected, "settings", -1, column.name)
             for p in check.problems[before:]
@@ -429,34 +391,3 @@ def _range(column: Column) -> str:
     if column.maximum < np.inf:
         return f"A value of {low} and at most {column.maximum:g}."
     return f"A value of {low}."
-
-
-def listed(value: object, known: Sequence[str]) -> str:
-    """Name the close matches of a value, or the known values themselves while they are few."""
-    text = str(value)
-    close = difflib.get_close_matches(text, known, n=3, cutoff=0.6)
-    if len(known) <= 12 or not close:
-        shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
-        return shown if not close else f"{shown} (did you mean {close[0]}?)"
-    return f"did you mean {' or '.join(close)}?"
-
-
-def unknown_field(name: object, canonical: Sequence[str], known: Iterable[str]) -> str:
-    """Say in a sentence what the writer of an unknown field may have meant, or what there is.
-
-    Parameters
-    ----------
-    name
-        What was written.
-    canonical, known
-        The fields' names, and all names that are understood (aliases too).
-    """
-    close = difflib.get_close_matches(str(name), [*known], n=3, cutoff=0.6)
-    if close:
-        return f"Did you mean {' or '.join(close)}?"
-    return f"Known are {', '.join(canonical)}."
-
-
-def _shown(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 80 else text[:77] + "..."

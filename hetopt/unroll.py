@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.clean import Checker, strings
+from hetopt.checker import Checker
 from hetopt.instance import Ints
+from hetopt.text import strings
 
 MOST_TASKS = 10_000_000
 """More tasks than this after unrolling is a mistake in a period, not a workload."""
@@ -81,7 +82,7 @@ def unroll(
 
 
 def _repetitions(jobs: Table, horizon_s: float, task_job: Ints, check: Checker) -> Ints | None:
-    """Number of repetitions of each job; None where they are too many."""
+    """Return how often each job is repeated, None where that is too often."""
     period = [Fraction(repr(float(p))) if p == p else None for p in jobs["period_s"]]
     given = [p for p in period if p is not None]
     if np.isfinite(horizon_s):

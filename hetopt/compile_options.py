@@ -1,0 +1,134 @@
+"""Tables to columns: profiles, their options, and the weights that these need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hetopt import text
+from hetopt.checker import Checker
+from hetopt.instance import Bools, Devices, Floats, Ints, Options, Profiles
+
+Table = dict[str, Any]
+
+
+def make_options(
+    table: Table, devices: Devices, check: Checker
+) -> tuple[Profiles, Options, tuple[tuple[str, str], ...]]:
+    """Return profiles, options grouped by them, and the names of the weights keys."""
+    code, names = text.codes(check.arrow(table["profile"]))
+    ptr = np.concatenate([[0], np.cumsum(np.bincount(code, minlength=len(names)))])
+    device = check.lookup("options", "device", table["device"], devices.name, "device")
+    energy = _energy(table, device, devices, check)
+    key, keys = _weights_keys(table, check)
+    _check_labels(table, code, device, check)
+    columns = {
+        "device": device,
+        "label": table["label"],
+        "time_s": table["time_s"],
+        "energy_j": energy,
+        "memory_b": table["memory_b"],
+        "weights_b": table["weights_b"],
+        "weights_key": key,
+        "accuracy": table["accuracy"],
+        "batch": table["batch"],
+        "latency_s": table["latency_s"],
+        "estimated": table["estimated"],
+        "preview": table["preview"],
+        "source": table["source"],
+    }
+    if (code[1:] < code[:-1]).any():
+        order = np.argsort(code, kind="stable")
+        columns = {name: column[order] for name, column in columns.items()}
+    return Profiles(names, ptr.astype(np.int64)), Options(**columns), keys
+
+
+def _check_labels(table: Table, code: Ints, device: Ints, check: Checker) -> None:
+    label, labels = text.codes(check.arrow(table["label"]))
+    place = (code * (device.max(initial=0) + 2) + device + 1) * max(len(labels), 1) + label
+    _, first = np.unique(place, return_index=True)
+    again = np.ones(len(place), dtype=bool)
+    again[first] = False
+    for row in np.flatnonzero(again & (device >= 0)):
+        check.add(
+            "options",
+            int(row),
+            "label",
+            table["label"][row],
+            f"A label is expected that no other option of profile {table['profile'][row]} on "
+            f"device {table['device'][row]} has.",
+        )
+
+
+def _energy(table: Table, device: Ints, devices: Devices, check: Checker) -> Floats:
+    """Return energies above idle, from what each option states."""
+    energy, power, time = table["energy_j"], table["power_w"], table["time_s"]
+    has_energy, has_power = ~np.isnan(energy), ~np.isnan(power)
+    # Where the source states no idle power, the energy is the whole energy.
+    counted = np.append(np.where(devices.idle_known, devices.idle_power_w, 0.0), 0.0)
+    idle = counted[device]
+
+    def complain(rows: Bools, column: str, value: Any, expected: str) -> None:
+        for row in np.flatnonzero(rows):
+            check.add("options", int(row), column, value[row], expected)
+
+    complain(has_energy & has_power, "power_w", power, "Either energy_j or power_w, not both.")
+    if has_energy.any() or has_power.any():
+        complain(
+            ~has_energy & ~has_power,
+            "energy_j",
+            np.full(len(time), ""),
+            "energy_j (above idle) or power_w (whole draw), as other options state one.",
+        )
+    for row in np.flatnonzero(has_power & (power < idle)):
+        check.add(
+            "options",
+            int(row),
+            "power_w",
+            power[row],
+            f"power_w is the whole draw of the unit, so at least the idle power of device "
+            f"{table['device'][row]}, {idle[row]:g} W; energy above idle goes into energy_j.",
+        )
+    stated = np.nan_to_num(energy)
+    if has_power.any():
+        stated = np.where(has_power, (np.nan_to_num(power) - idle) * time, stated)
+    complain((time == 0) & (stated > 0), "energy_j", stated, "0 for a task of time 0.")
+    result: Floats = stated
+    return result
+
+
+def _weights_keys(table: Table, check: Checker) -> tuple[Ints, tuple[tuple[str, str], ...]]:
+    """Key weights by (model, variant); a key has one size."""
+    size = table["weights_b"]
+    key = np.full(len(size), -1, dtype=np.int64)
+    has = np.flatnonzero(size > 0)
+    if not len(has):
+        return key, ()
+    model, variant = table["model"][has], table["variant"][has]
+    unnamed = model == ""
+    plain = unnamed & (variant == "")
+    model = np.where(unnamed, table["profile"][has], model)
+    variant = np.where(plain, table["label"][has], variant)
+    model_code, models = text.codes(text.to_arrow(model))
+    variant_code, variants = text.codes(text.to_arrow(variant))
+    both = model_code * len(variants) + variant_code
+    _, first, number = np.unique(both, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(first, kind="stable"), kind="stable")
+    key[has] = rank[number]
+    first = np.sort(first)
+    keys = tuple(
+        zip(models[model_code[first]].tolist(), variants[variant_code[first]].tolist(), strict=True)
+    )
+    other = size[has][first][key[has]]
+    for i in np.flatnonzero(size[has] != other):
+        name = keys[key[has[i]]]
+        check.add(
+            "options",
+            int(has[i]),
+            "weights_b",
+            size[has[i]],
+            f"Weights of model {name[0]}, variant {name[1] or '(none)'}, have one size; "
+            f"another option says {other[i]:g} B.",
+        )
+    return key, keys

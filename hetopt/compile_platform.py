@@ -1,0 +1,113 @@
+"""Tables to columns: memory pools, devices and links."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hetopt.checker import Checker
+from hetopt.instance import NO_MAXIMUM, Devices, Ints, Links, Pools, Strings
+
+Table = dict[str, Any]
+
+
+def make_pools(table: Table, check: Checker) -> Pools:
+    """Return the memory pools."""
+    check.unique("pools", "name", table["name"])
+    return Pools(table["name"], table["memory_b"], table["zero_copy"])
+
+
+def make_devices(table: Table, pools: Strings, check: Checker) -> Devices:
+    """Return the devices; a purchase price is spread over the lifetime."""
+    name = table["name"]
+    check.unique("devices", "name", name)
+    hashed = np.strings.find(name, "#") >= 0
+    check.rows("devices", "name", table, hashed, "A name without '#'.", certain=True)
+    low, high = table["count_min"], table["count_max"]
+    check.rows(
+        "devices",
+        "count_max",
+        table,
+        (high != NO_MAXIMUM) & (high < np.maximum(low, 1)),
+        "At least the minimum, and at least 1.",
+    )
+    pool = check.lookup("devices", "memory_pool", table["memory_pool"], pools, "pool")
+    price = table["price_per_s"]
+    lifetime = table["lifetime_s"]
+    return Devices(
+        name=name,
+        kind=table["kind"],
+        count_min=low,
+        count_max=high,
+        slots=table["slots"],
+        memory_b=table["memory_b"],
+        pool=pool,
+        idle_power_w=table["idle_power_w"],
+        idle_known=table["idle_known"],
+        max_utilization=table["max_utilization"],
+        reserved=table["reserved"],
+        off_when_unused=table["off_when_unused"],
+        exclusive=table["exclusive"],
+        overlap=table["overlap"],
+        price_per_s=np.where(np.isnan(lifetime), price, price / lifetime),
+        scope=table["scope"],
+        preview=table["preview"],
+        source=table["source"],
+    )
+
+
+def make_links(table: Table, devices: Strings, check: Checker) -> Links:
+    """Return links one-way, with their channel groups."""
+    src = check.lookup("links", "from", table["from"], devices, "device")
+    dst = check.lookup("links", "to", table["to"], devices, "device")
+    repeat = np.where(table["both_ways"] & (src != dst), 2, 1)
+    row = np.repeat(np.arange(len(src)), repeat)
+    back = np.zeros(len(row), dtype=bool)
+    back[1:] = row[1:] == row[:-1]
+    group, capacity = _channel_groups(table, row, check)
+    return Links(
+        src=np.where(back, dst[row], src[row]),
+        dst=np.where(back, src[row], dst[row]),
+        bandwidth_b_per_s=table["bandwidth_b_per_s"][row],
+        latency_s=table["latency_s"][row],
+        energy_j_per_b=table["energy_j_per_b"][row],
+        channel_group=group,
+        group_channels=capacity,
+        bus=table["bus"][row],
+        per_unit=table["per_unit"][row],
+    )
+
+
+def _channel_groups(table: Table, row: Ints, check: Checker) -> tuple[Ints, Ints]:
+    """Give every bus, and every other link with channels, a group of its own."""
+    bus, channels = table["bus"][row], table["channels"][row]
+    group = np.full(len(row), -1, dtype=np.int64)
+    if not (bus != "").any():
+        own = channels > 0
+        group[own] = np.arange(own.sum())
+        return group, channels[own]
+    capacity: list[int] = []
+    by_bus: dict[str, tuple[int, int]] = {}
+    for i, (name, number) in enumerate(zip(bus.tolist(), channels.tolist(), strict=True)):
+        if name in by_bus:
+            group[i], stated = by_bus[name]
+            if stated != number:
+                _bus_conflict(int(row[i]), table, check)
+            continue
+        if number > 0:
+            group[i] = len(capacity)
+            capacity.append(number)
+        if name:
+            by_bus[name] = (int(group[i]), number)
+    return group, np.array(capacity, dtype=np.int64)
+
+
+def _bus_conflict(row: int, table: Table, check: Checker) -> None:
+    check.add(
+        "links",
+        row,
+        "channels",
+        table["channels"][row],
+        f"Links of bus {table['bus'][row]} share its channels, so all must state the same number.",
+    )
