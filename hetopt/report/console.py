@@ -176,7 +176,7 @@ def _job_table(solution: Solution) -> Table:
         table.add_row(
             row["job"],
             units.format(row["demanded_per_s"], "rate"),
-            units.format(row["rate_per_s"], "rate"),
+            units.format(row["served_per_s"], "rate"),
             "–" if latency is None else units.format(latency, "time"),
         )
     return table
