@@ -100,7 +100,7 @@ def measure(build: Build, name: str, peak: tuple[Any, Fraction] | None) -> Measu
 
 
 def bound_makespan(build: Build) -> None:
-    """The makespan follows every end, and every end plus the tail behind it."""
+    """Let the makespan follow every end, and every end plus the tail behind it."""
     tails = build.problem.tails
     for task in range(build.problem.n_tasks):
         build.model.add(build.makespan >= build.end[task] + tails[task])
@@ -217,9 +217,7 @@ def _on_time(build: Build, device: int, k: int, literal: Any) -> Any:
     Made once per unit. It is at least the least makespan where the unit is counted, and all of a
     device's on-times hold the work that runs there.
     """
-    if k == 0:
-        build.on_times.setdefault(device, [])
-    times = build.on_times[device]
+    times = build.on_times.setdefault(device, [])
     while len(times) <= k:
         at = len(times)
         each = build.counted[device][at]
