@@ -1,0 +1,64 @@
+"""Solve many random tiny instances and compare with exhaustive oracles.
+
+``python -m bench.oracle --regime schedule --count 2000 --seed 0 --workers 2`` prints every
+disagreement with its seed and the share of agreement; the exit code is 1 when there is any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import traceback
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+
+from tests.oracles.campaign import REGIMES, Outcome, judge
+
+
+def main() -> int:
+    """Run the campaign that the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--regime", choices=[*REGIMES, "both"], default="both")
+    parser.add_argument("--count", type=int, default=2000, help="instances per regime")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first instance")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--time-limit", type=float, default=30.0, help="seconds for each solve")
+    arguments = parser.parse_args()
+    regimes = REGIMES if arguments.regime == "both" else (arguments.regime,)
+    wrong = 0
+    for regime in regimes:
+        wrong += campaign(
+            regime, arguments.seed, arguments.count, arguments.workers, arguments.time_limit
+        )
+    return 1 if wrong else 0
+
+
+def campaign(regime: str, seed: int, count: int, workers: int, time_limit: float) -> int:
+    """Judge ``count`` instances; return how many disagree."""
+    began = time.monotonic()
+    kinds: Counter[str] = Counter()
+    tasks = [(regime, s, time_limit) for s in range(seed, seed + count)]
+    with ProcessPoolExecutor(workers) as pool:
+        for outcome in pool.map(_judged, tasks, chunksize=4):
+            kinds[outcome.kind] += 1
+            if outcome.wrong:
+                print(f"{regime} seed {outcome.seed}:", *outcome.wrong, sep="\n    ", flush=True)
+    compared = kinds["agreed"] + kinds["agreed infeasible"] + kinds["disagreed"]
+    print(
+        f"{regime}: {compared} compared, {kinds['disagreed']} disagree, "
+        f"{kinds['agreed infeasible']} infeasible, {kinds['too hard']} too hard for the oracle, "
+        f"{time.monotonic() - began:.0f} s"
+    )
+    return kinds["disagreed"]
+
+
+def _judged(task: tuple[str, int, float]) -> Outcome:
+    regime, seed, time_limit = task
+    try:
+        return judge(regime, seed, time_limit)
+    except Exception:  # noqa: BLE001  # a campaign goes on, and names the seed that crashed
+        return Outcome(seed, "disagreed", [traceback.format_exc()])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

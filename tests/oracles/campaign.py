@@ -1,0 +1,46 @@
+"""One random instance by seed, solved and compared with its oracle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hetopt.instance import Instance
+from hetopt.solve import solve
+from tests.oracles.agreement import disagreements
+from tests.oracles.schedule_oracle import TooHardError, schedule_optimum
+from tests.random_schedules import random_schedule
+
+REGIMES = ("schedule", "steady")
+
+
+@dataclass
+class Outcome:
+    """``kind`` is ``agreed``, ``agreed infeasible``, ``disagreed`` or ``too hard``."""
+
+    seed: int
+    kind: str
+    wrong: list[str]
+
+
+def judge(regime: str, seed: int, time_limit: float) -> Outcome:
+    """Solve the instance of a seed and say whether the oracle agrees."""
+    try:
+        instance, optimum = known(regime, seed)
+    except TooHardError:
+        return Outcome(seed, "too hard", [])
+    solution = solve(instance, time_limit=time_limit, workers=1, seed=seed)
+    wrong = disagreements(instance, solution, optimum)
+    agreed = "agreed" if optimum is not None else "agreed infeasible"
+    return Outcome(seed, "disagreed" if wrong else agreed, wrong)
+
+
+def known(regime: str, seed: int) -> tuple[Instance, tuple[float, ...] | None]:
+    """Return a random instance and its optimum, None where it has no plan."""
+    if regime == "schedule":
+        instance, tick = random_schedule(seed)
+        return instance, schedule_optimum(instance, tick)
+    from tests.oracles.steady_oracle import steady_optimum
+    from tests.random_streams import random_stream
+
+    stream = random_stream(seed)
+    return stream, steady_optimum(stream)

@@ -1,0 +1,475 @@
+"""Optimum of a tiny schedule instance by enumeration of options, units and integer starts.
+
+Written from the instance's columns and the definitions of design §3.2 alone. All durations,
+releases, deadlines and due dates must be multiples of one tick. Then starts may be taken as
+multiples too: rounding every start of a plan down keeps order, and what is active in the tick from
+t on is what was active just before t + 1, so every limit still holds and no end is later.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+from hetopt.instance import Instance
+from tests.oracles.paths import Paths, exact
+from tests.oracles.timing import TOLERANCE, less, search
+
+NODES = 3_000_000
+MOST_PLACEMENTS = 60_000
+NO_LIMIT = 10**9
+
+
+class TooHardError(Exception):
+    """The instance needs more enumeration than is sensible."""
+
+
+@dataclass
+class Item:
+    """A task or a hop: its duration in ticks and what it waits for."""
+
+    length: int
+    after: list[int] = field(default_factory=list)
+    job: int = -1
+    low: int = 0
+    high: int = NO_LIMIT
+
+
+@dataclass
+class Placement:
+    """One choice of option and unit for every task, ready for the search over starts."""
+
+    items: list[Item]
+    occupations: list[tuple[int, list[int], int, float]]
+    capacity: list[float]
+    power: int
+    const: list[float]
+    per_makespan: list[float]
+    per_tardiness: list[float]
+    per_peak: list[float]
+    horizon: int
+    lower: list[float]
+
+
+def schedule_optimum(
+    instance: Instance, tick: Fraction = Fraction(1)
+) -> tuple[float, ...] | None:
+    """Return the lexicographic optimum of the instance's objectives, None where infeasible."""
+    oracle = _Oracle(instance, tick)
+    placements = list(itertools.islice(oracle.placements(), MOST_PLACEMENTS + 1))
+    if len(placements) > MOST_PLACEMENTS:
+        raise TooHardError
+    placements.sort(key=lambda p: p.lower)
+    best = np.full(len(instance.objective), 1e300)
+    nodes = 0
+    for placement in placements:
+        if less(np.array(placement.lower), best):
+            nodes += oracle.improve(placement, best, NODES - nodes)
+    if best[0] >= 1e299:
+        return None
+    sign = [-1.0 if name == "accuracy" else 1.0 for name in instance.objective]
+    return tuple(s * float(v) for s, v in zip(sign, best, strict=True))
+
+
+class _Oracle:
+    def __init__(self, instance: Instance, tick: Fraction) -> None:
+        self.instance = instance
+        self.tick = tick
+        self.paths = Paths(instance)
+        self.n = len(instance.tasks)
+        self.edges = [
+            (int(a), int(b), int(t))
+            for a, b, t in zip(
+                instance.edges.src, instance.edges.dst, instance.edges.tensor, strict=True
+            )
+        ]
+        self.order = _topological(self.n, self.edges)
+        limits, jobs = instance.limits, instance.jobs
+        self.release = [self.ticks(v) for v in jobs.release_s]
+        self.deadline = [self.ticks_down(v) for v in jobs.deadline_s]
+        self.due = np.array([-1 if math.isinf(v) else self.ticks(v) for v in jobs.due_s])
+        self.horizon = self.ticks_down(limits.horizon_s)
+        self.window = math.isfinite(limits.horizon_s)
+
+    def ticks(self, seconds: float) -> int:
+        value = exact(seconds) / self.tick
+        assert value.denominator == 1, "times of an oracle's instance are multiples of its tick"
+        return int(value)
+
+    def ticks_down(self, seconds: float) -> int:
+        return NO_LIMIT if math.isinf(seconds) else math.floor(exact(seconds) / self.tick)
+
+    def placements(self) -> Iterator[Placement]:
+        """All choices of option and unit that no limit without a clock forbids."""
+        inst = self.instance
+        choices = []
+        for t in range(self.n):
+            own = []
+            for o in self._options(t):
+                d = int(inst.options.device[o])
+                for u in range(int(inst.devices.count_max[d])):
+                    if inst.tasks.pin_unit[t] in (-1, u):
+                        own.append((o, d, u))
+            choices.append(own)
+        symmetric = [True] * len(inst.devices)
+        for d, u in zip(inst.tasks.pin_device, inst.tasks.pin_unit, strict=True):
+            if u >= 0:
+                symmetric[d] = False
+        for combination in itertools.product(*choices):
+            if self._canonical(combination, symmetric) and self._groups_hold(combination):
+                placement = self._place(combination)
+                if placement is not None:
+                    yield placement
+
+    def _options(self, t: int) -> list[int]:
+        inst = self.instance
+        r = int(inst.tasks.profile[t])
+        banned = {
+            int(d)
+            for x, d in zip(inst.tasks.forbid_task, inst.tasks.forbid_device, strict=True)
+            if x == t
+        }
+        pin = int(inst.tasks.pin_device[t])
+        return [
+            o
+            for o in range(int(inst.profiles.ptr[r]), int(inst.profiles.ptr[r + 1]))
+            if int(inst.options.device[o]) not in banned
+            and pin in (-1, int(inst.options.device[o]))
+        ]
+
+    def _canonical(self, combination, symmetric) -> bool:
+        fresh: dict[int, int] = {}
+        for _, d, u in combination:
+            if symmetric[d] and u > fresh.get(d, 0):
+                return False
+            fresh[d] = max(fresh.get(d, 0), u + 1)
+        return True
+
+    def _groups_hold(self, combination) -> bool:
+        units = [(d, u) for _, d, u in combination]
+        for group in self.instance.together:
+            if len({units[t] for t in group}) > 1:
+                return False
+        return all(len({units[t] for t in g}) == len(g) for g in self.instance.apart)
+
+    def _place(self, combination) -> Placement | None:
+        inst = self.instance
+        options, devices = inst.options, inst.devices
+        option = [c[0] for c in combination]
+        unit = [(c[1], c[2]) for c in combination]
+        work = [exact(w) for w in inst.tasks.work]
+        accuracy = self._accuracy(option)
+        if accuracy is None:
+            return None
+        items: list[Item] = []
+        for t in range(self.n):
+            j = int(inst.tasks.job[t])
+            time = work[t] * exact(options.time_s[option[t]]) / self.tick
+            assert time.denominator == 1, "times of an oracle's instance are multiples of its tick"
+            items.append(Item(int(time), [], j, self.release[j], self.deadline[j]))
+
+        capacity: list[float] = []
+        occupations: list[tuple[int, list[int], int, float]] = []
+        resource: dict[tuple, int] = {}
+
+        def needs(key: tuple, limit: float) -> int:
+            if key not in resource:
+                resource[key] = len(capacity)
+                capacity.append(limit)
+            return resource[key]
+
+        def slot(u: tuple[int, int]) -> int:
+            return needs(("slot", u), float(devices.slots[u[0]]))
+
+        held: list[tuple[int, list[int], tuple[int, int], float]] = []
+        for t in range(self.n):
+            occupations.append((t, [t], slot(unit[t]), 1.0))
+            held.append((t, [t], unit[t], float(options.memory_b[option[t]])))
+        hop_energy = self._messages(unit, items, occupations, held, needs, slot)
+        if hop_energy is None:
+            return None
+        for a, b, tensor in self.edges:
+            if tensor < 0:
+                items[b].after.append(a)
+        if not self._memory(option, unit, held, occupations, needs):
+            return None
+
+        used = [len({u for u in unit if u[0] == d}) for d in range(len(devices))]
+        had = [max(int(devices.count_min[d]), used[d]) for d in range(len(devices))]
+        on = [used[d] if devices.off_when_unused[d] else had[d] for d in range(len(devices))]
+        idle = float(sum(exact(devices.idle_power_w[d]) * on[d] for d in range(len(devices))))
+        rent = float(sum(exact(devices.price_per_s[d]) * had[d] for d in range(len(devices))))
+        power = needs(("power",), inst.limits.power_cap_w - idle)
+        if idle > inst.limits.power_cap_w + TOLERANCE * max(1.0, inst.limits.power_cap_w):
+            return None
+        strongest = 0.0
+        for t in range(self.n):
+            if items[t].length:
+                watts = float(exact(options.energy_j[option[t]]) / exact(options.time_s[option[t]]))
+                strongest = max(strongest, watts)
+                occupations.append((t, [t], power, watts))
+        active = sum((work[t] * exact(options.energy_j[option[t]]) for t in range(self.n)), hop_energy)
+        return self._finish(
+            items, occupations, capacity, power, float(active), idle, rent, accuracy, strongest
+        )
+
+    def _accuracy(self, option) -> float | None:
+        """Weighted mean accuracy, None where a job's is below its minimum."""
+        inst = self.instance
+        total, weights = 0.0, 0.0
+        for j in range(len(inst.jobs)):
+            tasks = [t for t in range(self.n) if inst.tasks.job[t] == j]
+            stated = [float(inst.options.accuracy[option[t]]) for t in tasks]
+            stated = [a for a in stated if not math.isnan(a)]
+            if not stated:
+                continue
+            if min(stated) < inst.jobs.min_accuracy[j] - TOLERANCE:
+                return None
+            total += inst.jobs.weight[j] * min(stated)
+            weights += inst.jobs.weight[j]
+        return total / weights if weights else 0.0
+
+    def _messages(self, unit, items, occupations, held, needs, slot) -> Fraction | None:
+        """Add hops, what waits for them and what they hold; return their energy."""
+        inst, paths = self.instance, self.paths
+        energy = Fraction(0)
+        n_tensors = len(inst.tensors)
+        readers: list[list[int]] = [[] for _ in range(n_tensors)]
+        for _, b, tensor in self.edges:
+            if tensor >= 0:
+                readers[tensor].append(b)
+
+        def leg(src: int, dst: int, size: Fraction, after: int, ends) -> list[int] | None:
+            """Append the hops of one transfer; ``ends``: units that may lose a slot at each end."""
+            nonlocal energy
+            path = paths.find(src, dst, size)
+            if path is None:
+                return None
+            made = []
+            for link in path:
+                time = paths.time(link, size) / self.tick
+                assert time.denominator == 1, "hop times are multiples of the tick"
+                items.append(Item(int(time), [after], -1, 0, NO_LIMIT))
+                after = len(items) - 1
+                made.append(after)
+                energy += paths.energy(link, size)
+                group = int(inst.links.channel_group[link])
+                if group >= 0:
+                    channels = needs(("channel", group), float(inst.links.group_channels[group]))
+                    occupations.append((after, [after], channels, 1.0))
+            for place, at in zip(ends, (made[:1], made[-1:]), strict=True):
+                if place is not None and at and not inst.devices.overlap[place[0]]:
+                    occupations.append((at[0], [at[0]], slot(place), 1.0))
+            return made
+
+        for tensor in range(n_tensors):
+            p = int(inst.tensors.producer[tensor])
+            home, size = unit[p], exact(inst.tensors.bytes_b[tensor])
+            until = [p]
+            near = [
+                c
+                for c in readers[tensor]
+                if unit[c] == home or paths.zero_copy(home[0], unit[c][0])
+            ]
+            far = [c for c in readers[tensor] if c not in near]
+            for c in near:
+                items[c].after.append(p)
+                until.append(c)
+            targets = sorted({unit[c] for c in far})
+            staged = bool(inst.tensors.staged[tensor]) and far
+            source, at_host = p, False
+            if staged:
+                # What lies in one zero-copy pool with host memory is in reach of the host as it is.
+                at_host = self._near_host(home[0])
+                if not at_host:
+                    write = leg(home[0], inst.host, size, p, (home, None))
+                    if write is None:
+                        return None
+                    until.append(write[0])
+                    source = write[-1]
+            for target in targets:
+                own = [c for c in far if unit[c] == target]
+                if staged and self._near_host(target[0]):
+                    for c in own:
+                        items[c].after.append(source)
+                    continue
+                if staged:
+                    hops = leg(inst.host, target[0], size, source, (None, target))
+                else:
+                    hops = leg(home[0], target[0], size, p, (home, target))
+                if hops is None:
+                    return None
+                if not staged or at_host:
+                    until.append(hops[0])
+                for c in own:
+                    items[c].after.append(hops[-1])
+                held.append((hops[0], own, target, float(size)))
+            held.append((p, until, home, float(size)))
+        return energy
+
+    def _near_host(self, device: int) -> bool:
+        host = self.instance.host
+        return device == host or self.paths.zero_copy(device, host)
+
+    def _memory(self, option, unit, held, occupations, needs) -> bool:
+        """Turn what is held into occupations of units and pools; False where weights alone burst."""
+        inst = self.instance
+        devices = inst.devices
+        limits: dict[tuple, float] = {}
+        weights: dict[tuple, dict[int, float]] = {}
+        for t in range(self.n):
+            key = int(inst.options.weights_key[option[t]])
+            if key >= 0:
+                size = float(inst.options.weights_b[option[t]])
+                weights.setdefault(unit[t], {})[key] = size
+        for d in range(len(devices)):
+            for u in range(int(devices.count_max[d])):
+                limits["unit", (d, u)] = float(devices.memory_b[d])
+        for p in range(len(inst.pools)):
+            limits["pool", p] = float(inst.pools.memory_b[p])
+
+        def places(u: tuple[int, int]) -> list[tuple]:
+            pool = int(devices.pool[u[0]])
+            return [("unit", u), *([("pool", pool)] if pool >= 0 else [])]
+
+        base = dict.fromkeys(limits, 0.0)
+        for u, sizes in weights.items():
+            for place in places(u):
+                base[place] += sum(sizes.values())
+        for place, limit in limits.items():
+            if base[place] > limit + TOLERANCE * max(1.0, limit):
+                return False
+        for first, until, u, amount in held:
+            for place in places(u):
+                if amount and math.isfinite(limits[place]):
+                    r = needs(place, limits[place] - base[place])
+                    occupations.append((first, until, r, amount))
+        return True
+
+    def _finish(
+        self, items, occupations, capacity, power, active, idle, rent, accuracy, strongest
+    ) -> Placement | None:
+        """Number items in topological order, set windows and the objective's coefficients."""
+        inst = self.instance
+        limits = inst.limits
+        links = [(b, i) for i, item in enumerate(items) for b in item.after]
+        order = _topological(len(items), [(a, b, -1) for a, b in links])
+        place = {item: k for k, item in enumerate(order)}
+        ordered = [items[i] for i in order]
+        for item in ordered:
+            item.after = [place[b] for b in item.after]
+        occupations = [
+            (place[first], [place[i] for i in until], r, amount)
+            for first, until, r, amount in occupations
+        ]
+        serial = max(self.release) + sum(i.length for i in ordered)
+        last = min(self.horizon, serial)
+        for item in ordered:
+            item.high = min(item.high, last)
+            for b in item.after:
+                item.low = max(item.low, ordered[b].low + ordered[b].length)
+        for item in reversed(ordered):
+            item.high -= item.length
+            for b in item.after:
+                ordered[b].high = min(ordered[b].high, item.high)
+        if any(item.high < item.low for item in ordered):
+            return None
+        tick = float(self.tick)
+        window = float(limits.horizon_s) if self.window else 0.0
+        per_tick = 0.0 if self.window else tick
+        price = limits.pue * limits.energy_price_per_j
+        carbon = limits.pue * limits.carbon_kg_per_j
+        terms = {
+            "energy": (active + idle * window, idle * per_tick, 0.0, 0.0),
+            "makespan": (0.0, tick, 0.0, 0.0),
+            "cost": (
+                rent * window + price * (active + idle * window),
+                (rent + price * idle) * per_tick,
+                0.0,
+                0.0,
+            ),
+            "carbon": (carbon * (active + idle * window), carbon * idle * per_tick, 0.0, 0.0),
+            "tardiness": (0.0, 0.0, tick, 0.0),
+            "peak_power": (idle, 0.0, 0.0, 1.0),
+            "accuracy": (-accuracy, 0.0, 0.0, 0.0),
+        }
+        const, per_makespan, per_tardiness, per_peak = (
+            list(column) for column in zip(*(terms[n] for n in inst.objective), strict=True)
+        )
+        makespan = max(i.low + i.length for i in ordered)
+        lower = [
+            c + m * makespan + p * strongest
+            for c, m, p in zip(const, per_makespan, per_peak, strict=True)
+        ]
+        return Placement(
+            ordered,
+            occupations,
+            capacity,
+            power,
+            const,
+            per_makespan,
+            per_tardiness,
+            per_peak,
+            last,
+            lower,
+        )
+
+    def improve(self, placement: Placement, best: np.ndarray, nodes: int) -> int:
+        """Search the starts of one placement; ``best`` is improved in place."""
+        items = placement.items
+        n = len(items)
+        before = np.zeros((n, n), dtype=bool)
+        tail = np.zeros(n, dtype=np.int64)
+        for i in range(n - 1, -1, -1):
+            for b in items[i].after:
+                before[i, b] = True
+                tail[b] = max(tail[b], items[i].length + tail[i])
+        members = np.zeros((len(placement.occupations), n), dtype=bool)
+        for o, (_, until, _, _) in enumerate(placement.occupations):
+            members[o, until] = True
+        # What starts at an item that is numbered after some of its members cannot be: a hold
+        # starts with the item that all its members wait for.
+        visited, _ = search(
+            np.array([i.length for i in items]),
+            np.array([i.low for i in items]),
+            np.array([i.high for i in items]),
+            tail,
+            before,
+            np.array([i.job for i in items]),
+            self.due,
+            self.instance.jobs.weight,
+            np.array([o[0] for o in placement.occupations]),
+            members,
+            np.array([o[2] for o in placement.occupations]),
+            np.array([o[3] for o in placement.occupations]),
+            np.array(placement.capacity),
+            placement.power,
+            np.array(placement.const),
+            np.array(placement.per_makespan),
+            np.array(placement.per_tardiness),
+            np.array(placement.per_peak),
+            best,
+            nodes,
+        )
+        if visited < 0:
+            raise TooHardError
+        return int(visited)
+
+
+def _topological(n: int, edges: list[tuple[int, int, int]]) -> list[int]:
+    waiting = [0] * n
+    for _, b, _ in edges:
+        waiting[b] += 1
+    order = [i for i in range(n) if not waiting[i]]
+    for a in order:
+        for x, b, _ in edges:
+            if x == a:
+                waiting[b] -= 1
+                if not waiting[b]:
+                    order.append(b)
+    return order
