@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hetopt.instance import Instance
+from hetopt.schedule.bounds import load_plan
 from hetopt.schedule.grid import plan_grid, span_s
 from hetopt.schedule.problem import NEVER, Mode, Problem, option_power
 from hetopt.schedule.timetable import Timetable, Trial
@@ -28,6 +29,8 @@ STRETCHES = (0.0, 0.5, 0.75, 0.9, 1.0, 1.15, 1.4, 2.0)
 """How much of its mean-time tail a task must leave before the deadline; 0 trusts, 2 hurries."""
 PRICES = (0.0, 1.0, 0.5, 1.5)
 """Multiples of the relaxation's prices on device time that are tried."""
+_OFF = 1e-3
+"""Units on, in the relaxation, below which a device counts as off."""
 
 
 def heft(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
@@ -82,22 +85,26 @@ def greedy_tables(instance: Instance, limit: float | None = None) -> list[Timeta
     """Return the complete timetables of all greedy passes, in the order in which they were made."""
     problem = plan_problem(instance)
     ranks = upward_ranks(problem)
-    prices = _device_prices(instance)
+    relaxed = load_plan(instance)
+    few = _only_on(problem, relaxed.units)
     done: list[Timetable] = []
-    for order in _orders(problem, ranks):
-        for level in PRICES:
-            if level and not prices.any():
-                continue
-            for stretch in STRETCHES:
-                if _late(limit):
-                    return done
-                target = _targets(problem, ranks, stretch)
-                choice = _cheapest(problem, prices * level, target)
-                table = build(problem, order, choice)
-                if table is not None:
-                    done.append(table)
-                    if not stretch or not _has_deadline(problem):
-                        break
+    passes = [
+        (order, modes, level)
+        for modes in ([few, problem.modes] if few is not None else [problem.modes])
+        for order in _orders(problem, ranks)
+        for level in (PRICES if relaxed.prices.any() else PRICES[:1])
+    ]
+    for order, modes, level in passes:
+        for stretch in STRETCHES:
+            if _late(limit):
+                return done
+            target = _targets(problem, ranks, stretch)
+            choice = _cheapest(problem, relaxed.prices * level, target)
+            table = build(problem, order, choice, modes)
+            if table is not None:
+                done.append(table)
+                if not stretch or not _has_deadline(problem):
+                    break
     return done
 
 
@@ -241,7 +248,7 @@ def _mode_costs(instance: Instance, prices: np.ndarray) -> np.ndarray:
 
 
 def _opening_costs(problem: Problem) -> np.ndarray:
-    """What one more unit on costs over the window, roughly: idle power × the horizon or deadline."""
+    """Cost of one more unit on over the window, roughly: idle power × horizon or deadline."""
     instance = problem.instance
     devices = instance.devices
     if instance.objective[0] not in ("energy", "cost", "carbon"):
@@ -278,15 +285,17 @@ def _orders(problem: Problem, ranks: list[float]) -> list[list[float]]:
     return orders
 
 
+def _only_on(problem: Problem, units: np.ndarray) -> list[list[Mode]] | None:
+    """Modes on devices that the load bound has on; None where that leaves out none, or a task."""
+    on = [bool(u > _OFF) for u in units.tolist()]
+    modes = [[m for m in modes if on[m.device]] for modes in problem.modes]
+    if all(modes) and any(len(a) < len(b) for a, b in zip(modes, problem.modes, strict=True)):
+        return modes
+    return None
+
+
 def _has_deadline(problem: Problem) -> bool:
     return any(d < NEVER for d in problem.deadline)
-
-
-def _device_prices(instance: Instance) -> np.ndarray:
-    """Prices on device time of the load relaxation in J/s, 0 for other objectives than energy."""
-    from hetopt.schedule.bounds import device_prices
-
-    return device_prices(instance)
 
 
 def _mean_messages(problem: Problem) -> list[float]:

@@ -126,7 +126,7 @@ def _working(build: Build, limited: list[bool]) -> list[Holding]:
 
 
 def _outputs(build: Build, limited: list[bool], sendings: list[Sending]) -> list[Holding]:
-    """Outputs on the producer's unit; tensors that no sending knows are never in limited memory."""
+    """List outputs held; tensors that no sending knows are never in limited memory."""
     problem, model = build.problem, build.model
     found = []
     for sending in sendings:
@@ -163,7 +163,7 @@ def _outputs(build: Build, limited: list[bool], sendings: list[Sending]) -> list
 
 
 def _copies(build: Build, limited: list[bool], sendings: list[Sending]) -> list[Holding]:
-    """Copies on each destination unit, from the first hop to the end of the last consumer."""
+    """List copies held, from the first hop to the end of the last consumer on the unit."""
     problem, model = build.problem, build.model
     found = []
     for sending in sendings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from ortools.sat.python import cp_model
@@ -221,21 +222,21 @@ def count_units(build: Build) -> None:
                     model.add_implication(literal, used[max(place[1], 0)])
         ordered = merged[device] or device not in pinned
         if ordered:
-            for before, after in zip(used, used[1:], strict=False):
+            for before, after in pairwise(used):
                 model.add_implication(after, before)
             build.counted[device] = used
             if not merged[device]:
                 _first_task_order(build, device)
         else:
             counted = [build.bool(f"c{device},{k}") for k in range(n)]
-            for before, after in zip(counted, counted[1:], strict=False):
+            for before, after in pairwise(counted):
                 model.add_implication(after, before)
             model.add(sum(counted) == sum(used))
             build.counted[device] = counted
 
 
 def _first_task_order(build: Build, device: int) -> None:
-    """A task may run on unit u > 0 only if a task of smaller index runs on unit u - 1."""
+    """Allow a task on unit u > 0 only if a task of smaller index runs on unit u - 1."""
     for unit in range(1, build.problem.units[device]):
         before: list[Literal] = []
         for task in range(build.problem.n_tasks):
@@ -252,7 +253,7 @@ def group_tasks(build: Build) -> None:
     instance, model = build.problem.instance, build.model
     for group in instance.together:
         tasks: list[int] = group.tolist()
-        for a, b in zip(tasks, tasks[1:], strict=False):
+        for a, b in pairwise(tasks):
             for place in sorted({*build.at[a], *build.at[b]}):
                 left, right = build.at[a].get(place), build.at[b].get(place)
                 if left is None or right is None:

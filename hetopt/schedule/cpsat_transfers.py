@@ -99,9 +99,7 @@ def _away(
     return away[producer, consumer]
 
 
-def _delay_consumers(
-    build: Build, tensor: int, away: dict[tuple[int, int], Literal]
-) -> None:
+def _delay_consumers(build: Build, tensor: int, away: dict[tuple[int, int], Literal]) -> None:
     """Consumers start after an uncontended transfer; pairs without a path are forbidden."""
     problem, model = build.problem, build.model
     producer = problem.producer[tensor]

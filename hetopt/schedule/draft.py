@@ -95,8 +95,8 @@ def draft_of(problem: Problem, plan: SchedulePlan) -> Draft | None:
     """Read a plan on a grid.
 
     On an exact grid starts are rounded down, which keeps the order; on a fine one to the nearest
-    tick. Options that the problem leaves out (dominated ones, or too slow ones) are replaced by the one
-    on the same device that makes them superfluous; None where there is none.
+    tick. Options that the problem leaves out are replaced by the one on the same device that
+    makes them superfluous; None where there is none.
     """
     grid = problem.grid
     nearest: Callable[[Fraction], int] = math.floor if grid.direction == "exact" else round
@@ -309,7 +309,7 @@ def _shared_resource(problem: Problem) -> list[tuple[int, int, int]]:
 
 
 def canonical_units(draft: Draft) -> Draft:
-    """Number the units of each device by their first task, as the model's symmetry rows ask."""
+    """Return the draft with units numbered by their first task, as the model's rows ask."""
     pinned = {
         mode.device
         for task, pin in enumerate(draft.problem.instance.tasks.pin_unit.tolist())

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -244,7 +245,7 @@ def _limit(grid: Grid, time_s: float) -> int:
 
 def _lists(ptr: np.ndarray, rows: np.ndarray) -> list[list[int]]:
     flat, at = rows.tolist(), ptr.tolist()
-    return [flat[a:b] for a, b in zip(at[:-1], at[1:], strict=True)]
+    return [flat[a:b] for a, b in pairwise(at)]
 
 
 def _modes(instance: Instance, grid: Grid) -> list[list[Mode]]:
@@ -256,7 +257,7 @@ def _modes(instance: Instance, grid: Grid) -> list[list[Mode]]:
     dominated: dict[tuple[int, ...], set[int]] = {}
     modes: list[list[Mode]] = []
     chosen, bounds = option.tolist(), ptr.tolist()
-    for a, b in zip(bounds[:-1], bounds[1:], strict=True):
+    for a, b in pairwise(bounds):
         rows = [i for i in range(a, b) if keep[i]]
         key = tuple(chosen[i] for i in rows)
         if key not in dominated:

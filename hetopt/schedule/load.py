@@ -1,0 +1,282 @@
+"""The load bound: what the work costs where every device has only so much time (design §5).
+
+Tasks with the same profile, permissions and accuracy are one class (time is linear in work, so
+classes aggregate exactly); x[c, o] is the work of class c that option o does, C the makespan, n[d]
+the units of device d that run something, r[d](n) what n such units cost per second (idle power of
+those on, price of those had):
+
+    minimise    Σ cost[o] x[c, o] + C Σ_d r[d](n[d])
+    subject to  Σ_o x[c, o] = work[c]                               for each class
+                Σ time[o] x[c, o] <= slots[d] n[d] C                for each device
+                C_lo <= C <= C_hi,   a[d] <= n[d] <= b[d]
+
+Prices λ >= 0 on the device rows give the bound
+
+    L(λ) = Σ_c work[c] min_o (cost[o] + λ[d] time[o])
+           + min over C of C Σ_d min over n of (r[d](n) - λ[d] slots[d] n),
+
+which is L(λ) of design §5 with a relaxed number of units on. It is computed from whatever prices
+an LP gave, so an inaccurate LP costs strength and never truth. Branching on n, best node first,
+closes most of the rest: a unit that is on pays idle for all of C, however little it runs.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from hetopt.instance import Floats, Instance, Ints
+
+ENERGY_LIKE = ("energy", "cost", "carbon")
+LP_SIZE = 400_000
+"""Options of all classes up to which an LP is solved at all."""
+NODE_WORK = 150_000
+"""Nodes × options of all classes that branching may take: about a second."""
+_WHOLE = 1e-6
+"""Distance from an integer below which a number of units counts as whole."""
+_SHRINK = 1 - 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Classes of tasks: total ``work`` (length K) and their options as CSR (``ptr``, ``option``).
+
+    ``capacity`` is slots × units per device. Where not ``possible`` some task has no option.
+    """
+
+    work: Floats
+    ptr: Ints
+    option: Ints
+    capacity: Floats
+    possible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBound:
+    """A bound, the prices on device time that prove it at the best node, and its units on.
+
+    ``prices`` and ``units`` have length D; the units may be fractional.
+    """
+
+    value: float
+    prices: Floats
+    units: Floats
+
+
+def load_bound(
+    instance: Instance, load: Load, objective: str, lowest: float, highest: float
+) -> LoadBound:
+    """Return the load bound of energy, cost or carbon.
+
+    Parameters
+    ----------
+    lowest, highest
+        Proven least and greatest makespan in seconds (greatest inf: no limit).
+    """
+    relaxed = _Relaxation(instance, load, objective, lowest, highest)
+    count = instance.devices.count_max
+    least, most = np.zeros(len(count), dtype=np.int64), count.astype(np.int64)
+    root = relaxed.solve(least, most)
+    if root is None:
+        nothing = np.zeros(len(count))
+        return LoadBound(relaxed.value(nothing, least, most), nothing, count.astype(np.float64))
+    queue = [(root.value, 0, root, least, most)]
+    nodes = 1
+    allowed = max(1, NODE_WORK // max(1, len(load.option)))
+    while True:
+        value, _, node, least, most = heapq.heappop(queue)
+        device = relaxed.split(node, least, most)
+        if device is None or nodes >= allowed:
+            return LoadBound(value, node.prices, node.units)
+        middle = math.floor(node.units[device])
+        for a, b in ((least[device], middle), (middle + 1, most[device])):
+            low, high = least.copy(), most.copy()
+            low[device], high[device] = a, b
+            child = relaxed.solve(low, high)
+            nodes += 1
+            if child is None:
+                # Not refuted by the LP's word alone: the parent's bound holds here too.
+                heapq.heappush(queue, (value, nodes, node, low, high))
+            elif child.value < math.inf:
+                found = max(value, child.value)
+                heapq.heappush(queue, (found, nodes, child, low, high))
+        if not queue:
+            return LoadBound(math.inf, node.prices, node.units)
+
+
+def load_makespan(instance: Instance, load: Load) -> float:
+    """Least C such that the work fits into slots × units × C, by the duals of that LP."""
+    from scipy.optimize import linprog
+
+    if not len(load.work) or not load.possible or len(load.option) > LP_SIZE:
+        return 0.0
+    share, use, time, _ = _matrices(instance, load)
+    from scipy.sparse import csr_matrix, hstack
+
+    rows, columns = share.shape
+    answer = linprog(
+        np.concatenate([np.zeros(columns), [1.0]]),
+        A_ub=hstack([use, csr_matrix(-load.capacity[:, None])]).tocsr(),
+        b_ub=np.zeros(len(load.capacity)),
+        A_eq=hstack([share, csr_matrix((rows, 1))]).tocsr(),
+        b_eq=np.ones(rows),
+        method="highs",
+    )
+    if answer.status != 0:
+        return 0.0
+    prices = np.maximum(0.0, -answer.ineqlin.marginals)
+    total = float((prices * load.capacity).sum())
+    if total <= 0:
+        return 0.0
+    device = instance.options.device[load.option]
+    least = np.minimum.reduceat(prices[device] * time, load.ptr[:-1])
+    return float(least.sum()) / total
+
+
+def _matrices(instance: Instance, load: Load) -> tuple[object, object, Floats, float]:
+    """Shares per class, scaled time per device, time of each column, and the scale of times."""
+    from scipy.sparse import csr_matrix
+
+    rows, columns = len(load.work), len(load.option)
+    owner = np.repeat(np.arange(rows), np.diff(load.ptr))
+    time = instance.options.time_s[load.option] * load.work[owner]
+    device = instance.options.device[load.option]
+    scale = max(float(time.max(initial=0.0)), 1e-300)
+    each = np.arange(columns)
+    share = csr_matrix((np.ones(columns), (owner, each)), shape=(rows, columns))
+    use = csr_matrix((time / scale, (device, each)), shape=(len(instance.devices), columns))
+    return share, use, time, scale
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    value: float
+    prices: Floats
+    units: Floats
+
+
+class _Relaxation:
+    """The LP for given ranges of units, and L(λ) from its prices."""
+
+    def __init__(
+        self, instance: Instance, load: Load, objective: str, lowest: float, highest: float
+    ) -> None:
+        devices, limits = instance.devices, instance.limits
+        self.instance, self.load = instance, load
+        per_joule = {
+            "energy": 1.0,
+            "cost": limits.pue * limits.energy_price_per_j,
+            "carbon": limits.pue * limits.carbon_kg_per_j,
+        }[objective]
+        self.cost = instance.options.energy_j * per_joule
+        self.idle = devices.idle_power_w * per_joule
+        self.price = devices.price_per_s if objective == "cost" else np.zeros(len(devices))
+        self.had = devices.count_min.astype(np.float64)
+        self.off = devices.off_when_unused
+        self.slots = devices.slots.astype(np.float64)
+        self.lowest, self.highest = lowest, highest
+        self.window = 0.0
+        if np.isfinite(limits.horizon_s):
+            # The window is the horizon whatever the makespan is; time on devices ends earlier.
+            self.window = float(limits.horizon_s)
+            self.lowest = self.highest
+        self.matrices = _matrices(instance, load) if len(load.option) <= LP_SIZE else None
+
+    def rate(self, units: Floats) -> Floats:
+        """Cost per second of the window where so many units of each device run something."""
+        had = np.maximum(units, self.had)
+        return np.asarray(self.idle * np.where(self.off, units, had) + self.price * had)
+
+    def value(self, prices: Floats, least: Ints, most: Ints) -> float:
+        """L(λ) for units in the given ranges."""
+        load, options = self.load, self.instance.options
+        reduced = self.cost + prices[options.device] * options.time_s
+        total = 0.0
+        if len(load.work):
+            best = np.minimum.reduceat(reduced[load.option], load.ptr[:-1])
+            total = float((load.work * best).sum())
+        bends = [least, most, np.clip(self.had, least, most)]
+        if self.window:
+            paid = [
+                self.rate(n) * self.window - prices * self.slots * n * self.highest for n in bends
+            ]
+            return total + float(np.minimum.reduce(paid).sum())
+        paid = [self.rate(n) - prices * self.slots * n for n in bends]
+        bracket = float(np.minimum.reduce(paid).sum())
+        at = self.lowest if bracket >= 0 else self.highest
+        return total + bracket * at if math.isfinite(at) else 0.0
+
+    def solve(self, least: Ints, most: Ints) -> _Node | None:
+        """Bound, prices and units of a node; None where the LP gave no answer."""
+        from scipy.optimize import linprog
+        from scipy.sparse import bmat, csr_matrix, diags, identity
+
+        if self.matrices is None or not len(self.load.work):
+            return None
+        share, use, _, scale = self.matrices
+        wide, (rows, columns) = len(self.slots), share.shape  # type: ignore[attr-defined]  # sparse
+        unit = identity(wide)
+        # Columns: x, time used n C, time had, C. Rows: busy, had >= used, had >= count_min C,
+        # a C <= used <= b C.
+        column = csr_matrix
+        upper = bmat(
+            [
+                [use, -diags(self.slots), None, None],
+                [None, unit, -unit, None],
+                [None, None, -unit, column(self.had[:, None])],
+                [None, -unit, None, column(least[:, None].astype(float))],
+                [None, unit, None, column(-most[:, None].astype(float))],
+            ]
+        ).tocsr()
+        work = self.load.work[np.repeat(np.arange(rows), np.diff(self.load.ptr))]
+        cost = self.cost[self.load.option] * work
+        stretch = self.window / self.highest if self.window else 1.0
+        used = np.where(self.off, self.idle, 0.0) * stretch * scale
+        had = (np.where(self.off, 0.0, self.idle) + self.price) * stretch * scale
+        price = max(float(np.abs(cost).max(initial=0.0)), float((used + had).max()), 1e-300)
+        end = self.highest / scale if math.isfinite(self.highest) else None
+        answer = linprog(
+            np.concatenate([cost, used, had, [0.0]]) / price,
+            A_ub=upper,
+            b_ub=np.zeros(upper.shape[0]),
+            A_eq=bmat([[share, csr_matrix((rows, 2 * wide + 1))]]).tocsr(),
+            b_eq=np.ones(rows),
+            bounds=[(0, None)] * (columns + 2 * wide) + [(self.lowest / scale, end)],
+            method="highs",
+        )
+        if answer.status == 2:
+            return self._refuted(least, most)
+        if answer.status != 0:
+            return None
+        prices = np.maximum(0.0, -answer.ineqlin.marginals[:wide]) * price / scale
+        value = self.value(prices, least, most)
+        if not math.isfinite(self.highest) and value <= 0:
+            value = max(value, self.value(prices * _SHRINK, least, most))
+        ends = float(answer.x[-1])
+        units = answer.x[columns : columns + wide] / ends if ends > 0 else least.astype(float)
+        plain = self.value(np.zeros(wide), least, most)
+        return _Node(max(value, plain), np.asarray(prices), np.asarray(units))
+
+    def _refuted(self, least: Ints, most: Ints) -> _Node | None:
+        """Infeasible by the LP; believed only where the work clearly does not fit."""
+        capacity = most * self.slots
+        limited = Load(self.load.work, self.load.ptr, self.load.option, capacity, True)
+        if not math.isfinite(self.highest):
+            return None
+        closed = capacity[self.instance.options.device[self.load.option]] <= 0
+        homeless = np.logical_and.reduceat(closed, self.load.ptr[:-1]).any()
+        if homeless or load_makespan(self.instance, limited) > self.highest * (1 + 1e-6):
+            wide = len(self.slots)
+            return _Node(math.inf, np.zeros(wide), least.astype(float))
+        return None
+
+    def split(self, node: _Node, least: Ints, most: Ints) -> int | None:
+        """Device whose fractional units weigh most, None where all are whole or do not matter."""
+        part = node.units - np.floor(node.units)
+        open_ = (least < most) & (part > _WHOLE) & (part < 1 - _WHOLE)
+        weight = (self.idle + self.price) * (1 - part) * open_
+        device = int(weight.argmax())
+        return device if weight[device] > 0 else None
