@@ -119,8 +119,9 @@ def check_path(
             (
                 f"{tensor_name(instance, hops.tensor[stated.first[m]])} goes to "
                 f"{target_name(instance, hops, stated.first[m])} over "
-                f"{_links(instance, stated, m)} in {show(time[m], 's')} and {show(energy[m], 'J')}; "
-                f"the path to take needs {show(best_time[m], 's')} and {show(best_energy[m], 'J')}."
+                f"{_links(instance, stated, m)} in {show(time[m], 's')} and "
+                f"{show(energy[m], 'J')}; the path to take needs {show(best_time[m], 's')} and "
+                f"{show(best_energy[m], 'J')}."
             ),
             tensor_name(instance, hops.tensor[stated.first[m]]),
         ),

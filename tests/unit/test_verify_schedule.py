@@ -669,9 +669,9 @@ def test_units_that_run_nothing_are_off_unless_they_are_always_on() -> None:
 def test_a_million_tasks_are_checked_in_ten_seconds() -> None:
     """Random tasks on 64 devices, each waiting for a message from the one before on its unit."""
     instance, plan = million()
-    begin = time.perf_counter()
+    begin = time.process_time()  # one thread; other processes must not count
     report = verify(instance, plan)
-    took = time.perf_counter() - begin
+    took = time.process_time() - begin
     assert report.violations == ()
     assert took < 10.0
     late = plan.start_s.copy()
