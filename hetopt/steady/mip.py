@@ -55,9 +55,6 @@ All rows with such terms are limits from above on sums of positive terms, so thi
 NEGLIGIBLE = 1e-6
 """Load of a route, in units, that a solver's tolerances could hide."""
 
-MOST_SCALE = 1e5
-"""More than the scaled θ (busy units, about) can be."""
-
 Terms = list[tuple[Any, float]]
 
 
@@ -90,15 +87,26 @@ class SteadyModel:
     shrink
         Relative amount by which capacities and caps are reduced, so that a plan found within a
         solver's tolerance respects the true ones.
+    most
+        A value that the scaled θ cannot exceed, for rows that say that work which takes no time
+        needs a unit too. Without it they are left out, and ``incomplete`` says whether any were.
     """
 
     def __init__(
-        self, instance: Instance, routes: Routes, kinds: list[UnitKind], *, shrink: float = 0.0
+        self,
+        instance: Instance,
+        routes: Routes,
+        kinds: list[UnitKind],
+        *,
+        shrink: float = 0.0,
+        most: float | None = None,
     ) -> None:
         self.instance, self.routes, self.kinds = instance, routes.routes, kinds
         self.of_job = routes.of_job
         self.question = Question.of(instance)
         self.keep = 1.0 - shrink
+        self.most = most if self.question.throughput else 1.0
+        self.incomplete = False
         self.capacity = unit_capacity(instance)
         self.limited = memory_limited(instance)
         self.rate = [float(r) for r in instance.jobs.rate_per_s]
@@ -187,7 +195,7 @@ class SteadyModel:
             if self.plain(kind.device):
                 self.count.append(self.on[kind.device])
             else:
-                most = 1 if kind.unit >= 0 else self._most(kind.device)
+                most = 1 if kind.unit >= 0 else self._count_max(kind.device)
                 self.count.append(self.problem.add_variable(f"n_{k}", 0, most, "Integer"))
         self.serving: dict[tuple[int, int], list[int]] = {}
         for k, kind in enumerate(self.kinds):
@@ -205,14 +213,14 @@ class SteadyModel:
         kinds = self.kinds_of.get(device, [])
         return len(kinds) == 1 and self.kinds[kinds[0]].unit < 0
 
-    def _most(self, device: int) -> int | None:
+    def _count_max(self, device: int) -> int | None:
         most = int(self.instance.devices.count_max[device])
         return None if most == NO_MAXIMUM else most
 
     def _unit_variables(self, device: int) -> None:
         """Units on and had; constants where nothing sees how many are on."""
         devices = self.instance.devices
-        least, most = int(devices.count_min[device]), self._most(device)
+        least, most = int(devices.count_min[device]), self._count_max(device)
         always = not devices.off_when_unused[device]
         idle_counts = self.question.power and devices.idle_power_w[device] > 0
         price_counts = self.question.price and devices.price_per_s[device] > 0
@@ -387,9 +395,11 @@ class SteadyModel:
 
     def _link(self, routes: list[int], kind: int, by_count: bool, name: str) -> None:
         """Let routes of one job use units of a kind only where there are any."""
+        if self.most is None:
+            self.incomplete = True
+            return
         units = self.count[kind] if by_count else self.on[self.kinds[kind].device]
-        most = MOST_SCALE if self.question.throughput else 1.0
-        self._add(_sum((self.part(r, kind), 1.0) for r in routes) <= units * most, name)
+        self._add(_sum((self.part(r, kind), 1.0) for r in routes) <= units * self.most, name)
 
     def _throughput_unit(self) -> float:
         """θ that keeps about one unit busy, so that the scaled θ counts busy units."""

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.constants import GAP_TOLERANCE
+from hetopt.constants import GAP_TOLERANCE, LIMIT_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.evaluate_steady import SteadyQuantities
 from hetopt.instance import Instance, is_maximised
-from hetopt.search import Budget, RegimeResult
+from hetopt.search import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SteadyPlan, Termination
 from hetopt.steady.placement_model import PlacementModel, Unit
 
@@ -123,7 +123,8 @@ class _Search:
             found = _plan(self.instance, model, solver, self.theta)
         raw = solver.best_objective_bound
         if model.time is not None:
-            return found, self._throughput_bound(raw / model.second), False
+            bound = self._throughput_bound(raw / model.second)
+            return (*self._refined(found, bound), False)
         if isinstance(counted.expression, int):
             return found, counted.constant, False
         return found, sign * raw * counted.part + counted.constant, False
@@ -133,16 +134,47 @@ class _Search:
             return np.nan
         return float(self.instance.jobs.rate_per_s.sum()) / least_t
 
+    def _refined(self, found: SteadyPlan | None, bound: float) -> tuple[SteadyPlan | None, float]:
+        """Count T more finely where its parts leave a gap between plan and bound."""
+        value = np.nan if found is None else objective_value(self.instance, found, "throughput")
+        closed = gap_closed(value, bound, self.budget.gap)
+        if found is None or closed or not value > 0 or self.budget.over():
+            return found, bound
+        total = float(self.instance.jobs.rate_per_s.sum())
+        model = PlacementModel(self.instance, None, known=value / total)
+        model.model.minimize(model.time)
+        _hint(model, found)
+        solver, status = self._run(model)
+        if status in ("OPTIMAL", "FEASIBLE"):
+            better = _plan(self.instance, model, solver, None)
+            found = self._better("throughput", found, better)
+        fine = self._throughput_bound(solver.best_objective_bound / model.second)
+        return found, fine if np.isnan(bound) else float(np.fmin(bound, fine))
+
     def _starved(self, model: PlacementModel) -> tuple[SteadyPlan | None, float, bool]:
-        """Look for a placement at all where none serves even a small multiple of the demand."""
+        """Look for a placement where none serves even a small multiple of the demand.
+
+        The one with the most power or money left for work is taken, and its multiple is refined.
+        """
         bare = PlacementModel(self.instance, 0.0)
+        limit = "power" if np.isfinite(self.instance.limits.power_cap_w) else "cost"
+        counted = bare.objective(limit)
+        if not isinstance(counted.expression, int):
+            bare.model.minimize(counted.expression)
         solver, status = self._run(bare)
         if status == "INFEASIBLE":
             return None, np.nan, True
-        found = None
-        if status in ("OPTIMAL", "FEASIBLE"):
-            found = _plan(self.instance, bare, solver, None)
-        return found, self._throughput_bound(1e10 / model.second), False
+        if status not in ("OPTIMAL", "FEASIBLE"):
+            return None, np.nan, False
+        found = _plan(self.instance, bare, solver, None)
+        bound = self._throughput_bound(model.most / model.second)
+        limits = self.instance.limits
+        cap = limits.power_cap_w if limit == "power" else limits.budget_per_s
+        least = solver.best_objective_bound * counted.part + counted.constant
+        if status == "OPTIMAL" and cap - least <= LIMIT_TOLERANCE * max(1.0, cap):
+            # Standing still takes all that there is, and work takes more.
+            return found, objective_value(self.instance, found, "throughput"), False
+        return (*self._refined(found, bound), False)
 
     def _hold(self, model: PlacementModel, name: str, value: float) -> None:
         """Allow no placement worse than ``value`` in an earlier objective."""

@@ -15,7 +15,7 @@ Constraints
     latency     longest path ≤ latency_slo
     memory      Σ weights held + slots × largest working memory ≤ memory, per unit and pool
     exclusive   a unit serves one job; together, apart, pins: units
-    power       Σ idle on + θ Σ R_j e ≤ cap, as  Σ R_j e ≤ (cap − Σ idle on) T;  budget alike
+    power       Σ idle on + θ Σ R_j e ≤ cap, as  Σ R_j e + Σ idle (on T) ≤ cap T;  budget alike
 
 With θ fixed (every other objective, and throughput once it is known) T is 1 and R_j is multiplied
 by θ.
@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -43,10 +44,13 @@ GRID = 10**12
 """Parts that a limit or an objective is divided into."""
 
 TIME_GRID = 10**10
-"""Largest T; it leaves a factor of 100 above what one unit of everything would need."""
+"""Largest T; a factor of 100 above what one unit of everything would need."""
 
-HEADROOM_GRID = 10**8
-"""Parts of a cap in the product headroom × T, which must stay below 2^63."""
+FINE_GRID = 10**8
+"""T of a known plan, where T is counted more finely to find the last digits."""
+
+CAP_GRID = 10**8
+"""Parts of a cap beside T, whose product must stay below 2^63."""
 
 LINK_UNITS = 8
 """Units per task that throughput may have on for links that grow with the units on."""
@@ -89,9 +93,14 @@ class PlacementModel:
     ----------
     theta
         Multiple of the demanded rates that is served; None where it is what is maximised.
+    known
+        A multiple that some placement serves, where one is known: only better ones are allowed,
+        and T is counted in parts fine enough to tell them apart.
     """
 
-    def __init__(self, instance: Instance, theta: float | None) -> None:
+    def __init__(
+        self, instance: Instance, theta: float | None, *, known: float | None = None
+    ) -> None:
         from ortools.sat.python import cp_model
 
         self.instance, self.theta = instance, theta
@@ -105,6 +114,8 @@ class PlacementModel:
         self.totals = Totals()
         self.time: Any = None
         self.second = 1.0
+        self.most = TIME_GRID
+        self._times: dict[int, Any] = {}
         self._assignment()
         self._units_on()
         self._groups()
@@ -112,7 +123,8 @@ class PlacementModel:
         self._latency()
         self._memory()
         self._exclusive()
-        self._time_scale()
+        if theta is None:
+            self._time_scale(known)
         self._capacity_rows()
         self._link_rows()
         self._caps()
@@ -345,9 +357,11 @@ class PlacementModel:
             if len(serves) > 1:
                 self.model.add_at_most_one(list(serves.values()))
 
-    def _time_scale(self) -> None:
-        """Choose the parts that T counts, where θ is maximised."""
-        if self.theta is not None:
+    def _time_scale(self, known: float | None) -> None:
+        """Choose the parts that T counts."""
+        if known is not None:
+            self.second, self.most = FINE_GRID * known, FINE_GRID + 1
+            self.time = self.model.new_int_var(0, self.most, "T")
             return
         whole = sum(
             c / self.capacity[unit[0]]
@@ -364,7 +378,7 @@ class PlacementModel:
         for link, terms in self.totals.link.items():
             whole += sum(c for _, c in terms) / float(self.instance.links.bandwidth_b_per_s[link])
         self.second = TIME_GRID / 100.0 / whole if whole > 0 else 1.0
-        self.time = self.model.new_int_var(0, TIME_GRID, "T")
+        self.time = self.model.new_int_var(0, self.most, "T")
 
     def _capacity_rows(self) -> None:
         for unit, terms in self.totals.load.items():
@@ -372,13 +386,14 @@ class PlacementModel:
             if self.time is None or capacity <= 0:
                 self._limit(terms, capacity)
             else:
-                self.model.add(self._parts(terms, capacity, self.second, np.inf) <= self.time)
+                used = self._parts(terms, capacity, self.second, self._beyond())
+                self.model.add(used <= self.time)
 
     def _link_rows(self) -> None:
         links = self.instance.links
         shares: dict[tuple[int, int], list[Any]] = {}
         grid = self.second if self.time is not None else GRID
-        most = TIME_GRID if self.time is not None else GRID
+        most = self.most if self.time is not None else GRID
         for link, terms in sorted(self.totals.link.items()):
             bandwidth = float(links.bandwidth_b_per_s[link])
             if math.isinf(bandwidth):
@@ -386,7 +401,7 @@ class PlacementModel:
             group = int(links.channel_group[link])
             channels = int(links.group_channels[group]) if group >= 0 else 1
             units = self.units[int(links.src[link])] if links.per_unit[link] else 1
-            cut = np.inf if self.time is not None else units * channels + 1.0
+            cut = (units * channels + 1.0) * (self._beyond() if self.time is not None else 1.0)
             used = self._parts(terms, bandwidth, grid, cut)
             if links.per_unit[link]:
                 used = self._per_unit(link, used, most * channels)
@@ -406,7 +421,7 @@ class PlacementModel:
         return share
 
     def _caps(self) -> None:
-        """Power cap and budget: with θ free, as headroom × T ≥ what θ = 1 takes."""
+        """Hold the power cap and the budget."""
         limits = self.instance.limits
         power, idle = self._power()
         if np.isfinite(limits.power_cap_w):
@@ -432,14 +447,31 @@ class PlacementModel:
             self._limit(whole[0], cap - whole[1])
             return
         size = cap or 1.0
-        headroom = self.model.new_int_var(0, HEADROOM_GRID, "headroom")
-        taken = self._parts(still[0], size, HEADROOM_GRID)
-        self.model.add(headroom + taken <= math.ceil((cap - still[1]) / size * HEADROOM_GRID))
-        product = self.model.new_int_var(0, HEADROOM_GRID * TIME_GRID, "work")
-        self.model.add_multiplication_equality(product, [headroom, self.time])
-        needed = [(v, c * factor) for v, c in self.totals.energy]
-        grid = self.second * HEADROOM_GRID
-        self.model.add(self._parts(needed, size, grid, np.inf) <= product)
+        parts = _cap_parts([size, still[1], *(c for _, c in still[0])])
+        taken: Any = self._parts(
+            [(v, c * factor) for v, c in self.totals.energy],
+            size,
+            parts * self.second,
+            self._beyond(),
+        )
+        for on, amount in still[0]:
+            part = math.floor(min(amount / size, BREAKS) * parts)
+            if part:
+                taken = taken + part * self._time_while(on)
+        room = math.ceil((size - still[1]) / size * parts) if cap else 0
+        self.model.add(taken <= room * self.time)
+
+    def _time_while(self, on: Any) -> Any:
+        """Return a variable that is T while a unit is on, 0 while it is off.
+
+        (A product of T and headroom says the same, but CP-SAT 9.15 was seen to call such models
+        infeasible that are not.)
+        """
+        if on.index not in self._times:
+            time = self.model.new_int_var(0, self.most, f"T_{on}")
+            self.model.add(time >= self.time).only_enforce_if(on)
+            self._times[on.index] = time
+        return self._times[on.index]
 
     def _power(self) -> tuple[Terms, float]:
         idle = self.instance.devices.idle_power_w
@@ -487,6 +519,10 @@ class PlacementModel:
         parts = [least * math.ceil(w / weight * ACCURACY_GRID) for least, w in rated]
         return Counted(sum(parts), 1.0 / ACCURACY_GRID**2, 0.0)
 
+    def _beyond(self) -> float:
+        """Return a demand, as a multiple of its limit, that no T allows."""
+        return 1.01 * self.most / self.second
+
     def _limit(self, terms: Terms, limit: float) -> None:
         """Hold Σ terms ≤ limit."""
         if math.isinf(limit):
@@ -509,6 +545,18 @@ class PlacementModel:
             if part:
                 whole = whole + literal * part
         return whole
+
+
+def _cap_parts(amounts: list[float]) -> int:
+    """Return a number of parts of the first amount that makes all amounts whole, where one does.
+
+    Otherwise ``CAP_GRID``, which rounds.
+    """
+    exact = [Fraction(repr(a)) for a in amounts]
+    denominator = math.lcm(*(f.denominator for f in exact))
+    step = math.gcd(*(int(f * denominator) for f in exact))
+    parts = int(exact[0] * denominator) // step if step else 1
+    return parts if parts <= CAP_GRID else CAP_GRID
 
 
 def _unit_counts(instance: Instance) -> list[int]:

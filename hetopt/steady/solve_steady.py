@@ -19,7 +19,7 @@ from hetopt.solution import HistoryEntry, SteadyPlan, Termination
 from hetopt.steady.highs import safe_bound, solve_mip, warm_up
 from hetopt.steady.mip import SteadyModel
 from hetopt.steady.mip_arrays import mip_arrays
-from hetopt.steady.packing import unit_kinds
+from hetopt.steady.packing import UnitKind, unit_kinds
 from hetopt.steady.relax import Relaxation, Relaxed, round_off
 from hetopt.steady.routes import Routes, enumerate_routes
 from hetopt.steady.rows import build_plan
@@ -117,7 +117,7 @@ class _Search:
     def run(self) -> RegimeResult:
         """Solve level after level."""
         kinds = unit_kinds(self.instance, self.routes.routes)
-        model = SteadyModel(self.instance, self.routes, kinds)
+        model = self._model(kinds)
         plan: SteadyPlan | None = None
         bounds: list[float] = []
         held: list[tuple[str, float]] = []
@@ -148,6 +148,20 @@ class _Search:
             history=tuple(self.history),
             notes=tuple(self.notes),
         )
+
+    def _model(self, kinds: list[UnitKind]) -> SteadyModel:
+        """Build the program; where that takes a bound on θ, the relaxation without gives one."""
+        model = SteadyModel(self.instance, self.routes, kinds)
+        if not model.incomplete:
+            return model
+        scale = model.aim("throughput")
+        loose = Relaxation(mip_arrays(model.problem)).solve(time_limit_s=self._time_left())
+        if loose.outcome == "unbounded":
+            raise InputError(_unbounded(self.instance, "throughput"))
+        if loose.outcome != "optimal":
+            return model
+        theta = loose.objective / scale / (model.unit * sum(model.rate))
+        return SteadyModel(self.instance, self.routes, kinds, most=max(1.0, theta) * 1.001)
 
     def _solve_level(
         self,
@@ -244,7 +258,7 @@ class _Search:
         held: list[tuple[str, float]],
     ) -> Relaxed | None:
         """Solve again with slightly smaller limits, so that the plan respects the true ones."""
-        tight = SteadyModel(self.instance, self.routes, model.kinds, shrink=STRICT)
+        tight = SteadyModel(self.instance, self.routes, model.kinds, shrink=STRICT, most=model.most)
         for name, value in held:
             tight.hold(name, value)
         tight.aim(level.name)
