@@ -154,7 +154,7 @@ def _from_objects(
             if currency:
                 check.currencies[currency] = None
     bad = np.zeros(len(given), dtype=bool)
-    plain = _plain_texts(given)
+    plain = _plain_numbers(given)
     if plain is not None:
         return plain, bad
     missing = cells.isna().to_numpy()
@@ -168,15 +168,20 @@ def _from_objects(
     return values, bad
 
 
-def _plain_texts(given: Any) -> Floats | None:
-    """Return texts that are all plain finite numbers as numbers (a CSV's columns), else None."""
-    if len(given) < MANY or not all(type(value) is str for value in given):
-        return None
+def _plain_numbers(given: Any) -> Floats | None:
+    """Return cells that are all plain finite numbers or missing at once, else None."""
+    kind = pd.api.types.infer_dtype(given, skipna=True)
     try:
-        values = given.astype(str).astype(np.float64)
-    except ValueError:
-        return None
-    return values if np.isfinite(values).all() else None
+        if kind in ("floating", "integer", "mixed-integer-float"):
+            values = given.astype(np.float64)
+        elif kind == "string" and len(given) >= MANY and all(type(v) is str for v in given):
+            values = given.astype(str).astype(np.float64)  # a CSV's column
+            return values if np.isfinite(values).all() else None
+        else:
+            return None
+    except (ValueError, OverflowError, TypeError):
+        return None  # the loop names the cell
+    return None if np.isinf(values).any() else values
 
 
 def _parsed(raw: Any, column: Column) -> tuple[Floats, list[tuple[int, str]]]:

@@ -41,7 +41,7 @@ def write_json(instance: Instance) -> str:
 
 def to_document(instance: Instance) -> dict[str, Any]:
     """Return an instance as the plain data of a document, defaults left out."""
-    frames = {name: dict(frame.items()) for name, frame in instance.frames().items()}
+    frames = {n: {str(c): f[c] for c in f.columns} for n, f in instance.frames().items()}
     data = _settings(instance)
     rows = {name: list(_rows(name, columns)) for name, columns in frames.items()}
     rows["devices"] = [_with_count(row) for row in rows["devices"]]

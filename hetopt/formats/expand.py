@@ -15,6 +15,12 @@ from hetopt.rows import Rows
 from hetopt.tables import GROUP_SETTINGS, SETTINGS, TABLES
 
 TASK_FIELDS = ("profile", "options", "work", "pin", "forbid")
+NAMES = {
+    table: {alias: c.name for c in columns for alias in (c.name, *c.aliases)}
+    for table, columns in TABLES.items()
+}
+"""Canonical names of columns by every name that files may use."""
+
 DEVICE_FIGURES = ("kind", "idle_power_w", "idle_known", "scope", "preview", "source")
 OPTION_FIGURES = (
     *("label", "time_s", "energy_j", "memory_b", "accuracy", "batch", "latency_s"),
@@ -74,7 +80,7 @@ class _Expansion:
 
     def named(self, table: str, path: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
         """Return the columns of an entry under their canonical names; other fields are left out."""
-        known = {alias: c.name for c in TABLES[table] for alias in (c.name, *c.aliases)}
+        known = NAMES[table]
         cells: dict[str, Any] = {}
         for key, value in entry.items():
             if key not in known:

@@ -49,12 +49,27 @@ def parse_json(text: str, name: str) -> JsonDocument:
     InputError
         If it is no JSON (NaN and Infinity are not), or an object has a key twice.
     """
+    wrong = False
+
+    def object_(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal wrong
+        found = dict(items)
+        if len(found) == len(items):
+            return found
+        wrong = True
+        keys = [key for key, _ in items]
+        repeated = _Repeated(found)
+        repeated.twice = tuple(key for key in found if keys.count(key) > 1)
+        return repeated
+
+    def constant(value: str) -> _Constant:
+        nonlocal wrong
+        wrong = True
+        return _Constant(value)
+
     try:
-        data = json.loads(text, object_pairs_hook=_object, parse_constant=_Constant)
-        problems = [
-            Problem(place_text(name, path), value, expected)
-            for path, value, expected in _faults(data, ())
-        ]
+        data = json.loads(text, object_pairs_hook=object_, parse_constant=constant)
+        faults = list(_faults(data, ())) if wrong else []
     except json.JSONDecodeError as error:
         place = f"{name}:{error.lineno}, column {error.colno}"
         what = error.msg[0].lower() + error.msg[1:]
@@ -64,19 +79,9 @@ def parse_json(text: str, name: str) -> JsonDocument:
     except RecursionError:
         text = "A document with fewer levels of nesting is expected."
         raise InputError([Problem(name, "", text)]) from None
-    if problems:
-        raise InputError(problems)
+    if faults:
+        raise InputError([Problem(place_text(name, p), value, text) for p, value, text in faults])
     return JsonDocument(name, data)
-
-
-def _object(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(items)
-    if len(found) == len(items):
-        return found
-    keys = [key for key, _ in items]
-    repeated = _Repeated(found)
-    repeated.twice = tuple(key for key in found if keys.count(key) > 1)
-    return repeated
 
 
 def _faults(data: Any, path: Path) -> Iterator[tuple[Path, str, str]]:

@@ -115,7 +115,7 @@ def document_model() -> type[Shape]:
 
 def _device() -> type[Shape]:
     both = {
-        "min": _field(_number(Column("min", "", "whole", 0, minimum=0)), "Fewest units."),
+        "min": _field(_number(Column("min", "", "whole", 0, minimum=0)), "Fewest units; default 0."),
         "max": _field(
             _number(Column("max", "", "whole", 1, minimum=1)),
             "Most units; without it there is no maximum (steady regime).",
@@ -176,8 +176,7 @@ def _kind(column: Column) -> Any:
     if column.type in ("number", "whole"):
         return _number(column)
     if column.type == "flag":
-        schema = {"type": "boolean", "default": column.default}
-        return Annotated[Any, PlainValidator(_check_flag), WithJsonSchema(schema)]
+        return Annotated[Any, PlainValidator(_check_flag), WithJsonSchema({"type": "boolean"})]
     if column.type == "names":
         if column.name == "objective":
             return _names([*dict.fromkeys((*SCHEDULE_OBJECTIVES, *STEADY_OBJECTIVES))])
@@ -203,8 +202,6 @@ def _number(column: Column) -> Any:
             "anyOf": [schema, text],
             "examples": [DIMENSIONS[column.dimension].example],
         }
-    if isinstance(column.default, (int, float)) and math.isfinite(column.default):
-        schema["default"] = column.default
     return Annotated[Any, PlainValidator(_check_number), WithJsonSchema(schema)]
 
 
@@ -223,17 +220,19 @@ def _names(choices: list[str] | None = None) -> Any:
     return Annotated[Any, PlainValidator(_check_names), WithJsonSchema(schema)]
 
 
-_ALIASES = {
-    name: tuple(alias for column in columns for alias in column.aliases)
-    for name, columns in {
-        "Device": DEVICES,
-        "Pool": POOLS,
-        "Link": LINKS,
-        "Option": OPTIONS,
-        "Job": JOBS,
-        "Instance": SETTINGS,
-    }.items()
+COLUMNS = {
+    "Device": DEVICES,
+    "Pool": POOLS,
+    "Link": LINKS,
+    "Option": OPTIONS,
+    "Task": TASKS,
+    "JobTask": TASKS,
+    "Transfer": TRANSFERS,
+    "Job": JOBS,
+    "Instance": SETTINGS,
 }
+"""The columns behind each shape."""
+
 LIST_TAG, MAPPING_TAG = "<list>", "<mapping>"
 """Parts of an error's location that pydantic adds where a field takes either."""
 
@@ -268,7 +267,8 @@ def known_fields(location: tuple[str | int, ...]) -> tuple[list[str], list[str]]
         if found:
             shape = found[-1 if MAPPING_TAG in (following, *location[2:4]) else 0]
     known = list(_by_name(shape))
-    return [name for name in known if name not in _ALIASES.get(shape.__name__, ())], known
+    aliases = [alias for c in COLUMNS.get(shape.__name__, ()) for alias in c.aliases]
+    return [name for name in known if name not in aliases], known
 
 
 def _by_name(shape: type[Shape]) -> dict[str, Any]:
