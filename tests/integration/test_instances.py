@@ -1,0 +1,242 @@
+"""The shipped instances: each loads, says its sources, and is solved to a checked optimum."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from hetopt.analysis.compare import compare
+from hetopt.formats.registry import read_instance
+from hetopt.instance import Instance
+from hetopt.overrides import with_deadline
+from hetopt.solution import SchedulePlan, SteadyPlan
+from hetopt.solve import SolveOptions, solve
+from hetopt.tables import SETTINGS, TABLES
+
+FOLDER = Path(__file__).resolve().parents[2] / "instances"
+FILES = sorted(FOLDER.glob("*.yaml")) + sorted(FOLDER.glob("synthetic/*.yaml"))
+MEASURED = [f for f in FILES if f.parent == FOLDER]
+
+OPTIMA: dict[str, tuple[float, ...]] = {
+    "edge-boards": (50.39747281927712,),
+    "edge-box": (1.61936051,),
+    "llm-two-gpus": (3764.792,),
+    "mlperf-v3.0-server": (2008.6049831238743,),
+    "mlperf-v3.0-server-h100": (2878.8195695818217,),
+    "pipeline-clocks": (675.0576,),
+    "sensor-node": (0.0008793919,),
+    "training-power-limits": (5008311.25,),
+    "accuracy-schedule": (0.1635,),
+    "batches-accuracy": (118.075,),
+    "channels-bus": (0.0103,),
+    "cost-carbon": (4.894968378995434,),
+    "exclusive": (616.5,),
+    "fleet-budget": (10000.0,),
+    "memory-packing": (464.0,),
+    "memory-schedule": (0.042,),
+    "multi-hop-path": (0.0365,),
+    "peak-power": (44.0, 0.718),
+    "periodic-always-on": (0.304,),
+    "power-cap": (3000.0,),
+    "self-link": (0.02504,),
+    "shared-tensors": (0.01901,),
+    "single-routing": (312.5,),
+    "slots-pins-release": (0.3,),
+    "staged-no-overlap": (0.022,),
+    "steady-graph": (200.0976,),
+    "tardiness": (0.003, 2.355),
+    "together-apart": (0.0058,),
+    "zero-copy-pool": (0.0444, 0.018),
+}
+"""Proven optimal objectives, SI units, level by level."""
+
+
+def load(name: str) -> Instance:
+    return read_instance(next(f for f in FILES if f.stem == name))
+
+
+def header(path: Path) -> str:
+    """Return the comment at the top of a file as running text."""
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.lstrip("# "))
+    return " ".join(lines)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_every_instance_is_solved_to_its_proven_optimum(path: Path) -> None:
+    instance = read_instance(path)
+    assert instance.name == path.stem
+    solution = solve(instance, time_limit=30)
+    assert solution.verified
+    assert solution.status == "optimal"
+    assert solution.objectives == pytest.approx(OPTIMA[path.stem], rel=2e-6)
+
+
+def test_no_instance_is_without_a_known_optimum() -> None:
+    assert sorted(OPTIMA) == sorted(path.stem for path in FILES)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_every_header_says_where_the_figures_come_from(path: Path) -> None:
+    text = header(path)
+    assert "yaml-language-server: $schema=" in text
+    schema = re.search(r"\$schema=(\S+)", text)
+    assert schema is not None
+    assert (path.parent / schema[1]).resolve() == FOLDER.parent / "docs" / "instance.schema.json"
+    if path in MEASURED:
+        assert re.search(r"Apache-2\.0|MIT", text)
+        assert "repository" in text
+    else:
+        assert text.split(" ", 2)[2].strip().startswith("Feature: ")
+        assert "Made-up figures." in text
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in MEASURED if "MLPerf" in p.read_text("utf-8")], ids=lambda p: p.stem
+)
+def test_mlperf_figures_carry_round_division_submitter_and_the_notice(path: Path) -> None:
+    text = path.read_text(encoding="utf-8").replace("\n# ", " ").replace("\n#", " ")
+    assert re.search(r"MLPerf (Inference|Tiny) v\d\.\d, closed division", text)
+    assert re.search(r"[Ss]ubmitter", text)
+    assert "not verified by MLCommons" in text
+    assert "MLPerf is a trademark of MLCommons" in text
+
+
+def test_the_default_instance_is_the_headline_without_h100(repo_path: Path) -> None:
+    shipped = (repo_path / "hetopt" / "data" / "default.yaml").read_bytes()
+    assert shipped == (FOLDER / "mlperf-v3.0-server.yaml").read_bytes()
+
+
+def test_the_headline_files_are_what_the_script_makes(
+    repo_path: Path, shared_path: Callable[..., Path]
+) -> None:
+    script = module_from(repo_path / "tools" / "build_instances.py")
+    table = script.read(shared_path("data", "mlperf_inference_power.csv"))
+    for path, text in script.built(table).items():
+        assert (repo_path / path).read_text(encoding="utf-8") == text
+
+
+def test_the_examples_show_every_field_of_the_format() -> None:
+    shown: set[str] = set()
+    for path in FILES:
+        collect_keys(YAML(typ="safe").load(path), shown)
+    shown |= {"count_min", "count_max"} if "count" in shown else set()
+    for columns in (*TABLES.values(), SETTINGS):
+        for column in columns:
+            assert shown & {column.name, *column.aliases}, column.name
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "gain"),
+    [
+        ("edge-box", "cpu", 0.1519),
+        ("edge-boards", None, 0.2228),
+        ("llm-two-gpus", None, 0.0136),
+        ("sensor-node", None, 0.9468),
+        ("sensor-node", "mcu", 0.0),
+        ("training-power-limits", None, 0.0680),
+    ],
+)
+def test_measured_instances_have_the_documented_gain_over_the_best_device(
+    name: str, host: str | None, gain: float
+) -> None:
+    options = SolveOptions(time_limit_s=30, gap=0.005)
+    comparison = compare(load(name), host=host, options=options, sensitivity=False)
+    assert comparison.gain.value == pytest.approx(gain, abs=0.003)
+    assert comparison.gain.proven <= comparison.gain.value + 1e-12
+    assert comparison.gain.proven == pytest.approx(gain, abs=0.006)
+
+
+def test_a_rival_that_lacks_a_network_is_shown_with_it() -> None:
+    options = SolveOptions(time_limit_s=30, gap=0.005)
+    comparison = compare(load("edge-boards"), options=options, sensitivity=False)
+    lacking = {r.name: r.cannot_run for r in comparison.rivals if r.type == "device"}
+    assert lacking == {
+        "orin": (),
+        "gloria": ("listen",),
+        "heimdall": ("listen",),
+        "eb6": ("listen",),
+    }
+
+
+def test_a_shorter_deadline_moves_the_edge_box_from_sticks_to_the_gpu_board() -> None:
+    assert devices_used(load("edge-box")) == {"cpu", "edgetpu", "ncs2"}
+    assert devices_used(with_deadline(load("edge-box"), 0.06)) == {"cpu", "gpu"}
+
+
+def test_messages_without_a_direct_link_travel_over_two_hops() -> None:
+    solution = solve(load("multi-hop-path"), time_limit=30)
+    assert isinstance(solution.plan, SchedulePlan)
+    assert solution.plan.hops.ordinal.tolist() == [0, 1]
+
+
+def test_a_zero_copy_pool_needs_no_transfer() -> None:
+    instance = load("zero-copy-pool")
+    solution = solve(instance, time_limit=30)
+    assert isinstance(solution.plan, SchedulePlan)
+    assert len(np.unique(instance.options.device[solution.plan.option])) > 1
+    assert len(solution.plan.hops) == 0
+
+
+def test_a_staged_tensor_is_written_once_and_read_once_a_unit() -> None:
+    solution = solve(load("staged-no-overlap"), time_limit=30)
+    assert isinstance(solution.plan, SchedulePlan)
+    legs = solution.plan.hops.leg.tolist()
+    assert legs.count(1) == 1
+    assert legs.count(2) >= 1
+
+
+def test_exclusive_units_cost_more_than_shared_ones() -> None:
+    instance = load("exclusive")
+    shared = replace(instance.devices, exclusive=np.zeros(len(instance.devices), dtype=bool))
+    apart = solve(instance, time_limit=30)
+    mixed = solve(replace(instance, devices=shared), time_limit=30)
+    assert mixed.status == "optimal"
+    assert mixed.objective <= apart.bound
+
+
+def test_memory_makes_a_steady_plan_name_units() -> None:
+    solution = solve(load("memory-packing"), time_limit=30)
+    assert isinstance(solution.plan, SteadyPlan)
+    assert (solution.plan.unit >= 0).all()
+
+
+def devices_used(instance: Instance) -> set[str]:
+    solution = solve(instance, time_limit=30)
+    assert solution.status == "optimal"
+    assert isinstance(solution.plan, SchedulePlan)
+    used = np.unique(instance.options.device[solution.plan.option])
+    return set(instance.devices.name[used].tolist())
+
+
+def collect_keys(data: Any, keys: set[str]) -> None:
+    if isinstance(data, dict):
+        for key, value in data.items():
+            keys.add(str(key))
+            collect_keys(value, keys)
+    elif isinstance(data, list):
+        for value in data:
+            collect_keys(value, keys)
+
+
+def module_from(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
