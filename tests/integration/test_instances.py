@@ -129,6 +129,19 @@ def test_the_headline_files_are_what_the_script_makes(
         assert (repo_path / path).read_text(encoding="utf-8") == text
 
 
+def test_every_instance_stands_in_the_docs(repo_path: Path) -> None:
+    text = (repo_path / "docs" / "instances.md").read_text(encoding="utf-8")
+    assert [path.name for path in FILES if f"`{path.name}`" not in text] == []
+
+
+def test_the_example_of_the_catalogue_page_is_solved(repo_path: Path) -> None:
+    page = (repo_path / "docs" / "catalogue.md").read_text(encoding="utf-8")
+    example = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert example is not None
+    instance = read_instance("docs/catalogue.md", format="yaml", text=example[1])
+    assert solve(instance, time_limit=30).status == "optimal"
+
+
 def test_the_examples_show_every_field_of_the_format() -> None:
     shown: set[str] = set()
     for path in FILES:
