@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,9 @@ DEFAULT_WORKERS = 2
 CHECK_RESERVE_S = 0.05
 CHECK_RESERVE_S_PER_TASK = 1e-5
 """Time kept back for the check of the plan, so that the limit holds with it."""
+
+SIGNAL_CHECK_S = 0.05
+"""How often the main thread looks up from waiting for the search."""
 
 METHODS = ("auto", "cpsat", "mip", "heuristic", "heft", "energy-greedy")
 
@@ -370,6 +373,31 @@ def _termination(
     ):
         return "gap_limit"
     return "iteration_limit" if result.stopped_by == "iteration_limit" else "time_limit"
+
+
+def _waiting(search: Callable[[], RegimeResult]) -> RegimeResult:
+    """Run a search beside the main thread, which stays free to hear Ctrl-C.
+
+    Python runs signal handlers in the main thread only, and not while that is inside a solver.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return search()
+    found: list[RegimeResult] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            found.append(search())
+        except BaseException as error:  # noqa: BLE001 - raised again in the main thread
+            failed.append(error)
+
+    worker = threading.Thread(target=run, name="hetopt search", daemon=True)
+    worker.start()
+    while worker.is_alive():
+        worker.join(SIGNAL_CHECK_S)
+    if failed:
+        raise failed[0]
+    return found[0]
 
 
 @contextlib.contextmanager
