@@ -12,6 +12,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -31,6 +32,13 @@ PRICES = (0.0, 1.0, 0.5, 1.5)
 """Multiples of the relaxation's prices on device time that are tried."""
 _OFF = 1e-3
 """Units on, in the relaxation, below which a device counts as off."""
+
+
+class Constructor(Protocol):
+    """A heuristic: from an instance (and a time at which to give up) to a plan or None."""
+
+    def __call__(self, instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
+        """Return a plan that respects every limit, or None."""
 
 
 def heft(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
@@ -65,7 +73,7 @@ def energy_greedy(instance: Instance, *, limit: float | None = None) -> Schedule
     return best
 
 
-CONSTRUCTORS: dict[str, Callable[[Instance], SchedulePlan | None]] = {
+CONSTRUCTORS: dict[str, Constructor] = {
     "heft": heft,
     "energy-greedy": energy_greedy,
 }
@@ -180,34 +188,6 @@ def mean_times(problem: Problem) -> list[float]:
         total = sum(problem.units[d] * p for d, p in fastest.items())
         means.append(total / units if units else 0.0)
     return means
-
-
-def heft_makespan(instance: Instance) -> float:
-    """Makespan in seconds of plain HEFT: no deadlines, no contention (design §9, ``generate``).
-
-    Raises
-    ------
-    ValueError
-        Where some task cannot run at all.
-    """
-    from dataclasses import replace
-
-    jobs, links = instance.jobs, instance.links
-    free = replace(
-        instance,
-        jobs=replace(
-            jobs,
-            deadline_s=np.full(len(jobs), np.inf),
-            release_s=jobs.release_s,
-        ),
-        links=replace(links, channel_group=np.full(len(links), -1, dtype=np.int64)),
-        limits=replace(instance.limits, horizon_s=np.inf, power_cap_w=np.inf),
-    )
-    problem = plan_problem(free)
-    table = build(problem, upward_ranks(problem), _earliest_finish)
-    if table is None:
-        raise ValueError("HEFT finds no place for some task of this instance.")
-    return problem.grid.seconds(table.makespan)
 
 
 def _earliest_finish(table: Timetable, trial: Trial) -> tuple[float, ...]:

@@ -29,7 +29,7 @@ from typing import Any
 
 from ortools.sat.python import cp_model
 
-from hetopt.schedule.cpsat_memory import limit_memory, limit_power
+from hetopt.schedule.cpsat_memory import limit_memory, limit_power, power_is_hopeless
 from hetopt.schedule.cpsat_model import (
     MERGED,
     Build,
@@ -108,9 +108,9 @@ def build_model(
     limit_slots(build)
     limit_channels(build)
     limit_memory(build, sendings)
-    peak = limit_power(build)
-    if not build.possible:
+    if power_is_hopeless(build):
         return None
+    peak = limit_power(build)
     bound_makespan(build)
     load_rows(build)
     names = problem.instance.objective
@@ -148,7 +148,7 @@ def add_hint(made: ScheduleModel, draft: Draft, budget: Budget) -> bool:
     if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return False
     values = list(solver.response_proto.solution)
-    model.clear_hints()
+    model.clear_hints()  # type: ignore[no-untyped-call]  # ortools types only part of its API
     for index, value in enumerate(values):
         model.add_hint(model.get_int_var_from_proto_index(index), value)
     return True

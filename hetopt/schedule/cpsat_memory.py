@@ -212,11 +212,14 @@ def limit_power(build: Build) -> tuple[Any, Fraction] | None:
     peak: Any = scaled.capacity
     if wanted:
         peak = build.model.new_int_var(base, max(base, scaled.capacity), "P")
-    elif base > scaled.capacity:
-        build.possible = False
-        return None
     build.model.add_cumulative(intervals, demands, peak - base)
     return (peak, scaled.unit) if wanted else None
+
+
+def power_is_hopeless(build: Build) -> bool:
+    """Whether the idle power of what is always on exceeds the cap already."""
+    cap = float(build.problem.instance.limits.power_cap_w)
+    return bool(np.isfinite(cap)) and _drawn(build)[1] > exact(cap)
 
 
 def _drawn(build: Build) -> tuple[list[tuple[Any, Fraction]], Fraction]:

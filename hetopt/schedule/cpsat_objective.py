@@ -113,6 +113,8 @@ def load_rows(build: Build) -> None:
     between their least head and the makespan less their least tail (window rows).
     """
     problem, model = build.problem, build.model
+    shortest = least_makespan(build)
+    model.add(build.makespan >= shortest)
     for device in range(len(problem.units)):
         rows = [
             (task, choice)
@@ -129,11 +131,9 @@ def load_rows(build: Build) -> None:
                 for task, c in rows
                 if problem.heads[task][device] >= head and problem.tails[task] >= tail
             ]
-            model.add(sum(inside) <= room * (build.makespan - head - tail)).only_enforce_if(
-                build.counted[device][0]
-            )
-            if not head and not tail:
-                model.add(sum(inside) <= room * build.makespan)
+            # Where nothing of it runs here, the row must hold all the same.
+            if head + tail <= shortest:
+                model.add(sum(inside) <= room * (build.makespan - head - tail))
         if problem.units[device] > 1 and rows[0][1].place[1] >= 0:
             for unit in range(problem.units[device]):
                 inside = [c.mode.duration * c.literal for _, c in rows if c.place[1] == unit]
@@ -164,12 +164,12 @@ def _energy_like(build: Build, name: str) -> Measure:
         per_joule = exact(limits.pue) * exact(limits.carbon_kg_per_j)
     found = Measure()
     for task, choices in enumerate(build.choices):
-        joules: dict[int, Fraction] = {}
+        energy: dict[int, Fraction] = {}
         for choice in choices:
             option = choice.mode.option
-            if option not in joules:
-                joules[option] = problem.energy(task, option)
-            found.add(joules[option] * per_joule, choice.literal)
+            if option not in energy:
+                energy[option] = problem.energy(task, option)
+            found.add(energy[option] * per_joule, choice.literal)
     for literal, joules in build.paid:
         found.add(joules * per_joule, literal)
     for device in range(len(devices)):

@@ -53,12 +53,15 @@ class Draft:
             for key, chain in chains.items()
             for k, (hop, start) in enumerate(zip(chain.hops, self.hops[key], strict=True))
         )
-        columns = [np.array([r[i] for r in rows], dtype=np.int64) for i in (0, 1, 2, 3, 4, 5)]
+        tensor, leg, device, unit, ordinal, link = (
+            np.array([r[i] for r in rows], dtype=np.int64) for i in range(6)
+        )
+        starts = np.array([grid.seconds(r[6]) for r in rows], dtype=np.float64)
         return SchedulePlan(
             np.array([m.option for m in self.mode], dtype=np.int64),
             np.array(self.unit, dtype=np.int64),
             np.array([grid.seconds(s) for s in self.start], dtype=np.float64),
-            Hops(*columns, np.array([grid.seconds(r[6]) for r in rows], dtype=np.float64)),
+            Hops(tensor, leg, device, unit, ordinal, link, starts),
         )
 
 

@@ -3,12 +3,12 @@
 Every float is read as the decimal that its ``repr`` prints. A tick is exact where all durations,
 releases and hop times (and due dates, where tardiness counts) are multiples of it.
 
-Deadlines and the horizon need not be multiples. Take any plan, keep which interval ends before
-which other one starts, and start everything as early as that order allows: no two intervals
-overlap that did not overlap before, nothing ends later, and all times are now sums of durations
-and releases, so multiples of the tick. A limit on an end can therefore be rounded down. The same
-holds with durations rounded down: rounding all starts of a true plan down to ticks keeps that
-order, because floor(a) + floor(b) <= floor(a + b).
+Deadlines and the horizon need not be multiples. Take any plan, keep which interval ends no later
+than which one starts (itself, where it is empty), and start everything as early as that order
+allows: no two intervals overlap that did not overlap before, nothing ends later, and all times
+are now sums of durations and releases, so multiples of the tick. A limit on an end can therefore
+be rounded down. The same holds with durations rounded down: rounding all starts of a true plan
+down to ticks keeps that order, because floor(a) + floor(b) <= floor(a + b).
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -110,12 +111,11 @@ def load_bound(
 def load_makespan(instance: Instance, load: Load) -> float:
     """Least C such that the work fits into slots × units × C, by the duals of that LP."""
     from scipy.optimize import linprog
+    from scipy.sparse import csr_matrix, hstack
 
     if not len(load.work) or not load.possible or len(load.option) > LP_SIZE:
         return 0.0
     share, use, time, _ = _matrices(instance, load)
-    from scipy.sparse import csr_matrix, hstack
-
     rows, columns = share.shape
     answer = linprog(
         np.concatenate([np.zeros(columns), [1.0]]),
@@ -136,7 +136,7 @@ def load_makespan(instance: Instance, load: Load) -> float:
     return float(least.sum()) / total
 
 
-def _matrices(instance: Instance, load: Load) -> tuple[object, object, Floats, float]:
+def _matrices(instance: Instance, load: Load) -> tuple[Any, Any, Floats, float]:
     """Shares per class, scaled time per device, time of each column, and the scale of times."""
     from scipy.sparse import csr_matrix
 
@@ -198,7 +198,11 @@ class _Relaxation:
         if len(load.work):
             best = np.minimum.reduceat(reduced[load.option], load.ptr[:-1])
             total = float((load.work * best).sum())
-        bends = [least, most, np.clip(self.had, least, most)]
+        bends: list[Floats] = [
+            least.astype(np.float64),
+            most.astype(np.float64),
+            np.clip(self.had, least, most).astype(np.float64),
+        ]
         if self.window:
             paid = [
                 self.rate(n) * self.window - prices * self.slots * n * self.highest for n in bends
@@ -217,12 +221,12 @@ class _Relaxation:
         if self.matrices is None or not len(self.load.work):
             return None
         share, use, _, scale = self.matrices
-        wide, (rows, columns) = len(self.slots), share.shape  # type: ignore[attr-defined]  # sparse
+        wide, (rows, columns) = len(self.slots), share.shape
         unit = identity(wide)
         # Columns: x, time used n C, time had, C. Rows: busy, had >= used, had >= count_min C,
         # a C <= used <= b C.
         column = csr_matrix
-        upper = bmat(
+        upper: Any = bmat(
             [
                 [use, -diags(self.slots), None, None],
                 [None, unit, -unit, None],
@@ -237,14 +241,16 @@ class _Relaxation:
         used = np.where(self.off, self.idle, 0.0) * stretch * scale
         had = (np.where(self.off, 0.0, self.idle) + self.price) * stretch * scale
         price = max(float(np.abs(cost).max(initial=0.0)), float((used + had).max()), 1e-300)
-        end = self.highest / scale if math.isfinite(self.highest) else None
+        end = self.highest / scale if math.isfinite(self.highest) else np.inf
+        lower, higher = np.zeros(columns + 2 * wide + 1), np.full(columns + 2 * wide + 1, np.inf)
+        lower[-1], higher[-1] = self.lowest / scale, end
         answer = linprog(
             np.concatenate([cost, used, had, [0.0]]) / price,
             A_ub=upper,
             b_ub=np.zeros(upper.shape[0]),
             A_eq=bmat([[share, csr_matrix((rows, 2 * wide + 1))]]).tocsr(),
             b_eq=np.ones(rows),
-            bounds=[(0, None)] * (columns + 2 * wide) + [(self.lowest / scale, end)],
+            bounds=np.stack([lower, higher], axis=1).tolist(),
             method="highs",
         )
         if answer.status == 2:
@@ -255,8 +261,9 @@ class _Relaxation:
         value = self.value(prices, least, most)
         if not math.isfinite(self.highest) and value <= 0:
             value = max(value, self.value(prices * _SHRINK, least, most))
-        ends = float(answer.x[-1])
-        units = answer.x[columns : columns + wide] / ends if ends > 0 else least.astype(float)
+        found = np.asarray(answer.x)
+        ends = float(found[-1])
+        units = found[columns : columns + wide] / ends if ends > 0 else least.astype(float)
         plain = self.value(np.zeros(wide), least, most)
         return _Node(max(value, plain), np.asarray(prices), np.asarray(units))
 

@@ -22,6 +22,7 @@ from hetopt.schedule.grid import Grid, model_grid, span_s
 from hetopt.schedule.problem import Problem
 from hetopt.search import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SchedulePlan, Termination
+from hetopt.verify import verify
 
 LARGEST_MODEL = 400_000
 """Choices (tasks × options × units) above which building a CP-SAT model takes too long."""
@@ -266,9 +267,12 @@ class _Level:
         search = self.search
         if search.plan is None:
             return False
-        draft = draft_of(plan_problem(search.instance), search.plan)
-        moved = retime(canonical_units(draft), problem) if draft is not None else None
-        return moved is not None and add_hint(made, moved, search.budget)
+        timed = plan_problem(search.instance)
+        draft = draft_of(timed, search.plan)
+        if draft is not None:
+            draft = canonical_units(draft)
+            draft = draft if problem.grid == timed.grid else retime(draft, problem)
+        return draft is not None and add_hint(made, draft, search.budget)
 
     def _left(self, share: float) -> float:
         """Seconds that a solve may take (deterministic ones where the budget counts those)."""
@@ -279,16 +283,15 @@ class _Level:
     def _take(self, draft: Draft) -> None:
         """Carry a model's plan to the plan grid and offer it."""
         search = self.search
-        moved = retime(draft, plan_problem(search.instance))
-        self.carried = moved is not None
-        if moved is None:
-            return
-        plan = moved.plan()
-        if not self.faithful:
-            from hetopt.verify import verify
-
-            self.carried = verify(search.instance, plan).ok
-        if self.carried:
+        timed = plan_problem(search.instance)
+        same = draft.problem.grid == timed.grid
+        moved = draft if same else retime(draft, timed)
+        plan = moved.plan() if moved is not None else None
+        # What was held for no time at all on a coarse grid may be held for some on a fine one.
+        if plan is not None and not (same and self.faithful):
+            plan = plan if verify(search.instance, plan).ok else None
+        self.carried = plan is not None
+        if plan is not None:
             search.offer(plan, "cpsat")
 
     def _round_up(self) -> None:

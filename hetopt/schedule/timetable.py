@@ -12,12 +12,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from hetopt.instance import Instance
+from hetopt.instance import Groups, Instance
 from hetopt.schedule.demands import integer_demands
+from hetopt.schedule.draft import Draft
 from hetopt.schedule.grid import exact
 from hetopt.schedule.problem import NEVER, Hop, Mode, Problem, option_power
 from hetopt.schedule.profile import Profile
-from hetopt.solution import DIRECT, READ, WRITE, Hops, SchedulePlan
+from hetopt.solution import DIRECT, READ, WRITE, SchedulePlan
 
 Unit = tuple[int, int]
 _PARTS = 10**13
@@ -149,20 +150,9 @@ class Timetable:
 
     def plan(self) -> SchedulePlan:
         """Return the plan columns; every task must be placed."""
-        grid = self.problem.grid
-        rows = sorted(
-            (n, leg, d, u, k, hop.link, start)
-            for (n, leg, d, u), chain in self.chains.items()
-            for k, (hop, start) in enumerate(zip(chain.hops, chain.starts, strict=True))
-        )
-        columns = [np.array([r[i] for r in rows], dtype=np.int64) for i in range(6)]
-        starts = np.array([grid.seconds(r[6]) for r in rows], dtype=np.float64)
-        return SchedulePlan(
-            np.array([m.option for m in self.mode if m is not None], dtype=np.int64),
-            np.array(self.unit, dtype=np.int64),
-            np.array([grid.seconds(s) for s in self.start], dtype=np.float64),
-            Hops(*columns, starts),
-        )
+        starts = {key: chain.starts for key, chain in self.chains.items()}
+        modes = [mode for mode in self.mode if mode is not None]
+        return Draft(self.problem, modes, self.unit, self.start, starts).plan()
 
     def _home(self, task: int) -> Unit:
         mode = self.mode[task]
@@ -407,9 +397,9 @@ class Power:
         self.profile.add(0, NEVER, always)
 
 
-def _membership(groups: object, n: int) -> list[list[list[int]]]:
+def _membership(groups: Groups, n: int) -> list[list[list[int]]]:
     member: list[list[list[int]]] = [[] for _ in range(n)]
-    for group in groups:  # type: ignore[attr-defined]
+    for group in groups:
         tasks = group.tolist()
         for task in tasks:
             member[task].append(tasks)
