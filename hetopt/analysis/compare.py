@@ -341,6 +341,6 @@ def _notes(instance: Instance) -> tuple[str, ...]:
         notes.append(f"Preview, not on sale when measured: {', '.join(preview)}.")
     if instance.allow_mixed_scopes:
         notes.append("Power figures of different scope are compared (allow_mixed_scopes).")
-    if (instance.options.batch > 1).any():
+    if instance.regime == "steady" and (instance.options.batch > 1).any():
         notes.append("Full batches are assumed.")
     return tuple(notes)
