@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,8 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 from ruamel.yaml import YAML
+from typer.testing import CliRunner
 
 from hetopt.analysis.compare import compare
+from hetopt.cli import app
 from hetopt.formats.registry import read_instance
 from hetopt.instance import Instance
 from hetopt.overrides import with_deadline
@@ -127,6 +131,27 @@ def test_the_headline_files_are_what_the_script_makes(
     table = script.read(shared_path("data", "mlperf_inference_power.csv"))
     for path, text in script.built(table).items():
         assert (repo_path / path).read_text(encoding="utf-8") == text
+
+
+def commands() -> list[str]:
+    """Return the commands that the headers propose."""
+    pattern = re.compile(r"^#   (hetopt (?:solve|compare) instances/.*)$", re.MULTILINE)
+    return [c for path in FILES for c in pattern.findall(path.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_the_commands_in_the_headers_run(
+    command: str, repo_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repo_path)
+    arguments = [*shlex.split(command)[1:], "--time-limit", "30", "--json"]
+    outcome = CliRunner().invoke(app, arguments)
+    assert outcome.exit_code == 0, outcome.output
+    answer = json.loads(outcome.stdout)
+    if "compare" in arguments:
+        assert answer["gain"] is not None
+    else:
+        assert answer["status"] == "optimal"
 
 
 def test_every_instance_stands_in_the_docs(repo_path: Path) -> None:
