@@ -225,7 +225,7 @@ class SteadyModel:
         idle_counts = self.question.power and devices.idle_power_w[device] > 0
         price_counts = self.question.price and devices.price_per_s[device] > 0
         fixed = least == most
-        if device not in self.kinds_of:
+        if device not in self.kinds_of and not self._scales_links(device):
             self.on[device] = least if always else 0
             self.had[device] = least
             return

@@ -20,6 +20,7 @@ from hetopt.instance import Instance, is_maximised
 from hetopt.search import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SteadyPlan, Termination
 from hetopt.steady.placement_model import PlacementModel, Unit
+from hetopt.steady.placement_objectives import count_objective
 
 HOLD = 1e-9
 """Relative room with which earlier levels of a list of objectives are held (design §3.2)."""
@@ -108,7 +109,7 @@ class _Search:
         if model.time is not None:
             model.model.minimize(model.time)
         else:
-            counted = model.objective(name)
+            counted = count_objective(model, name)
             if not isinstance(counted.expression, int):
                 model.model.minimize(int(sign) * counted.expression)
         if plan is not None:
@@ -123,16 +124,21 @@ class _Search:
             found = _plan(self.instance, model, solver, self.theta)
         raw = solver.best_objective_bound
         if model.time is not None:
-            bound = self._throughput_bound(raw / model.second)
+            bound = self._throughput_bound(model, raw)
             return (*self._refined(found, bound), False)
         if isinstance(counted.expression, int):
             return found, counted.constant, False
         return found, sign * raw * counted.part + counted.constant, False
 
-    def _throughput_bound(self, least_t: float) -> float:
-        if least_t <= 0:
+    def _throughput_bound(self, model: PlacementModel, parts: float) -> float:
+        """Return the throughput above which no T of at least so many parts lies.
+
+        Where T is multiplied in a row, its being whole can cost up to one part.
+        """
+        least = (parts - (1.0 if model.rounds_up else 0.0)) / model.second
+        if least <= 0:
             return np.nan
-        return float(self.instance.jobs.rate_per_s.sum()) / least_t
+        return float(self.instance.jobs.rate_per_s.sum()) / least
 
     def _refined(self, found: SteadyPlan | None, bound: float) -> tuple[SteadyPlan | None, float]:
         """Count T more finely where its parts leave a gap between plan and bound."""
@@ -148,7 +154,7 @@ class _Search:
         if status in ("OPTIMAL", "FEASIBLE"):
             better = _plan(self.instance, model, solver, None)
             found = self._better("throughput", found, better)
-        fine = self._throughput_bound(solver.best_objective_bound / model.second)
+        fine = self._throughput_bound(model, solver.best_objective_bound)
         return found, fine if np.isnan(bound) else float(np.fmin(bound, fine))
 
     def _starved(self, model: PlacementModel) -> tuple[SteadyPlan | None, float, bool]:
@@ -158,7 +164,7 @@ class _Search:
         """
         bare = PlacementModel(self.instance, 0.0)
         limit = "power" if np.isfinite(self.instance.limits.power_cap_w) else "cost"
-        counted = bare.objective(limit)
+        counted = count_objective(bare, limit)
         if not isinstance(counted.expression, int):
             bare.model.minimize(counted.expression)
         solver, status = self._run(bare)
@@ -167,7 +173,7 @@ class _Search:
         if status not in ("OPTIMAL", "FEASIBLE"):
             return None, np.nan, False
         found = _plan(self.instance, bare, solver, None)
-        bound = self._throughput_bound(model.most / model.second)
+        bound = self._throughput_bound(model, model.most)
         limits = self.instance.limits
         cap = limits.power_cap_w if limit == "power" else limits.budget_per_s
         least = solver.best_objective_bound * counted.part + counted.constant
@@ -178,7 +184,7 @@ class _Search:
 
     def _hold(self, model: PlacementModel, name: str, value: float) -> None:
         """Allow no placement worse than ``value`` in an earlier objective."""
-        counted = model.objective(name)
+        counted = count_objective(model, name)
         if isinstance(counted.expression, int):
             return
         parts = (value - counted.constant) / counted.part

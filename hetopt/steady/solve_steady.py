@@ -135,6 +135,10 @@ class _Search:
             plan = build_plan(model, previous)
             value = objective_value(self.instance, plan, name)
             self._note_progress(value, level.bound)
+            if np.isnan(value):
+                # An accuracy of no requests at all.
+                bounds[-1] = np.nan
+                continue
             held.append((name, value))
             model.hold(name, value)
         bounds += [np.nan] * (len(self.instance.objective) - len(bounds))

@@ -1,0 +1,165 @@
+"""Objectives of the placement model in whole numbers, and the caps on power and money."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hetopt.steady.placement_grid import ACCURACY_GRID, CAP_GRID, OBJECTIVE_GRID
+
+if TYPE_CHECKING:
+    from hetopt.steady.placement_model import PlacementModel, Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """An objective as an integer expression: its value is expression × part + constant."""
+
+    expression: Any
+    part: float
+    constant: float
+
+
+def count_objective(m: PlacementModel, name: str) -> Counted:
+    """Return an objective (not throughput) in whole parts that never favour a worse bound."""
+    limits = m.instance.limits
+    if name == "accuracy":
+        return _accuracy(m)
+    terms, constant = _power(m)
+    factor = 1.0
+    if name == "carbon":
+        factor = limits.pue * limits.carbon_kg_per_j
+    elif name == "cost":
+        factor = limits.pue * limits.energy_price_per_j
+    terms, constant = [(v, c * factor) for v, c in terms], constant * factor
+    if name == "cost":
+        price, fixed = _price(m)
+        terms, constant = terms + price, constant + fixed
+    size = sum(c for _, c in terms)
+    if size <= 0:
+        return Counted(0, 1.0, constant)
+    return Counted(m.parts(terms, size, OBJECTIVE_GRID), size / OBJECTIVE_GRID, constant)
+
+
+def add_caps(m: PlacementModel) -> None:
+    """Hold the power cap and the budget."""
+    limits = m.instance.limits
+    power, idle = _power(m)
+    if np.isfinite(limits.power_cap_w):
+        still = [(on, float(m.instance.devices.idle_power_w[d])) for (d, _), on in m.on.items()]
+        _cap(m, limits.power_cap_w, (power, idle), (still, idle), 1.0)
+    if np.isfinite(limits.budget_per_s):
+        price, fixed = _price(m)
+        factor = limits.pue * limits.energy_price_per_j
+        still = price + [
+            (on, factor * float(m.instance.devices.idle_power_w[d])) for (d, _), on in m.on.items()
+        ]
+        whole = price + [(v, factor * c) for v, c in power]
+        base = fixed + idle * factor
+        _cap(m, limits.budget_per_s, (whole, base), (still, base), factor)
+
+
+def _cap(
+    m: PlacementModel,
+    cap: float,
+    whole: tuple[Terms, float],
+    still: tuple[Terms, float],
+    factor: float,
+) -> None:
+    if m.time is None:
+        m.limit(whole[0], cap - whole[1])
+        return
+    size = cap or 1.0
+    parts = _cap_parts([size, still[1], *(c for _, c in still[0])])
+    taken: Any = m.parts(
+        [(v, c * factor) for v, c in m.totals.energy],
+        size,
+        parts * m.second,
+        m.beyond(),
+    )
+    for on, amount in still[0]:
+        part = math.floor(amount / size * parts)
+        if part > parts:
+            m.model.add(on == 0)
+        elif part:
+            taken = taken + part * _time_while(m, on)
+    room = math.ceil((size - still[1]) / size * parts) if cap else 0
+    m.model.add(taken <= room * m.time)
+
+
+def _time_while(m: PlacementModel, on: Any) -> Any:
+    """Return a variable that is T while a unit is on, 0 while it is off.
+
+    (A product of T and headroom says the same, but CP-SAT 9.15 was seen to call such models
+    infeasible that are not.)
+    """
+    if on.index not in m.times:
+        time = m.model.new_int_var(0, m.most, f"T_{on}")
+        m.model.add(time >= m.time).only_enforce_if(on)
+        m.times[on.index] = time
+    return m.times[on.index]
+
+
+def _power(m: PlacementModel) -> tuple[Terms, float]:
+    idle = m.instance.devices.idle_power_w
+    terms = [(on, float(idle[d])) for (d, _), on in m.on.items() if idle[d] > 0]
+    devices = m.instance.devices
+    # Units beyond those that tasks could use are on only where they are never off.
+    fixed = sum(
+        float(idle[d]) * max(0, int(devices.count_min[d]) - m.units[d])
+        for d in range(len(idle))
+        if not devices.off_when_unused[d]
+    )
+    return terms + m.totals.energy, fixed
+
+
+def _price(m: PlacementModel) -> tuple[Terms, float]:
+    """Units had are those on, and at least the minimum."""
+    devices = m.instance.devices
+    terms: Terms = []
+    fixed = 0.0
+    for d in range(len(devices)):
+        price, least = float(devices.price_per_s[d]), int(devices.count_min[d])
+        fixed += price * least
+        terms += [(m.on[d, u], price) for u in range(least, m.units[d]) if price > 0]
+    return terms, fixed
+
+
+def _accuracy(m: PlacementModel) -> Counted:
+    """Count the accuracy per job, the least of its tasks', rounded up as it is maximised."""
+    instance = m.instance
+    ptr, tasks = instance.job_tasks
+    rated: list[tuple[Any, float]] = []
+    for j in range(len(instance.jobs)):
+        stated: dict[int, list[tuple[Any, float]]] = {}
+        for t in tasks[ptr[j] : ptr[j + 1]].tolist():
+            for (task, o, _), x in m.x.items():
+                if task == t and not np.isnan(instance.options.accuracy[o]):
+                    stated.setdefault(t, []).append((x, float(instance.options.accuracy[o])))
+        if stated:
+            least = m.model.new_int_var(0, ACCURACY_GRID, f"accuracy_{j}")
+            for choices in stated.values():
+                parts = [x * math.ceil(a * ACCURACY_GRID) for x, a in choices]
+                m.model.add(least <= sum(parts))
+            rated.append((least, float(instance.jobs.weight[j])))
+    weight = sum(w for _, w in rated)
+    if weight <= 0:
+        return Counted(0, 1.0, 0.0)
+    parts = [least * math.ceil(w / weight * ACCURACY_GRID) for least, w in rated]
+    return Counted(sum(parts), 1.0 / ACCURACY_GRID**2, 0.0)
+
+
+def _cap_parts(amounts: list[float]) -> int:
+    """Return a number of parts of the first amount that makes all amounts whole, where one does.
+
+    Otherwise ``CAP_GRID``, which rounds.
+    """
+    exact = [Fraction(repr(a)) for a in amounts]
+    denominator = math.lcm(*(f.denominator for f in exact))
+    step = math.gcd(*(int(f * denominator) for f in exact))
+    parts = int(exact[0] * denominator) // step if step else 1
+    return parts if parts <= CAP_GRID else CAP_GRID
