@@ -52,6 +52,8 @@ HINT_SECONDS = 5.0
 HELD_PARTS = 1e-9
 """Relative slack with which earlier levels of a lexicographic objective are held (design §3.2)."""
 _POLL_S = 0.05
+_BOUNDED = ("energy", "cost", "carbon", "makespan", "tardiness")
+"""Objectives whose bound of design §5 may exceed what CP-SAT sees by itself."""
 
 
 @dataclass(slots=True)
@@ -117,8 +119,8 @@ def build_model(
     for name, value in zip(names, held, strict=False):
         _hold(build, scale(measure(build, name, peak)), value)
     scaled = scale(measure(build, names[level], peak))
-    if math.isfinite(known_bound) and scaled.terms:
-        least = math.ceil(scaled.ticks(known_bound) - scaled.loss)
+    if math.isfinite(known_bound) and names[level] in _BOUNDED:
+        least = math.ceil(scaled.ticks(known_bound) - scaled.loss - _rounding(problem, scaled))
         if least > 0:
             build.model.add(scaled.expression >= least)
     build.model.minimize(scaled.expression)
@@ -258,6 +260,16 @@ def _watch(solver: cp_model.CpSolver, budget: Budget, over: threading.Event) -> 
     while not over.wait(_POLL_S):
         if budget.stop.is_set():
             solver.stop_search()
+
+
+def _rounding(problem: Problem, scaled: Scaled) -> int:
+    """Most by which the model's value of a true plan falls short of the plan's, from its ticks.
+
+    A time rounded to ticks is off by less than one, the excess over a rounded due date by two.
+    """
+    if problem.grid.direction == "exact":
+        return 0
+    return 2 * scaled.timed
 
 
 def _hold(build: Build, scaled: Scaled, value: float) -> None:

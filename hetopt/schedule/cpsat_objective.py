@@ -43,7 +43,8 @@ class Measure:
 class Scaled:
     """An integer expression: true measure >= constant + unit × expression.
 
-    ``loss`` is the most by which it falls short, in units, from coefficients rounded down.
+    ``loss`` is the most by which it falls short, in units, from coefficients rounded down;
+    ``timed`` the sum of the coefficients of times.
     """
 
     expression: Any
@@ -52,6 +53,7 @@ class Scaled:
     sign: int
     terms: tuple[tuple[int, Any], ...] = ()
     loss: int = 0
+    timed: int = 0
 
     def value(self, integer: float) -> float:
         """Objective in real units of a value (or bound) of the integer expression."""
@@ -77,7 +79,8 @@ def scale(measure: Measure) -> Scaled:
     terms = tuple((math.floor(c / unit), v) for c, v, _ in measure.terms)
     loss = sum(upper for c, _, upper in measure.terms if (c / unit).denominator > 1)
     expression = sum(c * v for c, v in terms)
-    return Scaled(expression, measure.constant, unit, measure.sign, terms, loss)
+    timed = sum(math.ceil(c / unit) for c, _, upper in measure.terms if upper > 1)
+    return Scaled(expression, measure.constant, unit, measure.sign, terms, loss, timed)
 
 
 def measure(build: Build, name: str, peak: tuple[Any, Fraction] | None) -> Measure:
