@@ -209,9 +209,14 @@ class SteadyModel:
                 )
 
     def plain(self, device: int) -> bool:
-        """Whether one count of units says all about a device: any unit on serves anything."""
+        """Whether one count of units says all about a device: any unit on serves anything.
+
+        Not where a pool's memory is limited: a unit that is on without serving takes none of it.
+        """
         kinds = self.kinds_of.get(device, [])
-        return len(kinds) == 1 and self.kinds[kinds[0]].unit < 0
+        pool = int(self.instance.devices.pool[device])
+        pooled = pool >= 0 and bool(np.isfinite(self.instance.pools.memory_b[pool]))
+        return len(kinds) == 1 and self.kinds[kinds[0]].unit < 0 and not pooled
 
     def _count_max(self, device: int) -> int | None:
         most = int(self.instance.devices.count_max[device])

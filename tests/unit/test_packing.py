@@ -99,6 +99,13 @@ def test_a_pool_is_shared_by_all_units_of_its_devices() -> None:
     ) == [2]
 
 
+def test_units_that_are_on_and_serve_nothing_take_no_memory_of_a_pool() -> None:
+    # Both units are had and always on; the pool holds the model once, and one unit is enough.
+    pools = [{"name": "dram", "memory_b": 12.0}]
+    device = {"memory_pool": "dram", "memory_b": float("inf"), "off_when_unused": False}
+    assert units_on(fleet({"a": 0.7}, {"a": 7.0}, device=device, pools=pools)) == [2]
+
+
 def test_exclusive_units_hold_one_jobs_weights() -> None:
     device = {"exclusive": True, "count_max": 4}
     loads, weights = {"a": 1.5, "b": 0.5}, {"a": 2.0, "b": 2.0}
