@@ -265,7 +265,9 @@ def _settings(
     if dice.chance(0.3):
         settings["horizon_s"] = round(dice.whole(7, 14) * unit, 9)
     if dice.chance(0.25):
-        idle = sum(w * c for w, c in zip(devices["idle_power_w"], devices["count_max"], strict=True))
+        idle = sum(
+            w * c for w, c in zip(devices["idle_power_w"], devices["count_max"], strict=True)
+        )
         settings["power_cap_w"] = round(dice.pick(0.5, 1.0) * idle + dice.whole(4, 20), 3)
     if "cost" in objective or dice.chance(0.2):
         settings["energy_price_per_j"] = dice.pick(0.25, 1.0)

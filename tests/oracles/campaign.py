@@ -12,6 +12,9 @@ from tests.random_schedules import random_schedule
 
 REGIMES = ("schedule", "steady")
 
+MOST_TOO_HARD = 3
+"""Instances of a chunk that the oracle may pass over."""
+
 
 @dataclass
 class Outcome:
@@ -32,6 +35,13 @@ def judge(regime: str, seed: int, time_limit: float) -> Outcome:
     wrong = disagreements(instance, solution, optimum)
     agreed = "agreed" if optimum is not None else "agreed infeasible"
     return Outcome(seed, "disagreed" if wrong else agreed, wrong)
+
+
+def run_chunk(regime: str, seeds: range, time_limit: float = 30.0) -> None:
+    """Assert that solve and oracle agree on the instances of some seeds."""
+    outcomes = [judge(regime, seed, time_limit) for seed in seeds]
+    assert not [(o.seed, o.wrong) for o in outcomes if o.wrong]
+    assert sum(o.kind == "too hard" for o in outcomes) <= MOST_TOO_HARD
 
 
 def known(regime: str, seed: int) -> tuple[Instance, tuple[float, ...] | None]:

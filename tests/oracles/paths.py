@@ -19,16 +19,16 @@ class Paths:
         links = instance.links
         self.ends = [(int(a), int(b)) for a, b in zip(links.src, links.dst, strict=True)]
         self.latency = [exact(v) for v in links.latency_s]
-        self.bandwidth = [
-            None if v == float("inf") else exact(v) for v in links.bandwidth_b_per_s
-        ]
+        self.bandwidth = [None if v == float("inf") else exact(v) for v in links.bandwidth_b_per_s]
         self.energy_j_per_b = [exact(v) for v in links.energy_j_per_b]
         self.pool = [int(p) for p in instance.devices.pool]
         self.zero_copy_pool = [bool(z) for z in instance.pools.zero_copy]
         self.find = lru_cache(maxsize=None)(self._find)
 
     def zero_copy(self, a: int, b: int) -> bool:
-        return self.pool[a] >= 0 and self.pool[a] == self.pool[b] and self.zero_copy_pool[self.pool[a]]
+        return (
+            self.pool[a] >= 0 and self.pool[a] == self.pool[b] and self.zero_copy_pool[self.pool[a]]
+        )
 
     def time(self, link: int, size: Fraction) -> Fraction:
         bandwidth = self.bandwidth[link]

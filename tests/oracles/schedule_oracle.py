@@ -56,9 +56,7 @@ class Placement:
     lower: list[float]
 
 
-def schedule_optimum(
-    instance: Instance, tick: Fraction = Fraction(1)
-) -> tuple[float, ...] | None:
+def schedule_optimum(instance: Instance, tick: Fraction = Fraction(1)) -> tuple[float, ...] | None:
     """Return the lexicographic optimum of the instance's objectives, None where infeasible."""
     oracle = _Oracle(instance, tick)
     placements = list(itertools.islice(oracle.placements(), MOST_PLACEMENTS + 1))
@@ -112,9 +110,8 @@ class _Oracle:
             own = []
             for o in self._options(t):
                 d = int(inst.options.device[o])
-                for u in range(int(inst.devices.count_max[d])):
-                    if inst.tasks.pin_unit[t] in (-1, u):
-                        own.append((o, d, u))
+                units = range(int(inst.devices.count_max[d]))
+                own += [(o, d, u) for u in units if inst.tasks.pin_unit[t] in (-1, u)]
             choices.append(own)
         symmetric = [True] * len(inst.devices)
         for d, u in zip(inst.tasks.pin_device, inst.tasks.pin_unit, strict=True):
@@ -213,7 +210,9 @@ class _Oracle:
                 watts = float(exact(options.energy_j[option[t]]) / exact(options.time_s[option[t]]))
                 strongest = max(strongest, watts)
                 occupations.append((t, [t], power, watts))
-        active = sum((work[t] * exact(options.energy_j[option[t]]) for t in range(self.n)), hop_energy)
+        active = sum(
+            (work[t] * exact(options.energy_j[option[t]]) for t in range(self.n)), hop_energy
+        )
         return self._finish(
             items, occupations, capacity, power, float(active), idle, rent, accuracy, strongest
         )
@@ -317,7 +316,7 @@ class _Oracle:
         return device == host or self.paths.zero_copy(device, host)
 
     def _memory(self, option, unit, held, occupations, needs) -> bool:
-        """Turn what is held into occupations of units and pools; False where weights alone burst."""
+        """Turn what is held into occupations of memories; False where weights alone burst one."""
         inst = self.instance
         devices = inst.devices
         limits: dict[tuple, float] = {}

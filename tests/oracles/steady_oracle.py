@@ -220,7 +220,9 @@ class _Data:
             for j in range(self.n_jobs):
                 worst = 0.0
                 for chosen in self.routes(j):
-                    where = {t: (int(self.instance.options.device[o]), 0) for t, o in chosen.items()}
+                    where = {
+                        t: (int(self.instance.options.device[o]), 0) for t, o in chosen.items()
+                    }
                     cost = self.cost(chosen, where)
                     if cost is not None:
                         worst = max(worst, cost.busy.get((d, 0), 0.0))
@@ -262,6 +264,9 @@ class _Split:
     def optimum(self) -> tuple[float, ...] | None:
         data = self.data
         names = data.instance.objective
+        if len({j for j, _, _ in self.routes}) < data.n_jobs:
+            # A job that nothing can serve makes the work infeasible, also at a throughput of 0.
+            return None
         counts = self._counts()
         held: list[float] = []
         for _ in names:
@@ -407,7 +412,9 @@ class _Split:
             limit.append(bound)
 
         for k, server in enumerate(choice.servers):
-            busy = [c.busy.get((server.device, 0), 0.0) if k in used else 0.0 for _, c, used in columns]
+            busy = [
+                c.busy.get((server.device, 0), 0.0) if k in used else 0.0 for _, c, used in columns
+            ]
             row(scale * busy / server.capacity if n else [], 1.0)
         for shares, channels in self._links(columns, choice.on):
             if any(math.isinf(s) for s in shares):
@@ -543,7 +550,11 @@ class _Single:
             own = []
             for o in data.options(t):
                 d = int(inst.options.device[o])
-                most = min(data.most_units(d), n) if devices.count_max[d] < 0 else int(devices.count_max[d])
+                most = (
+                    min(data.most_units(d), n)
+                    if devices.count_max[d] < 0
+                    else int(devices.count_max[d])
+                )
                 pin = int(inst.tasks.pin_unit[t])
                 own += [(o, d, u) for u in range(max(most, pin + 1)) if pin in (-1, u)]
             choices.append(own)
@@ -671,9 +682,7 @@ def _share(links, k: int, size_b: float, on) -> float:
 
 def _covers(big: Server, small: Server) -> bool:
     """Whether a unit may serve all that another may, and more."""
-    wider = (
-        big.jobs >= small.jobs and big.keys >= small.keys and big.working_b >= small.working_b
-    )
+    wider = big.jobs >= small.jobs and big.keys >= small.keys and big.working_b >= small.working_b
     return wider and (big.jobs, big.keys, big.working_b) != (
         small.jobs,
         small.keys,
