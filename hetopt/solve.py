@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hetopt.caveats import caveats
 from hetopt.checks import check_question, stuck_tasks
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import HetoptError, InputError, Problem
@@ -273,7 +274,6 @@ def _conclude(
     from hetopt.evaluate import evaluate, objectives
 
     plan, bounds = result.plan, result.bounds
-    notes = list(result.notes)
     if plan is None:
         plan = start
     names = instance.objective
@@ -307,7 +307,7 @@ def _conclude(
         version=__version__,
         quantities=quantities,
         history=history,
-        notes=tuple(notes),
+        notes=(*result.notes, *caveats(instance)),
         reason=result.reason,
     )
 

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from hetopt.analysis.gain import Gain, gain_over
+from hetopt.caveats import caveats
 from hetopt.checks import check_question, stuck_tasks
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Bools, Instance, is_maximised
@@ -173,7 +174,7 @@ def compare(
         gain=gain,
         sensitivity=changes,
         interrupted=stop.is_set(),
-        notes=_notes(instance),
+        notes=caveats(instance),
     )
 
 
@@ -331,16 +332,3 @@ def _doubtful(instance: Instance) -> list[tuple[str, Bools]]:
     options = instance.options
     preview = options.preview | instance.devices.preview[options.device]
     return [("preview", preview), ("estimated", options.estimated)]
-
-
-def _notes(instance: Instance) -> tuple[str, ...]:
-    notes = []
-    devices = instance.devices
-    preview = devices.name[devices.preview].tolist()
-    if preview:
-        notes.append(f"Preview, not on sale when measured: {', '.join(preview)}.")
-    if instance.allow_mixed_scopes:
-        notes.append("Power figures of different scope are compared (allow_mixed_scopes).")
-    if instance.regime == "steady" and (instance.options.batch > 1).any():
-        notes.append("Full batches are assumed.")
-    return tuple(notes)

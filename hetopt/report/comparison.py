@@ -13,7 +13,6 @@ from hetopt.analysis.compare import Comparison, Rival
 from hetopt.analysis.gain import Gain
 from hetopt.formats.plan import solution_to_dict, to_json
 from hetopt.instance import Instance, is_maximised
-from hetopt.profiling.catalogue import MLPERF_NOTICE
 from hetopt.report.console import percent, quantity, small_gap
 from hetopt.solution import Solution
 
@@ -34,8 +33,6 @@ def comparison_view(comparison: Comparison) -> RenderableType:
     if comparison.sensitivity:
         parts += [Text(""), _firmness(comparison)]
     notes = list(comparison.notes)
-    if any("mlcommons" in s.lower() or "mlperf" in s.lower() for s in _sources(instance)):
-        notes.append(MLPERF_NOTICE)
     if comparison.interrupted:
         notes.append("Interrupted: what was not solved by then is missing.")
     parts += [Text(""), *[Text(note, style="dim") for note in notes]] if notes else []
@@ -172,8 +169,3 @@ def _gain_text(comparison: Comparison, name: str, gain: Gain, value: float) -> s
 def _named(tasks: tuple[str, ...]) -> str:
     rest = len(tasks) - TASKS_NAMED
     return ", ".join(tasks[:TASKS_NAMED]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _sources(instance: Instance) -> list[str]:
-    options = instance.options.source.tolist()
-    return list(dict.fromkeys([*instance.devices.source.tolist(), *options, instance.description]))

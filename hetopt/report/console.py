@@ -46,8 +46,8 @@ def quantity(instance: Instance, name: str, value: float | None) -> str:
 
 
 def percent(value: float) -> str:
-    """Write a fraction in percent; a dash for NaN."""
-    return "–" if np.isnan(value) else f"{100 * value:.2f} %"
+    """Write a fraction in percent; a dash for NaN, never a negative zero."""
+    return "–" if np.isnan(value) else f"{round(100 * value, 2) + 0.0:.2f} %"
 
 
 def small_gap(value: float) -> str:
