@@ -307,6 +307,17 @@ MALFORMED = (
         "bad.json",
     ),
     Malformed(
+        "JSON nested too far to be looked at",
+        b'{"hetopt": 1, "devices": ' + b"[" * 800 + b"]" * 800 + b"}",
+        (("bad.json", "fewer levels"),),
+        "bad.json",
+    ),
+    Malformed(
+        "YAML nested without end",
+        b"hetopt: 1\ndevices: " + b"[" * 3000 + b"]" * 3000,
+        (("bad.yaml", "fewer levels"),),
+    ),
+    Malformed(
         "JSON with wrong values",
         b'{"hetopt": 1, "devices": [{"name": "a", "slots": 1.5, "overlap": "perhaps"}],'
         b' "tasks": [{"name": "t", "options": [{"device": "a", "time": "1 parsec"}]}]}',

@@ -76,7 +76,11 @@ def read_parsed(parsed: Parsed, faults: Sequence[Fault] = ()) -> Instance:
     from hetopt.formats.expand import expand
     from hetopt.formats.shape import check_shape
 
-    data, wrong = check_shape(parsed.data)
+    try:
+        data, wrong = check_shape(parsed.data)
+    except RecursionError:
+        expected = "A document with fewer levels of nesting is expected."
+        raise InputError([Problem(parsed.name, "", expected)]) from None
     faults = [*faults, *wrong]
     if not data:
         raise InputError([_problem(parsed, fault) for fault in faults])

@@ -100,7 +100,11 @@ def read_instance(
     name = "standard input" if str(path) == "-" else str(path)
     if text is None and str(path) != "-" and Path(path).is_dir():
         chosen = _folder(Path(path), format)
-        return chosen.read(Path(path))
+        try:
+            return chosen.read(Path(path))
+        except OSError as error:
+            expected = f"A folder that can be read, but: {error.strerror or error}."
+            raise InputError([Problem(name, "", expected)]) from None
     content = read_text(path, name) if text is None else text
     if not content.strip():
         raise InputError([Problem(name, "", "An instance is expected, but the file is empty.")])

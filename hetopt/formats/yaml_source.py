@@ -34,7 +34,7 @@ def parse_yaml(text: str, name: str) -> YamlDocument:
 
     try:
         # Pure: YAML 1.2 in every installation, and marks on every node.
-        root = YAML(typ="safe", pure=True).compose(text)
+        return YamlDocument(name, YAML(typ="safe", pure=True).compose(text))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
@@ -46,7 +46,6 @@ def parse_yaml(text: str, name: str) -> YamlDocument:
     except RecursionError:
         text = "A document with fewer levels of nesting is expected."
         raise InputError([Problem(name, "", text)]) from None
-    return YamlDocument(name, root)
 
 
 class YamlDocument:
