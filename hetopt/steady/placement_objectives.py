@@ -82,12 +82,12 @@ def _cap(
         m.beyond(),
     )
     for on, amount in still[0]:
-        part = math.floor(amount / size * parts)
+        part = math.floor(_exact(amount) / _exact(size) * parts)
         if part > parts:
             m.model.add(on == 0)
         elif part:
             taken = taken + part * _time_while(m, on)
-    room = math.ceil((size - still[1]) / size * parts) if cap else 0
+    room = math.ceil((1 - _exact(still[1]) / _exact(size)) * parts) if cap else 0
     m.model.add(taken <= room * m.time)
 
 
@@ -158,8 +158,12 @@ def _cap_parts(amounts: list[float]) -> int:
 
     Otherwise ``CAP_GRID``, which rounds.
     """
-    exact = [Fraction(repr(a)) for a in amounts]
+    exact = [_exact(a) for a in amounts]
     denominator = math.lcm(*(f.denominator for f in exact))
     step = math.gcd(*(int(f * denominator) for f in exact))
     parts = int(exact[0] * denominator) // step if step else 1
     return parts if parts <= CAP_GRID else CAP_GRID
+
+
+def _exact(amount: float) -> Fraction:
+    return Fraction(repr(float(amount)))

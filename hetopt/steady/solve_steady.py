@@ -34,7 +34,9 @@ ROUNDING_SHARE = 0.1
 STRICT = 1e-8
 """Relative tightening with which the MIP is solved again where its plan used its tolerance."""
 
-METHODS = ("auto", "mip", "heuristic")
+RUNAWAY = 10.0
+"""Multiple of a deterministic limit at which the clock ends a MIP after all: HiGHS counts no
+deterministic time, and a search that never returns would be worse than one that may differ."""
 
 
 def solve_steady(
@@ -214,7 +216,7 @@ class _Search:
                 relaxation,
                 first.x,
                 tries=ROUNDING_TRIES,
-                time_limit_s=np.inf if limit is None else limit * ROUNDING_SHARE,
+                time_limit_s=np.inf if self.budget.deterministic else limit * ROUNDING_SHARE,
             )
             _improve(level, near)
 
@@ -292,8 +294,10 @@ class _Search:
         worse = ours < theirs if is_maximised(name) else ours > theirs
         return self.start if worse else plan
 
-    def _time_left(self) -> float | None:
-        return None if self.budget.deterministic else self.budget.left_s()
+    def _time_left(self) -> float:
+        if self.budget.deterministic:
+            return self.began + RUNAWAY * self.budget.limit_s - time.monotonic()
+        return self.budget.left_s()
 
     def _note_progress(self, objective: float, bound: float) -> None:
         self.history.append(HistoryEntry(time.monotonic() - self.began, objective, bound))

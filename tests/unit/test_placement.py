@@ -210,3 +210,24 @@ def test_a_known_plan_is_never_made_worse() -> None:
     plan = run(instance).plan
     assert isinstance(plan, SteadyPlan)
     assert optimum(instance, start=plan) >= objective_value(instance, plan, "throughput")
+
+
+def test_a_link_that_grows_with_units_carries_nothing_while_its_source_is_off() -> None:
+    instance = pipeline(
+        link={"per_unit": True, "bandwidth_b_per_s": 4e4},
+        objective="throughput",
+        apart=[["a", "b"]],
+    )
+    assert optimum(instance) == pytest.approx(40.0)
+
+
+def test_a_cap_that_idle_power_takes_up_leaves_no_throughput() -> None:
+    box = {"off_when_unused": False, "idle_power_w": 10.0}
+    assert optimum(jobs_of({"a": 1.0}, box=box, power_cap_w=20.0)) == 0.0
+    assert run(jobs_of({"a": 1.0}, box=box, power_cap_w=19.0)).infeasible
+
+
+def test_little_headroom_is_counted_finely() -> None:
+    box = {"off_when_unused": False, "idle_power_w": 10.0}
+    instance = jobs_of({"a": 1.0}, box=box, power_cap_w=20.001)
+    assert optimum(instance) == pytest.approx(0.001)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -148,19 +150,13 @@ def test_too_many_routes_are_an_input_error() -> None:
 
 
 def test_a_unit_pin_needs_a_memory_limit() -> None:
-    frames = {
-        "devices": pd.DataFrame([{"name": "cpu"}]),
-        "options": pd.DataFrame([{"profile": "a", "device": "cpu", "time_s": 1.0}]),
-        "tasks": pd.DataFrame([{"name": "a", "pin": "cpu#0"}]),
-        "jobs": pd.DataFrame([{"name": "job", "rate_per_s": 1.0}]),
-    }
-    instance = Instance.from_frames(frames, {"objective": "power"})
+    free = instance_of(["cpu"], [("a", "cpu", 1.0, 1.0, {})], ["a"])
+    zero = np.zeros(1, dtype=np.int64)
+    pinned = replace(free, tasks=replace(free.tasks, pin_device=zero, pin_unit=zero))
     with pytest.raises(InputError, match="memory limit"):
-        enumerate_routes(instance)
+        enumerate_routes(pinned)
 
 
 def test_pareto_keeps_what_nothing_beats() -> None:
-    import numpy as np
-
     table = np.array([[1.0, 2.0], [2.0, 1.0], [2.0, 2.0], [1.0, 2.0], [0.5, 3.0]])
     assert pareto(table, [0.0] * 5) == [0, 1, 4]

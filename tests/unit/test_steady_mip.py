@@ -346,3 +346,38 @@ def test_unit_demand_is_met_to_the_last_digit() -> None:
     plan, _ = solved(instance)
     assert np.sum(plan.rate_per_s) == pytest.approx(333.3, rel=1e-15)
     assert evaluate(instance, plan)["scale"] >= 1.0 - 1e-15
+
+
+def test_timeless_work_needs_a_unit_that_is_on() -> None:
+    options = [RUN | {"time_s": 0.0, "energy_j": 0.0}]
+    plan, _ = solved(make([BOX], options, [NET]))
+    assert plan.units_on.tolist() == [1]
+
+
+def test_throughput_of_timeless_work_is_unbounded() -> None:
+    options = [RUN | {"time_s": 0.0, "energy_j": 0.0}]
+    box = BOX | {"count_min": 2, "count_max": 2}
+    instance = make([box], options, [NET], objective=["throughput", "power"])
+    with pytest.raises(InputError, match="unbounded"):
+        solve_steady(instance, Budget(deadline=time.monotonic() + 10))
+
+
+def test_a_bus_with_links_that_grow_with_units_of_one_device_grows() -> None:
+    instance = chain(
+        cpu={"count_max": 4, "count_min": 0, "idle_power_w": 10.0},
+        job={"rate_per_s": 350.0},
+        link={"per_unit": True, "bus": "pci", "channels": 2},
+    )
+    plan, _ = solved(instance)
+    # 350 kB/s over two channels of 100 kB/s for each of two hosts.
+    assert plan.units_on.tolist() == [2, 1]
+
+
+def test_equal_seeds_give_equal_plans() -> None:
+    instance = chain()
+    budget = Budget(deadline=0.0, deterministic=True, limit_s=10.0, workers=1)
+    first, second = (solve_steady(instance, budget).plan for _ in range(2))
+    assert isinstance(first, SteadyPlan)
+    assert isinstance(second, SteadyPlan)
+    assert first.rate_per_s.tobytes() == second.rate_per_s.tobytes()
+    assert first.option.tobytes() == second.option.tobytes()
