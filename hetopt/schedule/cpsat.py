@@ -13,7 +13,10 @@ u[d,k], sent[n,d,q] and hop starts h (:mod:`cpsat_transfers`), held until o[n], 
                 channels, memory, power: cumulatives
                 Σ p x <= slots × units × W per device;   W >= e[i] + t[i]
                 w[d,k] >= W where u[d,k];   Σ p x <= slots × Σ_k w[d,k]
-                objective >= its bound of design §5
+
+The bound of design §5 is no row of the model: in OR-Tools 9.15 a (valid) row parallel to the
+objective with large coefficients made presolve claim a worse solution as optimal. It is compared
+with the plan outside, and stops the search when it closes the gap.
 
 On an exact grid the model is the problem; on a grid that rounds down it is a relaxation, whose
 plans are carried to the plan grid by :mod:`hetopt.schedule.draft`.
@@ -52,8 +55,6 @@ HINT_SECONDS = 5.0
 HELD_PARTS = 1e-9
 """Relative slack with which earlier levels of a lexicographic objective are held (design §3.2)."""
 _POLL_S = 0.05
-_BOUNDED = ("energy", "cost", "carbon", "makespan", "tardiness")
-"""Objectives whose bound of design §5 may exceed what CP-SAT sees by itself."""
 
 
 @dataclass(slots=True)
@@ -80,9 +81,7 @@ class Answer:
     complete: bool
 
 
-def build_model(
-    problem: Problem, level: int, held: list[float], known_bound: float
-) -> ScheduleModel | None:
+def build_model(problem: Problem, level: int, held: list[float]) -> ScheduleModel | None:
     """Build the model of one level of the objective.
 
     Parameters
@@ -93,8 +92,6 @@ def build_model(
         Which objective to minimise.
     held
         Values of the earlier levels, which must not be exceeded.
-    known_bound
-        A proven bound of this level's objective; NaN where none.
 
     Returns
     -------
@@ -119,10 +116,6 @@ def build_model(
     for name, value in zip(names, held, strict=False):
         _hold(build, scale(measure(build, name, peak)), value)
     scaled = scale(measure(build, names[level], peak))
-    if math.isfinite(known_bound) and names[level] in _BOUNDED:
-        least = math.ceil(scaled.ticks(known_bound) - scaled.loss - _rounding(problem, scaled))
-        if least > 0:
-            build.model.add(scaled.expression >= least)
     build.model.minimize(scaled.expression)
     return ScheduleModel(build, sendings, scaled)
 
@@ -160,7 +153,7 @@ def run(
     made: ScheduleModel,
     budget: Budget,
     seconds: float,
-    on_draft: Callable[[Draft], None],
+    on_draft: Callable[[Draft], bool],
     on_bound: Callable[[float], None],
 ) -> Answer:
     """Solve a built model for some seconds (deterministic ones if the budget says so).
@@ -168,7 +161,7 @@ def run(
     Parameters
     ----------
     on_draft
-        Called with each plan found, on the model's grid.
+        Called with each plan found, on the model's grid; says whether that is good enough.
     on_bound
         Called with each better bound, in real units.
 
@@ -246,30 +239,21 @@ SURELY_CLOSED = 1e-8
 
 
 class _Collector(cp_model.CpSolverSolutionCallback):
-    def __init__(self, made: ScheduleModel, on_draft: Callable[[Draft], None]) -> None:
+    def __init__(self, made: ScheduleModel, on_draft: Callable[[Draft], bool]) -> None:
         super().__init__()
         self._made = made
         self._on_draft = on_draft
 
     def on_solution_callback(self) -> None:
         """Hand on each solution as a draft."""
-        self._on_draft(read_draft(self._made, self.value))
+        if self._on_draft(read_draft(self._made, self.value)):
+            self.stop_search()
 
 
 def _watch(solver: cp_model.CpSolver, budget: Budget, over: threading.Event) -> None:
     while not over.wait(_POLL_S):
         if budget.stop.is_set():
             solver.stop_search()
-
-
-def _rounding(problem: Problem, scaled: Scaled) -> int:
-    """Most by which the model's value of a true plan falls short of the plan's, from its ticks.
-
-    A time rounded to ticks is off by less than one, the excess over a rounded due date by two.
-    """
-    if problem.grid.direction == "exact":
-        return 0
-    return 2 * scaled.timed
 
 
 def _hold(build: Build, scaled: Scaled, value: float) -> None:

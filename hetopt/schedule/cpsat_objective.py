@@ -41,29 +41,19 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """An integer expression: true measure >= constant + unit × expression.
-
-    ``loss`` is the most by which it falls short, in units, from coefficients rounded down;
-    ``timed`` the sum of the coefficients of times.
-    """
+    """An integer expression: true measure >= constant + unit × expression."""
 
     expression: Any
     constant: Fraction
     unit: Fraction
     sign: int
     terms: tuple[tuple[int, Any], ...] = ()
-    loss: int = 0
-    timed: int = 0
 
     def value(self, integer: float) -> float:
         """Objective in real units of a value (or bound) of the integer expression."""
         if not math.isfinite(integer):
             return math.nan
         return self.sign * float(self.constant + self.unit * Fraction(integer))
-
-    def ticks(self, objective: float) -> Fraction:
-        """Value of the integer expression at an objective in real units."""
-        return (self.sign * exact(objective) - self.constant) / self.unit
 
 
 def scale(measure: Measure) -> Scaled:
@@ -77,10 +67,8 @@ def scale(measure: Measure) -> Scaled:
             break
     unit = unit or Fraction(1)
     terms = tuple((math.floor(c / unit), v) for c, v, _ in measure.terms)
-    loss = sum(upper for c, _, upper in measure.terms if (c / unit).denominator > 1)
     expression = sum(c * v for c, v in terms)
-    timed = sum(math.ceil(c / unit) for c, _, upper in measure.terms if upper > 1)
-    return Scaled(expression, measure.constant, unit, measure.sign, terms, loss, timed)
+    return Scaled(expression, measure.constant, unit, measure.sign, terms)
 
 
 def measure(build: Build, name: str, peak: tuple[Any, Fraction] | None) -> Measure:

@@ -12,6 +12,7 @@ import math
 import time
 from dataclasses import dataclass, field
 
+from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance, is_maximised
 from hetopt.schedule import bounds
@@ -107,6 +108,7 @@ class _Search:
     level: int = 0
     history: list[HistoryEntry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    distrusted: set[int] = field(default_factory=set)
     began: float = field(default_factory=time.monotonic)
 
     def offer(self, plan: SchedulePlan, by: str) -> bool:
@@ -129,9 +131,19 @@ class _Search:
             self.budget.progress(value, bound)
 
     def raise_bound(self, bound: float) -> None:
-        """Take a proven bound of the present level if it is better."""
+        """Take a proven bound of the present level if it is better.
+
+        A bound beyond the value of a plan is a solver's mistake; then nothing that it says of
+        this level is believed any more.
+        """
         old = self.bounds[self.level]
         sign = self._sign(self.level)
+        if self.plan is not None:
+            value = self.values[self.level]
+            if sign * (bound - value) > GAP_TOLERANCE * abs(value):
+                self.distrusted.add(self.level)
+        if self.level in self.distrusted:
+            return
         if math.isnan(bound) or (not math.isnan(old) and sign * bound <= sign * old):
             return
         self.bounds[self.level] = bound
@@ -187,6 +199,7 @@ class _Search:
         if infeasible:
             known: tuple[float, ...] = (math.nan,) * len(self.instance.objective)
         else:
+            self._drop_contradicted()
             known = tuple(b if math.isfinite(b) else math.nan for b in self.bounds)
         if not infeasible and self.plan is None and not reason:
             reason = "No plan was found, and none was proven not to exist."
@@ -200,6 +213,19 @@ class _Search:
             history=tuple(self.history),
             notes=tuple(self.notes),
         )
+
+    def _drop_contradicted(self) -> None:
+        """Fall back on the bound of design §5 where a solver's bound is beyond the plan."""
+        if self.plan is None:
+            return
+        for level, name in enumerate(self.instance.objective):
+            value = self.values[level]
+            excess = self._sign(level) * (self.bounds[level] - value)
+            if level in self.distrusted or excess > GAP_TOLERANCE * abs(value):
+                self.bounds[level] = bounds.bound(self.instance, name)
+                self.notes.append(
+                    f"CP-SAT's bound of {name} contradicted a checked plan and was dropped."
+                )
 
     def _stopped(self) -> Termination:
         if self.plan is not None and all(
@@ -259,8 +285,7 @@ class _Level:
 
     def _build(self, problem: Problem) -> ScheduleModel | None:
         search = self.search
-        bound = search.bounds[self.level]
-        return build_model(problem, self.level, list(search.values[: self.level]), bound)
+        return build_model(problem, self.level, list(search.values[: self.level]))
 
     def _hint(self, made: ScheduleModel, problem: Problem) -> bool:
         """Give the best plan known as a hint; return whether there was one and it is complete."""
@@ -280,8 +305,8 @@ class _Level:
             return self.seconds * share
         return max(0.0, self.until - time.monotonic()) * share
 
-    def _take(self, draft: Draft) -> None:
-        """Carry a model's plan to the plan grid and offer it."""
+    def _take(self, draft: Draft) -> bool:
+        """Carry a model's plan to the plan grid and offer it; return whether the gap is closed."""
         search = self.search
         timed = plan_problem(search.instance)
         same = draft.problem.grid == timed.grid
@@ -293,6 +318,7 @@ class _Level:
         self.carried = plan is not None
         if plan is not None:
             search.offer(plan, "cpsat")
+        return search.closed(self.level)
 
     def _round_up(self) -> None:
         """Look for plans with everything rounded up; its bounds mean nothing."""
