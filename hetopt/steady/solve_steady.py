@@ -6,11 +6,13 @@ relaxation is held outside the MIP solver, and returned whatever that does.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance, is_maximised
@@ -33,6 +35,9 @@ ROUNDING_SHARE = 0.1
 
 STRICT = 1e-8
 """Relative tightening with which the MIP is solved again where its plan used its tolerance."""
+
+ROUNDING_SHARE_OF_GAP = 0.02
+"""Part of the tolerance of gaps that rounding may use up."""
 
 RUNAWAY = 10.0
 """Multiple of a deterministic limit at which the clock ends a MIP after all: HiGHS counts no
@@ -141,6 +146,7 @@ class _Search:
                 # An accuracy of no requests at all.
                 bounds[-1] = np.nan
                 continue
+            bounds[-1] = _settled(value, bounds[-1])
             held.append((name, value))
             model.hold(name, value)
         bounds += [np.nan] * (len(self.instance.objective) - len(bounds))
@@ -312,6 +318,18 @@ class _Search:
         if self.method == "heuristic":
             return "iteration_limit"
         return "gap_limit" if self.budget.gap > 0 else "proved"
+
+
+def _settled(value: float, bound: float) -> float:
+    """Bring a bound a hair beyond the tolerance, from weakening and rounding alone, back to it.
+
+    A proven bound is weakened by ``GAP_TOLERANCE``; that a plan respects limits and earlier
+    levels to their last digits may cost some 1e-9 more. Weakening by a fiftieth less is as safe.
+    """
+    beyond = abs(value - bound) / max(abs(value), np.finfo(float).tiny)
+    if GAP_TOLERANCE < beyond <= GAP_TOLERANCE * (1.0 + ROUNDING_SHARE_OF_GAP):
+        return value + math.copysign(GAP_TOLERANCE * (1.0 - 1e-6) * abs(value), bound - value)
+    return bound
 
 
 def _improve(level: _Level, found: Relaxed | None) -> None:
