@@ -44,8 +44,9 @@ def check_structure(instance: Instance, check: Checker) -> None:
         names = [str(tasks.name[t]) for t in cycle[:8]]
         text = " -> ".join([*names, "..." if len(cycle) > 8 else names[0]])
         check.add("transfers", -1, "", text, "A graph without cycles.", certain=True)
-    if not check.unsure("tasks", "job") and not check.unsure("jobs", "name"):
-        used = np.bincount(tasks.job[tasks.job >= 0], minlength=len(instance.jobs))
+    distinct = len(np.unique(instance.jobs.name)) == len(instance.jobs)
+    if distinct and (tasks.job >= 0).all() and not check.unsure("tasks", ""):
+        used = np.bincount(tasks.job, minlength=len(instance.jobs))
         for j in np.flatnonzero(used == 0):
             text = str(instance.jobs.name[j])
             check.add("jobs", int(j), "name", text, "At least one task of this job.")

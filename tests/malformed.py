@@ -235,6 +235,24 @@ MALFORMED = (
         ),
     ),
     Malformed(
+        "jobs that tasks do not name",
+        _yaml("links:", "jobs: [{name: one}, {name: two}]\nlinks:"),
+        (("bad.yaml:14, tasks[0].job", "A job"), ("bad.yaml:15, tasks[1].job", "A job")),
+    ),
+    Malformed(
+        "a job without tasks",
+        GOOD.replace("links:", "jobs: [{name: one}, {name: two}]\nlinks:")
+        .replace("{name: grab,", "{name: grab, job: one,")
+        .replace("profile: detect}", "profile: detect, job: one}")
+        .encode(),
+        (("bad.yaml:6, jobs[1].name", "At least one task"),),
+    ),
+    Malformed(
+        "profiles of which none is right",
+        GOOD[: GOOD.index("profiles:")].encode() + b"profiles: [a]\ntasks: [{name: t, pin: gpu}]\n",
+        (("bad.yaml:8, profiles", "A mapping"), ("bad.yaml:9, tasks[0].pin", "got gpu")),
+    ),
+    Malformed(
         "a cycle",
         GOOD.encode() + b"  - {from: detect, to: grab}\n",
         (("bad.yaml:15, transfers", "grab -> detect"),),

@@ -92,7 +92,10 @@ def read_parsed(parsed: Parsed, faults: Sequence[Fault] = ()) -> Instance:
     except InputError as error:
         for problem in error.problems:
             path, column = _path(problem, rows, parsed.data)
-            if not _within(path, dropped):
+            # A part whose entries are wrong is not also called empty.
+            empty = problem.table in TABLES and not (problem.column or problem.value)
+            spoilt = empty and any(fault.path[:1] == path for fault in faults)
+            if not spoilt and not _within(path, dropped):
                 expected = problem.expected
                 if column and (not path or path[-1] != column):
                     expected = f"{column}: {expected}"

@@ -115,7 +115,9 @@ def document_model() -> type[Shape]:
 
 def _device() -> type[Shape]:
     both = {
-        "min": _field(_number(Column("min", "", "whole", 0, minimum=0)), "Fewest units; default 0."),
+        "min": _field(
+            _number(Column("min", "", "whole", 0, minimum=0)), "Fewest units; default 0."
+        ),
         "max": _field(
             _number(Column("max", "", "whole", 1, minimum=1)),
             "Most units; without it there is no maximum (steady regime).",

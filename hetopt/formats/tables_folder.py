@@ -72,7 +72,10 @@ def write_csv(instance: Instance, folder: Path) -> None:
     def write(frame: pd.DataFrame, path: Path) -> None:
         if "forbid" in frame:
             frame = frame.assign(forbid=[_joined(names) for names in frame["forbid"]])
-        frame.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+        text = frame.to_csv(index=False, lineterminator="\n")
+        if "\r" in text:  # the writer leaves these without quotes
+            text = frame.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+        path.write_bytes(text.encode("utf-8"))
 
     _write(instance, folder, ".csv", write)
 

@@ -93,3 +93,11 @@ def test_parquet_columns_of_other_types_are_read(instance: Instance, tmp_path: P
     assert made.kind.tolist() == ["cpu", "npu"]
     assert made.slots.tolist() == [2, 1]
     assert made.idle_power_w.tolist() == [2.0, 0.0]
+
+
+def test_line_ends_in_names_survive_csv(tmp_path: Path) -> None:
+    text = GOOD.replace("name: camera", 'name: "a\\rb"').replace("grab", '"g\\r\\nb"')
+    odd = read_instance("x.yaml", text=text)
+    assert odd.tasks.name.tolist() == ["g\r\nb", "detect"]
+    write_instance(odd, tmp_path / "t", format="csv")
+    assert differences(odd, read_instance(tmp_path / "t")) == []
