@@ -169,9 +169,9 @@ def run_compare(
     from hetopt.analysis.compare import Basis, RivalType, compare
     from hetopt.formats.output import check_writable
     from hetopt.formats.plan_tables import write_result
+    from hetopt.interrupt import interruptible
     from hetopt.report.comparison import comparison_to_dict, comparison_view
     from hetopt.report.progress import line_display
-    from hetopt.solve import interruptible
 
     _choice("--basis", basis, get_args(Basis))
     _choice("--rival", rival, get_args(RivalType))

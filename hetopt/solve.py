@@ -6,12 +6,9 @@ is recomputed from it, and status and termination follow from those and the prov
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +19,7 @@ from hetopt.checks import check_question, stuck_tasks
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import HetoptError, InputError, Problem
 from hetopt.instance import Instance, is_maximised
+from hetopt.interrupt import beside_main_thread, interruptible
 from hetopt.solution import Plan, SchedulePlan, Solution, Status, SteadyPlan, Termination
 from hetopt.version import __version__
 
@@ -35,9 +33,6 @@ DEFAULT_WORKERS = 2
 CHECK_RESERVE_S = 0.05
 CHECK_RESERVE_S_PER_TASK = 1e-5
 """Time kept back for the check of the plan, so that the limit holds with it."""
-
-SIGNAL_CHECK_S = 0.05
-"""How often the main thread looks up from waiting for the search."""
 
 METHODS = ("auto", "cpsat", "mip", "heuristic", "heft", "energy-greedy")
 
@@ -173,10 +168,9 @@ def solve_with(
     if len(stuck):
         return _stuck(instance, stuck, options, time.monotonic() - began)
     stop = threading.Event() if stop is None else stop
+    budget = _budget(instance, options, began, stop, progress)
     with interruptible(stop):
-        result = _search(
-            instance, _budget(instance, options, began, stop, progress), options, start
-        )
+        result = beside_main_thread(lambda: _search(instance, budget, options, start))
     return _conclude(instance, result, options, start, stop, began)
 
 
@@ -373,47 +367,3 @@ def _termination(
     ):
         return "gap_limit"
     return "iteration_limit" if result.stopped_by == "iteration_limit" else "time_limit"
-
-
-def _waiting(search: Callable[[], RegimeResult]) -> RegimeResult:
-    """Run a search beside the main thread, which stays free to hear Ctrl-C.
-
-    Python runs signal handlers in the main thread only, and not while that is inside a solver.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return search()
-    found: list[RegimeResult] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            found.append(search())
-        except BaseException as error:  # noqa: BLE001 - raised again in the main thread
-            failed.append(error)
-
-    worker = threading.Thread(target=run, name="hetopt search", daemon=True)
-    worker.start()
-    while worker.is_alive():
-        worker.join(SIGNAL_CHECK_S)
-    if failed:
-        raise failed[0]
-    return found[0]
-
-
-@contextlib.contextmanager
-def interruptible(stop: threading.Event) -> Iterator[None]:
-    """Make the first Ctrl-C set ``stop`` and the second end the process (main thread only)."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def handle(number: int, frame: object) -> None:
-        if stop.is_set():
-            os._exit(128 + signal.SIGINT)
-        stop.set()
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
