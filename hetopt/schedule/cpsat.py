@@ -32,6 +32,7 @@ from typing import Any
 
 from ortools.sat.python import cp_model
 
+from hetopt.cpsat_solver import quiet_solver
 from hetopt.schedule.cpsat_memory import limit_memory, limit_power, power_is_hopeless
 from hetopt.schedule.cpsat_model import (
     MERGED,
@@ -131,11 +132,8 @@ def add_hint(made: ScheduleModel, draft: Draft, budget: Budget) -> bool:
     model = made.model
     for variable, value in _hinted(made, draft):
         model.add_hint(variable, value)
-    solver = cp_model.CpSolver()
+    solver = quiet_solver(1, budget.seed)
     solver.parameters.fix_variables_to_their_hinted_value = True
-    solver.parameters.num_workers = 1
-    solver.parameters.catch_sigint_signal = False
-    solver.parameters.random_seed = budget.seed
     if budget.deterministic:
         solver.parameters.max_deterministic_time = HINT_SECONDS
     else:
@@ -173,12 +171,8 @@ def run(
     problem = made.model.validate()
     if problem:
         raise ValueError(f"CP-SAT cannot hold this model: {problem}")
-    solver = cp_model.CpSolver()
+    solver = quiet_solver(1 if budget.deterministic else budget.workers, budget.seed)
     parameters = solver.parameters
-    parameters.num_workers = 1 if budget.deterministic else budget.workers
-    parameters.random_seed = budget.seed
-    parameters.catch_sigint_signal = False
-    parameters.log_search_progress = False
     parameters.relative_gap_limit = max(budget.gap, SURELY_CLOSED)
     if budget.deterministic:
         parameters.max_deterministic_time = seconds

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE, LIMIT_TOLERANCE
+from hetopt.cpsat_solver import quiet_solver
 from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.evaluate_steady import SteadyQuantities
@@ -195,13 +196,9 @@ class _Search:
             model.model.add(counted.expression <= math.ceil(parts + room))
 
     def _run(self, model: PlacementModel) -> tuple[Any, str]:
-        from ortools.sat.python import cp_model
-
-        solver = cp_model.CpSolver()
+        workers = 1 if self.budget.deterministic else self.budget.workers
+        solver = quiet_solver(workers, self.budget.seed)
         parameters = solver.parameters
-        parameters.num_workers = 1 if self.budget.deterministic else self.budget.workers
-        parameters.random_seed = self.budget.seed
-        parameters.catch_sigint_signal = False
         parameters.relative_gap_limit = max(0.0, self.budget.gap - GAP_TOLERANCE)
         if self.budget.deterministic:
             parameters.max_deterministic_time = self.budget.limit_s
