@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hetopt.errors import InputError, Problem
+from hetopt.formats import sniffing
 
 if TYPE_CHECKING:
     from hetopt.instance import Instance
@@ -37,6 +38,11 @@ class Format:
         Whether a text is surely of this format.
     folder
         Whether the format is a folder of files.
+    platform
+        Whether files of the format name no machines, so that the reader takes a platform too:
+        ``reader(text, name, platform)``.
+    native
+        Whether the format is hetopt's own: the one meant where no content tells.
     """
 
     name: str
@@ -46,6 +52,8 @@ class Format:
     writer: str = ""
     sniff: Callable[[str], bool] = lambda text: False
     folder: bool = False
+    platform: bool = False
+    native: bool = False
 
     def read(self, *arguments: Any) -> Instance:
         """Call the reader."""
@@ -67,10 +75,34 @@ def _is_yaml(text: str) -> bool:
 
 
 FORMATS = (
-    Format("json", (".json",), "document", "read_json", "write_json", _is_json),
-    Format("yaml", (".yaml", ".yml"), "document", "read_yaml", "write_yaml", _is_yaml),
+    Format("json", (".json",), "document", "read_json", "write_json", _is_json, native=True),
+    Format("yaml", (".yaml", ".yml"), "document", "read_yaml", "write_yaml", _is_yaml, native=True),
     Format("parquet", (), "tables_folder", "read_folder", "write_parquet", folder=True),
     Format("csv", (), "tables_folder", "read_folder", "write_csv", folder=True),
+    Format("fjsp", (".fjs", ".fjsp", ".txt"), "fjsp", "read_fjsp", sniff=sniffing.is_fjsp),
+    Format("fajsp", (".fajsp", ".txt"), "fajsp", "read_fajsp", sniff=sniffing.is_fajsp),
+    Format("rcmax", (".rcmax", ".txt"), "rcmax", "read_rcmax", sniff=sniffing.is_rcmax),
+    Format("stg", (".stg", ".txt"), "stg", "read_stg", sniff=sniffing.is_stg, platform=True),
+    Format(
+        "dag-hetero",
+        (".dag", ".txt", ".json"),
+        "dag_hetero",
+        "read_dag_hetero",
+        sniff=sniffing.is_dag_hetero,
+    ),
+    Format("dag-comm", (".txt",), "dag_comm", "read_dag_comm", sniff=sniffing.is_dag_comm),
+    Format("saga", (".json",), "saga", "read_saga", sniff=sniffing.is_saga),
+    Format(
+        "wfformat",
+        (".json",),
+        "wfformat",
+        "read_wfformat",
+        sniff=sniffing.is_wfformat,
+        platform=True,
+    ),
+    Format("dnn-partitioning", (".json",), "dnn", "read_dnn", sniff=sniffing.is_dnn),
+    Format("dnn-latency", (), "dnn", "read_dnn_latency"),
+    Format("melange", (".json",), "melange", "read_melange", sniff=sniffing.is_melange),
 )
 
 
@@ -79,6 +111,7 @@ def read_instance(
     *,
     format: str | None = None,  # noqa: A002 (the word of the command line)
     text: str | None = None,
+    platform: str | None = None,
 ) -> Instance:
     """Read an instance from a file or a folder of tables.
 
@@ -90,6 +123,9 @@ def read_instance(
         Name of the format; by default told by extension and content.
     text
         Content to read instead of the file; ``path`` is then only its name.
+    platform
+        Devices for a workload whose format names none (``wfformat``, ``stg``): ``cores-N``, or a
+        YAML or JSON file with devices and links (:mod:`hetopt.formats.platform`).
 
     Raises
     ------
@@ -109,7 +145,8 @@ def read_instance(
     if not content.strip():
         raise InputError([Problem(name, "", "An instance is expected, but the file is empty.")])
     chosen = _told(content, name, format)
-    return chosen.read(content, name)
+    _check_platform(chosen, platform)
+    return chosen.read(content, name, *([platform] if chosen.platform else []))
 
 
 def write_instance(
@@ -205,6 +242,14 @@ def read_text(path: str | Path, name: str) -> str:
         raise InputError([Problem(f"{name}:{line}", byte, text)]) from None
 
 
+def _check_platform(chosen: Format, platform: str | None) -> None:
+    """Refuse a platform for a format whose files name their own devices."""
+    if platform is not None and not chosen.platform:
+        names = ", ".join(f.name for f in FORMATS if f.platform)
+        text = f"No platform, as {chosen.name} files have their devices; {names} take one."
+        raise InputError([Problem("--platform", platform, text)])
+
+
 def _folder(path: Path, name: str | None) -> Format:
     found = [f for f in FORMATS if f.folder and name in (None, f.name)]
     if not found:
@@ -228,6 +273,9 @@ def _told(text: str, name: str, wanted: str | None) -> Format:
         return fitting[0]
     candidates = fitting or known
     sure = [f for f in candidates if f.sniff(text)]
+    if not sure:
+        # A malformed file of hetopt's own is told its mistakes by its own reader.
+        sure = [f for f in fitting if f.native]
     if len(sure) == 1:
         return sure[0]
     names = ", ".join(f.name for f in sure or candidates)

@@ -1,0 +1,129 @@
+"""What a text surely is, for files whose extension does not tell.
+
+Number files have no mark, so all their lines are counted: a text is of a format only where the
+whole of it has that structure.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import lru_cache
+
+Rows = list[list[float]]
+
+
+def is_fjsp(text: str) -> bool:
+    """Whether a text is a flexible job shop."""
+    rows = _rows(text)
+    if not rows or len(rows[0]) not in (2, 3) or len(rows) - 1 != rows[0][0]:
+        return False
+    return all(_is_operations(row[1:], row[0]) for row in rows[1:])
+
+
+def is_fajsp(text: str) -> bool:
+    """Whether a text is a flexible job shop with arbitrary precedence."""
+    rows = _rows(text)
+    if not rows or len(rows[0]) != 3:
+        return False
+    operations, arcs, _ = rows[0]
+    if len(rows) != 1 + arcs + operations:
+        return False
+    split = 1 + int(arcs)
+    return all(len(row) == 2 for row in rows[1:split]) and all(
+        _is_operations(row, 1) for row in rows[split:]
+    )
+
+
+def is_rcmax(text: str) -> bool:
+    """Whether a text is a table of times on unrelated machines."""
+    rows = _rows(text)
+    if not rows or len(rows[0]) != 2 or len(rows) - 1 != rows[0][0]:
+        return False
+    return all(len(row) == rows[0][1] for row in rows[1:])
+
+
+def is_dag_comm(text: str) -> bool:
+    """Whether a text is a task graph with communication on identical processors."""
+    rows = _rows(text)
+    if len(rows) < 2 or len(rows[0]) != 3:
+        return False
+    tasks, edges, _ = rows[0]
+    fits = len(rows) == 2 + edges and len(rows[1]) == tasks
+    return fits and all(len(row) == 3 for row in rows[2:])
+
+
+def is_stg(text: str) -> bool:
+    """Whether a text is a standard task graph."""
+    rows = _rows(text)
+    if not rows or len(rows[0]) != 1 or len(rows) != rows[0][0] + 3:
+        return False
+    return all(
+        len(row) >= 3 and row[0] == i and len(row) == 3 + row[2] for i, row in enumerate(rows[1:])
+    )
+
+
+def is_dag_hetero(text: str) -> bool:
+    """Whether a text is a heterogeneous task graph, as text or JSON."""
+    if _has(text, "machines", "w", "edges"):
+        return True
+    heads = {line.strip().lower() for line in text.split("\n") if line.lstrip().startswith("#")}
+    return {"#tasks", "#edges"} <= heads
+
+
+def is_saga(text: str) -> bool:
+    """Whether a text is an export of SAGA."""
+    return _has(text, "nodes", "links", "dependencies", "tasks")
+
+
+def is_wfformat(text: str) -> bool:
+    """Whether a text is a workflow trace, full or reduced."""
+    full = _has(text, "workflow") and (_has(text, "schemaVersion") or _has(text, "tasks", "name"))
+    return full or _has(text, "tasks", "edges", "runtime_s")
+
+
+def is_dnn(text: str) -> bool:
+    """Whether a text is a graph of dnn-partitioning."""
+    return _has(text, "maxSizePerFPGA", "maxFPGAs", "nodes")
+
+
+def is_melange(text: str) -> bool:
+    """Whether a text is a fleet problem of Mélange."""
+    return _has(text, "gpu_info", "workload_distribution")
+
+
+def _has(text: str, *keys: str) -> bool:
+    """Whether a text is a JSON object, not one of hetopt's own, that has all these keys."""
+    if not text.lstrip().startswith("{"):
+        return False
+    return all(re.search(rf'"{key}"\s*:', text) is not None for key in keys) and not re.search(
+        r'"hetopt"\s*:', text
+    )
+
+
+def _is_operations(row: list[float], count: float) -> bool:
+    """Whether a line is so many operations: k, then k pairs."""
+    at = 0
+    while at < len(row):
+        if row[at] < 1 or row[at] != int(row[at]):
+            return False
+        at += 1 + 2 * int(row[at])
+        count -= 1
+    return at == len(row) and count == 0
+
+
+@lru_cache(maxsize=1)
+def _rows(text: str) -> Rows:
+    """Return the numbers of all lines, nothing where there is anything else."""
+    rows: Rows = []
+    for line in text.split("\n"):
+        words = line.partition("#")[0].split()
+        try:
+            row = [float(word) for word in words]
+        except ValueError:
+            return []
+        if not all(map(math.isfinite, row)):
+            return []
+        if row:
+            rows.append(row)
+    return rows
