@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from hetopt.evaluate import objective_value
-from hetopt.instance import Bools, Floats, Instance, Ints
-from hetopt.network import MessageTables, message_tables
+from hetopt.instance import Floats, Instance, Ints
+from hetopt.network import message_tables
 from hetopt.schedule.bounds import makespan_bound
 from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.draft import ChainKey, Draft, draft_of, needed_chains
@@ -43,6 +43,8 @@ CRITICAL_SHARE = {"makespan": 0.6, "tardiness": 0.3}
 CRITICAL_ELSE = 0.15
 PENALTY_STEP = 1.1
 """Factor by which the price of lateness follows the share of moves with no task late."""
+MOSTLY = 0.5
+"""Share of moves with no task late that the price of lateness aims at."""
 MOST_MESSAGES = 20_000_000
 """Tensors × units above which counting the copies of each takes too much memory."""
 
@@ -131,110 +133,85 @@ def can_improve(instance: Instance) -> bool:
 
 @dataclass(frozen=True)
 class _Table:
-    """The instance as the kernel reads it; names as in :mod:`kernels_improve`."""
+    """The instance as the kernel reads it: ``arrays`` by the names in :mod:`kernels_improve`."""
 
     problem: Problem
     choice_mode: list[Mode]
-    choice_ptr: Ints
-    c_time: Floats
-    c_cost: Floats
-    c_unit: Ints
-    unit_device: Ints
     first_unit: Ints
-    lane_ptr: Ints
-    rate: Floats
-    pred: tuple[Ints, Ints, Ints]
-    succ: tuple[Ints, Ints]
-    made: tuple[Ints, Ints]
-    read: tuple[Ints, Ints]
-    messages: tuple[Floats, Floats, Floats, Floats]
-    times: tuple[Floats, Floats]
-    jobs: tuple[Ints, Floats, Floats, Floats]
-    weights: Floats
+    arrays: dict[str, Any]
+    numbers: Floats
     typical: float
 
     def choice_of(self, task: int, mode: Mode, unit: int) -> int:
         """Index of a choice by its mode and the number of its unit on the device."""
         wanted = self.first_unit[mode.device] + unit
-        for k in range(int(self.choice_ptr[task]), int(self.choice_ptr[task + 1])):
-            if self.c_unit[k] == wanted and self.choice_mode[k].option == mode.option:
+        begin, end = self.arrays["task_i"][task, :2].tolist()
+        for k in range(begin, end):
+            if self.arrays["choice_i"][k] == wanted and self.choice_mode[k].option == mode.option:
                 return k
         raise ValueError("The plan uses a unit that the device does not have.")
 
 
 def _table(problem: Problem) -> _Table:
+    from hetopt.schedule import kernels_improve as k
+
     instance = problem.instance
-    devices, options, tasks = instance.devices, instance.options, instance.tasks
+    options, tasks, count = instance.options, instance.tasks, instance.devices.count_max
     name = instance.objective[0]
     energy, price = _prices(instance, name)
-    count = devices.count_max
     first_unit = np.cumsum(count) - count
-    unit_device = np.repeat(np.arange(len(devices)), count)
-    lanes = devices.slots[unit_device]
-    mode = [
+    device = np.append(np.repeat(np.arange(len(count)), count), 0)
+    slots = instance.devices.slots[device[:-1]]
+    choices = [
         (m, int(first_unit[m.device]) + u)
         for modes in problem.modes
         for m in modes
-        for u in range(int(count[m.device]))
+        for u in range(problem.units[m.device])
     ]
-    size = [sum(int(count[m.device]) for m in modes) for modes in problem.modes]
-    option = np.array([m.option for m, _ in mode], dtype=np.int64)
+    size = np.array([sum(problem.units[m.device] for m in modes) for modes in problem.modes])
+    option = np.array([m.option for m, _ in choices], dtype=np.int64)
     owner = np.repeat(np.arange(len(tasks)), size)
-    c_time = tasks.work[owner] * options.time_s[option]
-    c_cost = tasks.work[owner] * options.energy_j[option] * energy
-    edges, tensors = instance.edges, instance.tensors
-    pred_ptr, pred = instance.predecessors
-    succ_ptr, succ = instance.successors
-    read_ptr, read = instance.consumers
-    made = np.argsort(tensors.producer, kind="stable")
-    made_ptr = np.searchsorted(tensors.producer[made], np.arange(len(tasks) + 1))
-    latency, per_b, per_byte = _messages(instance)
-    horizon = float(instance.limits.horizon_s)
-    fixed = math.isfinite(horizon)
-    rate = _rates(instance, energy, price)
-    weights = np.array(
-        [
-            horizon if fixed else 0.0,
-            1.0 if name == "makespan" else 0.0,
-            1.0 if name == "tardiness" else 0.0,
-            0.0,
-            makespan_bound(instance),
-            CRITICAL_SHARE.get(name, CRITICAL_ELSE),
-        ]
-    )
+    time_s = tasks.work[owner] * options.time_s[option]
+    cost = tasks.work[owner] * options.energy_j[option] * energy
     shortest = np.full(len(tasks), np.inf)
-    np.minimum.at(shortest, owner, c_time)
-    ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
-    spread = c_cost - np.minimum.reduceat(c_cost, ptr[:-1])[owner]
-    if name in ("makespan", "tardiness"):
-        spread = shortest
-    changed = spread[spread > 0]
-    return _Table(
-        problem=problem,
-        choice_mode=[m for m, _ in mode],
-        choice_ptr=ptr,
-        c_time=c_time,
-        c_cost=c_cost,
-        c_unit=np.array([u for _, u in mode], dtype=np.int64),
-        unit_device=unit_device,
-        first_unit=first_unit,
-        lane_ptr=np.concatenate([[0], np.cumsum(lanes)]).astype(np.int64),
-        rate=rate,
-        pred=(pred_ptr, edges.src[pred], edges.tensor[pred]),
-        succ=(succ_ptr, edges.dst[succ]),
-        made=(made_ptr.astype(np.int64), made.astype(np.int64)),
-        read=(read_ptr, edges.dst[read]),
-        messages=(tensors.bytes_b, latency, per_b, per_byte * energy),
-        times=(instance.jobs.release_s[tasks.job], _tails(problem, shortest)),
-        jobs=(
-            tasks.job,
-            np.minimum(instance.jobs.deadline_s, horizon),
-            instance.jobs.due_s.copy(),
-            instance.jobs.weight.copy(),
-        ),
-        weights=weights,
-        typical=float(np.median(changed)) if len(changed) else 1.0,
-    )
+    np.minimum.at(shortest, owner, time_s)
+    edges = instance.edges
+    (pred_ptr, pred), (succ_ptr, succ) = instance.predecessors, instance.successors
+    ptr = np.concatenate([[0], np.cumsum(size)])
+    columns = (ptr[:-1], ptr[1:], pred_ptr[:-1], pred_ptr[1:], succ_ptr[:-1], succ_ptr[1:])
+    horizon = float(instance.limits.horizon_s)
+    deadline = np.minimum(instance.jobs.deadline_s, horizon)
+    busy = deadline[np.unique(tasks.job)]
+    numbers = np.zeros(k.NUMBERS)
+    numbers[k.HORIZON] = horizon if math.isfinite(horizon) else 0.0
+    numbers[k.W_MAKESPAN] = float(name == "makespan")
+    numbers[k.W_TARDINESS] = float(name == "tardiness")
+    numbers[k.LEAST] = makespan_bound(instance)
+    numbers[k.CRITICAL] = CRITICAL_SHARE.get(name, CRITICAL_ELSE)
+    numbers[k.LAST], numbers[k.LIMITED] = busy.max(), float(np.isfinite(busy).any())
+    dearer = cost - np.minimum.reduceat(cost, ptr[:-1])[owner]
+    dearer = shortest if name in ("makespan", "tardiness") else dearer
+    dearer = dearer[dearer > 0]
+    jobs = instance.jobs
+    arrays = {
+        "task_i": _packed(*columns, tasks.job, kind=np.int64),
+        "task_f": _packed(jobs.release_s[tasks.job], _tails(problem, shortest)),
+        "pred": _packed(edges.src[pred], edges.tensor[pred], kind=np.int64),
+        "succ": _packed(edges.dst[succ], edges.tensor[succ], kind=np.int64),
+        "choice_i": np.array([u for _, u in choices], dtype=np.int64),
+        "choice_f": _packed(time_s, cost),
+        "units": _packed(device, np.concatenate([[0], np.cumsum(slots)]), kind=np.int64),
+        "pair": _messages(instance, energy),
+        "bytes_b": instance.tensors.bytes_b.astype(np.float64),
+        "rate": _rates(instance, energy, price),
+        "jobs": np.stack([deadline, jobs.due_s, jobs.weight, np.zeros(len(jobs))]),
+    }
+    typical = float(np.median(dearer)) if len(dearer) else 1.0
+    return _Table(problem, [m for m, _ in choices], first_unit, arrays, numbers, typical)
+
+
+def _packed(*columns: Any, kind: Any = np.float64) -> Any:
+    return np.ascontiguousarray(np.stack(columns, axis=1), dtype=kind)
 
 
 def _prices(instance: Instance, name: str) -> tuple[float, float]:
@@ -259,16 +236,18 @@ def _rates(instance: Instance, energy: float, price: float) -> Floats:
     return np.ascontiguousarray(paid, dtype=np.float64)
 
 
-def _messages(instance: Instance) -> tuple[Floats, Floats, Floats]:
-    """Latency (inf: no path), seconds per byte and joules per byte by pair of devices."""
+def _messages(instance: Instance, energy: float) -> Floats:
+    """Latency (inf: no path), seconds and cost per byte by pair of devices (3 × D × D)."""
+    wide = len(instance.devices)
     if not len(instance.tensors):
-        none = np.zeros((len(instance.devices), len(instance.devices)))
-        return none, none, none
-    tables: MessageTables = message_tables(instance)
-    joined: Bools = tables.allowed
-    latency = np.where(joined, tables.latency_s, np.inf)
-    return latency, np.where(joined, tables.s_per_b, 0.0), np.where(
-        joined, tables.energy_j_per_b, 0.0
+        return np.zeros((3, wide, wide))
+    tables = message_tables(instance)
+    return np.stack(
+        [
+            np.where(tables.allowed, tables.latency_s, np.inf),
+            np.where(tables.allowed, tables.s_per_b, 0.0),
+            np.where(tables.allowed, tables.energy_j_per_b * energy, 0.0),
+        ]
     )
 
 
@@ -287,36 +266,33 @@ class _Chain:
     """One run of annealing: its state, its clock, its best state."""
 
     def __init__(self, table: _Table, draft: Draft, seed: int) -> None:
-        from hetopt.schedule import kernels_improve
+        from hetopt.schedule import kernels_improve as k
 
-        self.kernels = kernels_improve
+        self.kernels = k
         self.table = table
-        problem = table.problem
+        problem, arrays = table.problem, table.arrays
         place = {task: i for i, task in enumerate(problem.order)}
-        n = problem.n_tasks
-        self.order: Ints = np.array(
-            sorted(range(n), key=lambda t: (draft.start[t], place[t])), dtype=np.int64
-        )
-        self.choice: Ints = np.array(
-            [table.choice_of(t, draft.mode[t], draft.unit[t]) for t in range(n)], dtype=np.int64
-        )
-        lanes, units = int(table.lane_ptr[-1]), len(table.unit_device)
-        self.position = np.empty(n, dtype=np.int64)
-        self.position[self.order] = np.arange(n)
-        self.unit = table.c_unit[self.choice]
-        self.end = np.zeros(n)
-        self.states = np.zeros((n // kernels_improve.CHECKPOINT + 2, lanes + 1))
-        tensors = len(problem.producer)
-        self.copies = np.zeros((tensors, units), dtype=np.int32)
-        readers = np.repeat(np.arange(tensors), np.diff(table.read[0]))
-        np.add.at(self.copies, (readers, self.unit[table.read[1]]), 1)
-        self.on_unit = np.bincount(self.unit, minlength=units)
-        busy = table.unit_device[self.on_unit > 0]
-        self.on_device = np.bincount(busy, minlength=len(problem.units))
+        n, units = problem.n_tasks, len(arrays["units"]) - 1
+        order = np.array(sorted(range(n), key=lambda t: (draft.start[t], place[t])))
+        choice = [table.choice_of(t, draft.mode[t], draft.unit[t]) for t in range(n)]
+        self.seq = np.zeros((5, n), dtype=np.int64)
+        self.seq[k.ORDER], self.seq[k.CHOICE] = order, choice
+        self.seq[k.POSITION, order] = np.arange(n)
+        self.seq[k.UNIT] = unit = arrays["choice_i"][choice]
+        lanes = int(arrays["units"][-1, 1])
+        self.ends = np.zeros((2, n))
+        self.states = np.zeros((2, n // k.CHECKPOINT + 2, lanes + 1))
+        self.copies = np.zeros((len(problem.producer), units), dtype=np.int64)
+        sent = arrays["succ"][:, 1] >= 0
+        np.add.at(self.copies, (arrays["succ"][sent, 1], unit[arrays["succ"][sent, 0]]), 1)
+        on_unit = np.bincount(unit, minlength=units)
+        busy = arrays["units"][:-1, 0][on_unit > 0]
+        on_device = np.bincount(busy, minlength=len(problem.units))
+        self.used = np.concatenate([on_unit, on_device]).astype(np.int64)
+        self.best_state = np.stack([order, np.array(choice)]).astype(np.int64)
         self.seed = np.random.default_rng(seed).integers(1, 2**63, 1, dtype=np.uint64)
-        self.weights = table.weights.copy()
-        self.numbers = np.zeros(8)
-        self.best_order, self.best_choice = self.order.copy(), self.choice.copy()
+        self.numbers = table.numbers.copy()
+        self.jobs = arrays["jobs"].copy()
         self._start()
 
     @property
@@ -352,61 +328,59 @@ class _Chain:
 
     def plan(self) -> SchedulePlan | None:
         """Time the best state exactly; None where float noise hid that a deadline is missed."""
-        chosen = [self.table.choice_mode[k] for k in self.best_choice.tolist()]
-        units = self.table.c_unit[self.best_choice]
-        unit = (units - self.table.first_unit[self.table.unit_device[units]]).tolist()
-        draft = timed(self.table.problem, chosen, unit, self.best_order.tolist())
+        table = self.table
+        order, choice = self.best_state.tolist()
+        unit_of, device = table.arrays["choice_i"].tolist(), table.arrays["units"][:, 0].tolist()
+        unit = [unit_of[c] - int(table.first_unit[device[unit_of[c]]]) for c in choice]
+        draft = timed(table.problem, [table.choice_mode[c] for c in choice], unit, order)
         return None if draft is None else draft.plan()
 
     def _start(self) -> None:
-        """Count the cost of the first state."""
-        t, k, numbers = self.table, self.kernels, self.numbers
-        bytes_b, latency, per_b, per_byte = t.messages
-        makespan = k.decode(
-            0, np.inf, self.order, self.choice, self.unit, self.end, self.states, t.c_time,
-            t.unit_device, t.lane_ptr, *t.pred, bytes_b, latency, per_b, *t.times,
-        )  # fmt: skip
-        assigned = float(t.c_cost[self.choice].sum())
-        tensor, unit = np.nonzero(self.copies)
-        source = self.unit[np.array(t.problem.producer, dtype=np.int64)[tensor]]
-        sent = source != unit
-        pair = t.unit_device[source[sent]], t.unit_device[unit[sent]]
-        assigned += float((bytes_b[tensor[sent]] * per_byte[pair]).sum())
+        """Time the first state and count its cost."""
+        a, k, numbers = self.table.arrays, self.kernels, self.numbers
+        names = ("task_i", "task_f", "pred", "choice_f", "units", "pair", "bytes_b")
+        for row in range(2):
+            makespan = k.decode(
+                row, 0, np.inf, self.seq, self.ends, self.states, *(a[name] for name in names)
+            )
+        device, unit = a["units"][:, 0], self.seq[k.UNIT]
+        tensor, there = np.nonzero(self.copies)
+        here = unit[np.array(self.table.problem.producer, dtype=np.int64)[tensor]]
+        sent = here != there
+        per_byte = a["pair"][2, device[here[sent]], device[there[sent]]]
+        assigned = float(a["choice_f"][self.seq[k.CHOICE], 1].sum())
+        assigned += float((a["bytes_b"][tensor[sent]] * per_byte).sum())
+        rate = a["rate"][np.arange(len(a["rate"])), self.used[len(device) - 1 :]].sum()
+        cost = assigned + float(rate) * (numbers[k.HORIZON] or makespan)
+        cost += numbers[k.W_MAKESPAN] * makespan
+        if numbers[k.W_TARDINESS]:
+            cost += k.lateness(0, 1, self.ends, a["task_i"], self.jobs)
         numbers[k.ASSIGNED], numbers[k.MAKESPAN] = assigned, makespan
-        rate = float(t.rate[np.arange(len(self.on_device)), self.on_device].sum())
-        cost = assigned + rate * (self.weights[0] or makespan) + self.weights[1] * makespan
-        if self.weights[2]:
-            job, _, due, weight = t.jobs
-            last = np.zeros(len(due))
-            cost += k.lateness(self.end, job, last, due, weight)
         numbers[k.COST] = numbers[k.BEST] = cost
         # A first guess; it follows the search from here on.
-        self.weights[3] = 2.0 * max(cost, t.typical) / max(makespan, 1e-300)
+        numbers[k.PENALTY] = max(cost, self.table.typical) / max(makespan, 1e-300)
 
     def _anneal(self, moves: int, hot: float, cold: float) -> None:
-        t = self.table
+        a = self.table.arrays
+        names = ("task_i", "task_f", "pred", "succ", "choice_i", "choice_f", "units", "pair")
         self.kernels.anneal(
-            moves, hot, cold, self.seed, self.numbers, self.weights, self.order, self.position,
-            self.choice, self.unit, self.end, self.states, self.copies, self.on_unit,
-            self.on_device, self.best_order, self.best_choice, t.choice_ptr, t.c_time, t.c_cost,
-            t.c_unit, t.unit_device, t.lane_ptr, t.rate, *t.pred, *t.succ, *t.made, *t.read,
-            *t.messages, *t.times, *t.jobs,
+            moves, hot, cold, self.seed, self.numbers, self.seq, self.ends, self.states,
+            self.copies, self.used, self.best_state, *(a[name] for name in names), a["bytes_b"],
+            a["rate"], self.jobs,
         )  # fmt: skip
 
     def _price_lateness(self, moves: int) -> None:
-        """Raise the penalty where the search is mostly late, lower it where it never is."""
+        """Raise the penalty where the search is mostly late, lower it where it rarely is."""
         k, numbers = self.kernels, self.numbers
         clean = numbers[k.CLEAN] / moves
         numbers[k.CLEAN] = 0.0
-        old = float(self.weights[3])
-        new = old * PENALTY_STEP if clean < 0.5 else old / PENALTY_STEP
-        self.weights[3] = new
+        old = float(numbers[k.PENALTY])
+        new = old * PENALTY_STEP if clean < MOSTLY else old / PENALTY_STEP
+        numbers[k.PENALTY] = new
         numbers[k.COST] += (new - old) * numbers[k.LATE]
 
 
-def timed(
-    problem: Problem, mode: list[Mode], unit: list[int], order: list[int]
-) -> Draft | None:
+def timed(problem: Problem, mode: list[Mode], unit: list[int], order: list[int]) -> Draft | None:
     """Start the tasks in an order, each as early as its data and a slot of its unit allow.
 
     Transfers start as soon as their data are there; nothing contends for links.

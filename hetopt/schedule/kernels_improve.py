@@ -12,10 +12,33 @@ checkpoint before the first change and ends as soon as the makespan must exceed 
 allows. Method: Kirkpatrick, Gelatt, Vecchi, "Optimization by simulated annealing", Science 220,
 1983, with the random number of the acceptance drawn first, so that the threshold is known.
 
-Functions take plain arrays: n tasks, E edges, N tensors, U units (of all devices), L slots (lanes)
-of all units, D devices, J jobs, K choices of all tasks. Times in s, costs in units of the
-objective. They are written in the subset of Python that Numba compiles, and are compiled when
-this module is imported.
+The functions are written in the subset of Python that Numba compiles, and are compiled when they
+are first called. Compiling takes time with each array that is passed and with each operation on
+slices, so columns are packed into few arrays, and loops are written out. For n tasks, E edges, N
+tensors, U units and L slots of all devices, D devices, J jobs, K choices of all tasks:
+
+========== ============= ==========================================================================
+array      shape         what
+========== ============= ==========================================================================
+seq        5 × n int     rows ORDER (the sequence), POSITION (its inverse), CHOICE, UNIT, PATH
+ends       2 × n         ends of tasks in s: of the present state, of the one that is tried
+states     2 × C × (L+1) of both: when each slot is free and the latest end so far, each
+                         ``CHECKPOINT`` positions; the last row is where a decoder counts
+copies     N × U int     consumers of a tensor on a unit: one transfer serves them all
+used       U + D int     tasks on each unit, units in use of each device
+best       2 × n int     rows ORDER and CHOICE of the best state
+task_i     n × 7 int     choices from, to; rows of pred from, to; rows of succ from, to; job
+task_f     n × 2         release; least time from its end to the end of all that follows
+pred, succ E × 2 int     the other task; tensor or -1; grouped by the task that they enter, leave
+choice_i   K int         unit
+choice_f   K × 2         time; cost
+units      (U+1) × 2 int device; first slot
+pair       3 × D × D     of messages: latency (inf: no path), seconds per byte, cost per byte
+bytes_b    N             size of each tensor
+rate       D × (units+1) cost per second of the window with so many units of a device in use
+jobs       4 × J         deadline, due date, weight, room for a latest end
+numbers    see below     running numbers and settings
+========== ============= ==========================================================================
 """
 
 from __future__ import annotations
@@ -27,18 +50,26 @@ import numpy as np
 
 CHECKPOINT = 8
 """Positions of the sequence between two stored states of the slots."""
+ORDER, POSITION, CHOICE, UNIT, PATH = range(5)
 ASSIGNED, MAKESPAN, LATE, COST, BEST, TRIED, TAKEN, CLEAN = range(8)
-"""Places in the vector of running numbers; ``CLEAN`` counts moves after which nothing was late."""
+"""Running numbers; ``CLEAN`` counts moves after which nothing was late."""
+HORIZON, W_MAKESPAN, W_TARDINESS, PENALTY, LEAST, CRITICAL, LAST, LIMITED = range(8, 16)
+"""Settings: the window where it is fixed, else 0; weights; cost per second late; a proven least
+makespan; share of moves on the critical path; latest deadline; whether there is any."""
+NUMBERS = 16
 ROUNDING = 1e-9
-"""Lateness relative to the deadline that is float noise; the exact times decide afterwards."""
+"""Relative lateness that is float noise; the exact times decide afterwards."""
+CHANGE, REORDER, SWAP = 0.65, 0.4, 0.2
+"""Kinds of move: a draw below CHANGE gives the task another choice, below SWAP another task its
+place in turn, and one above REORDER moves the task in the sequence."""
 
 
 def _jit(function: Any) -> Any:
-    """Compile lazily; cached on disk where some folder can be written."""
+    """Compile when first called; cached on disk where some folder can be written."""
     try:
-        return numba.njit(cache=True, nogil=True)(function)
+        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     except RuntimeError:
-        return numba.njit(nogil=True)(function)
+        return numba.njit(nogil=True, error_model="numpy")(function)
 
 
 def _random(seed: Any) -> float:
@@ -57,166 +88,211 @@ random = _jit(_random)
 def _choose(
     task: int,
     new: int,
-    choice: Any,
-    unit: Any,
+    seq: Any,
     copies: Any,
-    on_unit: Any,
-    on_device: Any,
-    c_cost: Any,
-    c_unit: Any,
-    unit_device: Any,
-    pred_ptr: Any,
-    pred_task: Any,
-    pred_tensor: Any,
-    made_ptr: Any,
-    made: Any,
-    read_ptr: Any,
-    reader: Any,
+    used: Any,
+    task_i: Any,
+    pred: Any,
+    succ: Any,
+    choice_i: Any,
+    choice_f: Any,
+    units: Any,
+    pair: Any,
     bytes_b: Any,
-    per_byte: Any,
 ) -> float:
-    """Give a task another choice; return the difference in cost of options and transfers.
-
-    ``copies`` (N × U) counts the consumers of a tensor on a unit: one transfer serves them all.
-    """
-    old, here, there = choice[task], unit[task], c_unit[new]
-    delta = c_cost[new] - c_cost[old]
-    choice[task] = new
+    """Give a task another choice; return the difference in cost of options and transfers."""
+    old, here, there = seq[CHOICE, task], seq[UNIT, task], choice_i[new]
+    delta = choice_f[new, 1] - choice_f[old, 1]
+    seq[CHOICE, task] = new
     if here == there:
-        return float(delta)
-    d_here, d_there = unit_device[here], unit_device[there]
-    for k in range(pred_ptr[task], pred_ptr[task + 1]):
-        n = pred_tensor[k]
+        return delta
+    d_here, d_there = units[here, 0], units[there, 0]
+    for k in range(task_i[task, 2], task_i[task, 3]):
+        n = pred[k, 1]
         if n < 0:
             continue
-        source = unit[pred_task[k]]
-        d_source = unit_device[source]
+        source = seq[UNIT, pred[k, 0]]
+        d_source = units[source, 0]
         copies[n, here] -= 1
         if copies[n, here] == 0 and source != here:
-            delta -= bytes_b[n] * per_byte[d_source, d_here]
+            delta -= bytes_b[n] * pair[2, d_source, d_here]
         if copies[n, there] == 0 and source != there:
-            delta += bytes_b[n] * per_byte[d_source, d_there]
+            delta += bytes_b[n] * pair[2, d_source, d_there]
         copies[n, there] += 1
-    for k in range(made_ptr[task], made_ptr[task + 1]):
-        n = made[k]
-        for r in range(read_ptr[n], read_ptr[n + 1]):
-            at = unit[reader[r]]
-            # Each consumer on a unit bears its part of the transfer that they share.
-            part = bytes_b[n] / copies[n, at]
-            if at != here:
-                delta -= part * per_byte[d_here, unit_device[at]]
-            if at != there:
-                delta += part * per_byte[d_there, unit_device[at]]
-    unit[task] = there
-    on_unit[here] -= 1
-    if on_unit[here] == 0:
-        on_device[d_here] -= 1
-    if on_unit[there] == 0:
-        on_device[d_there] += 1
-    on_unit[there] += 1
-    return float(delta)
+    for k in range(task_i[task, 4], task_i[task, 5]):
+        n = succ[k, 1]
+        if n < 0:
+            continue
+        at = seq[UNIT, succ[k, 0]]
+        # Each consumer on a unit bears its part of the transfer that they share.
+        part = bytes_b[n] / copies[n, at]
+        if at != here:
+            delta -= part * pair[2, d_here, units[at, 0]]
+        if at != there:
+            delta += part * pair[2, d_there, units[at, 0]]
+    seq[UNIT, task] = there
+    first = len(units) - 1
+    used[here] -= 1
+    if used[here] == 0:
+        used[first + d_here] -= 1
+    if used[there] == 0:
+        used[first + d_there] += 1
+    used[there] += 1
+    return delta
 
 
 choose = _jit(_choose)
 
 
-def _move(order: Any, position: Any, source: int, target: int) -> None:
+def _move(seq: Any, source: int, target: int) -> None:
     """Take the task at one position of the sequence to another, shifting those between."""
-    task = order[source]
+    task = seq[ORDER, source]
     step = 1 if target > source else -1
-    for p in range(source, target, step):
-        other = order[p + step]
-        order[p] = other
-        position[other] = p
-    order[target] = task
-    position[task] = target
+    p = source
+    while p != target:
+        other = seq[ORDER, p + step]
+        seq[ORDER, p] = other
+        seq[POSITION, other] = p
+        p += step
+    seq[ORDER, target] = task
+    seq[POSITION, task] = target
 
 
 move = _jit(_move)
 
 
 def _decode(
+    which: int,
     first: int,
     longest: float,
-    order: Any,
-    choice: Any,
-    unit: Any,
-    end: Any,
+    seq: Any,
+    ends: Any,
     states: Any,
-    c_time: Any,
-    unit_device: Any,
-    lane_ptr: Any,
-    pred_ptr: Any,
-    pred_task: Any,
-    pred_tensor: Any,
+    task_i: Any,
+    task_f: Any,
+    pred: Any,
+    choice_f: Any,
+    units: Any,
+    pair: Any,
     bytes_b: Any,
-    latency: Any,
-    per_b: Any,
-    release: Any,
-    tail: Any,
 ) -> float:
     """Time the tasks from a position on; return the makespan, inf where it exceeds ``longest``.
 
-    ``states[c]`` (length L + 1) says, at position c × CHECKPOINT, when each slot is free, and the
-    latest end so far. The sequence before ``first`` must be as it was when they were stored.
+    ``which`` is the row of ``ends`` and ``states`` that is read and written. The sequence before
+    ``first`` must be as it was when they were stored.
     """
-    n, lanes = len(order), states.shape[1] - 1
+    n, lanes, now = seq.shape[1], states.shape[2] - 1, states.shape[1] - 1
     c = first // CHECKPOINT
-    # The row after the last one is where the present state is held.
-    now = states[states.shape[0] - 1]
-    now[:] = states[c]
-    makespan = now[lanes]
+    for i in range(lanes + 1):
+        states[which, now, i] = states[which, c, i]
+    makespan = states[which, now, lanes]
     for p in range(c * CHECKPOINT, n):
         if p % CHECKPOINT == 0:
-            now[lanes] = makespan
-            states[p // CHECKPOINT] = now
-        task = order[p]
-        u = unit[task]
-        d = unit_device[u]
-        start = release[task]
-        for k in range(pred_ptr[task], pred_ptr[task + 1]):
-            before = pred_task[k]
-            at = end[before]
-            m = pred_tensor[k]
-            if m >= 0 and unit[before] != u:
-                o = unit_device[unit[before]]
-                at += latency[o, d] + bytes_b[m] * per_b[o, d]
+            states[which, now, lanes] = makespan
+            for i in range(lanes + 1):
+                states[which, p // CHECKPOINT, i] = states[which, now, i]
+        task = seq[ORDER, p]
+        u = seq[UNIT, task]
+        d = units[u, 0]
+        start = task_f[task, 0]
+        for k in range(task_i[task, 2], task_i[task, 3]):
+            before, m = pred[k, 0], pred[k, 1]
+            at = ends[which, before]
+            o = seq[UNIT, before]
+            if m >= 0 and o != u:
+                o = units[o, 0]
+                at += pair[0, o, d] + bytes_b[m] * pair[1, o, d]
             if at > start:
                 start = at
-        lane = lane_ptr[u]
-        for other in range(lane_ptr[u] + 1, lane_ptr[u + 1]):
-            if now[other] < now[lane]:
+        lane = units[u, 1]
+        for other in range(lane + 1, units[u + 1, 1]):
+            if states[which, now, other] < states[which, now, lane]:
                 lane = other
-        if now[lane] > start:
-            start = now[lane]
-        done = start + c_time[choice[task]]
-        end[task] = done
-        now[lane] = done
+        if states[which, now, lane] > start:
+            start = states[which, now, lane]
+        done = start + choice_f[seq[CHOICE, task], 0]
+        ends[which, task] = done
+        states[which, now, lane] = done
         if done > makespan:
             makespan = done
-        if done + tail[task] > longest:
+        if done + task_f[task, 1] > longest:
             return np.inf
-    return float(makespan)
+    return makespan
 
 
 decode = _jit(_decode)
 
 
-def _lateness(end: Any, job: Any, job_end: Any, limit: Any, weight: Any) -> float:
-    """Weighted sum over jobs of the time by which their last task ends after ``limit``."""
-    job_end[:] = 0.0
-    for t in range(len(end)):
-        if end[t] > job_end[job[t]]:
-            job_end[job[t]] = end[t]
+def _lateness(which: int, weighted: int, ends: Any, task_i: Any, jobs: Any) -> float:
+    """Sum over jobs of the time by which their last task ends after the deadline.
+
+    With ``weighted`` 1: after the due date, weighted.
+    """
+    for j in range(jobs.shape[1]):
+        jobs[3, j] = 0.0
+    for t in range(ends.shape[1]):
+        j = task_i[t, 6]
+        if ends[which, t] > jobs[3, j]:
+            jobs[3, j] = ends[which, t]
     total = 0.0
-    for j in range(len(limit)):
-        late = job_end[j] - limit[j]
-        if late > ROUNDING * max(1e-300, abs(limit[j])):
-            total += weight[j] * late
-    return float(total)
+    for j in range(jobs.shape[1]):
+        late = jobs[3, j] - jobs[weighted, j]
+        if late > ROUNDING * abs(jobs[weighted, j]):
+            total += late * (jobs[2, j] if weighted else 1.0)
+    return total
 
 
 lateness = _jit(_lateness)
+
+
+def _critical(
+    seq: Any,
+    ends: Any,
+    task_i: Any,
+    pred: Any,
+    choice_f: Any,
+    units: Any,
+    pair: Any,
+    bytes_b: Any,
+) -> int:
+    """List one chain of tasks that determines the makespan, last first; return its length.
+
+    What held a task back is a message that arrives as it starts, else the task that left its unit
+    then.
+    """
+    task = 0
+    for t in range(ends.shape[1]):
+        if ends[0, t] > ends[0, task]:
+            task = t
+    near = ROUNDING * ends[0, task]
+    found = 0
+    while task >= 0:
+        seq[PATH, found] = task
+        found += 1
+        start = ends[0, task] - choice_f[seq[CHOICE, task], 0]
+        u = seq[UNIT, task]
+        d = units[u, 0]
+        before = -1
+        for k in range(task_i[task, 2], task_i[task, 3]):
+            other, m = pred[k, 0], pred[k, 1]
+            at = ends[0, other]
+            o = seq[UNIT, other]
+            if m >= 0 and o != u:
+                o = units[o, 0]
+                at += pair[0, o, d] + bytes_b[m] * pair[1, o, d]
+            if at >= start - near:
+                before = other
+        p = seq[POSITION, task] - 1
+        while before < 0 and p >= 0 and start > near:
+            other = seq[ORDER, p]
+            if seq[UNIT, other] == u and abs(ends[0, other] - start) <= near:
+                before = other
+            p -= 1
+        task = before
+    return found
+
+
+critical = _jit(_critical)
 
 
 def _anneal(
@@ -225,246 +301,148 @@ def _anneal(
     cold: float,
     seed: Any,
     numbers: Any,
-    weights: Any,
-    order: Any,
-    position: Any,
-    choice: Any,
-    unit: Any,
-    end: Any,
+    seq: Any,
+    ends: Any,
     states: Any,
     copies: Any,
-    on_unit: Any,
-    on_device: Any,
-    best_order: Any,
-    best_choice: Any,
-    choice_ptr: Any,
-    c_time: Any,
-    c_cost: Any,
-    c_unit: Any,
-    unit_device: Any,
-    lane_ptr: Any,
-    rate: Any,
-    pred_ptr: Any,
-    pred_task: Any,
-    pred_tensor: Any,
-    succ_ptr: Any,
-    succ_task: Any,
-    made_ptr: Any,
-    made: Any,
-    read_ptr: Any,
-    reader: Any,
+    used: Any,
+    best: Any,
+    task_i: Any,
+    task_f: Any,
+    pred: Any,
+    succ: Any,
+    choice_i: Any,
+    choice_f: Any,
+    units: Any,
+    pair: Any,
     bytes_b: Any,
-    latency: Any,
-    per_b: Any,
-    per_byte: Any,
-    release: Any,
-    tail: Any,
-    job: Any,
-    deadline: Any,
-    due: Any,
-    job_weight: Any,
+    rate: Any,
+    jobs: Any,
 ) -> None:
-    """Try ``moves`` moves while the temperature falls from ``hot`` to ``cold`` (geometrically).
-
-    Parameters
-    ----------
-    weights
-        (horizon or 0 where the window is the makespan, w_makespan, w_tardiness, penalty per
-        second late, least makespan, share of moves on the critical path).
-    rate
-        D × (units + 1): cost per second of the window with so many units of a device in use.
-    """
-    n, J = len(order), len(deadline)
-    horizon, w_makespan, w_tardiness = weights[0], weights[1], weights[2]
-    penalty, least, critical_share = weights[3], weights[4], weights[5]
-    new_end, new_states = end.copy(), states.copy()
-    job_end, ones = np.zeros(J), np.ones(J)
-    path = np.zeros(n, dtype=np.int64)
+    """Try ``moves`` moves while the temperature falls from ``hot`` to ``cold`` (geometrically)."""
+    n, rows, wide = seq.shape[1], states.shape[1] - 1, states.shape[2]
+    first_device = len(units) - 1
     on_path = 0
-    stale = True
-    last = deadline.max()
-    limited = deadline.min() < np.inf
-    cooling = (cold / hot) ** (1.0 / max(1, moves))
+    cooling = (cold / hot) ** (1.0 / moves)
     heat = hot
     for _ in range(moves):
+        numbers[TRIED] += 1
         heat *= cooling
         threshold = numbers[COST] - heat * np.log(1.0 - random(seed))
-        if random(seed) < critical_share:
-            if stale:
-                on_path = critical(
-                    path, order, choice, unit, end, c_time, unit_device, pred_ptr, pred_task,
-                    pred_tensor, bytes_b, latency, per_b, position,
-                )  # fmt: skip
-                stale = False
-            task = path[int(random(seed) * on_path)]
+        if random(seed) < numbers[CRITICAL]:
+            if on_path == 0:
+                on_path = critical(seq, ends, task_i, pred, choice_f, units, pair, bytes_b)
+            task = seq[PATH, int(random(seed) * on_path)]
         else:
             task = int(random(seed) * n)
-        other = -1
-        first = position[task]
-        old, old_other = choice[task], 0
-        delta = 0.0
-        source, target = first, first
+        source = seq[POSITION, task]
+        target, first = source, source
         kind = random(seed)
-        if kind < 0.65:
-            room = choice_ptr[task + 1] - choice_ptr[task]
-            if room > 1:
-                new = choice_ptr[task] + int(random(seed) * (room - 1))
-                if new >= old:
-                    new += 1
-                delta = choose(
-                    task, new, choice, unit, copies, on_unit, on_device, c_cost, c_unit,
-                    unit_device, pred_ptr, pred_task, pred_tensor, made_ptr, made, read_ptr,
-                    reader, bytes_b, per_byte,
+        old = seq[CHOICE, task]
+        new = old
+        room = task_i[task, 1] - task_i[task, 0]
+        if kind < CHANGE and room > 1:
+            new = task_i[task, 0] + int(random(seed) * (room - 1))
+            if new >= old:
+                new += 1
+        other, old_other, new_other = -1, 0, 0
+        if kind < SWAP and new != old:
+            begin = int(random(seed) * n)
+            for q in range(n):
+                t = begin + q if begin + q < n else begin + q - n
+                if t != task and seq[UNIT, t] == choice_i[new]:
+                    for k in range(task_i[t, 0], task_i[t, 1]):
+                        if choice_i[k] == choice_i[old]:
+                            other, old_other, new_other = t, seq[CHOICE, t], k
+                    break
+        delta = 0.0
+        for side in range(2):
+            changed, to = (task, new) if side == 0 else (other, new_other)
+            if changed >= 0 and (side == 1 or new != old):
+                if seq[POSITION, changed] < first:
+                    first = seq[POSITION, changed]
+                delta += choose(
+                    changed, to, seq, copies, used, task_i, pred, succ, choice_i, choice_f, units,
+                    pair, bytes_b,
                 )  # fmt: skip
-                if kind < 0.2:
-                    # Another task goes the other way, so that the load stays about the same.
-                    swap = -1
-                    begin = int(random(seed) * n)
-                    for q in range(begin, begin + n):
-                        other = order[q if q < n else q - n]
-                        if other != task and unit[other] == unit[task]:
-                            break
-                    if unit[other] == unit[task] and other != task:
-                        for k in range(choice_ptr[other], choice_ptr[other + 1]):
-                            if c_unit[k] == c_unit[old]:
-                                swap = k
-                                break
-                    old_other = choice[other]
-                    if swap < 0:
-                        other = -1
-                    else:
-                        first = min(first, position[other])
-                        delta += choose(
-                            other, swap, choice, unit, copies, on_unit, on_device, c_cost,
-                            c_unit, unit_device, pred_ptr, pred_task, pred_tensor, made_ptr,
-                            made, read_ptr, reader, bytes_b, per_byte,
-                        )  # fmt: skip
-        if kind >= 0.4:
+        if kind >= REORDER:
             low, high = 0, n - 1
-            for k in range(pred_ptr[task], pred_ptr[task + 1]):
-                low = max(low, position[pred_task[k]] + 1)
-            for k in range(succ_ptr[task], succ_ptr[task + 1]):
-                high = min(high, position[succ_task[k]] - 1)
+            for k in range(task_i[task, 2], task_i[task, 3]):
+                if seq[POSITION, pred[k, 0]] >= low:
+                    low = seq[POSITION, pred[k, 0]] + 1
+            for k in range(task_i[task, 4], task_i[task, 5]):
+                if seq[POSITION, succ[k, 0]] <= high:
+                    high = seq[POSITION, succ[k, 0]] - 1
             if high > low:
                 target = low + int(random(seed) * (high - low + 1))
                 # Only the order on one unit matters: go on to the next task there.
                 step = 1 if target > source else -1
-                while low < target < high and unit[order[target]] != unit[task]:
+                while low < target < high and seq[UNIT, seq[ORDER, target]] != seq[UNIT, task]:
                     target += step
-                if target != source:
-                    move(order, position, source, target)
-                    first = min(first, target)
-        numbers[TRIED] += 1
-        if choice[task] == old and target == source:
+                if target < first:
+                    first = target
+        if new == old and target == source:
+            numbers[CLEAN] += numbers[LATE] == 0.0
             continue
         per_s = 0.0
-        for d in range(len(on_device)):
-            per_s += rate[d, on_device[d]]
-        assigned = numbers[ASSIGNED] + delta
-        slope = w_makespan + (0.0 if horizon > 0 else per_s)
-        base = assigned + horizon * per_s
-        makespan = np.inf
-        if base + slope * least <= threshold:
+        for d in range(len(rate)):
+            per_s += rate[d, used[first_device + d]]
+        slope = numbers[W_MAKESPAN]
+        base = numbers[ASSIGNED] + delta + numbers[HORIZON] * per_s
+        if numbers[HORIZON] == 0.0:
+            slope += per_s
+        cost, makespan, late = np.inf, np.inf, 0.0
+        decoded = base + slope * numbers[LEAST] <= threshold
+        if decoded:
+            if target != source:
+                move(seq, source, target)
             longest = np.inf
-            if slope > 0 or penalty > 0:
-                free = base + slope * last
-                if free > threshold and slope > 0:
-                    longest = (threshold - base) / slope
-                elif slope + penalty > 0 and last < np.inf:
-                    longest = last + (threshold - free) / (slope + penalty)
+            punctual = base + slope * numbers[LAST]
+            if punctual > threshold and slope > 0:
+                longest = (threshold - base) / slope
+            elif numbers[LAST] < np.inf and slope + numbers[PENALTY] > 0:
+                spare = (threshold - punctual) / (slope + numbers[PENALTY])
+                longest = numbers[LAST] + spare
             makespan = decode(
-                first, longest * (1 + ROUNDING), order, choice, unit, new_end, new_states, c_time,
-                unit_device, lane_ptr, pred_ptr, pred_task, pred_tensor, bytes_b, latency, per_b,
-                release, tail,
+                1, first, longest * (1 + ROUNDING), seq, ends, states, task_i, task_f, pred,
+                choice_f, units, pair, bytes_b,
             )  # fmt: skip
-        cost, late = np.inf, 0.0
-        if makespan < np.inf:
-            cost = base + slope * makespan
-            if limited and (J > 1 or makespan > last):
-                late = lateness(new_end, job, job_end, deadline, ones)
-                cost += penalty * late
-            if w_tardiness > 0:
-                cost += w_tardiness * lateness(new_end, job, job_end, due, job_weight)
-        if cost <= threshold:
-            numbers[ASSIGNED], numbers[MAKESPAN] = assigned, makespan
-            numbers[LATE], numbers[COST] = late, cost
+            if makespan < np.inf:
+                cost = base + slope * makespan
+                if numbers[LIMITED] > 0 and (jobs.shape[1] > 1 or makespan > numbers[LAST]):
+                    late = lateness(1, 0, ends, task_i, jobs)
+                    cost += numbers[PENALTY] * late
+                if numbers[W_TARDINESS] > 0:
+                    cost += numbers[W_TARDINESS] * lateness(1, 1, ends, task_i, jobs)
+        taken = cost <= threshold
+        if taken:
+            numbers[ASSIGNED] += delta
+            numbers[MAKESPAN], numbers[LATE], numbers[COST] = makespan, late, cost
             numbers[TAKEN] += 1
-            stale = True
-            end[:] = new_end
-            states[first // CHECKPOINT :] = new_states[first // CHECKPOINT :]
+            on_path = 0
             if late == 0.0 and cost < numbers[BEST]:
                 numbers[BEST] = cost
-                best_order[:] = order
-                best_choice[:] = choice
+                for t in range(n):
+                    best[0, t], best[1, t] = seq[ORDER, t], seq[CHOICE, t]
         else:
-            if target != source:
-                move(order, position, target, source)
-            if other >= 0:
-                choose(
-                    other, old_other, choice, unit, copies, on_unit, on_device, c_cost, c_unit,
-                    unit_device, pred_ptr, pred_task, pred_tensor, made_ptr, made, read_ptr,
-                    reader, bytes_b, per_byte,
-                )  # fmt: skip
-            if choice[task] != old:
-                choose(
-                    task, old, choice, unit, copies, on_unit, on_device, c_cost, c_unit,
-                    unit_device, pred_ptr, pred_task, pred_tensor, made_ptr, made, read_ptr,
-                    reader, bytes_b, per_byte,
-                )  # fmt: skip
-            new_end[:] = end
-            new_states[first // CHECKPOINT :] = states[first // CHECKPOINT :]
+            if decoded and target != source:
+                move(seq, target, source)
+            for side in range(2):
+                changed, to = (other, old_other) if side == 0 else (task, old)
+                if changed >= 0 and (side == 0 or new != old):
+                    choose(
+                        changed, to, seq, copies, used, task_i, pred, succ, choice_i, choice_f,
+                        units, pair, bytes_b,
+                    )  # fmt: skip
         numbers[CLEAN] += numbers[LATE] == 0.0
+        if decoded:
+            # Both rows agree again: the tried state becomes the present one, or the other way.
+            to, of = (0, 1) if taken else (1, 0)
+            for t in range(n):
+                ends[to, t] = ends[of, t]
+            for c in range(first // CHECKPOINT, rows):
+                for i in range(wide):
+                    states[to, c, i] = states[of, c, i]
 
 
-def _critical(
-    path: Any,
-    order: Any,
-    choice: Any,
-    unit: Any,
-    end: Any,
-    c_time: Any,
-    unit_device: Any,
-    pred_ptr: Any,
-    pred_task: Any,
-    pred_tensor: Any,
-    bytes_b: Any,
-    latency: Any,
-    per_b: Any,
-    position: Any,
-) -> int:
-    """List one chain of tasks that determines the makespan, last first; return its length.
-
-    What held a task back is a message that arrives as it starts, else the latest task of its unit
-    before it that ends then.
-    """
-    task = order[0]
-    for t in range(len(end)):
-        if end[t] > end[task]:
-            task = t
-    found = 0
-    while True:
-        path[found] = task
-        found += 1
-        start = end[task] - c_time[choice[task]]
-        near = 1e-9 * max(1e-300, end[task])
-        u, d = unit[task], unit_device[unit[task]]
-        before = -1
-        for k in range(pred_ptr[task], pred_ptr[task + 1]):
-            at = end[pred_task[k]]
-            o = unit_device[unit[pred_task[k]]]
-            if pred_tensor[k] >= 0 and unit[pred_task[k]] != u:
-                at += latency[o, d] + bytes_b[pred_tensor[k]] * per_b[o, d]
-            if at >= start - near:
-                before = pred_task[k]
-        if before < 0 and start > near:
-            for p in range(position[task] - 1, -1, -1):
-                if unit[order[p]] == u and abs(end[order[p]] - start) <= near:
-                    before = order[p]
-                    break
-        if before < 0:
-            return found
-        task = before
-
-
-critical = _jit(_critical)
 anneal = _jit(_anneal)
