@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 
-from hetopt.instance import Instance
+from hetopt.instance import Floats, Instance
 from hetopt.schedule.bounds import load_plan
 from hetopt.schedule.grid import plan_grid, span_s
 from hetopt.schedule.problem import NEVER, Mode, Problem, option_power
@@ -26,10 +26,16 @@ from hetopt.solution import SchedulePlan
 Choice = Callable[[Timetable, Trial], tuple[float, ...]]
 """Ranks a trial among the modes and units of its task; the smallest wins."""
 
-STRETCHES = (0.0, 0.5, 0.75, 0.9, 1.0, 1.15, 1.4, 2.0)
+PACES = (1.0, 0.9, 0.75)
+"""Targets are the ends of HEFT's schedule, stretched to this part of the deadline."""
+STRETCHES = (1.0, 0.75, 1.4, 0.5, 0.9, 1.15, 2.0, 0.0)
 """How much of its mean-time tail a task must leave before the deadline; 0 trusts, 2 hurries."""
-PRICES = (0.0, 1.0, 0.5, 1.5)
+PRICES = (1.0, 0.0, 0.5, 1.5)
 """Multiples of the relaxation's prices on device time that are tried."""
+MET, MISSED = 0.0, 1.0
+"""First rank of a trial that ends by its task's target, and of one that does not."""
+LOOK_AT_CLOCK = 64
+"""Tasks placed between two looks at the clock."""
 _OFF = 1e-3
 """Units on, in the relaxation, below which a device counts as off."""
 
@@ -51,7 +57,7 @@ def heft(instance: Instance, *, limit: float | None = None) -> SchedulePlan | No
     for order in _orders(problem, upward_ranks(problem)):
         if _late(limit):
             return None
-        table = build(problem, order, _earliest_finish)
+        table = build(problem, order, _earliest_finish, limit=limit)
         if table is not None:
             return table.plan()
     return None
@@ -89,31 +95,33 @@ def plan_problem(instance: Instance) -> Problem:
     return made
 
 
-def greedy_tables(instance: Instance, limit: float | None = None) -> list[Timetable]:
-    """Return the complete timetables of all greedy passes, in the order in which they were made."""
+def greedy_tables(instance: Instance, limit: float | None = None) -> Iterator[Timetable]:
+    """Yield the complete timetable of each greedy pass that places all tasks."""
     problem = plan_problem(instance)
     ranks = upward_ranks(problem)
     relaxed = load_plan(instance)
     few = _only_on(problem, relaxed.units)
-    done: list[Timetable] = []
     passes = [
         (order, modes, level)
         for modes in ([few, problem.modes] if few is not None else [problem.modes])
         for order in _orders(problem, ranks)
-        for level in (PRICES if relaxed.prices.any() else PRICES[:1])
+        for level in (PRICES if relaxed.prices.any() else (0.0,))
     ]
-    for order, modes, level in passes:
-        for stretch in STRETCHES:
+    targets = [_targets(problem, ranks, stretch) for stretch in STRETCHES]
+    if _has_deadline(problem):
+        fastest = build(problem, ranks, _earliest_finish, limit=limit)
+        if fastest is not None:
+            targets = [_paced(problem, fastest, pace) for pace in PACES] + targets
+    else:
+        targets = targets[:1]
+    for target in targets:
+        for order, modes, level in passes:
             if _late(limit):
-                return done
-            target = _targets(problem, ranks, stretch)
-            choice = _cheapest(problem, relaxed.prices * level, target)
-            table = build(problem, order, choice, modes)
+                return
+            floor = _mode_costs(instance, relaxed.prices * level)
+            table = build(problem, order, _cheapest(problem, floor, target), modes, floor, limit)
             if table is not None:
-                done.append(table)
-                if not stretch or not _has_deadline(problem):
-                    break
-    return done
+                yield table
 
 
 def build(
@@ -121,6 +129,8 @@ def build(
     priority: Sequence[float],
     choice: Choice,
     modes: Sequence[Sequence[Mode]] | None = None,
+    floor: Floats | None = None,
+    limit: float | None = None,
 ) -> Timetable | None:
     """Place all tasks, ready ones by decreasing priority, each where ``choice`` ranks it least.
 
@@ -128,21 +138,38 @@ def build(
     ----------
     modes
         The modes that each task may use; all of them where not given.
+    floor
+        Per option, what ``choice`` ranks second at the least (at work 1), where it ranks first
+        whether a target is met: dearer modes are not tried once a cheaper one meets it.
+    limit
+        ``time.monotonic()`` value at which to give up.
 
     Returns
     -------
     Timetable or None
-        None where a task fits nowhere.
+        None where a task fits nowhere, or time is up.
     """
     table = Timetable(problem)
+    work: list[float] = problem.instance.tasks.work.tolist()
+    cost: list[float] = floor.tolist() if floor is not None else []
+    placed = 0
     open_before = [len(rows) for rows in problem.entering]
     ready = [(-priority[t], t) for t in range(problem.n_tasks) if not open_before[t]]
     heapq.heapify(ready)
     while ready:
         _, task = heapq.heappop(ready)
+        placed += 1
+        if placed % LOOK_AT_CLOCK == 0 and _late(limit):
+            return None
         best: Trial | None = None
         least: tuple[float, ...] = ()
-        for mode in (modes or problem.modes)[task]:
+        candidates: Sequence[Mode] = (modes or problem.modes)[task]
+        if cost:
+            candidates = sorted(candidates, key=lambda mode: cost[mode.option])
+        for mode in candidates:
+            met = cost and best is not None and least[0] == MET
+            if met and work[task] * cost[mode.option] > least[1]:
+                break
             for unit in table.units_for(task, mode.device):
                 trial = table.trial(task, mode, unit)
                 if trial is None:
@@ -196,20 +223,20 @@ def _earliest_finish(table: Timetable, trial: Trial) -> tuple[float, ...]:
     return (trial.end, float(energy), mode.option, trial.unit)
 
 
-def _cheapest(problem: Problem, prices: np.ndarray, target: Sequence[float]) -> Choice:
+def _cheapest(problem: Problem, costs: Floats, target: Sequence[float]) -> Choice:
     """Cheapest mode among those that end by the task's target, else the earliest to end."""
-    cost = _mode_costs(problem.instance, prices).tolist()
+    cost: list[float] = costs.tolist()
     work: list[float] = problem.instance.tasks.work.tolist()
     opening = _opening_costs(problem).tolist()
 
     def choice(table: Timetable, trial: Trial) -> tuple[float, ...]:
         mode = trial.mode
         if trial.end > target[trial.task]:
-            return (1.0, trial.end, 0.0, mode.option, trial.unit)
+            return (MISSED, trial.end, 0.0, mode.option, trial.unit)
         value = work[trial.task] * cost[mode.option]
         if (mode.device, trial.unit) not in table.used:
             value += opening[mode.device]
-        return (0.0, value, trial.end, mode.option, trial.unit)
+        return (MET, value, trial.end, mode.option, trial.unit)
 
     return choice
 
@@ -248,6 +275,19 @@ def _targets(problem: Problem, ranks: Sequence[float], stretch: float) -> list[f
         for e in problem.leaving[task]:
             last[task] = min(last[task], last[problem.edges[e][1]])
     return [last[t] - stretch * (ranks[t] - mean[t]) for t in range(problem.n_tasks)]
+
+
+def _paced(problem: Problem, fastest: Timetable, pace: float) -> list[float]:
+    """Stretch the ends of a fast schedule so that each job ends at part of its deadline."""
+    last: dict[int, int] = {}
+    for task, job in enumerate(problem.job):
+        last[job] = max(last.get(job, 1), fastest.end[task])
+    return [
+        fastest.end[t] * max(1.0, pace * problem.deadline[t] / last[job])
+        if problem.deadline[t] < NEVER
+        else np.inf
+        for t, job in enumerate(problem.job)
+    ]
 
 
 def _orders(problem: Problem, ranks: list[float]) -> list[list[float]]:

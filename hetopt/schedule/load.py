@@ -271,11 +271,10 @@ class _Relaxation:
         """Infeasible by the LP; believed only where the work clearly does not fit."""
         capacity = most * self.slots
         limited = Load(self.load.work, self.load.ptr, self.load.option, capacity, True)
-        if not math.isfinite(self.highest):
-            return None
         closed = capacity[self.instance.options.device[self.load.option]] <= 0
         homeless = np.logical_and.reduceat(closed, self.load.ptr[:-1]).any()
-        if homeless or load_makespan(self.instance, limited) > self.highest * (1 + 1e-6):
+        late = self.highest * (1 + 1e-6)
+        if homeless or (late < math.inf and load_makespan(self.instance, limited) > late):
             wide = len(self.slots)
             return _Node(math.inf, np.zeros(wide), least.astype(float))
         return None

@@ -1,0 +1,149 @@
+"""Bounds of design §5 against values computed by hand and against proven optima."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from hetopt.generate.schedule import generate_schedule
+from hetopt.schedule.bounds import bound, load_plan, makespan_bound, window
+from tests.small_schedules import device, edge, instance, option, solved, task
+
+
+def same(count: int, **fields):
+    return [task(f"t{k}", "p", **fields) for k in range(count)]
+
+
+def test_the_critical_path_of_shortest_options_bounds_the_makespan() -> None:
+    question = instance(
+        [device("cpu", count=9), device("gpu", count=9)],
+        [option("p", "cpu", 3), option("p", "gpu", 2)],
+        same(3),
+        transfers=[edge("t0", "t1"), edge("t1", "t2")],
+        objective="makespan",
+    )
+    assert bound(question, "makespan") == pytest.approx(6)
+
+
+def test_the_load_bounds_the_makespan() -> None:
+    # Speeds 1/3 and 1/2 together serve 5/6 task a second: 10 tasks take 12 s.
+    question = instance(
+        [device("cpu"), device("gpu")],
+        [option("p", "cpu", 3), option("p", "gpu", 2)],
+        same(10),
+        objective="makespan",
+    )
+    assert makespan_bound(question) == pytest.approx(12)
+
+
+def test_releases_count_in_the_critical_path() -> None:
+    question = instance(
+        [device("cpu")],
+        [option("p", "cpu", 1)],
+        same(1, job="j"),
+        jobs=[{"name": "j", "release_s": 5, "due_s": 4, "weight": 2}],
+        objective="makespan",
+    )
+    assert bound(question, "makespan") == pytest.approx(6)
+    assert bound(question, "tardiness") == pytest.approx(4)
+
+
+def test_a_deadline_makes_the_load_bound_pay_for_fast_options() -> None:
+    # 4 tasks, 6 s: x fast ones with (4 - x) × 2 + x × 1 <= 6, so x >= 2: 2 × 1 + 2 × 5.
+    question = instance(
+        [device("cpu")],
+        [option("p", "cpu", 2, 1, label="slow"), option("p", "cpu", 1, 5, label="fast")],
+        same(4, job="j"),
+        jobs=[{"name": "j", "deadline_s": 6}],
+        objective="energy",
+    )
+    assert bound(question, "energy") == pytest.approx(12)
+
+
+def test_always_on_devices_pay_idle_for_the_least_makespan() -> None:
+    question = instance(
+        [device("cpu", idle_power_w=3, off_when_unused=False)],
+        [option("p", "cpu", 2, 1)],
+        same(2),
+        objective="energy",
+    )
+    assert bound(question, "energy") == pytest.approx(2 + 3 * 4)
+
+
+def test_a_unit_that_is_on_pays_idle_for_the_whole_window() -> None:
+    # The gpu is needed for t1 alone (1 s), but idles for the 10 s of t0 on the cpu.
+    question = instance(
+        [device("cpu"), device("gpu", idle_power_w=2)],
+        [option("a", "cpu", 10), option("b", "gpu", 1, 1)],
+        [task("a"), task("b")],
+        objective="energy",
+    )
+    assert bound(question, "energy") == pytest.approx(1 + 2 * 10)
+    assert load_plan(question).units.tolist() == pytest.approx([1, 1])
+
+
+def test_with_a_horizon_the_window_is_the_horizon() -> None:
+    question = instance(
+        [device("cpu", idle_power_w=3, off_when_unused=False)],
+        [option("p", "cpu", 2, 1)],
+        same(2),
+        objective="energy",
+        horizon_s=100,
+    )
+    assert bound(question, "energy") == pytest.approx(302)
+
+
+def test_more_work_than_time_is_infeasible() -> None:
+    question = instance(
+        [device("cpu")],
+        [option("p", "cpu", 2)],
+        same(4, job="j"),
+        jobs=[{"name": "j", "deadline_s": 6}],
+        objective="energy",
+    )
+    assert bound(question, "energy") == math.inf
+    assert window(question)[0] > window(question)[1]
+
+
+def test_peak_power_is_at_least_the_hungriest_task_and_the_idle_of_the_rest() -> None:
+    question = instance(
+        [device("cpu", idle_power_w=1, off_when_unused=False), device("gpu", idle_power_w=4)],
+        [option("p", "gpu", 1, 5), option("p", "cpu", 1, 20)],
+        same(2),
+        objective="peak_power",
+    )
+    assert bound(question, "peak_power") == pytest.approx(1 + 4 + 5)
+
+
+def test_accuracy_is_at_most_the_best_options() -> None:
+    question = instance(
+        [device("cpu")],
+        [option("p", "cpu", 1, accuracy=0.5, label="a"), option("p", "cpu", 2, accuracy=0.75)],
+        same(1),
+        objective="accuracy",
+    )
+    assert bound(question, "accuracy") == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("name", ["energy", "makespan", "cost", "carbon"])
+def test_no_bound_is_beyond_a_proven_optimum(seed, name) -> None:
+    from dataclasses import replace
+
+    question = generate_schedule(8, 3, seed=seed, count=1 + seed % 2, deadline_factor=1.3)
+    limits = replace(question.limits, energy_price_per_j=2.0, carbon_kg_per_j=0.5, pue=1.5)
+    question = replace(question, objective=(name,), limits=limits)
+    found = solved(question, 30)
+    assert found.result.stopped_by == "proved"
+    assert 0 < bound(question, name) <= found.values[0] * (1 + 1e-9)
+
+
+def test_a_thousand_tasks_are_bounded_in_seconds() -> None:
+    import time
+
+    question = generate_schedule(1000, 8, seed=0)
+    began = time.monotonic()
+    value = bound(question, "energy")
+    assert time.monotonic() - began < 15
+    assert value > 0
