@@ -22,6 +22,7 @@ from hetopt.search import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SteadyPlan, Termination
 from hetopt.steady.placement_model import PlacementModel, Unit
 from hetopt.steady.placement_objectives import count_objective
+from hetopt.steady.units import at_standstill
 
 HOLD = 1e-9
 """Relative room with which earlier levels of a list of objectives are held (design §3.2)."""
@@ -80,6 +81,7 @@ class _Search:
             if plan is None:
                 break
             value = objective_value(self.instance, plan, name)
+            bounds[-1] = bound = at_standstill(self.instance, name, value, bound)
             self.history.append(HistoryEntry(time.monotonic() - self.began, value, bound))
             held.append((name, value))
             if name == "throughput":
@@ -129,7 +131,32 @@ class _Search:
             return (*self._refined(found, bound), False)
         if isinstance(counted.expression, int):
             return found, counted.constant, False
-        return found, sign * raw * counted.part + counted.constant, False
+        bound = sign * raw * counted.part + counted.constant
+        return (*self._recounted(name, found, bound, held), False)
+
+    def _recounted(
+        self, name: str, found: SteadyPlan | None, bound: float, held: list[tuple[str, float]]
+    ) -> tuple[SteadyPlan | None, float]:
+        """Count an objective in parts of a known value where parts of the worst leave a gap."""
+        if found is None or is_maximised(name) or self.budget.over():
+            return found, bound
+        value = objective_value(self.instance, found, name)
+        if gap_closed(value, bound, self.budget.gap):
+            return found, bound
+        model = PlacementModel(self.instance, self.theta)
+        for earlier, kept in held:
+            if earlier != "throughput":
+                self._hold(model, earlier, kept)
+        counted = count_objective(model, name, known=value)
+        if isinstance(counted.expression, int):
+            return found, bound
+        model.model.minimize(counted.expression)
+        _hint(model, found)
+        solver, status = self._run(model)
+        if status not in ("OPTIMAL", "FEASIBLE"):
+            return found, bound
+        better = self._better(name, found, _plan(self.instance, model, solver, self.theta))
+        return better, max(bound, solver.best_objective_bound * counted.part + counted.constant)
 
     def _throughput_bound(self, model: PlacementModel, parts: float) -> float:
         """Return the throughput above which no T of at least so many parts lies.

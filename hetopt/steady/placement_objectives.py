@@ -24,8 +24,12 @@ class Counted:
     constant: float
 
 
-def count_objective(m: PlacementModel, name: str) -> Counted:
-    """Return an objective (not throughput) in whole parts that never favour a worse bound."""
+def count_objective(m: PlacementModel, name: str, known: float | None = None) -> Counted:
+    """Return an objective (not throughput) in whole parts that never favour a worse bound.
+
+    ``known`` is a value that some plan has: what costs far more is cut, which no better plan sees,
+    so that the parts are of a size that matters.
+    """
     limits = m.instance.limits
     if name == "accuracy":
         return _accuracy(m)
@@ -42,6 +46,8 @@ def count_objective(m: PlacementModel, name: str) -> Counted:
     size = sum(c for _, c in terms)
     if size <= 0:
         return Counted(0, 1.0, constant)
+    if known is not None and 0 < known - constant < size:
+        size = known - constant
     return Counted(m.parts(terms, size, OBJECTIVE_GRID), size / OBJECTIVE_GRID, constant)
 
 

@@ -26,6 +26,7 @@ from hetopt.steady.relax import Relaxation, Relaxed, round_off
 from hetopt.steady.routes import Routes, enumerate_routes
 from hetopt.steady.rows import build_plan
 from hetopt.steady.start import start_integers
+from hetopt.steady.units import at_standstill
 
 ROUNDING_TRIES = 60
 """Linear programs that rounding may solve: some milliseconds each."""
@@ -141,7 +142,8 @@ class _Search:
             previous = self._values(model, level.best.x)
             plan = build_plan(model, previous)
             value = objective_value(self.instance, plan, name)
-            self._note_progress(value, level.bound)
+            bounds[-1] = at_standstill(self.instance, name, value, level.bound)
+            self._note_progress(value, bounds[-1])
             if np.isnan(value):
                 # An accuracy of no requests at all.
                 bounds[-1] = np.nan

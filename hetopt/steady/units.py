@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Bools, Floats, Instance
 
 
@@ -26,3 +27,13 @@ def unit_capacity(instance: Instance) -> Floats:
     devices = instance.devices
     share = devices.max_utilization * (1.0 - devices.reserved)
     return np.asarray(share * devices.slots)
+
+
+def at_standstill(instance: Instance, name: str, value: float, bound: float) -> float:
+    """Return the bound of an objective, 0 for a throughput that only rounding keeps above 0.
+
+    Where nothing can be served, a bound made safe against rounding still allows a θ of some
+    1e-12; within ``LIMIT_TOLERANCE`` of the demand that is nothing.
+    """
+    nothing = LIMIT_TOLERANCE * float(instance.jobs.rate_per_s.sum())
+    return 0.0 if name == "throughput" and value == 0 and bound <= nothing else bound

@@ -160,3 +160,11 @@ def test_graph_jobs_join_units_of_several_devices() -> None:
     assert isinstance(result.plan, SteadyPlan)
     assert objective_value(instance, result.plan, "throughput") == pytest.approx(200.0)
     assert (result.plan.unit >= 0).all()
+
+
+def test_nothing_served_is_proven_to_be_the_most() -> None:
+    device = {"exclusive": True, "count_min": 1, "count_max": 1}
+    load = {"a": 0.3, "b": 0.3}
+    plan = run(fleet(load, {"a": 1.0, "b": 1.0}, device=device, objective="throughput")).plan
+    assert isinstance(plan, SteadyPlan)
+    assert not plan.rate_per_s.any()

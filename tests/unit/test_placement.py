@@ -294,3 +294,19 @@ def test_a_feasible_placement_is_not_called_infeasible() -> None:
     }
     # Idle of two gpu units, 14 + 2 + 14 J a request, and 3000 B from the host at 1 mJ/B.
     assert optimum(Instance.from_frames(frames, settings)) == pytest.approx(2 + 15 + 1.5)
+
+
+def test_a_choice_that_costs_a_million_times_more_leaves_no_gap() -> None:
+    frames = {
+        "devices": pd.DataFrame({"name": ["a"], "count_min": [2], "count_max": [2]}),
+        "links": pd.DataFrame({"from": ["a"], "to": ["a"], "energy_j_per_b": [1.0]}),
+        "options": pd.DataFrame(
+            {"profile": ["p"], "device": ["a"], "time_s": [0.1], "energy_j": [0.03]}
+        ),
+        "tasks": pd.DataFrame({"name": ["t", "u"], "profile": ["p", "p"], "work": [1.0, 0.3]}),
+        "transfers": pd.DataFrame({"from": ["t"], "to": ["u"], "bytes": [1e6]}),
+        "jobs": pd.DataFrame({"name": ["j"], "rate_per_s": [1.0]}),
+    }
+    settings = {"regime": "steady", "routing": "single", "objective": "power"}
+    # Both on one unit; sending the message would take 1 MW. `optimum` checks the gap.
+    assert optimum(Instance.from_frames(frames, settings)) == pytest.approx(0.039)
