@@ -36,6 +36,7 @@ from hetopt.fields import (
     LinkFields,
     OptionFields,
     PoolFields,
+    ResourceFields,
     SettingFields,
     TaskFields,
 )
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from hetopt.formats.place import Fault, Path
     from hetopt.instance import Instance
 
-__all__ = ["Device", "Job", "Model", "Option", "Pool", "Profile", "Task"]
+__all__ = ["Device", "Job", "Model", "Option", "Pool", "Profile", "Resource", "Task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ class Device:
             Tells options of one device apart: precision, batch, clock, variant.
         **fields
             ``time`` and either ``energy`` (above idle) or ``power`` (the whole draw of a unit that
-            runs this option alone), and the other fields of an option.
+            runs this option alone), ``uses`` (amounts by resource), and the other fields of an
+            option.
         """
         named = {"label": label} if label else {}
         return Option({"device": self.name, **named, **fields})
@@ -82,6 +84,13 @@ class Device:
 @dataclass(frozen=True, slots=True)
 class Pool:
     """A memory pool of a model; made by :meth:`Model.pool`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource of a model; made by :meth:`Model.resource`."""
 
     name: str
 
@@ -143,7 +152,8 @@ class Model:
     def __init__(self, name: str = "", **settings: Unpack[SettingFields]) -> None:
         self._settings: dict[str, Any] = {"name": name} if name else {}
         self._lists: dict[str, list[dict[str, Any]]] = {
-            key: [] for key in ("devices", "pools", "links", "tasks", "transfers", "jobs")
+            key: []
+            for key in ("devices", "pools", "links", "resources", "tasks", "transfers", "jobs")
         }
         self._profiles: dict[str, Any] = {}
         self._groups: dict[str, list[list[str]]] = {"together": [], "apart": []}
@@ -191,6 +201,19 @@ class Model:
         """Add a memory that the units of several devices share (``device(memory_pool=...)``)."""
         self._add("pools", {"name": name, **fields})
         return Pool(name)
+
+    def resource(self, name: str, **fields: Unpack[ResourceFields]) -> Resource:
+        """Add what options use beside their unit (``option(uses={"dram_bw": 10e9})``).
+
+        Parameters
+        ----------
+        name
+            Name of the resource.
+        **fields
+            ``capacity`` (renewable, at each instant), ``budget`` (for all executions), or both.
+        """
+        self._add("resources", {"name": name, **fields})
+        return Resource(name)
 
     def link(
         self, source: Device | str, target: Device | str, **fields: Unpack[LinkFields]
@@ -332,7 +355,7 @@ class Model:
         told = {(edge["from"], edge["to"]) for edge in lists["transfers"]}
         edges = [{"from": a, "to": b} for a, b in dict.fromkeys(self._after) if (a, b) not in told]
         lists["transfers"] = lists["transfers"] + edges
-        for key in ("devices", "pools", "links"):
+        for key in ("devices", "pools", "links", "resources"):
             if lists[key]:
                 data[key] = lists[key]
         if self._profiles:
@@ -399,6 +422,7 @@ _TABLES = (
     "devices",
     "pools",
     "links",
+    "resources",
     "tasks",
     "transfers",
     "jobs",
@@ -428,7 +452,7 @@ def _called(entry: Mapping[str, Any], number: int) -> str:
 
 
 def _name(named: Any) -> Any:
-    return named.name if isinstance(named, (Device, Pool, Profile, Task, Job)) else named
+    return named.name if isinstance(named, (Device, Pool, Profile, Resource, Task, Job)) else named
 
 
 def _plain(value: Any) -> Any:
@@ -436,7 +460,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Option):
         return _plain(value.fields)
     if isinstance(value, Mapping):
-        return {key: _plain(v) for key, v in value.items()}
+        return {_name(key): _plain(v) for key, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
     if hasattr(value, "dtype") and hasattr(value, "item") and getattr(value, "ndim", 1) == 0:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from hetopt import text, units
 from hetopt.checker import Checker, listed, unknown_field
 from hetopt.errors import Problem
-from hetopt.instance import Bools, Floats, Ints, Strings
+from hetopt.instance import Bools, Floats, Ints, Series, Strings
 from hetopt.tables import GROUP_SETTINGS, SETTINGS, TABLES, Column
 from hetopt.text import strings
 
@@ -197,6 +197,8 @@ def _parsed(raw: Any, column: Column) -> tuple[Floats, list[tuple[int, str]]]:
         if value is None or value != value or value == "":
             continue
         number = None if isinstance(value, (bool, np.bool_)) else _number(value)
+        if number is None and column.unlimited and _is_unlimited(value):
+            number = np.inf
         if number is None:
             wrong.append((row, "A number."))
         else:
@@ -241,6 +243,11 @@ def _number(value: object) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return number if np.isfinite(number) else None
+
+
+def _is_unlimited(value: object) -> bool:
+    words = ("unlimited", "inf", "infinity", ".inf")
+    return value == np.inf or (isinstance(value, str) and value.strip().lower() in words)
 
 
 def _whole(value: object) -> int | None:
@@ -369,6 +376,9 @@ def clean_settings(settings: Mapping[str, Any], check: Checker) -> dict[str, Any
         if column.name not in given:
             result[column.name] = column.default
             continue
+        if column.pieces and is_list(given[column.name]):
+            result[column.name] = clean_series(column, given[column.name], check)
+            continue
         before = len(check.problems)
         cells = pd.Series([given[column.name]], dtype=object)
         clean = _clean_column("settings", column, cells, 1, check, None, {})[0]
@@ -380,6 +390,74 @@ def clean_settings(settings: Mapping[str, Any], check: Checker) -> dict[str, Any
     for name in GROUP_SETTINGS:
         result[name] = _group_lists(name, settings.get(name), check)
     return result
+
+
+def is_list(value: object) -> bool:
+    """Whether a setting's value is a list, as such or as the text of one in JSON."""
+    return isinstance(value, (list, tuple)) or (
+        isinstance(value, str) and value.lstrip().startswith("[")
+    )
+
+
+def clean_series(column: Column, value: Any, check: Checker) -> Series | float:
+    """Return a setting that changes over time; a plain number where it never does.
+
+    Parameters
+    ----------
+    column
+        The setting; its ``pieces`` are the fields of one entry.
+    value
+        A list of mappings, or the text of one in JSON.
+    """
+    default = float(column.default or 0.0)
+    names = ", ".join(piece.aliases[0] for piece in column.pieces)
+    expected = f"A number, or a list of pieces, each with the fields {names}."
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
+    if not value or not all(isinstance(entry, Mapping) for entry in value):
+        check.setting(column.name, value, expected)
+        return default
+    before = len(check.problems)
+    known = {alias: p.name for p in column.pieces for alias in (p.name, *p.aliases)}
+    cells: dict[str, list[Any]] = {piece.name: [None] * len(value) for piece in column.pieces}
+    for k, entry in enumerate(value):
+        for name, cell in entry.items():
+            if name not in known:
+                hint = unknown_field(str(name), [p.aliases[0] for p in column.pieces], known)
+                check.setting(f"{column.name}[{k}]", name, f"No such field. {hint}")
+            elif cells[known[name]][k] is not None:
+                check.setting(f"{column.name}[{k}]", cell, f"{known[name]} once.")
+            else:
+                cells[known[name]][k] = cell
+    begin, level = (
+        _clean_column("settings", p, pd.Series(cells[p.name], dtype=object), 1, check, None, {})
+        for p in column.pieces
+    )
+    check.problems[before:] = [_of_piece(column, p) for p in check.problems[before:]]
+    if len(check.problems) == before:
+        if begin[0] != 0:
+            check.setting(f"{column.name}[0]", value[0], "A first piece that begins at 0.")
+        for k in np.flatnonzero(np.diff(begin) <= 0) + 1:
+            text = "A piece that begins later than the one before."
+            check.setting(f"{column.name}[{k}]", value[k], text)
+    if len(check.problems) > before:
+        return default
+    keep = np.append(True, np.diff(level) != 0)
+    if not keep[1:].any():
+        return float(level[0])
+    return Series(tuple(begin[keep].tolist()), tuple(level[keep].tolist()))
+
+
+def _of_piece(column: Column, problem: Problem) -> Problem:
+    """Put a cell's problem at its piece."""
+    if problem.column.startswith(column.name):
+        return problem
+    name = f"{column.name}[{problem.row}]" if problem.row >= 0 else column.name
+    expected = f"{problem.column}: {problem.expected}"
+    return Problem(f"setting {name}", problem.value, expected, "settings", -1, name)
 
 
 def _group_lists(name: str, value: Any, check: Checker) -> list[list[str]]:

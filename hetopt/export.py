@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hetopt.instance import Groups, Instance
+from hetopt.instance import Groups, Instance, Series
 from hetopt.tables import SETTINGS, TABLES
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def to_frames(instance: Instance) -> dict[str, pd.DataFrame]:
             "model": [keys[k][0] for k in options.weights_key],
             "variant": [keys[k][1] for k in options.weights_key],
         },
+        "resources": _columns(instance.resources),
+        "uses": _uses(instance, profile),
         "tasks": {
             **_columns(tasks),
             "profile": instance.profiles.name[tasks.profile],
@@ -82,8 +84,9 @@ def to_settings(instance: Instance) -> dict[str, Any]:
         "horizon_s": limits.horizon_s,
         "power_cap_w": limits.power_cap_w,
         "budget_per_s": limits.budget_per_s,
-        "energy_price_per_j": limits.energy_price_per_j,
-        "carbon_kg_per_j": limits.carbon_kg_per_j,
+        "energy_price_per_j": _pieces(limits.energy_price_over_time, "price_per_j")
+        or limits.energy_price_per_j,
+        "carbon_kg_per_j": _pieces(limits.carbon_over_time, "kg_per_j") or limits.carbon_kg_per_j,
         "pue": limits.pue,
         "allow_mixed_scopes": instance.allow_mixed_scopes,
         "currency": instance.currency,
@@ -100,8 +103,28 @@ def to_settings(instance: Instance) -> dict[str, Any]:
     return settings
 
 
+def _pieces(series: Series | None, name: str) -> list[dict[str, float]]:
+    if series is None:
+        return []
+    return [{"from_s": t, name: v} for t, v in zip(series.from_s, series.value, strict=True)]
+
+
 def _columns(part: Any) -> dict[str, Any]:
     return {name: getattr(part, name) for name in part.__dataclass_fields__}
+
+
+def _uses(instance: Instance, profile: Any) -> dict[str, Any]:
+    uses, options = instance.uses, instance.options
+    if not len(uses):
+        return {}
+    option = np.repeat(np.arange(len(options)), np.diff(uses.ptr))
+    return {
+        "profile": instance.profiles.name[profile[option]],
+        "device": instance.devices.name[options.device[option]],
+        "label": options.label[option],
+        "resource": instance.resources.name[uses.resource],
+        "amount": uses.amount,
+    }
 
 
 def _pins(instance: Instance) -> list[str]:

@@ -6,10 +6,12 @@ A quantity is a number in SI units or a text with a unit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 Quantity = float | str
+Pieces = Sequence[Mapping[str, Quantity]]
+"""What changes over time: ``[{"from": "0 s", "price": "0.20 EUR/kWh"}, ...]``."""
 
 
 class DeviceFields(TypedDict, total=False):
@@ -84,9 +86,17 @@ class OptionFields(TypedDict, total=False):
     estimated: bool
     preview: bool
     source: str
+    uses: Mapping[Any, float]
     precision: str
     clock: Quantity
     power_limit: Quantity
+
+
+class ResourceFields(TypedDict, total=False):
+    """Fields of a resource."""
+
+    capacity: float
+    budget: float
 
 
 class TaskFields(TypedDict, total=False):
@@ -134,10 +144,10 @@ class SettingFields(TypedDict, total=False):
     power_cap_w: Quantity
     budget: Quantity
     budget_per_s: Quantity
-    energy_price: Quantity
-    energy_price_per_j: Quantity
-    carbon_intensity: Quantity
-    carbon_kg_per_j: Quantity
+    energy_price: Quantity | Pieces
+    energy_price_per_j: Quantity | Pieces
+    carbon_intensity: Quantity | Pieces
+    carbon_kg_per_j: Quantity | Pieces
     pue: float
     demand: Quantity
     demand_per_s: Quantity

@@ -16,6 +16,7 @@ from hetopt.checker import Checker, listed
 from hetopt.clean import clean_settings, clean_table
 from hetopt.compile_options import make_options
 from hetopt.compile_platform import make_devices, make_links, make_pools
+from hetopt.compile_resources import make_resources, make_uses
 from hetopt.compile_workload import make_groups, make_jobs, make_tasks, make_transfers
 from hetopt.instance import (
     NO_MAXIMUM,
@@ -25,6 +26,7 @@ from hetopt.instance import (
     Instance,
     Limits,
     Regime,
+    Series,
     Tensors,
 )
 from hetopt.tables import REQUIRED_TABLES, TABLES
@@ -45,7 +47,8 @@ def from_frames(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any])
     ----------
     frames
         Tables by name (``devices``, ``options`` and ``tasks`` are required; ``pools``, ``links``,
-        ``transfers``, ``jobs`` may be absent), with the columns of :mod:`hetopt.tables`.
+        ``resources``, ``uses``, ``transfers``, ``jobs`` may be absent), with the columns of
+        :mod:`hetopt.tables`.
     settings
         Limits, objective and the like (``hetopt.tables.SETTINGS``), and ``together`` / ``apart``.
 
@@ -106,6 +109,9 @@ def _compiled(
     devices = make_devices(tables["devices"], pools.name, check)
     links = make_links(tables["links"], devices.name, check)
     profiles, options, keys = make_options(tables["options"], devices, check)
+    resources = make_resources(tables["resources"], check)
+    parts = (devices, profiles, options, resources)
+    uses = make_uses(tables["uses"], tables["options"], parts, check)
     jobs, demand_known = make_jobs(tables["jobs"], setting, regime, check)
     tasks = make_tasks(tables["tasks"], devices, profiles, jobs, check)
     tensors, edges = make_transfers(tables["transfers"], tasks, regime, check)
@@ -120,6 +126,8 @@ def _compiled(
         links=links,
         profiles=profiles,
         options=options,
+        resources=resources,
+        uses=uses,
         tasks=tasks,
         tensors=tensors,
         edges=edges,
@@ -130,8 +138,10 @@ def _compiled(
             horizon_s=setting["horizon_s"],
             power_cap_w=setting["power_cap_w"],
             budget_per_s=setting["budget_per_s"],
-            energy_price_per_j=setting["energy_price_per_j"],
-            carbon_kg_per_j=setting["carbon_kg_per_j"],
+            energy_price_per_j=_least(setting["energy_price_per_j"]),
+            carbon_kg_per_j=_least(setting["carbon_kg_per_j"]),
+            energy_price_over_time=_series(setting["energy_price_per_j"]),
+            carbon_over_time=_series(setting["carbon_kg_per_j"]),
             pue=setting["pue"],
             demand_known=demand_known,
         ),
@@ -144,6 +154,14 @@ def _compiled(
     )
     checks.check_structure(instance, check)
     return instance
+
+
+def _least(value: float | Series) -> float:
+    return min(value.value) if isinstance(value, Series) else value
+
+
+def _series(value: float | Series) -> Series | None:
+    return value if isinstance(value, Series) else None
 
 
 def _currency(setting: dict[str, Any], check: Checker) -> None:

@@ -5,7 +5,7 @@ are SI (s, J, W, B, B/s); every name carries its unit. References between tables
 indices; "one to many" is CSR (``ptr`` of length n + 1 into a flat column).
 
 Sizes used in the docstrings: D devices, P memory pools, L links, R profiles, O options,
-T tasks, N tensors, E edges, J jobs.
+K resources, T tasks, N tensors, E edges, J jobs.
 
 Periodic jobs are unrolled before the columns are made (``frames.unroll``), so a solver only ever
 meets jobs that run once (schedule regime) or streams (steady regime).
@@ -165,6 +165,46 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class Resources:
+    """What options use beside their unit, length K: host bandwidth, licences, requests, ...
+
+    ``capacity`` is renewable: the amounts of running options never exceed it together (in the
+    steady regime: on average). ``budget`` is not: the amounts of all executions together do not
+    exceed it (in the steady regime: per second). Each is inf where there is no such limit. All
+    are plain numbers in a unit of the resource's own.
+    """
+
+    name: Strings
+    capacity: Floats
+    budget: Floats
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """What options use of resources: rows ``ptr[o]`` to ``ptr[o + 1]`` belong to option o.
+
+    ``amount`` > 0 is used of the resource's capacity while the option runs (not while it takes no
+    time), and of its budget once per execution; ``work`` scales neither. Rows of one option are
+    ordered by resource, each at most once.
+    """
+
+    ptr: Ints
+    resource: Ints
+    amount: Floats
+
+    def __len__(self) -> int:
+        return len(self.resource)
+
+    def of(self, option: int) -> list[tuple[int, float]]:
+        """Resources and amounts of one option."""
+        rows = slice(int(self.ptr[option]), int(self.ptr[option + 1]))
+        return list(zip(self.resource[rows].tolist(), self.amount[rows].tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
 class Tasks:
     """Pieces of work, length T: ``profile`` × ``work``, part of ``job``.
 
@@ -255,12 +295,25 @@ class Groups:
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """A quantity that is constant between changes: ``value[k]`` from ``from_s[k]`` on.
+
+    ``from_s`` begins at 0 and increases; the last value holds for ever. There are at least two
+    pieces, and neighbours differ (a constant is a plain number).
+    """
+
+    from_s: tuple[float, ...]
+    value: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Limits and prices of the whole instance.
 
     ``horizon_s``, ``power_cap_w`` and ``budget_per_s`` (a cap on ``cost``, steady) are inf where
-    there is none. ``energy_price_per_j`` and ``carbon_kg_per_j`` are 0 where not given.
-    ``demand_known`` is False where only shares were given, so that rates mean nothing but their
+    there is none. ``energy_price_per_j`` and ``carbon_kg_per_j`` are 0 where not given; where they
+    change over time (schedule regime) ``energy_price_over_time`` and ``carbon_over_time`` hold
+    them, and the plain number is the least of them. ``demand_known`` is False where only shares were given, so that rates mean nothing but their
     ratios and only throughput can be asked for.
     """
 
@@ -269,6 +322,8 @@ class Limits:
     budget_per_s: float = np.inf
     energy_price_per_j: float = 0.0
     carbon_kg_per_j: float = 0.0
+    energy_price_over_time: Series | None = None
+    carbon_over_time: Series | None = None
     pue: float = 1.0
     demand_known: bool = True
 
@@ -298,6 +353,8 @@ class Instance:
     links: Links
     profiles: Profiles
     options: Options
+    resources: Resources
+    uses: Uses
     tasks: Tasks
     tensors: Tensors
     edges: Edges

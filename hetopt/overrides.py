@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from hetopt.errors import InputError, Problem
-from hetopt.instance import Bools, Floats, Instance, Ints, Profiles
+from hetopt.instance import Bools, Floats, Instance, Ints, Profiles, Uses
 
 
 def with_objective(instance: Instance, names: Sequence[str]) -> Instance:
@@ -124,7 +124,14 @@ def keep_options(instance: Instance, keep: Bools) -> tuple[Instance, Ints]:
         **{f: getattr(instance.options, f)[old] for f in instance.options.__dataclass_fields__},
     )
     profiles = Profiles(instance.profiles.name, before[ptr].astype(np.int64))
-    return replace(instance, options=options, profiles=profiles), old
+    uses, size = instance.uses, np.diff(instance.uses.ptr)
+    kept = np.repeat(keep, size)
+    uses = Uses(
+        np.concatenate([[0], np.cumsum(size[old])]).astype(np.int64),
+        uses.resource[kept],
+        uses.amount[kept],
+    )
+    return replace(instance, options=options, profiles=profiles, uses=uses), old
 
 
 def restrict(instance: Instance, allowed: Bools, host: int = -1) -> tuple[Instance, Ints, Ints]:

@@ -1,8 +1,9 @@
 """``--set PATH=VALUE``: change one field of an instance by name.
 
 A path is a setting (``horizon_s``), or ``TABLE.ROW.COLUMN`` where ROW is the row's name
-(``devices.npu.count``), for options ``PROFILE/DEVICE`` or ``PROFILE/DEVICE/LABEL``, for links and
-transfers ``FROM->TO``.
+(``devices.npu.count``), for options ``PROFILE/DEVICE`` or ``PROFILE/DEVICE/LABEL``, for uses
+``PROFILE/DEVICE/RESOURCE`` or ``PROFILE/DEVICE/LABEL/RESOURCE``, for links and transfers
+``FROM->TO``.
 """
 
 from __future__ import annotations
@@ -89,6 +90,10 @@ def _row_names(table: str, frame: pd.DataFrame) -> list[tuple[str, ...]]:
             (f"{p}/{d}/{x}", f"{p}/{d}")
             for p, d, x in zip(frame["profile"], frame["device"], label, strict=True)
         ]
+    if table == "uses":
+        label = frame["label"] if "label" in frame else [""] * len(frame)
+        cells = zip(frame["profile"], frame["device"], label, frame["resource"], strict=True)
+        return [(f"{p}/{d}/{x}/{r}", f"{p}/{d}/{r}") for p, d, x, r in cells]
     if table in ("links", "transfers"):
         return [(f"{a}->{b}",) for a, b in zip(frame["from"], frame["to"], strict=True)]
     return [(str(name),) for name in frame["name"]]

@@ -42,6 +42,8 @@ class Column:
         The only regime in which the field may be set, empty where both.
     aliases
         Other names that files may use.
+    pieces
+        Of a setting that may change over time: the fields of one piece, its begin first.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Column:
     choices: tuple[str, ...] = ()
     regime: str = ""
     aliases: tuple[str, ...] = ()
+    pieces: tuple[Column, ...] = ()
 
     @property
     def unlimited(self) -> bool:
@@ -189,6 +192,35 @@ OPTIONS = (
     _text("source", "Where the figures come from."),
 )
 
+RESOURCES = (
+    _required("name", "Name of the resource."),
+    _number(
+        "capacity",
+        "Renewable: what running options may use at each instant (steady: on average).",
+        UNLIMITED,
+        "",
+    ),
+    _number(
+        "budget",
+        "Non-renewable: what all executions may use together (steady: per second).",
+        UNLIMITED,
+        "",
+    ),
+)
+
+USES = (
+    _required("profile", "Profile of the option."),
+    _required("device", "Device of the option."),
+    _text("label", "Label of the option."),
+    _required("resource", "Resource that the option uses."),
+    _number(
+        "amount",
+        "What it uses of the capacity while it runs, and of the budget once per execution.",
+        None,
+        "",
+    ),
+)
+
 TASKS = (
     _required("name", "Name of the task."),
     _text("profile", "Profile of its options; default: the profile of its own name."),
@@ -270,6 +302,14 @@ JOBS = (
     _number("min_accuracy", "Least accuracy allowed.", 0.0, "fraction", maximum=1.0),
 )
 
+PIECE_BEGIN = _number(
+    "from_s",
+    "Begin of the piece: 0 for the first one, later for each next one.",
+    None,
+    "time",
+    aliases=("from",),
+)
+
 SETTINGS = (
     _text("name", "Name of the instance."),
     _text("description", "What it is and where its figures come from."),
@@ -296,14 +336,32 @@ SETTINGS = (
         aliases=("budget",),
     ),
     _number(
-        "energy_price_per_j", "Price of energy.", 0.0, "energy_price", aliases=("energy_price",)
+        "energy_price_per_j",
+        "Price of energy; in a schedule also a list of prices, each from some time on.",
+        0.0,
+        "energy_price",
+        aliases=("energy_price",),
+        pieces=(
+            PIECE_BEGIN,
+            _number("price_per_j", "Price from then on.", None, "energy_price", aliases=("price",)),
+        ),
     ),
     _number(
         "carbon_kg_per_j",
-        "Carbon intensity of energy.",
+        "Carbon intensity of energy; in a schedule also a list, each from some time on.",
         0.0,
         "carbon_intensity",
         aliases=("carbon_intensity",),
+        pieces=(
+            PIECE_BEGIN,
+            _number(
+                "kg_per_j",
+                "Carbon intensity from then on.",
+                None,
+                "carbon_intensity",
+                aliases=("intensity",),
+            ),
+        ),
     ),
     _number("pue", "Multiplies energy in cost and carbon.", 1.0, "", minimum=1.0),
     _number(
@@ -324,6 +382,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "pools": POOLS,
     "links": LINKS,
     "options": OPTIONS,
+    "resources": RESOURCES,
+    "uses": USES,
     "tasks": TASKS,
     "transfers": TRANSFERS,
     "jobs": JOBS,

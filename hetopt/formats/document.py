@@ -166,7 +166,7 @@ def _path(problem: Problem, rows: Rows[Path], data: Any) -> tuple[Path, str]:
 def _setting_path(name: str, data: Any) -> Path:
     group = re.fullmatch(r"(\w+)\[(\d+)\]", name)
     if group:
-        return group[1], int(group[2])
+        return (*_setting_path(group[1], data), int(group[2]))
     for column in SETTINGS:
         if name == column.name:
             return (next((a for a in column.aliases if a in data), name),)

@@ -46,9 +46,14 @@ def to_document(instance: Instance) -> dict[str, Any]:
     rows = {name: list(_rows(name, columns)) for name, columns in frames.items()}
     rows["devices"] = [_with_count(row) for row in rows["devices"]]
     profiles: dict[str, list[dict[str, Any]]] = {}
-    for row in rows.pop("options"):
+    options = rows.pop("options")
+    by_option = {(row["profile"], row["device"], row.get("label", "")): row for row in options}
+    for use in rows.pop("uses", []):
+        row = by_option[use["profile"], use["device"], use.get("label", "")]
+        row.setdefault("uses", {})[use["resource"]] = use["amount"]
+    for row in options:
         profiles.setdefault(row.pop("profile"), []).append(row)
-    for name in ("devices", "pools", "links"):
+    for name in ("devices", "pools", "links", "resources"):
         if rows.get(name):
             data[name] = rows[name]
     data["profiles"] = profiles

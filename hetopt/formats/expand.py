@@ -42,7 +42,7 @@ def expand(data: Mapping[str, Any]) -> tuple[Rows[Path], dict[str, Any], list[Fa
     """
     reader = _Expansion(data)
     reader.devices()
-    for table in ("pools", "links"):
+    for table in ("pools", "links", "resources"):
         for path, entry in reader.entries((table,), data.get(table)):
             reader.rows.add(table, reader.named(table, path, entry), path)
     reader.profiles()
@@ -150,6 +150,12 @@ class _Expansion:
             if label:
                 cells.setdefault("label", label)
             self.rows.add("options", cells, at)
+            own: dict[str, Any] = {
+                key: cells[key] for key in ("profile", "device", "label") if key in cells
+            }
+            for name, amount in (entry.get("uses") or {}).items():
+                use = own | {"resource": name, "amount": amount}
+                self.rows.add("uses", use, (*at, "uses", name))
 
     def _label(self, path: Path, entry: Mapping[str, Any]) -> str:
         parts = []

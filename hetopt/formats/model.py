@@ -25,9 +25,11 @@ from hetopt.tables import (
     LINKS,
     OPTIONS,
     POOLS,
+    RESOURCES,
     SETTINGS,
     TASKS,
     TRANSFERS,
+    USES,
     Column,
 )
 
@@ -53,7 +55,10 @@ class Shape(BaseModel):
 @lru_cache(maxsize=1)
 def document_model() -> type[Shape]:
     """Return the pydantic model of a whole document."""
-    option = _shape("Option", _fields(OPTIONS, leave_out=("profile",)) | _fields(LABEL_PARTS))
+    option = _shape(
+        "Option",
+        _fields(OPTIONS, leave_out=("profile",)) | _fields(LABEL_PARTS) | {"uses": _uses()},
+    )
     listed = list[option]  # type: ignore[valid-type]  # a model made at run time
     options: dict[str, Any] = {
         "options": (listed, Field(default=None, description="The task's own options."))
@@ -101,6 +106,10 @@ def document_model() -> type[Shape]:
             "links": _list(
                 _shape("Link", _fields(LINKS), required=("from", "to")), "Links between devices."
             ),
+            "resources": _list(
+                _shape("Resource", _fields(RESOURCES), required=("name",)),
+                "What options use beside their unit.",
+            ),
             "profiles": (
                 dict[str, profile],  # type: ignore[valid-type]  # a model made at run time
                 Field(default=None, description="Named sets of options."),
@@ -111,6 +120,12 @@ def document_model() -> type[Shape]:
         },
         required=("hetopt", "devices"),
     )
+
+
+def _uses() -> tuple[Any, Any]:
+    amount = next(c for c in USES if c.name == "amount")
+    text = "Amounts of resources, by name: of a capacity while it runs, of a budget once."
+    return dict[str, _number(amount)], Field(default=None, description=text)  # type: ignore[misc]
 
 
 def _device() -> type[Shape]:
@@ -175,6 +190,8 @@ def _list(item: Any, description: str) -> tuple[Any, Any]:
 
 
 def _kind(column: Column) -> Any:
+    if column.pieces:
+        return _number_or_pieces(column)
     if column.type in ("number", "whole"):
         return _number(column)
     if column.type == "flag":
@@ -187,6 +204,36 @@ def _kind(column: Column) -> Any:
 
 
 def _number(column: Column) -> Any:
+    return Annotated[
+        Any, PlainValidator(_check_number), WithJsonSchema(_number_schema(column))
+    ]
+
+
+def _number_or_pieces(column: Column) -> Any:
+    """A number, or a list of mappings, each with a begin and a number (checked on columns)."""
+    fields = {
+        name: {"description": piece.meaning, **_number_schema(piece)}
+        for piece in column.pieces
+        for name in (*piece.aliases, piece.name)
+    }
+    each = {
+        "type": "object",
+        "properties": fields,
+        "additionalProperties": False,
+        "allOf": [
+            {"anyOf": [{"required": [name]} for name in (*piece.aliases, piece.name)]}
+            for piece in column.pieces
+        ],
+    }
+    number = _number_schema(column)
+    schema = {
+        "anyOf": [*number.pop("anyOf", [number]), {"type": "array", "items": each, "minItems": 1}],
+        **{key: value for key, value in number.items() if key == "examples"},
+    }
+    return Annotated[Any, PlainValidator(_check_number_or_pieces), WithJsonSchema(schema)]
+
+
+def _number_schema(column: Column) -> dict[str, Any]:
     limits: dict[str, Any] = {}
     if column.minimum > -math.inf:
         limits["exclusiveMinimum" if column.positive else "minimum"] = column.minimum
@@ -204,7 +251,7 @@ def _number(column: Column) -> Any:
             "anyOf": [schema, text],
             "examples": [DIMENSIONS[column.dimension].example],
         }
-    return Annotated[Any, PlainValidator(_check_number), WithJsonSchema(schema)]
+    return schema
 
 
 _QUANTITY = r"^[^a-zA-Z]*[0-9]"
@@ -227,6 +274,7 @@ COLUMNS = {
     "Pool": POOLS,
     "Link": LINKS,
     "Option": OPTIONS,
+    "Resource": RESOURCES,
     "Task": TASKS,
     "JobTask": TASKS,
     "Transfer": TRANSFERS,
@@ -291,6 +339,14 @@ def _check_number(value: Any) -> Any:
     if value is None or (isinstance(value, (int, float, str)) and not isinstance(value, bool)):
         return value
     raise _wrong('A number, or a text with a number and a unit, such as "4 ms".')
+
+
+def _check_number_or_pieces(value: Any) -> Any:
+    if isinstance(value, list) and all(isinstance(entry, dict) for entry in value):
+        return value
+    if isinstance(value, list):
+        raise _wrong("A number, or a list of mappings, each with a begin and a number.")
+    return _check_number(value)
 
 
 def _check_flag(value: Any) -> Any:

@@ -37,7 +37,7 @@ def test_the_published_schema_is_current() -> None:
 def test_every_field_is_there_with_its_meaning() -> None:
     schema = json_schema()
     shapes = {"devices": "Device", "pools": "Pool", "links": "Link", "options": "Option"}
-    shapes |= {"tasks": "Task", "transfers": "Transfer", "jobs": "Job"}
+    shapes |= {"resources": "Resource", "tasks": "Task", "transfers": "Transfer", "jobs": "Job"}
     for table, shape in shapes.items():
         fields = schema["$defs"][shape]["properties"]
         for column in TABLES[table]:

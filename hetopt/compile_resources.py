@@ -1,0 +1,96 @@
+"""Tables to columns: resources, and what options use of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hetopt import text
+from hetopt.checker import Checker
+from hetopt.instance import Devices, Ints, Options, Profiles, Resources, Uses
+
+Table = dict[str, Any]
+
+
+def make_resources(table: Table, check: Checker) -> Resources:
+    """Return the resources; each has a capacity, a budget, or both."""
+    check.unique("resources", "name", table["name"])
+    capacity, budget = table["capacity"], table["budget"]
+    check.rows(
+        "resources",
+        "capacity",
+        table,
+        np.isinf(capacity) & np.isinf(budget),
+        "A capacity (renewable), a budget (non-renewable), or both.",
+    )
+    return Resources(table["name"], capacity, budget)
+
+
+def make_uses(
+    table: Table,
+    stated: Table,
+    parts: tuple[Devices, Profiles, Options, Resources],
+    check: Checker,
+) -> Uses:
+    """Return what options use, by option and resource; rows of amount 0 say nothing.
+
+    Parameters
+    ----------
+    table, stated
+        The tables ``uses`` and ``options``.
+    parts
+        What the rows name: devices, profiles with their options, resources.
+    """
+    devices, profiles, options, resources = parts
+    count = len(options)
+    if not len(table["resource"]) or not count:
+        none = np.empty(0, dtype=np.int64)
+        return Uses(np.zeros(count + 1, dtype=np.int64), none, np.empty(0))
+    resource = check.lookup("uses", "resource", table["resource"], resources.name, "resource")
+    option = _options(table, stated, (devices, profiles, options), check)
+    key = option * (len(resources) + 1) + resource
+    order = np.lexsort((resource, option))
+    order = order[(option[order] >= 0) & (resource[order] >= 0)]
+    again = np.zeros(len(order), dtype=bool)
+    again[1:] = key[order][1:] == key[order][:-1]
+    for row in order[again].tolist():
+        expected = "A resource that no other row of the option names."
+        check.add("uses", row, "resource", table["resource"][row], expected)
+    order = order[table["amount"][order] > 0]
+    size = np.bincount(option[order], minlength=count)
+    ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+    return Uses(ptr, resource[order].astype(np.int64), table["amount"][order])
+
+
+def _options(
+    table: Table, stated: Table, parts: tuple[Devices, Profiles, Options], check: Checker
+) -> Ints:
+    """Return the option that each row names, -1 where there is none."""
+    devices, profiles, options = parts
+    profile = check.lookup("uses", "profile", table["profile"], profiles.name, "profile")
+    device = text.positions(check.arrow(table["device"]), check.arrow(devices.name))
+    # An unknown device that an option names is told of there.
+    alike = text.positions(check.arrow(table["device"]), check.arrow(stated["device"]))
+    rows = np.flatnonzero((device < 0) & (alike < 0))
+    check.lookup("uses", "device", table["device"][rows], devices.name, "device", rows)
+    label, _ = text.codes(text.to_arrow(np.concatenate([options.label, table["label"]])))
+    wide = int(label.max(initial=0)) + 1
+    owner = np.repeat(np.arange(len(profiles)), np.diff(profiles.ptr))
+    known = (owner * len(devices) + options.device) * wide + label[: len(options)]
+    wanted = (profile * len(devices) + device) * wide + label[len(options) :]
+    order = np.argsort(known, kind="stable")
+    at = np.minimum(np.searchsorted(known[order], wanted), len(known) - 1)
+    named = (profile >= 0) & (device >= 0)
+    found = np.where(named & (known[order][at] == wanted), order[at], -1)
+    if not check.unsure("options", "label") and not check.unsure("options", "device"):
+        for row in np.flatnonzero(named & (found < 0)):
+            check.add(
+                "uses",
+                int(row),
+                "label",
+                table["label"][row],
+                f"The label of an option that profile {table['profile'][row]} has on device "
+                f"{table['device'][row]}.",
+            )
+    return np.asarray(found, dtype=np.int64)
