@@ -17,6 +17,7 @@ from hetopt.instance import (
     Bools,
     Instance,
     Ints,
+    Series,
 )
 from hetopt.tables import SETTINGS
 
@@ -27,6 +28,9 @@ def check_settings_regime(regime: str, setting: Mapping[str, Any], check: Checke
         value: Any = setting[column.name]
         default: Any = column.default
         same = value != value if default != default else value == default
+        if isinstance(value, Series) and regime != "schedule":
+            expected = "One number: changes over time need start times, so a schedule."
+            check.setting(column.name, "a list", expected)
         if column.regime and column.regime != regime and not same:
             check.setting(
                 column.name,
@@ -102,10 +106,13 @@ def check_question(instance: Instance) -> None:
                 name,
             )
     if "cost" in instance.objective and not (
-        devices.price_per_s.any() or limits.energy_price_per_j > 0
+        devices.price_per_s.any()
+        or limits.energy_price_per_j > 0
+        or limits.energy_price_over_time is not None
     ):
         missing("objective", "A price of a device or an energy_price, to count cost.", "cost")
-    if "carbon" in instance.objective and limits.carbon_kg_per_j == 0:
+    emits = limits.carbon_kg_per_j > 0 or limits.carbon_over_time is not None
+    if "carbon" in instance.objective and not emits:
         missing("objective", "A carbon_intensity, to count carbon.", "carbon")
     if "tardiness" in instance.objective and not np.isfinite(instance.jobs.due_s).any():
         missing("objective", "A due_s of at least one job, to count tardiness.", "tardiness")

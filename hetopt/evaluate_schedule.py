@@ -13,6 +13,7 @@ from hetopt.columns import records, sums
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.instance import Bools, Floats, Instance, Ints
+from hetopt.prices import integral, mean_price, series_of
 from hetopt.solution import SchedulePlan
 
 
@@ -143,7 +144,7 @@ class ScheduleQuantities:
     def cost_energy(self) -> float:
         """Price of the electricity, PUE included."""
         limits = self.instance.limits
-        return self.energy_j * limits.pue * limits.energy_price_per_j
+        return self._paid("cost", limits.energy_price_per_j)
 
     @cached_property
     def cost(self) -> float:
@@ -153,7 +154,18 @@ class ScheduleQuantities:
     @cached_property
     def carbon_kg(self) -> float:
         """Carbon of the electricity, PUE included."""
-        return self.energy_j * self.instance.limits.pue * self.instance.limits.carbon_kg_per_j
+        return self._paid("carbon", self.instance.limits.carbon_kg_per_j)
+
+    def _paid(self, objective: str, per_j: float) -> float:
+        """Return energy × PUE × what a joule costs at its time."""
+        pue, series = self.instance.limits.pue, series_of(self.instance, objective)
+        if series is None:
+            return self.energy_j * pue * per_j
+        tasks = self.task_energy_j * mean_price(series, self.plan.start_s, self.end_s)
+        left = self.plan.hops.start_s
+        hops = self.hop_energy_j * mean_price(series, left, left + self.hop_time_s)
+        window = float(integral(series, np.array([self.window_s]))[0])
+        return pue * float(tasks.sum() + hops.sum() + self.idle_power_w * window)
 
     @cached_property
     def job_end_s(self) -> Floats:

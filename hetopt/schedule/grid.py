@@ -9,6 +9,13 @@ allows: no two intervals overlap that did not overlap before, nothing ends later
 are now sums of durations and releases, so multiples of the tick. A limit on an end can therefore
 be rounded down. The same holds with durations rounded down: rounding all starts of a true plan
 down to ticks keeps that order, because floor(a) + floor(b) <= floor(a + b).
+
+Where prices change over time, starting early is not always best, and the tick also divides the
+times of change, deadlines and the horizon. Take a best plan, and keep that order and the price
+pieces in which each interval starts and ends (and the makespan lies): what is left is a linear
+programme in the starts with rows ``s[j] - s[i] >= p``, ``s[i] >= a``, ``s[i] <= b`` whose right
+sides are multiples of the tick. Its matrix is totally unimodular, so a best plan has all starts
+on the grid.
 """
 
 from __future__ import annotations
@@ -25,6 +32,7 @@ import numpy as np
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.network import Network
+from hetopt.prices import change_times, prices_vary
 
 Direction = Literal["exact", "down", "up"]
 
@@ -146,7 +154,10 @@ def span_s(instance: Instance) -> float:
     if len(jobs):
         found.append(float(jobs.deadline_s.max()))
     bound = min(found)
-    return bound if math.isfinite(bound) else _serial_s(instance)
+    if math.isfinite(bound):
+        return bound
+    # It may pay to wait for a change of prices, but for nothing after the last one.
+    return max((0.0, *change_times(instance))) + _serial_s(instance)
 
 
 def _serial_s(instance: Instance) -> float:
@@ -180,6 +191,10 @@ def _times(instance: Instance, ptr: Ints, option: Ints) -> Iterable[Fraction]:
     if "tardiness" in instance.objective:
         for due in np.unique(jobs.due_s[np.isfinite(jobs.due_s)]).tolist():
             yield exact(due)
+    if prices_vary(instance):
+        ends = np.unique(np.append(jobs.deadline_s, instance.limits.horizon_s))
+        for at in (*change_times(instance), *ends[np.isfinite(ends)].tolist()):
+            yield exact(at)
     yield from _hop_times(instance)
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.network import message_tables
+from hetopt.prices import prices_vary
 from hetopt.schedule.bounds import makespan_bound
 from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.draft import ChainKey, Draft, draft_of, needed_chains
@@ -108,7 +109,8 @@ def can_improve(instance: Instance) -> bool:
     It knows options, pins and forbids, units, slots, releases, deadlines, the horizon, transfers
     with shared tensors over several links, free ones in pools, idle power and prices of units. It
     does not know finite memory, channels, a power cap, staged tensors, ``overlap: false``, tasks
-    together, apart or pinned to a unit, and paths that depend on the size of a message.
+    together, apart or pinned to a unit, paths that depend on the size of a message, and prices
+    that change over time.
     """
     devices = instance.devices
     unlimited = (
@@ -126,6 +128,8 @@ def can_improve(instance: Instance) -> bool:
     )
     known = len(instance.tasks) > 0 and instance.objective[0] in OBJECTIVES
     size = len(instance.tensors) * int(devices.count_max.sum())
+    if prices_vary(instance):
+        return False
     if not (known and unlimited and plain and size <= MOST_MESSAGES):
         return False
     return not len(instance.tensors) or bool(message_tables(instance).uniform.all())

@@ -15,6 +15,7 @@ import numpy as np
 
 from hetopt.instance import Instance
 from hetopt.network import Network
+from hetopt.prices import prices_vary
 from hetopt.schedule.grid import Grid, exact, hop_time, span_s
 from hetopt.solution import DIRECT, READ, WRITE
 
@@ -280,7 +281,12 @@ def _usable(instance: Instance, task: np.ndarray, option: np.ndarray) -> np.ndar
 
 
 def _dominated(instance: Instance, options: tuple[int, ...]) -> set[int]:
-    """Options that another one on the same device makes superfluous (design §4)."""
+    """Options that another one on the same device makes superfluous (design §4).
+
+    Under prices that change over time none is: a slower option may run when energy is cheap.
+    """
+    if prices_vary(instance):
+        return set()
     o = instance.options
     peaks = np.isfinite(instance.limits.power_cap_w) or "peak_power" in instance.objective
     accurate = "accuracy" in instance.objective

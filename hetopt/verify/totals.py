@@ -9,6 +9,7 @@ import numpy as np
 from hetopt.instance import Instance
 from hetopt.solution import Hops
 from hetopt.verify.exact import Timeline
+from hetopt.verify.prices import priced
 from hetopt.verify.schedule import Placed
 from hetopt.verify.sweep import group_max
 
@@ -28,16 +29,28 @@ def totals(
     makespan = times.scale.seconds(ends.max()) if len(task) else 0.0
     window = limits.horizon_s if math.isfinite(limits.horizon_s) else makespan
     on, had = placed.units_on(instance)
+    active = instance.tasks.work[task] * options.energy_j[placed.option[task]]
+    moved = instance.tensors.bytes_b[hops.tensor] * instance.links.energy_j_per_b[hops.link]
     energy = math.fsum(
-        (
-            math.fsum(instance.tasks.work[task] * options.energy_j[placed.option[task]]),
-            math.fsum(
-                instance.tensors.bytes_b[hops.tensor] * instance.links.energy_j_per_b[hops.link]
-            ),
-            math.fsum(devices.idle_power_w * on) * window,
-        )
+        (math.fsum(active), math.fsum(moved), math.fsum(devices.idle_power_w * on) * window)
     )
     paid = energy * limits.pue
+    spent = {
+        "cost": paid * limits.energy_price_per_j,
+        "carbon": paid * limits.carbon_kg_per_j,
+    }
+    for name, series in (
+        ("cost", limits.energy_price_over_time),
+        ("carbon", limits.carbon_over_time),
+    ):
+        if series is not None:
+            runs = (
+                np.concatenate([times.start[task], times.hop_start]),
+                np.concatenate([ends, times.hop_end]),
+            )
+            idle = math.fsum(devices.idle_power_w * on)
+            drawn = np.concatenate([active, moved])
+            spent[name] = limits.pue * priced(series, times.scale, runs, drawn, idle, window)
     job = instance.tasks.job[task]
     late = times.scale.zero(len(instance.jobs))
     dated = np.isfinite(instance.jobs.due_s[job])
@@ -45,8 +58,8 @@ def totals(
     result = {
         "energy": energy,
         "makespan": makespan,
-        "cost": math.fsum(devices.price_per_s * had) * window + paid * limits.energy_price_per_j,
-        "carbon": paid * limits.carbon_kg_per_j,
+        "cost": math.fsum(devices.price_per_s * had) * window + spent["cost"],
+        "carbon": spent["carbon"],
         "tardiness": math.fsum(
             weight * times.scale.seconds(over)
             for weight, over in zip(instance.jobs.weight, late, strict=True)

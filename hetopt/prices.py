@@ -1,0 +1,127 @@
+"""Energy prices and carbon intensities that change over time: which ones matter, and integrals.
+
+Energy of an option is drawn evenly over its run, so what it costs is its energy times the mean
+price over the run. What takes no time pays the price of its instant, at the instant of a change
+the lower of both: so a cheapest plan exists, and on a grid that holds all changes one lies on it.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from hetopt.instance import Floats, Instance, Series
+
+PRICED = ("cost", "carbon")
+"""Objectives in which a joule may count differently at different times."""
+
+
+def series_of(instance: Instance, objective: str) -> Series | None:
+    """Return the price per joule of an objective over time, None where it is constant.
+
+    PUE is not in it.
+    """
+    if objective == "cost":
+        return instance.limits.energy_price_over_time
+    return instance.limits.carbon_over_time if objective == "carbon" else None
+
+
+def prices_vary(instance: Instance) -> bool:
+    """Whether a price that changes over time counts in some objective of the instance.
+
+    Then waiting may pay: no plan may be moved to the left without a look at what it costs.
+    """
+    return any(series_of(instance, name) is not None for name in instance.objective)
+
+
+def change_times(instance: Instance) -> tuple[float, ...]:
+    """Return the times (s) at which a price that counts in the objectives changes, ascending."""
+    found = [series_of(instance, name) for name in instance.objective]
+    return tuple(sorted({t for s in found if s is not None for t in s.from_s[1:]}))
+
+
+def integral(series: Series, time_s: Floats) -> Floats:
+    """Return the integral of the price from 0 to each time: price × s."""
+    begin, value = np.array(series.from_s), np.array(series.value)
+    before = np.concatenate([[0.0], np.cumsum(value[:-1] * np.diff(begin))])
+    piece = np.searchsorted(begin, time_s, side="right") - 1
+    piece = np.maximum(piece, 0)
+    result: Floats = before[piece] + value[piece] * (time_s - begin[piece])
+    return result
+
+
+def mean_price(series: Series, start_s: Floats, end_s: Floats) -> Floats:
+    """Return the mean price over each run; of a run of time 0 the price of its instant."""
+    begin, value = np.array(series.from_s), np.array(series.value)
+    last = np.maximum(np.searchsorted(begin, start_s, side="right") - 1, 0)
+    first = np.maximum(np.searchsorted(begin, start_s, side="left") - 1, 0)
+    instant = np.minimum(value[first], value[last])
+    # Within one piece its own value, so that nothing is lost in differences of integrals.
+    inside = last == np.maximum(np.searchsorted(begin, end_s, side="left") - 1, 0)
+    time = end_s - start_s
+    spread = integral(series, end_s) - integral(series, start_s)
+    mean = np.divide(spread, time, out=instant.copy(), where=time > 0)
+    result: Floats = np.where((time > 0) & inside, value[last], mean)
+    return result
+
+
+def least_price(series: Series, until_s: float) -> float:
+    """Return the least price from 0 to a time (inf: for ever)."""
+    return min(v for t, v in zip(series.from_s, series.value, strict=True) if t <= until_s)
+
+
+def least_mean(series: Series, lowest_s: float, highest_s: float) -> float:
+    """Return the least mean price over [0, C] for C from ``lowest_s`` to ``highest_s`` (or inf).
+
+    Between changes the mean moves towards the price, so its least value is at an end or a change.
+    """
+    ends = [t for t in series.from_s if lowest_s < t < highest_s]
+    ends += [t for t in (lowest_s, highest_s) if math.isfinite(t)]
+    tried = np.array(ends, dtype=np.float64)
+    means = mean_price(series, np.zeros(len(tried)), tried).tolist()
+    return min(means + ([] if math.isfinite(highest_s) else [series.value[-1]]))
+
+
+class ExactSeries:
+    """A series in fractions: floats are read as the decimals that ``repr`` prints.
+
+    Parameters
+    ----------
+    series
+        The prices.
+    tick
+        Seconds in a unit of the times that the methods take.
+    """
+
+    def __init__(self, series: Series, tick: Fraction = Fraction(1)) -> None:
+        self.begin = [Fraction(repr(t)) / tick for t in series.from_s]
+        self.value = [Fraction(repr(v)) for v in series.value]
+        self._before = [Fraction(0)]
+        for k in range(len(self.begin) - 1):
+            length = self.begin[k + 1] - self.begin[k]
+            self._before.append(self._before[-1] + self.value[k] * length)
+
+    def integral(self, time: Fraction) -> Fraction:
+        """Return the integral of the price from 0 to a time."""
+        k = self._piece(time)
+        return self._before[k] + self.value[k] * (time - self.begin[k])
+
+    def mean(self, start: Fraction, length: Fraction) -> Fraction:
+        """Return the mean price over [start, start + length]; for length 0 that of the instant."""
+        if length:
+            return (self.integral(start + length) - self.integral(start)) / length
+        k = self._piece(start)
+        at_change = k > 0 and self.begin[k] == start
+        return min(self.value[k], self.value[k - 1]) if at_change else self.value[k]
+
+    def _piece(self, time: Fraction) -> int:
+        low, high = 0, len(self.begin)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.begin[middle] <= time:
+                low = middle
+            else:
+                high = middle
+        return low
