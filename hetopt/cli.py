@@ -44,7 +44,7 @@ TimeLimit = Annotated[
 ]
 Gap = Annotated[float, typer.Option(metavar="G", help="Stop at this relative gap; 0 proves.")]
 Method = Annotated[
-    str, typer.Option(metavar="M", help="auto, cpsat, mip, heuristic, heft, energy-greedy.")
+    str, typer.Option(metavar="M", help="auto, cpsat, mip, heuristic, heft, energy-greedy, anneal.")
 ]
 Workers = Annotated[int, typer.Option(metavar="N", help="Threads of a solver.")]
 Seed = Annotated[int, typer.Option(metavar="S", help="Seed of everything random.")]
