@@ -23,11 +23,16 @@ File = Annotated[
     str | None,
     typer.Argument(
         metavar="[FILE]",
-        help="Instance: YAML, JSON, a folder of tables, - for stdin; none: the shipped default.",
+        help="Instance: YAML, JSON, a folder of tables, a benchmark file (docs/formats.md), - for "
+        "stdin; none: the shipped default.",
         show_default=False,
     ),
 ]
 From = Annotated[str | None, typer.Option("--from", metavar="FORMAT", help="Format of FILE.")]
+Platform = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|FILE", help="Devices for a trace that names none: cores-16, FILE."),
+]
 Objective = Annotated[
     str | None, typer.Option(metavar="O", help="Objective, or a comma-separated list by priority.")
 ]
@@ -39,7 +44,7 @@ TimeLimit = Annotated[
 ]
 Gap = Annotated[float, typer.Option(metavar="G", help="Stop at this relative gap; 0 proves.")]
 Method = Annotated[
-    str, typer.Option(metavar="M", help="auto, cpsat, mip, heuristic, heft, energy-greedy.")
+    str, typer.Option(metavar="M", help="auto, cpsat, mip, heuristic, heft, energy-greedy, anneal.")
 ]
 Workers = Annotated[int, typer.Option(metavar="N", help="Threads of a solver.")]
 Seed = Annotated[int, typer.Option(metavar="S", help="Seed of everything random.")]
@@ -99,13 +104,23 @@ def solve(
     forbid: Forbid = None,
     start: Annotated[str | None, typer.Option(metavar="PLAN", help="Start from a plan.")] = None,
     from_: From = None,
+    platform: Platform = None,
     output: Output = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Find the best plan for an instance, with a proven bound."""
     question = console.Question(
-        file, from_, objective, deadline, power_cap, demand, set_ or [], pin or [], forbid or []
+        file,
+        from_,
+        objective,
+        deadline,
+        power_cap,
+        demand,
+        set_ or [],
+        pin or [],
+        forbid or [],
+        platform,
     )
     with guarded(debug):
         options = console.solve_options(
@@ -145,13 +160,23 @@ def compare(
     pin: Pin = None,
     forbid: Forbid = None,
     from_: From = None,
+    platform: Platform = None,
     output: Output = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Compare the heterogeneous placement with the best homogeneous one."""
     question = console.Question(
-        file, from_, objective, deadline, power_cap, demand, set_ or [], pin or [], forbid or []
+        file,
+        from_,
+        objective,
+        deadline,
+        power_cap,
+        demand,
+        set_ or [],
+        pin or [],
+        forbid or [],
+        platform,
     )
     with guarded(debug):
         options = console.solve_options(
@@ -173,12 +198,22 @@ def verify(
     pin: Pin = None,
     forbid: Forbid = None,
     from_: From = None,
+    platform: Platform = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Check a plan with the independent checker; exit code 5 if anything is violated."""
     question = console.Question(
-        instance, from_, objective, deadline, power_cap, demand, set_ or [], pin or [], forbid or []
+        instance,
+        from_,
+        objective,
+        deadline,
+        power_cap,
+        demand,
+        set_ or [],
+        pin or [],
+        forbid or [],
+        platform,
     )
     with guarded(debug):
         raise Exit(console.run_verify(question, plan, json))
@@ -216,11 +251,12 @@ def convert(
         typer.Option("-o", "--output", help=".yaml, .json, or a folder of Parquet tables."),
     ],
     from_: From = None,
+    platform: Platform = None,
     debug: Debug = False,
 ) -> None:
     """Write an instance in another form."""
     with guarded(debug):
-        raise Exit(console.run_convert(file, from_, output))
+        raise Exit(console.run_convert(file, from_, output, platform))
 
 
 generate = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make a random instance.")

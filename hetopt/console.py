@@ -73,6 +73,7 @@ class Question:
     assignments: list[str]
     pins: list[str]
     forbids: list[str]
+    platform: str | None = None
 
     def instance(self) -> Instance:
         """Read the instance and apply the changes."""
@@ -81,10 +82,13 @@ class Question:
         from hetopt.formats import read_instance
         from hetopt.set_values import set_values
 
-        if self.file is None:
+        if self.file is not None:
+            instance = read_instance(self.file, format=self.format, platform=self.platform)
+        elif self.platform is None:
             instance = default_instance()
         else:
-            instance = read_instance(self.file, format=self.format)
+            text = "A FILE with a workload for the platform."
+            raise InputError([Problem("--platform", self.platform, text)])
         instance = set_values(instance, self.assignments)
         pins = [_pair("--pin", text) for text in self.pins]
         forbids = [_pair("--forbid", text) for text in self.forbids]
@@ -277,11 +281,16 @@ def run_schema(output: str | None) -> int:
     return OK
 
 
-def run_convert(file: str, format: str | None, output: str) -> int:  # noqa: A002 - the flag's name
+def run_convert(
+    file: str,
+    format: str | None,  # noqa: A002 - the flag's name
+    output: str,
+    platform: str | None = None,
+) -> int:
     """Read an instance and write it in another form; see ``hetopt convert``."""
     from hetopt.formats import read_instance, write_instance
 
-    write_instance(read_instance(file, format=format), output)
+    write_instance(read_instance(file, format=format, platform=platform), output)
     return OK
 
 

@@ -34,7 +34,7 @@ CHECK_RESERVE_S = 0.05
 CHECK_RESERVE_S_PER_TASK = 1e-5
 """Time kept back for the check of the plan, so that the limit holds with it."""
 
-METHODS = ("auto", "cpsat", "mip", "heuristic", "heft", "energy-greedy")
+METHODS = ("auto", "cpsat", "mip", "heuristic", "heft", "energy-greedy", "anneal")
 
 
 class RejectedPlanError(HetoptError):
@@ -175,9 +175,11 @@ def solve_with(
 
 
 def _check_method(instance: Instance, method: str) -> None:
-    other = ("mip",) if instance.regime == "schedule" else ("cpsat", "heft", "energy-greedy")
+    other = (
+        ("mip",) if instance.regime == "schedule" else ("cpsat", "heft", "energy-greedy", "anneal")
+    )
     if instance.regime == "steady" and instance.routing == "single":
-        other = ("mip", "heft", "energy-greedy")
+        other = ("mip", "heft", "energy-greedy", "anneal")
     if method in other:
         left = [m for m in METHODS if m not in other]
         raise InputError(

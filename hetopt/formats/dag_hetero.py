@@ -14,7 +14,7 @@ import numpy as np
 from hetopt.errors import InputError, Problem
 from hetopt.formats.assemble import Place, assemble, grid_options, lines_of, mesh
 from hetopt.formats.json_fields import JsonFields
-from hetopt.formats.number_lines import MOST_PROBLEMS, NumberLines, number_lines
+from hetopt.formats.number_lines import MOST_PROBLEMS, NumberLines, counted, number_lines
 from hetopt.formats.place import place_text
 from hetopt.instance import Floats, Instance
 
@@ -102,7 +102,7 @@ def _read_json(text: str, name: str) -> Instance:
     for t, row in enumerate(rows):
         if len(fields.list_(row, ("w", t))) != machines and isinstance(row, list):
             text = f"{machines} times, one per machine."
-            fields.fault(("w", t), f"{len(row)} numbers", text)
+            fields.fault(("w", t), counted(len(row), "number"), text)
     fields.stop()
     times = [[fields.number(v, ("w", t, m)) for m, v in enumerate(r)] for t, r in enumerate(rows)]
     edges = []

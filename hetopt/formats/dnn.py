@@ -64,9 +64,9 @@ def _read(text: str, name: str, latency: bool) -> Instance:
     nodes = fields.objects("nodes", 1)
     edges = fields.objects("edges")
     ids = [fields.whole(node.get("id"), ("nodes", i, "id")) for i, node in enumerate(nodes)]
-    index = {number: i for i, number in enumerate(ids)}
+    index: dict[int, int] = {}
     for i, number in enumerate(ids):
-        if index[number] != i:
+        if index.setdefault(number, i) != i:
             fields.fault(("nodes", i, "id"), number, "Each id once.")
     slow = fields.numbers("nodes", nodes, "cpuLatency")
     fast = fields.numbers("nodes", nodes, "fpgaLatency")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hetopt.errors import InputError, Problem
-from hetopt.formats.number_lines import MOST_PROBLEMS, NumberLines, plain
+from hetopt.formats.number_lines import MOST_PROBLEMS, NumberLines, counted, plain
 from hetopt.instance import Floats, Ints
 
 
@@ -46,7 +46,7 @@ class Choices:
             end = at + 1 + 2 * int(size)
             if end > len(values):
                 text = f"{int(size)} pairs of machine and time, as operation {operation} says."
-                there = f"{len(values) - at - 1} numbers"
+                there = counted(len(values) - at - 1, "number")
                 self.faults.append(self.rows.problem(row, there, text))
                 return
             self.start.append(base + at)
@@ -55,7 +55,9 @@ class Choices:
             at = end
         if at < len(values):
             text = f"The end of the line after {count} operations."
-            self.faults.append(self.rows.problem(row, f"{len(values) - at} more numbers", text))
+            self.faults.append(
+                self.rows.problem(row, counted(len(values) - at, "more number"), text)
+            )
 
     def options(self, machines: int) -> Options:
         """Return the options of all operations.
@@ -131,7 +133,7 @@ def index_base(rows: NumberLines, number: Floats, row: Ints, count: int, what: s
     zero, last = np.flatnonzero(number == 0), np.flatnonzero(number == count)
     if len(zero) and len(last):
         text = (
-            f"A {what} below {count}: line {rows.line[row[zero[0]]]} names {what} 0, so the file "
+            f"At most {count - 1}: line {rows.line[row[zero[0]]]} names {what} 0, so the file "
             f"counts its {count} {what}s from 0."
         )
         raise InputError([rows.problem(int(row[last[0]]), plain(number[last[0]]), text)])

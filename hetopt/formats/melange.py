@@ -23,6 +23,7 @@ import numpy as np
 
 from hetopt.formats.assemble import assemble
 from hetopt.formats.json_fields import JsonFields
+from hetopt.formats.number_lines import counted
 from hetopt.formats.place import Path
 from hetopt.instance import NO_MAXIMUM, Floats, Instance
 
@@ -103,8 +104,8 @@ def _matrix(fields: JsonFields, value: Any, path: Path) -> Floats:
     for i, row in enumerate(rows):
         cells = fields.list_(row, (*path, i), 1)
         if len(cells) != wide:
-            text = f"{wide} numbers, as the first row has."
-            fields.fault((*path, i), f"{len(cells)} numbers", text)
+            text = f"{counted(wide, 'number')}, as the first row has."
+            fields.fault((*path, i), counted(len(cells), "number"), text)
             continue
         for j, cell in enumerate(cells):
             table[i, j] = fields.number(cell, (*path, i, j))

@@ -69,12 +69,12 @@ class NumberLines:
             If there are fewer lines, or a line has another number of numbers: with the lines.
         """
         faults = [
-            self.problem(r, _count(int(self.size[r]), "number"), f"{columns} numbers: {what}.")
+            self.problem(r, counted(int(self.size[r]), "number"), f"{columns} numbers: {what}.")
             for r in range(first, min(first + rows, len(self)))
             if self.size[r] != columns
         ]
         if len(self) < first + rows:
-            there = _count(max(len(self) - first, 0), "line")
+            there = counted(max(len(self) - first, 0), "line")
             faults.append(self.problem(len(self), there, f"{rows} lines, each {what}."))
         if faults:
             raise InputError(faults[:MOST_PROBLEMS])
@@ -90,7 +90,7 @@ class NumberLines:
         """
         if len(self) > rows:
             text = f"The end of the file after {rows} lines of numbers, as its first line says."
-            raise InputError([self.problem(rows, _count(len(self) - rows, "more line"), text)])
+            raise InputError([self.problem(rows, counted(len(self) - rows, "more line"), text)])
 
     def header(self, names: Sequence[str], least: Sequence[int], more: int = 0) -> list[int]:
         """Return the whole numbers of the first line.
@@ -112,7 +112,7 @@ class NumberLines:
         values = self.row(0).tolist()
         if not len(names) <= len(values) <= len(names) + more:
             text = f"{len(names)} numbers: {', '.join(names)}."
-            raise InputError([self.problem(0, _count(len(values), "number"), text)])
+            raise InputError([self.problem(0, counted(len(values), "number"), text)])
         faults = [
             self.problem(0, value, f"The {name}, a whole number of at least {low}.")
             for name, low, value in zip(names, least, values, strict=False)
@@ -190,5 +190,6 @@ def _is_number(word: str) -> bool:
         return False
 
 
-def _count(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """Write how many there are: ``1 line``, ``2 lines``."""
     return f"{number} {what}{'' if number == 1 else 's'}"

@@ -39,6 +39,9 @@ def quantity(instance: Instance, name: str, value: float | None) -> str:
         money = instance.currency or "money"
         if instance.regime == "schedule":
             return f"{value:.6g} {money}"
+        if not instance.currency:
+            # Prices of a file without units are numbers as they stand; they have no hour.
+            return f"{value:.6g} {money}/s"
         return f"{value * 3600:.6g} {money}/h"
     if name == "carbon":
         return f"{value:.6g} kg" if instance.regime == "schedule" else f"{value * 3.6e6:.6g} g/h"

@@ -46,10 +46,11 @@ def bound(instance: Instance, objective: str) -> float:
     raise ValueError(f"There is no bound for the objective {objective!r}.")
 
 
-def load_plan(instance: Instance) -> LoadBound:
+def load_plan(instance: Instance, limit: float | None = None) -> LoadBound:
     """Prices of device time and units on (length D) of the first objective's load bound.
 
-    Prices are 0 and all units on where that objective has none. Computed once per instance.
+    Prices are 0 and all units on where that objective has none. Computed once per instance;
+    ``limit`` is a ``time.monotonic()`` value at which the computation is cut short.
     """
     made = instance.__dict__.get("_load_plan")
     if isinstance(made, LoadBound):
@@ -61,7 +62,7 @@ def load_plan(instance: Instance) -> LoadBound:
     if name in ENERGY_LIKE and load.possible:
         lowest, highest = window(instance)
         if lowest <= highest:
-            found = load_bound(instance, load, name, lowest, highest)
+            found = load_bound(instance, load, name, lowest, highest, limit)
     instance.__dict__["_load_plan"] = found
     return found
 

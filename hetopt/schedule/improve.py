@@ -14,6 +14,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,10 @@ OBJECTIVES = ("energy", "makespan", "cost", "carbon", "tardiness")
 """First objectives that the decoder can count."""
 ITERATIONS = 2_000_000
 """Moves where neither seconds nor iterations are given."""
+TASK_MOVES_PER_S = 40_000_000
+"""Moves × tasks that one core makes in a second or so; what deterministic seconds count."""
+CACHED = "kernels_improve._anneal-*.nbi"
+"""Name of Numba's index file of the annealing loop, in its cache folder."""
 CHUNK_S = 0.02
 """Time between two looks at the clock and the stop event."""
 FIRST_CHUNK = 500
@@ -86,8 +91,8 @@ def improve(
     draft = draft_of(problem, plan)
     if draft is None or _over(until, stop):
         return None
-    table = _table(problem)
-    chains = [_Chain(table, draft, seed * 1_000 + k) for k in range(max(1, workers))]
+    table = table_of(problem)
+    chains = [Chain(table, draft, seed * 1_000 + k) for k in range(max(1, workers))]
     if len(chains) == 1:
         chains[0].run(until, iterations, stop)
     else:
@@ -135,8 +140,20 @@ def can_improve(instance: Instance) -> bool:
     return not len(instance.tensors) or bool(message_tables(instance).uniform.all())
 
 
+def is_compiled() -> bool:
+    """Whether the loops are compiled, or their machine code lies on disk (as far as is known)."""
+    from hetopt.schedule.kernels_improve import anneal
+
+    return bool(anneal.signatures) or any(Path(anneal.stats.cache_path or ".").glob(CACHED))
+
+
+def moves_within(instance: Instance, seconds: float) -> int:
+    """Return the number of moves that stands for so many deterministic seconds."""
+    return max(1, int(seconds * TASK_MOVES_PER_S / max(1, len(instance.tasks))))
+
+
 @dataclass(frozen=True)
-class _Table:
+class Table:
     """The instance as the kernel reads it: ``arrays`` by the names in :mod:`kernels_improve`."""
 
     problem: Problem
@@ -156,7 +173,8 @@ class _Table:
         raise ValueError("The plan uses a unit that the device does not have.")
 
 
-def _table(problem: Problem) -> _Table:
+def table_of(problem: Problem) -> Table:
+    """Pack the columns of an instance for the kernel."""
     from hetopt.schedule import kernels_improve as k
 
     instance = problem.instance
@@ -211,7 +229,7 @@ def _table(problem: Problem) -> _Table:
         "jobs": np.stack([deadline, jobs.due_s, jobs.weight, np.zeros(len(jobs))]),
     }
     typical = float(np.median(dearer)) if len(dearer) else 1.0
-    return _Table(problem, [m for m, _ in choices], first_unit, arrays, numbers, typical)
+    return Table(problem, [m for m, _ in choices], first_unit, arrays, numbers, typical)
 
 
 def _packed(*columns: Any, kind: Any = np.float64) -> Any:
@@ -266,10 +284,10 @@ def _tails(problem: Problem, shortest: Floats) -> Floats:
     return np.array(tails)
 
 
-class _Chain:
+class Chain:
     """One run of annealing: its state, its clock, its best state."""
 
-    def __init__(self, table: _Table, draft: Draft, seed: int) -> None:
+    def __init__(self, table: Table, draft: Draft, seed: int) -> None:
         from hetopt.schedule import kernels_improve as k
 
         self.kernels = k

@@ -99,7 +99,7 @@ def _choose(
     units: Any,
     pair: Any,
     bytes_b: Any,
-) -> float:
+) -> Any:
     """Give a task another choice; return the difference in cost of options and transfers."""
     old, here, there = seq[CHOICE, task], seq[UNIT, task], choice_i[new]
     delta = choice_f[new, 1] - choice_f[old, 1]
@@ -175,7 +175,7 @@ def _decode(
     units: Any,
     pair: Any,
     bytes_b: Any,
-) -> float:
+) -> Any:
     """Time the tasks from a position on; return the makespan, inf where it exceeds ``longest``.
 
     ``which`` is the row of ``ends`` and ``states`` that is read and written. The sequence before
@@ -223,7 +223,7 @@ def _decode(
 decode = _jit(_decode)
 
 
-def _lateness(which: int, weighted: int, ends: Any, task_i: Any, jobs: Any) -> float:
+def _lateness(which: int, weighted: int, ends: Any, task_i: Any, jobs: Any) -> Any:
     """Sum over jobs of the time by which their last task ends after the deadline.
 
     With ``weighted`` 1: after the due date, weighted.

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +69,12 @@ class LoadBound:
 
 
 def load_bound(
-    instance: Instance, load: Load, objective: str, lowest: float, highest: float
+    instance: Instance,
+    load: Load,
+    objective: str,
+    lowest: float,
+    highest: float,
+    limit: float | None = None,
 ) -> LoadBound:
     """Return the load bound of energy, cost or carbon.
 
@@ -76,6 +82,8 @@ def load_bound(
     ----------
     lowest, highest
         Proven least and greatest makespan in seconds (greatest inf: no limit).
+    limit
+        ``time.monotonic()`` value at which branching stops, with the bound reached by then.
     """
     relaxed = _Relaxation(instance, load, objective, lowest, highest)
     count = instance.devices.count_max
@@ -90,7 +98,8 @@ def load_bound(
     while True:
         value, _, node, least, most = heapq.heappop(queue)
         device = relaxed.split(node, least, most)
-        if device is None or nodes >= allowed:
+        late = limit is not None and time.monotonic() >= limit
+        if device is None or nodes >= allowed or late:
             return LoadBound(value, node.prices, node.units)
         middle = math.floor(node.units[device])
         for a, b in ((least[device], middle), (middle + 1, most[device])):
@@ -115,7 +124,7 @@ def load_makespan(instance: Instance, load: Load) -> float:
 
     if not len(load.work) or not load.possible or len(load.option) > LP_SIZE:
         return 0.0
-    share, use, time, _ = _matrices(instance, load)
+    share, use, times, _ = _matrices(instance, load)
     rows, columns = share.shape
     answer = linprog(
         np.concatenate([np.zeros(columns), [1.0]]),
@@ -132,7 +141,7 @@ def load_makespan(instance: Instance, load: Load) -> float:
     if total <= 0:
         return 0.0
     device = instance.options.device[load.option]
-    least = np.minimum.reduceat(prices[device] * time, load.ptr[:-1])
+    least = np.minimum.reduceat(prices[device] * times, load.ptr[:-1])
     return float(least.sum()) / total
 
 
@@ -142,13 +151,13 @@ def _matrices(instance: Instance, load: Load) -> tuple[Any, Any, Floats, float]:
 
     rows, columns = len(load.work), len(load.option)
     owner = np.repeat(np.arange(rows), np.diff(load.ptr))
-    time = instance.options.time_s[load.option] * load.work[owner]
+    times = instance.options.time_s[load.option] * load.work[owner]
     device = instance.options.device[load.option]
-    scale = max(float(time.max(initial=0.0)), 1e-300)
+    scale = max(float(times.max(initial=0.0)), 1e-300)
     each = np.arange(columns)
     share = csr_matrix((np.ones(columns), (owner, each)), shape=(rows, columns))
-    use = csr_matrix((time / scale, (device, each)), shape=(len(instance.devices), columns))
-    return share, use, time, scale
+    use = csr_matrix((times / scale, (device, each)), shape=(len(instance.devices), columns))
+    return share, use, times, scale
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ import math
 import time
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance, is_maximised
@@ -25,10 +27,27 @@ from hetopt.search import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SchedulePlan, Termination
 from hetopt.verify import verify
 
-LARGEST_MODEL = 400_000
-"""Choices (tasks × options × units) above which building a CP-SAT model takes too long."""
+LARGEST_MODEL = 1_000_000
+"""Constraints above which a CP-SAT model takes too much memory and time."""
+CONSTRAINTS_PER_S = 10_000
+"""Constraints per second of the time limit that are built: a quarter of it on this kind of
+machine, presolve included."""
+CHOICE_CONSTRAINTS, CHAIN_CONSTRAINTS = 3, 4
+"""Constraints per choice (task, option, unit) and per transfer chain."""
+SMALL_MODEL = 2_000
+"""Constraints that are built whatever the time limit is."""
+BOUND_SHARE = 0.1
+"""Part of the time that branching in the load bound may use."""
 HEURISTIC_SHARE = 0.2
 """Part of the time that the constructors may use before CP-SAT starts."""
+ANNEAL_SHARE = 0.2
+"""Part of the time left that annealing may use before CP-SAT starts."""
+ANNEAL_S = 6.0
+"""Most time for that: what annealing gains later it also gains as CP-SAT's hint."""
+COMPILE_S = 25.0
+"""Time limit from which annealing may compile its loops first, once per installation."""
+ANNEAL_FROM, ANNEAL_UPTO = 40, 5_000
+"""Tasks from which annealing beats CP-SAT alone, and up to which its moves are fast enough."""
 ROUND_UP_SHARE = 0.25
 """Part of a level's time kept back for the model that rounds up, where one may be needed."""
 _HELD = 1e-9
@@ -51,12 +70,16 @@ def solve_schedule(
     budget
         Time, gap, workers, seed, stop.
     method
-        ``auto``, ``cpsat``, ``heuristic`` (all constructors), or a constructor's name.
+        ``auto``, ``cpsat``, ``heuristic`` (all constructors, then annealing), ``anneal`` (the
+        same, for as long as there is time), or a constructor's name.
     start
         A valid plan to start from; the result is never worse.
     """
     search = _Search(instance, budget)
-    levels = len(instance.objective)
+    size = _model_size(instance)
+    exact = size <= _affordable(budget)
+    limit = None if budget.deterministic else time.monotonic() + budget.left_s() * BOUND_SHARE
+    bounds.load_plan(instance, limit)
     search.bounds = [bounds.bound(instance, name) for name in instance.objective]
     if math.isinf(search.bounds[0]):
         reason = (
@@ -66,19 +89,17 @@ def solve_schedule(
         return search.result("bound", "proved", infeasible=True, reason=reason)
     if start is not None:
         search.offer(start, "start")
-    search.construct(method)
+    search.construct(method, exact=exact)
+    if method not in CONSTRUCTORS:
+        search.anneal(method)
     if method not in ("auto", "cpsat"):
-        stopped: Termination = "iteration_limit"
-        if search.closed(0) and levels == 1:
-            stopped = "proved"
-        return search.result(method, _over(budget) or stopped)
-    size = _model_size(instance)
-    if size > LARGEST_MODEL:
+        return search.result(method, search.ended())
+    if not exact:
         search.notes.append(
-            f"The instance is too large for an exact model ({size:,} choices): the plan is a "
-            "heuristic's."
+            f"The instance is too large for an exact model in this time ({size:,} constraints): "
+            "the plan is a heuristic's."
         )
-        return search.result(search.found_by or "heuristic", _over(budget) or "iteration_limit")
+        return search.result(search.found_by or "heuristic", search.ended())
     if method == "auto":
         search.notes.append("The method is cpsat: the instance is small enough for it.")
     return search.exact()
@@ -91,8 +112,24 @@ def _over(budget: Budget) -> Termination | None:
 
 
 def _model_size(instance: Instance) -> int:
+    """Constraints of a CP-SAT model, roughly: choices, edges, and chains of transfers."""
+    devices, links = instance.devices, instance.links
     option = instance.admissible[1]
-    return int(instance.devices.count_max[instance.options.device[option]].sum())
+    units = int(devices.count_max.sum())
+    choices = int(devices.count_max[instance.options.device[option]].sum())
+    contended = (
+        bool(np.isfinite(devices.memory_b).any() or np.isfinite(instance.pools.memory_b).any())
+        or bool((links.channel_group >= 0).any())
+        or not devices.overlap.all()
+    )
+    chained = len(instance.tensors) if contended else int(instance.tensors.staged.sum())
+    chains = chained * len(devices) * units * CHAIN_CONSTRAINTS
+    return choices * CHOICE_CONSTRAINTS + len(instance.edges) * units + chains
+
+
+def _affordable(budget: Budget) -> int:
+    """Constraints that can be built, and presolved, in a part of the time."""
+    return int(min(LARGEST_MODEL, max(SMALL_MODEL, budget.limit_s * CONSTRAINTS_PER_S)))
 
 
 @dataclass
@@ -155,19 +192,51 @@ class _Search:
             self.values[level], self.bounds[level], self.budget.gap
         )
 
-    def construct(self, method: str) -> None:
-        """Run the constructors (or the one that was asked for)."""
-        limit = time.monotonic() + self.budget.left_s() * HEURISTIC_SHARE
-        if method in ("heuristic", *CONSTRUCTORS):
-            limit = self.budget.deadline
+    def construct(self, method: str, *, exact: bool) -> None:
+        """Run the constructors (or the one that was asked for); ``exact`` says what follows."""
+        share = time.monotonic() + self.budget.left_s() * HEURISTIC_SHARE
+        alone = method in ("heuristic", *CONSTRUCTORS) or not exact
         for name, constructor in CONSTRUCTORS.items():
             if method in CONSTRUCTORS and name != method:
                 continue
             if self.budget.stop.is_set():
                 return
+            limit = self.budget.deadline if alone or self.plan is None else share
             plan = constructor(self.instance, limit=None if self.budget.deterministic else limit)
             if plan is not None:
                 self.offer(plan, name)
+
+    def anneal(self, method: str) -> None:
+        """Improve the plan in the first objective by annealing, where that is worth its time."""
+        from hetopt.schedule.improve import can_improve, improve, is_compiled, moves_within
+
+        budget, asked = self.budget, method == "anneal"
+        worth = ANNEAL_FROM <= len(self.instance.tasks) <= ANNEAL_UPTO
+        if self.plan is None or self.closed(0) or _over(budget) or not (asked or worth):
+            return
+        if not can_improve(self.instance):
+            if asked:
+                self.notes.append(
+                    "The instance has limits that annealing does not know: the plan is a list "
+                    "scheduler's."
+                )
+            return
+        if not asked and not is_compiled() and budget.limit_s < COMPILE_S:
+            return
+        seconds = budget.limit_s if budget.deterministic else budget.left_s()
+        if not asked:
+            seconds = min(ANNEAL_S, ANNEAL_SHARE * seconds)
+        plan = improve(
+            self.instance,
+            self.plan,
+            seconds=None if budget.deterministic else seconds,
+            iterations=moves_within(self.instance, seconds) if budget.deterministic else None,
+            seed=budget.seed,
+            workers=budget.workers,
+            stop=budget.stop,
+        )
+        if plan is not None:
+            self.offer(plan, "anneal")
 
     def exact(self) -> RegimeResult:
         """Solve level after level with CP-SAT, the earlier ones held at their values."""
@@ -226,6 +295,12 @@ class _Search:
                 self.notes.append(
                     f"CP-SAT's bound of {name} contradicted a checked plan and was dropped."
                 )
+
+    def ended(self) -> Termination:
+        """Why a search without CP-SAT ends."""
+        if self.plan is not None and all(self.closed(k) for k in range(len(self.bounds))):
+            return self._stopped()
+        return _over(self.budget) or "iteration_limit"
 
     def _stopped(self) -> Termination:
         if self.plan is not None and all(
