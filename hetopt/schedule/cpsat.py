@@ -10,7 +10,8 @@ u[d,k], sent[n,d,q] and hop starts h (:mod:`cpsat_transfers`), held until o[n], 
     subject to  Σ_{m,q} x[i,m,q] = 1,   e[i] = s[i] + Σ p x
                 intervals of x, and of hops, on each place: at most slots × units at once
                 s[j] >= e[i];   s[j] >= last hop's end where the tensor is sent
-                channels, memory, power: cumulatives
+                channels, memory, power, renewable resources: cumulatives
+                Σ amount x <= budget                         (:mod:`cpsat_resources`)
                 Σ p x <= slots × units × W per device;   W >= e[i] + t[i]
                 w[d,k] >= W where u[d,k];   Σ p x <= slots × Σ_k w[d,k]
 
@@ -44,6 +45,7 @@ from hetopt.schedule.cpsat_model import (
     make_variables,
 )
 from hetopt.schedule.cpsat_objective import Scaled, bound_makespan, load_rows, measure, scale
+from hetopt.schedule.cpsat_resources import limit_resources
 from hetopt.schedule.cpsat_transfers import Sending, add_edges, limit_channels
 from hetopt.schedule.draft import Draft, needed_chains
 from hetopt.schedule.grid import exact
@@ -113,6 +115,7 @@ def build_model(problem: Problem, level: int, held: list[float]) -> ScheduleMode
     peak = limit_power(build)
     bound_makespan(build)
     load_rows(build)
+    limit_resources(build)
     names = problem.instance.objective
     for name, value in zip(names, held, strict=False):
         _hold(build, scale(measure(build, name, peak)), value)

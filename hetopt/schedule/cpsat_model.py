@@ -28,6 +28,16 @@ class Choice:
     interval: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A hop that draws energy: literal, start, true length in ticks, joules."""
+
+    literal: Literal
+    start: Any
+    length: Fraction
+    joules: Fraction
+
+
 @dataclass(slots=True)
 class Build:
     """A model under construction: shared by all constraint families.
@@ -47,6 +57,8 @@ class Build:
         Intervals (and literals) that hold one slot of a place.
     paid
         Transfers that cost energy: literal and joules.
+    drawn
+        Hops that draw energy, where it matters when.
     faithful
         False once some demand had to be rounded by more than the checker tolerates.
     """
@@ -64,6 +76,7 @@ class Build:
     occupied: dict[Place, list[Any]] = field(default_factory=dict)
     makespan: Any = None
     paid: list[tuple[Literal, Fraction]] = field(default_factory=list)
+    drawn: list[Drawn] = field(default_factory=list)
     channels: dict[int, list[Any]] = field(default_factory=dict)
     on_times: dict[int, list[Any]] = field(default_factory=dict)
     possible: bool = True
@@ -198,8 +211,16 @@ def limit_slots(build: Build) -> None:
             model.add_cumulative(intervals, [1] * len(intervals), slots * units)
         elif slots == 1:
             model.add_no_overlap(intervals)
-        elif slots < len(intervals):
+        elif slots < len(intervals) - _alternatives(build, place):
             model.add_cumulative(intervals, [1] * len(intervals), slots)
+
+
+def _alternatives(build: Build, place: Place) -> int:
+    """Intervals of a place beyond the first of each task: at most one of a task's is there."""
+    own = [
+        sum(1 for c in choices if c.place == place and c.mode.duration) for choices in build.choices
+    ]
+    return sum(n - 1 for n in own if n)
 
 
 def count_units(build: Build) -> None:

@@ -114,8 +114,8 @@ def can_improve(instance: Instance) -> bool:
     It knows options, pins and forbids, units, slots, releases, deadlines, the horizon, transfers
     with shared tensors over several links, free ones in pools, idle power and prices of units. It
     does not know finite memory, channels, a power cap, staged tensors, ``overlap: false``, tasks
-    together, apart or pinned to a unit, paths that depend on the size of a message, and prices
-    that change over time.
+    together, apart or pinned to a unit, resources that options use, paths that depend on the size
+    of a message, and prices that change over time.
     """
     devices = instance.devices
     unlimited = (
@@ -129,6 +129,7 @@ def can_improve(instance: Instance) -> bool:
         and (devices.overlap.all() or not len(instance.tensors))
         and not len(instance.together)
         and not len(instance.apart)
+        and not len(instance.uses)
         and (instance.tasks.pin_unit < 0).all()
     )
     known = len(instance.tasks) > 0 and instance.objective[0] in OBJECTIVES

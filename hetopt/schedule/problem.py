@@ -151,6 +151,17 @@ class Problem:
         work = exact(float(self.instance.tasks.work[task]))
         return work * exact(float(self.instance.options.energy_j[option]))
 
+    def length(self, task: int, option: int) -> Fraction:
+        """Ticks of a task run by an option, not rounded."""
+        work = exact(float(self.instance.tasks.work[task]))
+        return work * exact(float(self.instance.options.time_s[option])) / self.grid.tick
+
+    def hop_length(self, tensor: int, hop: Hop) -> Fraction:
+        """Ticks of a hop, not rounded."""
+        links, size = self.instance.links, self.bytes_b[tensor]
+        latency, bandwidth = links.latency_s[hop.link], links.bandwidth_b_per_s[hop.link]
+        return hop_time(float(latency), size, float(bandwidth)) / self.grid.tick
+
     def devices_of(self, task: int) -> list[int]:
         """Devices of a task's modes, ascending, each once."""
         return sorted({mode.device for mode in self.modes[task]})
@@ -290,6 +301,7 @@ def _dominated(instance: Instance, options: tuple[int, ...]) -> set[int]:
     o = instance.options
     peaks = np.isfinite(instance.limits.power_cap_w) or "peak_power" in instance.objective
     accurate = "accuracy" in instance.objective
+    uses = {o: dict(instance.uses.of(o)) for o in options} if len(instance.uses) else {}
     worse: set[int] = set()
     for b in options:
         for a in options:
@@ -301,6 +313,8 @@ def _dominated(instance: Instance, options: tuple[int, ...]) -> set[int]:
                 and o.memory_b[a] <= o.memory_b[b]
                 and o.weights_key[a] in (-1, o.weights_key[b])
             )
+            if better and uses:
+                better = all(amount <= uses[b].get(k, 0.0) for k, amount in uses[a].items())
             if better and peaks:
                 better = option_power(instance, a) <= option_power(instance, b)
             if better and accurate:

@@ -18,6 +18,7 @@ from hetopt.schedule.draft import Draft
 from hetopt.schedule.grid import exact
 from hetopt.schedule.problem import NEVER, Hop, Mode, Problem, option_power
 from hetopt.schedule.profile import Profile
+from hetopt.schedule.resource_use import budgets, renewables
 from hetopt.solution import DIRECT, READ, WRITE, SchedulePlan
 
 Unit = tuple[int, int]
@@ -79,6 +80,7 @@ class Timetable:
         self._groups = [Profile(c) for c in instance.links.group_channels.tolist()]
         self._memory = Memory(instance)
         self._power = Power(problem)
+        self._supply = Supplies(problem)
         self._overlap: list[bool] = instance.devices.overlap.tolist()
         self._off: list[bool] = instance.devices.off_when_unused.tolist()
         self._count_min: list[int] = instance.devices.count_min.tolist()
@@ -114,10 +116,14 @@ class Timetable:
             units = [u for u in units if (device, u) not in homes]
         return units
 
-    def trial(self, task: int, mode: Mode, unit: int) -> Trial | None:
+    def trial(self, task: int, mode: Mode, unit: int, not_before: int = 0) -> Trial | None:
         """Earliest placement of a task on a unit, or None; changes nothing."""
         trial = Trial(task, mode, unit)
-        fits = self._transfers(trial) and self._residents(trial) and self._timed(trial)
+        if not self._supply.affordable(task, mode.option):
+            return None
+        fits = self._transfers(trial) and self._residents(trial)
+        trial.start = max(trial.start, not_before)
+        fits = fits and self._timed(trial)
         for profile, start, end, amount in reversed(trial.added):
             profile.add(start, end, -amount)
         return trial if fits else None
@@ -138,6 +144,9 @@ class Timetable:
         if mode.duration:
             self._slot(here).add(trial.start, trial.end, 1)
             self._power.profile.add(trial.start, trial.end, self._power.of[mode.option])
+            for profile, amount in self._supply.needs(mode.option):
+                profile.add(trial.start, trial.end, amount)
+        self._supply.spend(task, mode.option)
         self._memory.run(here, mode, trial)
         for tensor in self._outputs[task]:
             self._memory.hold(here, self._memory.bytes[tensor], trial.start, NEVER)
@@ -267,6 +276,8 @@ class Timetable:
             if length:
                 moved = self._slot(here).fit(moved, length, 1)
                 moved = self._power.profile.fit(moved, length, power)
+                for profile, amount in self._supply.needs(mode.option):
+                    moved = profile.fit(moved, length, amount)
             for profile in memory:
                 moved = profile.fit(moved, length, work + out)
                 moved = profile.fit_tail(moved, out)
@@ -395,6 +406,52 @@ class Power:
             if not off
         )
         self.profile.add(0, NEVER, always)
+
+
+class Supplies:
+    """What is left of renewable capacities over time, and of budgets.
+
+    A mode is affordable where each budget also covers the least that the tasks still to be placed
+    must take of it.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._needs: dict[int, list[tuple[Profile, int]]] = {}
+        instance = problem.instance
+        for supply in renewables(instance) if len(instance.uses) else []:
+            options, amounts = list(supply.amount), list(supply.amount.values())
+            scaled = integer_demands(amounts, supply.limit, _PARTS, "up")
+            profile = Profile(scaled.capacity)
+            for option, amount in zip(options, scaled.demand, strict=True):
+                self._needs.setdefault(option, []).append((profile, amount))
+        self._budgets = budgets(instance) if len(instance.uses) else []
+        self._least = [
+            [
+                min((b.amount.get(m.option, Fraction(0)) for m in modes), default=Fraction(0))
+                for modes in problem.modes
+            ]
+            for b in self._budgets
+        ]
+        self._spare = [
+            b.limit - sum(least, Fraction(0))
+            for b, least in zip(self._budgets, self._least, strict=True)
+        ]
+
+    def needs(self, option: int) -> list[tuple[Profile, int]]:
+        """Profiles that a running option counts in, with its amounts."""
+        return self._needs.get(option, [])
+
+    def affordable(self, task: int, option: int) -> bool:
+        """Whether the budgets still allow this option."""
+        return all(
+            b.amount.get(option, Fraction(0)) - least[task] <= spare
+            for b, least, spare in zip(self._budgets, self._least, self._spare, strict=True)
+        )
+
+    def spend(self, task: int, option: int) -> None:
+        """Take what an option uses from the budgets."""
+        for i, b in enumerate(self._budgets):
+            self._spare[i] -= b.amount.get(option, Fraction(0)) - self._least[i][task]
 
 
 def _membership(groups: Groups, n: int) -> list[list[list[int]]]:

@@ -1,0 +1,226 @@
+"""Bounds from renewable capacities and budgets: an LP over shares of options, made safe.
+
+Tasks of one choice of options (and of equal work, where budgets count executions) are a class;
+x[c, o] is the share of class c that option o does, n[c] its tasks, w[c] their work, a[o, k] what
+an option uses of resource k:
+
+    Σ_o x[c, o] = 1                                            for each class
+    Σ time[o] w[c] x[c, o] <= slots × units × C                for each device
+    Σ a[o, k] time[o] w[c] x[c, o] <= capacity[k] C            for each renewable resource
+    Σ a[o, k] n[c] x[c, o] <= budget[k]                        for each budget
+
+It minimises C, or cost at the greatest C. The LP only gives prices: the bound is recomputed from
+them as in :mod:`hetopt.schedule.load`, so an inaccurate LP costs strength and never truth.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hetopt.constants import LIMIT_TOLERANCE
+from hetopt.instance import Floats, Instance, Ints
+from hetopt.prices import series_of
+from hetopt.schedule.load import ENERGY_LIKE, LP_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class _Classes:
+    """Classes of tasks: CSR of their options, work and number of tasks of each."""
+
+    ptr: Ints
+    option: Ints
+    work: Floats
+    count: Floats
+
+    @property
+    def owner(self) -> Ints:
+        """Class of each column."""
+        return np.repeat(np.arange(len(self.work)), np.diff(self.ptr))
+
+
+def out_of_budget(instance: Instance, task: Ints, option: Ints) -> bool:
+    """Whether even the options that use least exceed some budget.
+
+    Parameters
+    ----------
+    task, option
+        The pairs that a plan may use, by task; every task has one at least.
+    """
+    for k in np.flatnonzero(np.isfinite(instance.resources.budget)).tolist():
+        least = np.full(len(instance.tasks), np.inf)
+        np.minimum.at(least, task, _amounts(instance, k)[option])
+        limit = float(instance.resources.budget[k])
+        if least.sum() > limit + 2 * LIMIT_TOLERANCE * max(1.0, limit):
+            return True
+    return False
+
+
+def resource_makespan(instance: Instance, task: Ints, option: Ints) -> float:
+    """Return a makespan that no plan falls below, in seconds; 0 where resources say nothing."""
+    made = _Relaxation.of(instance, task, option)
+    return 0.0 if made is None else made.makespan()
+
+
+def resource_cost(
+    instance: Instance, task: Ints, option: Ints, objective: str, highest: float
+) -> float:
+    """Return an energy, cost or carbon that no plan falls below; 0 where resources say nothing.
+
+    Idle power and prices of units are left out. ``highest`` is the greatest makespan (s).
+    """
+    made = _Relaxation.of(instance, task, option)
+    if made is None or objective not in ENERGY_LIKE or series_of(instance, objective) is not None:
+        return 0.0
+    limits = instance.limits
+    per_joule = {
+        "energy": 1.0,
+        "cost": limits.pue * limits.energy_price_per_j,
+        "carbon": limits.pue * limits.carbon_kg_per_j,
+    }[objective]
+    return made.cost(instance.options.energy_j * per_joule, highest)
+
+
+class _Relaxation:
+    """Rows of the LP: per column what it takes of time-like limits (× C) and of fixed ones."""
+
+    def __init__(self, instance: Instance, classes: _Classes) -> None:
+        self.classes = classes
+        options, resources, devices = instance.options, instance.resources, instance.devices
+        column, owner = classes.option, classes.owner
+        time = options.time_s[column] * classes.work[owner]
+        self.work = classes.work[owner]
+        rows, limits = [], []
+        for d in range(len(devices)):
+            rows.append(np.where(options.device[column] == d, time, 0.0))
+            limits.append(float(devices.slots[d] * devices.count_max[d]))
+        for k in np.flatnonzero(np.isfinite(resources.capacity)).tolist():
+            rows.append(_amounts(instance, k)[column] * time)
+            limits.append(float(resources.capacity[k]))
+        self.timed, self.rate = np.array(rows), np.array(limits)
+        known = np.flatnonzero(np.isfinite(resources.budget)).tolist()
+        counted = [_amounts(instance, k)[column] * classes.count[owner] for k in known]
+        self.fixed = np.array(counted).reshape(len(known), len(column))
+        self.stock = resources.budget[known]
+
+    @staticmethod
+    def of(instance: Instance, task: Ints, option: Ints) -> _Relaxation | None:
+        """Return the relaxation, None where there are no resources or it is too large."""
+        if not len(instance.uses) or not len(instance.tasks):
+            return None
+        classes = _classes(instance, task, option)
+        rows = len(instance.devices) + 2 * len(instance.resources)
+        if len(classes.option) * rows > 10 * LP_SIZE:
+            return None
+        return _Relaxation(instance, classes)
+
+    def makespan(self) -> float:
+        """Least C of the LP, by its prices."""
+        columns = self.timed.shape[1]
+        scale = max(float(self.timed.max(initial=0.0)), 1e-300)
+        upper = np.block(
+            [
+                [self.timed / scale, -self.rate[:, None]],
+                [self._scaled_fixed(), np.zeros((len(self.stock), 1))],
+            ]
+        )
+        objective = np.append(np.zeros(columns), 1.0)
+        prices = self._prices(objective, upper, self._scaled_stock(), 1)
+        if prices is None:
+            return 0.0
+        on_time, on_stock = prices
+        total = float((on_time * self.rate).sum())
+        if total <= 0:
+            return 0.0
+        reduced = on_time @ self.timed + (on_stock @ self._scaled_fixed()) * scale
+        least = float(np.minimum.reduceat(reduced, self.classes.ptr[:-1]).sum())
+        return max(0.0, (least - scale * float(on_stock @ self._scaled_stock())) / total)
+
+    def cost(self, cost_per_work: Floats, highest: float) -> float:
+        """Least cost at the greatest makespan, by the prices of the LP."""
+        cost = cost_per_work[self.classes.option] * self.work
+        scale = max(float(self.timed.max(initial=0.0)), 1e-300)
+        price = max(float(np.abs(cost).max(initial=0.0)), 1e-300)
+        end = highest if math.isfinite(highest) else None
+        timed = self.timed / scale if end is not None else self.timed[:0]
+        rate = self.rate * end / scale if end is not None else self.rate[:0]
+        upper = np.vstack([timed, self._scaled_fixed()])
+        limit = np.concatenate([rate, self._scaled_stock()])
+        prices = self._prices(cost / price, upper, limit, 0)
+        if prices is None:
+            return 0.0
+        both = np.concatenate(prices)
+        reduced = cost / price + both @ upper
+        least = float(np.minimum.reduceat(reduced, self.classes.ptr[:-1]).sum())
+        return max(0.0, (least - float(both @ limit)) * price)
+
+    def _prices(
+        self, objective: Floats, upper: Floats, limit: Floats, more: int
+    ) -> tuple[Floats, Floats] | None:
+        """Return prices >= 0 of the time-like rows and of the budgets."""
+        from scipy.optimize import linprog
+        from scipy.sparse import csr_matrix
+
+        rows, columns = len(self.classes.work), len(self.classes.option)
+        share: Any = csr_matrix(
+            (np.ones(columns), (self.classes.owner, np.arange(columns))),
+            shape=(rows, columns + more),
+        )
+        limited: Any = csr_matrix(upper)
+        answer = linprog(
+            objective,
+            A_ub=limited,
+            b_ub=np.concatenate([np.zeros(len(upper) - len(limit)), limit]),
+            A_eq=share,
+            b_eq=np.ones(rows),
+            method="highs",
+        )
+        if answer.status != 0:
+            return None
+        found = np.maximum(0.0, -np.asarray(answer.ineqlin.marginals))
+        split = len(found) - len(self.stock)
+        return found[:split], found[split:]
+
+    def _scaled_fixed(self) -> Floats:
+        return np.asarray(self.fixed / self._sizes()[:, None])
+
+    def _scaled_stock(self) -> Floats:
+        return np.asarray(self.stock / self._sizes())
+
+    def _sizes(self) -> Floats:
+        return np.where(self.stock > 0, self.stock, 1.0)
+
+
+def _amounts(instance: Instance, resource: int) -> Floats:
+    """Return what every option uses of a resource (length O)."""
+    uses = instance.uses
+    amount = np.zeros(len(instance.options))
+    rows = np.flatnonzero(uses.resource == resource)
+    option = np.repeat(np.arange(len(amount)), np.diff(uses.ptr))
+    amount[option[rows]] = uses.amount[rows]
+    return amount
+
+
+def _classes(instance: Instance, task: Ints, option: Ints) -> _Classes:
+    size = np.bincount(task, minlength=len(instance.tasks))
+    ptr = np.concatenate([[0], np.cumsum(size)]).tolist()
+    flat, work = option.tolist(), instance.tasks.work.tolist()
+    counted = bool(np.isfinite(instance.resources.budget).any())
+    index: dict[tuple[object, ...], int] = {}
+    member = np.array(
+        [
+            index.setdefault((*flat[ptr[t] : ptr[t + 1]], work[t] if counted else None), len(index))
+            for t in range(len(work))
+        ],
+        dtype=np.int64,
+    )
+    rows = [np.array(key[:-1], dtype=np.int64) for key in index]
+    return _Classes(
+        np.concatenate([[0], np.cumsum([len(r) for r in rows])]).astype(np.int64),
+        np.concatenate(rows),
+        np.bincount(member, weights=instance.tasks.work, minlength=len(index)).astype(np.float64),
+        np.bincount(member, minlength=len(index)).astype(np.float64),
+    )
