@@ -11,7 +11,7 @@ import pandas as pd
 from hetopt.checks import check_question
 from hetopt.errors import InputError
 from hetopt.instance import Instance
-from tests.random_schedules import Dice
+from tests.random_schedules import Dice, random_resources
 
 KB = 1000.0
 SINGLE, SPLIT = "single", "split"
@@ -20,13 +20,15 @@ SINGLE, SPLIT = "single", "split"
 def random_stream(seed: int) -> Instance:
     """Return a steady instance of at most 4 tasks in at most 3 jobs."""
     rng = np.random.default_rng([seed, 2])
+    # Draws of their own, so that what seeds made before stays as it was.
+    supplies = Dice(np.random.default_rng([seed, 4]))
     while True:
-        made = _attempt(Dice(rng))
+        made = _attempt(Dice(rng), supplies)
         if made is not None:
             return made
 
 
-def _attempt(dice: Dice) -> Instance | None:
+def _attempt(dice: Dice, supplies: Dice) -> Instance | None:
     routing = SINGLE if dice.chance(0.35) else SPLIT
     unit = dice.pick(1.0, 1.0, 0.01, 1e-5)
     memory = dice.chance(0.4)
@@ -51,6 +53,10 @@ def _attempt(dice: Dice) -> Instance | None:
     for name, table in (("links", links), ("transfers", transfers), ("pools", pools)):
         if table:
             frames[name] = pd.DataFrame(table)
+    frames |= random_resources(supplies, options, len(jobs), supplies.pick(0.3, 1.0, 1.0, 3.0) / unit)
+    if "resources" in frames:
+        # A capacity is used for as long as requests take, whatever the unit of time.
+        frames["resources"]["capacity"] *= unit
     try:
         instance = Instance.from_frames(frames, settings)
         check_question(instance)

@@ -16,6 +16,8 @@ Constraints
     units       Σ_{k on d} n_k ≤ u_d ≤ h_d,  min_d ≤ h_d ≤ max_d;  u_d = h_d where always on
     pools       Σ_k memory_k n_k ≤ pool memory
     links       Σ_{l in group} Σ_r R_j B_rl y_r / bandwidth_l ≤ channels  (× u of the source)
+    resources   Σ_r R_j a_r y_r ≤ capacity (a_r: amount × busy time per request), or ≤ budget per
+                second (a_r: amount per request)
     power       Σ_d idle_d u_d + Σ_r R_j e_r y_r ≤ power cap
     budget      Σ_d price_d h_d + pue · energy price · power ≤ budget
     linking     Σ_{r of j} f_rk ≤ n_k where the demand is fixed: implied for integers, and what
@@ -43,6 +45,7 @@ from hetopt.errors import InputError
 from hetopt.instance import NO_MAXIMUM, Instance, is_maximised
 from hetopt.steady.packing import UnitKind
 from hetopt.steady.routes import Routes
+from hetopt.steady.supplies import supply_limits
 from hetopt.steady.units import memory_limited, unit_capacity
 
 HOLD = 1e-9
@@ -122,6 +125,7 @@ class SteadyModel:
         self._units()
         self._pools()
         self._links()
+        self._supplies()
         self._power_cap()
         self._budget()
         self._linking()
@@ -341,6 +345,20 @@ class SteadyModel:
             source = scaling.pop()
             room = self.on[source] * (channels * self.keep) if source >= 0 else channels * self.keep
             self._add(load <= room, f"link_{members[0]}")
+
+    def _supplies(self) -> None:
+        for supply, limit in supply_limits(self.instance).items():
+            takers = [r for r, route in enumerate(self.routes) if route.taken.get(supply, 0.0) > 0]
+            if not limit:
+                # Nothing of it is there, so that what needs it serves nothing.
+                for r in takers:
+                    self.share[r].bounds(0, 0)
+                continue
+            load = _sum(
+                (self.share[r], self.route_rate(r) * self.routes[r].taken[supply] / limit)
+                for r in takers
+            )
+            self._add(load <= self.keep, f"resource_{supply[0]}_{supply[1]}")
 
     def _power(self) -> Any:
         idle = self.instance.devices.idle_power_w

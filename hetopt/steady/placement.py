@@ -22,6 +22,7 @@ from hetopt.search import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SteadyPlan, Termination
 from hetopt.steady.placement_model import PlacementModel, Unit
 from hetopt.steady.placement_objectives import count_objective
+from hetopt.steady.supplies import supply_limits, taken_per_request
 from hetopt.steady.units import at_standstill
 
 HOLD = 1e-9
@@ -317,6 +318,7 @@ def _most(instance: Instance, plan: SteadyPlan) -> float:
     ratios = [float((capacity[busy] / load[busy]).min(initial=np.inf))]
     used = [row["utilization"] or 0.0 for row in known.as_dict()["links"]]
     ratios += [1.0 / share for share in used if share > 0]
+    ratios += _supply_ratios(instance, plan)
     limits = instance.limits
     moving = known.power_w - known.idle_power_w
     if moving > 0 and np.isfinite(limits.power_cap_w):
@@ -333,6 +335,17 @@ def _most(instance: Instance, plan: SteadyPlan) -> float:
             "limit counts."
         )
     return max(0.0, most)
+
+
+def _supply_ratios(instance: Instance, plan: SteadyPlan) -> list[float]:
+    """Return limit / use of every resource that the placement uses at its rates."""
+    limits = supply_limits(instance)
+    use = dict.fromkeys(limits, 0.0)
+    rate = np.repeat(plan.rate_per_s, np.diff(plan.ptr)).tolist()
+    for r, task, option in zip(rate, plan.task.tolist(), plan.option.tolist(), strict=True):
+        for supply, amount in taken_per_request(instance, limits, task, option).items():
+            use[supply] += r * amount
+    return [limits[supply] / total for supply, total in use.items() if total > 0]
 
 
 def _hint(model: PlacementModel, plan: SteadyPlan) -> None:

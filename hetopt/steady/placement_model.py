@@ -9,6 +9,7 @@ Variables
 Constraints
     once        Σ_{o,U} x_{t,o,U} = 1;  w_{t,U} ≤ on_U
     capacity    Σ_t R_j busy_to x_{t,o,U} + transfers that do not overlap ≤ cap_d T
+    resources   Σ_t R_j amount per request x_{t,o,U} ≤ limit T
     transfers   m_{n,U,V} ≥ w_{a,U} + w_{b,V} − 1 for producer a and consumer b; pairs without a
                 path are forbidden; a staged tensor is written once and read once per unit
     links       Σ R_j bytes m / bandwidth ≤ channels T (× units on of the source)
@@ -39,6 +40,7 @@ from hetopt.steady.placement_grid import BREAKS, FINE_GRID, GRID, LINK_UNITS, TI
 from hetopt.steady.placement_objectives import add_caps
 from hetopt.steady.placement_transfers import add_latency, add_link_rows, add_transfers
 from hetopt.steady.routes import usable_options
+from hetopt.steady.supplies import Supply, supply_limits, taken_per_request
 from hetopt.steady.units import memory_limited, unit_capacity
 
 Unit = tuple[int, int]
@@ -52,6 +54,7 @@ class Totals:
     load: dict[Unit, Terms] = field(default_factory=dict)
     link: dict[int, Terms] = field(default_factory=dict)
     energy: Terms = field(default_factory=list)
+    taken: dict[Supply, Terms] = field(default_factory=dict)
 
 
 class PlacementModel:
@@ -77,6 +80,7 @@ class PlacementModel:
         self.capacity = unit_capacity(instance)
         self.rate = instance.jobs.rate_per_s * (1.0 if theta is None else theta)
         self.units = _unit_counts(instance)
+        self.supplies = supply_limits(instance)
         self.x: dict[tuple[int, int, Unit], Any] = {}
         self.w: dict[tuple[int, Unit], Any] = {}
         self.totals = Totals()
@@ -99,6 +103,7 @@ class PlacementModel:
         if theta is None:
             self._time_scale(known)
         self._capacity_rows()
+        self._supply_rows()
         add_link_rows(self)
         add_caps(self)
 
@@ -109,13 +114,17 @@ class PlacementModel:
             by_unit: dict[Unit, list[Any]] = {}
             for o in usable_options(self.instance, t):
                 device = int(options.device[o])
-                share = float(self.rate[tasks.job[t]] * tasks.work[t] / options.batch[o])
+                rate = float(self.rate[tasks.job[t]])
+                share = rate * float(tasks.work[t] / options.batch[o])
+                taken = taken_per_request(self.instance, self.supplies, t, o)
                 for unit in self._allowed_units(t, device):
                     x = self.model.new_bool_var(f"x_{t}_{o}_{unit[1]}")
                     self.x[t, o, unit] = x
                     by_unit.setdefault(unit, []).append(x)
                     self.charge(unit, x, share * float(options.time_s[o]))
                     self.totals.energy.append((x, share * float(options.energy_j[o])))
+                    for supply, amount in taken.items():
+                        self.totals.taken.setdefault(supply, []).append((x, rate * amount))
             self.model.add_exactly_one([x for xs in by_unit.values() for x in xs])
             for unit, xs in by_unit.items():
                 if len(xs) == 1:
@@ -242,17 +251,26 @@ class PlacementModel:
             whole += energy * limits.pue * limits.energy_price_per_j / limits.budget_per_s
         for link, terms in self.totals.link.items():
             whole += sum(c for _, c in terms) / float(self.instance.links.bandwidth_b_per_s[link])
+        for supply, terms in self.totals.taken.items():
+            if self.supplies[supply] > 0:
+                whole += sum(c for _, c in terms) / self.supplies[supply]
         self.second = TIME_GRID / 100.0 / whole if whole > 0 else 1.0
         self.time = self.model.new_int_var(0, self.most, "T")
 
     def _capacity_rows(self) -> None:
         for unit, terms in self.totals.load.items():
-            capacity = float(self.capacity[unit[0]])
-            if self.time is None or capacity <= 0:
-                self.limit(terms, capacity)
-            else:
-                used = self.parts(terms, capacity, self.second, self.beyond())
-                self.model.add(used <= self.time)
+            self._limit_rate(terms, float(self.capacity[unit[0]]))
+
+    def _supply_rows(self) -> None:
+        for supply, terms in self.totals.taken.items():
+            self._limit_rate(terms, self.supplies[supply])
+
+    def _limit_rate(self, terms: Terms, limit: float) -> None:
+        """Hold θ × Σ terms ≤ limit."""
+        if self.time is None or limit <= 0:
+            self.limit(terms, limit)
+        else:
+            self.model.add(self.parts(terms, limit, self.second, self.beyond()) <= self.time)
 
     def beyond(self) -> float:
         """Return a demand, as a multiple of its limit, that no T allows."""

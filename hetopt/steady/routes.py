@@ -6,8 +6,8 @@ by task in topological order; partial routes that look the same to the tasks sti
 compared, and one is dropped where another is at least as good in every respect that a limit or an
 objective can see (design §4): busy time per request of each device, energy, bytes per link,
 latency (where the job has a limit on it), accuracy (where it counts), weights and working memory
-(where the device has a memory limit). So chains of many tasks work as long as few partial routes
-are incomparable.
+(where the device has a memory limit), use of resources. So chains of many tasks work as long as few
+partial routes are incomparable.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from hetopt.errors import InputError
 from hetopt.instance import Floats, Groups, Instance
 from hetopt.network import Network
 from hetopt.steady.legs import Leg, new_legs
+from hetopt.steady.supplies import Supply, supply_limits, taken_per_request
 from hetopt.steady.units import memory_limited
 
 MAX_ROUTES = 20_000
@@ -50,6 +51,8 @@ class Route:
         Device -> largest working memory of the options there.
     pinned
         Device -> unit that pins name; only devices with a pinned unit have an entry.
+    taken
+        Limit of a resource -> what a request takes of it.
     """
 
     job: int
@@ -62,6 +65,7 @@ class Route:
     keys: dict[int, tuple[int, ...]]
     working_b: dict[int, float]
     pinned: dict[int, int]
+    taken: dict[Supply, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,7 @@ class _Partial:
     keys: dict[int, tuple[int, ...]] = field(default_factory=dict)
     working_b: dict[int, float] = field(default_factory=dict)
     pinned: dict[int, int] = field(default_factory=dict)
+    taken: dict[Supply, float] = field(default_factory=dict)
 
 
 class _Builder:
@@ -152,6 +157,7 @@ class _Builder:
         self.order = [int(t) for t in instance.topological_order if mine[t]]
         self.position = {task: i for i, task in enumerate(self.order)}
         self.limited = memory_limited(instance)
+        self.supplies = supply_limits(instance)
         slo = float(instance.jobs.latency_slo_s[job])
         self.slo_s = slo + LATENCY_SLACK * max(1.0, slo)
         self.timed = bool(np.isfinite(slo))
@@ -238,6 +244,9 @@ class _Builder:
                 link_b[link] = link_b.get(link, 0.0) + leg.bytes_b
             for place, extra in leg.busy_s:
                 busy[place] = busy.get(place, 0.0) + extra
+        taken = dict(state.taken)
+        for supply, amount in taken_per_request(self.instance, self.supplies, task, option).items():
+            taken[supply] = taken.get(supply, 0.0) + amount
         keys, working = state.keys, state.working_b
         if self.limited[device]:
             key = int(options.weights_key[option])
@@ -260,6 +269,7 @@ class _Builder:
             keys=keys,
             working_b=working,
             pinned=pinned,
+            taken=taken,
         )
 
     def _groups_allow(self, state: _Partial, device: int) -> bool:
@@ -328,6 +338,7 @@ class _Builder:
             row += [s.busy_s.get(d, 0.0) for d in devices]
             row += [float(d in s.busy_s) for d in devices]
             row += [s.link_b.get(link, 0.0) for link in links]
+            row += [s.taken.get(supply, 0.0) for supply in self.supplies]
             row += [float(k in s.keys.get(d, ())) for d, k in keys]
             row += [s.working_b.get(d, 0.0) for d in devices if self.limited[d]]
             rows.append(row)
@@ -362,6 +373,7 @@ class _Builder:
             keys=state.keys,
             working_b=state.working_b,
             pinned=state.pinned,
+            taken=state.taken,
         )
 
     def _no_option(self, task: int) -> str:

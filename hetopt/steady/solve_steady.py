@@ -380,6 +380,8 @@ def _why_infeasible(instance: Instance) -> str:
         words.append(f"the power cap of {limits.power_cap_w:g} W")
     if np.isfinite(limits.budget_per_s):
         words.append(f"the budget of {limits.budget_per_s:g} per second")
+    if len(instance.uses):
+        words.append("the capacities and budgets of the resources")
     if len(instance.links):
         words.append("the bandwidth of the links")
     return f"The demanded rates cannot be served within {' and '.join(words)}."

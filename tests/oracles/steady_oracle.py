@@ -38,6 +38,7 @@ class Cost:
     energy_j: float
     latency_s: Fraction
     accuracy: float
+    uses: dict[tuple[str, int], float] = field(default_factory=dict)
 
 
 @dataclass
@@ -126,6 +127,7 @@ class _Data:
         options, devices = inst.options, inst.devices
         busy: dict[tuple[int, int], Fraction] = {}
         link_b: dict[int, Fraction] = {}
+        uses: dict[tuple[str, int], Fraction] = {}
         energy = Fraction(0)
         latency: dict[int, Fraction] = {}
         for t, o in chosen.items():
@@ -133,6 +135,10 @@ class _Data:
             time = work * exact(options.time_s[o])
             busy[where[t]] = busy.get(where[t], Fraction(0)) + time / batch
             energy += work * exact(options.energy_j[o]) / batch
+            for i in range(int(inst.uses.ptr[o]), int(inst.uses.ptr[o + 1])):
+                k, amount = int(inst.uses.resource[i]), exact(inst.uses.amount[i])
+                for kind, once in (("capacity", time / batch), ("budget", Fraction(1, batch))):
+                    uses[kind, k] = uses.get((kind, k), Fraction(0)) + amount * once
             if math.isnan(options.latency_s[o]):
                 latency[t] = time * (2 if batch >= 2 else 1)
             else:
@@ -186,6 +192,7 @@ class _Data:
             energy_j=float(energy),
             latency_s=_longest(latency, delay),
             accuracy=min(accuracies, default=math.nan),
+            uses={key: float(v) for key, v in uses.items()},
         )
 
     def allowed(self, j: int, cost: Cost) -> bool:
@@ -195,6 +202,14 @@ class _Data:
         if math.isfinite(slo) and cost.latency_s > exact(slo):
             return False
         return math.isnan(cost.accuracy) or cost.accuracy >= jobs.min_accuracy[j] - 1e-12
+
+    def supplies(self) -> Iterator[tuple[tuple[str, int], float]]:
+        """Return every finite limit of a resource."""
+        resources = self.instance.resources
+        for kind, limits in (("capacity", resources.capacity), ("budget", resources.budget)):
+            for k, limit in enumerate(limits.tolist()):
+                if math.isfinite(limit):
+                    yield (kind, k), limit
 
     def idle_w(self, on) -> float:
         idle = self.instance.devices.idle_power_w
@@ -423,6 +438,9 @@ class _Split:
                 row(bad, 0.0)
                 continue
             row(scale * np.array(shares) if n else [], channels)
+        for key, supply in data.supplies():
+            taken = np.array([c.uses.get(key, 0.0) for _, c, _ in columns])
+            row(scale * taken / supply if n else [], 1.0)
         dynamic = np.array([c.energy_j for _, c, _ in columns]) * scale
         paid = limits.pue * limits.energy_price_per_j
         if math.isfinite(limits.power_cap_w):
@@ -647,6 +665,10 @@ class _Single:
             rent + idle * paid > limits.budget_per_s * (1 + 1e-12)
         ):
             return None
+        for key, supply in data.supplies():
+            taken = sum(data.rate[j] * c.uses.get(key, 0.0) for j, c in enumerate(costs))
+            if taken > 0:
+                ratios.append(supply / taken)
         if dynamic > 0 and math.isfinite(limits.power_cap_w):
             ratios.append((limits.power_cap_w - idle) / dynamic)
         if dynamic * paid > 0 and math.isfinite(limits.budget_per_s):

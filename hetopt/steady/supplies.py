@@ -1,0 +1,43 @@
+"""Resources in the steady regime: what a request takes of capacities and budgets, on average.
+
+A renewable capacity holds on average: Σ rate × busy time × amount <= capacity. A budget is one per
+second: Σ rate × amount / batch <= budget. Transfers use no resources.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from hetopt.instance import Instance
+
+Supply = tuple[Literal["budget", "capacity"], int]
+"""A limit of a resource."""
+
+
+def supply_limits(instance: Instance) -> dict[Supply, float]:
+    """Return every finite limit, capacities first."""
+    limits: dict[Supply, float] = {}
+    if len(instance.uses):
+        resources = instance.resources
+        for k in np.flatnonzero(np.isfinite(resources.capacity)).tolist():
+            limits["capacity", k] = float(resources.capacity[k])
+        for k in np.flatnonzero(np.isfinite(resources.budget)).tolist():
+            limits["budget", k] = float(resources.budget[k])
+    return limits
+
+
+def taken_per_request(
+    instance: Instance, limits: dict[Supply, float], task: int, option: int
+) -> dict[Supply, float]:
+    """Return what one request takes of each limit when a task runs by an option."""
+    taken: dict[Supply, float] = {}
+    batch = float(instance.options.batch[option])
+    time = float(instance.tasks.work[task]) * float(instance.options.time_s[option]) / batch
+    for resource, amount in instance.uses.of(option) if limits else []:
+        if ("capacity", resource) in limits and time > 0:
+            taken["capacity", resource] = amount * time
+        if ("budget", resource) in limits:
+            taken["budget", resource] = amount / batch
+    return taken
