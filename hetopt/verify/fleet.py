@@ -9,6 +9,7 @@ import numpy as np
 
 from hetopt.instance import Instance, Ints
 from hetopt.verify.exact import exceeds
+from hetopt.verify.rates import check_rates
 from hetopt.verify.report import Findings, show
 from hetopt.verify.routes import Number, Unit
 from hetopt.verify.steady import Arithmetic, Stream, names_units
@@ -21,7 +22,7 @@ def check_fleet(
     arithmetic: Arithmetic,
     findings: Findings,
 ) -> dict[str, float]:
-    """Check capacity, exclusiveness, memory, links, power cap and budget.
+    """Check capacity, exclusiveness, memory, links, resources, power cap and budget.
 
     Parameters
     ----------
@@ -39,6 +40,7 @@ def check_fleet(
     _check_exclusive(instance, streams, load, on, arithmetic, findings)
     _check_memory(instance, streams, arithmetic, findings)
     _check_links(instance, streams, on, arithmetic, findings)
+    check_rates(instance, streams, arithmetic, findings)
     return _totals(instance, streams, on, had, arithmetic, findings)
 
 

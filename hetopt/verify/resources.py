@@ -1,4 +1,4 @@
-"""Checks of what a schedule uses at once: slots, channels, memory, power."""
+"""Checks of what a schedule uses at once: slots, channels, memory, resources, power."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hetopt.verify.exact import Numbers, Timeline, amounts, exceeds
 from hetopt.verify.hops import link_name
 from hetopt.verify.report import Findings, show
 from hetopt.verify.schedule import Placed
+from hetopt.verify.supplies import check_supplies
 from hetopt.verify.sweep import Levels, sweep
 from hetopt.verify.transfers import Moves
 
@@ -22,10 +23,11 @@ def check_resources(
     moves: Moves,
     findings: Findings,
 ) -> float:
-    """Check slots, channels, memory and power at every instant; return the peak power (W)."""
+    """Check slots, channels, memory, resources and power; return the peak power (W)."""
     _check_slots(instance, placed, times, moves, findings)
     _check_channels(instance, times, hops, findings)
     _check_memory(instance, placed, times, moves, findings)
+    check_supplies(instance, placed, times, findings)
     return _check_power(instance, placed, times, findings)
 
 
