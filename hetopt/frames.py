@@ -13,7 +13,8 @@ import numpy as np
 
 from hetopt import checks
 from hetopt.checker import Checker, listed
-from hetopt.clean import clean_settings, clean_table
+from hetopt.clean import clean_table
+from hetopt.clean_settings import clean_settings
 from hetopt.compile_options import make_options
 from hetopt.compile_platform import make_devices, make_links, make_pools
 from hetopt.compile_resources import make_resources, make_uses

@@ -80,8 +80,9 @@ def least_mean(series: Series, lowest_s: float, highest_s: float) -> float:
     ends = [t for t in series.from_s if lowest_s < t < highest_s]
     ends += [t for t in (lowest_s, highest_s) if math.isfinite(t)]
     tried = np.array(ends, dtype=np.float64)
-    means = mean_price(series, np.zeros(len(tried)), tried).tolist()
-    return min(means + ([] if math.isfinite(highest_s) else [series.value[-1]]))
+    means = mean_price(series, np.zeros(len(tried)), tried)
+    forever = np.inf if math.isfinite(highest_s) else series.value[-1]
+    return float(min(means.min(initial=np.inf), forever))
 
 
 class ExactSeries:

@@ -20,8 +20,10 @@ LIKELY = (0.3, 0.2, 0.1, 0.05, 0.15, 0.12, 0.08)
 def random_schedule(seed: int) -> tuple[Instance, Fraction]:
     """Return an instance of at most 4 tasks, and the tick that all its times are multiples of."""
     rng = np.random.default_rng([seed, 1])
+    # Draws of their own, so that what seeds made before stays as it was.
+    supplies = Dice(np.random.default_rng([seed, 3]))
     while True:
-        made = _attempt(rng)
+        made = _attempt(rng, supplies)
         if made is not None:
             return made
 
@@ -42,7 +44,7 @@ class Dice:
         return int(self.rng.integers(low, high + 1))
 
 
-def _attempt(rng: np.random.Generator) -> tuple[Instance, Fraction] | None:
+def _attempt(rng: np.random.Generator, supplies: Dice) -> tuple[Instance, Fraction] | None:
     dice = Dice(rng)
     unit = dice.pick(1.0, 1.0, 0.1, 0.001)
     thirds = dice.chance(0.1)
@@ -58,6 +60,7 @@ def _attempt(rng: np.random.Generator) -> tuple[Instance, Fraction] | None:
     tasks = _tasks(dice, n, options, devices, jobs)
     transfers = _transfers(dice, n)
     settings = _settings(dice, unit, objective, devices, tasks["name"])
+    settings |= _prices_over_time(dice, unit, objective, len(tasks["name"]))
     frames = {
         "devices": pd.DataFrame(devices),
         "options": pd.DataFrame(options),
@@ -67,6 +70,7 @@ def _attempt(rng: np.random.Generator) -> tuple[Instance, Fraction] | None:
     for name, table in (("links", links), ("transfers", transfers), ("pools", pools)):
         if table:
             frames[name] = pd.DataFrame(table)
+    frames |= random_resources(supplies, options, len(tasks["name"]), 1.0)
     if any(row["staged"] for row in transfers):
         settings["host"] = devices["name"][0]
     try:
@@ -76,6 +80,45 @@ def _attempt(rng: np.random.Generator) -> tuple[Instance, Fraction] | None:
         # An objective without the figures that it needs and the like: draw again.
         return None
     return instance, tick
+
+
+def random_resources(
+    dice: Dice, options: list[dict[str, Any]], n: int, size: float
+) -> dict[str, pd.DataFrame]:
+    """Return tables of resources and of their uses, in a third of the draws.
+
+    Parameters
+    ----------
+    n, size
+        Tasks, and the scale of capacities and budgets beside that of amounts.
+    """
+    if not dice.chance(0.35):
+        return {}
+    unit = dice.pick(1.0, 1.0, 0.1, 0.7)
+    resources, uses = [], []
+    for k in range(dice.pick(1, 1, 2)):
+        kind = dice.pick("renewable", "renewable", "budget", "both")
+        capacity = dice.pick(1, 2, 3, 4) if kind != "budget" else np.inf
+        budget = dice.whole(n, 3 * n) if kind != "renewable" else np.inf
+        name = f"r{k}"
+        resources.append(
+            {
+                "name": name,
+                "capacity": float(f"{capacity * unit * size:.6g}"),
+                "budget": float(f"{budget * unit * size:.6g}"),
+            }
+        )
+        uses += [
+            {
+                **{key: row[key] for key in ("profile", "device", "label")},
+                "resource": name,
+                "amount": round(dice.pick(0, 1, 1, 2, 3) * unit, 9),
+            }
+            for row in options
+            if dice.chance(0.8)
+        ]
+    frames = {"resources": pd.DataFrame(resources), "uses": pd.DataFrame(uses)}
+    return {name: frame for name, frame in frames.items() if len(frame)}
 
 
 def _objective(dice: Dice) -> list[str]:
@@ -256,6 +299,28 @@ def _transfers(dice: Dice, n: int) -> list[dict[str, Any]]:
                 row |= {"bytes": size, "tensor": f"x{a}", "staged": staged}
             rows.append(row)
     return rows
+
+
+def _prices_over_time(
+    dice: Dice, unit: float, objective: list[str], n: int
+) -> dict[str, list[dict[str, float]]]:
+    """Prices that change, in some of the instances that they matter for.
+
+    Few tasks only, as the oracle has to try all starts.
+    """
+    found = {}
+    for name, setting, field, levels in (
+        ("cost", "energy_price_per_j", "price_per_j", (0.0, 0.25, 0.5, 1.0, 3.0)),
+        ("carbon", "carbon_kg_per_j", "kg_per_j", (0.0, 0.125, 0.25, 0.5)),
+    ):
+        if name not in objective or n > 3 or not dice.chance(0.6):
+            continue
+        at, pieces = 0, []
+        for _ in range(dice.whole(2, 4)):
+            pieces.append({"from_s": round(at * unit, 9), field: dice.pick(*levels)})
+            at += dice.whole(1, 4)
+        found[setting] = pieces
+    return found
 
 
 def _settings(

@@ -204,13 +204,11 @@ def _kind(column: Column) -> Any:
 
 
 def _number(column: Column) -> Any:
-    return Annotated[
-        Any, PlainValidator(_check_number), WithJsonSchema(_number_schema(column))
-    ]
+    return Annotated[Any, PlainValidator(_check_number), WithJsonSchema(_number_schema(column))]
 
 
 def _number_or_pieces(column: Column) -> Any:
-    """A number, or a list of mappings, each with a begin and a number (checked on columns)."""
+    """Return a field that is a number, or a list of pieces (which are checked on columns)."""
     fields = {
         name: {"description": piece.meaning, **_number_schema(piece)}
         for piece in column.pieces

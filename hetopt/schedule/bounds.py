@@ -13,7 +13,10 @@ import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.prices import series_of
 from hetopt.schedule.load import ENERGY_LIKE, Load, LoadBound, load_bound, load_makespan
+from hetopt.schedule.priced_load import priced_bound
+from hetopt.schedule.resource_bounds import out_of_budget, resource_cost, resource_makespan
 
 _SAFETY = GAP_TOLERANCE * 1e-3
 """Relative weakening of float sums; far above their rounding, far below what is reported."""
@@ -26,7 +29,7 @@ def bound(instance: Instance, objective: str) -> float:
     relaxation alone shows that no plan exists.
     """
     load = load_of(instance)
-    if not load.possible:
+    if not load.possible or out_of_budget(instance, *_usable(instance)):
         return -math.inf if objective == "accuracy" else math.inf
     if objective == "accuracy":
         return _accuracy(instance)
@@ -41,8 +44,15 @@ def bound(instance: Instance, objective: str) -> float:
         return _weaker(_peak_power(instance, load))
     if objective in ENERGY_LIKE:
         if objective == instance.objective[0]:
-            return _weaker(load_plan(instance).value)
-        return _weaker(load_bound(instance, load, objective, lowest, highest).value)
+            found = load_plan(instance).value
+        else:
+            found = load_bound(instance, load, objective, lowest, highest).value
+        series = series_of(instance, objective)
+        if series is not None:
+            ends = lowest, highest
+            found = max(found, priced_bound(instance, load, objective, series, ends))
+        task, option = _usable(instance)
+        return _weaker(max(found, resource_cost(instance, task, option, objective, highest)))
     raise ValueError(f"There is no bound for the objective {objective!r}.")
 
 
@@ -90,9 +100,10 @@ def makespan_bound(instance: Instance) -> float:
     """Larger of the critical path and the load LP, in seconds; computed once per instance."""
     made = instance.__dict__.get("_makespan_bound")
     if made is None:
-        made = max(
-            float(heads_s(instance)[1].max(initial=0.0)), load_makespan(instance, load_of(instance))
-        )
+        load = load_of(instance)
+        made = max(float(heads_s(instance)[1].max(initial=0.0)), load_makespan(instance, load))
+        if load.possible:
+            made = max(made, resource_makespan(instance, *_usable(instance)))
         made *= 1 - _SAFETY
         instance.__dict__["_makespan_bound"] = made
     return float(made)

@@ -12,14 +12,17 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
 
 from hetopt.instance import Floats, Instance
+from hetopt.prices import prices_vary
 from hetopt.schedule.bounds import load_plan
 from hetopt.schedule.grid import plan_grid, span_s
 from hetopt.schedule.problem import NEVER, Mode, Problem, option_power
+from hetopt.schedule.resource_use import modes_within_budgets
 from hetopt.schedule.timetable import Timetable, Trial
 from hetopt.solution import SchedulePlan
 
@@ -54,24 +57,35 @@ def heft(instance: Instance, *, limit: float | None = None) -> SchedulePlan | No
     less rank) is tried too. ``limit`` is a ``time.monotonic()`` value at which to give up.
     """
     problem = plan_problem(instance)
-    for order in _orders(problem, upward_ranks(problem)):
-        if _late(limit):
-            return None
-        table = build(problem, order, _earliest_finish, limit=limit)
-        if table is not None:
-            return table.plan()
+    orders = _orders(problem, upward_ranks(problem))
+    for modes in (problem.modes, modes_within_budgets(problem, instance.options.time_s, limit)):
+        for order in orders if modes is not None else []:
+            if _late(limit):
+                return None
+            table = build(problem, order, _earliest_finish, modes, limit=limit)
+            if table is not None:
+                return table.plan()
     return None
 
 
 def energy_greedy(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
-    """Return the cheapest plan (by the first objective) of several greedy passes, or None."""
+    """Return the cheapest plan (by the first objective) of several greedy passes, or None.
+
+    Where prices change over time, passes that wait for cheap energy come first.
+    """
     from hetopt.evaluate import objective_value
 
     best: SchedulePlan | None = None
     least = np.inf
     name = instance.objective[0]
     sign = -1.0 if name == "accuracy" else 1.0
-    for table in greedy_tables(instance, limit):
+    tables = greedy_tables(instance, limit)
+    if prices_vary(instance):
+        # That module is made of the parts below.
+        from hetopt.schedule.price_greedy import priced_tables
+
+        tables = chain(priced_tables(instance, limit), tables)
+    for table in tables:
         plan = table.plan()
         value = sign * objective_value(instance, plan, name)
         if value < least:
@@ -101,9 +115,11 @@ def greedy_tables(instance: Instance, limit: float | None = None) -> Iterator[Ti
     ranks = upward_ranks(problem)
     relaxed = load_plan(instance)
     few = _only_on(problem, relaxed.units)
+    within = modes_within_budgets(problem, _mode_costs(instance, 0.0 * relaxed.prices), limit)
     passes = [
         (order, modes, level)
-        for modes in ([few, problem.modes] if few is not None else [problem.modes])
+        for modes in (few, within, problem.modes)
+        if modes is not None
         for order in _orders(problem, ranks)
         for level in (PRICES if relaxed.prices.any() else (0.0,))
     ]

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from hetopt.prices import series_of
 from hetopt.schedule.cpsat_model import Build
 from hetopt.schedule.grid import common_divisor, exact
 
@@ -87,6 +88,12 @@ def measure(build: Build, name: str, peak: tuple[Any, Fraction] | None) -> Measu
         found = Measure()
         found.add(peak[1], peak[0], 1 << 40)
         return found
+    series = series_of(build.problem.instance, name)
+    if series is not None:
+        # That module uses the types above.
+        from hetopt.schedule.cpsat_prices import priced_measure
+
+        return priced_measure(build, name, series)
     return _energy_like(build, name)
 
 
@@ -169,15 +176,15 @@ def _energy_like(build: Build, name: str) -> Measure:
         had = int(devices.count_min[device])
         always_on = not devices.off_when_unused[device]
         surely = had * (price + (idle if always_on else 0))
-        _add_window(build, found, surely, None)
+        add_window(build, found, surely, None)
         for k, literal in enumerate(build.counted[device]):
             rate = idle if (k >= had or not always_on) else Fraction(0)
             rate += price if k >= had else 0
-            _add_window(build, found, rate, (device, k, literal))
+            add_window(build, found, rate, (device, k, literal))
     return found
 
 
-def _add_window(
+def add_window(
     build: Build, found: Measure, rate: Fraction, counted: tuple[int, int, Any] | None
 ) -> None:
     """Add rate × W, for certain or where a unit is counted; W is the horizon or the makespan."""
@@ -197,12 +204,12 @@ def _add_window(
         found.add(rate * tick, build.makespan, build.span)
         return
     device, k, literal = counted
-    on = _on_time(build, device, k, literal)
+    on = on_time(build, device, k, literal)
     model.add(on >= 0)
     found.add(rate * tick, on, build.span)
 
 
-def _on_time(build: Build, device: int, k: int, literal: Any) -> Any:
+def on_time(build: Build, device: int, k: int, literal: Any) -> Any:
     """Time for which the (k + 1)-th unit of a device is on: the makespan where it is counted.
 
     Made once per unit. It is at least the least makespan where the unit is counted, and all of a

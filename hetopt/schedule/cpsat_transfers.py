@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Instance
-from hetopt.schedule.cpsat_model import Build, Literal, Place
+from hetopt.prices import prices_vary
+from hetopt.schedule.cpsat_model import Build, Drawn, Literal, Place
 from hetopt.schedule.problem import Hop
 from hetopt.solution import DIRECT, READ, WRITE
 
@@ -133,7 +134,7 @@ def _delay_consumers(build: Build, tensor: int, away: dict[tuple[int, int], Lite
 
 
 def _contends(build: Build, tensor: int) -> bool:
-    """Whether a transfer of the tensor may wait for a channel or a slot, or needs memory."""
+    """Whether a transfer may wait for a channel, a slot or cheap energy, or needs memory."""
     problem = build.problem
     instance = problem.instance
     sources = sorted(build.on[problem.producer[tensor]])
@@ -146,8 +147,10 @@ def _contends(build: Build, tensor: int) -> bool:
     ):
         return True
     slotted = not instance.devices.overlap[ends].all()
+    timed = prices_vary(instance) and bool(problem.bytes_b[tensor])
+    priced = instance.links.energy_j_per_b > 0
     return any(
-        hop.duration and (slotted or hop.group >= 0)
+        (hop.duration and (slotted or hop.group >= 0)) or (timed and priced[hop.link])
         for source in sources
         for target in targets
         for _, hops in problem.legs(tensor, source, target) or []
@@ -275,6 +278,12 @@ def _chain(
     chain = Chain(literal, hops, [build.time(f"h{tensor},{leg},{k}") for k in range(len(hops))])
     if _energy_counts(problem.instance):
         build.paid.append((literal, problem.hop_energy(tensor, hops)))
+    if prices_vary(problem.instance):
+        for start, hop in zip(chain.start, hops, strict=True):
+            joules = problem.hop_energy(tensor, (hop,))
+            if joules:
+                length = problem.hop_length(tensor, hop)
+                build.drawn.append(Drawn(literal, start, length, joules))
     overlap = problem.instance.devices.overlap
     for k, hop in enumerate(hops):
         if k:

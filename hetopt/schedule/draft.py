@@ -16,6 +16,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from hetopt.instance import Instance
 from hetopt.schedule.grid import exact
 from hetopt.schedule.problem import Hop, Mode, Problem
 from hetopt.solution import READ, WRITE, Hops, SchedulePlan
@@ -132,13 +133,20 @@ def _mode_of(problem: Problem, task: int, option: int) -> Mode | None:
             and options.energy_j[mode.option] <= options.energy_j[option]
             and options.memory_b[mode.option] <= options.memory_b[option]
             and options.weights_key[mode.option] in (-1, options.weights_key[option])
+            and _uses_no_more(problem.instance, mode.option, option)
         ):
             found = mode
     return found
 
 
+def _uses_no_more(instance: Instance, option: int, other: int) -> bool:
+    """Whether an option uses at most what another one does of every resource."""
+    theirs = dict(instance.uses.of(other))
+    return all(amount <= theirs.get(k, 0.0) for k, amount in instance.uses.of(option))
+
+
 @dataclass(slots=True)
-class _Activity:
+class Activity:
     """A task (``hop`` -1) or a hop: its place in the old order and what it waits for."""
 
     task: int
@@ -151,8 +159,13 @@ class _Activity:
     tags: list[tuple[int, int, int]]
 
 
-def retime(draft: Draft, problem: Problem) -> Draft | None:
+def retime(draft: Draft, problem: Problem, *, wait: bool = False) -> Draft | None:
     """Carry a schedule to another grid, keeping its order, as early as possible.
+
+    Parameters
+    ----------
+    wait
+        Whether nothing starts earlier than before: where prices change over time.
 
     Returns
     -------
@@ -168,17 +181,20 @@ def retime(draft: Draft, problem: Problem) -> Draft | None:
     chains = needed_chains(problem, modes, draft.unit)
     if chains is None:
         return None
-    activities = _activities(draft, problem, modes, chains)
+    found = activities(draft, problem, modes, chains)
     start = [0] * problem.n_tasks
     hops: dict[ChainKey, list[int]] = {key: [0] * len(chain.hops) for key, chain in chains.items()}
     ends: dict[ChainKey, list[int]] = {key: [0] * len(chain.hops) for key, chain in chains.items()}
     done: dict[tuple[int, int, int], int] = {}
     running: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
-    for activity in activities:
+    tick = draft.problem.grid.tick
+    for activity in found:
         if activity.key is None:
             at = _data_ready(problem, activity.task, modes, draft.unit, start, ends)
         else:
             at = _hop_ready(problem, activity, modes, start, ends)
+        if wait:
+            at = max(at, math.ceil(activity.start * tick / problem.grid.tick))
         for tag in activity.tags:
             queue = running.setdefault(tag, [])
             while queue and queue[0][0] <= activity.start:
@@ -223,7 +239,7 @@ def _data_ready(
 
 def _hop_ready(
     problem: Problem,
-    activity: _Activity,
+    activity: Activity,
     modes: list[Mode],
     start: list[int],
     ends: dict[ChainKey, list[int]],
@@ -239,9 +255,9 @@ def _hop_ready(
     return ready
 
 
-def _activities(
+def activities(
     draft: Draft, problem: Problem, modes: list[Mode], chains: dict[ChainKey, Needed]
-) -> list[_Activity]:
+) -> list[Activity]:
     """All tasks and hops in the old order, each with the resources on which order matters."""
     old = draft.problem
     instance = problem.instance
@@ -251,7 +267,7 @@ def _activities(
     shared = _shared_resource(problem)
     overlap: list[bool] = instance.devices.overlap.tolist()
     found = [
-        _Activity(
+        Activity(
             task,
             None,
             -1,
@@ -259,7 +275,11 @@ def _activities(
             draft.end(task) - min(draft.blur, draft.mode[task].duration // 2),
             modes[task].duration,
             (position[task], 0, 0, 0),
-            [(0, modes[task].device, draft.unit[task]), *shared],
+            [
+                (0, modes[task].device, draft.unit[task]),
+                *shared,
+                *((3, k, 0) for k, _ in instance.uses.of(modes[task].option)),
+            ],
         )
         for task in range(problem.n_tasks)
     ]
@@ -277,7 +297,7 @@ def _activities(
                 tags.append((0, device, unit))
             at = draft.hops[key][k]
             found.append(
-                _Activity(
+                Activity(
                     producer,
                     key,
                     k,

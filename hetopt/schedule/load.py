@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.prices import least_mean, least_price, series_of
 
 ENERGY_LIKE = ("energy", "cost", "carbon")
 LP_SIZE = 400_000
@@ -180,8 +181,15 @@ class _Relaxation:
             "cost": limits.pue * limits.energy_price_per_j,
             "carbon": limits.pue * limits.carbon_kg_per_j,
         }[objective]
+        per_idle, series = per_joule, series_of(instance, objective)
+        if series is not None:
+            ends = (lowest, highest)
+            if np.isfinite(limits.horizon_s):
+                ends = (limits.horizon_s, limits.horizon_s)
+            per_joule = limits.pue * least_price(series, highest)
+            per_idle = limits.pue * least_mean(series, *ends)
         self.cost = instance.options.energy_j * per_joule
-        self.idle = devices.idle_power_w * per_joule
+        self.idle = devices.idle_power_w * per_idle
         self.price = devices.price_per_s if objective == "cost" else np.zeros(len(devices))
         self.had = devices.count_min.astype(np.float64)
         self.off = devices.off_when_unused

@@ -24,7 +24,12 @@ import numpy as np
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.prices import series_of
-from hetopt.schedule.load import ENERGY_LIKE, LP_SIZE
+from hetopt.schedule.load import ENERGY_LIKE
+
+MOST_COLUMNS = 60_000
+"""Options of all classes up to which the LP is solved: some seconds."""
+MOST_CELLS = 20_000_000
+"""Resources × options up to which their uses are spread out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,77 +93,89 @@ class _Relaxation:
     """Rows of the LP: per column what it takes of time-like limits (× C) and of fixed ones."""
 
     def __init__(self, instance: Instance, classes: _Classes) -> None:
+        from scipy.sparse import csr_matrix, vstack
+
         self.classes = classes
         options, resources, devices = instance.options, instance.resources, instance.devices
         column, owner = classes.option, classes.owner
         time = options.time_s[column] * classes.work[owner]
         self.work = classes.work[owner]
-        rows, limits = [], []
-        for d in range(len(devices)):
-            rows.append(np.where(options.device[column] == d, time, 0.0))
-            limits.append(float(devices.slots[d] * devices.count_max[d]))
-        for k in np.flatnonzero(np.isfinite(resources.capacity)).tolist():
-            rows.append(_amounts(instance, k)[column] * time)
-            limits.append(float(resources.capacity[k]))
-        self.timed, self.rate = np.array(rows), np.array(limits)
+        self.scale = max(float(time.max(initial=0.0)), 1e-300)
+        each = np.arange(len(column))
+        shape = (len(devices), len(column))
+        busy: Any = csr_matrix((time / self.scale, (options.device[column], each)), shape=shape)
+        renewable = np.flatnonzero(np.isfinite(resources.capacity)).tolist()
+        # Capacities, like budgets, are counted in parts of themselves: solvers like numbers near 1.
+        capacity = _sizes(resources.capacity[renewable])
+        held = [
+            csr_matrix(_amounts(instance, k)[column] * (time / self.scale) / size)
+            for k, size in zip(renewable, capacity, strict=True)
+        ]
+        self.timed: Any = vstack([busy, *held], format="csr")
+        self.rate = np.concatenate(
+            [
+                (devices.slots * devices.count_max).astype(np.float64),
+                resources.capacity[renewable] / capacity,
+            ]
+        )
         known = np.flatnonzero(np.isfinite(resources.budget)).tolist()
-        counted = [_amounts(instance, k)[column] * classes.count[owner] for k in known]
-        self.fixed = np.array(counted).reshape(len(known), len(column))
-        self.stock = resources.budget[known]
+        stock = _sizes(resources.budget[known])
+        counted = [
+            csr_matrix(_amounts(instance, k)[column] * classes.count[owner] / size)
+            for k, size in zip(known, stock, strict=True)
+        ]
+        empty: Any = csr_matrix((0, len(column)))
+        self.fixed: Any = vstack([empty, *counted], format="csr")
+        self.stock = resources.budget[known] / stock
 
     @staticmethod
     def of(instance: Instance, task: Ints, option: Ints) -> _Relaxation | None:
         """Return the relaxation, None where there are no resources or it is too large."""
         if not len(instance.uses) or not len(instance.tasks):
             return None
-        classes = _classes(instance, task, option)
-        rows = len(instance.devices) + 2 * len(instance.resources)
-        if len(classes.option) * rows > 10 * LP_SIZE:
+        if len(instance.resources) * len(instance.options) > MOST_CELLS:
             return None
-        return _Relaxation(instance, classes)
+        classes = _classes(instance, task, option)
+        return None if len(classes.option) > MOST_COLUMNS else _Relaxation(instance, classes)
 
     def makespan(self) -> float:
         """Least C of the LP, by its prices."""
-        columns = self.timed.shape[1]
-        scale = max(float(self.timed.max(initial=0.0)), 1e-300)
-        upper = np.block(
-            [
-                [self.timed / scale, -self.rate[:, None]],
-                [self._scaled_fixed(), np.zeros((len(self.stock), 1))],
-            ]
-        )
-        objective = np.append(np.zeros(columns), 1.0)
-        prices = self._prices(objective, upper, self._scaled_stock(), 1)
+        from scipy.sparse import bmat, csr_matrix
+
+        upper = bmat([[self.timed, csr_matrix(-self.rate[:, None])], [self.fixed, None]])
+        objective = np.append(np.zeros(len(self.work)), 1.0)
+        limit = np.concatenate([np.zeros(len(self.rate)), self.stock])
+        prices = self._prices(objective, upper.tocsr(), limit, 1)
         if prices is None:
             return 0.0
         on_time, on_stock = prices
         total = float((on_time * self.rate).sum())
         if total <= 0:
             return 0.0
-        reduced = on_time @ self.timed + (on_stock @ self._scaled_fixed()) * scale
+        reduced = self.timed.T @ on_time + self.fixed.T @ on_stock
         least = float(np.minimum.reduceat(reduced, self.classes.ptr[:-1]).sum())
-        return max(0.0, (least - scale * float(on_stock @ self._scaled_stock())) / total)
+        return max(0.0, (least - float(on_stock @ self.stock)) / total * self.scale)
 
     def cost(self, cost_per_work: Floats, highest: float) -> float:
         """Least cost at the greatest makespan, by the prices of the LP."""
+        from scipy.sparse import vstack
+
         cost = cost_per_work[self.classes.option] * self.work
-        scale = max(float(self.timed.max(initial=0.0)), 1e-300)
         price = max(float(np.abs(cost).max(initial=0.0)), 1e-300)
-        end = highest if math.isfinite(highest) else None
-        timed = self.timed / scale if end is not None else self.timed[:0]
-        rate = self.rate * end / scale if end is not None else self.rate[:0]
-        upper = np.vstack([timed, self._scaled_fixed()])
-        limit = np.concatenate([rate, self._scaled_stock()])
+        upper, limit = self.fixed, self.stock
+        if math.isfinite(highest):
+            upper = vstack([self.timed, self.fixed], format="csr")
+            limit = np.concatenate([self.rate * highest / self.scale, self.stock])
         prices = self._prices(cost / price, upper, limit, 0)
         if prices is None:
             return 0.0
         both = np.concatenate(prices)
-        reduced = cost / price + both @ upper
+        reduced = cost / price + upper.T @ both
         least = float(np.minimum.reduceat(reduced, self.classes.ptr[:-1]).sum())
         return max(0.0, (least - float(both @ limit)) * price)
 
     def _prices(
-        self, objective: Floats, upper: Floats, limit: Floats, more: int
+        self, objective: Floats, upper: Any, limit: Floats, more: int
     ) -> tuple[Floats, Floats] | None:
         """Return prices >= 0 of the time-like rows and of the budgets."""
         from scipy.optimize import linprog
@@ -169,11 +186,12 @@ class _Relaxation:
             (np.ones(columns), (self.classes.owner, np.arange(columns))),
             shape=(rows, columns + more),
         )
-        limited: Any = csr_matrix(upper)
+        if not upper.shape[0]:
+            return np.empty(0), np.empty(0)
         answer = linprog(
             objective,
-            A_ub=limited,
-            b_ub=np.concatenate([np.zeros(len(upper) - len(limit)), limit]),
+            A_ub=upper,
+            b_ub=limit,
             A_eq=share,
             b_eq=np.ones(rows),
             method="highs",
@@ -184,14 +202,9 @@ class _Relaxation:
         split = len(found) - len(self.stock)
         return found[:split], found[split:]
 
-    def _scaled_fixed(self) -> Floats:
-        return np.asarray(self.fixed / self._sizes()[:, None])
 
-    def _scaled_stock(self) -> Floats:
-        return np.asarray(self.stock / self._sizes())
-
-    def _sizes(self) -> Floats:
-        return np.where(self.stock > 0, self.stock, 1.0)
+def _sizes(limits: Floats) -> Floats:
+    return np.where(limits > 0, limits, 1.0)
 
 
 def _amounts(instance: Instance, resource: int) -> Floats:

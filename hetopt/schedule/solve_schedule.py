@@ -17,12 +17,14 @@ import numpy as np
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance, is_maximised
+from hetopt.prices import prices_vary
 from hetopt.schedule import bounds
 from hetopt.schedule.construct import CONSTRUCTORS, plan_problem
 from hetopt.schedule.cpsat import ScheduleModel, add_hint, build_model, run
 from hetopt.schedule.draft import Draft, canonical_units, draft_of, retime
 from hetopt.schedule.grid import Grid, model_grid, span_s
 from hetopt.schedule.problem import Problem
+from hetopt.schedule.shift import shift
 from hetopt.search import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SchedulePlan, Termination
 from hetopt.verify import verify
@@ -205,6 +207,7 @@ class _Search:
             plan = constructor(self.instance, limit=None if self.budget.deterministic else limit)
             if plan is not None:
                 self.offer(plan, name)
+                self.shift(plan, name)
 
     def anneal(self, method: str) -> None:
         """Improve the plan in the first objective by annealing, where that is worth its time."""
@@ -237,6 +240,12 @@ class _Search:
         )
         if plan is not None:
             self.offer(plan, "anneal")
+
+    def shift(self, plan: SchedulePlan, by: str) -> None:
+        """Offer a plan anew with its runs at cheaper times, where prices change over time."""
+        moved = shift(self.instance, plan) if prices_vary(self.instance) else None
+        if moved is not None and verify(self.instance, moved).ok:
+            self.offer(moved, by)
 
     def exact(self) -> RegimeResult:
         """Solve level after level with CP-SAT, the earlier ones held at their values."""
@@ -326,6 +335,15 @@ class _Search:
         return False
 
 
+def _moved(draft: Draft, problem: Problem) -> Draft | None:
+    """Carry a draft to another grid; where prices change it keeps its waits if it can."""
+    if prices_vary(problem.instance):
+        kept = retime(draft, problem, wait=True)
+        if kept is not None:
+            return kept
+    return retime(draft, problem)
+
+
 class _Level:
     """One level of the objective, solved by CP-SAT."""
 
@@ -371,7 +389,7 @@ class _Level:
         draft = draft_of(timed, search.plan)
         if draft is not None:
             draft = canonical_units(draft)
-            draft = draft if problem.grid == timed.grid else retime(draft, problem)
+            draft = draft if problem.grid == timed.grid else _moved(draft, problem)
         return draft is not None and add_hint(made, draft, search.budget)
 
     def _left(self, share: float) -> float:
@@ -385,7 +403,7 @@ class _Level:
         search = self.search
         timed = plan_problem(search.instance)
         same = draft.problem.grid == timed.grid
-        moved = draft if same else retime(draft, timed)
+        moved = draft if same else _moved(draft, timed)
         plan = moved.plan() if moved is not None else None
         # What was held for no time at all on a coarse grid may be held for some on a fine one.
         if plan is not None and not (same and self.faithful):
@@ -393,6 +411,8 @@ class _Level:
         self.carried = plan is not None
         if plan is not None:
             search.offer(plan, "cpsat")
+            if not same:
+                search.shift(plan, "cpsat")
         return search.closed(self.level)
 
     def _round_up(self) -> None:

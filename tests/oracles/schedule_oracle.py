@@ -38,6 +38,7 @@ class Item:
     job: int = -1
     low: int = 0
     high: int = NO_LIMIT
+    joules: Fraction = Fraction(0)
 
 
 @dataclass
@@ -54,6 +55,8 @@ class Placement:
     per_peak: list[float]
     horizon: int
     lower: list[float]
+    priced: np.ndarray
+    windowed: np.ndarray
 
 
 def schedule_optimum(instance: Instance, tick: Fraction = Fraction(1)) -> tuple[float, ...] | None:
@@ -93,6 +96,18 @@ class _Oracle:
         self.due = np.array([-1 if math.isinf(v) else self.ticks(v) for v in jobs.due_s])
         self.horizon = self.ticks_down(limits.horizon_s)
         self.window = math.isfinite(limits.horizon_s)
+        known = {"cost": limits.energy_price_over_time, "carbon": limits.carbon_over_time}
+        self.series = {
+            name: known[name] for name in instance.objective if known.get(name) is not None
+        }
+        self.changed = max((self.ticks(s.from_s[-1]) for s in self.series.values()), default=0)
+
+    def prices(self, name: str, last: int) -> np.ndarray:
+        """Price of a joule with PUE in each tick up to and with ``last``."""
+        series = self.series[name]
+        starts = [self.ticks(t) for t in series.from_s]
+        values = [max(k for k, begin in enumerate(starts) if begin <= t) for t in range(last + 1)]
+        return self.instance.limits.pue * np.array([series.value[k] for k in values])
 
     def ticks(self, seconds: float) -> int:
         value = exact(seconds) / self.tick
@@ -163,12 +178,19 @@ class _Oracle:
         accuracy = self._accuracy(option)
         if accuracy is None:
             return None
+        for k, budget in enumerate(inst.resources.budget.tolist()):
+            spent = sum(
+                (exact(a) for o in option for r, a in _uses(inst, o) if r == k), Fraction(0)
+            )
+            if float(spent) > budget + TOLERANCE * max(1.0, budget):
+                return None
         items: list[Item] = []
         for t in range(self.n):
             j = int(inst.tasks.job[t])
             time = work[t] * exact(options.time_s[option[t]]) / self.tick
             assert time.denominator == 1, "times of an oracle's instance are multiples of its tick"
-            items.append(Item(int(time), [], j, self.release[j], self.deadline[j]))
+            joules = work[t] * exact(options.energy_j[option[t]])
+            items.append(Item(int(time), [], j, self.release[j], self.deadline[j], joules))
 
         capacity: list[float] = []
         occupations: list[tuple[int, list[int], int, float]] = []
@@ -206,6 +228,10 @@ class _Oracle:
             return None
         strongest = 0.0
         for t in range(self.n):
+            for k, amount in _uses(inst, option[t]):
+                capacity_k = needs(("resource", k), float(inst.resources.capacity[k]))
+                if items[t].length and math.isfinite(capacity[capacity_k]):
+                    occupations.append((t, [t], capacity_k, amount))
             if items[t].length:
                 watts = float(exact(options.energy_j[option[t]]) / exact(options.time_s[option[t]]))
                 strongest = max(strongest, watts)
@@ -253,7 +279,8 @@ class _Oracle:
             for link in path:
                 time = paths.time(link, size) / self.tick
                 assert time.denominator == 1, "hop times are multiples of the tick"
-                items.append(Item(int(time), [after], -1, 0, NO_LIMIT))
+                joules = paths.energy(link, size)
+                items.append(Item(int(time), [after], -1, 0, NO_LIMIT, joules))
                 after = len(items) - 1
                 made.append(after)
                 energy += paths.energy(link, size)
@@ -367,7 +394,7 @@ class _Oracle:
             for first, until, r, amount in occupations
         ]
         serial = max(self.release) + sum(i.length for i in ordered)
-        last = min(self.horizon, serial)
+        last = min(self.horizon, serial + self.changed)
         for item in ordered:
             item.high = min(item.high, last)
             for b in item.after:
@@ -401,10 +428,31 @@ class _Oracle:
             list(column) for column in zip(*(terms[n] for n in inst.objective), strict=True)
         )
         makespan = max(i.low + i.length for i in ordered)
+        priced = np.zeros((len(inst.objective), len(ordered), last + 1))
+        windowed = np.zeros((len(inst.objective), last + 1))
+        for k, name in enumerate(inst.objective):
+            if name not in self.series:
+                continue
+            prices = self.prices(name, last)
+            const[k] = rent * window if name == "cost" else 0.0
+            per_makespan[k] = rent * per_tick if name == "cost" else 0.0
+            if self.window:
+                const[k] += idle * tick * sum(self.prices(name, self.horizon)[: self.horizon])
+            else:
+                windowed[k, 1:] = idle * tick * np.cumsum(prices[:-1])
+            for i, item in enumerate(ordered):
+                for s in range(item.low, item.high + 1):
+                    # An instant at a change pays the lower price.
+                    around = prices[max(s - 1, 0) : s + 1]
+                    mean = prices[s : s + item.length].mean() if item.length else around.min()
+                    priced[k, i, s] = float(item.joules) * mean
         lower = [
-            c + m * makespan + p * strongest
-            for c, m, p in zip(const, per_makespan, per_peak, strict=True)
+            c + m * makespan + p * strongest + windowed[k, makespan]
+            for k, (c, m, p) in enumerate(zip(const, per_makespan, per_peak, strict=True))
         ]
+        for i, item in enumerate(ordered):
+            for k in range(len(lower)):
+                lower[k] += priced[k, i, item.low : item.high + 1].min()
         return Placement(
             ordered,
             occupations,
@@ -416,6 +464,8 @@ class _Oracle:
             per_peak,
             last,
             lower,
+            priced,
+            windowed,
         )
 
     def improve(self, placement: Placement, best: np.ndarray, nodes: int) -> int:
@@ -452,12 +502,22 @@ class _Oracle:
             np.array(placement.per_makespan),
             np.array(placement.per_tardiness),
             np.array(placement.per_peak),
+            placement.priced,
+            placement.windowed,
             best,
             nodes,
         )
         if visited < 0:
             raise TooHardError
         return int(visited)
+
+
+def _uses(instance: Instance, option: int) -> list[tuple[int, float]]:
+    uses = instance.uses
+    return [
+        (int(uses.resource[i]), float(uses.amount[i]))
+        for i in range(int(uses.ptr[option]), int(uses.ptr[option + 1]))
+    ]
 
 
 def _topological(n: int, edges: list[tuple[int, int, int]]) -> list[int]:

@@ -44,6 +44,8 @@ def search(
     per_makespan,
     per_tardiness,
     per_peak,
+    priced,  # (levels, n, ticks) what an item costs by its start
+    windowed,  # (levels, ticks) what a makespan costs
     best,  # (levels) in and out: the best vector known
     limit,  # nodes
 ):
@@ -64,8 +66,15 @@ def search(
     vector = np.zeros(len(const))
     job_end = np.zeros(len(due), dtype=np.int64)
     monotone = True
-    for k in range(len(per_peak)):
+    levels = len(const)
+    rest = np.zeros((levels, n + 1))
+    for k in range(levels):
         monotone = monotone and per_peak[k] == 0
+        for i in range(n - 1, -1, -1):
+            own = priced[k, i, low[i] : high[i] + 1]
+            monotone = monotone and own.min() == own.max()
+            rest[k, i] = rest[k, i + 1] + own.min()
+    paid = np.zeros((levels, n + 1))
     static = 0
     for i in range(n):
         static = max(static, low[i] + length[i] + tail[i])
@@ -96,7 +105,8 @@ def search(
         peak = peaks[at]
         for k in range(len(const)):
             vector[k] = const[k] + per_makespan[k] * makespan + per_tardiness[k] * tardiness
-            vector[k] += per_peak[k] * peak
+            vector[k] += per_peak[k] * peak + windowed[k, makespan]
+            vector[k] += paid[k, at] + priced[k, at, start[at]] + rest[k, at + 1]
         if not less(vector, best):
             if monotone:
                 at -= 1
@@ -125,13 +135,16 @@ def search(
             continue
         for k in range(len(const)):
             vector[k] = const[k] + per_makespan[k] * makespan + per_tardiness[k] * tardiness
-            vector[k] += per_peak[k] * peak
+            vector[k] += per_peak[k] * peak + windowed[k, makespan]
+            vector[k] += paid[k, at] + priced[k, at, start[at]] + rest[k, at + 1]
         if not less(vector, best):
             continue
         if at == n - 1:
             best[:] = vector
             improved = True
             continue
+        for k in range(levels):
+            paid[k, at + 1] = paid[k, at] + priced[k, at, start[at]]
         at += 1
         peaks[at] = peak
         first = low[at]

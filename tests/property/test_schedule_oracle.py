@@ -23,6 +23,8 @@ FEATURES = frozenset(
         *("shared weights", "working memory", "release", "deadline", "due", "horizon"),
         *("power cap", "always on", "min accuracy", "price", "energy price", "several options"),
         *("time 0", "work", "several jobs", "list of objectives", "infinite bandwidth"),
+        *("energy price over time", "carbon over time"),
+        *("renewable", "resource budget"),
         *("energy", "makespan", "cost", "carbon", "tardiness", "peak_power", "accuracy"),
     ]
 )

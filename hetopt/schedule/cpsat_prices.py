@@ -1,0 +1,292 @@
+"""Cost and carbon in the CP-SAT model where prices change over time.
+
+The mean price over a run of length p that starts at s is piecewise linear in s; it bends where the
+run's start or end meets a change of prices. Per task i, class κ of its modes (same time and energy)
+and stretch g of starts [a_g, b_g] without a bend there is a literal z, and per task one excess r:
+
+    Σ_g z[i,κ,g] = Σ_{m in κ, q} x[i,m,q],    a_g <= s[i] <= b_g                where z[i,κ,g]
+    r[i] >= |slope_g| (s[i] - a_g)  (falling: b_g - s[i])                       where z[i,κ,g]
+    cost  = Σ energy_κ least_g z[i,κ,g] + Σ r[i]
+
+and the same for each hop with its literal. Idle power costs F(W), the integral of the price up to
+the makespan (a constant where there is a horizon): v >= F(W) by stretches of W, and v[d,k] >= v
+where more than k units of d run something.
+
+On a grid that rounds down a start stands for all of its tick, and is counted at the least of it,
+with the true length of the run: the objective stays a lower bound.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from hetopt.instance import Series
+from hetopt.prices import ExactSeries
+from hetopt.schedule.cpsat_model import Build, Literal
+from hetopt.schedule.cpsat_objective import Measure, add_window, least_makespan, on_time
+from hetopt.schedule.grid import common_divisor, exact
+
+EXCESS_SIZE = 1 << 40
+"""Largest value of an excess: rounding its slope down loses less than 1e-12 of the cost."""
+WINDOW_SIZE = 1 << 45
+"""Largest value of the integral of the price over the window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Ticks [first, last] on which a function is linear: its values at both."""
+
+    first: int
+    last: int
+    at_first: Fraction
+    at_last: Fraction
+
+    @property
+    def slope(self) -> Fraction:
+        """Change per tick."""
+        if self.last == self.first:
+            return Fraction(0)
+        return (self.at_last - self.at_first) / (self.last - self.first)
+
+
+def priced_measure(build: Build, name: str, series: Series) -> Measure:
+    """Return cost or carbon under prices that change over time."""
+    problem = build.problem
+    instance, grid = problem.instance, problem.grid
+    devices, pue = instance.devices, exact(instance.limits.pue)
+    prices = ExactSeries(series, grid.tick)
+    found = Measure()
+    for task, choices in enumerate(build.choices):
+        classes: dict[tuple[Fraction, Fraction], list[Literal]] = {}
+        known: dict[int, tuple[Fraction, Fraction]] = {}
+        for choice in choices:
+            option = choice.mode.option
+            if option not in known:
+                known[option] = (problem.length(task, option), pue * problem.energy(task, option))
+            classes.setdefault(known[option], []).append(choice.literal)
+        low = min(problem.heads[task][c.mode.device] for c in choices)
+        high = max(problem.latest_ends[task][c.mode.device] - c.mode.duration for c in choices)
+        runs = [(literals, length, joules) for (length, joules), literals in classes.items()]
+        _add_runs(build, found, prices, build.start[task], runs, (low, high))
+    for drawn in build.drawn:
+        runs = [([drawn.literal], drawn.length, pue * drawn.joules)]
+        _add_runs(build, found, prices, drawn.start, runs, (0, build.span))
+    idle_window = _Window(build, prices)
+    for device in range(len(devices)):
+        idle = pue * exact(float(devices.idle_power_w[device])) * grid.tick
+        price = exact(float(devices.price_per_s[device])) if name == "cost" else Fraction(0)
+        had = int(devices.count_min[device])
+        always_on = not devices.off_when_unused[device]
+        add_window(build, found, had * price, None)
+        if always_on:
+            idle_window.add(found, had * idle, None)
+        for k, literal in enumerate(build.counted[device]):
+            if k >= had:
+                add_window(build, found, price, (device, k, literal))
+            if k >= had or not always_on:
+                idle_window.add(found, idle, (device, k, literal))
+    return found
+
+
+def stretches(
+    prices: ExactSeries, length: Fraction, low: int, high: int, *, rounded: bool
+) -> list[Stretch]:
+    """Mean price over runs that start in [low, high], as stretches of ticks that cover it.
+
+    Parameters
+    ----------
+    length
+        Length of the run in ticks, 0 for an instant.
+    rounded
+        Whether a start stands for all of its tick, to be counted at its least.
+    """
+    if not length:
+        return _instants(prices, low, high, rounded=rounded)
+    bends = {b - back for b in prices.begin[1:] for back in (Fraction(0), length)}
+    inside = sorted(b for b in bends if low < b < high + 1)
+    found: list[Stretch] = []
+    for a, b in zip([Fraction(low), *inside], [*inside, Fraction(high + 1)], strict=True):
+        first, last = math.ceil(a), math.ceil(b) - 1
+        if rounded:
+            if a != first and (not found or found[-1].last < first - 1):
+                # Bends within this tick: its ends and all of them.
+                near = [x for x in inside if first - 1 < x < first]
+                least = min(
+                    prices.mean(x, length) for x in [Fraction(first - 1), *near, Fraction(first)]
+                )
+                _join(found, Stretch(first - 1, first - 1, least, least))
+            last = math.floor(b) - 1
+        if last < first:
+            continue
+        ends = prices.mean(Fraction(first), length), prices.mean(Fraction(last), length)
+        if rounded:
+            falling = prices.mean(Fraction(first + 1), length) < ends[0]
+            if falling:
+                ends = (
+                    prices.mean(Fraction(first + 1), length),
+                    prices.mean(Fraction(last + 1), length),
+                )
+        _join(found, Stretch(first, last, *ends))
+    return found
+
+
+def _instants(prices: ExactSeries, low: int, high: int, *, rounded: bool) -> list[Stretch]:
+    """Prices of instants: the stretches share the tick of a change, which may use the lower."""
+    found = []
+    for k, value in enumerate(prices.value):
+        first = max(low, math.ceil(prices.begin[k] - int(rounded)))
+        ends = math.floor(prices.begin[k + 1]) if k + 1 < len(prices.value) else high
+        if first <= min(high, ends):
+            found.append(Stretch(first, min(high, ends), value, value))
+    return found
+
+
+def _join(found: list[Stretch], new: Stretch) -> None:
+    """Append a stretch, as part of the last one where both are on one line."""
+    if found:
+        old = found[-1]
+        step = new.at_first - old.at_last
+        straight = (old.last == old.first or step == old.slope) and (
+            new.last == new.first or step == new.slope
+        )
+        if straight and new.first == old.last + 1:
+            found[-1] = Stretch(old.first, new.last, old.at_first, new.at_last)
+            return
+    found.append(new)
+
+
+def _add_runs(
+    build: Build,
+    found: Measure,
+    prices: ExactSeries,
+    start: Any,
+    runs: Sequence[tuple[list[Literal], Fraction, Fraction]],
+    window: tuple[int, int],
+) -> None:
+    """Add energy × mean price of the run that is chosen (of at most one of the literals)."""
+    model, rounded = build.model, build.problem.grid.direction != "exact"
+    low, high = window
+    lower, upper, chosen = [], [], []
+    bent: list[tuple[Literal, Stretch, Fraction]] = []
+    for literals, length, joules in runs:
+        chosen += literals
+        parts = stretches(prices, length, low, high, rounded=rounded) if joules else []
+        if len(parts) <= 1 and not (parts and parts[0].slope):
+            if joules:
+                for literal in literals:
+                    found.add(joules * parts[0].at_first, literal)
+            lower.append(low * sum(literals))
+            upper.append(high * sum(literals))
+            continue
+        here = []
+        for part in parts:
+            literal = build.bool("z")
+            model.add_linear_constraint(start, part.first, part.last).only_enforce_if(literal)
+            found.add(joules * min(part.at_first, part.at_last), literal)
+            if part.slope:
+                bent.append((literal, part, joules * part.slope))
+            here.append((literal, part))
+        model.add(sum(z for z, _ in here) == sum(literals))
+        lower.append(sum(part.first * z for z, part in here))
+        upper.append(sum(part.last * z for z, part in here))
+    # The windows as rows for the linear relaxation; where nothing is chosen they hold too.
+    model.add(start >= sum(lower))
+    model.add(start <= sum(upper) + build.span * (1 - sum(chosen)))
+    _add_excess(build, found, start, bent)
+
+
+def _add_excess(
+    build: Build, found: Measure, start: Any, bent: list[tuple[Literal, Stretch, Fraction]]
+) -> None:
+    """Count what a start costs above the least of its stretch."""
+    if not bent:
+        return
+    most = max(abs(slope) * (part.last - part.first) for _, part, slope in bent)
+    unit = Fraction(0)
+    for _, _, slope in bent:
+        unit = common_divisor(unit, abs(slope))
+    unit = max(unit, most / EXCESS_SIZE)
+    excess = build.model.new_int_var(0, math.floor(most / unit), "r")
+    for literal, part, slope in bent:
+        rate = math.floor(abs(slope) / unit)
+        above = start - part.first if slope > 0 else part.last - start
+        build.model.add(excess >= rate * above).only_enforce_if(literal)
+    found.add(unit, excess, math.floor(most / unit))
+
+
+class _Window:
+    """The integral of the price over the window: a constant, or a variable made when needed."""
+
+    def __init__(self, build: Build, prices: ExactSeries) -> None:
+        self.build, self.prices = build, prices
+        horizon = build.problem.instance.limits.horizon_s
+        self.whole = None
+        if math.isfinite(horizon):
+            self.whole = prices.integral(exact(float(horizon)) / build.problem.grid.tick)
+        self.made: tuple[Any, Fraction, int] | None = None
+
+    def add(self, found: Measure, rate: Fraction, counted: tuple[int, int, Literal] | None) -> None:
+        """Add rate × integral, for certain or where a unit is counted."""
+        if not rate:
+            return
+        if self.whole is not None:
+            if counted is None:
+                found.constant += rate * self.whole
+            else:
+                found.add(rate * self.whole, counted[2])
+            return
+        spent, unit, most = self._variable()
+        if counted is None:
+            found.add(rate * unit, spent, most)
+            return
+        build = self.build
+        device, k, literal = counted
+        here = build.model.new_int_var(0, most, f"v{device},{k}")
+        build.model.add(here >= spent).only_enforce_if(literal)
+        least = math.floor(self.prices.integral(Fraction(least_makespan(build))) / unit)
+        build.model.add(here >= least * literal)
+        cheapest = math.floor(min(self.prices.value) / unit)
+        if cheapest:
+            build.model.add(here >= cheapest * on_time(build, device, k, literal))
+        found.add(rate * unit, here, most)
+
+    def _variable(self) -> tuple[Any, Fraction, int]:
+        """Return a variable >= F(W) / unit, made once, its unit and its largest value."""
+        if self.made is not None:
+            return self.made
+        build, prices = self.build, self.prices
+        low, high = least_makespan(build), build.span
+        unit = Fraction(0)
+        for price in prices.value:
+            unit = common_divisor(unit, price)
+        unit = max(unit, prices.integral(Fraction(high)) / WINDOW_SIZE)
+        unit = unit or Fraction(1)
+        most = math.floor(prices.integral(Fraction(high)) / unit)
+        spent = build.model.new_int_var(0, most, "v")
+        bends = sorted(b for b in prices.begin[1:] if low < b < high)
+        literals, bases = [], []
+        for a, b in zip([Fraction(low), *bends], [*bends, Fraction(high + 1)], strict=True):
+            first, last = math.ceil(a), math.ceil(b) - 1
+            if last < first:
+                continue
+            base = prices.integral(Fraction(first))
+            rate = prices.integral(Fraction(first + 1)) - base if last > first else Fraction(0)
+            least, slope = math.floor(base / unit), math.floor(rate / unit)
+            row = spent >= least + slope * (build.makespan - first)
+            if not bends:
+                build.model.add(row)
+                break
+            literal = build.bool("y")
+            literals.append(literal)
+            bases.append(least * literal)
+            build.model.add(row).only_enforce_if(literal)
+            build.model.add_linear_constraint(build.makespan, first, last).only_enforce_if(literal)
+        if bends:
+            build.model.add_exactly_one(literals)
+            build.model.add(spent >= sum(bases))
+        self.made = (spent, unit, most)
+        return self.made
