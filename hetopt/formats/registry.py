@@ -82,6 +82,7 @@ FORMATS = (
     Format("fjsp", (".fjs", ".fjsp", ".txt"), "fjsp", "read_fjsp", sniff=sniffing.is_fjsp),
     Format("fajsp", (".fajsp", ".txt"), "fajsp", "read_fajsp", sniff=sniffing.is_fajsp),
     Format("rcmax", (".rcmax", ".txt"), "rcmax", "read_rcmax", sniff=sniffing.is_rcmax),
+    Format("green-pm", (".txt",), "green_pm", "read_green_pm", sniff=sniffing.is_green_pm),
     Format("stg", (".stg", ".txt"), "stg", "read_stg", sniff=sniffing.is_stg, platform=True),
     Format(
         "dag-hetero",
@@ -272,7 +273,8 @@ def _told(text: str, name: str, wanted: str | None) -> Format:
     if len(fitting) == 1:
         return fitting[0]
     candidates = fitting or known
-    sure = [f for f in candidates if f.sniff(text)]
+    # An extension that several formats share says little: hetopt's own may bear it too.
+    sure = [f for f in candidates if f.sniff(text)] or [f for f in known if f.sniff(text)]
     if not sure:
         # A malformed file of hetopt's own is told its mistakes by its own reader.
         sure = [f for f in fitting if f.native]

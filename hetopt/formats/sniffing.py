@@ -43,6 +43,12 @@ def is_rcmax(text: str) -> bool:
     return all(len(row) == rows[0][1] for row in rows[1:])
 
 
+def is_green_pm(text: str) -> bool:
+    """Whether a text is jobs on machines with powers under prices per slot."""
+    rows = _rows(text)
+    return len(rows) == 4 and len(rows[0]) == 3 and rows[0] == [len(row) for row in rows[1:]]
+
+
 def is_dag_comm(text: str) -> bool:
     """Whether a text is a task graph with communication on identical processors."""
     rows = _rows(text)
