@@ -53,7 +53,9 @@ def _attempt(dice: Dice, supplies: Dice) -> Instance | None:
     for name, table in (("links", links), ("transfers", transfers), ("pools", pools)):
         if table:
             frames[name] = pd.DataFrame(table)
-    frames |= random_resources(supplies, options, len(jobs), supplies.pick(0.3, 1.0, 1.0, 3.0) / unit)
+    frames |= random_resources(
+        supplies, options, len(jobs), supplies.pick(0.3, 1.0, 1.0, 3.0) / unit
+    )
     if "resources" in frames:
         # A capacity is used for as long as requests take, whatever the unit of time.
         frames["resources"]["capacity"] *= unit

@@ -83,6 +83,9 @@ FORMATS = (
     Format("fajsp", (".fajsp", ".txt"), "fajsp", "read_fajsp", sniff=sniffing.is_fajsp),
     Format("rcmax", (".rcmax", ".txt"), "rcmax", "read_rcmax", sniff=sniffing.is_rcmax),
     Format("green-pm", (".txt",), "green_pm", "read_green_pm", sniff=sniffing.is_green_pm),
+    Format("mrcpsp", (".mm",), "mrcpsp", "read_mrcpsp", sniff=sniffing.is_mrcpsp),
+    Format("gap", (".gap", ".txt"), "gap", "read_gap", sniff=sniffing.is_gap),
+    Format("upmr", (".upmr", ".txt"), "upmr", "read_upmr", sniff=sniffing.is_upmr),
     Format("stg", (".stg", ".txt"), "stg", "read_stg", sniff=sniffing.is_stg, platform=True),
     Format(
         "dag-hetero",

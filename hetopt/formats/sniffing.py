@@ -49,6 +49,30 @@ def is_green_pm(text: str) -> bool:
     return len(rows) == 4 and len(rows[0]) == 3 and rows[0] == [len(row) for row in rows[1:]]
 
 
+def is_mrcpsp(text: str) -> bool:
+    """Whether a text is a project with several modes of activities."""
+    heads = ("PRECEDENCE RELATIONS", "REQUESTS/DURATIONS")
+    return all(head in text for head in heads)
+
+
+def is_gap(text: str) -> bool:
+    """Whether a text is a table of costs and weights, and capacities of agents."""
+    rows = _rows(text)
+    if not rows or len(rows[0]) != 2:
+        return False
+    agents, jobs = rows[0]
+    return sum(len(row) for row in rows[1:]) == 2 * agents * jobs + agents
+
+
+def is_upmr(text: str) -> bool:
+    """Whether a text is two tables, times and uses of a resource, on unrelated machines."""
+    rows = _rows(text)
+    if not rows or len(rows[0]) != 3:
+        return False
+    jobs, machines, _ = rows[0]
+    return len(rows) == 1 + 2 * jobs and all(len(row) == machines for row in rows[1:])
+
+
 def is_dag_comm(text: str) -> bool:
     """Whether a text is a task graph with communication on identical processors."""
     rows = _rows(text)

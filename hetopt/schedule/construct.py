@@ -39,6 +39,8 @@ MET, MISSED = 0.0, 1.0
 """First rank of a trial that ends by its task's target, and of one that does not."""
 LOOK_AT_CLOCK = 64
 """Tasks placed between two looks at the clock."""
+MANY_MODES = 20_000
+"""Modes of all tasks from which one choice of modes that keeps within budgets is tried first."""
 _OFF = 1e-3
 """Units on, in the relaxation, below which a device counts as off."""
 
@@ -58,7 +60,10 @@ def heft(instance: Instance, *, limit: float | None = None) -> SchedulePlan | No
     """
     problem = plan_problem(instance)
     orders = _orders(problem, upward_ranks(problem))
-    for modes in (problem.modes, modes_within_budgets(problem, instance.options.time_s, limit)):
+    tried = [problem.modes, modes_within_budgets(problem, instance.options.time_s, limit)]
+    if sum(map(len, problem.modes)) > MANY_MODES:
+        tried.reverse()
+    for modes in tried:
         for order in orders if modes is not None else []:
             if _late(limit):
                 return None
