@@ -53,6 +53,7 @@ OPTIMA: dict[str, tuple[float, ...]] = {
     "periodic-always-on": (0.304,),
     "power-cap": (3000.0,),
     "self-link": (0.02504,),
+    "shared-bandwidth": (0.032,),
     "shared-tensors": (0.01901,),
     "single-routing": (312.5,),
     "slots-pins-release": (0.3,),
