@@ -54,7 +54,10 @@ def priced_bound(
     if not len(load.work) or len(load.option) * reached > LARGEST_LP:
         return 0.0
     rent, idle = _unit_costs(instance, objective, series, lowest)
-    prices = _dual_prices(instance, load, value, length, rent + idle)
+    off = instance.devices.off_when_unused
+    # Of the units that are had anyway only those that may be off cost something more.
+    unit = np.concatenate([np.where(off, idle, 0.0), rent + idle])
+    prices = _dual_prices(instance, load, value, length, unit)
     if prices is None:
         return 0.0
     options, devices = instance.options, instance.devices
@@ -89,7 +92,10 @@ def _unit_costs(
 def _dual_prices(
     instance: Instance, load: Load, value: Floats, length: Floats, unit: Floats
 ) -> Floats | None:
-    """Prices of device time by device and piece (D × K), None where the LP gave no answer."""
+    """Prices of device time by device and piece (D × K), None where the LP gave no answer.
+
+    ``unit`` (2 D) is what a unit among those had anyway costs, and what one more does.
+    """
     from scipy.optimize import linprog
     from scipy.sparse import csr_matrix, hstack
 
@@ -114,9 +120,10 @@ def _dual_prices(
         shape=(wide * pieces, wide),
     )
     share = csr_matrix((np.ones(len(option)), (owner, each)), shape=(rows, len(option)))
-    most = np.concatenate([np.full(len(option), np.inf), instance.devices.count_max])
-    upper: Any = hstack([use, give]).tocsr()
-    whole: Any = hstack([share, csr_matrix((rows, wide))]).tocsr()
+    had, count = instance.devices.count_min, instance.devices.count_max
+    most = np.concatenate([np.full(len(option), np.inf), had, count - had])
+    upper: Any = hstack([use, give, give]).tocsr()
+    whole: Any = hstack([share, csr_matrix((rows, 2 * wide))]).tocsr()
     answer = linprog(
         np.concatenate([cost, unit]) / money,
         A_ub=upper[ends],

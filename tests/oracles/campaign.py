@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hetopt.instance import Instance
@@ -37,7 +38,7 @@ def judge(regime: str, seed: int, time_limit: float) -> Outcome:
     return Outcome(seed, "disagreed" if wrong else agreed, wrong)
 
 
-def run_chunk(regime: str, seeds: range, time_limit: float = 30.0) -> None:
+def run_chunk(regime: str, seeds: Iterable[int], time_limit: float = 30.0) -> None:
     """Assert that solve and oracle agree on the instances of some seeds."""
     outcomes = [judge(regime, seed, time_limit) for seed in seeds]
     assert not [(o.seed, o.wrong) for o in outcomes if o.wrong]

@@ -6,6 +6,7 @@ import pytest
 
 from hetopt.evaluate import objectives
 from hetopt.instance import is_maximised
+from hetopt.prices import prices_vary
 from hetopt.schedule.construct import CONSTRUCTORS
 from hetopt.verify import verify
 from tests.oracles.campaign import known, run_chunk
@@ -33,6 +34,14 @@ FEATURES = frozenset(
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_solve_agrees_with_enumeration(chunk: int) -> None:
     run_chunk("schedule", range(chunk * CHUNK, (chunk + 1) * CHUNK))
+
+
+@pytest.mark.parametrize("chunk", range(3))
+def test_solve_agrees_with_enumeration_of_all_starts_under_prices_over_time(chunk: int) -> None:
+    seeds = range(1000 + 150 * chunk, 1000 + 150 * (chunk + 1))
+    priced = [seed for seed in seeds if prices_vary(random_schedule(seed)[0])]
+    assert len(priced) >= 8
+    run_chunk("schedule", priced)
 
 
 def test_every_feature_is_switched_on_in_some_of_the_instances() -> None:

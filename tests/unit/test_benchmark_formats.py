@@ -13,6 +13,7 @@ from hetopt.formats import FORMATS, read_instance
 FJSP = "2 3\n2 2 0 5 2 4 1 1 3\n1 3 0 1 1 2 2 3\n"
 FAJSP = "3 2 2\n0 1\n0 2\n1 0 4\n2 0 3 1 5\n1 1 2\n"
 RCMAX = "3 2\n1 2\n3 4\n5 6\n"
+GREEN_PM = "3 3 4\n2 1 2\n5 3 5\n6 6 1 6\n"
 STG = "2\n0 0 0\n1 4 1 0\n2 3 1 0\n3 0 2 1 2\n# comment\n"
 DAG_COMM = "3 2 2\n4 5 6\n0 1 7\n0 2 8\n"
 DAG_HETERO = "#critical\n0.0\n#tasks\n0: 3, 4\n1: 5, 6 \n#edges\n0: 0, 1, 7\n#end\n"
@@ -116,6 +117,7 @@ SMALL = {
     "fjsp": FJSP,
     "fajsp": FAJSP,
     "rcmax": RCMAX,
+    "green-pm": GREEN_PM,
     "stg": STG,
     "dag-comm": DAG_COMM,
     "dag-hetero": DAG_HETERO,
@@ -170,7 +172,9 @@ def test_text_that_fits_two_formats_names_both_and_asks():
 
 
 def test_text_of_no_known_format_names_all_that_its_extension_may_be():
-    with pytest.raises(InputError, match=r"fjsp, fajsp, rcmax, .*green-pm.*stg, dag-hetero, dag-comm"):
+    with pytest.raises(
+        InputError, match=r"fjsp, fajsp, rcmax, .*green-pm.*stg, dag-hetero, dag-comm"
+    ):
         read_instance("x.txt", text="nothing\n")
 
 
@@ -404,6 +408,13 @@ MALFORMED = [
     ("rcmax", "1 2\n1 -2\n", r"x:2: got -2; A time of at least 0"),
     ("rcmax", "1 2\n1 2\n3 4\n", r"x:3: got 1 more line"),
     ("rcmax", "one two\n", r"x:1: got one; A number is expected"),
+    ("green-pm", "3 3\n", r"x:1: got 2 numbers; 3 numbers: number of jobs, number of machines"),
+    ("green-pm", "3 3 0\n2 1 2\n", r"x:1: got 0; The number of slots, a whole number"),
+    ("green-pm", "3 3 4\n2 1\n", r"x:2: got 2 numbers; 3 numbers: the times of the jobs"),
+    ("green-pm", "3 3 4\n2 1 2\n5 3 -5\n", r"x:3: got -5; Powers of the machines of at least 0"),
+    ("green-pm", "3 3 4\n2 1 2\n5 3 5\n", r"x:3: got 0 lines; 1 lines, each the prices"),
+    ("green-pm", GREEN_PM + "9\n", r"x:5: got 1 more line; The end of the file"),
+    ("green-pm", GREEN_PM.replace("6 6", "6 six"), r"x:4: got six; A number"),
     ("stg", "2\n0 0 0\n1 4 1 0\n", r"x:3: got 2; 4 lines of tasks"),
     ("stg", STG.replace("1 4 1 0", "5 4 1 0"), r"x:3: got 5; Task 1"),
     ("stg", STG.replace("1 4 1 0", "1 4 2 0"), r"x:3: got 2; 1 as the number of predecessors"),

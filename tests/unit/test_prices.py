@@ -1,0 +1,357 @@
+"""Prices and carbon intensities that change over time, from the file to the proven optimum."""
+
+from __future__ import annotations
+
+import math
+import random
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from hetopt.build import Model
+from hetopt.errors import InputError
+from hetopt.evaluate import evaluate, objective_value
+from hetopt.formats import read_instance
+from hetopt.formats.document_text import write_json, write_yaml
+from hetopt.formats.tables_folder import read_folder, write_csv, write_parquet
+from hetopt.instance import Instance, Series
+from hetopt.prices import ExactSeries, integral, least_mean, mean_price
+from hetopt.schedule.bounds import bound, load_of
+from hetopt.schedule.construct import CONSTRUCTORS, plan_problem
+from hetopt.schedule.cpsat_prices import stretches
+from hetopt.schedule.priced_load import priced_bound
+from hetopt.schedule.shift import shift
+from hetopt.set_values import set_values
+from hetopt.solution import Hops, SchedulePlan
+from hetopt.verify import verify
+from hetopt.verify.exact import Scale
+from hetopt.verify.prices import priced
+from tests.comparing import differences
+from tests.small_schedules import device, edge, instance, link, option, solved, task
+
+DOCUMENT = """\
+hetopt: 1
+objective: cost
+energy_price:
+  - {from: 0, price: 0.36 EUR/kWh}
+  - {from: 1 h, price: 0.72 EUR/kWh}
+carbon_intensity: [{from: 0 s, intensity: 360 g/kWh}, {from: 30 min, intensity: 720 g/kWh}]
+devices: [{name: cpu}]
+tasks: [{name: t, options: [{device: cpu, time: 1 s, energy: 2 J}]}]
+"""
+CHEAP_NOON = [{"from": 0, "price": 3}, {"from": 4, "price": 1}, {"from": 7, "price": 5}]
+SERIES = Series((0.0, 4.0, 7.0), (3.0, 1.0, 5.0))
+
+
+def pair(**settings) -> Instance:
+    """Two tasks of 2 s and 10 J on one unit."""
+    tasks = [task("a"), task("b", "a")]
+    settings = {"objective": "cost", "energy_price": CHEAP_NOON, **settings}
+    return instance(
+        [device("cpu", idle_power_w=1.0)], [option("a", "cpu", 2, 10.0)], tasks, **settings
+    )
+
+
+def plan(starts, hops=None, options=None) -> SchedulePlan:
+    n = len(starts)
+    chosen = np.array(options if options is not None else [0] * n)
+    return SchedulePlan(
+        chosen, np.zeros(n, np.int64), np.array(starts, float), hops or Hops.empty()
+    )
+
+
+def test_a_list_of_prices_is_read_with_units_and_its_currency():
+    read = read_instance("x.yaml", text=DOCUMENT)
+    assert read.limits.energy_price_over_time == Series((0.0, 3600.0), (1e-7, 2e-7))
+    assert read.limits.carbon_over_time == Series((0.0, 1800.0), (1e-7, 2e-7))
+    assert read.limits.energy_price_per_j == 1e-7, "the least price, for bounds"
+    assert read.currency == "EUR"
+
+
+def test_prices_that_never_change_are_a_plain_number():
+    text = DOCUMENT.replace("0.72 EUR", "0.36 EUR")
+    limits = read_instance("x.yaml", text=text).limits
+    assert (limits.energy_price_per_j, limits.energy_price_over_time) == (1e-7, None)
+
+
+def test_every_form_of_an_instance_carries_prices_over_time(tmp_path):
+    read = read_instance("x.yaml", text=DOCUMENT)
+    again = Instance.from_frames(read.frames(), read.settings())
+    write_parquet(read, tmp_path / "parquet")
+    write_csv(read, tmp_path / "csv")
+    model = Model(
+        objective="cost",
+        energy_price=[
+            {"from": 0, "price": "0.36 EUR/kWh"},
+            {"from": "1 h", "price": "0.72 EUR/kWh"},
+        ],
+        carbon_intensity=[
+            {"from_s": 0, "kg_per_j": 1e-7},
+            {"from_s": 1800, "kg_per_j": 2e-7},
+        ],
+    )
+    cpu = model.device("cpu")
+    model.task("t", options=[cpu.option(time=1, energy=2)])
+    for other in (
+        again,
+        read_instance("x.yaml", text=write_yaml(read)),
+        read_instance("x.json", text=write_json(read)),
+        read_folder(tmp_path / "parquet"),
+        read_folder(tmp_path / "csv"),
+        model.build(),
+    ):
+        assert differences(read, other) == []
+
+
+def test_a_list_can_be_set_on_the_command_line():
+    text = 'energy_price=[{"from": 0, "price": 1}, {"from": "3 s", "price": 2}]'
+    limits = set_values(read_instance("x.yaml", text=DOCUMENT), [text]).limits
+    assert limits.energy_price_over_time == Series((0.0, 3.0), (1.0, 2.0))
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        ("[]", "energy_price: .*A number, or a list of pieces"),
+        ("[3]", "energy_price: .*a list of mappings"),
+        ("[{from: 1, price: 1}]", r"energy_price\[0\]: .*begins at 0"),
+        ("[{from: 0, price: 1}, {from: 0, price: 2}]", r"energy_price\[1\]: .*begins later"),
+        ("[{from: 0, price: 1}, {from: 5, price: 2}, {from: 4, price: 3}]", r"\[2\]: .*later"),
+        ("[{from: 0, pric: 1}]", r"energy_price\[0\]: got pric; .*Did you mean price\?"),
+        ("[{from: 0}]", r"energy_price\[0\]: price_per_j: A value is required"),
+        ("[{price: 1}]", r"energy_price\[0\]: from_s: A value is required"),
+        ("[{from: 0, price: -1}]", r"energy_price\[0\]: got -1; price_per_j: .*at least 0"),
+        ("[{from: 0, price: 1}, {from: x, price: 1}]", r"\[1\]: got x; from_s: A time"),
+        ("[{from: inf, price: 1}]", r"energy_price\[0\]: got inf"),
+        ("[{from: 0, from_s: 0, price: 2}]", r"energy_price\[0\]: got 0; from_s once"),
+        ("{from: 0}", "energy_price: got a mapping"),
+    ],
+)
+def test_malformed_lists_are_refused_at_their_piece(pieces, expected):
+    head, tail = DOCUMENT.split("energy_price:")[0], DOCUMENT[DOCUMENT.index("carbon") :]
+    with pytest.raises(InputError, match=expected):
+        read_instance("x.yaml", text=f"{head}energy_price: {pieces}\n{tail}")
+
+
+def test_the_steady_regime_takes_one_number_only():
+    text = DOCUMENT.replace("tasks: [", "jobs: [").replace("{name: t,", "{name: t, rate: 1,")
+    with pytest.raises(InputError, match=r"energy_price: got a list; One number"):
+        read_instance("x.yaml", text=text)
+
+
+def test_two_currencies_in_one_list_are_refused():
+    with pytest.raises(InputError, match="One currency in all prices"):
+        read_instance("x.yaml", text=DOCUMENT.replace("0.72 EUR", "0.72 USD"))
+
+
+def test_the_mean_price_of_a_run_is_its_integral_over_its_time():
+    starts, ends = np.array([0.0, 2.0, 3.0, 6.5, 8.0]), np.array([4.0, 5.0, 8.0, 6.75, 9.0])
+    means = mean_price(SERIES, starts, ends)
+    assert means.tolist() == pytest.approx([3.0, 7 / 3, (3 + 3 + 5) / 5, 1.0, 5.0])
+    assert integral(SERIES, np.array([0.0, 4.0, 5.0, 10.0])).tolist() == [0.0, 12.0, 13.0, 30.0]
+
+
+def test_an_instant_at_a_change_pays_the_lower_price():
+    at = np.array([0.0, 3.9, 4.0, 7.0, 7.1])
+    assert mean_price(SERIES, at, at).tolist() == [3.0, 3.0, 1.0, 1.0, 5.0]
+    exact = ExactSeries(SERIES)
+    assert [exact.mean(Fraction(t), Fraction(0)) for t in (0, 4, 7, 8)] == [3, 1, 1, 5]
+
+
+def test_the_least_mean_from_0_is_at_an_end_or_a_change():
+    assert least_mean(SERIES, 0.0, math.inf) == pytest.approx(15 / 7)
+    assert least_mean(SERIES, 0.0, 5.0) == pytest.approx(13 / 5)
+    assert least_mean(SERIES, 8.0, 8.0) == pytest.approx(20 / 8)
+    assert least_mean(Series((0.0, 1.0), (2.0, 0.5)), 0.0, math.inf) == 0.5
+
+
+def test_cost_and_carbon_are_what_is_drawn_when():
+    question = pair(
+        pue=1.5, carbon_intensity=[{"from": 0, "intensity": 1}, {"from": 2, "intensity": 4}]
+    )
+    # Tasks: [3, 5) at mean 2 and [6, 8) at mean 3; idle 1 W over [0, 8) at 3·4 + 1·3 + 5.
+    made = plan([3.0, 6.0])
+    assert objective_value(question, made, "cost") == pytest.approx(1.5 * (20 + 30 + 20))
+    assert objective_value(question, made, "carbon") == pytest.approx(1.5 * (40 + 40 + 2 + 24))
+    assert evaluate(question, made)["energy_j"] == 28.0, "energy has no price"
+    assert verify(question, made).objectives["cost"] == pytest.approx(105.0)
+    within = pair(horizon_s=10.0)
+    assert objective_value(within, made, "cost") == pytest.approx(20 + 30 + 12 + 3 + 15)
+
+
+def test_the_checker_refuses_a_cost_at_another_price():
+    question = pair()
+    right = objective_value(question, plan([3.0, 5.0]), "cost")
+    assert verify(question, plan([3.0, 5.0]), {"cost": right}).ok
+    report = verify(question, plan([3.0, 5.0]), {"cost": right - 1})
+    assert [v.kind for v in report.violations] == ["claimed-objective"]
+    assert not verify(question, plan([0.0, 5.0]), {"cost": right}).ok
+
+
+def test_the_checkers_fractions_and_floats_agree():
+    dice = random.Random(5)
+    for _ in range(50):
+        k = dice.randint(2, 6)
+        begin = tuple(sorted({0.0, *(dice.randint(1, 40) / 4 for _ in range(k))}))
+        series = Series(begin, tuple(dice.randint(0, 9) / 8 for _ in begin))
+        start = np.array([dice.randint(0, 40) for _ in range(20)])
+        end = start + np.array([dice.choice([0, 1, 5, 9]) for _ in range(20)])
+        joules = np.array([dice.randint(0, 5) / 2 for _ in range(20)])
+        exact = priced(series, Scale("ticks", 4), (start, end), joules, 2.0, 12.5)
+        rounded = priced(series, Scale("float"), (start / 4, end / 4), joules, 2.0, 12.5)
+        assert exact == pytest.approx(rounded, rel=1e-12)
+        own = mean_price(series, start / 4, end / 4) @ joules
+        own += 2.0 * integral(series, np.array([12.5]))[0]
+        assert exact == pytest.approx(own, rel=1e-12)
+
+
+def test_tasks_wait_for_cheap_energy_but_idle_power_counts():
+    found = solved(pair())
+    # [3, 5) and [5, 7): 20 + 10, idle over [0, 7): 15.
+    assert sorted(found.result.plan.start_s.tolist()) == [3.0, 5.0]
+    assert found.values == pytest.approx((45.0,))
+    assert found.result.bounds[0] == pytest.approx(45.0)
+
+
+def test_with_a_horizon_idle_is_the_same_for_all_plans():
+    found = solved(pair(horizon_s=10))
+    assert found.values == pytest.approx((60.0,))
+    assert found.result.bounds[0] == pytest.approx(60.0)
+
+
+def test_a_slower_option_on_the_same_device_may_be_the_cheaper_one():
+    # In [0, 1) energy is dear: 4 J over 4 s cost less than 4 J over 1 s, at the deadline 4.
+    options = [option("a", "cpu", 1, 4.0, label="fast"), option("a", "cpu", 4, 4.0, label="slow")]
+    options += [option("b", "cpu", 3, 0.0)]
+    price = [{"from": 0, "price": 5}, {"from": 1, "price": 1}]
+    question = instance(
+        [device("cpu", slots=2)],
+        options,
+        [task("a"), task("b")],
+        transfers=[edge("a", "b", None)],
+        objective="cost",
+        energy_price=price,
+        horizon_s=7,
+    )
+    found = solved(question)
+    assert found.values == pytest.approx((4.0,))
+    squeezed = instance(
+        [device("cpu")],
+        options[:2],
+        [task("a")],
+        objective="cost",
+        energy_price=[{"from": 0, "price": 5}, {"from": 1, "price": 1}, {"from": 1.5, "price": 5}],
+        horizon_s=4,
+    )
+    # fast: half of [1, 1.5), 4 × 3 = 12; slow: half a second of four at 1, 4 × 4.5 = 18.
+    assert solved(squeezed).values == pytest.approx((12.0,))
+
+
+def test_hops_wait_for_cheap_energy_too():
+    question = instance(
+        [device("cpu"), device("gpu")],
+        [option("a", "cpu", 1, 1.0), option("b", "gpu", 1, 1.0)],
+        [task("a"), task("b")],
+        links=[link("cpu", "gpu", 1.0, energy_j_per_b=10.0)],
+        transfers=[edge("a", "b", 1.0)],
+        objective="cost",
+        energy_price=[{"from": 0, "price": 2}, {"from": 5, "price": 1}, {"from": 6, "price": 3}],
+        horizon_s=8,
+    )
+    found = solved(question)
+    assert found.result.plan.hops.start_s.tolist() == [5.0]
+    assert found.values == pytest.approx((2 + 10 + 3,))
+    assert found.result.bounds[0] == pytest.approx(15.0)
+
+
+def test_times_without_a_common_decimal_keep_a_valid_bound():
+    question = instance(
+        [device("cpu"), device("gpu")],
+        [option("a", "cpu", 2, 10.0), option("b", "gpu", 1 / 3, 10.0)],
+        [task("a"), task("b")],
+        links=[link("cpu", "gpu", 3.0, energy_j_per_b=2.0)],
+        transfers=[edge("a", "b", 1.0)],
+        objective="cost",
+        energy_price=CHEAP_NOON,
+        horizon_s=10,
+    )
+    found = solved(question)
+    # All of it fits into the cheap [4, 7).
+    assert found.values == pytest.approx((22.0,), rel=1e-9)
+    assert found.result.bounds[0] <= 22.0
+    assert found.result.bounds[0] == pytest.approx(22.0, rel=1e-6)
+
+
+def test_makespan_first_then_the_cheapest_of_the_shortest():
+    found = solved(pair(objective=["makespan", "cost"]))
+    assert found.values == pytest.approx((4.0, 10 * 6 + 12))
+
+
+@pytest.mark.parametrize("length", [Fraction(0), Fraction(2), Fraction(7, 3), Fraction(20)])
+@pytest.mark.parametrize("rounded", [False, True])
+def test_stretches_are_the_mean_price_of_every_start_or_below_it(length, rounded):
+    begin = (0.0, 4.0, 7.0, 7.5, 30.25) if rounded else (0.0, 4.0, 7.0, 9.0, 30.0)
+    series = ExactSeries(Series(begin, (3.0, 1.0, 5.0, 0.5, 2.0)))
+    parts = stretches(series, length, 1, 40, rounded=rounded)
+    for k in range(1, 41):
+        values = [p.at_first + p.slope * (k - p.first) for p in parts if p.first <= k <= p.last]
+        starts = [Fraction(k) + Fraction(i, 12) for i in range(13 if rounded else 1)]
+        least = min(series.mean(s, length) for s in starts)
+        if rounded:
+            assert min(values) <= least
+        else:
+            assert min(values) == least
+
+
+def test_few_stretches_cover_prices_that_seldom_change():
+    series = ExactSeries(Series((0.0, 100.0), (1.0, 2.0)))
+    assert len(stretches(series, Fraction(10), 0, 1000, rounded=False)) == 3
+
+
+def test_the_load_bound_counts_how_much_fits_into_cheap_hours():
+    question = instance(
+        [device("cpu", idle_power_w=1.0, off_when_unused=False)],
+        [option("a", "cpu", 2, 10.0)],
+        [task("a"), task("b", "a")],
+        objective="cost",
+        energy_price=[{"from": 0, "price": 3}, {"from": 8, "price": 1}],
+        horizon_s=10,
+    )
+    series = question.limits.energy_price_over_time
+    # Only 2 of the 4 s fit at price 1: 10 + 30, idle 8 · 3 + 2.
+    found = priced_bound(question, load_of(question), "cost", series, (4.0, 10.0))
+    assert found == pytest.approx(66.0)
+    assert bound(question, "cost") == pytest.approx(66.0)
+    assert solved(question).values == pytest.approx((66.0,))
+
+
+def test_shifting_keeps_the_order_and_costs_less():
+    question = pair(horizon_s=10)
+    early = plan([0.0, 2.0])
+    later = shift(question, early)
+    assert later is not None
+    assert verify(question, later).ok
+    assert later.start_s[0] < later.start_s[1]
+    assert objective_value(question, later, "cost") < objective_value(question, early, "cost")
+
+
+def test_shifting_leaves_plans_alone_where_prices_are_constant():
+    assert shift(pair(energy_price=2.0), plan([0.0, 2.0])) is None
+
+
+def test_list_schedules_wait_for_cheap_energy():
+    question = pair(horizon_s=20, energy_price=[{"from": 0, "price": 9}, {"from": 12, "price": 1}])
+    made = CONSTRUCTORS["energy-greedy"](question)
+    assert made is not None
+    assert made.start_s.min() >= 12
+    assert verify(question, made).ok
+
+
+def test_no_option_is_dominated_under_changing_prices():
+    options = [option("a", "cpu", 1, 4.0, label="fast"), option("a", "cpu", 4, 5.0, label="slow")]
+    make = {"objective": "cost", "energy_price": CHEAP_NOON}
+    changing = instance([device("cpu")], options, [task("a")], **make)
+    constant = instance([device("cpu")], options, [task("a")], objective="cost", energy_price=1.0)
+    assert len(plan_problem(changing).modes[0]) == 2
+    assert len(plan_problem(constant).modes[0]) == 1
