@@ -240,7 +240,7 @@ def _modes(found: _Text, count: int, modes_of: list[int], resources: int) -> _Mo
         if len(values) != len(wanted) + 1 + resources or values[: len(wanted)] != wanted:
             text = f"Mode {number} of activity {activity + 1}: "
             text += "activity, mode" if first else "mode"
-            found.fault(line, f"{len(values)} numbers", f"{text}, duration, {resources} requests.")
+            found.fault(line, _numbered(len(values)), f"{text}, duration, {resources} requests.")
             break
         modes.activity.append(activity)
         modes.number.append(number)
@@ -260,12 +260,16 @@ def _available(found: _Text, resources: int) -> list[float]:
     values = [value for _, row in rows for value in row]
     line = rows[-1][0] if rows else 0
     if len(values) != resources:
-        found.fault(line, f"{len(values)} numbers", f"{resources} numbers, one for each resource.")
+        found.fault(line, _numbered(len(values)), f"{resources} numbers, one for each resource.")
     for number, row in rows:
         for value in row:
             if value < 0:
                 found.fault(number, value, "What is there of a resource, at least 0.")
     return values
+
+
+def _numbered(count: int) -> str:
+    return f"{count} number{'' if count == 1 else 's'}"
 
 
 def _numbers(words: list[str]) -> list[float] | None:
