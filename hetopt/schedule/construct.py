@@ -54,7 +54,10 @@ def heft(instance: Instance, *, limit: float | None = None) -> SchedulePlan | No
     less rank) is tried too. ``limit`` is a ``time.monotonic()`` value at which to give up.
     """
     problem = plan_problem(instance)
-    for order in _orders(problem, upward_ranks(problem)):
+    table = _fastest(problem, limit)
+    if table is not None:
+        return table.plan()
+    for order in _orders(problem, upward_ranks(problem))[1:]:
         if _late(limit):
             return None
         table = build(problem, order, _earliest_finish, limit=limit)
@@ -109,7 +112,7 @@ def greedy_tables(instance: Instance, limit: float | None = None) -> Iterator[Ti
     ]
     targets = [_targets(problem, ranks, stretch) for stretch in STRETCHES]
     if _has_deadline(problem):
-        fastest = build(problem, ranks, _earliest_finish, limit=limit)
+        fastest = _fastest(problem, limit)
         if fastest is not None:
             targets = [_paced(problem, fastest, pace) for pace in PACES] + targets
     else:
@@ -275,6 +278,18 @@ def _targets(problem: Problem, ranks: Sequence[float], stretch: float) -> list[f
         for e in problem.leaving[task]:
             last[task] = min(last[task], last[problem.edges[e][1]])
     return [last[t] - stretch * (ranks[t] - mean[t]) for t in range(problem.n_tasks)]
+
+
+def _fastest(problem: Problem, limit: float | None) -> Timetable | None:
+    """HEFT's timetable; made once per instance, where it was not cut short."""
+    kept = problem.instance.__dict__
+    if "_fastest" not in kept:
+        table = build(problem, upward_ranks(problem), _earliest_finish, limit=limit)
+        if table is None and _late(limit):
+            return None
+        kept["_fastest"] = table
+    made = kept["_fastest"]
+    return made if isinstance(made, Timetable) else None
 
 
 def _paced(problem: Problem, fastest: Timetable, pace: float) -> list[float]:
