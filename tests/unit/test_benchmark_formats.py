@@ -197,6 +197,14 @@ def test_a_file_that_names_neither_counts_from_1():
     assert times(instance)["J1.1"] == {"M1": 5.0}
 
 
+def test_tasks_of_a_graph_count_from_0_unless_the_last_number_is_named():
+    text = "3 1 2\n4 5 6\n1 {} 7\n"
+    assert edges(read_instance("x", text=text.format(2))) == [("T1", "T2", 7.0)]
+    counted_from_1 = read_instance("x", text=text.format(3))
+    assert edges(counted_from_1) == [("T1", "T3", 7.0)]
+    assert times(counted_from_1)["T3"] == {"core": 6.0}
+
+
 def test_comments_and_blank_lines_are_left_out():
     text = "# two jobs\r\n\r\n" + FJSP.replace("\n", "\r\n") + "\r\n"
     assert times(read_instance("x.fjs", text=text)) == times(read_instance("x.fjs", text=FJSP))
