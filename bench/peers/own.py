@@ -6,6 +6,7 @@ import math
 from importlib import import_module
 
 from bench.answers import Answer, Limits
+from bench.stopwatch import watch_builders
 from hetopt.instance import Instance
 from hetopt.solve import solve
 
@@ -15,10 +16,10 @@ for _module in ("hetopt.schedule.solve_schedule", "hetopt.steady.solve_steady", 
 
 def hetopt_auto(instance: Instance, limits: Limits) -> Answer:
     """Solve with the method that hetopt chooses."""
+    watch = watch_builders()
     solution = solve(
         instance, time_limit=limits.time_limit_s, workers=limits.workers, seed=limits.seed
     )
-    build_s = getattr(solution, "build_s", None)
     return Answer(
         plan=solution.plan,
         bound=solution.bound,
@@ -26,7 +27,7 @@ def hetopt_auto(instance: Instance, limits: Limits) -> Answer:
         status=solution.status,
         termination=solution.termination,
         method=solution.method,
-        build_s=math.nan if build_s is None else build_s,
+        build_s=watch.seconds if watch.calls else math.nan,
         history=[(h.time_s, h.objective, h.bound) for h in solution.history],
         note=solution.reason,
     )
