@@ -25,7 +25,7 @@ REGULAR = {"energy", "makespan", "cost", "carbon"}
 
 
 def on_grid(seed: int) -> tuple[Instance, Fraction] | None:
-    """A random instance that is monotone in its times: no power limits, no release, no tardiness."""
+    """A random instance that is monotone in its times: no power limits, releases, tardiness."""
     instance, tick = random_schedule(seed)
     if instance.objective[0] not in REGULAR or instance.jobs.release_s.any():
         return None
