@@ -373,6 +373,22 @@ def test_a_fleet_has_a_job_for_each_bucket_and_free_counts():
     assert instance.devices.price_per_s.tolist() == [1.01, 3.67]
 
 
+def test_the_command_line_takes_a_format_and_a_platform(tmp_path):
+    from typer.testing import CliRunner
+
+    from hetopt.cli import app
+
+    path, out = tmp_path / "graph", tmp_path / "out.yaml"
+    path.write_text(STG, encoding="utf-8")
+    flags = ["--from", "stg", "--platform", "cores-7"]
+    done = CliRunner().invoke(app, ["convert", str(path), *flags, "-o", str(out)])
+    assert done.exit_code == 0, done.output
+    assert read_instance(out).devices.count_max.tolist() == [7]
+    refused = CliRunner().invoke(app, ["solve", str(path), "--from", "rcmax"])
+    assert refused.exit_code == 2
+    assert f"{path}:1" in refused.output
+
+
 def changed(document, *path, value):
     """Text of a document with one field changed, or left out where the value is ``...``."""
     copy = json.loads(json.dumps(document))
