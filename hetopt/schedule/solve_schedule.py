@@ -74,23 +74,28 @@ def solve_schedule(
     start
         A valid plan to start from; the result is never worse.
     """
-    search = Search(instance, budget)
+    search = Search(instance, budget, bounds=[math.nan] * len(instance.objective))
     size = _model_size(instance)
     exact = size <= _affordable(budget)
+    if start is not None:
+        search.offer(start, "start")
+    if method != "energy-greedy":
+        # Before anything that needs a heavy import: short limits get a plan too.
+        search.construct("heft", budget.deadline)
     limit = None if budget.deterministic else time.monotonic() + budget.left_s() * BOUND_SHARE
     bounds.load_plan(instance, limit)
     search.bounds = [bounds.bound(instance, name) for name in instance.objective]
-    if math.isinf(search.bounds[0]):
+    if math.isinf(search.bounds[0]) and search.plan is None:
         reason = (
             "Even the shortest options, or the time that the devices have, exceed the deadline, "
             "or some task has no option left."
         )
         return search.result("bound", "proved", infeasible=True, reason=reason)
-    if start is not None:
-        search.offer(start, "start")
-    search.construct(method)
+    if method != "heft":
+        share = 1.0 if method in CONSTRUCTORS else search.greedy_share(exact)
+        search.construct("energy-greedy", time.monotonic() + share * budget.left_s())
     if method not in CONSTRUCTORS:
-        search.anneal(method)
+        search.anneal(method, whole=not exact)
     if method not in ("auto", "cpsat"):
         return search.result(method, search.ended())
     if not exact:
@@ -159,7 +164,7 @@ class Search:
     def report(self) -> None:
         """Note the present objective and bound of the level that is being solved."""
         value = self.values[self.level] if self.plan is not None else math.nan
-        bound = self.bounds[self.level] if self.bounds else math.nan
+        bound = self.bounds[self.level]
         entry = HistoryEntry(time.monotonic() - self.began, value, bound)
         if self.level == 0:
             self.history.append(entry)
@@ -191,22 +196,30 @@ class Search:
             self.values[level], self.bounds[level], self.budget.gap
         )
 
-    def construct(self, method: str) -> None:
-        """Run the constructors (or the one that was asked for)."""
-        share = time.monotonic() + self.budget.left_s() * HEURISTIC_SHARE
-        alone = method in CONSTRUCTORS
-        for name, constructor in CONSTRUCTORS.items():
-            if method in CONSTRUCTORS and name != method:
-                continue
-            if self.budget.stop.is_set():
-                return
-            limit = self.budget.deadline if alone or self.plan is None else share
-            plan = constructor(self.instance, limit=None if self.budget.deterministic else limit)
-            if plan is not None:
-                self.offer(plan, name)
+    def construct(self, name: str, limit: float) -> None:
+        """Run a constructor until a time on the clock (to its end in deterministic mode)."""
+        if self.budget.stop.is_set():
+            return
+        if self.plan is None:
+            limit = self.budget.deadline
+        limited = None if self.budget.deterministic else limit
+        plan = CONSTRUCTORS[name](self.instance, limit=limited)
+        if plan is not None:
+            self.offer(plan, name)
 
-    def anneal(self, method: str) -> None:
-        """Improve the plan in the first objective by annealing, where that is worth its time."""
+    def greedy_share(self, exact: bool) -> float:
+        """Part of the time for greedy passes: more where no exact model follows them."""
+        from hetopt.schedule.improve import can_improve
+
+        if exact:
+            return HEURISTIC_SHARE
+        return HEURISTIC_SHARE if can_improve(self.instance) else 1.0
+
+    def anneal(self, method: str, *, whole: bool) -> None:
+        """Improve the plan in the first objective by annealing, where that is worth its time.
+
+        It may use the whole of what is left where nothing else follows.
+        """
         from hetopt.schedule.improve import can_improve, improve, is_compiled, moves_within
 
         budget, asked = self.budget, method == "anneal"
@@ -223,7 +236,7 @@ class Search:
         if not asked and not is_compiled() and budget.limit_s < COMPILE_S:
             return
         seconds = budget.limit_s if budget.deterministic else budget.left_s()
-        if not asked:
+        if not (asked or whole):
             seconds = min(ANNEAL_S, ANNEAL_SHARE * seconds)
         plan = improve(
             self.instance,
