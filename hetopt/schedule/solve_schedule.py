@@ -41,9 +41,9 @@ FINEST_TICKS = 10**11
 """Ticks in the time span of the finest rounding grid."""
 HEURISTIC_SHARE = 0.25
 """Part of the time that the constructors may use before CP-SAT starts."""
-ANNEAL_SHARE = 0.2
+ANNEAL_SHARE = 0.3
 """Part of the time left that annealing may use before CP-SAT starts."""
-ANNEAL_S = 6.0
+ANNEAL_S = 9.0
 """Most time for that: what annealing gains later it also gains as CP-SAT's hint."""
 COMPILE_S = 25.0
 """Time limit from which annealing may compile its loops first, once per installation."""
