@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -514,6 +515,18 @@ def test_a_malformed_file_is_refused_where_it_is_wrong(name, text, expected):
     for problem in caught.value.problems:
         assert problem.place.startswith("x")
         assert problem.expected.endswith((".", "?"))
+
+
+def test_the_time_to_read_a_graph_grows_with_its_size_and_not_faster():
+    def seconds(tasks):
+        tree = "\n".join(f"{i // 2} {i} 7" for i in range(1, tasks))
+        text = f"{tasks} {tasks - 1} 2\n{' 3' * tasks}\n{tree}\n"
+        began = time.process_time()
+        assert len(read_instance("x", text=text, format="dag-comm").tasks) == tasks
+        return time.process_time() - began
+
+    seconds(10)
+    assert seconds(40_000) < 40 * max(seconds(4_000), 0.02)
 
 
 def test_every_text_format_is_refused_at_the_line_of_every_mistake():
