@@ -134,6 +134,7 @@ def _beyond(instance: Instance) -> list[str]:
         "channels": sends and bool((instance.links.channel_group >= 0).any()),
         "staged tensors": bool(instance.tensors.staged.any()),
         "transfers that occupy a unit": sends and not bool(devices.overlap.all()),
+        "resources": len(getattr(instance, "resources", ())) > 0,
         "a power cap": bool(np.isfinite(instance.limits.power_cap_w)),
         "placement groups": len(instance.together) + len(instance.apart) > 0,
         "pinned units": bool((tasks.pin_unit >= 0).any()),
