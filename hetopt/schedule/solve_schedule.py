@@ -11,12 +11,14 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance, is_maximised
+from hetopt.interrupt import in_time
 from hetopt.schedule import bounds
 from hetopt.schedule.construct import CONSTRUCTORS
 from hetopt.schedule.grid import Grid, model_grid, span_s
@@ -45,6 +47,12 @@ ANNEAL_SHARE = 0.3
 """Part of the time left that annealing may use before CP-SAT starts."""
 ANNEAL_S = 9.0
 """Most time for that: what annealing gains later it also gains as CP-SAT's hint."""
+COMPILE_SHARE = 0.25
+"""Part of the time limit that the first annealing of an installation has for compiling."""
+
+ANNEAL_GRACE_S = 0.5
+"""Time over its share after which annealing is left behind, as it must still be compiling."""
+
 COMPILE_S = 25.0
 """Time limit from which annealing may compile its loops first, once per installation."""
 ANNEAL_FROM, ANNEAL_UPTO = 40, 5_000
@@ -237,8 +245,10 @@ class Search:
             return
         seconds = budget.limit_s if budget.deterministic else budget.left_s()
         if not (asked or whole):
-            seconds = min(ANNEAL_S, ANNEAL_SHARE * seconds)
-        plan = improve(
+            first_time = 0.0 if is_compiled() else COMPILE_SHARE * budget.limit_s
+            seconds = min(ANNEAL_S, ANNEAL_SHARE * seconds) + first_time
+        anneal = partial(
+            improve,
             self.instance,
             self.plan,
             seconds=None if budget.deterministic else seconds,
@@ -247,6 +257,11 @@ class Search:
             workers=budget.workers,
             stop=budget.stop,
         )
+        if budget.deterministic:
+            plan = anneal()
+        else:
+            # The first call of an installation compiles, which nothing can interrupt.
+            plan = in_time(anneal, min(seconds + ANNEAL_GRACE_S, budget.left_s()), budget.stop)
         if plan is not None:
             self.offer(plan, "anneal")
 
