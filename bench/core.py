@@ -80,7 +80,9 @@ def check(smoke: bool) -> list[dict[str, Any]]:
     began = time.perf_counter()
     report = verify(instance, plan)
     seconds = time.perf_counter() - began
-    return [{"tasks": tasks, "devices": 64, "seconds": seconds, "ok": report.ok, "mode": report.mode}]
+    return [
+        {"tasks": tasks, "devices": 64, "seconds": seconds, "ok": report.ok, "mode": report.mode}
+    ]
 
 
 def load(smoke: bool) -> list[dict[str, Any]]:

@@ -278,7 +278,7 @@ def generate_schedule(
     shape: Annotated[
         str, typer.Option(help="layered, random, fork-join, chains or independent.")
     ] = "layered",
-    ccr: Annotated[float, typer.Option(metavar="X", help="Mean transfer over mean task.")] = 0.5,
+    ccr: Annotated[float, typer.Option(metavar="X", help="Mean transfer over mean task.")] = 0.1,
     deadline_factor: Annotated[
         float, typer.Option(metavar="F", help="Deadline over HEFT's makespan.")
     ] = 1.5,

@@ -16,6 +16,9 @@ from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.prices import integral, mean_price, series_of
 from hetopt.solution import SchedulePlan
 
+END_ROUNDING = 1e-15
+"""Relative rounding of the sum of a start and a time."""
+
 
 class ScheduleQuantities:
     """Quantities of one schedule, each computed when it is first asked for.
@@ -177,7 +180,9 @@ class ScheduleQuantities:
     @cached_property
     def job_tardiness_s(self) -> Floats:
         """Time by which each job ends after its due date, not weighted (J)."""
-        return np.maximum(0.0, self.job_end_s - self.instance.jobs.due_s)
+        end, due = self.job_end_s, self.instance.jobs.due_s
+        # The sum of a start and a time may exceed the due date by its rounding.
+        return np.where(end - due <= END_ROUNDING * np.abs(due), 0.0, end - due)
 
     @cached_property
     def tardiness_s(self) -> float:

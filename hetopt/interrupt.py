@@ -6,13 +6,17 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 SIGNAL_CHECK_S = 0.05
 """How often the main thread looks up from waiting for the search."""
+
+STOP_GRACE_S = 0.5
+"""How long work that was asked to stop may take to hand over what it has."""
 
 
 @contextlib.contextmanager
@@ -41,19 +45,54 @@ def beside_main_thread(search: Callable[[], T]) -> T:
     """
     if threading.current_thread() is not threading.main_thread():
         return search()
-    found: list[T] = []
-    failed: list[BaseException] = []
+    outcome = _Outcome(search)
+    while outcome.wait(SIGNAL_CHECK_S):
+        pass
+    return outcome.value()
 
-    def run() -> None:
+
+def in_time(work: Callable[[], T], seconds: float, stop: threading.Event) -> T | None:
+    """Run work that may not hear the clock; leave it behind after ``seconds``, or after a stop.
+
+    Returns
+    -------
+    T or None
+        What the work returned, None where it was left behind.
+    """
+    outcome = _Outcome(work)
+    until = time.monotonic() + seconds
+    while outcome.wait(SIGNAL_CHECK_S):
+        if stop.is_set():
+            # Work that listens to the stop has something to return.
+            until = min(until, time.monotonic() + STOP_GRACE_S)
+            stop = threading.Event()
+        if time.monotonic() > until:
+            return None
+    return outcome.value()
+
+
+class _Outcome(Generic[T]):
+    """What a function run in a thread returns or raises."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._found: list[T] = []
+        self._failed: list[BaseException] = []
+        self._thread = threading.Thread(target=self._run, args=(work,), daemon=True)
+        self._thread.start()
+
+    def _run(self, work: Callable[[], T]) -> None:
         try:
-            found.append(search())
-        except BaseException as error:  # noqa: BLE001 - raised again in the main thread
-            failed.append(error)
+            self._found.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            self._failed.append(error)
 
-    worker = threading.Thread(target=run, name="hetopt search", daemon=True)
-    worker.start()
-    while worker.is_alive():
-        worker.join(SIGNAL_CHECK_S)
-    if failed:
-        raise failed[0]
-    return found[0]
+    def wait(self, seconds: float) -> bool:
+        """Wait a while; return whether it still runs."""
+        self._thread.join(seconds)
+        return self._thread.is_alive()
+
+    def value(self) -> T:
+        """Return what it returned, or raise what it raised."""
+        if self._failed:
+            raise self._failed[0]
+        return self._found[0]

@@ -1,8 +1,8 @@
 """Task graphs with communication on identical processors.
 
 The first line is ``tasks edges processors``; then one line of weights; then a line ``u v c`` an
-edge: v, on another processor than u, starts c after u ends at the earliest. Tasks count from 0 or
-from 1, told apart as in :mod:`hetopt.formats.fjsp`.
+edge: v, on another processor than u, starts c after u ends at the earliest. Tasks count from 0;
+a file that names task ``tasks`` and not task 0 counts from 1.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def read_dag_comm(text: str, name: str) -> Instance:
     if faults:
         raise InputError(faults[:MOST_PROBLEMS])
     row = 2 + np.repeat(np.arange(edges), 2)
-    base = index_base(rows, edge[:, :2].ravel(), row, count, "task") if edges else 0
+    base = index_base(rows, edge[:, :2].ravel(), row, count, "task", 0) if edges else 0
     ends = edge[:, :2].astype(np.int64) - base
     tasks = np.array([f"T{t + base}" for t in range(count)], dtype=object)
     return assemble(

@@ -3,7 +3,8 @@
 The first line is ``operations arcs machines``; then a line ``u v`` an arc (v waits for u); then a
 line an operation, ``k m d m d …``. Format of FJSPLIB; instances of E. G. Birgin, P. Feofiloff,
 C. G. Fernandes, E. L. de Melo, M. T. I. Oshiro, D. P. Ronconi, International Journal of Production
-Research 52(2), 2014. Indices count from 0 or from 1, told apart as in :mod:`hetopt.formats.fjsp`.
+Research 52(2), 2014. Indices count from 0 or from 1, told apart as in
+:mod:`hetopt.formats.fjsp`, and from 0 where nothing tells.
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ def read_fajsp(text: str, name: str) -> Instance:
     choices = Choices(rows)
     for row in range(1 + arcs, len(rows)):
         choices.read(row, 0, 1)
-    options = choices.options(machines)
+    options = choices.options(machines, 0)
 
     at = 1 + np.repeat(np.arange(arcs), 2)
-    base = index_base(rows, arc.ravel(), at, operations, "operation") if arcs else 0
+    base = index_base(rows, arc.ravel(), at, operations, "operation", 0) if arcs else 0
     ends = arc.astype(np.int64) - base
     tasks = np.array([f"O{i + base}" for i in range(operations)], dtype=object)
     devices = np.array([f"M{m + options.base}" for m in range(machines)], dtype=object)

@@ -2,8 +2,8 @@
 
 The first line is ``jobs machines`` (and, in some files, the mean number of machines of an
 operation); then a line a job: ``operations``, then per operation ``k m d m d …``. Format of
-P. Brandimarte, Annals of Operations Research 41(3), 1993. Machines count from 0 or from 1
-(:func:`hetopt.formats.machine_choices.index_base`).
+P. Brandimarte, Annals of Operations Research 41(3), 1993. Machines count from 0 or from 1: a
+file that names machine 0 from 0, one that names machine ``machines`` from 1.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from hetopt.formats.assemble import assemble, lines_of
 from hetopt.formats.machine_choices import Choices
 from hetopt.formats.number_lines import MOST_PROBLEMS, NumberLines, number_lines
 from hetopt.instance import Instance
+
+MACHINES_FROM = 1
+"""What files count machines from where their numbers do not tell, as most files do."""
 
 
 def read_fjsp(text: str, name: str) -> Instance:
@@ -39,7 +42,7 @@ def read_fjsp(text: str, name: str) -> Instance:
         raise InputError([rows.problem(len(rows), f"{len(rows) - 1}", expected)])
     rows.end(1 + jobs)
     choices, sizes = read_jobs(rows)
-    options = choices.options(machines)
+    options = choices.options(machines, MACHINES_FROM)
 
     job = np.repeat(np.arange(jobs), sizes)
     place = np.arange(len(job)) - np.repeat(np.cumsum(sizes) - sizes, sizes)

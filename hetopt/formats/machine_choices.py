@@ -59,8 +59,16 @@ class Choices:
                 self.rows.problem(row, counted(len(values) - at, "more number"), text)
             )
 
-    def options(self, machines: int) -> Options:
+    def options(self, machines: int, default: int) -> Options:
         """Return the options of all operations.
+
+        Parameters
+        ----------
+        machines
+            How many there are.
+        default
+            What machines count from where the numbers do not tell. Machines differ in nothing but
+            the times of operations, so it only settles which of them is never used.
 
         Raises
         ------
@@ -76,7 +84,7 @@ class Choices:
         at = np.repeat(np.array(self.start, dtype=np.int64) + 1, size) + 2 * offset
         number, time = self.rows.value[at], self.rows.value[at + 1]
         row = np.repeat(np.array(self.row, dtype=np.int64), size)
-        base = index_base(self.rows, number, row, machines, "machine")
+        base = index_base(self.rows, number, row, machines, "machine", default)
         machine = number.astype(np.int64) - base
         faults = [
             self.rows.problem(int(row[i]), time[i], "A time of at least 0.")
@@ -107,17 +115,19 @@ class Options:
     base: int
 
 
-def index_base(rows: NumberLines, number: Floats, row: Ints, count: int, what: str) -> int:
+def index_base(
+    rows: NumberLines, number: Floats, row: Ints, count: int, what: str, default: int
+) -> int:
     """Return what the file counts ``count`` things from: 0 or 1.
 
-    A file that names 0 counts from 0; one that does not, and names ``count`` or nothing at all
-    that tells, from 1, as most files do. (In the last case the reading changes which thing is
-    never used, and nothing else.)
+    A file that names 0 counts from 0, one that names ``count`` from 1.
 
     Parameters
     ----------
     number, row
         All numbers of things in the file, and the line of each.
+    default
+        What files of the format count from where neither is named.
 
     Raises
     ------
@@ -137,4 +147,6 @@ def index_base(rows: NumberLines, number: Floats, row: Ints, count: int, what: s
             f"counts its {count} {what}s from 0."
         )
         raise InputError([rows.problem(int(row[last[0]]), plain(number[last[0]]), text)])
-    return 0 if len(zero) else 1
+    if len(zero) or len(last):
+        return 0 if len(zero) else 1
+    return default

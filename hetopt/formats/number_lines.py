@@ -68,10 +68,11 @@ class NumberLines:
         InputError
             If there are fewer lines, or a line has another number of numbers: with the lines.
         """
+        size = self.size
         faults = [
-            self.problem(r, counted(int(self.size[r]), "number"), f"{columns} numbers: {what}.")
+            self.problem(r, counted(int(size[r]), "number"), f"{columns} numbers: {what}.")
             for r in range(first, min(first + rows, len(self)))
-            if self.size[r] != columns
+            if size[r] != columns
         ]
         if len(self) < first + rows:
             there = counted(max(len(self) - first, 0), "line")

@@ -60,16 +60,19 @@ def heft(instance: Instance, *, limit: float | None = None) -> SchedulePlan | No
     """
     problem = plan_problem(instance)
     orders = _orders(problem, upward_ranks(problem))
-    tried = [problem.modes, modes_within_budgets(problem, instance.options.time_s, limit)]
-    if sum(map(len, problem.modes)) > MANY_MODES:
-        tried.reverse()
-    for modes in tried:
-        for order in orders if modes is not None else []:
-            if _late(limit):
-                return None
+    within = modes_within_budgets(problem, instance.options.time_s, limit)
+    tried = [(problem.modes, order) for order in orders]
+    cautious = [(within, order) for order in orders] if within is not None else []
+    many = sum(map(len, problem.modes)) > MANY_MODES
+    for modes, order in cautious + tried if many else tried + cautious:
+        if _late(limit):
+            return None
+        if modes is problem.modes and order is orders[0]:
+            table = _fastest(problem, limit)
+        else:
             table = build(problem, order, _earliest_finish, modes, limit=limit)
-            if table is not None:
-                return table.plan()
+        if table is not None:
+            return table.plan()
     return None
 
 
@@ -130,7 +133,7 @@ def greedy_tables(instance: Instance, limit: float | None = None) -> Iterator[Ti
     ]
     targets = [_targets(problem, ranks, stretch) for stretch in STRETCHES]
     if _has_deadline(problem):
-        fastest = build(problem, ranks, _earliest_finish, limit=limit)
+        fastest = _fastest(problem, limit)
         if fastest is not None:
             targets = [_paced(problem, fastest, pace) for pace in PACES] + targets
     else:
@@ -296,6 +299,18 @@ def _targets(problem: Problem, ranks: Sequence[float], stretch: float) -> list[f
         for e in problem.leaving[task]:
             last[task] = min(last[task], last[problem.edges[e][1]])
     return [last[t] - stretch * (ranks[t] - mean[t]) for t in range(problem.n_tasks)]
+
+
+def _fastest(problem: Problem, limit: float | None) -> Timetable | None:
+    """HEFT's timetable; made once per instance, where it was not cut short."""
+    kept = problem.instance.__dict__
+    if "_fastest" not in kept:
+        table = build(problem, upward_ranks(problem), _earliest_finish, limit=limit)
+        if table is None and _late(limit):
+            return None
+        kept["_fastest"] = table
+    made = kept["_fastest"]
+    return made if isinstance(made, Timetable) else None
 
 
 def _paced(problem: Problem, fastest: Timetable, pace: float) -> list[float]:

@@ -42,7 +42,7 @@ CHUNK_S = 0.02
 FIRST_CHUNK = 500
 HOT = 0.5
 """First temperature over the median cost of a task's change of option."""
-COLD = 2e-3
+COLD = 1e-2
 """Last temperature over the same."""
 CRITICAL_SHARE = {"makespan": 0.6, "tardiness": 0.3}
 """Share of moves whose task is on the critical path; ``CRITICAL_ELSE`` for other objectives."""

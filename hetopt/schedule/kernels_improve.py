@@ -59,7 +59,7 @@ makespan; share of moves on the critical path; latest deadline; whether there is
 NUMBERS = 16
 ROUNDING = 1e-9
 """Relative lateness that is float noise; the exact times decide afterwards."""
-CHANGE, REORDER, SWAP = 0.65, 0.4, 0.2
+CHANGE, REORDER, SWAP = 0.65, 0.25, 0.3
 """Kinds of move: a draw below CHANGE gives the task another choice, below SWAP another task its
 place in turn, and one above REORDER moves the task in the sequence."""
 

@@ -11,17 +11,17 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance, is_maximised
+from hetopt.interrupt import in_time
 from hetopt.prices import prices_vary
 from hetopt.schedule import bounds
-from hetopt.schedule.construct import CONSTRUCTORS, plan_problem
-from hetopt.schedule.cpsat import ScheduleModel, add_hint, build_model, run
-from hetopt.schedule.draft import Draft, canonical_units, draft_of, retime
+from hetopt.schedule.construct import CONSTRUCTORS
 from hetopt.schedule.grid import Grid, model_grid, span_s
 from hetopt.schedule.problem import Problem
 from hetopt.schedule.shift import shift
@@ -31,7 +31,7 @@ from hetopt.verify import verify
 
 LARGEST_MODEL = 1_000_000
 """Constraints above which a CP-SAT model takes too much memory and time."""
-CONSTRAINTS_PER_S = 10_000
+CONSTRAINTS_PER_S = 4_000
 """Constraints per second of the time limit that are built: a quarter of it on this kind of
 machine, presolve included."""
 CHOICE_CONSTRAINTS, CHAIN_CONSTRAINTS = 3, 4
@@ -40,18 +40,26 @@ SMALL_MODEL = 2_000
 """Constraints that are built whatever the time limit is."""
 BOUND_SHARE = 0.1
 """Part of the time that branching in the load bound may use."""
-HEURISTIC_SHARE = 0.2
+REFINEMENT = 1000
+"""How much finer the next rounding grid is where rounding alone keeps the gap open."""
+FINEST_TICKS = 10**11
+"""Ticks in the time span of the finest rounding grid."""
+HEURISTIC_SHARE = 0.25
 """Part of the time that the constructors may use before CP-SAT starts."""
-ANNEAL_SHARE = 0.2
+ANNEAL_SHARE = 0.3
 """Part of the time left that annealing may use before CP-SAT starts."""
-ANNEAL_S = 6.0
+ANNEAL_S = 9.0
 """Most time for that: what annealing gains later it also gains as CP-SAT's hint."""
+COMPILE_SHARE = 0.25
+"""Part of the time limit that the first annealing of an installation has for compiling."""
+
+ANNEAL_GRACE_S = 0.5
+"""Time over its share after which annealing is left behind, as it must still be compiling."""
+
 COMPILE_S = 25.0
 """Time limit from which annealing may compile its loops first, once per installation."""
 ANNEAL_FROM, ANNEAL_UPTO = 40, 5_000
 """Tasks from which annealing beats CP-SAT alone, and up to which its moves are fast enough."""
-ROUND_UP_SHARE = 0.25
-"""Part of a level's time kept back for the model that rounds up, where one may be needed."""
 _HELD = 1e-9
 _SAME = 1e-12
 
@@ -77,23 +85,29 @@ def solve_schedule(
     start
         A valid plan to start from; the result is never worse.
     """
-    search = _Search(instance, budget)
+    search = Search(instance, budget, bounds=[math.nan] * len(instance.objective))
     size = _model_size(instance)
     exact = size <= _affordable(budget)
+    if start is not None:
+        search.offer(start, "start")
+    if method != "energy-greedy":
+        # Before anything that needs a heavy import: short limits get a plan too.
+        search.construct("heft", budget.deadline)
     limit = None if budget.deterministic else time.monotonic() + budget.left_s() * BOUND_SHARE
     bounds.load_plan(instance, limit)
     search.bounds = [bounds.bound(instance, name) for name in instance.objective]
-    if math.isinf(search.bounds[0]):
+    if math.isinf(search.bounds[0]) and search.plan is None:
         reason = (
             "Even the shortest options, or the time that the devices have, exceed the deadline, "
-            "or some task has no option left."
+            "or those that use least of a resource exceed its budget, or some task has no option "
+            "left."
         )
         return search.result("bound", "proved", infeasible=True, reason=reason)
-    if start is not None:
-        search.offer(start, "start")
-    search.construct(method, exact=exact)
+    if method != "heft":
+        share = 1.0 if method in CONSTRUCTORS else search.greedy_share(exact)
+        search.construct("energy-greedy", time.monotonic() + share * budget.left_s())
     if method not in CONSTRUCTORS:
-        search.anneal(method)
+        search.anneal(method, whole=not exact)
     if method not in ("auto", "cpsat"):
         return search.result(method, search.ended())
     if not exact:
@@ -135,7 +149,7 @@ def _affordable(budget: Budget) -> int:
 
 
 @dataclass
-class _Search:
+class Search:
     """The state of one solve: best plan so far, bounds, history."""
 
     instance: Instance
@@ -162,7 +176,7 @@ class _Search:
     def report(self) -> None:
         """Note the present objective and bound of the level that is being solved."""
         value = self.values[self.level] if self.plan is not None else math.nan
-        bound = self.bounds[self.level] if self.bounds else math.nan
+        bound = self.bounds[self.level]
         entry = HistoryEntry(time.monotonic() - self.began, value, bound)
         if self.level == 0:
             self.history.append(entry)
@@ -194,23 +208,31 @@ class _Search:
             self.values[level], self.bounds[level], self.budget.gap
         )
 
-    def construct(self, method: str, *, exact: bool) -> None:
-        """Run the constructors (or the one that was asked for); ``exact`` says what follows."""
-        share = time.monotonic() + self.budget.left_s() * HEURISTIC_SHARE
-        alone = method in ("heuristic", *CONSTRUCTORS) or not exact
-        for name, constructor in CONSTRUCTORS.items():
-            if method in CONSTRUCTORS and name != method:
-                continue
-            if self.budget.stop.is_set():
-                return
-            limit = self.budget.deadline if alone or self.plan is None else share
-            plan = constructor(self.instance, limit=None if self.budget.deterministic else limit)
-            if plan is not None:
-                self.offer(plan, name)
-                self.shift(plan, name)
+    def construct(self, name: str, limit: float) -> None:
+        """Run a constructor until a time on the clock (to its end in deterministic mode)."""
+        if self.budget.stop.is_set():
+            return
+        if self.plan is None:
+            limit = self.budget.deadline
+        limited = None if self.budget.deterministic else limit
+        plan = CONSTRUCTORS[name](self.instance, limit=limited)
+        if plan is not None:
+            self.offer(plan, name)
+            self.shift(plan, name)
 
-    def anneal(self, method: str) -> None:
-        """Improve the plan in the first objective by annealing, where that is worth its time."""
+    def greedy_share(self, exact: bool) -> float:
+        """Part of the time for greedy passes: more where no exact model follows them."""
+        from hetopt.schedule.improve import can_improve
+
+        if exact:
+            return HEURISTIC_SHARE
+        return HEURISTIC_SHARE if can_improve(self.instance) else 1.0
+
+    def anneal(self, method: str, *, whole: bool) -> None:
+        """Improve the plan in the first objective by annealing, where that is worth its time.
+
+        It may use the whole of what is left where nothing else follows.
+        """
         from hetopt.schedule.improve import can_improve, improve, is_compiled, moves_within
 
         budget, asked = self.budget, method == "anneal"
@@ -227,9 +249,11 @@ class _Search:
         if not asked and not is_compiled() and budget.limit_s < COMPILE_S:
             return
         seconds = budget.limit_s if budget.deterministic else budget.left_s()
-        if not asked:
-            seconds = min(ANNEAL_S, ANNEAL_SHARE * seconds)
-        plan = improve(
+        if not (asked or whole):
+            first_time = 0.0 if is_compiled() else COMPILE_SHARE * budget.limit_s
+            seconds = min(ANNEAL_S, ANNEAL_SHARE * seconds) + first_time
+        anneal = partial(
+            improve,
             self.instance,
             self.plan,
             seconds=None if budget.deterministic else seconds,
@@ -238,6 +262,11 @@ class _Search:
             workers=budget.workers,
             stop=budget.stop,
         )
+        if budget.deterministic:
+            plan = anneal()
+        else:
+            # The first call of an installation compiles, which nothing can interrupt.
+            plan = in_time(anneal, min(seconds + ANNEAL_GRACE_S, budget.left_s()), budget.stop)
         if plan is not None:
             self.offer(plan, "anneal")
 
@@ -249,22 +278,29 @@ class _Search:
 
     def exact(self) -> RegimeResult:
         """Solve level after level with CP-SAT, the earlier ones held at their values."""
+        # Importing OR-Tools takes about a second, which short limits need for something better.
+        from hetopt.schedule.level import Level
+
         instance, budget = self.instance, self.budget
-        problem = Problem(instance, model_grid(instance, span_s(instance)))
+        longest = span_s(instance)
+        if self.plan is not None:
+            longest = min(longest, objectives(instance, self.plan, ("makespan",))[0])
+        problem = Problem(instance, model_grid(instance, longest))
         levels = len(instance.objective)
         for level in range(levels):
             self.level = level
-            if self.closed(level):
-                continue
-            if _over(budget):
-                break
-            seconds = budget.limit_s / levels
-            if not budget.deterministic:
-                seconds = budget.left_s() / (levels - level)
-            infeasible = _Level(self, problem, level, seconds).solve()
-            if infeasible:
-                reason = "CP-SAT proved that no schedule meets all limits together."
-                return self.result("cpsat", "proved", infeasible=True, reason=reason)
+            while not self.closed(level) and not _over(budget):
+                seconds = budget.limit_s / levels
+                if not budget.deterministic:
+                    seconds = budget.left_s() / (levels - level)
+                solving = Level(self, problem, level, seconds)
+                if solving.solve():
+                    reason = "CP-SAT proved that no schedule meets all limits together."
+                    return self.result("cpsat", "proved", infeasible=True, reason=reason)
+                finer = problem.grid.tick / REFINEMENT
+                if not solving.limited_by_grid or span_s(instance) / finer > FINEST_TICKS:
+                    break
+                problem = Problem(instance, Grid(finer, "down"))
             if self.plan is None:
                 break
         self.level = 0
@@ -333,96 +369,3 @@ class _Search:
             elif abs(new - old) > _SAME * size:
                 return sign * new < sign * old
         return False
-
-
-def _moved(draft: Draft, problem: Problem) -> Draft | None:
-    """Carry a draft to another grid; where prices change it keeps its waits if it can."""
-    if prices_vary(problem.instance):
-        kept = retime(draft, problem, wait=True)
-        if kept is not None:
-            return kept
-    return retime(draft, problem)
-
-
-class _Level:
-    """One level of the objective, solved by CP-SAT."""
-
-    def __init__(self, search: _Search, problem: Problem, level: int, seconds: float) -> None:
-        self.search = search
-        self.problem = problem
-        self.level = level
-        self.seconds = seconds
-        self.until = time.monotonic() + seconds
-        self.carried = True
-        self.faithful = True
-
-    def solve(self) -> bool:
-        """Improve plan and bound; return whether infeasibility is proven."""
-        search = self.search
-        made = self._build(self.problem)
-        if made is None:
-            return search.plan is None
-        self.faithful = made.build.faithful
-        rounded = self.problem.grid.direction == "down" or not self.faithful
-        hinted = self._hint(made, self.problem)
-        kept = ROUND_UP_SHARE if rounded and not hinted else 0.0
-        answer = run(made, search.budget, self._left(1 - kept), self._take, search.raise_bound)
-        if answer.infeasible:
-            return search.plan is None
-        search.raise_bound(answer.bound)
-        if answer.draft is not None:
-            self._take(answer.draft)
-        if rounded and not self.carried and not search.closed(self.level):
-            self._round_up()
-        return False
-
-    def _build(self, problem: Problem) -> ScheduleModel | None:
-        search = self.search
-        return build_model(problem, self.level, list(search.values[: self.level]))
-
-    def _hint(self, made: ScheduleModel, problem: Problem) -> bool:
-        """Give the best plan known as a hint; return whether there was one and it is complete."""
-        search = self.search
-        if search.plan is None:
-            return False
-        timed = plan_problem(search.instance)
-        draft = draft_of(timed, search.plan)
-        if draft is not None:
-            draft = canonical_units(draft)
-            draft = draft if problem.grid == timed.grid else _moved(draft, problem)
-        return draft is not None and add_hint(made, draft, search.budget)
-
-    def _left(self, share: float) -> float:
-        """Seconds that a solve may take (deterministic ones where the budget counts those)."""
-        if self.search.budget.deterministic:
-            return self.seconds * share
-        return max(0.0, self.until - time.monotonic()) * share
-
-    def _take(self, draft: Draft) -> bool:
-        """Carry a model's plan to the plan grid and offer it; return whether the gap is closed."""
-        search = self.search
-        timed = plan_problem(search.instance)
-        same = draft.problem.grid == timed.grid
-        moved = draft if same else _moved(draft, timed)
-        plan = moved.plan() if moved is not None else None
-        # What was held for no time at all on a coarse grid may be held for some on a fine one.
-        if plan is not None and not (same and self.faithful):
-            plan = plan if verify(search.instance, plan).ok else None
-        self.carried = plan is not None
-        if plan is not None:
-            search.offer(plan, "cpsat")
-            if not same:
-                search.shift(plan, "cpsat")
-        return search.closed(self.level)
-
-    def _round_up(self) -> None:
-        """Look for plans with everything rounded up; its bounds mean nothing."""
-        grid = Grid(self.problem.grid.tick, "up")
-        problem = Problem(self.search.instance, grid)
-        made = self._build(problem)
-        seconds = self._left(1.0)
-        if made is None or (self.search.budget.over() or seconds <= 0):
-            return
-        self._hint(made, problem)
-        self.faithful = True
-        run(made, self.search.budget, seconds, self._take, lambda bound: None)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from hetopt.cli import app
 from hetopt.errors import InputError
 from hetopt.formats import read_instance
 from tests.malformed import GOOD, MALFORMED, Malformed
@@ -28,3 +30,12 @@ def test_a_malformed_file_is_refused_with_every_place(case: Malformed, tmp_path:
         assert str(tmp_path) in problem.place, said
         assert text in str(problem), said
         assert problem.expected.endswith((".", "?")), said
+
+
+@pytest.mark.parametrize("case", MALFORMED, ids=lambda case: case.name)
+def test_the_command_line_exits_with_2_and_no_traceback(case: Malformed, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["solve", str(case.make(tmp_path))])
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: ")
+    assert "Traceback" not in result.stderr

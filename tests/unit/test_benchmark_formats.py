@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -201,6 +202,14 @@ def test_a_file_that_names_neither_counts_from_1():
     assert times(instance)["J1.1"] == {"M1": 5.0}
 
 
+def test_tasks_of_a_graph_count_from_0_unless_the_last_number_is_named():
+    text = "3 1 2\n4 5 6\n1 {} 7\n"
+    assert edges(read_instance("x", text=text.format(2))) == [("T1", "T2", 7.0)]
+    counted_from_1 = read_instance("x", text=text.format(3))
+    assert edges(counted_from_1) == [("T1", "T3", 7.0)]
+    assert times(counted_from_1)["T3"] == {"core": 6.0}
+
+
 def test_comments_and_blank_lines_are_left_out():
     text = "# two jobs\r\n\r\n" + FJSP.replace("\n", "\r\n") + "\r\n"
     assert times(read_instance("x.fjs", text=text)) == times(read_instance("x.fjs", text=FJSP))
@@ -369,6 +378,22 @@ def test_a_fleet_has_a_job_for_each_bucket_and_free_counts():
     assert instance.devices.price_per_s.tolist() == [1.01, 3.67]
 
 
+def test_the_command_line_takes_a_format_and_a_platform(tmp_path):
+    from typer.testing import CliRunner
+
+    from hetopt.cli import app
+
+    path, out = tmp_path / "graph", tmp_path / "out.yaml"
+    path.write_text(STG, encoding="utf-8")
+    flags = ["--from", "stg", "--platform", "cores-7"]
+    done = CliRunner().invoke(app, ["convert", str(path), *flags, "-o", str(out)])
+    assert done.exit_code == 0, done.output
+    assert read_instance(out).devices.count_max.tolist() == [7]
+    refused = CliRunner().invoke(app, ["solve", str(path), "--from", "rcmax"])
+    assert refused.exit_code == 2
+    assert f"{path}:1" in refused.output
+
+
 def changed(document, *path, value):
     """Text of a document with one field changed, or left out where the value is ``...``."""
     copy = json.loads(json.dumps(document))
@@ -501,6 +526,18 @@ def test_a_malformed_file_is_refused_where_it_is_wrong(name, text, expected):
     for problem in caught.value.problems:
         assert problem.place.startswith("x")
         assert problem.expected.endswith((".", "?"))
+
+
+def test_the_time_to_read_a_graph_grows_with_its_size_and_not_faster():
+    def seconds(tasks):
+        tree = "\n".join(f"{i // 2} {i} 7" for i in range(1, tasks))
+        text = f"{tasks} {tasks - 1} 2\n{' 3' * tasks}\n{tree}\n"
+        began = time.process_time()
+        assert len(read_instance("x", text=text, format="dag-comm").tasks) == tasks
+        return time.process_time() - began
+
+    seconds(10)
+    assert seconds(40_000) < 40 * max(seconds(4_000), 0.02)
 
 
 def test_every_text_format_is_refused_at_the_line_of_every_mistake():

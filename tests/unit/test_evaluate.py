@@ -135,6 +135,18 @@ def test_tardiness_weighs_the_time_after_due_of_each_jobs_last_task():
     assert [(row["end_s"], row["tardiness_s"]) for row in rows] == [(2.0, 1.0), (6.0, 0.0)]
 
 
+def test_a_job_that_ends_when_it_is_due_is_not_late_by_rounding():
+    due = make(
+        devices=[{"name": "cpu"}],
+        options=options("p", ("cpu", 0.2, 1.0)),
+        tasks=[{"name": "t", "profile": "p"}],
+        jobs=[{"name": "x", "due_s": 0.3}],
+    )
+    plan = schedule([0], [0], [0.1])
+    assert 0.1 + 0.2 > 0.3
+    assert objective_value(due, plan, "tardiness") == 0.0
+
+
 def peaks():
     return make(
         devices=[{"name": "cpu", "idle_power_w": 5.0, "slots": 2}],

@@ -1,0 +1,187 @@
+"""Benchmarks of hetopt and its peers.
+
+python -m bench list                                     families, cases, what is missing
+python -m bench run --family fjsp -o results.csv         run and write rows
+python -m bench report results.csv -o report             table and pictures
+python -m bench check results.csv                        look for bounds that cannot be
+python -m bench install-peers                            environments of the peers
+python -m bench compare-commits A B                      micro-benchmarks of two commits
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from bench.cases import FAMILIES, SMOKE, Case, cases, missing
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; return its exit code (2: bad usage, 130: interrupted)."""
+    given = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
+    parsed = parser.parse_args(given)
+    try:
+        return int(COMMANDS[parsed.command](parsed, parser, given))
+    except KeyboardInterrupt:
+        print("Interrupted; what was finished is in the table.", file=sys.stderr)
+        return 130
+    except (ValueError, OSError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="families, cases, solvers, and what is missing")
+
+    run = commands.add_parser("run", help="run cases and write a row for each run")
+    run.add_argument("--family", default="", help="families, separated by commas; all: every one")
+    run.add_argument("--instances", default="", help="patterns of instances: 'mk0*,la40'")
+    run.add_argument("--limit", type=int, help="most cases of a family, evenly spaced")
+    run.add_argument("--time-limit", type=float, default=30.0, help="seconds for each run")
+    run.add_argument("--workers", type=int, default=2, help="threads of each solver")
+    run.add_argument("--seeds", type=int, default=1, help="runs of each case and solver")
+    run.add_argument("--against", default="", help="peers, separated by commas")
+    run.add_argument("--retry-errors", action="store_true", help="run crashed cases again")
+    run.add_argument("--smoke", action="store_true", help="a few generated cases, in seconds")
+    run.add_argument("-o", "--output", type=Path, required=True, help="table of results (CSV)")
+
+    report = commands.add_parser("report", help="tables and pictures of results")
+    report.add_argument("results", type=Path, nargs="+")
+    report.add_argument("-o", "--output", type=Path, help="folder for report.md and report.html")
+
+    check = commands.add_parser("check", help="list results that cannot be true")
+    check.add_argument("results", type=Path, nargs="+")
+
+    install = commands.add_parser("install-peers", help="make the peers' environments")
+    install.add_argument("peers", nargs="*", help="which; default all")
+    install.add_argument("--python", default="", help="interpreter to make them with")
+
+    compare = commands.add_parser("compare-commits", help="micro-benchmarks of two commits")
+    compare.add_argument("before")
+    compare.add_argument("after")
+    compare.add_argument("-k", dest="keyword", default="", help="only benchmarks of this name")
+    compare.add_argument("--rounds", type=int, default=2, help="turns of each commit")
+    compare.add_argument("--small", action="store_true", help="only the smallest sizes")
+    return parser
+
+
+def _list(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: list[str]) -> int:
+    from bench.peers import PEERS
+    from bench.peers import missing as lacking
+
+    print(f"{'family':16} {'cases':>5} {'known':>5} {'optimal':>7}  about")
+    for name, family in FAMILIES.items():
+        found = cases(name)
+        known = sum(c.best_known is not None for c in found)
+        proven = sum(c.optimal for c in found)
+        why = missing(name)
+        about = f"{family.about}. {why}" if why else family.about
+        print(f"{name:16} {len(found):5} {known:5} {proven:7}  {about}")
+    for peer in PEERS:
+        print(f"peer {peer}: {lacking(peer) or 'ready.'}")
+    return 0
+
+
+def _run(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: list[str]) -> int:
+    from bench.peers import PEERS
+    from bench.peers import missing as lacking
+    from bench.run import Plan, run
+
+    peers = [p for p in parsed.against.split(",") if p]
+    for peer in peers:
+        if peer not in PEERS:
+            parser.error(f"there is no peer {peer}; there are {', '.join(PEERS)}")
+        if why := lacking(peer):
+            parser.error(why)
+    if not (parsed.time_limit > 0 and parsed.workers > 0 and parsed.seeds > 0):
+        parser.error("time limit, workers and seeds are expected to be more than 0")
+    chosen = _smoke() if parsed.smoke else _chosen(parsed, parser)
+    if not chosen:
+        parser.error("no case fits; `python -m bench list` shows what there is")
+    command = f"python -m bench {shlex.join(given)}"
+    plan = Plan(
+        chosen, ["hetopt", *peers], parsed.seeds, parsed.time_limit, parsed.workers, command
+    )
+    rows = run(plan, parsed.output, retry_errors=parsed.retry_errors)
+    failed = sum(row["status"] == "error" for row in rows)
+    print(f"{len(rows)} runs, {failed} of them crashed; the table is {parsed.output}.")
+    return 0
+
+
+def _smoke() -> list[Case]:
+    return [c for c in cases("generated") if f"generated/{c.instance}" in SMOKE]
+
+
+def _chosen(parsed: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Case]:
+    from bench.run import select
+
+    names = [f for f in parsed.family.split(",") if f]
+    if names == ["all"]:
+        names = list(FAMILIES)
+    if not names:
+        parser.error("--family is needed; `python -m bench list` shows what there is")
+    found: list[Case] = []
+    for name in names:
+        if name not in FAMILIES:
+            parser.error(f"there is no family {name}; there are {', '.join(FAMILIES)}")
+        why = missing(name)
+        if why:
+            print(f"Family {name} is left out: {why}", file=sys.stderr)
+            continue
+        found += select(cases(name), parsed.instances, parsed.limit)
+    return found
+
+
+def _report(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: list[str]) -> int:
+    from bench.report import write_report
+
+    print(write_report(parsed.results, parsed.output))
+    return 0
+
+
+def _check(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: list[str]) -> int:
+    from bench.check import check
+
+    return check(parsed.results)
+
+
+def _install(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: list[str]) -> int:
+    from bench.peers.environments import ENVIRONMENTS, install
+
+    unknown = [p for p in parsed.peers if p not in ENVIRONMENTS]
+    if unknown:
+        parser.error(f"{', '.join(unknown)} needs no environment; {', '.join(ENVIRONMENTS)} do")
+    failed = [why for p in parsed.peers or ENVIRONMENTS if (why := install(p, parsed.python))]
+    for why in failed:
+        print(why, file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _compare(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: list[str]) -> int:
+    from bench.micro.compare import compare_commits
+
+    return compare_commits(
+        parsed.before, parsed.after, parsed.keyword, parsed.rounds, small=parsed.small
+    )
+
+
+COMMANDS = {
+    "list": _list,
+    "run": _run,
+    "report": _report,
+    "check": _check,
+    "install-peers": _install,
+    "compare-commits": _compare,
+}
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Micro-benchmarks of hot paths, and their comparison between commits."""

@@ -1,0 +1,154 @@
+"""Plain integer programs through PuLP: assignment without edges, and streams over routes.
+
+assignment  minimise C, or Σ energy x
+            Σ_{m,q} x[i,m,q] = 1;  Σ p x ≤ C (and ≤ deadline) on each unit
+streams     hetopt's own model of routes (`hetopt.steady.mip`), handed to the bare solver
+            without relaxation bound, rounding, or a start
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import pulp
+
+from bench.answers import Answer, History, Limits, UnsupportedError
+from bench.peers.shop import Shop, has_limits, shop
+from hetopt.instance import Instance, is_maximised
+from hetopt.steady.highs import MipResult, solve_mip
+
+
+def plain_mip(instance: Instance, limits: Limits, solver: str) -> Answer:
+    """Build the plain program and give it to a solver that PuLP runs.
+
+    Raises
+    ------
+    UnsupportedError
+        If the instance is neither an assignment without edges nor streams over few routes.
+    """
+    if instance.regime == "steady":
+        return _streams(instance, limits, solver)
+    return _assignment(instance, limits, solver)
+
+
+def _assignment(instance: Instance, limits: Limits, solver: str) -> Answer:
+    began = time.monotonic()
+    objective = instance.objective[0]
+    if len(instance.edges):
+        raise UnsupportedError("An assignment has no order: it cannot express edges.")
+    if objective not in ("makespan", "energy"):
+        raise UnsupportedError(f"The plain assignment has no objective {objective}.")
+    plain = shop(instance)
+    if objective == "energy" and bool((instance.devices.idle_power_w > 0).any()):
+        raise UnsupportedError("The plain assignment has no idle power.")
+    if has_limits(plain):
+        raise UnsupportedError("The plain assignment has no releases and deadlines.")
+    problem, x = _assignment_model(plain, objective)
+    build_s = time.monotonic() - began
+    result = _solve(problem, limits, build_s, solver)
+    tick = plain.tick_s if objective == "makespan" else 1.0
+    bound = math.nan if result.bound is None else result.bound * tick
+    answer = _answer(result, solver, build_s, tick, maximised=False)
+    answer.bound = bound if plain.exact or objective == "energy" else math.nan
+    if result.values is not None:
+        chosen = [
+            max(zip(plain.choices[t], row, strict=True), key=lambda pair: result.values[pair[1]])[0]
+            for t, row in enumerate(x)
+        ]
+        answer.plan = plain.plan(chosen, _in_a_row(plain, chosen))
+    return answer
+
+
+def _assignment_model(plain: Shop, objective: str) -> tuple[pulp.LpProblem, list[list[str]]]:
+    problem = pulp.LpProblem("assignment", pulp.LpMinimize)
+    load: list[list[tuple[pulp.LpVariable, float]]] = [[] for _ in plain.places]
+    energy: list[tuple[pulp.LpVariable, float]] = []
+    names: list[list[str]] = []
+    for task, choices in enumerate(plain.choices):
+        row = [problem.add_variable(f"x_{task}_{k}", 0, 1, "Integer") for k in range(len(choices))]
+        problem.addConstraint(pulp.LpAffineExpression([(v, 1) for v in row]) == 1)
+        for (place, mode), variable in zip(choices, row, strict=True):
+            load[place].append((variable, mode.duration))
+            energy.append((variable, float(plain.problem.energy(task, mode.option))))
+        names.append([v.name for v in row])
+    if objective == "energy":
+        problem.setObjective(pulp.LpAffineExpression(energy))
+        return problem, names
+    longest = problem.add_variable("C", 0)
+    problem.setObjective(pulp.LpAffineExpression([(longest, 1)]))
+    for terms in load:
+        problem.addConstraint(pulp.LpAffineExpression([*terms, (longest, -1)]) <= 0)
+    return problem, names
+
+
+def _in_a_row(plain: Shop, chosen: list[tuple[int, object]]) -> list[int]:
+    """Start the tasks of each place one after the other."""
+    free = [0] * len(plain.places)
+    starts = []
+    for place, mode in chosen:
+        starts.append(free[place])
+        free[place] += mode.duration  # type: ignore[attr-defined]
+    return starts
+
+
+def _streams(instance: Instance, limits: Limits, solver: str) -> Answer:
+    from hetopt.steady.mip import SteadyModel
+    from hetopt.steady.packing import unit_kinds
+    from hetopt.steady.routes import enumerate_routes
+    from hetopt.steady.rows import build_plan
+
+    began = time.monotonic()
+    if instance.routing == "single" or len(instance.objective) > 1:
+        raise UnsupportedError("The plain program has one objective and no single placement.")
+    routes = enumerate_routes(instance)
+    if routes.reasons:
+        return Answer(status="infeasible", method=solver)
+    model = SteadyModel(instance, routes, unit_kinds(instance, routes.routes))
+    if model.incomplete:
+        raise UnsupportedError("The plain program has no bound on the demand that is served.")
+    scale = model.aim(instance.objective[0])
+    build_s = time.monotonic() - began
+    result = _solve(model.problem, limits, build_s, solver)
+    maximised = is_maximised(instance.objective[0])
+    answer = _answer(result, solver, build_s, 1 / scale, maximised=maximised)
+    if result.bound is not None:
+        answer.bound = result.bound / scale
+    if result.values is not None:
+        answer.plan = build_plan(model, result.values)
+    return answer
+
+
+def _solve(problem: pulp.LpProblem, limits: Limits, build_s: float, solver: str) -> MipResult:
+    return solve_mip(
+        problem,
+        time_limit_s=max(0.01, limits.time_limit_s - build_s),
+        threads=limits.workers,
+        seed=limits.seed,
+        solver=solver,
+    )
+
+
+def _answer(
+    result: MipResult, solver: str, build_s: float, scale: float, *, maximised: bool
+) -> Answer:
+    history: History = [
+        (build_s + t, _scaled(value, scale), _scaled(bound, scale))
+        for t, value, bound in result.history
+    ]
+    if not history and result.objective is not None:
+        end = build_s + result.wall_time_s
+        history = [(end, result.objective * scale, _scaled(result.bound, scale))]
+    status = "unknown"
+    if result.proven_infeasible:
+        status = "infeasible"
+    elif result.objective is not None:
+        timed = result.timed_out or result.interrupted
+        status = "feasible" if timed else "optimal"
+    return Answer(
+        status=status, method=solver, build_s=build_s, history=history, note=result.message
+    )
+
+
+def _scaled(value: float | None, scale: float) -> float:
+    return math.nan if value is None else value * scale

@@ -1,0 +1,149 @@
+"""What plain schedulers understand of an instance: places, modes, durations, delays; no more.
+
+Peers get integers of a grid. Where the instance has no coarse exact grid, durations are rounded
+up: a peer's plan is then valid, and its bound means nothing (`Shop.exact` is False).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bench.answers import UnsupportedError
+from hetopt.instance import Instance
+from hetopt.schedule.draft import ChainKey, Draft, needed_chains
+from hetopt.schedule.grid import Grid, model_grid, span_s
+from hetopt.schedule.problem import NEVER, Mode, Problem
+from hetopt.solution import SchedulePlan
+
+Place = tuple[int, int]
+"""(device, unit)."""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A schedule instance without anything that a plain scheduler lacks.
+
+    Attributes
+    ----------
+    problem
+        Integer columns of the instance.
+    places
+        All units of all devices; peers name them by index.
+    exact
+        Whether the grid is exact, so that bounds on it are bounds.
+    """
+
+    problem: Problem
+    places: list[Place]
+    exact: bool
+
+    @property
+    def tick_s(self) -> float:
+        """Seconds of a tick."""
+        return float(self.problem.grid.tick)
+
+    @cached_property
+    def choices(self) -> list[list[tuple[int, Mode]]]:
+        """Per task: (place, mode) of all ways to run it."""
+        of_device: dict[int, list[int]] = {}
+        for index, (device, _) in enumerate(self.places):
+            of_device.setdefault(device, []).append(index)
+        return [
+            [(place, mode) for mode in modes for place in of_device.get(mode.device, [])]
+            for modes in self.problem.modes
+        ]
+
+    def delay(self, tensor: int, src: int, dst: int) -> int | None:
+        """Ticks of a message between two places, None where there is no way."""
+        if tensor < 0 or src == dst:
+            return 0
+        return self.problem.delay(tensor, self.places[src][0], self.places[dst][0])
+
+    def has_messages(self) -> bool:
+        """Whether any edge may take time, depending on where its tasks run."""
+        problem = self.problem
+        if len(self.places) == 1:
+            return False
+        devices = range(len(problem.units))
+        return any(
+            problem.delay(tensor, a, b) != 0
+            for tensor in range(len(problem.producer))
+            for a in devices
+            for b in devices
+            if a != b or problem.units[a] > 1
+        )
+
+    def plan(self, chosen: list[tuple[int, Mode]], start: list[int]) -> SchedulePlan:
+        """Return the plan of (place, mode) and start per task, messages sent at once.
+
+        Raises
+        ------
+        ValueError
+            If two tasks of an edge are where no message can travel.
+        """
+        problem = self.problem
+        mode = [m for _, m in chosen]
+        unit = [self.places[place][1] for place, _ in chosen]
+        chains = needed_chains(problem, mode, unit)
+        if chains is None:
+            raise ValueError("The plan sends a message where there is no link.")
+        hops: dict[ChainKey, list[int]] = {}
+        for key, needed in chains.items():
+            at, starts = (
+                start[problem.producer[key[0]]] + mode[problem.producer[key[0]]].duration,
+                [],
+            )
+            for hop in needed.hops:
+                starts.append(at)
+                at += hop.duration
+            hops[key] = starts
+        return Draft(problem, mode, unit, start, hops).plan()
+
+
+def shop(instance: Instance) -> Shop:
+    """Return what plain schedulers understand of an instance.
+
+    Raises
+    ------
+    UnsupportedError
+        Naming everything in the instance that they do not.
+    """
+    lacking = _beyond(instance)
+    if lacking:
+        raise UnsupportedError(f"It has no notion of {', '.join(lacking)}.")
+    grid = model_grid(instance, span_s(instance))
+    exact = grid.direction == "exact"
+    problem = Problem(instance, grid if exact else Grid(grid.tick, "up"))
+    places = [(d, u) for d, count in enumerate(problem.units) for u in range(count)]
+    return Shop(problem, places, exact)
+
+
+def _beyond(instance: Instance) -> list[str]:
+    if instance.regime != "schedule":
+        return ["streams"]
+    devices, options, tasks = instance.devices, instance.options, instance.tasks
+    limited = bool(np.isfinite(devices.memory_b).any() or len(instance.pools))
+    uses = bool((options.memory_b > 0).any() or (options.weights_b > 0).any())
+    sends = len(instance.tensors) > 0
+    found = {
+        "several slots": bool((devices.slots > 1).any()),
+        "memory": limited and (uses or sends),
+        "channels": sends and bool((instance.links.channel_group >= 0).any()),
+        "staged tensors": bool(instance.tensors.staged.any()),
+        "transfers that occupy a unit": sends and not bool(devices.overlap.all()),
+        "resources": len(getattr(instance, "resources", ())) > 0,
+        "a power cap": bool(np.isfinite(instance.limits.power_cap_w)),
+        "placement groups": len(instance.together) + len(instance.apart) > 0,
+        "pinned units": bool((tasks.pin_unit >= 0).any()),
+        "several objectives": len(instance.objective) > 1,
+    }
+    return [name for name, there in found.items() if there]
+
+
+def has_limits(shop: Shop) -> bool:
+    """Whether releases or deadlines restrict anything."""
+    problem = shop.problem
+    return any(problem.release) or any(d < NEVER for d in problem.deadline)

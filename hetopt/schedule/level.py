@@ -1,0 +1,120 @@
+"""One level of a schedule's objective, solved by CP-SAT on an exact or a rounding grid."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from hetopt.prices import prices_vary
+from hetopt.schedule.construct import plan_problem
+from hetopt.schedule.cpsat import ScheduleModel, add_hint, build_model, run
+from hetopt.schedule.draft import Draft, canonical_units, draft_of, retime
+from hetopt.schedule.grid import Grid
+from hetopt.schedule.problem import Problem
+from hetopt.verify import verify
+
+if TYPE_CHECKING:
+    from hetopt.schedule.solve_schedule import Search
+
+ROUND_UP_SHARE = 0.25
+"""Part of a level's time kept back for the model that rounds up, where one may be needed."""
+
+
+class Level:
+    """One level of the objective, solved by CP-SAT."""
+
+    def __init__(self, search: Search, problem: Problem, level: int, seconds: float) -> None:
+        self.search = search
+        self.problem = problem
+        self.level = level
+        self.seconds = seconds
+        self.until = time.monotonic() + seconds
+        self.carried = True
+        self.faithful = True
+        self.complete = False
+
+    @property
+    def limited_by_grid(self) -> bool:
+        """Whether nothing but the rounding of times keeps the gap open."""
+        return self.complete and self.problem.grid.direction == "down"
+
+    def solve(self) -> bool:
+        """Improve plan and bound; return whether infeasibility is proven."""
+        search = self.search
+        made = self._build(self.problem)
+        if made is None:
+            return search.plan is None
+        self.faithful = made.build.faithful
+        rounded = self.problem.grid.direction == "down" or not self.faithful
+        hinted = self._hint(made, self.problem)
+        kept = ROUND_UP_SHARE if rounded and not hinted else 0.0
+        answer = run(made, search.budget, self._left(1 - kept), self._take, search.raise_bound)
+        if answer.infeasible:
+            return search.plan is None
+        search.raise_bound(answer.bound)
+        self.complete = answer.complete
+        if answer.draft is not None:
+            self._take(answer.draft)
+        if rounded and not self.carried and not search.closed(self.level):
+            self._round_up()
+        return False
+
+    def _build(self, problem: Problem) -> ScheduleModel | None:
+        search = self.search
+        return build_model(problem, self.level, list(search.values[: self.level]))
+
+    def _hint(self, made: ScheduleModel, problem: Problem) -> bool:
+        """Give the best plan known as a hint; return whether there was one and it is complete."""
+        search = self.search
+        if search.plan is None:
+            return False
+        timed = plan_problem(search.instance)
+        draft = draft_of(timed, search.plan)
+        if draft is not None:
+            draft = canonical_units(draft)
+            draft = draft if problem.grid == timed.grid else _moved(draft, problem)
+        return draft is not None and add_hint(made, draft, search.budget)
+
+    def _left(self, share: float) -> float:
+        """Seconds that a solve may take (deterministic ones where the budget counts those)."""
+        if self.search.budget.deterministic:
+            return self.seconds * share
+        return max(0.0, self.until - time.monotonic()) * share
+
+    def _take(self, draft: Draft) -> bool:
+        """Carry a model's plan to the plan grid and offer it; return whether the gap is closed."""
+        search = self.search
+        timed = plan_problem(search.instance)
+        same = draft.problem.grid == timed.grid
+        moved = draft if same else _moved(draft, timed)
+        plan = moved.plan() if moved is not None else None
+        # What was held for no time at all on a coarse grid may be held for some on a fine one.
+        if plan is not None and not (same and self.faithful):
+            plan = plan if verify(search.instance, plan).ok else None
+        self.carried = plan is not None
+        if plan is not None:
+            search.offer(plan, "cpsat")
+            if not same:
+                search.shift(plan, "cpsat")
+        return search.closed(self.level)
+
+    def _round_up(self) -> None:
+        """Look for plans with everything rounded up; its bounds mean nothing."""
+        grid = Grid(self.problem.grid.tick, "up")
+        problem = Problem(self.search.instance, grid)
+        made = self._build(problem)
+        seconds = self._left(1.0)
+        if made is None or (self.search.budget.over() or seconds <= 0):
+            return
+        self._hint(made, problem)
+        self.faithful = True
+        run(made, self.search.budget, seconds, self._take, lambda bound: None)
+
+
+def _moved(draft: Draft, problem: Problem) -> Draft | None:
+    """Carry a draft to another grid; where prices change it keeps its waits if it can."""
+    if prices_vary(problem.instance):
+        kept = retime(draft, problem, wait=True)
+        if kept is not None:
+            return kept
+    return retime(draft, problem)
