@@ -30,10 +30,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A hop that draws energy: literal, start, true length in ticks, joules."""
+    """A hop that draws energy: literal, start and its window, true length in ticks, joules."""
 
     literal: Literal
     start: Any
+    window: tuple[int, int]
     length: Fraction
     joules: Fraction
 
@@ -57,6 +58,8 @@ class Build:
         Intervals (and literals) that hold one slot of a place.
     paid
         Transfers that cost energy: literal and joules.
+    stretches
+        Straight stretches of prices by length and window of runs, made once each.
     drawn
         Hops that draw energy, where it matters when.
     faithful
@@ -76,6 +79,7 @@ class Build:
     occupied: dict[Place, list[Any]] = field(default_factory=dict)
     makespan: Any = None
     paid: list[tuple[Literal, Fraction]] = field(default_factory=list)
+    stretches: dict[tuple[int, Fraction, int, int], Any] = field(default_factory=dict)
     drawn: list[Drawn] = field(default_factory=list)
     channels: dict[int, list[Any]] = field(default_factory=dict)
     on_times: dict[int, list[Any]] = field(default_factory=dict)

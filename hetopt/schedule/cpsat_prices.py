@@ -25,7 +25,7 @@ from fractions import Fraction
 from typing import Any
 
 from hetopt.instance import Series
-from hetopt.prices import ExactSeries
+from hetopt.prices import ExactSeries, Number, whole
 from hetopt.schedule.cpsat_model import Build, Literal
 from hetopt.schedule.cpsat_objective import Measure, add_window, least_makespan, on_time
 from hetopt.schedule.grid import common_divisor, exact
@@ -35,6 +35,10 @@ EXCESS_SIZE = 1 << 40
 WINDOW_SIZE = 1 << 45
 """Largest value of the integral of the price over the window."""
 
+MOST_HOP_STRETCHES = 20_000
+"""Stretches of all hops above which hops are counted at the least price of their windows: the
+bound stays one, and plans are priced as they are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
@@ -42,15 +46,15 @@ class Stretch:
 
     first: int
     last: int
-    at_first: Fraction
-    at_last: Fraction
+    at_first: Number
+    at_last: Number
 
     @property
-    def slope(self) -> Fraction:
+    def slope(self) -> Number:
         """Change per tick."""
-        if self.last == self.first:
-            return Fraction(0)
-        return (self.at_last - self.at_first) / (self.last - self.first)
+        if self.last == self.first or self.at_last == self.at_first:
+            return 0
+        return whole(Fraction(self.at_last - self.at_first) / (self.last - self.first))
 
 
 def priced_measure(build: Build, name: str, series: Series) -> Measure:
@@ -60,21 +64,36 @@ def priced_measure(build: Build, name: str, series: Series) -> Measure:
     devices, pue = instance.devices, exact(instance.limits.pue)
     prices = ExactSeries(series, grid.tick)
     found = Measure()
+    placed: dict[int, list[tuple[Fraction, Literal, Stretch]]] = {}
     for task, choices in enumerate(build.choices):
-        classes: dict[tuple[Fraction, Fraction], list[Literal]] = {}
-        known: dict[int, tuple[Fraction, Fraction]] = {}
+        classes: dict[tuple[int, Fraction, Fraction], list[Literal]] = {}
+        known: dict[int, tuple[int, Fraction, Fraction]] = {}
         for choice in choices:
             option = choice.mode.option
             if option not in known:
-                known[option] = (problem.length(task, option), pue * problem.energy(task, option))
+                known[option] = (
+                    choice.mode.device,
+                    problem.length(task, option),
+                    pue * problem.energy(task, option),
+                )
             classes.setdefault(known[option], []).append(choice.literal)
         low = min(problem.heads[task][c.mode.device] for c in choices)
         high = max(problem.latest_ends[task][c.mode.device] - c.mode.duration for c in choices)
-        runs = [(literals, length, joules) for (length, joules), literals in classes.items()]
-        _add_runs(build, found, prices, build.start[task], runs, (low, high))
+        runs = [(literals, length, joules) for (_, length, joules), literals in classes.items()]
+        parts = _add_runs(build, found, prices, build.start[task], runs, (low, high))
+        for device, (length, here) in zip((key[0] for key in classes), parts, strict=True):
+            placed.setdefault(device, []).extend((length, z, part) for z, part in here)
+    _load_pieces(build, prices, placed)
+    few = 2 * len(build.drawn) * len(prices.begin) <= MOST_HOP_STRETCHES
     for drawn in build.drawn:
+        if not few:
+            first, last = drawn.window
+            pieces = slice(max(0, prices.piece(first) - 1), prices.piece(last + drawn.length) + 1)
+            least = min(prices.value[pieces]) * prices.unit
+            found.add(pue * drawn.joules * least, drawn.literal)
+            continue
         runs = [([drawn.literal], drawn.length, pue * drawn.joules)]
-        _add_runs(build, found, prices, drawn.start, runs, (0, build.span))
+        _add_runs(build, found, prices, drawn.start, runs, drawn.window)
     idle_window = _Window(build, prices)
     for device in range(len(devices)):
         idle = pue * exact(float(devices.idle_power_w[device])) * grid.tick
@@ -93,43 +112,36 @@ def priced_measure(build: Build, name: str, series: Series) -> Measure:
 
 
 def stretches(
-    prices: ExactSeries, length: Fraction, low: int, high: int, *, rounded: bool
+    prices: ExactSeries, length: Number, low: int, high: int, *, rounded: bool
 ) -> list[Stretch]:
-    """Mean price over runs that start in [low, high], as stretches of ticks that cover it.
+    """Area of the price over runs that start in [low, high], as stretches of ticks that cover it.
 
     Parameters
     ----------
     length
-        Length of the run in ticks, 0 for an instant.
+        Length of the run in ticks, 0 for an instant (then: the price of the instant).
     rounded
         Whether a start stands for all of its tick, to be counted at its least.
     """
     if not length:
         return _instants(prices, low, high, rounded=rounded)
-    bends = {b - back for b in prices.begin[1:] for back in (Fraction(0), length)}
+    bends = {b - back for b in prices.begin[1:] for back in (0, length)}
     inside = sorted(b for b in bends if low < b < high + 1)
     found: list[Stretch] = []
-    for a, b in zip([Fraction(low), *inside], [*inside, Fraction(high + 1)], strict=True):
+    for a, b in zip([low, *inside], [*inside, high + 1], strict=True):
         first, last = math.ceil(a), math.ceil(b) - 1
         if rounded:
             if a != first and (not found or found[-1].last < first - 1):
                 # Bends within this tick: its ends and all of them.
                 near = [x for x in inside if first - 1 < x < first]
-                least = min(
-                    prices.mean(x, length) for x in [Fraction(first - 1), *near, Fraction(first)]
-                )
+                least = min(prices.area(x, length) for x in (first - 1, *near, first))
                 _join(found, Stretch(first - 1, first - 1, least, least))
             last = math.floor(b) - 1
         if last < first:
             continue
-        ends = prices.mean(Fraction(first), length), prices.mean(Fraction(last), length)
-        if rounded:
-            falling = prices.mean(Fraction(first + 1), length) < ends[0]
-            if falling:
-                ends = (
-                    prices.mean(Fraction(first + 1), length),
-                    prices.mean(Fraction(last + 1), length),
-                )
+        # Falling, a tick costs least at its end.
+        late = int(rounded and prices.area(first + 1, length) < prices.area(first, length))
+        ends = prices.area(first + late, length), prices.area(last + late, length)
         _join(found, Stretch(first, last, *ends))
     return found
 
@@ -166,37 +178,83 @@ def _add_runs(
     start: Any,
     runs: Sequence[tuple[list[Literal], Fraction, Fraction]],
     window: tuple[int, int],
-) -> None:
-    """Add energy × mean price of the run that is chosen (of at most one of the literals)."""
-    model, rounded = build.model, build.problem.grid.direction != "exact"
+) -> list[tuple[Fraction, list[tuple[Literal, Stretch]]]]:
+    """Add energy × mean price of the run that is chosen (of at most one of the literals).
+
+    Returns per run its length and the stretches that its start may lie in, with their literals.
+    """
+    model = build.model
     low, high = window
     lower, upper, chosen = [], [], []
     bent: list[tuple[Literal, Stretch, Fraction]] = []
+    told: list[tuple[Fraction, list[tuple[Literal, Stretch]]]] = []
     for literals, length, joules in runs:
         chosen += literals
-        parts = stretches(prices, length, low, high, rounded=rounded) if joules else []
+        factor = joules * prices.unit / (length or 1)
+        parts = _known(build, prices, length, low, high) if joules else []
         if len(parts) <= 1 and not (parts and parts[0].slope):
             if joules:
                 for literal in literals:
-                    found.add(joules * parts[0].at_first, literal)
+                    found.add(factor * parts[0].at_first, literal)
             lower.append(low * sum(literals))
             upper.append(high * sum(literals))
+            anywhere = Stretch(low, high, 0, 0)
+            told.append((length, [(literal, anywhere) for literal in literals]))
             continue
         here = []
         for part in parts:
             literal = build.bool("z")
             model.add_linear_constraint(start, part.first, part.last).only_enforce_if(literal)
-            found.add(joules * min(part.at_first, part.at_last), literal)
+            found.add(factor * min(part.at_first, part.at_last), literal)
             if part.slope:
-                bent.append((literal, part, joules * part.slope))
+                bent.append((literal, part, factor * part.slope))
             here.append((literal, part))
         model.add(sum(z for z, _ in here) == sum(literals))
+        told.append((length, here))
         lower.append(sum(part.first * z for z, part in here))
         upper.append(sum(part.last * z for z, part in here))
     # The windows as rows for the linear relaxation; where nothing is chosen they hold too.
     model.add(start >= sum(lower))
     model.add(start <= sum(upper) + build.span * (1 - sum(chosen)))
     _add_excess(build, found, start, bent)
+    return told
+
+
+def _known(
+    build: Build, prices: ExactSeries, length: Fraction, low: int, high: int
+) -> list[Stretch]:
+    """Return the stretches of a run; tasks that share times and windows share them."""
+    key = (id(prices), length, low, high)
+    if key not in build.stretches:
+        rounded = build.problem.grid.direction != "exact"
+        build.stretches[key] = stretches(prices, whole(length), low, high, rounded=rounded)
+    return build.stretches[key]
+
+
+def _load_pieces(
+    build: Build,
+    prices: ExactSeries,
+    placed: dict[int, list[tuple[Fraction, Literal, Stretch]]],
+) -> None:
+    """Σ least overlap of a run with a price piece <= slots × units × length of the piece."""
+    problem = build.problem
+    rounded = int(problem.grid.direction != "exact")
+    for device, runs in placed.items():
+        rows: dict[int, list[Any]] = {}
+        for length, literal, part in runs:
+            # Starts are anywhere in [first, last], off an exact grid up to a tick later.
+            first, last, long = part.first, part.last + rounded, whole(length)
+            for k in range(prices.piece(last), len(prices.begin) - 1):
+                begin, ends = prices.begin[k], prices.begin[k + 1]
+                if begin >= first + long:
+                    break
+                least = min(min(ends, at + long) - max(begin, at) for at in (first, last))
+                if least >= 1:
+                    rows.setdefault(k, []).append(math.floor(least) * literal)
+        room = problem.slots[device] * problem.units[device]
+        for k, terms in rows.items():
+            length = prices.begin[k + 1] - prices.begin[k]
+            build.model.add(sum(terms) <= math.floor(length * room))
 
 
 def _add_excess(
@@ -226,7 +284,8 @@ class _Window:
         horizon = build.problem.instance.limits.horizon_s
         self.whole = None
         if math.isfinite(horizon):
-            self.whole = prices.integral(exact(float(horizon)) / build.problem.grid.tick)
+            ticks = exact(float(horizon)) / build.problem.grid.tick
+            self.whole = prices.unit * prices.integral(whole(ticks))
         self.made: tuple[Any, Fraction, int] | None = None
 
     def add(self, found: Measure, rate: Fraction, counted: tuple[int, int, Literal] | None) -> None:
@@ -240,19 +299,20 @@ class _Window:
                 found.add(rate * self.whole, counted[2])
             return
         spent, unit, most = self._variable()
+        paid = rate * unit * self.prices.unit
         if counted is None:
-            found.add(rate * unit, spent, most)
+            found.add(paid, spent, most)
             return
         build = self.build
         device, k, literal = counted
         here = build.model.new_int_var(0, most, f"v{device},{k}")
         build.model.add(here >= spent).only_enforce_if(literal)
-        least = math.floor(self.prices.integral(Fraction(least_makespan(build))) / unit)
+        least = math.floor(self.prices.integral(least_makespan(build)) / unit)
         build.model.add(here >= least * literal)
         cheapest = math.floor(min(self.prices.value) / unit)
         if cheapest:
             build.model.add(here >= cheapest * on_time(build, device, k, literal))
-        found.add(rate * unit, here, most)
+        found.add(paid, here, most)
 
     def _variable(self) -> tuple[Any, Fraction, int]:
         """Return a variable >= F(W) / unit, made once, its unit and its largest value."""
@@ -260,21 +320,18 @@ class _Window:
             return self.made
         build, prices = self.build, self.prices
         low, high = least_makespan(build), build.span
-        unit = Fraction(0)
-        for price in prices.value:
-            unit = common_divisor(unit, price)
-        unit = max(unit, prices.integral(Fraction(high)) / WINDOW_SIZE)
-        unit = unit or Fraction(1)
-        most = math.floor(prices.integral(Fraction(high)) / unit)
+        area = Fraction(prices.integral(high))
+        unit = max(Fraction(math.gcd(*prices.value)), area / WINDOW_SIZE) or Fraction(1)
+        most = math.floor(area / unit)
         spent = build.model.new_int_var(0, most, "v")
         bends = sorted(b for b in prices.begin[1:] if low < b < high)
         literals, bases = [], []
-        for a, b in zip([Fraction(low), *bends], [*bends, Fraction(high + 1)], strict=True):
+        for a, b in zip([low, *bends], [*bends, high + 1], strict=True):
             first, last = math.ceil(a), math.ceil(b) - 1
             if last < first:
                 continue
-            base = prices.integral(Fraction(first))
-            rate = prices.integral(Fraction(first + 1)) - base if last > first else Fraction(0)
+            base = prices.integral(first)
+            rate = prices.integral(first + 1) - base if last > first else 0
             least, slope = math.floor(base / unit), math.floor(rate / unit)
             row = spent >= least + slope * (build.makespan - first)
             if not bends:

@@ -283,7 +283,8 @@ def _chain(
             joules = problem.hop_energy(tensor, (hop,))
             if joules:
                 length = problem.hop_length(tensor, hop)
-                build.drawn.append(Drawn(literal, start, length, joules))
+                window = _window(build, tensor, device, target[0] if leg != WRITE else -1, hop)
+                build.drawn.append(Drawn(literal, start, window, length, joules))
     overlap = problem.instance.devices.overlap
     for k, hop in enumerate(hops):
         if k:
@@ -301,6 +302,22 @@ def _chain(
         if k == len(hops) - 1 and leg != WRITE and not overlap[target[0]]:
             build.occupied.setdefault(target, []).append(_interval(build, chain, k, [literal]))
     return chain
+
+
+def _window(build: Build, tensor: int, source: int, target: int, hop: Hop) -> tuple[int, int]:
+    """Ticks in which a hop may start, from or to one device or (-1) any."""
+    problem = build.problem
+    producer = problem.producer[tensor]
+    least = problem.fastest(producer)
+    heads = problem.heads[producer]
+    first = min(heads[d] + p for d, p in least.items() if source in (-1, d))
+    last = [
+        problem.latest_ends[c][d] - p
+        for c in _consumers(build, tensor)
+        for d, p in problem.fastest(c).items()
+        if target in (-1, d)
+    ]
+    return first, max(first, max(last, default=first) - hop.duration)
 
 
 def _interval(build: Build, chain: Chain, hop: int, literals: list[Literal]) -> Any:

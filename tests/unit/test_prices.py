@@ -156,7 +156,8 @@ def test_an_instant_at_a_change_pays_the_lower_price():
     at = np.array([0.0, 3.9, 4.0, 7.0, 7.1])
     assert mean_price(SERIES, at, at).tolist() == [3.0, 3.0, 1.0, 1.0, 5.0]
     exact = ExactSeries(SERIES)
-    assert [exact.mean(Fraction(t), Fraction(0)) for t in (0, 4, 7, 8)] == [3, 1, 1, 5]
+    assert [exact.area(t, 0) for t in (0, 4, 7, 8)] == [3, 1, 1, 5]
+    assert exact.unit == 1
 
 
 def test_the_least_mean_from_0_is_at_an_end_or_a_change():
@@ -290,14 +291,14 @@ def test_makespan_first_then_the_cheapest_of_the_shortest():
 
 @pytest.mark.parametrize("length", [Fraction(0), Fraction(2), Fraction(7, 3), Fraction(20)])
 @pytest.mark.parametrize("rounded", [False, True])
-def test_stretches_are_the_mean_price_of_every_start_or_below_it(length, rounded):
+def test_stretches_are_the_area_of_every_start_or_below_it(length, rounded):
     begin = (0.0, 4.0, 7.0, 7.5, 30.25) if rounded else (0.0, 4.0, 7.0, 9.0, 30.0)
     series = ExactSeries(Series(begin, (3.0, 1.0, 5.0, 0.5, 2.0)))
     parts = stretches(series, length, 1, 40, rounded=rounded)
     for k in range(1, 41):
         values = [p.at_first + p.slope * (k - p.first) for p in parts if p.first <= k <= p.last]
         starts = [Fraction(k) + Fraction(i, 12) for i in range(13 if rounded else 1)]
-        least = min(series.mean(s, length) for s in starts)
+        least = min(series.area(s, length) for s in starts)
         if rounded:
             assert min(values) <= least
         else:
