@@ -173,6 +173,8 @@ def test_the_examples_show_every_field_of_the_format() -> None:
     for path in FILES:
         collect_keys(YAML(typ="safe").load(path), shown)
     shown |= {"count_min", "count_max"} if "count" in shown else set()
+    # In a document a use is an entry of a mapping: resource: amount.
+    shown |= {"resource", "amount"} if "uses" in shown else set()
     for columns in (*TABLES.values(), SETTINGS):
         for column in columns:
             assert shown & {column.name, *column.aliases}, column.name
