@@ -36,7 +36,7 @@ def gap(smoke: bool) -> list[dict[str, Any]]:
     rows = []
     for seed in range(seeds):
         instance = generate_schedule(
-            tasks=tasks, devices=6, shape="layered", ccr=0.5, deadline_factor=1.5, seed=seed
+            tasks=tasks, devices=6, shape="layered", ccr=0.1, deadline_factor=1.5, seed=seed
         )
         solution = solve(instance, objective="energy", time_limit=limit, workers=2, seed=0)
         rows.append(
