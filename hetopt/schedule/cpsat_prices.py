@@ -228,7 +228,8 @@ def _known(
     if key not in build.stretches:
         rounded = build.problem.grid.direction != "exact"
         build.stretches[key] = stretches(prices, whole(length), low, high, rounded=rounded)
-    return build.stretches[key]
+    known: list[Stretch] = build.stretches[key]
+    return known
 
 
 def _load_pieces(
@@ -253,8 +254,8 @@ def _load_pieces(
                     rows.setdefault(k, []).append(math.floor(least) * literal)
         room = problem.slots[device] * problem.units[device]
         for k, terms in rows.items():
-            length = prices.begin[k + 1] - prices.begin[k]
-            build.model.add(sum(terms) <= math.floor(length * room))
+            lasts = prices.begin[k + 1] - prices.begin[k]
+            build.model.add(sum(terms) <= math.floor(lasts * room))
 
 
 def _add_excess(

@@ -254,11 +254,12 @@ def test_the_time_limit_counts_everything(tmp_path):
 
 
 def test_convert_keeps_the_instance_through_every_form(edge, tmp_path):
-    for target in ("edge.json", "tables", "again.yaml"):
-        source = edge if target == "edge.json" else previous
-        previous = tmp_path / target
-        assert hetopt("convert", source, "-o", previous).returncode == 0
-    answer = json.loads(hetopt("solve", previous, "--json").stdout)
+    source = edge
+    for name in ("edge.json", "tables", "again.yaml"):
+        target = tmp_path / name
+        assert hetopt("convert", source, "-o", target).returncode == 0
+        source = target
+    answer = json.loads(hetopt("solve", source, "--json").stdout)
     assert answer["objective"] == pytest.approx(0.034)
 
 
