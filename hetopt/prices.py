@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -84,6 +85,30 @@ def least_mean(series: Series, lowest_s: float, highest_s: float) -> float:
     means = mean_price(series, np.zeros(len(tried)), tried)
     forever = np.inf if math.isfinite(highest_s) else series.value[-1]
     return float(min(means.min(initial=np.inf), forever))
+
+
+def at_mean_prices(instance: Instance) -> Instance:
+    """Return the instance with each price constant at its mean up to the horizon or deadline.
+
+    It has the same plans; without such an end the mean runs up to the last change.
+    """
+    limits = instance.limits
+    end = min(limits.horizon_s, float(instance.jobs.deadline_s.max(initial=0.0)))
+
+    def mean(series: Series | None, constant: float) -> float:
+        if series is None:
+            return constant
+        until = np.array([end if math.isfinite(end) else series.from_s[-1]])
+        return float(mean_price(series, np.zeros(1), until)[0])
+
+    plain = replace(
+        limits,
+        energy_price_per_j=mean(limits.energy_price_over_time, limits.energy_price_per_j),
+        carbon_kg_per_j=mean(limits.carbon_over_time, limits.carbon_kg_per_j),
+        energy_price_over_time=None,
+        carbon_over_time=None,
+    )
+    return replace(instance, limits=plain)
 
 
 Number = int | Fraction

@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from itertools import zip_longest
 from typing import Protocol
 
 import numpy as np
@@ -79,7 +79,7 @@ def heft(instance: Instance, *, limit: float | None = None) -> SchedulePlan | No
 def energy_greedy(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
     """Return the cheapest plan (by the first objective) of several greedy passes, or None.
 
-    Where prices change over time, passes that wait for cheap energy come first.
+    Where prices change over time, passes that wait for cheap energy take turns with them.
     """
     from hetopt.evaluate import objective_value
 
@@ -92,7 +92,7 @@ def energy_greedy(instance: Instance, *, limit: float | None = None) -> Schedule
         # That module is made of the parts below.
         from hetopt.schedule.price_greedy import priced_tables
 
-        tables = chain(priced_tables(instance, limit), tables)
+        tables = _in_turn(priced_tables(instance, limit), tables)
     for table in tables:
         plan = table.plan()
         value = sign * objective_value(instance, plan, name)
@@ -369,6 +369,11 @@ def _mean_messages(problem: Problem) -> list[float]:
     latency = float((pairs[plain] * tables.latency_s[plain]).sum() / weight)
     per_b = float((pairs[plain] * tables.s_per_b[plain]).sum() / weight)
     return [(latency + per_b * size) / tick for size in problem.bytes_b]
+
+
+def _in_turn(*passes: Iterator[Timetable]) -> Iterator[Timetable]:
+    for tables in zip_longest(*passes):
+        yield from (table for table in tables if table is not None)
 
 
 def _late(limit: float | None) -> bool:

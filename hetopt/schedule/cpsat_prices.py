@@ -225,11 +225,12 @@ def _known(
 ) -> list[Stretch]:
     """Return the stretches of a run; tasks that share times and windows share them."""
     key = (id(prices), length, low, high)
-    if key not in build.stretches:
+    found: list[Stretch] | None = build.stretches.get(key)
+    if found is None:
         rounded = build.problem.grid.direction != "exact"
-        build.stretches[key] = stretches(prices, whole(length), low, high, rounded=rounded)
-    known: list[Stretch] = build.stretches[key]
-    return known
+        found = stretches(prices, whole(length), low, high, rounded=rounded)
+        build.stretches[key] = found
+    return found
 
 
 def _load_pieces(
@@ -254,8 +255,8 @@ def _load_pieces(
                     rows.setdefault(k, []).append(math.floor(least) * literal)
         room = problem.slots[device] * problem.units[device]
         for k, terms in rows.items():
-            lasts = prices.begin[k + 1] - prices.begin[k]
-            build.model.add(sum(terms) <= math.floor(lasts * room))
+            most = (prices.begin[k + 1] - prices.begin[k]) * room
+            build.model.add(sum(terms) <= math.floor(most))
 
 
 def _add_excess(

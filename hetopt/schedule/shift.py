@@ -23,6 +23,8 @@ SWEEPS = 4
 """Passes over all runs; most of the gain is in the first."""
 MOST_RUNS = 3_000
 """Tasks and hops above which the plan is left as it is."""
+ROUNDING = 1e-12
+"""Relative difference below which two mean prices count as equal."""
 MOST_PAIRS = 3_000_000
 """Pairs of runs on one resource above which the plan is left as it is."""
 
@@ -125,10 +127,13 @@ class _Order:
             return False
         tried = [self.start[i], *prices.starts(low, high, self.length[i])]
         cost = prices.means(tried, self.length[i])
-        best = min(range(len(tried)), key=lambda k: (cost[k], k))
-        if cost[best] >= cost[0] * (1 - 1e-12):
+        least = min(cost)
+        if least >= cost[0] * (1 - ROUNDING):
             return False
-        self.start[i] = tried[best]
+        # The latest of equals leaves most room to those before, whose turn comes next.
+        self.start[i] = max(
+            t for t, c in zip(tried, cost, strict=True) if c <= least + cost[0] * ROUNDING
+        )
         return True
 
     def plan(self) -> SchedulePlan:

@@ -19,7 +19,7 @@ from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance, is_maximised
 from hetopt.interrupt import in_time
-from hetopt.prices import prices_vary
+from hetopt.prices import at_mean_prices, prices_vary
 from hetopt.schedule import bounds
 from hetopt.schedule.construct import CONSTRUCTORS
 from hetopt.schedule.grid import Grid, model_grid, span_s
@@ -239,7 +239,10 @@ class Search:
         worth = ANNEAL_FROM <= len(self.instance.tasks) <= ANNEAL_UPTO
         if self.plan is None or self.closed(0) or _over(budget) or not (asked or worth):
             return
-        if not can_improve(self.instance):
+        # Under prices that change annealing sees their mean; the plan is then shifted.
+        varying = prices_vary(self.instance)
+        seen = at_mean_prices(self.instance) if varying else self.instance
+        if not can_improve(seen):
             if asked:
                 self.notes.append(
                     "The instance has limits that annealing does not know: the plan is a list "
@@ -254,7 +257,7 @@ class Search:
             seconds = min(ANNEAL_S, ANNEAL_SHARE * seconds) + first_time
         anneal = partial(
             improve,
-            self.instance,
+            seen,
             self.plan,
             seconds=None if budget.deterministic else seconds,
             iterations=moves_within(self.instance, seconds) if budget.deterministic else None,
@@ -269,6 +272,7 @@ class Search:
             plan = in_time(anneal, min(seconds + ANNEAL_GRACE_S, budget.left_s()), budget.stop)
         if plan is not None:
             self.offer(plan, "anneal")
+            self.shift(plan, "anneal")
 
     def shift(self, plan: SchedulePlan, by: str) -> None:
         """Offer a plan anew with its runs at cheaper times, where prices change over time."""

@@ -16,7 +16,7 @@ from hetopt.formats import read_instance
 from hetopt.formats.document_text import write_json, write_yaml
 from hetopt.formats.tables_folder import read_folder, write_csv, write_parquet
 from hetopt.instance import Instance, Series
-from hetopt.prices import ExactSeries, integral, least_mean, mean_price
+from hetopt.prices import ExactSeries, at_mean_prices, integral, least_mean, mean_price
 from hetopt.schedule.bounds import bound, load_of
 from hetopt.schedule.construct import CONSTRUCTORS, plan_problem
 from hetopt.schedule.cpsat_prices import stretches
@@ -24,6 +24,7 @@ from hetopt.schedule.priced_load import priced_bound
 from hetopt.schedule.shift import shift
 from hetopt.set_values import set_values
 from hetopt.solution import Hops, SchedulePlan
+from hetopt.solve import solve
 from hetopt.verify import verify
 from hetopt.verify.exact import Scale
 from hetopt.verify.prices import priced
@@ -356,3 +357,13 @@ def test_no_option_is_dominated_under_changing_prices():
     constant = instance([device("cpu")], options, [task("a")], objective="cost", energy_price=1.0)
     assert len(plan_problem(changing).modes[0]) == 2
     assert len(plan_problem(constant).modes[0]) == 1
+
+
+def test_annealing_sees_mean_prices_and_its_plan_is_priced_as_it_is():
+    flat = at_mean_prices(pair(horizon_s=10))
+    assert flat.limits.energy_price_over_time is None
+    assert flat.limits.energy_price_per_j == pytest.approx((12 + 3 + 15) / 10)
+    solution = solve(pair(horizon_s=10), method="anneal", time_limit=5)
+    # List schedules and shifting alone already take all of the cheap hours.
+    assert solution.objective == pytest.approx(60.0)
+    assert verify(pair(horizon_s=10), solution.plan, {"cost": solution.objective}).ok
