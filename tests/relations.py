@@ -60,13 +60,26 @@ def scaled(instance: Instance) -> Instance:
             factor = _factor(powers)
             if table == "settings":
                 if name in settings:
-                    settings[name] *= factor
+                    settings[name] = _times(settings[name], factor)
             elif table in frames and name in frames[table]:
                 # Shares of an unknown demand mean nothing but their ratios.
                 if name == "rate_per_s" and not instance.limits.demand_known:
                     continue
                 frames[table][name] = frames[table][name] * factor
+    # Streams take their budgets by the second, schedules once.
+    if instance.regime == "steady" and "budget" in frames.get("resources", ()):
+        frames["resources"]["budget"] = frames["resources"]["budget"] * _factor((-1, 0))
     return Instance.from_frames(frames, settings)
+
+
+def _times(value: Any, factor: float) -> Any:
+    """Multiply a setting; the pieces of one that changes over time begin later too."""
+    if not isinstance(value, list):
+        return value * factor
+    return [
+        {name: v * (TIME if name == "from" else factor) for name, v in piece.items()}
+        for piece in value
+    ]
 
 
 def objective_factor(instance: Instance, name: str) -> float:
@@ -88,6 +101,8 @@ NAMES = {
     "tasks": ("name", "profile", "job", "pin"),
     "transfers": ("from", "to", "tensor"),
     "jobs": ("name",),
+    "resources": ("name",),
+    "uses": ("profile", "device", "label", "resource"),
 }
 
 
