@@ -77,7 +77,7 @@ def _times(value: Any, factor: float) -> Any:
     if not isinstance(value, list):
         return value * factor
     return [
-        {name: v * (TIME if name == "from" else factor) for name, v in piece.items()}
+        {name: v * (TIME if name == "from_s" else factor) for name, v in piece.items()}
         for piece in value
     ]
 
