@@ -1,0 +1,19 @@
+import json
+import subprocess
+import sys
+
+
+def test_the_core_figures_come_out_at_small_sizes(repo_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "bench.core", "--smoke"],
+        capture_output=True,
+        text=True,
+        cwd=repo_path,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    rows = {row["figure"]: row for row in map(json.loads, result.stdout.splitlines())}
+    assert set(rows) == {"gap", "verify", "load", "compare", "start"}
+    assert rows["gap"]["bound"] <= rows["gap"]["objective"]
+    assert rows["verify"]["ok"] is True
+    assert 0.365 < rows["compare"]["gain_proven"] <= rows["compare"]["gain"] < 0.366
