@@ -30,6 +30,9 @@ DEFAULT_TIME_LIMIT_S = 60.0
 DEFAULT_WORKERS = 2
 """More workers than cores do not help CP-SAT, and two are best on two cores (design §4)."""
 
+ROUNDING = 1e-12
+"""What sums of floats may miss a value of 0 by: no ratio tells a bound beyond it from noise."""
+
 CHECK_RESERVE_S = 0.05
 CHECK_RESERVE_S_PER_TASK = 1e-5
 """Time kept back for the check of the plan, so that the limit holds with it."""
@@ -334,7 +337,7 @@ def _tidy_bound(name: str, value: float, bound: float) -> float:
     beyond = value - bound if is_maximised(name) else bound - value
     if np.isnan(bound) or beyond <= 0:
         return float(bound)
-    if beyond > GAP_TOLERANCE * max(abs(value), np.finfo(float).tiny):
+    if beyond > max(GAP_TOLERANCE * abs(value), ROUNDING):
         raise RejectedPlanError(f"The bound {bound!r} of {name} is beyond a plan of {value!r}.")
     return value
 
