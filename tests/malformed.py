@@ -326,7 +326,7 @@ MALFORMED = (
     ),
     Malformed(
         "JSON nested too far to be looked at",
-        b'{"hetopt": 1, "devices": ' + b"[" * 800 + b"]" * 800 + b"}",
+        b'{"hetopt": 1, "devices": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         (("bad.json", "fewer levels"),),
         "bad.json",
     ),
