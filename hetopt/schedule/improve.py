@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.network import message_tables
@@ -26,7 +27,9 @@ from hetopt.prices import prices_vary
 from hetopt.schedule.bounds import makespan_bound
 from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.draft import ChainKey, Draft, draft_of, needed_chains
+from hetopt.schedule.improvers import Found, Improved
 from hetopt.schedule.problem import NEVER, Mode, Problem
+from hetopt.search import gap_closed
 from hetopt.solution import SchedulePlan
 
 OBJECTIVES = ("energy", "makespan", "cost", "carbon", "tardiness")
@@ -57,23 +60,25 @@ MOST_MESSAGES = 20_000_000
 
 def improve(
     instance: Instance,
-    plan: SchedulePlan,
+    plan: SchedulePlan | None,
     *,
     seconds: float | None = None,
     iterations: int | None = None,
     seed: int = 0,
     workers: int = 1,
     stop: threading.Event | None = None,
-) -> SchedulePlan | None:
-    """Return a plan that is better in the first objective, or None where none was found.
+    bound: float = math.nan,
+    found: Found | None = None,
+) -> Improved:
+    """Look for a plan that is better in the first objective.
 
     Parameters
     ----------
     instance
-        Of the schedule regime. None is returned where it has a feature that the decoder does not
-        know: see :func:`can_improve`.
+        Of the schedule regime. Nothing is found where it has a feature that the decoder does not
+        know (see :func:`fits`).
     plan
-        A valid plan to start from.
+        A valid plan to start from; without one nothing is found.
     seconds
         Time to spend, first compilation included. With ``iterations`` instead the answer depends
         on nothing but the arguments.
@@ -81,16 +86,24 @@ def improve(
         Each worker anneals on its own in a thread, with a seed of its own; the best is returned.
     stop
         Ends the search early when it is set, with the best so far.
+    bound
+        Proven bound of the first objective: a plan that meets it ends the search.
+    found
+        Called with the best plan at the end, if it is better than the start.
     """
-    if not can_improve(instance):
-        return None
+    if plan is None or not fits(instance):
+        return Improved(None)
     until = None if seconds is None else time.monotonic() + seconds
     if seconds is None and iterations is None:
         iterations = ITERATIONS
     problem = plan_problem(instance)
     draft = draft_of(problem, plan)
     if draft is None or _over(until, stop):
-        return None
+        return Improved(None)
+    name = instance.objective[0]
+    known = objective_value(instance, plan, name)
+    if gap_closed(known, bound, GAP_TOLERANCE):
+        return Improved(None)
     table = table_of(problem)
     chains = [Chain(table, draft, seed * 1_000 + k) for k in range(max(1, workers))]
     if len(chains) == 1:
@@ -99,16 +112,16 @@ def improve(
         with ThreadPoolExecutor(len(chains)) as pool:
             list(pool.map(lambda chain: chain.run(until, iterations, stop), chains))
     chains.sort(key=lambda chain: chain.best)
-    name = instance.objective[0]
-    known = objective_value(instance, plan, name)
     for chain in chains:
-        found = chain.plan()
-        if found is not None and objective_value(instance, found, name) < known:
-            return found
-    return None
+        better = chain.plan()
+        if better is not None and objective_value(instance, better, name) < known:
+            if found is not None:
+                found(better)
+            return Improved(better)
+    return Improved(None)
 
 
-def can_improve(instance: Instance) -> bool:
+def fits(instance: Instance) -> bool:
     """Whether the decoder knows every feature that the instance has.
 
     It knows options, pins and forbids, units, slots, releases, deadlines, the horizon, transfers

@@ -14,7 +14,7 @@ from hetopt.schedule.problem import Problem
 from hetopt.verify import verify
 
 if TYPE_CHECKING:
-    from hetopt.schedule.solve_schedule import Search
+    from hetopt.schedule.incumbent import Incumbent
 
 ROUND_UP_SHARE = 0.25
 """Part of a level's time kept back for the model that rounds up, where one may be needed."""
@@ -23,7 +23,7 @@ ROUND_UP_SHARE = 0.25
 class Level:
     """One level of the objective, solved by CP-SAT."""
 
-    def __init__(self, search: Search, problem: Problem, level: int, seconds: float) -> None:
+    def __init__(self, search: Incumbent, problem: Problem, level: int, seconds: float) -> None:
         self.search = search
         self.problem = problem
         self.level = level

@@ -36,7 +36,7 @@ def test_the_checker_accepts_annealed_plans(seed: int) -> None:
     start = heft(instance)
     if start is None:
         pytest.skip("the list scheduler has no plan to start from within the deadline")
-    plan = improve(instance, start, iterations=3_000, seed=seed)
+    plan = improve(instance, start, iterations=3_000, seed=seed).plan
     if plan is None:
         return
     assert verify(instance, plan).ok

@@ -14,7 +14,7 @@ from hetopt.evaluate import objective_value
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
 from hetopt.schedule.construct import heft
-from hetopt.schedule.improve import can_improve, improve
+from hetopt.schedule.improve import fits, improve
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify
@@ -39,7 +39,7 @@ def test_the_plan_is_better_and_the_checker_accepts_it(layered: Instance, object
     jobs = replace(layered.jobs, due_s=0.3 * layered.jobs.deadline_s)
     instance = replace(layered, objective=(objective,), limits=limits, jobs=jobs)
     start = started(instance)
-    plan = improve(instance, start, iterations=MOVES)
+    plan = improve(instance, start, iterations=MOVES).plan
     assert plan is not None
     assert verify(instance, plan).ok
     better = objective_value(instance, plan, objective)
@@ -62,7 +62,7 @@ def test_the_plan_is_better_and_the_checker_accepts_it(layered: Instance, object
 def test_units_slots_and_graphs_of_all_kinds(arguments: dict[str, object]) -> None:
     instance = generate_schedule(40, 4, seed=1, **arguments)  # type: ignore[arg-type]
     start = started(instance)
-    plan = improve(instance, start, iterations=MOVES)
+    plan = improve(instance, start, iterations=MOVES).plan
     assert plan is not None
     assert verify(instance, plan).ok
     assert objective_value(instance, plan, "energy") < objective_value(instance, start, "energy")
@@ -86,7 +86,7 @@ def test_the_cost_that_is_counted_move_by_move_is_that_of_the_plan() -> None:
 
 def test_a_shared_tensor_is_sent_to_each_unit_once() -> None:
     instance = shared_tensor()
-    plan = improve(instance, started(instance), iterations=MOVES)
+    plan = improve(instance, started(instance), iterations=MOVES).plan
     best = solve(instance, time_limit=10, workers=1)
     assert best.status == "optimal"
     value = objective_value(instance, plan or started(instance), "energy")
@@ -95,7 +95,7 @@ def test_a_shared_tensor_is_sent_to_each_unit_once() -> None:
 
 def test_equal_seeds_give_equal_plans_and_other_seeds_others(layered: Instance) -> None:
     start = started(layered)
-    plans = [improve(layered, start, iterations=MOVES, seed=s) for s in (1, 1, 2)]
+    plans = [improve(layered, start, iterations=MOVES, seed=s).plan for s in (1, 1, 2)]
     assert all(plan is not None for plan in plans)
     first, again, other = (p for p in plans if p is not None)
     assert np.array_equal(first.start_s, again.start_s)
@@ -107,7 +107,7 @@ def test_nothing_is_returned_where_the_start_is_optimal() -> None:
     instance = shared_tensor()
     best = solve(instance, time_limit=10, workers=1).plan
     assert isinstance(best, SchedulePlan)
-    assert improve(instance, best, iterations=MOVES) is None
+    assert improve(instance, best, iterations=MOVES).plan is None
 
 
 def test_it_stops_when_it_is_told(layered: Instance) -> None:
@@ -155,10 +155,10 @@ def unknown_features() -> list[tuple[str, dict[str, object]]]:
 def test_features_that_it_does_not_know_are_left_alone(changes: dict[str, object]) -> None:
     made = generate_schedule(40, 4, seed=1)
     start = started(made)
-    assert can_improve(made)
+    assert fits(made)
     instance = replace(made, **changes)  # type: ignore[arg-type]
-    assert not can_improve(instance)
-    assert improve(instance, start, iterations=10) is None
+    assert not fits(instance)
+    assert improve(instance, start, iterations=10).plan is None
 
 
 def test_solve_takes_annealing_as_a_method(layered: Instance) -> None:

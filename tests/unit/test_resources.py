@@ -16,7 +16,7 @@ from hetopt.instance import Instance
 from hetopt.overrides import keep_options, without_device
 from hetopt.schedule import bounds
 from hetopt.schedule.construct import CONSTRUCTORS
-from hetopt.schedule.improve import can_improve
+from hetopt.schedule.improve import fits
 from hetopt.solution import Hops, SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify
@@ -219,13 +219,13 @@ def test_list_schedules_keep_within_scarce_budgets(name: str) -> None:
 
 def test_annealing_leaves_instances_with_resources_alone() -> None:
     instance = machine([("a", "", 1.0)], capacity=1.0)
-    assert not can_improve(instance)
+    assert not fits(instance)
     option = np.zeros(2, dtype=np.int64)
     free = replace(
         instance,
         uses=replace(instance.uses, ptr=option, resource=option[:0], amount=np.empty(0)),
     )
-    assert can_improve(free)
+    assert fits(free)
 
 
 def test_too_much_at_once_is_a_violation_that_names_task_time_and_limit() -> None:

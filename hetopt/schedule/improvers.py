@@ -1,0 +1,111 @@
+"""The compiled searches that improve a schedule, by name, and which of them suits an instance."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from hetopt.instance import Instance
+from hetopt.solution import SchedulePlan
+
+Found = Callable[[SchedulePlan], None]
+"""Called with each plan that is better than all before, a few times a second at most."""
+
+
+@dataclass(frozen=True)
+class Improved:
+    """What an improver found.
+
+    Attributes
+    ----------
+    plan
+        Better in the first objective than the start, or None.
+    bound
+        A proven bound of the first objective; NaN where the improver has none.
+    """
+
+    plan: SchedulePlan | None
+    bound: float = math.nan
+
+
+class ImproverModule(Protocol):
+    """What the module of an improver offers."""
+
+    def fits(self, instance: Instance) -> bool:
+        """Whether the search knows every feature that the instance has."""
+
+    def is_compiled(self) -> bool:
+        """Whether its loops need no compilation any more."""
+
+    def improve(
+        self,
+        instance: Instance,
+        plan: SchedulePlan | None,
+        *,
+        seconds: float | None = None,
+        iterations: int | None = None,
+        seed: int = 0,
+        workers: int = 1,
+        stop: threading.Event | None = None,
+        bound: float = math.nan,
+        found: Found | None = None,
+    ) -> Improved:
+        """Search from a plan, or from none, for some seconds or iterations."""
+
+    def moves_within(self, instance: Instance, seconds: float) -> int:
+        """Return the number of iterations that stands for so many deterministic seconds."""
+
+
+@dataclass(frozen=True)
+class Improver:
+    """A search by the name that ``--method`` takes.
+
+    Attributes
+    ----------
+    name, module
+        Name, and the module that holds it, which is loaded when it is needed.
+    least, most
+        Numbers of tasks between which ``auto`` uses it: below, CP-SAT is as good alone; above,
+        its moves are too slow.
+    share, most_s
+        Part of the time left, and most time, that it may use before CP-SAT starts.
+    """
+
+    name: str
+    module: str
+    least: int = 0
+    most: int = 1_000_000_000
+    share: float = 0.3
+    most_s: float = math.inf
+
+    def load(self) -> ImproverModule:
+        """Import the module; compiled loops are loaded when they run."""
+        return cast(ImproverModule, importlib.import_module(f"hetopt.schedule.{self.module}"))
+
+    def worth(self, instance: Instance) -> bool:
+        """Whether ``auto`` uses it for an instance of this size."""
+        return self.least <= len(instance.tasks) <= self.most
+
+
+IMPROVERS = (Improver("anneal", "improve", least=40, most=5_000, share=0.3, most_s=9.0),)
+"""In the order in which they are asked: the first one that fits is used."""
+
+
+def improver_of(instance: Instance, method: str = "auto") -> Improver | None:
+    """Return the improver that a method names, else the first one that fits the instance."""
+    for improver in IMPROVERS:
+        if method in (improver.name, "auto", "heuristic", "cpsat", "lns"):
+            if improver.load().fits(instance):
+                return improver
+            if method == improver.name:
+                return None
+    return None
+
+
+def is_improver(method: str) -> bool:
+    """Whether a method is the name of an improver."""
+    return any(improver.name == method for improver in IMPROVERS)

@@ -1,0 +1,157 @@
+"""The best plan known so far, the proven bounds, and how both came about."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+
+from hetopt.constants import GAP_TOLERANCE
+from hetopt.evaluate import objectives
+from hetopt.instance import Instance, is_maximised
+from hetopt.prices import prices_vary
+from hetopt.schedule import bounds
+from hetopt.schedule.shift import shift
+from hetopt.search import Budget, RegimeResult, gap_closed
+from hetopt.solution import HistoryEntry, SchedulePlan, Termination
+from hetopt.verify import verify
+
+_HELD = 1e-9
+_SAME = 1e-12
+
+
+@dataclass
+class Incumbent:
+    """The state of one solve: best plan so far, bounds, history.
+
+    It is held outside every solver, so that the plan is returned whatever a solver does.
+    """
+
+    instance: Instance
+    budget: Budget
+    plan: SchedulePlan | None = None
+    values: tuple[float, ...] = ()
+    bounds: list[float] = field(default_factory=list)
+    found_by: str = ""
+    level: int = 0
+    history: list[HistoryEntry] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    distrusted: set[int] = field(default_factory=set)
+    began: float = field(default_factory=time.monotonic)
+
+    def offer(self, plan: SchedulePlan, by: str) -> bool:
+        """Take a valid plan if it is better in the order of the objectives."""
+        values = objectives(self.instance, plan)
+        if self.plan is not None and not self._better(values):
+            return False
+        self.plan, self.values, self.found_by = plan, values, by
+        self.report()
+        return True
+
+    def report(self) -> None:
+        """Note the present objective and bound of the level that is being solved."""
+        value = self.values[self.level] if self.plan is not None else math.nan
+        bound = self.bounds[self.level]
+        entry = HistoryEntry(time.monotonic() - self.began, value, bound)
+        if self.level == 0:
+            self.history.append(entry)
+        if self.budget.progress is not None:
+            self.budget.progress(value, bound)
+
+    def raise_bound(self, bound: float) -> None:
+        """Take a proven bound of the present level if it is better.
+
+        A bound beyond the value of a plan is a solver's mistake; then nothing that it says of
+        this level is believed any more.
+        """
+        old = self.bounds[self.level]
+        sign = self._sign(self.level)
+        if self.plan is not None:
+            value = self.values[self.level]
+            if sign * (bound - value) > GAP_TOLERANCE * abs(value):
+                self.distrusted.add(self.level)
+        if self.level in self.distrusted:
+            return
+        if math.isnan(bound) or (not math.isnan(old) and sign * bound <= sign * old):
+            return
+        self.bounds[self.level] = bound
+        self.report()
+
+    def closed(self, level: int) -> bool:
+        """Whether the plan is within the wanted gap of the level's bound."""
+        return self.plan is not None and gap_closed(
+            self.values[level], self.bounds[level], self.budget.gap
+        )
+
+    def shift(self, plan: SchedulePlan, by: str) -> None:
+        """Offer a plan anew with its runs at cheaper times, where prices change over time."""
+        moved = shift(self.instance, plan) if prices_vary(self.instance) else None
+        if moved is not None and verify(self.instance, moved).ok:
+            self.offer(moved, by)
+
+    def result(
+        self, method: str, stopped: Termination, *, infeasible: bool = False, reason: str = ""
+    ) -> RegimeResult:
+        """Return what is known now."""
+        if infeasible:
+            known: tuple[float, ...] = (math.nan,) * len(self.instance.objective)
+        else:
+            self._drop_contradicted()
+            known = tuple(b if math.isfinite(b) else math.nan for b in self.bounds)
+        if not infeasible and self.plan is None and not reason:
+            reason = "No plan was found, and none was proven not to exist."
+        return RegimeResult(
+            plan=None if infeasible else self.plan,
+            bounds=known,
+            infeasible=infeasible,
+            reason=reason,
+            stopped_by=stopped,
+            method=method,
+            history=tuple(self.history),
+            notes=tuple(self.notes),
+        )
+
+    def _drop_contradicted(self) -> None:
+        """Fall back on the bound of design §5 where a solver's bound is beyond the plan."""
+        if self.plan is None:
+            return
+        for level, name in enumerate(self.instance.objective):
+            value = self.values[level]
+            excess = self._sign(level) * (self.bounds[level] - value)
+            if level in self.distrusted or excess > GAP_TOLERANCE * abs(value):
+                self.bounds[level] = bounds.bound(self.instance, name)
+                self.notes.append(
+                    f"CP-SAT's bound of {name} contradicted a checked plan and was dropped."
+                )
+
+    def ended(self) -> Termination:
+        """Why a search without CP-SAT ends."""
+        if self.plan is not None and all(self.closed(k) for k in range(len(self.bounds))):
+            return self.stopped()
+        if self.budget.stop.is_set():
+            return "interrupted"
+        return "time_limit" if self.budget.over() else "iteration_limit"
+
+    def stopped(self) -> Termination:
+        """Why a search that uses all of its time ends."""
+        if self.plan is not None and all(
+            gap_closed(v, b, 0.0) for v, b in zip(self.values, self.bounds, strict=True)
+        ):
+            return "proved"
+        if self.plan is not None and all(self.closed(k) for k in range(len(self.bounds))):
+            return "gap_limit"
+        return "interrupted" if self.budget.stop.is_set() else "time_limit"
+
+    def _sign(self, level: int) -> int:
+        return -1 if is_maximised(self.instance.objective[level]) else 1
+
+    def _better(self, values: tuple[float, ...]) -> bool:
+        """Better in some level, and not worse in any earlier one beyond the allowed slack."""
+        for level, (new, old) in enumerate(zip(values, self.values, strict=True)):
+            sign, size = self._sign(level), max(abs(old), abs(new))
+            if level < self.level:
+                if sign * (new - old) > _HELD * abs(old):
+                    return False
+            elif abs(new - old) > _SAME * size:
+                return sign * new < sign * old
+        return False
