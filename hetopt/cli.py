@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
 
 from hetopt import console
 from hetopt.console import Exit, guarded
+from hetopt.methods import describe
 from hetopt.version import __version__
 
 app = typer.Typer(
@@ -43,8 +45,20 @@ TimeLimit = Annotated[
     str, typer.Option(metavar="TIME", help="For each solve, everything included.")
 ]
 Gap = Annotated[float, typer.Option(metavar="G", help="Stop at this relative gap; 0 proves.")]
+
+
+def _list_methods(name: str) -> str:
+    if name == "list":
+        typer.echo(describe())
+        raise typer.Exit
+    return name
+
+
 Method = Annotated[
-    str, typer.Option(metavar="M", help="auto, cpsat, mip, heuristic, heft, energy-greedy, anneal.")
+    str,
+    typer.Option(
+        metavar="M", callback=_list_methods, help="How to solve; without M: lists the methods."
+    ),
 ]
 Workers = Annotated[int, typer.Option(metavar="N", help="Threads of a solver.")]
 Seed = Annotated[int, typer.Option(metavar="S", help="Seed of everything random.")]
@@ -329,4 +343,7 @@ def generate_steady(
 
 def main() -> None:
     """Run the command line."""
-    app(prog_name="hetopt")
+    arguments = sys.argv[1:]
+    if arguments and arguments[-1] == "--method":
+        arguments.append("list")
+    app(arguments, prog_name="hetopt")

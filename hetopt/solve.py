@@ -20,6 +20,7 @@ from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import HetoptError, InputError, Problem
 from hetopt.instance import Instance, is_maximised
 from hetopt.interrupt import beside_main_thread, interruptible
+from hetopt.methods import METHOD_NAMES, Kind, methods_for
 from hetopt.solution import Plan, SchedulePlan, Solution, Status, SteadyPlan, Termination
 from hetopt.version import __version__
 
@@ -37,8 +38,6 @@ CHECK_RESERVE_S = 0.05
 CHECK_RESERVE_S_PER_TASK = 1e-5
 """Time kept back for the check of the plan, so that the limit holds with it."""
 
-METHODS = ("auto", "cpsat", "mip", "heuristic", "heft", "energy-greedy", "anneal")
-
 
 class RejectedPlanError(HetoptError):
     """The independent checker rejected a solver's plan: a bug in hetopt, never the user's fault."""
@@ -55,7 +54,7 @@ class SolveOptions:
     gap
         Relative gap at which to stop; 0 proves the optimum (up to ``GAP_TOLERANCE``).
     method
-        One of ``METHODS``.
+        One of :data:`hetopt.methods.METHODS`.
     workers
         Threads of a solver.
     seed
@@ -91,8 +90,9 @@ class SolveOptions:
             problems.append(Problem("workers", f"{self.workers}", "At least 1."))
         if not 0 <= self.seed < 2**31:
             problems.append(Problem("seed", f"{self.seed}", "A whole number from 0 to 2^31 - 1."))
-        if self.method not in METHODS:
-            problems.append(Problem("method", self.method, f"One of {', '.join(METHODS)}."))
+        if self.method not in METHOD_NAMES:
+            names = ", ".join(METHOD_NAMES)
+            problems.append(Problem("method", self.method, f"One of {names}."))
         if problems:
             raise InputError(problems)
 
@@ -178,15 +178,11 @@ def solve_with(
 
 
 def _check_method(instance: Instance, method: str) -> None:
-    other = (
-        ("mip",) if instance.regime == "schedule" else ("cpsat", "heft", "energy-greedy", "anneal")
-    )
-    if instance.regime == "steady" and instance.routing == "single":
-        other = ("mip", "heft", "energy-greedy", "anneal")
-    if method in other:
-        left = [m for m in METHODS if m not in other]
+    kind: Kind = instance.routing if instance.regime == "steady" else "schedule"
+    names = methods_for(kind)
+    if method not in names:
         raise InputError(
-            [Problem("method", method, f"A method of this regime: {', '.join(left)}.")]
+            [Problem("method", method, f"A method of this regime: {', '.join(names)}.")]
         )
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from hetopt import read_instance, solve
+from hetopt.methods import METHOD_NAMES, methods_for
+
 ROOT = Path(__file__).resolve().parents[2]
 
 EDGE = """\
@@ -277,6 +280,19 @@ def test_devices_are_listed_filtered_and_shown_with_source_licence_and_scope():
 def test_the_schema_is_one_json_object():
     schema = json.loads(hetopt("schema").stdout)
     assert schema["$schema"].startswith("https://json-schema.org/")
+
+
+def test_the_methods_are_listed_with_a_line_each_and_each_solves(edge):
+    listed = hetopt("solve", "--method")
+    assert listed.returncode == 0
+    assert listed.stdout == hetopt("solve", edge, "--method", "list").stdout
+    lines = {line.split()[0]: line for line in listed.stdout.splitlines()}
+    assert tuple(lines) == METHOD_NAMES
+    for method in methods_for("schedule"):
+        assert len(lines[method].split()) > 3
+        answer = solve(read_instance(edge), method=method, time_limit=5)
+        assert answer.verified
+        assert answer.bound <= answer.objective
 
 
 def test_help_names_every_command():
