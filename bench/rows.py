@@ -148,7 +148,7 @@ def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
 def history_of(row: dict[str, Any]) -> list[tuple[float, float, float]]:
     """Improvements as (seconds, objective, bound), NaN where unknown."""
     pairs = json.loads(row["history"] or "[]")
-    return [tuple(math.nan if v is None else float(v) for v in entry) for entry in pairs]  # type: ignore[misc]
+    return [tuple(math.nan if v is None else float(v) for v in entry) for entry in pairs]  # type: ignore[misc]  # three each
 
 
 def _typed(column: str, text: str | None) -> Any:

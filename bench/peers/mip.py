@@ -16,6 +16,7 @@ import pulp
 from bench.answers import Answer, History, Limits, UnsupportedError
 from bench.peers.shop import Shop, has_limits, shop
 from hetopt.instance import Instance, is_maximised
+from hetopt.schedule.problem import Mode
 from hetopt.steady.highs import MipResult, solve_mip
 
 
@@ -82,13 +83,13 @@ def _assignment_model(plain: Shop, objective: str) -> tuple[pulp.LpProblem, list
     return problem, names
 
 
-def _in_a_row(plain: Shop, chosen: list[tuple[int, object]]) -> list[int]:
+def _in_a_row(plain: Shop, chosen: list[tuple[int, Mode]]) -> list[int]:
     """Start the tasks of each place one after the other."""
     free = [0] * len(plain.places)
     starts = []
     for place, mode in chosen:
         starts.append(free[place])
-        free[place] += mode.duration  # type: ignore[attr-defined]
+        free[place] += mode.duration
     return starts
 
 

@@ -125,7 +125,7 @@ def document_model() -> type[Shape]:
 def _uses() -> tuple[Any, Any]:
     amount = next(c for c in USES if c.name == "amount")
     text = "Amounts of resources, by name: of a capacity while it runs, of a budget once."
-    return dict[str, _number(amount)], Field(default=None, description=text)  # type: ignore[misc]
+    return dict[str, _number(amount)], Field(default=None, description=text)  # type: ignore[misc]  # a type made at run time
 
 
 def _device() -> type[Shape]:
@@ -164,7 +164,7 @@ def _shape(
         for key, (kind, info) in fields.items()
     }
     base = type(name, (Shape,), {"model_config": ConfigDict(json_schema_extra=extra)})
-    return create_model(name, __base__=base, **aliased)  # type: ignore[call-overload, no-any-return]
+    return create_model(name, __base__=base, **aliased)  # type: ignore[call-overload, no-any-return]  # fields known at run time only
 
 
 def _described(info: Any) -> dict[str, Any]:
