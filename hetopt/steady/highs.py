@@ -166,11 +166,13 @@ def safe_bound(arrays: MipArrays, raw: float | None, error: float = 0.0) -> floa
     raw
         The solver's lower bound on cost · x + offset (minimised); None or infinite: none known.
     error
-        An absolute error of the solver to allow for besides.
+        An absolute error of the solver, which counts where it is more than the relative weakening:
+        that is there for the solver's errors already. (Costs that are huge beside the optimum make
+        it as large as 2e-8 of the optimum; on top, it would keep open a gap that is proven.)
     """
     lower = arrays.trivial_bound()
     if raw is not None and math.isfinite(raw):
-        lower = max(lower, raw - _WEAKENING * abs(raw) - error)
+        lower = max(lower, raw - max(_WEAKENING * abs(raw), error))
     return arrays.sign * lower if math.isfinite(lower) else None
 
 

@@ -6,13 +6,11 @@ relaxation is held outside the MIP solver, and returned whatever that does.
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance, is_maximised
@@ -21,7 +19,7 @@ from hetopt.solution import HistoryEntry, SteadyPlan, Termination
 from hetopt.steady.highs import safe_bound, solve_mip, warm_up
 from hetopt.steady.mip import SteadyModel
 from hetopt.steady.mip_arrays import mip_arrays
-from hetopt.steady.packing import UnitKind, unit_kinds
+from hetopt.steady.packing import unit_kinds
 from hetopt.steady.relax import Relaxation, Relaxed, round_off
 from hetopt.steady.routes import Routes, enumerate_routes
 from hetopt.steady.rows import build_plan
@@ -36,9 +34,6 @@ ROUNDING_SHARE = 0.1
 
 STRICT = 1e-8
 """Relative tightening with which the MIP is solved again where its plan used its tolerance."""
-
-ROUNDING_SHARE_OF_GAP = 0.02
-"""Part of the tolerance of gaps that rounding may use up."""
 
 RUNAWAY = 10.0
 """Multiple of a deterministic limit at which the clock ends a MIP after all: HiGHS counts no
@@ -85,6 +80,42 @@ def solve_steady(
     return _Search(instance, budget, method, start, mip_solver, routes).run()
 
 
+def steady_program(instance: Instance, until: float) -> SteadyModel:
+    """Build the program of an instance with split rates, its objective still to be chosen.
+
+    Parameters
+    ----------
+    until
+        Time (of ``time.monotonic``) by which a linear program that it may need must end.
+
+    Raises
+    ------
+    InputError
+        Where some job has no route, throughput is unbounded, or there are too many routes or
+        kinds of unit.
+    """
+    routes = enumerate_routes(instance)
+    if routes.reasons:
+        raise InputError(" ".join(routes.reasons[job] for job in sorted(routes.reasons)))
+    return _program(instance, routes, until - time.monotonic())
+
+
+def _program(instance: Instance, routes: Routes, time_limit_s: float) -> SteadyModel:
+    """Build the program; where that takes a bound on θ, the relaxation without gives one."""
+    kinds = unit_kinds(instance, routes.routes)
+    model = SteadyModel(instance, routes, kinds)
+    if not model.incomplete:
+        return model
+    scale = model.aim("throughput")
+    loose = Relaxation(mip_arrays(model.problem)).solve(time_limit_s=time_limit_s)
+    if loose.outcome == "unbounded":
+        raise InputError(_unbounded(instance, "throughput"))
+    if loose.outcome != "optimal":
+        return model
+    theta = loose.objective / scale / (model.unit * sum(model.rate))
+    return SteadyModel(instance, routes, kinds, most=max(1.0, theta) * 1.001)
+
+
 @dataclass(slots=True)
 class _Level:
     """What is known of one objective of the list."""
@@ -124,8 +155,7 @@ class _Search:
 
     def run(self) -> RegimeResult:
         """Solve level after level."""
-        kinds = unit_kinds(self.instance, self.routes.routes)
-        model = self._model(kinds)
+        model = _program(self.instance, self.routes, self._time_left())
         plan: SteadyPlan | None = None
         bounds: list[float] = []
         held: list[tuple[str, float]] = []
@@ -148,7 +178,6 @@ class _Search:
                 # An accuracy of no requests at all.
                 bounds[-1] = np.nan
                 continue
-            bounds[-1] = _settled(value, bounds[-1])
             held.append((name, value))
             model.hold(name, value)
         bounds += [np.nan] * (len(self.instance.objective) - len(bounds))
@@ -162,20 +191,6 @@ class _Search:
             history=tuple(self.history),
             notes=tuple(self.notes),
         )
-
-    def _model(self, kinds: list[UnitKind]) -> SteadyModel:
-        """Build the program; where that takes a bound on θ, the relaxation without gives one."""
-        model = SteadyModel(self.instance, self.routes, kinds)
-        if not model.incomplete:
-            return model
-        scale = model.aim("throughput")
-        loose = Relaxation(mip_arrays(model.problem)).solve(time_limit_s=self._time_left())
-        if loose.outcome == "unbounded":
-            raise InputError(_unbounded(self.instance, "throughput"))
-        if loose.outcome != "optimal":
-            return model
-        theta = loose.objective / scale / (model.unit * sum(model.rate))
-        return SteadyModel(self.instance, self.routes, kinds, most=max(1.0, theta) * 1.001)
 
     def _solve_level(
         self,
@@ -320,18 +335,6 @@ class _Search:
         if self.method == "heuristic":
             return "iteration_limit"
         return "gap_limit" if self.budget.gap > 0 else "proved"
-
-
-def _settled(value: float, bound: float) -> float:
-    """Bring a bound a hair beyond the tolerance, from weakening and rounding alone, back to it.
-
-    A proven bound is weakened by ``GAP_TOLERANCE``; that a plan respects limits and earlier
-    levels to their last digits may cost some 1e-9 more. Weakening by a fiftieth less is as safe.
-    """
-    beyond = abs(value - bound) / max(abs(value), np.finfo(float).tiny)
-    if GAP_TOLERANCE < beyond <= GAP_TOLERANCE * (1.0 + ROUNDING_SHARE_OF_GAP):
-        return value + math.copysign(GAP_TOLERANCE * (1.0 - 1e-6) * abs(value), bound - value)
-    return bound
 
 
 def _improve(level: _Level, found: Relaxed | None) -> None:

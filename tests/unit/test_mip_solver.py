@@ -71,6 +71,16 @@ def test_costs_of_any_size_are_solved_to_the_same_relative_gap(scale):
     assert abs(result.objective - result.bound) <= GAP_TOLERANCE * result.objective
 
 
+def test_a_cost_that_no_solution_pays_does_not_keep_the_gap_open():
+    problem = pulp.LpProblem("dear", pulp.LpMinimize)
+    dear, cheap = (pulp.LpVariable(name, 0, 9, "Integer") for name in ("dear", "cheap"))
+    problem += dear + 3e-5 * cheap
+    problem += dear + 2 * cheap >= 3
+    result = solve_mip(problem)
+    assert result.objective == pytest.approx(6e-5)
+    assert 0 <= result.objective - result.bound <= GAP_TOLERANCE * result.objective
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_infeasibility_is_proven(solver):
     problem = knapsack()
