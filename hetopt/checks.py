@@ -195,23 +195,20 @@ def _check_scopes(instance: Instance, missing: Any) -> None:
 def used_devices(instance: Instance) -> Bools:
     """Whether any task may run on each device (length D)."""
     used = np.zeros(len(instance.devices), dtype=bool)
-    _, option = instance.admissible
-    used[instance.options.device[np.unique(option)]] = True
+    used[instance.options.device[instance.classes.option]] = True
     return used
 
 
 def accuracy_tasks(instance: Instance) -> tuple[Bools, Bools]:
     """Whether some, and whether all, admissible options of each task state an accuracy."""
-    ptr, option = instance.admissible
-    task = np.repeat(np.arange(len(instance.tasks)), np.diff(ptr))
-    stated = ~np.isnan(instance.options.accuracy[option])
-    n = len(instance.tasks)
-    yes = np.bincount(task[stated], minlength=n)
-    total = np.bincount(task, minlength=n)
-    return yes > 0, yes == total
+    classes = instance.classes
+    owner = np.repeat(np.arange(len(classes)), np.diff(classes.ptr))
+    stated = ~np.isnan(instance.options.accuracy[classes.option])
+    yes = np.bincount(owner[stated], minlength=len(classes))
+    return (yes > 0)[classes.member], (yes == np.diff(classes.ptr))[classes.member]
 
 
 def stuck_tasks(instance: Instance) -> Ints:
     """Tasks that have no admissible option at all."""
-    ptr, _ = instance.admissible
-    return np.flatnonzero(np.diff(ptr) == 0).astype(np.int64)
+    classes = instance.classes
+    return np.flatnonzero((np.diff(classes.ptr) == 0)[classes.member]).astype(np.int64)

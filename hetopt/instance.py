@@ -280,6 +280,22 @@ class Jobs:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskClasses:
+    """Tasks with the same profile, pin to a device and forbidden devices: K classes.
+
+    ``member`` (T) is the class of each task; class k may use ``option[ptr[k]:ptr[k + 1]]``, in
+    order of option index.
+    """
+
+    member: Ints
+    ptr: Ints
+    option: Ints
+
+    def __len__(self) -> int:
+        return len(self.ptr) - 1
+
+
+@dataclass(frozen=True, slots=True)
 class Groups:
     """Placement groups: group g holds tasks ``task[ptr[g]:ptr[g + 1]]``."""
 
@@ -392,27 +408,22 @@ class Instance:
         return to_settings(self)
 
     @cached_property
+    def classes(self) -> TaskClasses:
+        """Tasks that may use the same options, found without looking at options task by task."""
+        return _task_classes(self)
+
+    @cached_property
     def admissible(self) -> tuple[Ints, Ints]:
         """CSR (ptr of length T + 1, option indices): the options each task may use.
 
-        Pins and forbids are applied; nothing else is. Ordered by option index within a task.
+        Pins and forbids are applied; nothing else is. Ordered by option index within a task. It
+        has a row for each task and option; :attr:`classes` says the same in far fewer.
         """
-        start = self.profiles.ptr[self.tasks.profile]
-        size = self.profiles.ptr[self.tasks.profile + 1] - start
+        classes = self.classes
+        size = np.diff(classes.ptr)[classes.member]
         ptr = np.concatenate([[0], np.cumsum(size)])
-        task = np.repeat(np.arange(len(self.tasks)), size)
-        option = np.arange(len(task)) - np.repeat(ptr[:-1] - start, size)
-        device = self.options.device[option]
-        pin = self.tasks.pin_device[task]
-        keep = (pin < 0) | (pin == device)
-        if len(self.tasks.forbid_task):
-            wide = len(self.devices)
-            banned = np.unique(self.tasks.forbid_task * wide + self.tasks.forbid_device)
-            keep &= ~np.isin(task * wide + device, banned)
-        if keep.all():
-            return ptr, option
-        kept = np.bincount(task[keep], minlength=len(self.tasks))
-        return np.concatenate([[0], np.cumsum(kept)]), option[keep]
+        at = np.arange(ptr[-1]) + np.repeat(classes.ptr[classes.member] - ptr[:-1], size)
+        return ptr, classes.option[at]
 
     def task_options(self, task: int) -> Ints:
         """Option indices that ``task`` may use."""
@@ -466,3 +477,40 @@ def is_maximised(objective: str) -> bool:
 def _group(keys: Ints, n: int) -> tuple[Ints, Ints]:
     ptr = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=n))])
     return ptr.astype(np.int64), np.argsort(keys, kind="stable").astype(np.int64)
+
+
+def _task_classes(instance: Instance) -> TaskClasses:
+    tasks, wide = instance.tasks, len(instance.devices)
+    key = tasks.profile * (wide + 1) + tasks.pin_device + 1
+    bans = _forbidden_sets(instance)
+    if bans is not None:
+        key = key * (int(bans.max()) + 1) + bans
+    _, first, member = np.unique(key, return_index=True, return_inverse=True)
+    start = instance.profiles.ptr[tasks.profile[first]]
+    size = instance.profiles.ptr[tasks.profile[first] + 1] - start
+    ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+    owner = np.repeat(np.arange(len(first)), size)
+    option = np.arange(ptr[-1]) + np.repeat(start - ptr[:-1], size)
+    device, pin = instance.options.device[option], tasks.pin_device[first][owner]
+    keep = (pin < 0) | (pin == device)
+    if bans is not None:
+        banned = np.unique(tasks.forbid_task * wide + tasks.forbid_device)
+        keep &= ~np.isin(first[owner] * wide + device, banned)
+    if not keep.all():
+        kept = np.bincount(owner[keep], minlength=len(first))
+        ptr, option = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64), option[keep]
+    return TaskClasses(member.reshape(-1).astype(np.int64), ptr, option)
+
+
+def _forbidden_sets(instance: Instance) -> Ints | None:
+    """Number of each task's set of forbidden devices (0: the empty one); None where all are."""
+    tasks, wide = instance.tasks, len(instance.devices)
+    if not len(tasks.forbid_task):
+        return None
+    banned, row = np.unique(tasks.forbid_task, return_inverse=True)
+    sets = np.zeros((len(banned), wide), dtype=bool)
+    sets[row, tasks.forbid_device] = True
+    _, number = np.unique(np.packbits(sets, axis=1), axis=0, return_inverse=True)
+    found = np.zeros(len(tasks), dtype=np.int64)
+    found[banned] = number.reshape(-1) + 1
+    return found

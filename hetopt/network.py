@@ -57,6 +57,10 @@ class Network:
         """Like `zero_copy`, for many pairs of devices."""
         return self._state.zero_copy[src_device, dst_device]
 
+    def one_path(self, src_device: int, dst_device: int) -> bool:
+        """Whether messages of every size, 0 included, take the same path (or none)."""
+        return self._state.pieces(src_device, dst_device).always
+
     def path(self, src_device: int, dst_device: int, bytes_b: float) -> Path | None:
         """Return the link indices that a message takes between two *different* units.
 

@@ -12,8 +12,9 @@ import math
 import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE
-from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance import Floats, Instance, Ints, TaskClasses
 from hetopt.prices import series_of
+from hetopt.schedule.kernels_paths import longest_paths
 from hetopt.schedule.load import ENERGY_LIKE, Load, LoadBound, load_bound, load_makespan
 from hetopt.schedule.priced_load import priced_bound
 from hetopt.schedule.resource_bounds import out_of_budget, resource_cost, resource_makespan
@@ -29,7 +30,8 @@ def bound(instance: Instance, objective: str) -> float:
     relaxation alone shows that no plan exists.
     """
     load = load_of(instance)
-    if not load.possible or out_of_budget(instance, *_usable(instance)):
+    limited = len(instance.uses) > 0
+    if not load.possible or (limited and out_of_budget(instance, *_usable(instance))):
         return -math.inf if objective == "accuracy" else math.inf
     if objective == "accuracy":
         return _accuracy(instance)
@@ -51,8 +53,10 @@ def bound(instance: Instance, objective: str) -> float:
         if series is not None:
             ends = lowest, highest
             found = max(found, priced_bound(instance, load, objective, series, ends))
-        task, option = _usable(instance)
-        return _weaker(max(found, resource_cost(instance, task, option, objective, highest)))
+        if limited:
+            task, option = _usable(instance)
+            found = max(found, resource_cost(instance, task, option, objective, highest))
+        return _weaker(found)
     raise ValueError(f"There is no bound for the objective {objective!r}.")
 
 
@@ -81,7 +85,7 @@ def load_of(instance: Instance) -> Load:
     """Group tasks into classes; computed once per instance."""
     made = instance.__dict__.get("_schedule_load")
     if made is None:
-        made = _classes(instance)
+        made = _load_of(instance)
         instance.__dict__["_schedule_load"] = made
     return made
 
@@ -102,7 +106,7 @@ def makespan_bound(instance: Instance) -> float:
     if made is None:
         load = load_of(instance)
         made = max(float(heads_s(instance)[1].max(initial=0.0)), load_makespan(instance, load))
-        if load.possible:
+        if load.possible and len(instance.uses):
             made = max(made, resource_makespan(instance, *_usable(instance)))
         made *= 1 - _SAFETY
         instance.__dict__["_makespan_bound"] = made
@@ -111,57 +115,73 @@ def makespan_bound(instance: Instance) -> float:
 
 def heads_s(instance: Instance) -> tuple[Floats, Floats]:
     """Earliest start and end of each task by releases and shortest options (length T)."""
-    load = load_of(instance)
     shortest = _least_per_task(instance, instance.options.time_s) * instance.tasks.work
     start = instance.jobs.release_s[instance.tasks.job].copy()
-    if not load.possible:
-        return start, start.copy()
-    begin, times = start.tolist(), shortest.tolist()
-    ptr, edges = (column.tolist() for column in instance.successors)
-    after = instance.edges.dst.tolist()
-    for task in instance.topological_order.tolist():
-        end = begin[task] + times[task]
-        for e in edges[ptr[task] : ptr[task + 1]]:
-            if begin[after[e]] < end:
-                begin[after[e]] = end
-    start = np.array(begin, dtype=np.float64)
-    return start, start + shortest
+    if load_of(instance).possible:
+        longest_paths(instance, start, shortest)
+        return start, start + shortest
+    return start, start.copy()
+
+
+def usable_classes(instance: Instance) -> TaskClasses:
+    """Task classes with the options that are accurate enough, on devices that have units.
+
+    Tasks of one class may use the same options; computed once per instance.
+    """
+    made = instance.__dict__.get("_usable_classes")
+    if made is None:
+        made = _usable_classes(instance)
+        instance.__dict__["_usable_classes"] = made
+    return made
+
+
+def _usable_classes(instance: Instance) -> TaskClasses:
+    found = instance.classes
+    member, options = found.member, instance.options
+    needed, level = np.unique(instance.jobs.min_accuracy, return_inverse=True)
+    whole = np.isnan(options.accuracy).all() or not (needed > 0).any()
+    if whole:
+        floor = np.zeros(len(found))
+        kind = np.arange(len(found))
+    else:
+        key = member * len(needed) + level.reshape(-1)[instance.tasks.job]
+        keys, member = np.unique(key, return_inverse=True)
+        kind, floor = keys // len(needed), needed[keys % len(needed)]
+    size = np.diff(found.ptr)[kind]
+    ptr = np.concatenate([[0], np.cumsum(size)])
+    at = np.arange(ptr[-1]) + np.repeat(found.ptr[kind] - ptr[:-1], size)
+    option, owner = found.option[at], np.repeat(np.arange(len(kind)), size)
+    accuracy = options.accuracy[option]
+    keep = np.isnan(accuracy) | (accuracy >= floor[owner])
+    keep &= instance.devices.count_max[options.device[option]] > 0
+    kept = np.bincount(owner[keep], minlength=len(kind))
+    ptr = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+    return TaskClasses(member.reshape(-1), ptr, option[keep])
 
 
 def _usable(instance: Instance) -> tuple[Ints, Ints]:
-    """(task, option) pairs that a plan may use, by task."""
-    ptr, option = instance.admissible
-    task = np.repeat(np.arange(len(ptr) - 1), np.diff(ptr))
-    needed = instance.jobs.min_accuracy[instance.tasks.job[task]]
-    accuracy = instance.options.accuracy[option]
-    keep = np.isnan(accuracy) | (accuracy >= needed)
-    keep &= instance.devices.count_max[instance.options.device[option]] > 0
-    return task[keep], option[keep]
+    """(task, option) pairs that a plan may use, by task: a row for each, so not for bounds."""
+    classes = usable_classes(instance)
+    size = np.diff(classes.ptr)[classes.member]
+    end = np.cumsum(size)
+    at = np.arange(size.sum()) + np.repeat(classes.ptr[classes.member] - end + size, size)
+    return np.repeat(np.arange(len(size)), size), classes.option[at]
 
 
 def _least_per_task(instance: Instance, column: Floats) -> Floats:
-    task, option = _usable(instance)
-    least = np.full(len(instance.tasks), np.inf)
-    np.minimum.at(least, task, column[option])
-    return least
+    classes = usable_classes(instance)
+    least = np.full(len(classes), np.inf)
+    owner = np.repeat(np.arange(len(classes)), np.diff(classes.ptr))
+    np.minimum.at(least, owner, column[classes.option])
+    return least[classes.member]
 
 
-def _classes(instance: Instance) -> Load:
-    task, option = _usable(instance)
-    n = len(instance.tasks)
-    size = np.bincount(task, minlength=n)
-    ptr = np.concatenate([[0], np.cumsum(size)])
+def _load_of(instance: Instance) -> Load:
+    classes = usable_classes(instance)
     capacity = (instance.devices.slots * instance.devices.count_max).astype(np.float64)
-    flat, at = option.tolist(), ptr.tolist()
-    index: dict[tuple[int, ...], int] = {}
-    member = np.empty(n, dtype=np.int64)
-    for t in range(n):
-        member[t] = index.setdefault(tuple(flat[at[t] : at[t + 1]]), len(index))
-    work = np.bincount(member, weights=instance.tasks.work, minlength=len(index))
-    rows = [np.array(key, dtype=np.int64) for key in index]
-    ends = np.concatenate([[0], np.cumsum([len(r) for r in rows])]).astype(np.int64)
-    options = np.concatenate([np.empty(0, dtype=np.int64), *rows])
-    return Load(work.astype(np.float64), ends, options, capacity, bool(n == 0 or size.min() > 0))
+    work = np.bincount(classes.member, weights=instance.tasks.work, minlength=len(classes))
+    possible = bool((np.diff(classes.ptr) > 0).all())
+    return Load(work.astype(np.float64), classes.ptr, classes.option, capacity, possible)
 
 
 def _tardiness(instance: Instance) -> float:
@@ -189,11 +209,13 @@ def _peak_power(instance: Instance, load: Load) -> float:
 
 def _accuracy(instance: Instance) -> float:
     """Weighted mean over jobs of the least over tasks of the best option."""
-    task, option = _usable(instance)
-    accuracy = instance.options.accuracy[option]
+    classes = usable_classes(instance)
+    accuracy = instance.options.accuracy[classes.option]
+    owner = np.repeat(np.arange(len(classes)), np.diff(classes.ptr))
     stated = ~np.isnan(accuracy)
-    best = np.full(len(instance.tasks), -np.inf)
-    np.maximum.at(best, task[stated], accuracy[stated])
+    top = np.full(len(classes), -np.inf)
+    np.maximum.at(top, owner[stated], accuracy[stated])
+    best = top[classes.member]
     worst = np.full(len(instance.jobs), np.inf)
     states = np.isfinite(best)
     np.minimum.at(worst, instance.tasks.job[states], best[states])

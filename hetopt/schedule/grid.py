@@ -43,7 +43,9 @@ ROUNDING_TICKS = 1_000_000
 DECIMAL_DIGITS = 14
 """Digits of a start that survive the way into a float and out of its repr (15), less one."""
 EXACT_PAIRS = 200_000
-"""Pairs of task and option up to which an exact grid is looked for; fractions are slow."""
+"""Pairs of work and time up to which an exact grid is looked for; fractions are slow."""
+EXACT_ROWS = 20_000_000
+"""Options of tasks that differ in class or work up to which those pairs are told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +95,12 @@ def exact(value: float) -> Fraction:
 
 def exact_tick(instance: Instance, span_s: float, limit: int = EXACT_TICKS) -> Fraction | None:
     """Return the coarsest exact tick, or None where the span would hold more than ``limit``."""
-    ptr, option = instance.admissible
-    if len(option) > EXACT_PAIRS:
+    pairs = _lengths(instance)
+    if pairs is None or len(np.unique(instance.tensors.bytes_b)) > EXACT_PAIRS:
         return None
     finest = exact(span_s) / limit if span_s > 0 else Fraction(1, limit)
     tick = Fraction(0)
-    for value in _times(instance, ptr, option):
+    for value in _times(instance, pairs):
         tick = common_divisor(tick, value)
         if 0 < tick < finest:
             return None
@@ -161,13 +163,12 @@ def span_s(instance: Instance) -> float:
 
 
 def _serial_s(instance: Instance) -> float:
-    ptr, option = instance.admissible
-    size = np.diff(ptr)
-    task = np.repeat(np.arange(len(size)), size)
-    time = instance.tasks.work[task] * instance.options.time_s[option]
-    longest = np.zeros(len(size))
-    np.maximum.at(longest, task, time)
-    total = float(instance.jobs.release_s.max(initial=0.0)) + float(longest.sum())
+    classes = instance.classes
+    longest = np.zeros(len(classes))
+    owner = np.repeat(np.arange(len(classes)), np.diff(classes.ptr))
+    np.maximum.at(longest, owner, instance.options.time_s[classes.option])
+    serial = float((longest[classes.member] * instance.tasks.work).sum())
+    total = float(instance.jobs.release_s.max(initial=0.0)) + serial
     links = instance.links
     if len(links) and len(instance.tensors):
         # A message crosses each link at most once on its path, a staged one once more.
@@ -180,10 +181,26 @@ def _serial_s(instance: Instance) -> float:
     return total * (1 + 1e-9)
 
 
-def _times(instance: Instance, ptr: Ints, option: Ints) -> Iterable[Fraction]:
-    task = np.repeat(np.arange(len(ptr) - 1), np.diff(ptr))
-    pairs = np.stack([instance.tasks.work[task], instance.options.time_s[option]], axis=1)
-    for work, time in np.unique(pairs, axis=0).tolist():
+def _lengths(instance: Instance) -> Floats | None:
+    """Distinct (work, time) of tasks and their options; None where they are too many to look at."""
+    classes = instance.classes
+    works, which = np.unique(instance.tasks.work, return_inverse=True)
+    pairs = np.unique(classes.member * len(works) + which.reshape(-1))
+    member, work = pairs // len(works), pairs % len(works)
+    size = np.diff(classes.ptr)[member]
+    if size.sum() > EXACT_ROWS:
+        return None
+    end = np.cumsum(size)
+    at = np.arange(size.sum()) + np.repeat(classes.ptr[member] - end + size, size)
+    times, place = np.unique(instance.options.time_s[classes.option], return_inverse=True)
+    both = np.unique(np.repeat(work, size) * len(times) + place.reshape(-1)[at])
+    if len(both) > EXACT_PAIRS:
+        return None
+    return np.stack([works[both // len(times)], times[both % len(times)]], axis=1)
+
+
+def _times(instance: Instance, lengths: Floats) -> Iterable[Fraction]:
+    for work, time in lengths.tolist():
         yield exact(work) * exact(time)
     jobs = instance.jobs
     for release in np.unique(jobs.release_s).tolist():
@@ -202,10 +219,16 @@ def _hop_times(instance: Instance) -> Iterable[Fraction]:
     links, network = instance.links, Network(instance)
     sizes = np.unique(instance.tensors.bytes_b).tolist()
     wide = range(len(instance.devices))
+    pairs = [(src, dst) for src in wide for dst in wide] if sizes else []
+    one = [network.one_path(*pair) for pair in pairs]
+    some = [pair for pair, single in zip(pairs, one, strict=True) if not single]
+    sure = [pair for pair, single in zip(pairs, one, strict=True) if single]
+    always = {link for pair in sure for link in network.path(*pair, 1.0) or ()}
     for size in sizes:
-        used = {link for src in wide for dst in wide for link in network.path(src, dst, size) or ()}
-        for link in sorted(used):
-            yield hop_time(float(links.latency_s[link]), size, float(links.bandwidth_b_per_s[link]))
+        used = always | {link for pair in some for link in network.path(*pair, size) or ()}
+        kinds = {(float(links.latency_s[k]), float(links.bandwidth_b_per_s[k])) for k in used}
+        for latency, bandwidth in sorted(kinds):
+            yield hop_time(latency, size, bandwidth)
 
 
 def _power_of_ten(value: float) -> Fraction:
