@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hetopt.evaluate import evaluate
     from hetopt.formats import read_instance, write_instance
     from hetopt.instance import Instance
+    from hetopt.model_files import ModelFile, export_model
     from hetopt.solution import SchedulePlan, Solution, SteadyPlan
     from hetopt.solve import SolveOptions, solve
     from hetopt.verify import Report, verify
@@ -27,6 +28,7 @@ __all__ = [
     "InputError",
     "Instance",
     "Model",
+    "ModelFile",
     "Report",
     "SchedulePlan",
     "Solution",
@@ -36,6 +38,7 @@ __all__ = [
     "compare",
     "default_instance",
     "evaluate",
+    "export_model",
     "read_instance",
     "solve",
     "verify",
@@ -50,6 +53,8 @@ _HOMES = {
     "HetoptError": "hetopt.errors",
     "InputError": "hetopt.errors",
     "evaluate": "hetopt.evaluate",
+    "ModelFile": "hetopt.model_files",
+    "export_model": "hetopt.model_files",
     "read_instance": "hetopt.formats",
     "write_instance": "hetopt.formats",
     "Instance": "hetopt.instance",

@@ -273,6 +273,50 @@ def convert(
         raise Exit(console.run_convert(file, from_, output, platform))
 
 
+@app.command()
+def export(
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="MODEL",
+            help=".mps or .lp of a steady instance; .pb or .pbtxt: CP-SAT's own.",
+        ),
+    ],
+    file: File = None,
+    objective: Objective = None,
+    deadline: Deadline = None,
+    power_cap: PowerCap = None,
+    demand: Demand = None,
+    rounding: Annotated[
+        str, typer.Option(metavar="R", help="down (bounds) or up (plans), off an exact grid.")
+    ] = "down",
+    set_: Set = None,
+    pin: Pin = None,
+    forbid: Forbid = None,
+    from_: From = None,
+    platform: Platform = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write the model that is solved, for other solvers."""
+    question = console.Question(
+        file,
+        from_,
+        objective,
+        deadline,
+        power_cap,
+        demand,
+        set_ or [],
+        pin or [],
+        forbid or [],
+        platform,
+    )
+    with guarded(debug):
+        raise Exit(console.run_export(question, output, rounding, json))
+
+
 generate = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make a random instance.")
 app.add_typer(generate, name="generate")
 

@@ -294,6 +294,29 @@ def run_convert(
     return OK
 
 
+def run_export(question: Question, output: str, rounding: str, as_json: bool) -> int:
+    """Write the solvers' model of an instance; see ``hetopt export``."""
+    from dataclasses import asdict
+
+    from hetopt.formats.output import check_writable
+    from hetopt.model_files import Rounding, export_model
+
+    _choice("--rounding", rounding, get_args(Rounding))
+    check_writable(output)
+    written = export_model(
+        question.instance(),
+        output,
+        rounding=rounding,  # type: ignore[arg-type]  # checked above
+    )
+    if as_json:
+        print_json(asdict(written))
+        return OK
+    typer.echo(f"{written.path}: {written.variables:,} variables, {written.rows:,} rows")
+    for note in written.notes:
+        typer.echo(note)
+    return OK
+
+
 def run_generate(regime: str, values: Mapping[str, Any], output: str) -> int:
     """Make a random instance and write it; see ``hetopt generate``."""
     from hetopt import generate
