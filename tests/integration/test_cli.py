@@ -298,7 +298,7 @@ def test_the_methods_are_listed_with_a_line_each_and_each_solves(edge):
 def test_help_names_every_command():
     result = hetopt("--help")
     assert result.returncode == 0
-    commands = "solve compare verify devices schema generate convert export".split()
+    commands = ["solve", "compare", "verify", "devices", "schema", "generate", "convert", "export"]
     assert [c for c in commands if c not in result.stdout] == []
 
 
