@@ -112,7 +112,7 @@ class MessageTables:
     Where ``uniform``, a message of any (positive) size of the instance takes one and the same
     path: ``latency_s + bytes × s_per_b`` seconds and ``bytes × energy_j_per_b`` joules. Where not,
     the three are NaN and `Network.path` decides by size. Where not ``allowed`` there is no path;
-    the three are inf there.
+    the three are inf there. From a device of one unit to itself goes no message; all is 0 there.
     """
 
     latency_s: Floats
@@ -134,8 +134,11 @@ def _message_tables(instance: Instance, state: _State) -> MessageTables:
     wide, links = len(instance.devices), instance.links
     latency, per_byte, energy = (np.zeros((wide, wide)) for _ in range(3))
     allowed, uniform = (np.ones((wide, wide), dtype=bool) for _ in range(2))
+    single = instance.devices.count_max == 1
     for src in range(wide):
         for dst in range(wide):
+            if src == dst and single[src]:
+                continue
             found = state.pieces(src, dst).paths
             if len(found) > 1:
                 uniform[src, dst] = False

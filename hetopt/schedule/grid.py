@@ -218,16 +218,21 @@ def _times(instance: Instance, lengths: Floats) -> Iterable[Fraction]:
 def _hop_times(instance: Instance) -> Iterable[Fraction]:
     links, network = instance.links, Network(instance)
     sizes = np.unique(instance.tensors.bytes_b).tolist()
-    wide = range(len(instance.devices))
-    pairs = [(src, dst) for src in wide for dst in wide] if sizes else []
+    wide, count = range(len(instance.devices)), instance.devices.count_max.tolist()
+    several = [(src, dst) for src in wide for dst in wide if src != dst or count[src] > 1]
+    pairs = several if sizes else []
     one = [network.one_path(*pair) for pair in pairs]
     some = [pair for pair, single in zip(pairs, one, strict=True) if not single]
     sure = [pair for pair, single in zip(pairs, one, strict=True) if single]
     always = {link for pair in sure for link in network.path(*pair, 1.0) or ()}
+
+    def kinds(used: Iterable[int]) -> set[tuple[float, float]]:
+        return {(float(links.latency_s[k]), float(links.bandwidth_b_per_s[k])) for k in used}
+
+    known = kinds(always)
     for size in sizes:
-        used = always | {link for pair in some for link in network.path(*pair, size) or ()}
-        kinds = {(float(links.latency_s[k]), float(links.bandwidth_b_per_s[k])) for k in used}
-        for latency, bandwidth in sorted(kinds):
+        others = kinds(link for pair in some for link in network.path(*pair, size) or ())
+        for latency, bandwidth in sorted(known | others):
             yield hop_time(latency, size, bandwidth)
 
 

@@ -252,14 +252,18 @@ def _flights(
     instance: Instance, bytes_b: Floats, hop_link: Ints
 ) -> tuple[list[Fraction], Ints] | None:
     """Return the distinct exact hop times and, per hop, which; None where there are too many."""
+    if not len(instance.links):
+        return [], np.zeros(0, dtype=np.int64)
+    pairs = np.stack([instance.links.latency_s, instance.links.bandwidth_b_per_s])
+    kinds, kind = np.unique(pairs, axis=1, return_inverse=True)
+    latency, bandwidth = kinds
+    wide = len(latency)
     sizes, size = np.unique(bytes_b, return_inverse=True)
-    links = len(instance.links) or 1
-    keys, which = np.unique(size * links + hop_link, return_inverse=True)
+    keys, which = np.unique(size * wide + kind.reshape(-1)[hop_link], return_inverse=True)
     if len(keys) > _MOST_RATIOS:
         return None
-    latency, bandwidth = instance.links.latency_s, instance.links.bandwidth_b_per_s
     ratios = [
-        _flight(sizes[key // links], bandwidth[key % links], latency[key % links]) for key in keys
+        _flight(sizes[key // wide], bandwidth[key % wide], latency[key % wide]) for key in keys
     ]
     return ratios, which
 
