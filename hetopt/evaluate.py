@@ -30,8 +30,8 @@ def evaluate(instance: Instance, plan: Plan) -> dict[str, Any]:
     -------
     dict
         Numbers by name, each with its unit (see `ScheduleQuantities` and `SteadyQuantities`), and
-        under ``devices``, ``jobs`` and ``links`` one dictionary per row. Plain Python values, None
-        where a quantity does not apply; ready for JSON.
+        under ``devices``, ``jobs``, ``links`` and ``resources`` one dictionary per row. Plain
+        Python values, None where a quantity does not apply; ready for JSON.
 
     Raises
     ------

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetopt.columns import records, sums
-from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.errors import InputError
-from hetopt.instance import Bools, Floats, Instance, Ints
+from hetopt.evaluate_resources import peak, schedule_use
+from hetopt.instance import Floats, Instance, Ints
 from hetopt.prices import integral, mean_price, series_of
 from hetopt.solution import SchedulePlan
 
@@ -199,17 +199,8 @@ class ScheduleQuantities:
     @cached_property
     def peak_power_w(self) -> float:
         """Largest power at any instant of the window: idle of units on, and running options."""
-        runs: Bools = (self.time_s > 0) & (self.task_power_w != 0)
-        start, end = self.plan.start_s[runs], self.end_s[runs]
-        # Rounding must not turn "one after the other" into "both at once"; a plan may break a
-        # limit of time by as much, too.
-        slack = LIMIT_TOLERANCE * np.maximum(1.0, np.abs(end))
-        end = end - np.minimum(slack, 0.5 * self.time_s[runs])
-        power = self.task_power_w[runs]
-        change = np.concatenate([-power, power])
-        # Ends come first, and a stable sort keeps them first at equal times.
-        order = np.argsort(np.concatenate([end, start]), kind="stable")
-        return self.idle_power_w + float(np.cumsum(change[order]).max(initial=0.0))
+        above_idle = peak(self.plan.start_s, self.end_s, self.time_s, self.task_power_w)
+        return self.idle_power_w + above_idle
 
     @cached_property
     def job_accuracy(self) -> Floats:
@@ -237,6 +228,9 @@ class ScheduleQuantities:
             "devices": self._device_rows(),
             "jobs": self._job_rows(),
             "links": self._link_rows(),
+            "resources": schedule_use(
+                self.instance, self.plan.option, self.plan.start_s, self.end_s, self.time_s
+            ),
         }
 
     def _device_rows(self) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from hetopt.columns import distinct, records, sums
 from hetopt.errors import InputError
+from hetopt.evaluate_resources import steady_use
 from hetopt.evaluate_routes import RouteTransfers
 from hetopt.evaluate_schedule import ratio, weighted_mean
 from hetopt.graph import topological_order
@@ -263,6 +264,9 @@ class SteadyQuantities:
             "units": self._unit_rows(),
             "jobs": self._job_rows(),
             "links": self._link_rows(),
+            "resources": steady_use(
+                self.instance, self.plan.task, self.plan.option, self.row_rate_per_s
+            ),
         }
 
     def _device_rows(self) -> list[dict[str, Any]]:

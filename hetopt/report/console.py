@@ -67,9 +67,11 @@ def solution_view(instance: Instance, solution: Solution) -> RenderableType:
         parts.append(Text(solution.reason))
     if isinstance(solution.plan, SchedulePlan):
         parts += [_schedule_summary(solution), _device_table(solution)]
+        parts += _resource_tables(solution, "peak")
         parts.append(_task_table(instance, solution.plan))
     elif isinstance(solution.plan, SteadyPlan):
-        parts += [_steady_summary(solution), _fleet_table(solution), _job_table(solution)]
+        parts += [_steady_summary(solution), _fleet_table(solution)]
+        parts += [*_resource_tables(solution, "mean"), _job_table(solution)]
         parts.append(_route_table(instance, solution.plan))
     parts += [Text(note, style="dim") for note in solution.notes]
     return Group(*parts)
@@ -168,6 +170,30 @@ def _fleet_table(solution: Solution) -> Table:
     return table
 
 
+def _resource_tables(solution: Solution, held: str) -> list[Table]:
+    """Show how much of each resource is used, where there are any.
+
+    ``held`` is the use of a capacity: ``peak`` of a schedule, ``mean`` of streams.
+    """
+    rows = solution.quantities["resources"]
+    if not rows:
+        return []
+    table = Table(title="Resources", title_justify="left", box=None, pad_edge=False)
+    table.add_column("resource")
+    per_s = "/s" if held == "mean" else ""
+    for column in (f"{held} use", "capacity", f"used{per_s}", f"budget{per_s}"):
+        table.add_column(column, justify="right")
+    for row in rows[:ROWS_SHOWN]:
+        table.add_row(
+            row["resource"],
+            _number(row[held]),
+            _number(row["capacity"]),
+            _number(row["used"]),
+            _number(row["budget"]),
+        )
+    return [_with_rest(table, len(rows))]
+
+
 def _job_table(solution: Solution) -> Table:
     table = Table(title="Jobs", title_justify="left", box=None, pad_edge=False)
     rows = solution.quantities["jobs"][:ROWS_SHOWN]
@@ -236,6 +262,10 @@ def _with_rest(table: Table, rows: int) -> Table:
         table.caption = f"and {rows - ROWS_SHOWN:,} more; -o FILE writes all"
         table.caption_justify = "left"
     return table
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.6g}"
 
 
 def _share(value: Any) -> str:

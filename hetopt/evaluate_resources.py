@@ -1,0 +1,85 @@
+"""Use of resources by a plan (design §3.2, §3.3): peaks of capacities, sums of budgets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hetopt.columns import expand, records, sums
+from hetopt.constants import LIMIT_TOLERANCE
+from hetopt.instance import Floats, Instance, Ints
+
+
+def peak(start_s: Floats, end_s: Floats, time_s: Floats, amount: Floats) -> float:
+    """Return the largest sum of amounts over intervals that hold at one instant, at least 0.
+
+    Parameters
+    ----------
+    start_s, end_s, time_s, amount
+        Of each interval; those of no time hold nothing.
+    """
+    holds = (time_s > 0) & (amount != 0)
+    start, end, amount = start_s[holds], end_s[holds], amount[holds]
+    # Rounding must not turn "one after the other" into "both at once"; a plan may break a limit
+    # of time by as much, too.
+    slack = LIMIT_TOLERANCE * np.maximum(1.0, np.abs(end))
+    end = end - np.minimum(slack, 0.5 * time_s[holds])
+    change = np.concatenate([-amount, amount])
+    # Ends come first, and a stable sort keeps them first at equal times.
+    order = np.argsort(np.concatenate([end, start]), kind="stable")
+    return float(np.cumsum(change[order]).max(initial=0.0))
+
+
+def schedule_use(
+    instance: Instance, option: Ints, start_s: Floats, end_s: Floats, time_s: Floats
+) -> list[dict[str, Any]]:
+    """Return a row for each resource: its limits, the peak of its use, and the use in all.
+
+    Parameters
+    ----------
+    option, start_s, end_s, time_s
+        Of each task (T).
+    """
+    task, entry = expand(instance.uses.ptr, option)
+    resource, amount = instance.uses.resource[entry], instance.uses.amount[entry]
+    peaks = []
+    for k in range(len(instance.resources)):
+        own = resource == k
+        tasks = task[own]
+        peaks.append(peak(start_s[tasks], end_s[tasks], time_s[tasks], amount[own]))
+    total = sums(resource, amount, len(instance.resources))
+    return _rows(instance, "peak", np.array(peaks), total)
+
+
+def steady_use(
+    instance: Instance, task: Ints, option: Ints, rate_per_s: Floats
+) -> list[dict[str, Any]]:
+    """Return a row for each resource: its limits, its mean use, and the use per second.
+
+    Parameters
+    ----------
+    task, option, rate_per_s
+        Of each row of the plan (M). Transfers use no resources.
+    """
+    row, entry = expand(instance.uses.ptr, option)
+    resource, amount = instance.uses.resource[entry], instance.uses.amount[entry]
+    chosen = option[row]
+    executions = rate_per_s[row] / instance.options.batch[chosen]
+    busy = executions * instance.tasks.work[task[row]] * instance.options.time_s[chosen]
+    wide = len(instance.resources)
+    mean, total = sums(resource, busy * amount, wide), sums(resource, executions * amount, wide)
+    return _rows(instance, "mean", mean, total)
+
+
+def _rows(instance: Instance, name: str, held: Floats, total: Floats) -> list[dict[str, Any]]:
+    resources = instance.resources
+    return records(
+        {
+            "resource": resources.name,
+            "capacity": resources.capacity,
+            name: held,
+            "budget": resources.budget,
+            "used": total,
+        }
+    )
