@@ -91,7 +91,10 @@ class Improver:
         return self.least <= len(instance.tasks) <= self.most
 
 
-IMPROVERS = (Improver("anneal", "improve", least=40, most=5_000, share=0.3, most_s=9.0),)
+IMPROVERS = (
+    Improver("projects", "projects", least=20, most=5_000, share=0.5, most_s=20.0),
+    Improver("anneal", "improve", least=40, most=5_000, share=0.3, most_s=9.0),
+)
 """In the order in which they are asked: the first one that fits is used."""
 
 

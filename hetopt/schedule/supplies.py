@@ -25,12 +25,12 @@ class Supplies:
         self._spare: list[int] = []
         self._least: list[list[int]] = []
         for supply in renewables(instance) if len(instance.uses) else []:
-            amount, capacity = _whole(supply)
+            amount, capacity = whole(supply)
             profile = Profile(capacity)
             for option, need in amount.items():
                 self._needs.setdefault(option, []).append((profile, need))
         for b, supply in enumerate(budgets(instance) if len(instance.uses) else []):
-            amount, limit = _whole(supply)
+            amount, limit = whole(supply)
             for option, need in amount.items():
                 self._spends.setdefault(option, []).append((b, need))
             least = [
@@ -58,7 +58,7 @@ class Supplies:
             self._spare[b] -= needed.get(b, 0) - least[task]
 
 
-def _whole(supply: Supply) -> tuple[dict[int, int], int]:
+def whole(supply: Supply) -> tuple[dict[int, int], int]:
     """Return amounts and limit as integers, rounded so that what fits them fits truly."""
     scaled = integer_demands(list(supply.amount.values()), supply.limit, PARTS, "up")
     return dict(zip(supply.amount, scaled.demand, strict=True)), scaled.capacity
