@@ -1,7 +1,7 @@
 """Plain integer programs through PuLP: assignment without edges, and streams over routes.
 
 assignment  minimise C, or Σ energy x
-            Σ_{m,q} x[i,m,q] = 1;  Σ p x ≤ C (and ≤ deadline) on each unit
+            Σ_{m,q} x[i,m,q] = 1;  Σ p x ≤ C on each unit;  Σ a x ≤ B for each budget
 streams     hetopt's own model of routes (`hetopt.steady.mip`), handed to the bare solver
             without relaxation bound, rounding, or a start
 """
@@ -14,7 +14,7 @@ import time
 import pulp
 
 from bench.answers import Answer, History, Limits, UnsupportedError
-from bench.peers.shop import Shop, has_limits, shop
+from bench.peers.shop import Extra, Shop, has_limits, shop
 from hetopt.instance import Instance, is_maximised
 from hetopt.schedule.problem import Mode
 from hetopt.steady.highs import MipResult, solve_mip
@@ -40,7 +40,9 @@ def _assignment(instance: Instance, limits: Limits, solver: str) -> Answer:
         raise UnsupportedError("An assignment has no order: it cannot express edges.")
     if objective not in ("makespan", "energy"):
         raise UnsupportedError(f"The plain assignment has no objective {objective}.")
-    plain = shop(instance)
+    # Without a makespan it does not matter how many tasks run at once.
+    extras: tuple[Extra, ...] = ("budgets", "slots") if objective == "energy" else ("budgets",)
+    plain = shop(instance, extras)
     if objective == "energy" and bool((instance.devices.idle_power_w > 0).any()):
         raise UnsupportedError("The plain assignment has no idle power.")
     if has_limits(plain):
@@ -66,13 +68,19 @@ def _assignment_model(plain: Shop, objective: str) -> tuple[pulp.LpProblem, list
     load: list[list[tuple[pulp.LpVariable, float]]] = [[] for _ in plain.places]
     energy: list[tuple[pulp.LpVariable, float]] = []
     names: list[list[str]] = []
+    spent: list[list[tuple[pulp.LpVariable, float]]] = [[] for _ in plain.budgets]
     for task, choices in enumerate(plain.choices):
         row = [problem.add_variable(f"x_{task}_{k}", 0, 1, "Integer") for k in range(len(choices))]
         problem.addConstraint(pulp.LpAffineExpression([(v, 1) for v in row]) == 1)
         for (place, mode), variable in zip(choices, row, strict=True):
             load[place].append((variable, mode.duration))
             energy.append((variable, float(plain.problem.energy(task, mode.option))))
+            for terms, stock in zip(spent, plain.budgets, strict=True):
+                if mode.option in stock.amount:
+                    terms.append((variable, stock.amount[mode.option]))
         names.append([v.name for v in row])
+    for terms, stock in zip(spent, plain.budgets, strict=True):
+        problem.addConstraint(pulp.LpAffineExpression(terms) <= stock.limit)
     if objective == "energy":
         problem.setObjective(pulp.LpAffineExpression(energy))
         return problem, names

@@ -18,7 +18,7 @@ import numpy as np
 
 from bench.answers import Answer, Limits, UnsupportedError
 from bench.peers.environments import missing, python_of
-from bench.peers.shop import Shop, has_limits, shop
+from bench.peers.shop import Extra, Shop, Stock, has_limits, shop
 from hetopt.instance import Instance
 from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.draft import draft_of, retime
@@ -33,7 +33,7 @@ SAME_SPEED = 1e-9
 
 
 def pyjobshop(instance: Instance, limits: Limits) -> Answer:
-    """PyJobShop (Lan and Berkhout 2025): flexible shops without transfer times, makespan.
+    """PyJobShop (Lan and Berkhout 2025): shops and projects without transfer times, makespan.
 
     Raises
     ------
@@ -41,12 +41,21 @@ def pyjobshop(instance: Instance, limits: Limits) -> Answer:
         If the instance has more than that.
     """
     began = time.monotonic()
-    plain = _shop(instance, "PyJobShop's model here")
+    extras: tuple[Extra, ...] = ("slots", "renewables", "budgets")
+    plain = _shop(instance, "PyJobShop's model here", extras)
     if plain.has_messages():
         raise UnsupportedError("PyJobShop has no transfer times that depend on both machines.")
     job = {
-        "places": len(plain.places),
-        "tasks": [[[place, m.duration] for place, m in row] for row in plain.choices],
+        "places": [plain.slots(place) for place in range(len(plain.places))],
+        "renewables": [stock.limit for stock in plain.renewables],
+        "budgets": [stock.limit for stock in plain.budgets],
+        "tasks": [
+            [
+                [place, m.duration, _amounts(plain.renewables, m), _amounts(plain.budgets, m)]
+                for place, m in row
+            ]
+            for row in plain.choices
+        ],
         "edges": [[a, b] for a, b, _ in plain.problem.edges],
     }
     spent_s = time.monotonic() - began
@@ -100,10 +109,14 @@ def saga(instance: Instance, limits: Limits) -> Answer:
     return answer
 
 
-def _shop(instance: Instance, name: str) -> Shop:
+def _amounts(stocks: tuple[Stock, ...], mode: Mode) -> list[int]:
+    return [stock.amount.get(mode.option, 0) for stock in stocks]
+
+
+def _shop(instance: Instance, name: str, allow: tuple[Extra, ...] = ()) -> Shop:
     if instance.objective[0] != "makespan":
         raise UnsupportedError(f"{name} minimises the makespan, not {instance.objective[0]}.")
-    plain = shop(instance)
+    plain = shop(instance, allow)
     if has_limits(plain):
         raise UnsupportedError(f"{name} has no releases and deadlines.")
     return plain

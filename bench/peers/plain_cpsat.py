@@ -7,6 +7,7 @@ to the solver is the distance from this.
     minimise    C,  or  Σ energy x + Σ idle w
     subject to  Σ x[i,m,q] = 1,  e[i] = s[i] + Σ p x,  no overlap on a unit
                 s[j] ≥ e[i] + delay for each pair of units of an edge
+                a cumulative for each renewable resource, Σ a x ≤ B for each budget
                 w[q] ≥ C where a unit is used (always, where it stays on)
 """
 
@@ -42,7 +43,7 @@ def plain_cpsat(instance: Instance, limits: Limits) -> Answer:
     began = time.monotonic()
     if instance.objective[0] not in ("makespan", "energy"):
         raise UnsupportedError(f"The plain model has no objective {instance.objective[0]}.")
-    plain = shop(instance)
+    plain = shop(instance, ("slots", "renewables", "budgets"))
     made = _build(plain, began + limits.time_limit_s)
     build_s = time.monotonic() - began
     if made is None:
@@ -104,8 +105,12 @@ def _build(plain: Shop, until: float) -> _Made | None:
             row.append(((place, mode), literal))
         model.add_exactly_one(literal for _, literal in row)
         chosen.append(row)
-    for intervals in busy:
-        model.add_no_overlap(intervals)
+    for place, intervals in enumerate(busy):
+        if plain.slots(place) == 1:
+            model.add_no_overlap(intervals)
+        elif plain.slots(place) < problem.n_tasks:
+            model.add_cumulative(intervals, [1] * len(intervals), plain.slots(place))
+    _limit_resources(plain, model, chosen, busy)
     if not _edges(plain, model, start, end, chosen, until):
         return None
     makespan = model.new_int_var(0, span, "")
@@ -116,6 +121,21 @@ def _build(plain: Shop, until: float) -> _Made | None:
     else:
         unit = _minimise_energy(plain, model, chosen, users, makespan)
     return _Made(model, chosen, start, unit, plain.exact)
+
+
+def _limit_resources(
+    plain: Shop, model: Any, chosen: list[list[tuple[Any, Any]]], busy: list[list[Any]]
+) -> None:
+    """Add renewable resources and budgets."""
+    # Intervals were made in this order.
+    made = [iter(intervals) for intervals in busy]
+    ways = [(mode, next(made[place]), literal) for row in chosen for (place, mode), literal in row]
+    for stock in plain.renewables:
+        using = [(i, stock.amount[m.option]) for m, i, _ in ways if m.option in stock.amount]
+        model.add_cumulative([i for i, _ in using], [a for _, a in using], stock.limit)
+    for stock in plain.budgets:
+        spent = [stock.amount[m.option] * x for m, _, x in ways if m.option in stock.amount]
+        model.add(sum(spent) <= stock.limit)
 
 
 def _edges(

@@ -6,20 +6,38 @@ up: a peer's plan is then valid, and its bound means nothing (`Shop.exact` is Fa
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
 from bench.answers import UnsupportedError
 from hetopt.instance import Instance
+from hetopt.schedule.demands import integer_demands
 from hetopt.schedule.draft import ChainKey, Draft, needed_chains
 from hetopt.schedule.grid import Grid, model_grid, span_s
 from hetopt.schedule.problem import NEVER, Mode, Problem
+from hetopt.schedule.resource_use import Supply, budgets, renewables
 from hetopt.solution import SchedulePlan
 
 Place = tuple[int, int]
 """(device, unit)."""
+
+Extra = Literal["slots", "renewables", "budgets"]
+"""What only some plain schedulers know."""
+
+PARTS = 10**9
+"""Parts of a limit that amounts are counted in where they have no common divisor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """A limit of a resource in whole numbers, and what options (by index) use of it."""
+
+    limit: int
+    amount: dict[int, int]
 
 
 @dataclass(frozen=True)
@@ -33,12 +51,16 @@ class Shop:
     places
         All units of all devices; peers name them by index.
     exact
-        Whether the grid is exact, so that bounds on it are bounds.
+        Whether grid and amounts are exact, so that bounds on them are bounds.
+    renewables, budgets
+        Limits at each instant, and over all tasks.
     """
 
     problem: Problem
     places: list[Place]
     exact: bool
+    renewables: tuple[Stock, ...] = ()
+    budgets: tuple[Stock, ...] = ()
 
     @property
     def tick_s(self) -> float:
@@ -55,6 +77,10 @@ class Shop:
             [(place, mode) for mode in modes for place in of_device.get(mode.device, [])]
             for modes in self.problem.modes
         ]
+
+    def slots(self, place: int) -> int:
+        """Tasks that a place runs at once, never more than there are."""
+        return min(self.problem.slots[self.places[place][0]], self.problem.n_tasks)
 
     def delay(self, tensor: int, src: int, dst: int) -> int | None:
         """Ticks of a message between two places, None where there is no way."""
@@ -103,25 +129,43 @@ class Shop:
         return Draft(problem, mode, unit, start, hops).plan()
 
 
-def shop(instance: Instance) -> Shop:
+def shop(instance: Instance, allow: Collection[Extra] = ()) -> Shop:
     """Return what plain schedulers understand of an instance.
+
+    Parameters
+    ----------
+    allow
+        What the scheduler knows beyond machines, durations and edges.
 
     Raises
     ------
     UnsupportedError
         Naming everything in the instance that they do not.
     """
-    lacking = _beyond(instance)
+    lacking = _beyond(instance, allow)
     if lacking:
         raise UnsupportedError(f"It has no notion of {', '.join(lacking)}.")
     grid = model_grid(instance, span_s(instance))
     exact = grid.direction == "exact"
     problem = Problem(instance, grid if exact else Grid(grid.tick, "up"))
     places = [(d, u) for d, count in enumerate(problem.units) for u in range(count)]
-    return Shop(problem, places, exact)
+    held = [_stock(supply) for supply in renewables(instance)]
+    spent = [_stock(supply) for supply in budgets(instance)]
+    exact = exact and all(whole for _, whole in (*held, *spent))
+    return Shop(
+        problem, places, exact, tuple(stock for stock, _ in held), tuple(s for s, _ in spent)
+    )
 
 
-def _beyond(instance: Instance) -> list[str]:
+def _stock(supply: Supply) -> tuple[Stock, bool]:
+    """Return a limit in whole numbers that is no wider than the true one, and whether it is it."""
+    amounts = list(supply.amount.values())
+    scaled = integer_demands(amounts, supply.limit, PARTS, "up")
+    whole = all(d * scaled.unit == a for d, a in zip(scaled.demand, amounts, strict=True))
+    return Stock(scaled.capacity, dict(zip(supply.amount, scaled.demand, strict=True))), whole
+
+
+def _beyond(instance: Instance, allow: Collection[Extra]) -> list[str]:
     if instance.regime != "schedule":
         return ["streams"]
     devices, options, tasks = instance.devices, instance.options, instance.tasks
@@ -129,12 +173,13 @@ def _beyond(instance: Instance) -> list[str]:
     uses = bool((options.memory_b > 0).any() or (options.weights_b > 0).any())
     sends = len(instance.tensors) > 0
     found = {
-        "several slots": bool((devices.slots > 1).any()),
+        "several slots": "slots" not in allow and bool((devices.slots > 1).any()),
         "memory": limited and (uses or sends),
         "channels": sends and bool((instance.links.channel_group >= 0).any()),
         "staged tensors": bool(instance.tensors.staged.any()),
         "transfers that occupy a unit": sends and not bool(devices.overlap.all()),
-        "resources": len(getattr(instance, "resources", ())) > 0,
+        "renewable resources": "renewables" not in allow and len(renewables(instance)) > 0,
+        "budgets of resources": "budgets" not in allow and len(budgets(instance)) > 0,
         "a power cap": bool(np.isfinite(instance.limits.power_cap_w)),
         "placement groups": len(instance.together) + len(instance.apart) > 0,
         "pinned units": bool((tasks.pin_unit >= 0).any()),

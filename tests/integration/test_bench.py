@@ -298,3 +298,96 @@ def test_the_command_lists_families_and_peers(repo_path: Path) -> None:
     )
     assert all(f"\n{name} " in done.stdout for name in FAMILIES)
     assert "peer plain-cpsat: ready." in done.stdout
+
+
+PROJECT = """hetopt: 1
+objective: makespan
+resources: [{name: crew, capacity: 4}, {name: cash, budget: 5}]
+devices: [{name: site, slots: 9}]
+profiles:
+  p:
+    - {device: site, label: fast, time: 2, uses: {crew: 3, cash: 2}}
+    - {device: site, label: slow, time: 5, uses: {crew: 2}}
+tasks: [{name: a, profile: p}, {name: b, profile: p}, {name: c, profile: p}]
+transfers: [{from: a, to: b}]
+"""
+
+
+def test_plain_peers_hold_renewable_resources_and_budgets() -> None:
+    from bench.peers.own import hetopt_auto
+    from bench.peers.plain_cpsat import plain_cpsat
+    from hetopt import read_instance, verify
+
+    instance = read_instance("project.yaml", text=PROJECT)
+    for run in (hetopt_auto, plain_cpsat):
+        answer = run(instance, Limits(20.0, 1, 0))
+        assert answer.status == "optimal"
+        assert answer.plan is not None
+        report = verify(instance, answer.plan)
+        assert report.ok, report.violations
+        assert report.objectives["makespan"] == pytest.approx(answer.bound)
+
+
+def test_pyjobshop_holds_renewable_resources_and_budgets() -> None:
+    from bench.peers import missing
+    from bench.peers.outside import pyjobshop
+    from bench.peers.own import hetopt_auto
+    from hetopt import read_instance, verify
+
+    if why := missing("pyjobshop"):
+        pytest.skip(why)
+    instance = read_instance("project.yaml", text=PROJECT)
+    answer = pyjobshop(instance, Limits(20.0, 1, 0))
+    assert answer.status == "optimal"
+    assert verify(instance, answer.plan).ok
+    assert answer.bound == hetopt_auto(instance, Limits(20.0, 1, 0)).bound
+
+
+GAP = "2 3\n4 1 6\n2 3 3\n5 4 3\n4 4 4\n7 5\n"
+"""Two agents, three jobs: costs, weights, capacities 7 and 5."""
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PuLP, about PuLP 4
+@pytest.mark.parametrize("name", ["highs", "cbc", "plain-cpsat"])
+def test_assignments_within_budgets_are_solved_by_peers_and_hetopt_alike(name: str) -> None:
+    from bench.peers import solver
+    from hetopt import read_instance, verify
+
+    instance = read_instance("x.gap", text=GAP)
+    values = []
+    for run in (solver("hetopt"), solver(name)):
+        answer = run(instance, Limits(20.0, 1, 0))
+        assert answer.status == "optimal"
+        report = verify(instance, answer.plan)
+        assert report.ok, report.violations
+        values.append(report.objectives["energy"])
+    assert values == pytest.approx([least_cost()] * 2)
+
+
+def least_cost() -> float:
+    """The optimum of `GAP` by enumeration."""
+    from itertools import product
+
+    numbers = list(map(int, GAP.split()))[2:]
+    cost, weight, capacity = numbers[:6], numbers[6:12], numbers[12:]
+    return min(
+        sum(cost[3 * a + j] for j, a in enumerate(agents))
+        for agents in product(range(2), repeat=3)
+        if all(
+            sum(weight[3 * a + j] for j, b in enumerate(agents) if a == b) <= capacity[a]
+            for a in range(2)
+        )
+    )
+
+
+def test_a_peer_that_lacks_resources_says_which() -> None:
+    from bench.peers.mip import plain_mip
+    from bench.peers.shop import shop
+    from hetopt import read_instance
+
+    instance = read_instance("project.yaml", text=PROJECT)
+    with pytest.raises(UnsupportedError, match="renewable resources, budgets of resources"):
+        shop(instance, ("slots",))
+    machines = read_instance("x.upmr", text="2 2 3\n5 5\n5 5\n2 2\n2 2\n")
+    with pytest.raises(UnsupportedError, match="renewable resources"):
+        plain_mip(machines, Limits(1.0, 1, 0), "cbc")

@@ -1,4 +1,4 @@
-"""Solve a flexible shop with PyJobShop; runs in PyJobShop's own environment."""
+"""Solve a flexible shop or project with PyJobShop; runs in PyJobShop's own environment."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import sys
 import time
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-from pyjobshop import Model
+from pyjobshop import Machine, Model
 
 
 def main() -> None:
@@ -17,11 +18,18 @@ def main() -> None:
     job = json.load(sys.stdin)
     began = time.monotonic()
     model = Model()
-    machines = [model.add_machine() for _ in range(job["places"])]
+    places = [_place(model, slots, len(job["tasks"])) for slots in job["places"]]
+    stocks = [model.add_renewable(capacity) for capacity in job["renewables"]]
+    stocks += [model.add_consumable(capacity) for capacity in job["budgets"]]
     tasks = [model.add_task() for _ in job["tasks"]]
     modes = []
     for task, choices in zip(tasks, job["tasks"], strict=True):
-        modes.append([model.add_mode(task, machines[place], d) for place, d in choices])
+        modes.append(
+            [
+                _mode(model, task, places[place], length, stocks, [*held, *spent])
+                for place, length, held, spent in choices
+            ]
+        )
     for a, b in job["edges"]:
         model.add_end_before_start(tasks[a], tasks[b])
     data = model.data()
@@ -50,6 +58,30 @@ def main() -> None:
         else [],
     }
     Path(sys.argv[1]).write_text(json.dumps(answer), encoding="utf-8")
+
+
+def _place(model: Model, slots: int, tasks: int) -> Any:
+    """Add a place; one that can run all tasks at once is no limit at all."""
+    if slots == 1:
+        return model.add_machine()
+    return model.add_renewable(slots) if slots < tasks else None
+
+
+def _mode(
+    model: Model,
+    task: Any,
+    place: Any,
+    length: int,
+    stocks: list[Any],
+    amounts: list[int],
+) -> Any:
+    """Add a mode with its place, where that is a limit, and what it uses."""
+    used = [(stock, amount) for stock, amount in zip(stocks, amounts, strict=True) if amount]
+    if isinstance(place, Machine):
+        used.insert(0, (place, 0))
+    elif place is not None:
+        used.insert(0, (place, 1))
+    return model.add_mode(task, [s for s, _ in used], length, [a for _, a in used])
 
 
 if __name__ == "__main__":
