@@ -29,6 +29,7 @@ METHODS = (
     Method("heuristic", ALL, "no exact solver: list schedulers and search, or rounding"),
     Method("heft", SCHEDULES, "decreasing upward rank, earliest finish, with insertion"),
     Method("energy-greedy", SCHEDULES, "cheapest option that still meets the deadline"),
+    Method("graph", SCHEDULES, "makespan with messages: annealing by best insertion"),
     Method("projects", SCHEDULES, "makespan with resources: annealing over lists and modes"),
     Method("anneal", SCHEDULES, "annealing over a compiled list decoder"),
 )

@@ -98,7 +98,7 @@ def improve(
         iterations = ITERATIONS
     problem = plan_problem(instance)
     draft = draft_of(problem, plan)
-    if draft is None or _over(until, stop):
+    if draft is None or over(until, stop):
         return Improved(None)
     name = instance.objective[0]
     known = objective_value(instance, plan, name)
@@ -459,7 +459,8 @@ def timed(problem: Problem, mode: list[Mode], unit: list[int], order: list[int])
     return Draft(problem, mode, unit, start, hops)
 
 
-def _over(until: float | None, stop: threading.Event | None) -> bool:
+def over(until: float | None, stop: threading.Event | None) -> bool:
+    """Whether the time is used up or the search is told to stop."""
     if stop is not None and stop.is_set():
         return True
     return until is not None and time.monotonic() >= until
