@@ -3,6 +3,7 @@
 python -m bench list                                     families, cases, what is missing
 python -m bench run --family fjsp -o results.csv         run and write rows
 python -m bench report results.csv -o report             table and pictures
+python -m bench report results.csv --docs                tables of docs/benchmarks.md
 python -m bench check results.csv                        look for bounds that cannot be
 python -m bench install-peers                            environments of the peers
 python -m bench compare-commits A B                      micro-benchmarks of two commits
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from itertools import zip_longest
 from pathlib import Path
 
 from bench.cases import FAMILIES, SMOKE, Case, cases, missing
@@ -56,7 +58,10 @@ def _parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="tables and pictures of results")
     report.add_argument("results", type=Path, nargs="+")
-    report.add_argument("-o", "--output", type=Path, help="folder for report.md and report.html")
+    report.add_argument(
+        "-o", "--output", type=Path, help="folder for report.md and report.html; --docs: the page"
+    )
+    report.add_argument("--docs", action="store_true", help="a row a version and family only")
 
     check = commands.add_parser("check", help="list results that cannot be true")
     check.add_argument("results", type=Path, nargs="+")
@@ -129,7 +134,7 @@ def _chosen(parsed: argparse.Namespace, parser: argparse.ArgumentParser) -> list
         names = list(FAMILIES)
     if not names:
         parser.error("--family is needed; `python -m bench list` shows what there is")
-    found: list[Case] = []
+    found: list[list[Case]] = []
     for name in names:
         if name not in FAMILIES:
             parser.error(f"there is no family {name}; there are {', '.join(FAMILIES)}")
@@ -137,13 +142,19 @@ def _chosen(parsed: argparse.Namespace, parser: argparse.ArgumentParser) -> list
         if why:
             print(f"Family {name} is left out: {why}", file=sys.stderr)
             continue
-        found += select(cases(name), parsed.instances, parsed.limit)
-    return found
+        found.append(select(cases(name), parsed.instances, parsed.limit))
+    # In turns, so that a run that is cut short has something of each family.
+    turns = zip_longest(*found)
+    return [case for turn in turns for case in turn if case is not None]
 
 
 def _report(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: list[str]) -> int:
+    from bench.docs_table import docs_tables
     from bench.report import write_report
 
+    if parsed.docs:
+        print(docs_tables(parsed.results, parsed.output))
+        return 0
     print(write_report(parsed.results, parsed.output))
     return 0
 

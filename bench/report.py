@@ -48,7 +48,7 @@ def write_report(paths: Sequence[Path], folder: Path | None) -> str:
 
 def markdown(rows: Rows) -> str:
     """Return all tables, and where and how they were measured."""
-    parts = ["# Results\n", _origin(rows), "\n## Families\n", families(rows)]
+    parts = ["# Results\n", origin(rows), "\n## Families\n", families(rows)]
     if any(row["solver"] != OWN for row in rows):
         parts += ["\n## Peers against hetopt\n", against(rows)]
     parts += ["\n## Cases\n", each(rows)]
@@ -65,11 +65,11 @@ def families(rows: Rows) -> str:
         "proven gap", "first plan", "within 1 %", "time", "memory", "crashed", "unsupported",
     )  # fmt: skip
     lines = []
-    for (family, solver, version, commit), group in _groups(
+    for (family, solver, version, commit), group in groups(
         rows, "family", "solver", "hetopt_version", "commit"
     ):
         ran = [r for r in group if r["status"] not in ("error", "unsupported")]
-        planned = _having(ran, "objective")
+        planned = having(ran, "objective")
         lines.append(
             (
                 family,
@@ -78,11 +78,11 @@ def families(rows: Rows) -> str:
                 str(len(group)),
                 str(len(planned)),
                 str(sum(r["status"] == "optimal" for r in ran)),
-                _mean(ran, "gap_best_known", _percent),
-                _mean(ran, "gap_proven", _percent),
+                _mean(ran, "gap_best_known", percent),
+                _mean(ran, "gap_proven", percent),
                 _middle(planned, "first_plan_s"),
                 _middle(planned, "within_1pct_s"),
-                _seconds(_shifted_mean([r["end_s"] for r in _having(ran, "end_s")])),
+                _seconds(_shifted_mean([r["end_s"] for r in having(ran, "end_s")])),
                 _peak(group),
                 str(sum(r["status"] == "error" for r in group)),
                 str(sum(r["status"] == "unsupported" for r in group)),
@@ -94,7 +94,7 @@ def families(rows: Rows) -> str:
         "the end. Memory: the largest process of any run, MiB. A mean over some of the runs only "
         "has their number in brackets.\n"
     )
-    return _table(head, lines) + note
+    return table(head, lines) + note
 
 
 def against(rows: Rows) -> str:
@@ -107,7 +107,7 @@ def against(rows: Rows) -> str:
     own = {_run_key(r): r for r in rows if r["solver"] == OWN}
     own |= {(*_run_key(r), r["commit"]): r for r in rows if r["solver"] == OWN}
     lines = []
-    for (family, solver), group in _groups(rows, "family", "solver"):
+    for (family, solver), group in groups(rows, "family", "solver"):
         if solver == OWN:
             continue
         # Runs of one commit belong together; where there is none, any run of the same case does.
@@ -133,15 +133,15 @@ def against(rows: Rows) -> str:
                 str(wins.count(1)),
                 _ratio(ratios),
                 _ratio(times),
-                _mean([a for a, _ in both], "gap_proven", _percent),
-                _mean([b for _, b in both], "gap_proven", _percent),
+                _mean([a for a, _ in both], "gap_proven", percent),
+                _mean([b for _, b in both], "gap_proven", percent),
             )
         )
     note = (
         "\nRatios are geometric means of the peer's value by hetopt's (inverted where more is "
         "better), over the cases where both have a plan: above 1, hetopt is better.\n"
     )
-    return _table(head, lines) + note
+    return table(head, lines) + note
 
 
 def each(rows: Rows) -> str:
@@ -157,17 +157,17 @@ def each(rows: Rows) -> str:
             _figure(r["objective"]),
             _figure(r["bound"]),
             _figure(r["best_known"]) + ("*" if r["known_optimal"] == "1" else ""),
-            _percent(r["gap_best_known"]),
-            _percent(r["gap_proven"]),
+            percent(r["gap_best_known"]),
+            percent(r["gap_proven"]),
             _seconds(r["end_s"]),
             r["error"].replace("|", "/"),
         )
         for r in sorted(rows, key=lambda r: (r["family"], r["instance"], r["solver"], r["seed"]))
     ]
-    return _table(head, lines) + "\n`*`: proven optimal by the source.\n"
+    return table(head, lines) + "\n`*`: proven optimal by the source.\n"
 
 
-def _origin(rows: Rows) -> str:
+def origin(rows: Rows) -> str:
     """Say where, when, with what and by which commands the rows were measured."""
     named = (("commit", "Commits"), ("command", "Commands"), ("machine", "Machines"),
              ("versions", "Versions"))  # fmt: skip
@@ -179,7 +179,7 @@ def _origin(rows: Rows) -> str:
         found = list(dict.fromkeys(r[column] for r in rows if r[column]))
         shown = ", ".join(f"`{v}`" if column in ("commit", "command") else v for v in found)
         lines.append(f"{title}: {shown or 'not known'}.")
-    loads = [r["load_1min"] for r in _having(rows, "load_1min")]
+    loads = [r["load_1min"] for r in having(rows, "load_1min")]
     if loads:
         lines.append(
             f"Load of the machine before the runs: {min(loads):.1f} to {max(loads):.1f} "
@@ -188,12 +188,14 @@ def _origin(rows: Rows) -> str:
     return "\n".join(f"- {line}" for line in lines) + "\n"
 
 
-def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
     rows = [head, ["---"] * len(head), *lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 
-def _groups(rows: Rows, *columns: str) -> list[tuple[tuple[str, ...], Rows]]:
+def groups(rows: Rows, *columns: str) -> list[tuple[tuple[str, ...], Rows]]:
+    """Group rows by columns, ordered by their values as text."""
     found: dict[tuple[str, ...], Rows] = {}
     for row in rows:
         found.setdefault(tuple(str(row[c]) for c in columns), []).append(row)
@@ -208,7 +210,8 @@ def _known(row: dict[str, Any], column: str) -> bool:
     return not math.isnan(row[column])
 
 
-def _having(rows: Iterable[dict[str, Any]], column: str) -> Rows:
+def having(rows: Iterable[dict[str, Any]], column: str) -> Rows:
+    """Return the rows that have a number in a column."""
     return [row for row in rows if _known(row, column)]
 
 
@@ -220,7 +223,7 @@ def _order(a: float, b: float) -> int:
 
 
 def _mean(rows: Rows, column: str, form: Callable[[float], str]) -> str:
-    values = [r[column] for r in _having(rows, column)]
+    values = [r[column] for r in having(rows, column)]
     if not values:
         return ""
     text = form(fmean(values))
@@ -228,7 +231,7 @@ def _mean(rows: Rows, column: str, form: Callable[[float], str]) -> str:
 
 
 def _middle(rows: Rows, column: str) -> str:
-    values = [r[column] for r in _having(rows, column)]
+    values = [r[column] for r in having(rows, column)]
     if not values:
         return ""
     text = _seconds(median(values))
@@ -246,11 +249,12 @@ def _ratio(values: Sequence[float]) -> str:
 
 
 def _peak(rows: Rows) -> str:
-    values = [r["peak_mb"] for r in _having(rows, "peak_mb")]
+    values = [r["peak_mb"] for r in having(rows, "peak_mb")]
     return f"{max(values):.0f}" if values else ""
 
 
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
+    """Write a fraction in percent, nothing for NaN."""
     return "" if math.isnan(value) else f"{value:.2%}"
 
 

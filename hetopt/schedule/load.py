@@ -25,21 +25,26 @@ from __future__ import annotations
 import heapq
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.prices import least_mean, least_price, series_of
+from hetopt.schedule.load_dual import Smooth, cost_prices, makespan_prices
 
 ENERGY_LIKE = ("energy", "cost", "carbon")
-LP_SIZE = 400_000
-"""Options of all classes up to which an LP is solved at all."""
-NODE_WORK = 150_000
+LP_SIZE = 4_000
+"""Options of all classes up to which an LP is solved; beyond, its smoothed dual is faster."""
+ENDLESS_LP_SIZE = 60_000
+"""The same where neither a deadline nor a horizon ends the window."""
+NODE_WORK = 400_000
 """Nodes × options of all classes that branching may take: about a second."""
 _WHOLE = 1e-6
 """Distance from an integer below which a number of units counts as whole."""
+CLEARLY = 2e-3
+"""Relative difference that the smoothed dual's prices tell for sure."""
 _SHRINK = 1 - 1e-9
 
 
@@ -106,7 +111,7 @@ def load_bound(
         for a, b in ((least[device], middle), (middle + 1, most[device])):
             low, high = least.copy(), most.copy()
             low[device], high[device] = a, b
-            child = relaxed.solve(low, high)
+            child = relaxed.solve(low, high, node.prices)
             nodes += 1
             if child is None:
                 # Not refuted by the LP's word alone: the parent's bound holds here too.
@@ -120,12 +125,42 @@ def load_bound(
 
 def load_makespan(instance: Instance, load: Load) -> float:
     """Least C such that the work fits into slots × units × C, by the duals of that LP."""
+    if not len(load.work) or not load.possible:
+        return 0.0
+    open_ = load.capacity > 0
+    device = instance.options.device[load.option]
+    if not np.logical_or.reduceat(open_[device], load.ptr[:-1]).all():
+        return math.inf
+    if len(load.option) <= LP_SIZE:
+        prices = _makespan_lp(instance, load)
+    else:
+        data = _rows(instance, load, instance.options.time_s * 0.0, open_)
+        renamed = np.cumsum(open_) - 1
+        prices = np.zeros(len(open_))
+        prices[open_] = makespan_prices(
+            replace(
+                data,
+                device=renamed[data.device],
+                rate=np.zeros((int(open_.sum()), 1)),
+                use=np.zeros((int(open_.sum()), 1)),
+            ),
+            load.capacity[open_],
+        ).prices
+        # Closed devices take nothing, so their time may cost anything.
+        prices[~open_] = np.inf
+    total = float((prices[open_] * load.capacity[open_]).sum())
+    if not total > 0:
+        return 0.0
+    spent = instance.options.time_s[load.option] * load.work[_owner(load)]
+    paid = np.where(spent > 0, prices[device], 0.0) * np.where(spent > 0, spent, 1.0)
+    return float(np.minimum.reduceat(paid, load.ptr[:-1]).sum()) / total
+
+
+def _makespan_lp(instance: Instance, load: Load) -> Floats:
     from scipy.optimize import linprog
     from scipy.sparse import csr_matrix, hstack
 
-    if not len(load.work) or not load.possible or len(load.option) > LP_SIZE:
-        return 0.0
-    share, use, times, _ = _matrices(instance, load)
+    share, use, _, _ = _matrices(instance, load)
     rows, columns = share.shape
     answer = linprog(
         np.concatenate([np.zeros(columns), [1.0]]),
@@ -136,14 +171,31 @@ def load_makespan(instance: Instance, load: Load) -> float:
         method="highs",
     )
     if answer.status != 0:
-        return 0.0
-    prices = np.maximum(0.0, -answer.ineqlin.marginals)
-    total = float((prices * load.capacity).sum())
-    if total <= 0:
-        return 0.0
-    device = instance.options.device[load.option]
-    least = np.minimum.reduceat(prices[device] * times, load.ptr[:-1])
-    return float(least.sum()) / total
+        return np.zeros(len(load.capacity))
+    return np.maximum(0.0, -answer.ineqlin.marginals)
+
+
+def _owner(load: Load) -> Ints:
+    """Class of each column."""
+    return np.repeat(np.arange(len(load.work)), np.diff(load.ptr))
+
+
+def _rows(instance: Instance, load: Load, cost: Floats, open_: Bools) -> Smooth:
+    """Rows of the load relaxation on open devices, as the smoothed dual reads them."""
+    owner, device = _owner(load), instance.options.device[load.option]
+    keep = np.flatnonzero(open_[device])
+    owner, option = owner[keep], load.option[keep]
+    size = np.bincount(owner, minlength=len(load.work))
+    none = np.zeros((len(open_), 1))
+    return Smooth(
+        ptr=np.cumsum(size) - size,
+        device=device[keep],
+        cost=cost[option] * load.work[owner],
+        time=instance.options.time_s[option] * load.work[owner],
+        rate=none,
+        use=none,
+        ends=None,
+    )
 
 
 def _matrices(instance: Instance, load: Load) -> tuple[Any, Any, Floats, float]:
@@ -200,7 +252,9 @@ class _Relaxation:
             # The window is the horizon whatever the makespan is; time on devices ends earlier.
             self.window = float(limits.horizon_s)
             self.lowest = self.highest
-        self.matrices = _matrices(instance, load) if len(load.option) <= LP_SIZE else None
+        # Without an end of the window prices are hard to follow by smoothing.
+        most = LP_SIZE if math.isfinite(highest) else ENDLESS_LP_SIZE
+        self.matrices = _matrices(instance, load) if len(load.option) <= most else None
 
     def rate(self, units: Floats) -> Floats:
         """Cost per second of the window where so many units of each device run something."""
@@ -210,28 +264,83 @@ class _Relaxation:
     def value(self, prices: Floats, least: Ints, most: Ints) -> float:
         """L(λ) for units in the given ranges."""
         load, options = self.load, self.instance.options
-        reduced = self.cost + prices[options.device] * options.time_s
+        with np.errstate(invalid="ignore"):
+            # A closed device, of infinite price, is out of question for tasks of time 0 too.
+            worth = prices[options.device] * options.time_s
+        reduced = self.cost + np.where(np.isnan(worth), np.inf, worth)
+        prices = np.where(np.isinf(prices), 0.0, prices)
         total = 0.0
         if len(load.work):
             best = np.minimum.reduceat(reduced[load.option], load.ptr[:-1])
             total = float((load.work * best).sum())
-        bends: list[Floats] = [
+        if self.window:
+            paid = [
+                self.rate(n) * self.window - prices * self.slots * n * self.highest
+                for n in self._bends(least, most)
+            ]
+            return total + float(np.minimum.reduce(paid).sum())
+        bracket = self._bracket(prices, least, most)
+        at = self.lowest if bracket >= 0 else self.highest
+        return total + bracket * at if math.isfinite(at) else 0.0
+
+    def solve(self, least: Ints, most: Ints, near: Floats | None = None) -> _Node | None:
+        """Bound, prices and units of a node; None where the LP gave no answer.
+
+        ``near`` are prices of a similar node, where such are known.
+        """
+        if self.matrices is not None:
+            return self._lp(least, most)
+        if not len(self.load.work) or not math.isfinite(self.highest):
+            return None
+        return self._smooth(least, most, near)
+
+    def _smooth(self, least: Ints, most: Ints, near: Floats | None) -> _Node | None:
+        """Solve by the smoothed dual."""
+        open_ = most > 0
+        closed = self._refuted(least, most) if near is not None or not open_.all() else None
+        if closed is not None:
+            return closed
+        rows = _rows(self.instance, self.load, self.cost, open_)
+        n = self._bends(least, most)
+        rate, use = np.stack([self.rate(k) for k in n]), self.slots * np.stack(n)
+        if self.window:
+            data = replace(rows, rate=rate.T * self.window, use=use.T * self.highest)
+        else:
+            data = replace(rows, rate=rate.T, use=use.T, ends=(self.lowest, self.highest))
+        made = cost_prices(data, near)
+        prices = np.where(open_, made.prices, 0.0)
+        value = self.value(np.where(open_, made.prices, np.inf), least, most)
+        plain = self.value(np.where(open_, 0.0, np.inf), least, most)
+        busy = np.bincount(rows.device, made.share * rows.time, len(open_))
+        window = self.highest
+        if not self.window and self._bracket(prices, least, most) > 0:
+            window = self.lowest
+        window = max(window, float((busy[open_] / (self.slots * most)[open_]).max()))
+        units = np.clip(busy / (self.slots * window), least, most)
+        # Where a unit's time is clearly worth more than the unit costs, or less, none is split.
+        over = self.window / self.highest if self.window else 1.0
+        cost = (self.rate(n[1]) - self.rate(n[0])) * over
+        worth = prices * self.slots * (n[1] - n[0])
+        units = np.where(worth > cost * (1 + CLEARLY), most, units)
+        units = np.where(worth < cost * (1 - CLEARLY), least, units)
+        return _Node(max(value, plain), prices, units.astype(np.float64))
+
+    def _bends(self, least: Ints, most: Ints) -> list[Floats]:
+        """Numbers of units between which costs are linear."""
+        return [
             least.astype(np.float64),
             most.astype(np.float64),
             np.clip(self.had, least, most).astype(np.float64),
         ]
-        if self.window:
-            paid = [
-                self.rate(n) * self.window - prices * self.slots * n * self.highest for n in bends
-            ]
-            return total + float(np.minimum.reduce(paid).sum())
-        paid = [self.rate(n) - prices * self.slots * n for n in bends]
-        bracket = float(np.minimum.reduce(paid).sum())
-        at = self.lowest if bracket >= 0 else self.highest
-        return total + bracket * at if math.isfinite(at) else 0.0
 
-    def solve(self, least: Ints, most: Ints) -> _Node | None:
-        """Bound, prices and units of a node; None where the LP gave no answer."""
+    def _bracket(self, prices: Floats, least: Ints, most: Ints) -> float:
+        """Cost of units less worth of their time, per second of the window, at its least."""
+        bends = self._bends(least, most)
+        paid = [self.rate(n) - prices * self.slots * n for n in bends]
+        return float(np.minimum.reduce(paid).sum())
+
+    def _lp(self, least: Ints, most: Ints) -> _Node | None:
+        """Solve by linear programming."""
         from scipy.optimize import linprog
         from scipy.sparse import bmat, csr_matrix, diags, identity
 

@@ -43,8 +43,8 @@ def solve_with_pulp(
     solver
         "cbc", or a name that `pulp.getSolver` takes.
     time_limit_s, gap_rel, threads, seed
-        As in `solve_mip`. The seed is for CBC only; a solver that does not take a limit or a
-        gap runs without.
+        As in `solve_mip`. The seed is for CBC only, which runs on one thread; a solver that does
+        not take a limit or a gap runs without.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def solve_with_pulp(
         If PuLP does not know the solver, or it is not installed.
     """
     if solver == "cbc":
-        return _solve_cbc(arrays, time_limit_s, gap_rel, threads, seed)
+        return _solve_cbc(arrays, time_limit_s, gap_rel, seed)
     values, message = _run(arrays, _named_solver(solver, time_limit_s, gap_rel, threads))
     return found(arrays, values, bound=safe_bound(arrays, None), solver=solver, message=message)
 
@@ -61,9 +61,13 @@ def _solve_cbc(
     arrays: MipArrays,
     time_limit_s: float | None,
     gap_rel: float,
-    threads: int,
     seed: int,
 ) -> MipResult:
+    """Run CBC on one thread: with two it was seen to call 957 the optimum of 956.
+
+    (Generalised assignment gap12-1 of Cattrysse, Salomon and Van Wassenhove 1994, CBC 2.10.3, once
+    in a dozen runs.)
+    """
     import pulp
 
     with tempfile.TemporaryDirectory(prefix="hetopt-") as folder:
@@ -72,7 +76,6 @@ def _solve_cbc(
             msg=False,
             timeLimit=time_limit_s,
             gapRel=max(0.0, gap_rel - GAP_TOLERANCE),
-            threads=threads if threads > 1 else None,  # one thread still starts CBC's pool
             options=[f"randomCbcSeed {seed}", f"randomSeed {seed}"],
             logPath=str(log),
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -391,3 +393,48 @@ def test_a_peer_that_lacks_resources_says_which() -> None:
     machines = read_instance("x.upmr", text="2 2 3\n5 5\n5 5\n2 2\n2 2\n")
     with pytest.raises(UnsupportedError, match="renewable resources"):
         plain_mip(machines, Limits(1.0, 1, 0), "cbc")
+
+
+def test_the_docs_table_has_a_row_for_each_version_commit_limit_and_family(tmp_path: Path) -> None:
+    results = Table(tmp_path / "r.csv")
+    command = "python -m bench run --family gap -o /some/where/r.csv"
+    for name, objective, status in (("a", 10.0, "optimal"), ("b", 22.0, "feasible")):
+        best = 10.0 if name == "a" else 20.0
+        results.add(
+            row(
+                family="gap", instance=name, objective=objective, best_known=best, status=status,
+                gap_best_known=objective / best - 1, gap_proven=0.2 * (name == "b"),
+                hetopt_version="9.9", commit="abc", time_limit_s=60.0, command=command,
+            )
+        )  # fmt: skip
+    results.add(row(family="gap", instance="c", status="error", command=command, commit="abc",
+                    hetopt_version="9.9", time_limit_s=60.0))  # fmt: skip
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- results: begin -->\nold\n<!-- results: end -->\nafter\n")
+    assert main(["report", str(results.path), "--docs", "-o", str(page)]) == 0
+    text = page.read_text()
+    assert re.search(
+        r"\| 9\.9 \| `abc` \| gap \| 60 s \| 3 of \S+, 1 crashed \| 2 \| 1 \| 1 of 2 \| 5\.00% "
+        r"\| 10\.00% \| 10\.00% \| 1 \|",
+        text,
+    )
+    assert "1. `python -m bench run --family gap -o r.csv`" in text
+    assert "old" not in text
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    page.write_text("no marks")
+    assert main(["report", str(results.path), "--docs", "-o", str(page)]) == 2
+    assert page.read_text() == "no marks"
+
+
+def test_families_take_turns_so_that_a_run_cut_short_has_some_of_each(
+    shared_path: Callable[..., Path],
+) -> None:
+    from bench.__main__ import _chosen, _parser
+
+    shared_path("benchmarks", "gap")
+    parser = _parser()
+    arguments = ["run", "--family", "gap,melange,rcmax", "--limit", "3", "-o", "x.csv"]
+    chosen = _chosen(parser.parse_args(arguments), parser)
+    assert [c.family for c in chosen] == ["gap", "melange", "rcmax", "gap", "rcmax", "gap", "rcmax"]
+    assert len({(c.family, c.instance) for c in chosen}) == 7
