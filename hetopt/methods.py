@@ -25,6 +25,7 @@ class Method:
 METHODS = (
     Method("auto", ALL, "choose by size, structure, objective and limit, and say why"),
     Method("cpsat", (*SCHEDULES, "single"), "heuristics, then CP-SAT from their plan"),
+    Method("lns", SCHEDULES, "heuristics, then CP-SAT repairs parts of their plan"),
     Method("mip", ("split",), "the relaxation, then the integer program over routes"),
     Method("heuristic", ALL, "no exact solver: list schedulers and search, or rounding"),
     Method("heft", SCHEDULES, "decreasing upward rank, earliest finish, with insertion"),

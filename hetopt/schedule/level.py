@@ -10,6 +10,7 @@ from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.cpsat import ScheduleModel, add_hint, build_model, run
 from hetopt.schedule.draft import Draft, canonical_units, draft_of, retime
 from hetopt.schedule.grid import Grid
+from hetopt.schedule.lns import repair
 from hetopt.schedule.problem import Problem
 from hetopt.verify import verify
 
@@ -32,6 +33,7 @@ class Level:
         self.carried = True
         self.faithful = True
         self.complete = False
+        self.by = "cpsat"
 
     @property
     def limited_by_grid(self) -> bool:
@@ -59,21 +61,45 @@ class Level:
             self._round_up()
         return False
 
+    def repair(self) -> None:
+        """Improve the plan by large neighbourhood search, on a grid that plans need no way from."""
+        search = self.search
+        if search.plan is None:
+            return
+        problem = self.problem
+        if problem.grid.direction == "down":
+            problem = Problem(search.instance, Grid(problem.grid.tick, "up"))
+        made = self._build(problem)
+        draft = self._known(problem)
+        seconds = self._left(1.0)
+        if made is None or draft is None or search.budget.over() or seconds <= 0:
+            return
+        self.faithful, self.by = made.build.faithful, "lns"
+        value = made.objective.integer(search.values[self.level])
+        proven = repair(made, draft, value, search.budget, seconds, self._take)
+        if proven is not None and problem.grid.direction == "exact":
+            search.raise_bound(made.objective.value(proven))
+
     def _build(self, problem: Problem) -> ScheduleModel | None:
         search = self.search
         return build_model(problem, self.level, list(search.values[: self.level]))
 
     def _hint(self, made: ScheduleModel, problem: Problem) -> bool:
         """Give the best plan known as a hint; return whether there was one and it is complete."""
+        draft = self._known(problem)
+        return draft is not None and add_hint(made, draft, self.search.budget)
+
+    def _known(self, problem: Problem) -> Draft | None:
+        """Return the best plan known on a grid, with its units in the order that models use."""
         search = self.search
         if search.plan is None:
-            return False
+            return None
         timed = plan_problem(search.instance)
         draft = draft_of(timed, search.plan)
-        if draft is not None:
-            draft = canonical_units(draft)
-            draft = draft if problem.grid == timed.grid else _moved(draft, problem)
-        return draft is not None and add_hint(made, draft, search.budget)
+        if draft is None:
+            return None
+        draft = canonical_units(draft)
+        return draft if problem.grid == timed.grid else _moved(draft, problem)
 
     def _left(self, share: float) -> float:
         """Seconds that a solve may take (deterministic ones where the budget counts those)."""
@@ -93,7 +119,7 @@ class Level:
             plan = plan if verify(search.instance, plan).ok else None
         self.carried = plan is not None
         if plan is not None:
-            search.offer(plan, "cpsat")
+            search.offer(plan, self.by)
             if not same:
                 search.shift(plan, "cpsat")
         return search.closed(self.level)

@@ -44,7 +44,7 @@ def repair(
     budget: Budget,
     seconds: float,
     take: Callable[[Draft], bool],
-) -> None:
+) -> int | None:
     """Improve a plan by repairs until the time is over, or all tasks were free at once.
 
     Parameters
@@ -57,11 +57,17 @@ def repair(
         On the clock; deterministic ones where the budget counts those.
     take
         Called with each better plan, one at a time; says whether it is good enough to stop.
+
+    Returns
+    -------
+    int or None
+        A proven least value of the model's objective, where a repair of everything was exhausted.
     """
     repairs = _Repairs(made, draft, objective, budget, seconds, take)
     workers = 1 if budget.deterministic else budget.workers
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(repairs.work, range(workers)))
+    return repairs.proven
 
 
 class _Repairs:
@@ -87,6 +93,7 @@ class _Repairs:
         self.record = dict.fromkeys(PICKERS, 1.0)
         self.lock = threading.Lock()
         self.finished = False
+        self.proven: int | None = None
 
     def work(self, worker: int) -> None:
         """Make one repair after the other."""
@@ -97,7 +104,7 @@ class _Repairs:
                 draft, limit = self.draft, self._limit()
                 freed = PICKERS[name](View(draft), max(1, round(self.size)), draw)
                 copy = self._copy(draft, set(freed), limit)
-            self._solve(name, copy, len(freed), draw.getrandbits(30))
+            self._solve(name, copy, len(freed), limit, draw.getrandbits(30))
 
     def _over(self) -> bool:
         spent = time.monotonic() >= self.until or self.left <= 0
@@ -132,7 +139,7 @@ class _Repairs:
                 copy.add(build.start[after] >= build.end[before])
         return copy
 
-    def _solve(self, name: str, copy: cp_model.CpModel, freed: int, seed: int) -> None:
+    def _solve(self, name: str, copy: cp_model.CpModel, freed: int, limit: int, seed: int) -> None:
         solver = quiet_solver(1, seed)
         # A repair is small once presolved: what costs time is presolving it.
         solver.parameters.cp_model_probing_level = 0
@@ -158,3 +165,4 @@ class _Repairs:
                 self.finished |= self.take(self.draft)
             if exhausted and freed == everything:
                 self.finished = True
+                self.proven = round(solver.objective_value) if found else limit + 1

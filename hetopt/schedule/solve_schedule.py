@@ -95,10 +95,10 @@ def solve_schedule(
     if method != "heft":
         share = 1.0 if method in CONSTRUCTORS or not (exact or improver) else HEURISTIC_SHARE
         _construct(best, "energy-greedy", time.monotonic() + share * budget.left_s())
-    exact = exact and method in ("auto", "cpsat")
+    exact = exact and method in ("auto", "cpsat", "lns")
     if improver is not None:
         _improve(best, improver, whole=is_improver(method) or not exact)
-    if method not in ("auto", "cpsat"):
+    if method not in ("auto", "cpsat", "lns"):
         return best.result(method, best.ended())
     if not exact:
         best.notes.append(
@@ -108,7 +108,7 @@ def solve_schedule(
         return best.result(best.found_by or "heuristic", best.ended())
     if method == "auto":
         best.notes.append("The method is cpsat: the instance is small enough for it.")
-    return _exact(best)
+    return _exact(best, method)
 
 
 def _model_size(instance: Instance) -> int:
@@ -220,7 +220,7 @@ class _Taking:
             self.best.offer(plan, self.name)
 
 
-def _exact(best: Incumbent) -> RegimeResult:
+def _exact(best: Incumbent, method: str) -> RegimeResult:
     """Solve level after level with CP-SAT, the earlier ones held at their values."""
     # Importing OR-Tools takes about a second, which short limits need for something better.
     from hetopt.schedule.level import Level
@@ -238,6 +238,9 @@ def _exact(best: Incumbent) -> RegimeResult:
             if not budget.deterministic:
                 seconds = budget.left_s() / (levels - level)
             solving = Level(best, problem, level, seconds)
+            if method == "lns" and best.plan is not None:
+                solving.repair()
+                break
             if solving.solve():
                 reason = "CP-SAT proved that no schedule meets all limits together."
                 return best.result("cpsat", "proved", infeasible=True, reason=reason)
@@ -248,4 +251,4 @@ def _exact(best: Incumbent) -> RegimeResult:
         if best.plan is None:
             break
     best.level = 0
-    return best.result("cpsat", best.stopped())
+    return best.result("lns" if method == "lns" else "cpsat", best.stopped())

@@ -1,0 +1,61 @@
+"""Large neighbourhood search, and the neighbourhoods on their own."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hetopt.evaluate import objective_value
+from hetopt.generate.schedule import generate_schedule
+from hetopt.instance import Instance
+from hetopt.schedule.construct import CONSTRUCTORS, plan_problem
+from hetopt.schedule.draft import draft_of
+from hetopt.schedule.neighbourhoods import PICKERS, View
+from hetopt.solution import SchedulePlan
+from hetopt.solve import solve
+
+
+@pytest.fixture(scope="module")
+def instance() -> Instance:
+    made = generate_schedule(30, 4, seed=2, count=2, memory="tight")
+    return replace(made, objective=("energy",))
+
+
+@pytest.fixture(scope="module")
+def start(instance: Instance) -> SchedulePlan:
+    plan = CONSTRUCTORS["heft"](instance)
+    assert plan is not None
+    return plan
+
+
+@pytest.mark.parametrize("name", sorted(PICKERS))
+@pytest.mark.parametrize("size", [1, 7, 30, 100])
+def test_a_neighbourhood_has_distinct_tasks_and_no_more_than_asked(
+    instance: Instance, start: SchedulePlan, name: str, size: int
+) -> None:
+    draft = draft_of(plan_problem(instance), start)
+    assert draft is not None
+    for seed in range(5):
+        freed = PICKERS[name](View(draft), size, random.Random(seed))
+        assert len(set(freed)) == len(freed)
+        assert 1 <= len(freed) <= size
+        assert set(freed) <= set(range(len(instance.tasks)))
+
+
+def test_repairs_better_a_plan_under_memory_limits(instance: Instance, start: SchedulePlan) -> None:
+    answer = solve(instance, method="lns", time_limit=15, start=start)
+    assert answer.method == "lns"
+    assert answer.objective < objective_value(instance, start, "energy")
+    assert answer.bound <= answer.objective
+
+
+def test_equal_seeds_give_equal_repairs_when_deterministic(instance: Instance) -> None:
+    plans = [solve(instance, method="lns", time_limit=2, deterministic=True).plan for _ in "ab"]
+    first, second = plans
+    assert isinstance(first, SchedulePlan)
+    assert isinstance(second, SchedulePlan)
+    assert np.array_equal(first.start_s, second.start_s)
+    assert np.array_equal(first.option, second.option)
