@@ -56,10 +56,6 @@ class Scaled:
             return math.nan
         return self.sign * float(self.constant + self.unit * Fraction(integer))
 
-    def integer(self, value: float) -> int:
-        """Most that the expression is for an objective in real units; the inverse of ``value``."""
-        return math.floor((self.sign * exact(value) - self.constant) / self.unit)
-
 
 def scale(measure: Measure) -> Scaled:
     """Scale a measure to integers, rounding coefficients down where they have no divisor."""

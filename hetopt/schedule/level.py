@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
 from hetopt.prices import prices_vary
 from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.cpsat import ScheduleModel, add_hint, build_model, run
+from hetopt.schedule.cpsat_objective import Scaled
 from hetopt.schedule.draft import Draft, canonical_units, draft_of, retime
-from hetopt.schedule.grid import Grid
+from hetopt.schedule.grid import Grid, exact
 from hetopt.schedule.lns import repair
 from hetopt.schedule.problem import Problem
 from hetopt.verify import verify
@@ -75,7 +77,7 @@ class Level:
         if made is None or draft is None or search.budget.over() or seconds <= 0:
             return
         self.faithful, self.by = made.build.faithful, "lns"
-        value = made.objective.integer(search.values[self.level])
+        value = _least(made.objective, search.values[self.level])
         proven = repair(made, draft, value, search.budget, seconds, self._take)
         if proven is not None and problem.grid.direction == "exact":
             search.raise_bound(made.objective.value(proven))
@@ -144,3 +146,8 @@ def _moved(draft: Draft, problem: Problem) -> Draft | None:
         if kept is not None:
             return kept
     return retime(draft, problem)
+
+
+def _least(scaled: Scaled, value: float) -> int:
+    """Return the value of a model's objective that stands for one in real units, rounded down."""
+    return math.floor((scaled.sign * exact(value) - scaled.constant) / scaled.unit)
