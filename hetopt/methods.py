@@ -31,6 +31,7 @@ METHODS = (
     Method("heft", SCHEDULES, "decreasing upward rank, earliest finish, with insertion"),
     Method("energy-greedy", SCHEDULES, "cheapest option that still meets the deadline"),
     Method("graph", SCHEDULES, "makespan with messages: annealing by best insertion"),
+    Method("shop", SCHEDULES, "makespan with free messages: tabu search on critical paths"),
     Method("projects", SCHEDULES, "makespan with resources: annealing over lists and modes"),
     Method("anneal", SCHEDULES, "annealing over a compiled list decoder"),
 )
