@@ -66,20 +66,20 @@ class Column:
 
 
 def _text(name: str, meaning: str, **options: object) -> Column:
-    return Column(name, meaning, "text", **options)  # type: ignore[arg-type]  # plain pass-through
+    return Column(name, meaning, "text", **options)  # type: ignore[arg-type]  # pass-through
 
 
 def _number(name: str, meaning: str, default: Default, dimension: str, **options: object) -> Column:
     options.setdefault("minimum", 0.0)
-    return Column(name, meaning, "number", default, dimension, **options)  # type: ignore[arg-type]
+    return Column(name, meaning, "number", default, dimension, **options)  # type: ignore[arg-type]  # as above
 
 
 def _whole(name: str, meaning: str, default: Default, **options: object) -> Column:
-    return Column(name, meaning, "whole", default, **options)  # type: ignore[arg-type]
+    return Column(name, meaning, "whole", default, **options)  # type: ignore[arg-type]  # as above
 
 
 def _flag(name: str, meaning: str, default: bool = False, **options: object) -> Column:
-    return Column(name, meaning, "flag", default, **options)  # type: ignore[arg-type]
+    return Column(name, meaning, "flag", default, **options)  # type: ignore[arg-type]  # as above
 
 
 def _required(name: str, meaning: str) -> Column:

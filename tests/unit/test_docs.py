@@ -1,7 +1,7 @@
 import importlib.util
 import re
 
-from hetopt.formats import read_instance
+from hetopt.formats import FORMATS, read_instance
 
 
 def test_the_fields_in_the_format_page_are_those_of_the_code(repo_path):
@@ -22,3 +22,11 @@ def test_the_example_of_the_format_page_is_an_instance(repo_path, tmp_path):
     instance = read_instance(path)
     assert instance.tasks.name.tolist() == ["grab", "detect"]
     assert instance.devices.count_max.tolist() == [1, 2]
+
+
+def test_the_page_of_benchmark_files_names_every_format(repo_path):
+    text = (repo_path / "docs" / "formats.md").read_text(encoding="utf-8")
+    rows = re.findall(r"(?m)^\| (`[^|]*) \|", text)
+    named = {name for row in rows for name in re.findall(r"`([a-z-]+)`", row)}
+    assert {f.name for f in FORMATS} <= named
+    assert {".mps", ".lp", ".pb", ".pbtxt"} <= set(re.findall(r"`(\.[a-z]+)`", text))
