@@ -191,7 +191,8 @@ def _case(folder: Path, name: str, row: dict[str, str], measure: Measure, **sett
 
 
 def _stg(folder: Path, name: str) -> Iterator[Case]:
-    for row in _table(folder):
+    """By number of processors first, so that evenly spaced cases have all of them."""
+    for row in sorted(_table(folder), key=lambda row: int(row["procs"])):
         yield _case(folder, name, row, MAKESPAN, platform=f"cores-{row['procs']}")
 
 
@@ -204,13 +205,13 @@ def _dnn(folder: Path, name: str) -> Iterator[Case]:
 
 
 def _green(folder: Path, name: str) -> Iterator[Case]:
-    """Both ends of the published Pareto front."""
-    for row in _table(folder):
-        exact = (folder / row["file"]).with_suffix(".exact").exists()
-        for measure, column in (
-            (MAKESPAN, "min_cmax"),
-            (Measure("energy cost", "cost"), "min_tec"),
-        ):
+    """Both ends of the published Pareto front: all instances for the one, then for the other."""
+    for measure, column in (
+        (MAKESPAN, "min_cmax"),
+        (Measure("energy cost", "cost"), "min_tec"),
+    ):
+        for row in _table(folder):
+            exact = (folder / row["file"]).with_suffix(".exact").exists()
             best = _number(row[column])
             yield Case(
                 family=folder.name,

@@ -438,3 +438,13 @@ def test_families_take_turns_so_that_a_run_cut_short_has_some_of_each(
     chosen = _chosen(parser.parse_args(arguments), parser)
     assert [c.family for c in chosen] == ["gap", "melange", "rcmax", "gap", "rcmax", "gap", "rcmax"]
     assert len({(c.family, c.instance) for c in chosen}) == 7
+
+
+@pytest.mark.parametrize(("family", "part", "parts"), [("stg", -1, 4), ("energy_green_pm", -1, 2)])
+@pytest.mark.parametrize("limit", [4, 5, 6, 8, 10, 12])
+def test_a_sample_of_a_family_has_cases_of_all_its_parts(
+    family: str, part: int, parts: int, limit: int, shared_path: Callable[..., Path]
+) -> None:
+    shared_path("benchmarks", family)
+    chosen = select(cases(family), limit=limit)
+    assert len({re.split("[@/]", c.instance)[part] for c in chosen}) == parts
