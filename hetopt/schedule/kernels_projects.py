@@ -48,12 +48,14 @@ from hetopt.schedule.jit import inner, jit
 ORDER, POSITION, MODE, LIST, PATH, SORT = range(6)
 START, END, NODE, TRIAL = range(4)
 LEFT, RIGHT, PRED, PRED_END, SUCC, SUCC_END, RELEASE, LATEST, TAIL = range(9)
-MAKESPAN, COST, BEST, ON_PATH, TRIED, TAKEN = range(6)
-"""Running numbers."""
-SMOOTH, CRITICAL, CHANGE, JUSTIFY = range(6, 10)
+MAKESPAN, MEAN, COST, BEST, ON_PATH, TRIED, TAKEN = range(7)
+"""Running numbers; ``MEAN`` is the mean end."""
+SMOOTH, CRITICAL, CHANGE, JUSTIFY = range(7, 11)
 """Settings: weight of the mean end; shares of moves on a critical path, of changes of mode among
 the others, of justifications."""
-NUMBERS = 10
+NUMBERS = 11
+STEADY = 0.9
+"""Part of the mean end that one move never takes away, or else it is refused."""
 TRIES = 12
 """Draws of a second change of mode that keeps within the budgets."""
 NEVER = 1 << 60
@@ -74,6 +76,7 @@ random = inner(_random)
 
 def _decode(
     first: int,
+    until: int,
     back: int,
     limit: int,
     seq: Any,
@@ -92,6 +95,9 @@ def _decode(
     first
         Position from which on the sequence, or modes in it, differ from the present state. Stored
         profiles from there on go to the slots that the present state does not use.
+    until
+        Position up to which the sequence differs; -2 is returned where no task up to there starts
+        at another time than in the present state, as then none does (the number of tasks: go on).
     back
         1: time runs backwards, from the ends of the project, and the whole LIST is decoded;
         releases, latest ends and the limit are left out, and no profile is stored.
@@ -115,6 +121,7 @@ def _decode(
             for w in range(2 + words):
                 now[v, w] = stored[v, w]
     nodes, latest = now[0, 0], now[0, 1]
+    same = True
     col, col_end = (SUCC, SUCC_END) if back == 1 else (PRED, PRED_END)
     for p in range(c * every, n):
         if back == 0 and p % every == 0 and p > first:
@@ -176,6 +183,9 @@ def _decode(
         finish = now[begin, 0] + length
         if back == 0 and (finish + task_i[t, TAIL] > limit or finish > task_i[t, LATEST]):
             return -1
+        same = same and times[START, t] == now[begin, 0]
+        if same and p == until:
+            return -2
         times[TRIAL + START, t] = now[begin, 0]
         times[TRIAL + END, t] = finish
         times[TRIAL + NODE, t] = last
@@ -353,6 +363,7 @@ def _anneal(
                     target += 1
                 first = min(source, target)
         # The sequence that is tried.
+        until = n if source == target else max(source, target)
         begin = first // every * every
         for p in range(begin, n):
             seq[LIST, p] = seq[ORDER, p]
@@ -366,28 +377,26 @@ def _anneal(
             seq[LIST, target] = task
         limit = NEVER
         if threshold < NEVER:
-            limit = int(threshold)
+            limit = int(threshold - numbers[SMOOTH] * STEADY * numbers[MEAN])
         makespan = 0
         for stage in range(2 if right else 1):
             back = 1 if right and stage == 0 else 0
             if right:
                 sort_by_end(seq, times, stage)
             makespan = decode(
-                first, back, limit, seq, times, states, slot, task_i, links, mode_i, guards
+                first, until, back, limit, seq, times, states, slot, task_i, links, mode_i, guards
             )
         numbers[TRIED] += 1
-        cost = np.inf
+        cost, mean = np.inf, 0.0
         if makespan >= 0:
-            mean = 0.0
-            if numbers[SMOOTH] > 0:
-                for t in range(n):
-                    mean += times[TRIAL + END, t]
-                mean /= n
+            for t in range(n):
+                mean += times[TRIAL + END, t]
+            mean /= n
             cost = makespan + numbers[SMOOTH] * mean
         taken = makespan >= 0 and cost <= threshold
         if taken:
             numbers[TAKEN] += 1
-            numbers[MAKESPAN], numbers[COST] = makespan, cost
+            numbers[MAKESPAN], numbers[MEAN], numbers[COST] = makespan, mean, cost
             numbers[ON_PATH] = 0
             for p in range(begin, n):
                 t = seq[LIST, p]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from hetopt.instance import Instance, Ints
-from hetopt.schedule.construct import upward_ranks
 from hetopt.schedule.demands import integer_demands
 from hetopt.schedule.draft import draft_of
 from hetopt.schedule.grid import exact
@@ -97,16 +96,17 @@ def start_of(
 ) -> Ints | None:
     """Return a first state: tasks in order, and the row of each task's mode (2 × n).
 
-    From a plan, or else by decreasing upward rank with short modes within the budgets; None where
-    no such modes were found until a time on the clock.
+    From a plan, or else by decreasing tail with short modes within the budgets; None where no such
+    modes were found until a time on the clock.
     """
+    from hetopt.schedule.kernels_projects import TAIL
+
     problem = columns.problem
     draft = None if plan is None else draft_of(problem, plan)
-    rank = upward_ranks(problem)
     if draft is not None:
         key, modes = [float(s) for s in draft.start], [m.option for m in draft.mode]
     else:
-        key = [-r for r in rank]
+        key = [-float(tail) for tail in columns.task_i[:, TAIL].tolist()]
         within = _options_within(columns, seed, until)
         if within is None:
             return None
