@@ -36,23 +36,30 @@ CACHED = "kernels_assignment.anneal-*.nbi"
 """Name of Numba's index file of the annealing loop, in its cache folder."""
 CHUNK = 200_000
 """Moves between two looks at the clock: about 20 ms."""
+MOVES, PARTS = 5_000, 40
+"""Least moves of a part of a run, and parts of a short one, each a little cooler."""
 SHORT, LONG = 200_000, 50_000_000
 """Moves of the first run, and of the longest; runs grow while they find nothing."""
 GROWTH = 1.6
-HEAT = (0.35, 0.15, 0.8, 0.25, 1.6)
-"""First temperatures of runs, in typical reduced costs; they take turns."""
-COOLED = 0.1
-"""Last temperature of a run over its first."""
-TYPICAL = 3
-"""A typical reduced cost is the mean over tasks of their column of this rank."""
-LEAST_CANDIDATES, MOST_CANDIDATES = 3, 24
-MARGIN = 0.02
-"""Part of the bound by which reduced costs of candidates may exceed the gap."""
+HEAT = (0.4, 0.15, 0.8, 0.05)
+"""Temperatures of runs: reduced costs then make up this part of the gap; they take turns."""
+SOFT, STIFF = 0.02, 4.0
+"""Stiffness at the begin and at the end of a run."""
+COOLED = 0.4
+"""Temperature at the end of a run over that at its begin."""
+MOST_CANDIDATES = 24
+REACH = (1.0, 0.4, 0.15)
+"""Reduced costs of candidates, in parts of the gap that is left; they take turns."""
+LEAST_MOVABLE = 4
+"""Tasks with two candidates below which all columns are tried."""
 PRICING_SHARE = 0.4
 """Part of the time that prices of tasks may take of one worker."""
 FIRST_SHARE = 0.1
 """Part of the time for a first plan, where there is one worker."""
 POLL_S = 0.1
+MARGIN = 0.02
+"""Part of the bound that stands for the gap while no plan is known."""
+BISECTIONS = 30
 STEP_UP, STEP_DOWN = 1.4, 0.85
 """Factors by which penalties follow whether a run ends with excess."""
 
@@ -225,6 +232,8 @@ class _Search:
             chain.run(SHORT, 0)
         if math.isfinite(self.value):
             self.rows.raise_to(self.value)
+        if not self.over():
+            self.rows.polish()
         self.raise_low(self.rows.value)
         self.tasks = TaskPrices(columns, self.rows.task_prices)
 
@@ -354,6 +363,7 @@ class _Chain:
         self.factor = 1.0
         reduced = search.rows.reduced
         start = np.lexsort((reduced, columns.owner))[columns.ptr[:-1]]
+        self.movable = np.arange(n)
         self._place(start)
 
     def run(self, moves: int, turn: int) -> None:
@@ -362,26 +372,24 @@ class _Chain:
         columns = search.columns
         target = self._target() if columns.makespan else math.inf
         self.row[:, kernels.CAPACITY] = np.minimum(columns.capacity, target)
-        typical, weight = self._candidates(target)
-        cost, state = columns.cost, self.state
+        temperature = self._candidates(target, REACH[turn % len(REACH)], HEAT[turn % len(HEAT)])
+        state = self.state
         self.numbers[kernels.BEST] = kernels.NONE if columns.makespan else search.value
         if math.isinf(search.value):
             self.numbers[kernels.BEST] = kernels.NONE
         self.numbers[kernels.FIRST] = float(columns.makespan)
-        self.numbers[kernels.COST] = cost[state[0]].sum()
-        over = np.maximum(0, self.row[:, kernels.LOAD] - self.row[:, kernels.CAPACITY])
-        self.numbers[kernels.ENERGY] = self.numbers[kernels.COST] + float(weight @ over)
-        hot = HEAT[turn % len(HEAT)] * typical
+        self.numbers[kernels.COST] = columns.cost[state[0]].sum()
         known = self.numbers[kernels.BEST]
         done = 0
         while done < moves and not search.over():
-            size = int(min(CHUNK, moves - done, search.moves))
-            begin, end = (hot * COOLED ** (m / moves) for m in (done, done + size))
+            size = int(min(CHUNK, max(MOVES, moves // PARTS), moves - done, search.moves))
+            begin, end = (SOFT * (STIFF / SOFT) ** (m / moves) for m in (done, done + size))
             done += size
             search.moves -= size
             kernels.anneal(
-                size, begin, end, self.rng, self.task, self.order, self.column, cost, self.at,
-                self.row, weight, state, self.member, self.best, self.numbers,
+                size, temperature * COOLED ** (done / moves), begin, end, self.rng, self.movable, self.task, self.order,
+                self.column, self.cost, self.tried, self.at, self.row, self.weight, state,
+                self.member, self.best, self.numbers,
             )  # fmt: skip
             if self.numbers[kernels.BEST] < known:
                 known = self.numbers[kernels.BEST]
@@ -426,51 +434,81 @@ class _Chain:
         target = (self.failed + known) // 2 if self.failed < known - 1 else known - 1
         return max(low, min(target, known - 1))
 
-    def _candidates(self, target: float) -> tuple[float, Floats]:
-        """Order columns, say how many are tried; return a typical reduced cost and penalties."""
+    def _candidates(self, target: float, reach: float, heat: float) -> float:
+        """Choose the columns that are tried, and penalties; return a temperature."""
         search = self.search
         columns, prices = search.columns, search.rows
-        n, rows = len(columns.ptr) - 1, len(columns.capacity)
-        scale = rows if columns.makespan else 1.0
-        reduced = prices.reduced * scale
+        rows, owner, ptr = len(columns.capacity), columns.owner, columns.ptr
+        scale = float(rows) if columns.makespan else 1.0
         goal = target if columns.makespan else search.value
-        gap = max(0.0, goal - prices.value) if math.isfinite(goal) else math.inf
-        allowed = (gap + MARGIN * abs(prices.value)) * scale
-        if not columns.makespan:
-            allowed = gap
+        gap = (goal - prices.value) * scale if math.isfinite(goal) else math.inf
+        reduced = prices.reduced * scale
         left = search.left
-        if left is not None and (target if columns.makespan else goal - 1) <= search.left_upto:
+        if left is not None and goal <= search.left_upto + (not columns.makespan):
             reduced = np.where(left, reduced, np.inf)
-        owner, ptr = columns.owner, columns.ptr
         self.order = np.lexsort((reduced, owner))
         ranked = reduced[self.order]
-        good = np.add.reduceat((ranked <= allowed).astype(np.int64), ptr[:-1])
-        finite = np.add.reduceat(np.isfinite(ranked).astype(np.int64), ptr[:-1])
-        count = np.minimum(np.clip(good, LEAST_CANDIDATES, MOST_CANDIDATES), np.diff(ptr))
-        count = np.maximum(1, np.minimum(count, np.maximum(finite, 1)))
+        rank = np.arange(len(ranked)) - ptr[owner]
+        good = (rank == 0) | ((ranked <= reach * gap) & (rank < MOST_CANDIDATES))
+        count = np.add.reduceat(good.astype(np.int64), ptr[:-1])
+        if (count > 1).sum() < LEAST_MOVABLE:
+            good[:] = True
+            count = np.diff(ptr)
         self.task = np.stack([ptr[:-1], count], axis=1)
-        third = np.minimum(ptr[:-1] + TYPICAL - 1, ptr[1:] - 1)
-        spread = (prices.reduced * scale)[np.lexsort((prices.reduced, owner))[third]]
-        typical = float(spread.mean())
+        self.tried = np.zeros(len(ranked), dtype=np.bool_)
+        self.tried[self.order] = good
+        self.movable = np.flatnonzero(count > 1)
+        now = self.state[0]
+        self._place(np.where(self.tried[now], now, self.order[ptr[:-1]]))
+        self.cost = np.stack([prices.reduced * scale, columns.cost], axis=1)
         if columns.makespan:
-            weight = np.maximum(prices.prices * rows, 0.1)
-            typical = max(typical, 1e-3 * float(columns.use[self.state[0]].mean()), 1e-9)
+            above = np.maximum(prices.prices * rows, 0.1)
+            below = np.zeros(rows)
         else:
             mean = float(columns.cost.mean()) / max(1.0, float(columns.weight.mean()))
-            weight = np.maximum(prices.prices, 0.1 * mean) * self.factor * 1.5
-            typical = max(typical, 1e-3 * float(columns.cost.mean()), 1e-9)
-        return typical, weight
+            above = np.maximum(prices.prices, 0.1 * mean) * self.factor
+            below = prices.prices
+        self.weight = np.stack([above, below], axis=1)
+        spread = gap if math.isfinite(gap) else MARGIN * abs(prices.value) * scale
+        floor = 1e-4 * float(columns.use[now].mean() if columns.makespan else columns.cost.mean())
+        tried = good & np.isfinite(ranked)
+        return _temperature(ranked[tried], owner[tried], heat * max(spread, 0.0), floor)
 
     def _place(self, chosen: Ints) -> None:
-        """Make a state of one column per task."""
+        """Make a state of one column per task; lists of rows hold the movable tasks."""
         columns, kernels = self.search.columns, self.kernels
-        row = columns.row[chosen]
         self.state[0] = chosen
-        self.row[:] = 0
-        np.add.at(self.row[:, kernels.LOAD], row, columns.use[chosen])
-        self.row[:, kernels.SIZE] = np.bincount(row, minlength=len(self.row))
+        self.row[:, kernels.LOAD] = 0
+        np.add.at(self.row[:, kernels.LOAD], columns.row[chosen], columns.use[chosen])
+        row = columns.row[chosen[self.movable]]
+        size = np.bincount(row, minlength=len(self.row))
+        self.row[:, kernels.SIZE] = size
         order = np.argsort(row, kind="stable")
-        first = np.cumsum(self.row[:, kernels.SIZE]) - self.row[:, kernels.SIZE]
-        place = np.arange(len(order)) - first[row[order]]
-        self.state[1, order] = place
-        self.member[row[order], place] = order
+        place = np.arange(len(order)) - (np.cumsum(size) - size)[row[order]]
+        self.state[1, self.movable[order]] = place
+        self.member[row[order], place] = self.movable[order]
+
+
+def _temperature(reduced: Floats, owner: Ints, total: float, floor: float) -> float:
+    """Return the temperature at which tasks, on their own, have so much reduced cost in all.
+
+    Parameters
+    ----------
+    reduced, owner
+        Reduced costs by task, and the task of each; every task has one at least.
+    total
+        What their means add up to.
+    floor
+        The least temperature.
+    """
+    first = np.flatnonzero(np.r_[True, np.diff(owner) > 0])
+    low, high = floor, max(floor, float(reduced.max(initial=0.0))) * 10.0
+    for _ in range(BISECTIONS):
+        middle = math.sqrt(low * high)
+        part = np.exp(-reduced / middle)
+        mean = np.add.reduceat(part * reduced, first) / np.add.reduceat(part, first)
+        if float(mean.sum()) > total:
+            high = middle
+        else:
+            low = middle
+    return low

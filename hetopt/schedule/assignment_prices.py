@@ -26,6 +26,12 @@ MOST_CELLS = 300_000_000
 """Groups × capacity of all knapsacks above which they take too long."""
 MOST_TABLE = 40_000_000
 """Groups × capacity of one row above which columns are not looked at one by one."""
+LP_ROUNDS = 2
+"""LPs that polish prices of rows, one after the other."""
+LP_LEAST = 4
+"""Columns a task below which an LP is not worth its time."""
+LP_MOST = 12_000
+"""Columns of such an LP: about a second."""
 TASK_STEPS = 600
 """Steps of the ascent over prices of tasks."""
 CHUNK_CELLS = 100_000_000
@@ -68,8 +74,54 @@ class RowPrices:
             steps, float(target), not c.makespan, c.ptr, c.row, c.weight, c.cost, c.limit,
             self.prices,
         )  # fmt: skip
+        self._read()
+
+    def polish(self) -> None:
+        """Solve the LP over the columns of least reduced cost, and take its prices if better."""
+        tasks = len(self.columns.ptr) - 1
+        for _ in range(LP_ROUNDS):
+            prices = self._solved(LP_MOST // tasks) if LP_MOST >= LP_LEAST * tasks else None
+            if prices is None:
+                return
+            old, before = self.prices, self.value
+            self.prices = prices
+            self._read()
+            if self.value < before:
+                self.prices = old
+                self._read()
+
+    def _solved(self, per_task: int) -> Floats | None:
+        """Prices of rows of an LP with so many columns a task; None where it has no answer."""
+        from scipy.optimize import linprog
+        from scipy.sparse import csr_matrix, hstack
+
+        c = self.columns
+        owner = c.owner
+        order = np.lexsort((self.reduced, owner))
+        rank = np.arange(len(order)) - c.ptr[owner[order]]
+        kept = order[rank < per_task]
+        n, rows, size = len(c.ptr) - 1, len(c.limit), len(kept)
+        scale = np.maximum(1.0, c.limit) if not c.makespan else np.ones(rows)
+        each = np.arange(size)
+        used = csr_matrix((c.weight[kept] / scale[c.row[kept]], (c.row[kept], each)), (rows, size))
+        assigned = csr_matrix((np.ones(size), (owner[kept], each)), (n, size))
+        cost, right = c.cost[kept], c.limit / scale
         if c.makespan:
-            self.prices /= max(float(self.prices.sum()), 1e-300)
+            used = hstack([used, csr_matrix(-np.ones((rows, 1)))]).tocsr()
+            assigned = hstack([assigned, csr_matrix((n, 1))]).tocsr()
+            cost, right = np.append(cost, 1.0), np.zeros(rows)
+        answer = linprog(
+            cost, A_ub=used, b_ub=right, A_eq=assigned, b_eq=np.ones(n), method="highs"
+        )
+        if answer.status != 0:
+            return None
+        return np.asarray(np.maximum(0.0, -answer.ineqlin.marginals) / scale)
+
+    def _read(self) -> None:
+        """Bound and reduced costs of the present prices."""
+        c = self.columns
+        if c.makespan:
+            self.prices = self.prices / max(float(self.prices.sum()), 1e-300)
         paid = c.cost + self.prices[c.row] * c.weight
         least = np.minimum.reduceat(paid, c.ptr[:-1])
         self.reduced = paid - np.repeat(least, np.diff(c.ptr))

@@ -1,14 +1,19 @@
 """Annealing of an assignment: the inner loop of :mod:`assignment`.
 
 Each of n tasks takes one of its columns; a column takes ``use`` of one row's capacity and costs
-``cost``. A state's energy is
+``cost``. With prices of rows, a state's energy is
 
-    Σ cost + Σ_r weight[r] × max(0, load[r] - capacity[r]).
+    Σ reduced cost + Σ_r (stiffness × price × load above the capacity
+                          + min(stiffness, 1) × price × load below the capacity).
+
+Columns of low reduced cost make a good assignment, but loads must meet capacities nearly exactly,
+and one task alone moves them far. So the temperature stays where reduced costs add up to the gap
+that is left, while the stiffness rises: loads, soft at first, are annealed on their own.
 
 Moves: shift a task to another column; shift it and send a task of the row it enters to another
 row (an ejection chain of two; M. Yagiura, T. Ibaraki, F. Glover, European Journal of Operational
-Research 169, 2006) or to the row that it left (a swap). Only the tasks' best columns by reduced
-cost are tried, which the caller orders. The acceptance's random number is drawn first.
+Research 169, 2006) or to the row that it left (a swap). Only some columns of each task are tried,
+which the caller chooses. The acceptance's random number is drawn first.
 
 For n tasks, K columns of all tasks and R rows:
 
@@ -16,17 +21,19 @@ For n tasks, K columns of all tasks and R rows:
 array      shape         what
 ========== ============= ==========================================================================
 rng        1 uint        state of the generator
+movable    M int         tasks with two columns at least that are tried; lists hold only those
 task       n × 2 int     first position in ``order``, number of positions that are tried
 order      K int         columns by task, the best first
 column     K × 2 int     row, use
-cost       K             cost
+cost       K × 2         reduced cost, cost
+tried      K bool        whether a column is among those that are tried
 at         n × (R + 1)   int32: columns of a task on row r are ``at[t, r]`` to ``at[t, r + 1]``
-row        R × 3 int     load, number of tasks, capacity
-weight     R             price of what a load is above the capacity
+row        R × 3 int     load, number of movable tasks, capacity
+weight     R × 2         prices of what a load is above, and below, the capacity
 state      2 × n int     column of each task, its place among the row's tasks
 member     R × n         int32: the tasks of each row
 best       n int         best state without excess
-numbers    4             cost, energy, cost of ``best``, whether the first such state is enough
+numbers    3             cost, cost of ``best``, whether the first such state is enough
 ========== ============= ==========================================================================
 """
 
@@ -39,11 +46,11 @@ import numpy as np
 
 from hetopt.schedule.jit import inner, jit
 
-COST, ENERGY, BEST, FIRST = range(4)
-NUMBERS = 4
+COST, BEST, FIRST = range(3)
+NUMBERS = 3
 LOAD, SIZE, CAPACITY = range(3)
-COOLING_STEP = 64
-"""Moves between two changes of temperature."""
+STEP = 64
+"""Moves between two changes of stiffness."""
 NONE = 1e300
 """Cost of ``best`` while there is none."""
 
@@ -51,13 +58,16 @@ NONE = 1e300
 @jit
 def anneal(
     moves: int,
-    hot: float,
-    cold: float,
+    temperature: float,
+    soft: float,
+    stiff: float,
     rng: Any,
+    movable: Any,
     task: Any,
     order: Any,
     column: Any,
     cost: Any,
+    tried: Any,
     at: Any,
     row: Any,
     weight: Any,
@@ -66,39 +76,42 @@ def anneal(
     best: Any,
     numbers: Any,
 ) -> int:
-    """Make so many moves while the temperature falls; return how many were made."""
-    n = task.shape[0]
-    temperature = hot
-    fall = (cold / hot) ** (COOLING_STEP / max(moves, COOLING_STEP))
+    """Make so many moves while the stiffness rises; return how many were made."""
+    n, choices = task.shape[0], movable.shape[0]
+    stiffness = soft
+    rise = (stiff / soft) ** (STEP / max(moves, STEP))
+    over = np.int64(0)
+    for r in range(row.shape[0]):
+        over += max(0, row[r, 0] - row[r, 2])
     for move in range(moves):
-        if move % COOLING_STEP == COOLING_STEP - 1:
-            temperature *= fall
-        t = below(rng, n)
+        if move % STEP == STEP - 1:
+            stiffness *= rise
+        t = movable[below(rng, choices)]
         old = state[0, t]
         new = order[task[t, 0] + below(rng, task[t, 1])]
         if new == old:
             continue
         here, there = column[old, 0], column[new, 0]
         slack = -temperature * math.log(fraction(rng) + 1e-300)
-        change = cost[new] - cost[old]
+        delta = cost[new, 0] - cost[old, 0]
+        change = cost[new, 1] - cost[old, 1]
         if here == there:
             load = row[here, 0] - column[old, 1] + column[new, 1]
-            delta = (
-                change + excess(row, weight, here, load) - excess(row, weight, here, row[here, 0])
-            )
+            delta += shifted(row, weight, stiffness, here, load)
             if delta > slack:
                 continue
+            over += raised(row, here, load)
             row[here, 0] = load
             state[0, t] = new
         else:
             left = row[here, 0] - column[old, 1]
             entered = row[there, 0] + column[new, 1]
-            delta = change - excess(row, weight, here, row[here, 0])
-            delta -= excess(row, weight, there, row[there, 0])
             if row[there, 1] == 0 or draw(rng) % np.uint64(4) == 0:
-                delta += excess(row, weight, here, left) + excess(row, weight, there, entered)
+                delta += shifted(row, weight, stiffness, here, left)
+                delta += shifted(row, weight, stiffness, there, entered)
                 if delta > slack:
                     continue
+                over += raised(row, here, left) + raised(row, there, entered)
                 row[here, 0], row[there, 0] = left, entered
                 state[0, t] = new
                 transfer(t, here, there, row, state, member)
@@ -112,55 +125,54 @@ def anneal(
                     if begin == end:
                         continue
                     becomes = begin + below(rng, end - begin)
+                    if not tried[becomes]:
+                        continue
                 onto = column[becomes, 0]
                 if onto == there:
                     continue
                 entered -= column[was, 1]
-                change += cost[becomes] - cost[was]
-                delta += cost[becomes] - cost[was]
+                delta += cost[becomes, 0] - cost[was, 0]
+                change += cost[becomes, 1] - cost[was, 1]
                 third = row[onto, 0] + column[becomes, 1]
                 if onto == here:
                     left += column[becomes, 1]
                 else:
-                    delta += excess(row, weight, onto, third)
-                    delta -= excess(row, weight, onto, row[onto, 0])
-                delta += excess(row, weight, here, left) + excess(row, weight, there, entered)
+                    delta += shifted(row, weight, stiffness, onto, third)
+                delta += shifted(row, weight, stiffness, here, left)
+                delta += shifted(row, weight, stiffness, there, entered)
                 if delta > slack:
                     continue
+                over += raised(row, here, left) + raised(row, there, entered)
                 row[here, 0], row[there, 0] = left, entered
                 if onto != here:
+                    over += raised(row, onto, third)
                     row[onto, 0] = third
                 state[0, t], state[0, other] = new, becomes
                 transfer(t, here, there, row, state, member)
                 transfer(other, there, onto, row, state, member)
         numbers[0] += change
-        numbers[1] += delta
-        # Sums drift, so that what looks better and without excess is looked at row by row.
-        close = 1e-7 * (1.0 + abs(numbers[1]))
-        if numbers[1] - numbers[0] < close and numbers[0] < numbers[2] - 1e-9 * abs(numbers[2]):
-            if fitting(row):
-                numbers[2] = numbers[0]
-                for i in range(n):
-                    best[i] = state[0, i]
-                if numbers[3] > 0:
-                    return move + 1
+        if over == 0 and numbers[0] < numbers[1] - 1e-9 * abs(numbers[1]):
+            numbers[1] = numbers[0]
+            for i in range(n):
+                best[i] = state[0, i]
+            if numbers[2] > 0:
+                return move + 1
     return moves
 
 
 @inner
-def fitting(row: Any) -> bool:
-    """Whether no load is above its capacity."""
-    for r in range(row.shape[0]):
-        if row[r, 0] > row[r, 2]:
-            return False
-    return True
+def shifted(row: Any, weight: Any, stiffness: float, r: int, load: int) -> float:
+    """Change of a row's penalty with another load."""
+    after, before = load - row[r, 2], row[r, 0] - row[r, 2]
+    above, below = stiffness * weight[r, 0], -min(stiffness, 1.0) * weight[r, 1]
+    value = above * after if after > 0 else below * after
+    return value - (above * before if before > 0 else below * before)
 
 
 @inner
-def excess(row: Any, weight: Any, r: int, load: int) -> float:
-    """Penalty of a row with this load."""
-    over = load - row[r, 2]
-    return weight[r] * over if over > 0 else 0.0
+def raised(row: Any, r: int, load: int) -> int:
+    """Change of a row's excess with another load."""
+    return max(0, load - row[r, 2]) - max(0, row[r, 0] - row[r, 2])
 
 
 @inner
