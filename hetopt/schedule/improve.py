@@ -45,11 +45,11 @@ CHUNK_S = 0.02
 FIRST_CHUNK = 500
 HOT = 0.5
 """First temperature over the median cost of a task's change of option."""
-COLD = 1e-2
+COLD = 2e-2
 """Last temperature over the same."""
 CRITICAL_SHARE = {"makespan": 0.6, "tardiness": 0.3}
 """Share of moves whose task is on the critical path; ``CRITICAL_ELSE`` for other objectives."""
-CRITICAL_ELSE = 0.15
+CRITICAL_ELSE = 0.4
 PENALTY_STEP = 1.1
 """Factor by which the price of lateness follows the share of moves with no task late."""
 MOSTLY = 0.5

@@ -48,7 +48,7 @@ COMPILE_SHARE = 0.25
 """Part of the time limit that the first improvement of an installation has for compiling."""
 GRACE_S = 0.5
 """Time over its share after which an improver is left behind, as it must still be compiling."""
-COMPILE_S = 25.0
+COMPILE_S = 12.0
 """Time limit from which an improver may compile its loops first, once per installation."""
 
 
