@@ -1,7 +1,8 @@
 """Bounds that hold for every plan, under every limit (design §5).
 
-Each is a relaxation: it forgets transfers, memory, channels and orders, and keeps releases, the
-longest chain of shortest options, and time on devices. ``math.inf`` says that no plan exists.
+Each is a relaxation: it forgets memory, channels and most orders, and keeps releases, the longest
+chain of shortest options with the messages that it cannot avoid (:mod:`hetopt.schedule.heads`), and
+time on devices. ``math.inf`` says that no plan exists.
 The load bound of energy, cost and carbon is in :mod:`hetopt.schedule.load`.
 """
 
@@ -14,6 +15,7 @@ import numpy as np
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import Floats, Instance, Ints, TaskClasses
 from hetopt.prices import series_of
+from hetopt.schedule.heads import Reach, reach, worth
 from hetopt.schedule.kernels_paths import longest_paths
 from hetopt.schedule.load import ENERGY_LIKE, Load, LoadBound, load_bound, load_makespan
 from hetopt.schedule.priced_load import priced_bound
@@ -101,11 +103,14 @@ def window(instance: Instance) -> tuple[float, float]:
 
 
 def makespan_bound(instance: Instance) -> float:
-    """Larger of the critical path and the load LP, in seconds; computed once per instance."""
+    """Largest of critical path, unavoidable messages and load LP, in s; computed once."""
     made = instance.__dict__.get("_makespan_bound")
     if made is None:
         load = load_of(instance)
         made = max(float(heads_s(instance)[1].max(initial=0.0)), load_makespan(instance, load))
+        reached = reach_of(instance)
+        if reached is not None:
+            made = max(made, reached.makespan)
         if load.possible and len(instance.uses):
             made = max(made, resource_makespan(instance, *_usable(instance)))
         made *= 1 - _SAFETY
@@ -114,13 +119,44 @@ def makespan_bound(instance: Instance) -> float:
 
 
 def heads_s(instance: Instance) -> tuple[Floats, Floats]:
-    """Earliest start and end of each task by releases and shortest options (length T)."""
+    """Earliest start and end of each task (length T).
+
+    By releases, shortest options and, where the instance is not too large, unavoidable messages.
+    """
+    reached = reach_of(instance)
+    if reached is not None and load_of(instance).possible:
+        ends = reached.start + reached.length
+        return reached.start.min(axis=1, initial=np.inf), ends.min(axis=1, initial=np.inf)
     shortest = _least_per_task(instance, instance.options.time_s) * instance.tasks.work
     start = instance.jobs.release_s[instance.tasks.job].copy()
     if load_of(instance).possible:
         longest_paths(instance, start, shortest)
         return start, start + shortest
     return start, start.copy()
+
+
+def reach_of(instance: Instance) -> Reach | None:
+    """Least times before and after each task on each device, in s; computed once.
+
+    None where there are no messages, or the instance is too large.
+    """
+    if "_reach" not in instance.__dict__:
+        found = reach(instance, _lengths(instance)) if worth(instance) else None
+        instance.__dict__["_reach"] = found
+    known: Reach | None = instance.__dict__["_reach"]
+    return known
+
+
+def _lengths(instance: Instance) -> Floats:
+    """Shortest time of each task on each device (T × D), inf where it cannot run."""
+    classes, options = usable_classes(instance), instance.options
+    least = np.full((len(classes), len(instance.devices)), np.inf)
+    owner = np.repeat(np.arange(len(classes)), np.diff(classes.ptr))
+    device = options.device[classes.option]
+    np.minimum.at(least, (owner, device), options.time_s[classes.option])
+    least = least[classes.member]
+    work = np.where(np.isfinite(least), instance.tasks.work[:, None], 1.0)
+    return np.asarray(least * work)
 
 
 def usable_classes(instance: Instance) -> TaskClasses:

@@ -99,9 +99,14 @@ def measure(build: Build, name: str, peak: tuple[Any, Fraction] | None) -> Measu
 
 def bound_makespan(build: Build) -> None:
     """Let the makespan follow every end, and every end plus the tail behind it."""
-    tails = build.problem.tails
-    for task in range(build.problem.n_tasks):
-        build.model.add(build.makespan >= build.end[task] + tails[task])
+    for task, rests in enumerate(build.problem.rests):
+        least = min(rests.values(), default=0)
+        more = [
+            (rests[device] - least) * literal
+            for device, literal in build.on[task].items()
+            if rests[device] > least
+        ]
+        build.model.add(build.makespan >= build.end[task] + least + sum(more))
 
 
 def load_rows(build: Build) -> None:
@@ -127,7 +132,7 @@ def load_rows(build: Build) -> None:
             inside = [
                 c.mode.duration * c.literal
                 for task, c in rows
-                if problem.heads[task][device] >= head and problem.tails[task] >= tail
+                if problem.heads[task][device] >= head and problem.rests[task][device] >= tail
             ]
             # Where nothing of it runs here, the row must hold all the same.
             if head + tail <= shortest:
@@ -142,7 +147,7 @@ def load_rows(build: Build) -> None:
 def _windows(build: Build, device: int, tasks: list[int]) -> list[tuple[int, int]]:
     """(head, tail) pairs that cut off a fifth, two fifths ... of the device's tasks."""
     heads = sorted({build.problem.heads[t][device] for t in tasks})
-    tails = sorted({build.problem.tails[t] for t in tasks})
+    tails = sorted({build.problem.rests[t][device] for t in tasks})
     pairs = {(0, 0)}
     for part in range(5):
         head, tail = heads[len(heads) * part // 5], tails[len(tails) * part // 5]
@@ -242,8 +247,11 @@ def least_makespan(build: Build) -> int:
     problem = build.problem
     return max(
         (
-            min(problem.heads[t][c.mode.device] + c.mode.duration for c in choices)
-            + problem.tails[t]
+            min(
+                problem.heads[t][d] + c.mode.duration + problem.rests[t][d]
+                for c in choices
+                for d in (c.mode.device,)
+            )
             for t, choices in enumerate(build.choices)
         ),
         default=0,

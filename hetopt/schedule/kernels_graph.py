@@ -402,6 +402,25 @@ def _restore(
 restore = inner(_restore)
 
 
+def _neighbour(task: int, lane: int, seq: Any, task_i: Any, pred: Any, succ: Any, seed: Any) -> int:
+    """Draw a task that waits for another one, or the other way, on a lane; -1: none there."""
+    ways, found = 0, -1
+    for k in range(task_i[task, 0], task_i[task, 1]):
+        if seq[LANE, pred[k]] == lane:
+            ways += 1
+            if random(seed) * ways < 1.0:
+                found = pred[k]
+    for k in range(task_i[task, 2], task_i[task, 3]):
+        if seq[LANE, succ[k]] == lane:
+            ways += 1
+            if random(seed) * ways < 1.0:
+                found = succ[k]
+    return found
+
+
+neighbour = inner(_neighbour)
+
+
 def _search(
     moves: int, hot: float, cold: float, seed: Any, numbers: Any, seq: Any, lanes: Any,
     times: Any, old_seq: Any, old_lanes: Any, old_times: Any, best: Any, task_i: Any, pred: Any,
@@ -422,47 +441,29 @@ def _search(
             task = seq[PATH, int(random(seed) * numbers[ON_PATH])]
         else:
             task = int(random(seed) * n)
-        taken = False
-        if random(seed) < numbers[GROUPS]:
-            before = numbers[COST]
+        grouped = random(seed) < numbers[GROUPS]
+        former, lane, to = numbers[COST], seq[LANE, task], -1
+        if grouped:
             restore(old_seq, old_lanes, old_times, seq, lanes, times)
-            lane, to = seq[LANE, task], int(random(seed) * lanes.shape[1])
-            while True:
-                if length[task, lanes[DEVICE, to]] == np.inf or seq[LANE, task] == to:
-                    break
-                changed = insert(
-                    task, to, heat, seed, numbers, seq, lanes, times, task_i, pred, pred_b,
-                    succ, succ_b, length, pair,
-                )  # fmt: skip
-                if not changed:
-                    break
-                taken = True
-                if random(seed) * GROUP < 1.0:
-                    break
-                # On with a neighbour that stayed behind.
-                ways, follower = 0, -1
-                for k in range(task_i[task, 0], task_i[task, 1]):
-                    if seq[LANE, pred[k]] == lane:
-                        ways += 1
-                        if random(seed) * ways < 1.0:
-                            follower = pred[k]
-                for k in range(task_i[task, 2], task_i[task, 3]):
-                    if seq[LANE, succ[k]] == lane:
-                        ways += 1
-                        if random(seed) * ways < 1.0:
-                            follower = succ[k]
-                if follower < 0:
-                    break
-                task = follower
-            if taken and numbers[COST] > before - heat * np.log(1.0 - random(seed)):
-                restore(seq, lanes, times, old_seq, old_lanes, old_times)
-                numbers[COST] = before
-                taken = False
-        else:
-            taken = insert(
-                task, -1, heat, seed, numbers, seq, lanes, times, task_i, pred, pred_b, succ,
+            to = int(random(seed) * lanes.shape[1])
+        taken = False
+        while task >= 0:
+            if grouped and (length[task, lanes[DEVICE, to]] == np.inf or lane == to):
+                break
+            changed = insert(
+                task, to, heat, seed, numbers, seq, lanes, times, task_i, pred, pred_b, succ,
                 succ_b, length, pair,
             )  # fmt: skip
+            if not changed:
+                break
+            taken = True
+            if not grouped or random(seed) * GROUP < 1.0:
+                break
+            task = neighbour(task, lane, seq, task_i, pred, succ, seed)
+        if grouped and taken and numbers[COST] > former - heat * np.log(1.0 - random(seed)):
+            restore(seq, lanes, times, old_seq, old_lanes, old_times)
+            numbers[COST] = former
+            taken = False
         if taken:
             numbers[TAKEN] += 1.0
             if numbers[COST] < numbers[BEST]:

@@ -13,10 +13,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from hetopt.instance import Instance
+from hetopt.instance import Floats, Instance
 from hetopt.network import Network
 from hetopt.prices import prices_vary
+from hetopt.schedule.bounds import reach_of
 from hetopt.schedule.grid import Grid, exact, hop_time, span_s
+from hetopt.schedule.heads import Reach, latest_ends, ticks_below
 from hetopt.solution import DIRECT, READ, WRITE
 
 NEVER = 1 << 60
@@ -176,6 +178,9 @@ class Problem:
     @cached_property
     def heads(self) -> list[dict[int, int]]:
         """Per task and device: earliest start there, by releases, shortest options, transfers."""
+        reached = self._reach
+        if reached is not None:
+            return self._by_device(reached.start)
         heads: list[dict[int, int]] = [{} for _ in range(self.n_tasks)]
         for task in self.order:
             here = dict.fromkeys(self.fastest(task), self.release[task])
@@ -191,6 +196,8 @@ class Problem:
     @cached_property
     def latest_ends(self) -> list[dict[int, int]]:
         """Per task and device: latest end there by the deadlines of all that waits for it."""
+        if self._reach is not None:
+            return self._latest_ends(self._reach)
         late: list[dict[int, int]] = [{} for _ in range(self.n_tasks)]
         for task in reversed(self.order):
             here = dict.fromkeys(self.fastest(task), min(self.deadline[task], self.span))
@@ -204,8 +211,25 @@ class Problem:
         return late
 
     @cached_property
+    def rests(self) -> list[dict[int, int]]:
+        """Per task and device: least time from its end there to the last end of all after it."""
+        reached = self._reach
+        if reached is not None:
+            return self._by_device(reached.rest)
+        return [
+            dict.fromkeys(self.fastest(task), tail) for task, tail in enumerate(self._plain_tails)
+        ]
+
+    @cached_property
     def tails(self) -> list[int]:
         """Per task: least time from its end to the last end of all that follows it."""
+        if self._reach is None:
+            return self._plain_tails
+        return [min(rests.values(), default=0) for rests in self.rests]
+
+    @cached_property
+    def _plain_tails(self) -> list[int]:
+        """Tails by shortest options alone."""
         tails = [0] * self.n_tasks
         for task in reversed(self.order):
             for e in self.leaving[task]:
@@ -213,6 +237,35 @@ class Problem:
                 shortest = min(self.fastest(after).values(), default=0)
                 tails[task] = max(tails[task], shortest + tails[after])
         return tails
+
+    @cached_property
+    def _reach(self) -> Reach | None:
+        """Bounds with messages in seconds; None without messages or where it takes too long."""
+        return reach_of(self.instance)
+
+    def _by_device(self, times_s: Floats) -> list[dict[int, int]]:
+        """Return times (T × D) in ticks, rounded to what surely is not above them."""
+        known = np.isfinite(times_s)
+        below = ticks_below(np.where(known, times_s, 0.0), self.grid)
+        ticks = np.where(known, np.minimum(below, NEVER), NEVER)
+        return [
+            {d: max(0, int(row[d])) for d in self.devices_of(task)}
+            for task, row in enumerate(ticks.tolist())
+        ]
+
+    def _latest_ends(self, reached: Reach) -> list[dict[int, int]]:
+        deadline = [min(d, self.span) for d in self.deadline]
+        if len(set(deadline)) == 1:
+            return [{d: deadline[0] - r for d, r in rests.items()} for rests in self.rests]
+        seconds = np.array([float(d * self.grid.tick) for d in deadline])
+        late = latest_ends(self.instance, reached.length, seconds)
+        known = np.isfinite(late)
+        above = -ticks_below(np.where(known, -late, 0.0), self.grid)
+        ticks = np.where(known, above, -NEVER).tolist()
+        return [
+            {d: min(int(row[d]), deadline[task]) for d in self.devices_of(task)}
+            for task, row in enumerate(ticks)
+        ]
 
     def _soonest(self, times: dict[int, int], tensor: int, device: int, *, forward: bool) -> int:
         """Least of times[other] + transfer between ``other`` and ``device``."""
