@@ -187,8 +187,8 @@ class _Work:
         whole: Any = csr_matrix(
             (np.ones(len(task)), (task, np.arange(len(task)))), shape=(len(self.able), shape[1])
         )
-        cost = np.append(np.zeros(len(task)), 1.0)
-        bounds = np.full((len(task) + 1, 2), [0.0, np.inf])
+        cost: Any = np.append(np.zeros(len(task)), 1.0)
+        bounds: Any = np.full((len(task) + 1, 2), [0.0, np.inf])
         bounds[-1, 0] = self.lowest / scale
         answer: Any = linprog(
             cost,
