@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,10 @@ from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.evaluate_steady import SteadyQuantities
 from hetopt.instance import Instance, is_maximised
+from hetopt.interrupt import in_time
 from hetopt.search import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SteadyPlan, Termination
+from hetopt.steady.placement_greedy import greedy_placement, throughput_bound
 from hetopt.steady.placement_model import PlacementModel, Unit
 from hetopt.steady.placement_objectives import count_objective
 from hetopt.steady.supplies import supply_limits, taken_per_request
@@ -70,6 +73,10 @@ class _Search:
         """Solve level after level."""
         names = self.instance.objective
         plan = self.start
+        if plan is None:
+            plan = greedy_placement(
+                self.instance, lambda found: _most(self.instance, found), self.budget.over
+            )
         bounds: list[float] = []
         held: list[tuple[str, float]] = []
         self.theta = None if names[0] == "throughput" else 1.0
@@ -77,6 +84,8 @@ class _Search:
             found, bound, infeasible = self._level(name, held, plan)
             if infeasible and plan is None:
                 return self._infeasible()
+            if name == "throughput":
+                bound = float(np.fmin(bound, throughput_bound(self.instance)))
             bounds.append(bound)
             plan = self._better(name, plan, found) if not held else (found or plan)
             if plan is None:
@@ -105,7 +114,10 @@ class _Search:
         if self.budget.over():
             self.closed = False
             return None, np.nan, False
-        model = PlacementModel(self.instance, self.theta)
+        model = self._model()
+        if model is None:
+            self.closed = False
+            return None, np.nan, False
         sign = -1.0 if is_maximised(name) else 1.0
         for earlier, value in held:
             if earlier != "throughput":
@@ -134,6 +146,13 @@ class _Search:
             return found, counted.constant, False
         bound = sign * raw * counted.part + counted.constant
         return (*self._recounted(name, found, bound, held), False)
+
+    def _model(self) -> PlacementModel | None:
+        """Build the model, None where the time is over before it is whole."""
+        build = partial(PlacementModel, self.instance, self.theta)
+        if self.budget.deterministic:
+            return build()
+        return in_time(build, self.budget.left_s(), self.budget.stop)
 
     def _recounted(
         self, name: str, found: SteadyPlan | None, bound: float, held: list[tuple[str, float]]
