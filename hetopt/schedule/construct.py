@@ -1,48 +1,39 @@
 """List schedulers: functions from an instance to a plan that respects every limit, or None.
 
-``heft``: Topcuoglu, Hariri, Wu, "Performance-effective and low-complexity task scheduling for
-heterogeneous computing", IEEE TPDS 13(3), 2002: decreasing upward rank, earliest finish, with
-insertion. ``energy-greedy``: the same order, the cheapest mode that still ends by a latest finish
-derived from the deadline; several stretches of those latest finishes and several price levels on
-device time (Lagrange multipliers of :mod:`hetopt.schedule.bounds`) are tried, the best is kept.
+==================== ==============================================================================
+``heft``             decreasing upward rank, earliest finish (Topcuoglu, Hariri, Wu, IEEE TPDS
+                     13(3), 2002)
+``cpop``             upward plus downward rank, the critical path on one device (the same)
+``peft``             earliest finish plus optimistic cost table (Arabnejad, Barbosa, IEEE TPDS
+                     25(3), 2014)
+``lookahead``        the place after which children end earliest (Bittencourt, Sakellariou, Madeira,
+                     PDP 2010)
+``min-min``          of all ready tasks that which can end first; ``max-min`` last; ``sufferage``
+                     the one that loses most by its second best unit (Maheswaran et al., JPDC
+                     59(2), 1999)
+``mct``, ``olb``     in order of arrival: earliest completion, next free unit (Braun et al., JPDC
+                     61(6), 2001)
+``energy-greedy``    cheapest option that ends by a latest finish; :mod:`hetopt.schedule.priced`
+``price-guided``     the same at the load bound's prices on device time only
+``portfolio``        the best of these and of placements on one device
+==================== ==============================================================================
+
+Where the instance is flat (:mod:`hetopt.schedule.flat`) they run compiled, else on a timetable.
 """
 
 from __future__ import annotations
 
-import heapq
 import time
-from collections.abc import Callable, Iterator, Sequence
-from itertools import zip_longest
+from functools import partial
 from typing import Protocol
 
-import numpy as np
-
-from hetopt.instance import Floats, Instance
-from hetopt.prices import prices_vary
-from hetopt.schedule.bounds import load_plan
-from hetopt.schedule.grid import plan_grid, span_s
-from hetopt.schedule.problem import NEVER, Mode, Problem, option_power
-from hetopt.schedule.resource_use import modes_within_budgets
-from hetopt.schedule.timetable import Timetable, Trial
+from hetopt.instance import Instance
+from hetopt.schedule import timetable_list
+from hetopt.schedule.flat import flat, pack
+from hetopt.schedule.timetable_list import plan_problem
 from hetopt.solution import SchedulePlan
 
-Choice = Callable[[Timetable, Trial], tuple[float, ...]]
-"""Ranks a trial among the modes and units of its task; the smallest wins."""
-
-PACES = (1.0, 0.9, 0.75)
-"""Targets are the ends of HEFT's schedule, stretched to this part of the deadline."""
-STRETCHES = (1.0, 0.75, 1.4, 0.5, 0.9, 1.15, 2.0, 0.0)
-"""How much of its mean-time tail a task must leave before the deadline; 0 trusts, 2 hurries."""
-PRICES = (1.0, 0.0, 0.5, 1.5)
-"""Multiples of the relaxation's prices on device time that are tried."""
-MET, MISSED = 0.0, 1.0
-"""First rank of a trial that ends by its task's target, and of one that does not."""
-LOOK_AT_CLOCK = 64
-"""Tasks placed between two looks at the clock."""
-MANY_MODES = 20_000
-"""Modes of all tasks from which one choice of modes that keeps within budgets is tried first."""
-_OFF = 1e-3
-"""Units on, in the relaxation, below which a device counts as off."""
+__all__ = ["ABOUT", "CONSTRUCTORS", "Constructor", "energy_greedy", "heft", "plan_problem"]
 
 
 class Constructor(Protocol):
@@ -58,323 +49,80 @@ def heft(instance: Instance, *, limit: float | None = None) -> SchedulePlan | No
     Where deadlines are missed in the order of upward ranks, the order of least slack (deadline
     less rank) is tried too. ``limit`` is a ``time.monotonic()`` value at which to give up.
     """
-    problem = plan_problem(instance)
-    orders = _orders(problem, upward_ranks(problem))
-    within = modes_within_budgets(problem, instance.options.time_s, limit)
-    tried = [(problem.modes, order) for order in orders]
-    cautious = [(within, order) for order in orders] if within is not None else []
-    many = sum(map(len, problem.modes)) > MANY_MODES
-    for modes, order in cautious + tried if many else tried + cautious:
-        if _late(limit):
-            return None
-        if modes is problem.modes and order is orders[0]:
-            table = _fastest(problem, limit)
-        else:
-            table = build(problem, order, _earliest_finish, modes, limit=limit)
-        if table is not None:
-            return table.plan()
-    return None
+    return _named("heft", instance, limit=limit)
 
 
 def energy_greedy(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
-    """Return the cheapest plan (by the first objective) of several greedy passes, or None.
+    """Return the cheapest plan (by the first objective) of several greedy passes, or None."""
+    columns = flat(instance)
+    if columns is None:
+        return timetable_list.energy_greedy(instance, limit=limit)
+    from hetopt.schedule.priced import cheapest
 
-    Where prices change over time, passes that wait for cheap energy take turns with them.
-    """
-    from hetopt.evaluate import objective_value
-
-    best: SchedulePlan | None = None
-    least = np.inf
-    name = instance.objective[0]
-    sign = -1.0 if name == "accuracy" else 1.0
-    tables = greedy_tables(instance, limit)
-    if prices_vary(instance):
-        # That module is made of the parts below.
-        from hetopt.schedule.price_greedy import priced_tables
-
-        tables = _in_turn(priced_tables(instance, limit), tables)
-    for table in tables:
-        plan = table.plan()
-        value = sign * objective_value(instance, plan, name)
-        if value < least:
-            best, least = plan, value
-    return best
+    return cheapest(columns, limit)
 
 
-CONSTRUCTORS: dict[str, Constructor] = {
-    "heft": heft,
-    "energy-greedy": energy_greedy,
-}
-"""Heuristics by the name that ``--method`` takes."""
+def portfolio(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
+    """Return the best plan of all list schedulers by the first objective, or None."""
+    columns = flat(instance)
+    if columns is None:
+        return timetable_list.energy_greedy(instance, limit=limit)
+    from hetopt.schedule.priced import best_of
+
+    return best_of(columns, limit)
 
 
-def plan_problem(instance: Instance) -> Problem:
-    """Return the instance on the grid on which plans are timed; made once per instance."""
-    made = instance.__dict__.get("_plan_problem")
-    if made is None:
-        made = Problem(instance, plan_grid(instance, span_s(instance)))
-        instance.__dict__["_plan_problem"] = made
-    return made
+def _named(name: str, instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
+    """Return the plan of a named list scheduler, or None where it runs into a limit."""
+    from hetopt.schedule.list_schedule import place, plan_of
+    from hetopt.schedule.recipes import RECIPES, attempts
 
-
-def greedy_tables(instance: Instance, limit: float | None = None) -> Iterator[Timetable]:
-    """Yield the complete timetable of each greedy pass that places all tasks."""
-    problem = plan_problem(instance)
-    ranks = upward_ranks(problem)
-    relaxed = load_plan(instance)
-    few = _only_on(problem, relaxed.units)
-    within = modes_within_budgets(problem, _mode_costs(instance, 0.0 * relaxed.prices), limit)
-    passes = [
-        (order, modes, level)
-        for modes in (few, within, problem.modes)
-        if modes is not None
-        for order in _orders(problem, ranks)
-        for level in (PRICES if relaxed.prices.any() else (0.0,))
-    ]
-    targets = [_targets(problem, ranks, stretch) for stretch in STRETCHES]
-    if _has_deadline(problem):
-        fastest = _fastest(problem, limit)
-        if fastest is not None:
-            targets = [_paced(problem, fastest, pace) for pace in PACES] + targets
-    else:
-        targets = targets[:1]
-    for target in targets:
-        for order, modes, level in passes:
-            if _late(limit):
-                return
-            floor = _mode_costs(instance, relaxed.prices * level)
-            table = build(problem, order, _cheapest(problem, floor, target), modes, floor, limit)
-            if table is not None:
-                yield table
-
-
-def build(
-    problem: Problem,
-    priority: Sequence[float],
-    choice: Choice,
-    modes: Sequence[Sequence[Mode]] | None = None,
-    floor: Floats | None = None,
-    limit: float | None = None,
-) -> Timetable | None:
-    """Place all tasks, ready ones by decreasing priority, each where ``choice`` ranks it least.
-
-    Parameters
-    ----------
-    modes
-        The modes that each task may use; all of them where not given.
-    floor
-        Per option, what ``choice`` ranks second at the least (at work 1), where it ranks first
-        whether a target is met: dearer modes are not tried once a cheaper one meets it.
-    limit
-        ``time.monotonic()`` value at which to give up.
-
-    Returns
-    -------
-    Timetable or None
-        None where a task fits nowhere, or time is up.
-    """
-    table = Timetable(problem)
-    work: list[float] = problem.instance.tasks.work.tolist()
-    cost: list[float] = floor.tolist() if floor is not None else []
-    placed = 0
-    open_before = [len(rows) for rows in problem.entering]
-    ready = [(-priority[t], t) for t in range(problem.n_tasks) if not open_before[t]]
-    heapq.heapify(ready)
-    while ready:
-        _, task = heapq.heappop(ready)
-        placed += 1
-        if placed % LOOK_AT_CLOCK == 0 and _late(limit):
+    columns = flat(instance)
+    if columns is None:
+        if name == "heft":
+            return timetable_list.heft(instance, limit=limit)
+        setting = RECIPES[name](pack(instance))
+        return timetable_list.by_setting(instance, setting, limit=limit)
+    for setting in attempts(columns, name):
+        if limit is not None and time.monotonic() >= limit:
             return None
-        best: Trial | None = None
-        least: tuple[float, ...] = ()
-        candidates: Sequence[Mode] = (modes or problem.modes)[task]
-        if cost:
-            candidates = sorted(candidates, key=lambda mode: cost[mode.option])
-        for mode in candidates:
-            met = cost and best is not None and least[0] == MET
-            if met and work[task] * cost[mode.option] > least[1]:
-                break
-            for unit in table.units_for(task, mode.device):
-                trial = table.trial(task, mode, unit)
-                if trial is None:
-                    continue
-                key = choice(table, trial)
-                if best is None or key < least:
-                    best, least = trial, key
-        if best is None:
-            return None
-        table.commit(best)
-        for e in problem.leaving[task]:
-            after = problem.edges[e][1]
-            open_before[after] -= 1
-            if not open_before[after]:
-                heapq.heappush(ready, (-priority[after], after))
-    return table
-
-
-def upward_ranks(problem: Problem) -> list[float]:
-    """HEFT's upward ranks in ticks.
-
-    Means run over units of each device's fastest option; the mean message time over all pairs of
-    different units (a pair of devices without a path is left out), without contention.
-    """
-    mean = mean_times(problem)
-    message = _mean_messages(problem)
-    ranks = [0.0] * problem.n_tasks
-    for task in reversed(problem.order):
-        tail = 0.0
-        for e in problem.leaving[task]:
-            _, after, tensor = problem.edges[e]
-            tail = max(tail, ranks[after] + (message[tensor] if tensor >= 0 else 0.0))
-        ranks[task] = mean[task] + tail
-    return ranks
-
-
-def mean_times(problem: Problem) -> list[float]:
-    """Mean over units of each device's fastest option, per task, in ticks."""
-    means = []
-    for task in range(problem.n_tasks):
-        fastest = problem.fastest(task)
-        units = sum(problem.units[d] for d in fastest)
-        total = sum(problem.units[d] * p for d, p in fastest.items())
-        means.append(total / units if units else 0.0)
-    return means
-
-
-def _earliest_finish(table: Timetable, trial: Trial) -> tuple[float, ...]:
-    mode = trial.mode
-    energy = table.instance.options.energy_j[mode.option]
-    return (trial.end, float(energy), mode.option, trial.unit)
-
-
-def _cheapest(problem: Problem, costs: Floats, target: Sequence[float]) -> Choice:
-    """Cheapest mode among those that end by the task's target, else the earliest to end."""
-    cost: list[float] = costs.tolist()
-    work: list[float] = problem.instance.tasks.work.tolist()
-    opening = _opening_costs(problem).tolist()
-
-    def choice(table: Timetable, trial: Trial) -> tuple[float, ...]:
-        mode = trial.mode
-        if trial.end > target[trial.task]:
-            return (MISSED, trial.end, 0.0, mode.option, trial.unit)
-        value = work[trial.task] * cost[mode.option]
-        if (mode.device, trial.unit) not in table.used:
-            value += opening[mode.device]
-        return (MET, value, trial.end, mode.option, trial.unit)
-
-    return choice
-
-
-def _mode_costs(instance: Instance, prices: np.ndarray) -> np.ndarray:
-    """Cost of each option at work 1 in the first objective, plus a price on its device's time."""
-    options, name = instance.options, instance.objective[0]
-    time_cost = prices[options.device] * options.time_s
-    if name == "accuracy":
-        return np.nan_to_num(-options.accuracy)
-    if name == "peak_power":
-        return np.array([float(option_power(instance, o)) for o in range(len(options))])
-    if name in ("makespan", "tardiness"):
-        return options.time_s.copy()
-    return np.asarray(options.energy_j + time_cost)
-
-
-def _opening_costs(problem: Problem) -> np.ndarray:
-    """Cost of one more unit on over the window, roughly: idle power × horizon or deadline."""
-    instance = problem.instance
-    devices = instance.devices
-    if instance.objective[0] not in ("energy", "cost", "carbon"):
-        return np.zeros(len(devices))
-    finite = [t for t in problem.deadline if t < NEVER]
-    window = problem.grid.seconds(max(finite)) if finite else 0.0
-    if not np.isfinite(instance.limits.horizon_s):
-        window *= 0.5
-    return np.where(devices.off_when_unused, devices.idle_power_w * window, 0.0)
-
-
-def _targets(problem: Problem, ranks: Sequence[float], stretch: float) -> list[float]:
-    """Latest finish of each task: its deadline less its mean tail times ``stretch``."""
-    mean = mean_times(problem)
-    last = [d if d < NEVER else np.inf for d in problem.deadline]
-    for task in reversed(problem.order):
-        for e in problem.leaving[task]:
-            last[task] = min(last[task], last[problem.edges[e][1]])
-    return [last[t] - stretch * (ranks[t] - mean[t]) for t in range(problem.n_tasks)]
-
-
-def _fastest(problem: Problem, limit: float | None) -> Timetable | None:
-    """HEFT's timetable; made once per instance, where it was not cut short."""
-    kept = problem.instance.__dict__
-    if "_fastest" not in kept:
-        table = build(problem, upward_ranks(problem), _earliest_finish, limit=limit)
-        if table is None and _late(limit):
-            return None
-        kept["_fastest"] = table
-    made = kept["_fastest"]
-    return made if isinstance(made, Timetable) else None
-
-
-def _paced(problem: Problem, fastest: Timetable, pace: float) -> list[float]:
-    """Stretch the ends of a fast schedule so that each job ends at part of its deadline."""
-    last: dict[int, int] = {}
-    for task, job in enumerate(problem.job):
-        last[job] = max(last.get(job, 1), fastest.end[task])
-    return [
-        fastest.end[t] * max(1.0, pace * problem.deadline[t] / last[job])
-        if problem.deadline[t] < NEVER
-        else np.inf
-        for t, job in enumerate(problem.job)
-    ]
-
-
-def _orders(problem: Problem, ranks: list[float]) -> list[list[float]]:
-    """Priorities to try: upward rank, and least slack where deadlines or releases differ."""
-    slack = [
-        ranks[t] - (problem.deadline[t] if problem.deadline[t] < NEVER else problem.span)
-        for t in range(problem.n_tasks)
-    ]
-    due = problem.instance.jobs.due_s
-    orders = [ranks]
-    if len(set(problem.deadline)) > 1:
-        orders.append(slack)
-    if "tardiness" in problem.instance.objective:
-        orders.append([-float(due[problem.job[t]]) for t in range(problem.n_tasks)])
-    return orders
-
-
-def _only_on(problem: Problem, units: np.ndarray) -> list[list[Mode]] | None:
-    """Modes on devices that the load bound has on; None where that leaves out none, or a task."""
-    on = [bool(u > _OFF) for u in units.tolist()]
-    modes = [[m for m in modes if on[m.device]] for modes in problem.modes]
-    if all(modes) and any(len(a) < len(b) for a, b in zip(modes, problem.modes, strict=True)):
-        return modes
+        placement = place(columns, setting, limit=limit)
+        if placement is not None:
+            return plan_of(columns, placement)
     return None
 
 
-def _has_deadline(problem: Problem) -> bool:
-    return any(d < NEVER for d in problem.deadline)
+def _price_guided(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
+    """Return the cheapest plan of passes at the load bound's prices, or None."""
+    columns = flat(instance)
+    if columns is None:
+        return timetable_list.energy_greedy(instance, limit=limit)
+    from hetopt.schedule.priced import price_guided
+
+    return price_guided(columns, limit)
 
 
-def _mean_messages(problem: Problem) -> list[float]:
-    """Mean time of each tensor's message over ordered pairs of different units, in ticks."""
-    from hetopt.network import message_tables
+ABOUT: dict[str, str] = {
+    "heft": "decreasing upward rank, earliest finish, with insertion",
+    "cpop": "upward plus downward rank, the critical path on one device",
+    "peft": "earliest finish plus an optimistic cost table",
+    "lookahead": "the place after which the children end earliest",
+    "min-min": "of all ready tasks the one that can end first",
+    "max-min": "of all ready tasks the one that ends last at its best",
+    "sufferage": "of all ready tasks the one that its second best place delays most",
+    "mct": "in order of arrival, earliest completion",
+    "olb": "in order of arrival, next free unit",
+    "energy-greedy": "cheapest option that still meets the deadline",
+    "price-guided": "cheapest option at the load bound's prices on device time",
+    "portfolio": "the best of all list schedulers and greedy passes",
+}
+"""A line on each constructor."""
 
-    tables = message_tables(problem.instance)
-    units = np.array(problem.units, dtype=np.float64)
-    pairs = np.outer(units, units) - np.diag(units)
-    plain = tables.uniform & tables.allowed & (pairs > 0)
-    weight = pairs[plain].sum()
-    tick = float(problem.grid.tick)
-    if not weight:
-        return [0.0] * len(problem.bytes_b)
-    latency = float((pairs[plain] * tables.latency_s[plain]).sum() / weight)
-    per_b = float((pairs[plain] * tables.s_per_b[plain]).sum() / weight)
-    return [(latency + per_b * size) / tick for size in problem.bytes_b]
-
-
-def _in_turn(*passes: Iterator[Timetable]) -> Iterator[Timetable]:
-    for tables in zip_longest(*passes):
-        yield from (table for table in tables if table is not None)
-
-
-def _late(limit: float | None) -> bool:
-    return limit is not None and time.monotonic() >= limit
+CONSTRUCTORS: dict[str, Constructor] = {
+    **{name: partial(_named, name) for name in ABOUT},
+    "heft": heft,
+    "energy-greedy": energy_greedy,
+    "price-guided": _price_guided,
+    "portfolio": portfolio,
+}
+"""Heuristics by the name that ``--method`` takes."""

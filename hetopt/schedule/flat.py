@@ -88,7 +88,10 @@ def flat(instance: Instance) -> Flat | None:
     """
     kept = instance.__dict__
     if "_flat" not in kept:
-        kept["_flat"] = _pack(instance) if fits(instance) else None
+        made = pack(instance) if fits(instance) else None
+        # Beyond, floats do not hold every tick.
+        short = made is not None and float(made.grid.limit(span_s(instance))) < LONGEST
+        kept["_flat"] = made if short else None
     made = kept["_flat"]
     return made if isinstance(made, Flat) else None
 
@@ -141,7 +144,8 @@ def grid_of(instance: Instance) -> Grid:
     return made
 
 
-def _pack(instance: Instance) -> Flat | None:
+def pack(instance: Instance) -> Flat:
+    """Pack an instance, whatever features the columns then leave out."""
     grid, classes, tasks = grid_of(instance), usable_classes(instance), instance.tasks
     works, which = np.unique(tasks.work, return_inverse=True)
     keys, member = np.unique(classes.member * len(works) + which.reshape(-1), return_inverse=True)
@@ -167,8 +171,6 @@ def _pack(instance: Instance) -> Flat | None:
     release = np.array([float(grid.ticks(exact(x))) for x in instance.jobs.release_s.tolist()])
     deadline = np.minimum(ticks(instance.jobs.deadline_s), horizon)
     message, mean = _messages(instance, grid)
-    if float(grid.limit(span_s(instance))) >= LONGEST:
-        return None
     return Flat(
         instance=instance,
         grid=grid,
@@ -202,9 +204,9 @@ def _messages(instance: Instance, grid: Grid) -> tuple[Floats, tuple[float, floa
     tables, tick = message_tables(instance), float(grid.tick)
     whole = grid.direction == "exact"
     nudge = 1.0 if whole else NUDGE
-    latency = np.where(tables.allowed, tables.latency_s, np.inf)
-    per_b = np.where(tables.allowed, tables.s_per_b, 0.0)
-    energy = np.where(tables.allowed, tables.energy_j_per_b, 0.0)
+    latency = np.where(tables.allowed, np.nan_to_num(tables.latency_s, posinf=np.inf), np.inf)
+    per_b = np.where(tables.allowed, np.nan_to_num(tables.s_per_b), 0.0)
+    energy = np.where(tables.allowed, np.nan_to_num(tables.energy_j_per_b), 0.0)
     rounding = np.full((wide, wide), 0.5) if whole else _hops(instance, tables)
     units = instance.devices.count_max.astype(np.float64)
     pairs = np.outer(units, units) - np.diag(units)

@@ -1,10 +1,19 @@
-"""Numba's compiler, with its cache where some folder can be written."""
+"""Numba's compiler, with its cache where some folder can be written; or none at all.
+
+What is compiled once lies in the cache for all later processes. Before that, small questions are
+answered sooner by the same functions as plain Python: :func:`plain` loads a module of kernels so.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import threading
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import numba
+_state = threading.local()
 
 
 def jit(function: Any) -> Any:
@@ -17,9 +26,39 @@ def inner(function: Any) -> Any:
     return _made(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
-def _made(function: Any, **options: bool) -> Any:
+def is_compiled(function: Any) -> bool:
+    """Whether a function is compiled, or its machine code lies on disk (as far as is known)."""
+    if function.signatures:
+        return True
+    source = Path(function.py_func.__code__.co_filename)
+    names = Path(function.stats.cache_path or ".").glob(f"*.{function.py_func.__name__}-*.nbi")
+    # What was compiled from an older source is compiled anew.
+    return any(found.stat().st_mtime >= source.stat().st_mtime for found in names)
+
+
+@cache
+def plain(name: str) -> ModuleType:
+    """Load a module of kernels anew, with functions that stay plain Python."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"There is no module {name}.")
+    module = importlib.util.module_from_spec(spec)
+    _state.plain = True
     try:
-        return numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+        spec.loader.exec_module(module)
+    finally:
+        _state.plain = False
+    return module
+
+
+def _made(function: Any, **options: bool) -> Any:
+    if getattr(_state, "plain", False):
+        return function
+    import numba
+
+    compiler: Any = numba.njit
+    try:
+        return compiler(cache=True, nogil=True, error_model="numpy", **options)(function)
     except RuntimeError:
         # Neither the installation nor the user's cache folder can be written.
-        return numba.njit(nogil=True, error_model="numpy", **options)(function)
+        return compiler(nogil=True, error_model="numpy", **options)(function)

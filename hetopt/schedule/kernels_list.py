@@ -284,7 +284,7 @@ def _best(
             elif choice == NEXT_FREE:
                 value = lane_f[lane, FREE]
             elif choice == EFT_PLUS:
-                value = end + table[task, d]
+                value = end + float(table[task, d])
             elif choice == LOOKAHEAD:
                 value = children(
                     task, lane, end, bias, task_i, task_f, pred, pred_f, succ, cls, opt_i, opt_f,

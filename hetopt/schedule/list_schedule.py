@@ -6,6 +6,8 @@ What a setting can say stands in :mod:`hetopt.schedule.kernels_list`; the named 
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,6 +31,10 @@ SOME_IDLE = 128
 """Idle stretches that a lane remembers beyond: the latest ones, which is where ready tasks go."""
 ALL_READY = 4_096
 """Tasks up to which rules see all that are ready."""
+PLAIN_UPTO = 20_000
+"""Places tried (tasks × slots) that plain Python tries in about a second."""
+COMPILE_S = 60.0
+"""Time left from which the first call of an installation compiles in any case."""
 SOME_READY = 512
 """Ready tasks that rules see beyond, so that time stays linear."""
 
@@ -85,13 +91,14 @@ class Placement:
     end: Floats
 
 
-def place(columns: Flat, setting: Setting) -> Placement | None:
+def place(columns: Flat, setting: Setting, *, limit: float | None = None) -> Placement | None:
     """Place all tasks; None where one fits nowhere by its deadline.
 
     The result respects every limit of an instance that :func:`hetopt.schedule.flat.fits`.
+    ``limit`` is a ``time.monotonic()`` value: where the scheduler would have to be compiled first
+    and that takes too long, a small instance is scheduled by plain Python, with the same result.
     """
-    from hetopt.schedule import kernels_list as k
-
+    k = _kernels(columns, limit)
     graph = _graph(columns)
     option, opt_i, opt_f, cls = _options(columns, setting)
     n, wide = len(columns.member), len(columns.instance.devices)
@@ -134,6 +141,18 @@ def place(columns: Flat, setting: Setting) -> Placement | None:
     device = columns.instance.options.device[chosen]
     unit = (lane - graph.dev[device, 0]) // graph.dev[device, 2]
     return Placement(chosen, unit, spent[:, k.START].copy(), spent[:, k.END].copy())
+
+
+def _kernels(columns: Flat, limit: float | None) -> Any:
+    from hetopt.schedule import kernels_list
+    from hetopt.schedule.jit import is_compiled, plain
+
+    devices = columns.instance.devices
+    trials = len(columns.member) * int((devices.count_max * devices.slots).sum())
+    left = math.inf if limit is None else limit - time.monotonic()
+    if trials > PLAIN_UPTO or is_compiled(kernels_list.list_schedule):
+        return kernels_list
+    return kernels_list if left > COMPILE_S else plain(kernels_list.__name__)
 
 
 def plan_of(columns: Flat, placement: Placement) -> SchedulePlan:

@@ -64,14 +64,16 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class LoadBound:
-    """A bound, the prices on device time that prove it at the best node, and its units on.
+    """A bound, the prices on device time that prove it at the best node, and what it would have.
 
-    ``prices`` and ``units`` have length D; the units may be fractional.
+    ``prices`` and ``units`` (on) have length D; the units may be fractional. ``ends`` is its
+    makespan in seconds.
     """
 
     value: float
     prices: Floats
     units: Floats
+    ends: float = math.inf
 
 
 def load_bound(
@@ -106,12 +108,12 @@ def load_bound(
         device = relaxed.split(node, least, most)
         late = limit is not None and time.monotonic() >= limit
         if device is None or nodes >= allowed or late:
-            return LoadBound(value, node.prices, node.units)
+            return LoadBound(value, node.prices, node.units, node.ends)
         middle = math.floor(node.units[device])
         for a, b in ((least[device], middle), (middle + 1, most[device])):
             low, high = least.copy(), most.copy()
             low[device], high[device] = a, b
-            child = relaxed.solve(low, high, node.prices)
+            child = relaxed.solve(low, high)
             nodes += 1
             if child is None:
                 # Not refuted by the LP's word alone: the parent's bound holds here too.
@@ -120,7 +122,27 @@ def load_bound(
                 found = max(value, child.value)
                 heapq.heappush(queue, (found, nodes, child, low, high))
         if not queue:
-            return LoadBound(math.inf, node.prices, node.units)
+            return LoadBound(math.inf, node.prices, node.units, node.ends)
+
+
+def load_within(
+    instance: Instance,
+    load: Load,
+    objective: str,
+    ends: tuple[float, float],
+    least: Ints,
+    most: Ints,
+) -> LoadBound | None:
+    """Load bound of plans that have so many units of each device on; None if that fails.
+
+    Parameters
+    ----------
+    ends
+        Proven least and greatest makespan in seconds (greatest inf: no limit).
+    """
+    relaxed = _Relaxation(instance, load, objective, *ends)
+    node = relaxed.solve(least.astype(np.int64), most.astype(np.int64))
+    return None if node is None else LoadBound(node.value, node.prices, node.units, node.ends)
 
 
 def load_makespan(instance: Instance, load: Load) -> float:
@@ -218,6 +240,7 @@ class _Node:
     value: float
     prices: Floats
     units: Floats
+    ends: float = math.inf
 
 
 class _Relaxation:
@@ -246,6 +269,7 @@ class _Relaxation:
         self.had = devices.count_min.astype(np.float64)
         self.off = devices.off_when_unused
         self.slots = devices.slots.astype(np.float64)
+        self.count = devices.count_max
         self.lowest, self.highest = lowest, highest
         self.window = 0.0
         if np.isfinite(limits.horizon_s):
@@ -283,21 +307,18 @@ class _Relaxation:
         at = self.lowest if bracket >= 0 else self.highest
         return total + bracket * at if math.isfinite(at) else 0.0
 
-    def solve(self, least: Ints, most: Ints, near: Floats | None = None) -> _Node | None:
-        """Bound, prices and units of a node; None where the LP gave no answer.
-
-        ``near`` are prices of a similar node, where such are known.
-        """
+    def solve(self, least: Ints, most: Ints) -> _Node | None:
+        """Bound, prices and units of a node; None where the LP gave no answer."""
         if self.matrices is not None:
             return self._lp(least, most)
         if not len(self.load.work) or not math.isfinite(self.highest):
             return None
-        return self._smooth(least, most, near)
+        return self._smooth(least, most)
 
-    def _smooth(self, least: Ints, most: Ints, near: Floats | None) -> _Node | None:
+    def _smooth(self, least: Ints, most: Ints) -> _Node | None:
         """Solve by the smoothed dual."""
         open_ = most > 0
-        closed = self._refuted(least, most) if near is not None or not open_.all() else None
+        closed = self._refuted(least, most) if (most < self.count).any() else None
         if closed is not None:
             return closed
         rows = _rows(self.instance, self.load, self.cost, open_)
@@ -307,7 +328,7 @@ class _Relaxation:
             data = replace(rows, rate=rate.T * self.window, use=use.T * self.highest)
         else:
             data = replace(rows, rate=rate.T, use=use.T, ends=(self.lowest, self.highest))
-        made = cost_prices(data, near)
+        made = cost_prices(data)
         prices = np.where(open_, made.prices, 0.0)
         value = self.value(np.where(open_, made.prices, np.inf), least, most)
         plain = self.value(np.where(open_, 0.0, np.inf), least, most)
@@ -323,7 +344,7 @@ class _Relaxation:
         worth = prices * self.slots * (n[1] - n[0])
         units = np.where(worth > cost * (1 + CLEARLY), most, units)
         units = np.where(worth < cost * (1 - CLEARLY), least, units)
-        return _Node(max(value, plain), prices, units.astype(np.float64))
+        return _Node(max(value, plain), prices, units.astype(np.float64), min(window, self.highest))
 
     def _bends(self, least: Ints, most: Ints) -> list[Floats]:
         """Numbers of units between which costs are linear."""
@@ -391,7 +412,7 @@ class _Relaxation:
         ends = float(found[-1])
         units = found[columns : columns + wide] / ends if ends > 0 else least.astype(float)
         plain = self.value(np.zeros(wide), least, most)
-        return _Node(max(value, plain), np.asarray(prices), np.asarray(units))
+        return _Node(max(value, plain), np.asarray(prices), np.asarray(units), ends * scale)
 
     def _refuted(self, least: Ints, most: Ints) -> _Node | None:
         """Infeasible by the LP; believed only where the work clearly does not fit."""

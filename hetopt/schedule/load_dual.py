@@ -31,10 +31,6 @@ NEAR = 1e-3
 """Newton decrement over μ's part of the value at which a stage ends."""
 FAR = 200.0
 """Multiples of μ above the class's least cost at which an option weighs nothing."""
-FLOOR = 1e-9
-"""Least price to start from, over the typical one: the barrier needs some."""
-LATER = 8
-"""Stage at which a search from known prices begins."""
 BLOCK = 20_000
 """Classes that are spread over the devices at a time."""
 _HALVINGS = 12
@@ -77,11 +73,8 @@ class Prices:
 
 # Prices of what cannot fit grow without end; the best ones before are returned.
 @np.errstate(over="ignore", invalid="ignore")
-def cost_prices(data: Smooth, start: Floats | None = None) -> Prices:
-    """Prices λ >= 0 that nearly maximise Σ_c min_r (cost + λ time) + window part.
-
-    ``start`` are prices of a similar relaxation, where such are known.
-    """
+def cost_prices(data: Smooth) -> Prices:
+    """Prices λ >= 0 that nearly maximise Σ_c min_r (cost + λ time) + window part."""
     wide = len(data.rate)
     least = np.minimum.reduceat(data.time, data.ptr)
     total = float(least.sum())
@@ -90,10 +83,7 @@ def cost_prices(data: Smooth, start: Floats | None = None) -> Prices:
     )
     if size <= 0 or total <= 0:
         return _shares(data, np.zeros(wide), 1e-9)
-    floor = FLOOR * size / total
-    if start is None:
-        return _follow(data, np.full(wide, size / total), size, None, 0)
-    return _follow(data, np.maximum(start, floor), size, None, LATER)
+    return _follow(data, np.full(wide, size / total), size, None)
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -104,17 +94,18 @@ def makespan_prices(data: Smooth, capacity: Floats) -> Prices:
     """
     start = 1.0 / (len(capacity) * capacity)
     size = float(np.minimum.reduceat(start[data.device] * data.time, data.ptr).sum())
-    return _follow(data, start, max(size, 1e-300), capacity, 0)
+    return _follow(data, start, max(size, 1e-300), capacity)
 
 
-def _follow(
-    whole: Smooth, prices: Floats, size: float, capacity: Floats | None, first: int
-) -> Prices:
-    """Follow the optimum as μ falls from a stage on; ``size`` is the order of the value."""
-    mu = HOT * size / max(1, len(whole.ptr)) * FALL**first
-    weight = HOT * size / max(1, len(prices)) * FALL**first
+def _follow(whole: Smooth, prices: Floats, size: float, capacity: Floats | None) -> Prices:
+    """Follow the optimum as μ falls; ``size`` is the order of the value.
+
+    Prices of a similar relaxation are no better start: a small μ makes their surroundings flat.
+    """
+    mu = HOT * size / max(1, len(whole.ptr))
+    weight = HOT * size / max(1, len(prices))
     best, highest = prices, _hard(whole, prices)
-    for _ in range(first, STAGES):
+    for _ in range(STAGES):
         data = _competing(whole, prices, mu)
         for _ in range(STEPS):
             value, gradient, curve = _look(data, prices, mu, second=True)
@@ -195,7 +186,7 @@ def _look(data: Smooth, prices: Floats, mu: float, *, second: bool) -> tuple[flo
     curve: Floats = np.zeros((1, 1))
     if second:
         spent = share * data.time
-        gradient = np.bincount(data.device, spent, wide)
+        gradient = np.bincount(data.device, spent, wide).astype(np.float64)
         curve = np.diag(np.bincount(data.device, spent * data.time, wide))
         for first in range(0, rows, BLOCK):
             last = data.ptr[first + BLOCK] if first + BLOCK < rows else len(spent)

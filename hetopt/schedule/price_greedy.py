@@ -17,9 +17,9 @@ import numpy as np
 
 from hetopt.instance import Instance, Series
 from hetopt.prices import mean_price, series_of
-from hetopt.schedule.construct import mean_times, plan_problem, upward_ranks
 from hetopt.schedule.problem import NEVER, Mode, Problem
 from hetopt.schedule.timetable import Timetable, Trial
+from hetopt.schedule.timetable_list import mean_times, plan_problem, upward_ranks
 
 TRIES = 8
 """Starts tried per mode and unit."""

@@ -48,27 +48,31 @@ def upward_ranks(columns: Flat, length: Floats) -> Floats:
     return tails(columns, length) + length
 
 
-def tails(columns: Flat, length: Floats, *, messages: bool = True) -> Floats:
-    """Longest path from the end of each task on (T)."""
+def tails(columns: Flat, length: Floats) -> Floats:
+    """Longest path from the end of each task on, at mean message times (T)."""
     ptr, edge = columns.instance.successors
-    return _tails(columns, length, ptr, edge, columns.instance.edges.dst, messages, backward=True)
+    return _tails(columns, length, ptr, edge, columns.instance.edges.dst, backward=True)
 
 
 def downward_ranks(columns: Flat, length: Floats) -> Floats:
     """Longest path to the start of each task (T)."""
     ptr, edge = columns.instance.predecessors
-    return _tails(columns, length, ptr, edge, columns.instance.edges.src, True, backward=False)
+    return _tails(columns, length, ptr, edge, columns.instance.edges.src, backward=False)
 
 
-def latest_ends(columns: Flat, length: Floats, *, messages: bool = True) -> Floats:
-    """Latest end of each task by the deadlines of all that wait for it (T); inf without any."""
+def latest_ends(columns: Flat, length: Floats, stretch: float = 1.0, pace: float = 1.0) -> Floats:
+    """Latest end of each task by the deadlines of all that wait for it (T); inf without any.
+
+    ``stretch`` is how much of the lengths and mean messages behind a task it must leave before
+    the deadline, of which the part ``pace`` is taken.
+    """
     from hetopt.schedule import kernels_ranks as k
 
     ptr, edge = columns.instance.successors
-    found = columns.deadline.copy()
-    message = edge_messages(columns)[edge] * float(messages)
+    found = columns.deadline * pace
+    message = edge_messages(columns)[edge] * stretch
     order = columns.instance.topological_order[::-1]
-    k.latest(order, ptr, columns.instance.edges.dst[edge], message, length, found)
+    k.latest(order, ptr, columns.instance.edges.dst[edge], message, length * stretch, found)
     return found
 
 
@@ -135,14 +139,13 @@ def _tails(
     ptr: Ints,
     edge: Ints,
     other: Ints,
-    messages: bool,
     *,
     backward: bool,
 ) -> Floats:
     from hetopt.schedule import kernels_ranks as k
 
     found = np.zeros(len(length))
-    message = edge_messages(columns)[edge] * float(messages)
+    message = edge_messages(columns)[edge]
     order = columns.instance.topological_order
     k.tails(order[::-1] if backward else order, ptr, other[edge], message, length, found)
     return found
