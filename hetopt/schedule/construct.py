@@ -33,7 +33,7 @@ from hetopt.schedule.flat import flat, pack
 from hetopt.schedule.timetable_list import plan_problem
 from hetopt.solution import SchedulePlan
 
-__all__ = ["ABOUT", "CONSTRUCTORS", "Constructor", "energy_greedy", "heft", "plan_problem"]
+__all__ = ["CONSTRUCTORS", "Constructor", "energy_greedy", "heft", "plan_problem"]
 
 
 class Constructor(Protocol):
@@ -102,25 +102,10 @@ def _price_guided(instance: Instance, *, limit: float | None = None) -> Schedule
     return price_guided(columns, limit)
 
 
-ABOUT: dict[str, str] = {
-    "heft": "decreasing upward rank, earliest finish, with insertion",
-    "cpop": "upward plus downward rank, the critical path on one device",
-    "peft": "earliest finish plus an optimistic cost table",
-    "lookahead": "the place after which the children end earliest",
-    "min-min": "of all ready tasks the one that can end first",
-    "max-min": "of all ready tasks the one that ends last at its best",
-    "sufferage": "of all ready tasks the one that its second best place delays most",
-    "mct": "in order of arrival, earliest completion",
-    "olb": "in order of arrival, next free unit",
-    "energy-greedy": "cheapest option that still meets the deadline",
-    "price-guided": "cheapest option at the load bound's prices on device time",
-    "portfolio": "the best of all list schedulers and greedy passes",
-}
-"""A line on each constructor."""
-
+NAMED = ("cpop", "peft", "lookahead", "min-min", "max-min", "sufferage", "mct", "olb")
 CONSTRUCTORS: dict[str, Constructor] = {
-    **{name: partial(_named, name) for name in ABOUT},
     "heft": heft,
+    **{name: partial(_named, name) for name in NAMED},
     "energy-greedy": energy_greedy,
     "price-guided": _price_guided,
     "portfolio": portfolio,

@@ -39,8 +39,12 @@ LP_SIZE = 4_000
 """Options of all classes up to which an LP is solved; beyond, its smoothed dual is faster."""
 ENDLESS_LP_SIZE = 60_000
 """The same where neither a deadline nor a horizon ends the window."""
-NODE_WORK = 400_000
+NODE_WORK = 150_000
 """Nodes × options of all classes that branching may take: about a second."""
+MOST_NODES = 24
+"""Nodes of branching over smoothed duals, which take tens of milliseconds each."""
+LARGE = 50_000
+"""Tasks from which the smoothed dual is computed for the root only: they want seconds in all."""
 _WHOLE = 1e-6
 """Distance from an integer below which a number of units counts as whole."""
 CLEARLY = 2e-3
@@ -103,6 +107,8 @@ def load_bound(
     queue = [(root.value, 0, root, least, most)]
     nodes = 1
     allowed = max(1, NODE_WORK // max(1, len(load.option)))
+    if relaxed.matrices is None:
+        allowed = MOST_NODES if len(instance.tasks) < LARGE else 1
     while True:
         value, _, node, least, most = heapq.heappop(queue)
         device = relaxed.split(node, least, most)

@@ -44,7 +44,7 @@ SET_WORK = 1_500_000
 """Sets × options of all classes that bounds may be computed for: some seconds."""
 SET_SHARE = 0.15
 """Part of the time for them."""
-LARGE = 200_000
+LARGE = 50_000
 """Tasks from which one set of units is looked at, the one that the bound would have."""
 _OFF = 1e-3
 """Units on, in the relaxation, below which a device counts as off."""
@@ -205,6 +205,7 @@ class _Search:
         """Try passes at prices, the likely ones first, then around the best of them."""
         if self.over():
             return
+        self.attempt(Setting(self.rank))
         sets = self._sets()
         limits = self._limits(sets, paces)
         every = range(len(sets))
@@ -304,12 +305,14 @@ class _Search:
     def _sets(self) -> list[_Set]:
         """Return sets of units to try, those with the least bound first, all units last."""
         instance, devices = self.instance, self.instance.devices
-        whole = bounds.load_plan(instance)
+        began = time.monotonic()
+        left = math.inf if self.limit is None else self.limit - began
+        until = began + SET_SHARE * left
+        whole = bounds.load_plan(instance, None if self.limit is None else until)
         every = _Set(devices.count_max, whole.value, whole.prices, whole.ends)
         if self.name not in ENERGY_LIKE:
             return [every]
-        began = time.monotonic()
-        until = math.inf if self.limit is None else began + SET_SHARE * (self.limit - began)
+        until += SET_SHARE * left
         columns = max(1, len(bounds.load_of(instance).option))
         looks = max(1, SET_WORK // columns) if len(self.columns.member) < LARGE else 1
         free = devices.off_when_unused

@@ -78,7 +78,7 @@ def solve_schedule(
     exact = size <= _affordable(budget)
     if start is not None:
         best.offer(start, "start")
-    if method != "energy-greedy":
+    if method not in CONSTRUCTORS or method == "heft":
         # Before anything that needs a heavy import: short limits get a plan too.
         _construct(best, "heft", budget.deadline)
     limit = None if budget.deterministic else time.monotonic() + budget.left_s() * BOUND_SHARE
@@ -94,7 +94,8 @@ def solve_schedule(
     improver = None if method in CONSTRUCTORS else _improver(best, method)
     if method != "heft":
         share = 1.0 if method in CONSTRUCTORS or not (exact or improver) else HEURISTIC_SHARE
-        _construct(best, "energy-greedy", time.monotonic() + share * budget.left_s())
+        name = method if method in CONSTRUCTORS else "portfolio"
+        _construct(best, name, time.monotonic() + share * budget.left_s())
     exact = exact and method in ("auto", "cpsat", "lns")
     if improver is not None:
         _improve(best, improver, whole=is_improver(method) or not exact)
