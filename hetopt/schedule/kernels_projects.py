@@ -31,6 +31,7 @@ task_i    n × 9 int        modes from, to; rows of pred from, to; rows of succ 
 links     2 × E int        rows: predecessors by task, successors by task
 mode_i    M × (1+W+B) int  duration; words of what it holds; amounts of budgets
 guards    2 × W int        rows: guard bits; words of the whole capacities
+price     M                a share of the makespan that the resources that a mode holds stand for
 spare     B int            what the present modes leave of each budget
 best      2 × n int        rows ORDER and MODE of the best state
 numbers   see below        running numbers and settings
@@ -48,12 +49,12 @@ from hetopt.schedule.jit import inner, jit
 ORDER, POSITION, MODE, LIST, PATH, SORT = range(6)
 START, END, NODE, TRIAL = range(4)
 LEFT, RIGHT, PRED, PRED_END, SUCC, SUCC_END, RELEASE, LATEST, TAIL = range(9)
-MAKESPAN, MEAN, COST, BEST, ON_PATH, TRIED, TAKEN = range(7)
-"""Running numbers; ``MEAN`` is the mean end."""
-SMOOTH, CRITICAL, CHANGE, JUSTIFY = range(7, 11)
+MAKESPAN, MEAN, PRICED, COST, BEST, ON_PATH, TRIED, TAKEN = range(8)
+"""Running numbers; ``MEAN`` is the mean end, ``PRICED`` the prices of the present modes."""
+SMOOTH, CRITICAL, CHANGE, JUSTIFY = range(8, 12)
 """Settings: weight of the mean end; shares of moves on a critical path, of changes of mode among
 the others, of justifications."""
-NUMBERS = 11
+NUMBERS = 12
 STEADY = 0.9
 """Part of the mean end that one move never takes away, or else it is refused."""
 TRIES = 12
@@ -263,6 +264,7 @@ def _anneal(
     links: Any,
     mode_i: Any,
     guards: Any,
+    price: Any,
 ) -> None:
     """Make some moves while the temperature falls from ``hot`` to ``cold``.
 
@@ -364,6 +366,15 @@ def _anneal(
                 first = min(source, target)
         # The sequence that is tried.
         until = n if source == target else max(source, target)
+        priced = numbers[PRICED]
+        if moves == 0:
+            priced = 0.0
+            for t in range(n):
+                priced += price[seq[MODE, t]]
+        elif seq[MODE, task] != old:
+            priced += price[seq[MODE, task]] - price[old]
+            if other >= 0:
+                priced += price[seq[MODE, other]] - price[old_other]
         begin = first // every * every
         for p in range(begin, n):
             seq[LIST, p] = seq[ORDER, p]
@@ -377,7 +388,7 @@ def _anneal(
             seq[LIST, target] = task
         limit = NEVER
         if threshold < NEVER:
-            limit = int(threshold - numbers[SMOOTH] * STEADY * numbers[MEAN])
+            limit = int(threshold - priced - numbers[SMOOTH] * STEADY * numbers[MEAN])
         makespan = 0
         for stage in range(2 if right else 1):
             back = 1 if right and stage == 0 else 0
@@ -392,11 +403,12 @@ def _anneal(
             for t in range(n):
                 mean += times[TRIAL + END, t]
             mean /= n
-            cost = makespan + numbers[SMOOTH] * mean
+            cost = makespan + numbers[SMOOTH] * mean + priced
         taken = makespan >= 0 and cost <= threshold
         if taken:
             numbers[TAKEN] += 1
             numbers[MAKESPAN], numbers[MEAN], numbers[COST] = makespan, mean, cost
+            numbers[PRICED] = priced
             numbers[ON_PATH] = 0
             for p in range(begin, n):
                 t = seq[LIST, p]

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hetopt.instance import Instance, Ints
+from hetopt.instance import Floats, Instance, Ints
 from hetopt.schedule.demands import integer_demands
 from hetopt.schedule.draft import draft_of
 from hetopt.schedule.grid import exact
 from hetopt.schedule.problem import Mode, Problem, option_power
+from hetopt.schedule.resource_bounds import resource_times
 from hetopt.schedule.resource_use import budgets, modes_within_budgets, renewables
 from hetopt.schedule.supplies import PARTS, whole
 from hetopt.solution import SchedulePlan
@@ -21,6 +22,8 @@ WORD_BITS = 62
 """Bits of a word that fields of resources may take: signed integers stay positive."""
 MODES_S = 5.0
 """Most (deterministic) seconds for CP-SAT to find modes within the budgets."""
+MOST_PRICED = 10_000
+"""Modes up to which the relaxation is solved for prices: a second or so."""
 Amounts = tuple[dict[int, int], int]
 """What options use of a resource, and what there is of it, as integers of one unit."""
 
@@ -35,6 +38,8 @@ class Columns:
         All modes by task, without those that alone exceed a resource; rows of ``mode_i``.
     stock
         Budgets, as integers.
+    price
+        Per mode, the ticks of the makespan that it stands for by the prices of the relaxation.
     typical
         Median of the tasks' shortest durations (ticks).
     """
@@ -46,6 +51,7 @@ class Columns:
     mode_i: Ints
     guards: Ints
     stock: Ints
+    price: Floats
     typical: float
 
     def spare_of(self, mode: Ints) -> Ints:
@@ -87,6 +93,7 @@ def columns_of(problem: Problem) -> Columns | None:
         np.hstack([length, held, spent]),
         guards,
         np.array([limit for _, limit in stocks], dtype=np.int64),
+        _prices(problem, flat, np.repeat(np.arange(problem.n_tasks), np.diff(ptr))),
         float(np.median(shortest[shortest > 0])) if shortest.any() else 1.0,
     )
 
@@ -192,6 +199,16 @@ def _packed(modes: list[Mode], ceilings: list[Amounts]) -> tuple[Ints, Ints]:
         guards[1, word] += guard + (capacity << shift)
         held[:, word] += [(amount.get(m.option, 0) << shift) if m.duration else 0 for m in modes]
     return held, guards
+
+
+def _prices(problem: Problem, modes: list[Mode], task: Ints) -> Floats:
+    """Ticks of the makespan that modes stand for in the relaxation; 0 where it says nothing."""
+    if len(modes) > MOST_PRICED:
+        return np.zeros(len(modes))
+    instance = problem.instance
+    option = np.array([m.option for m in modes], dtype=np.int64)
+    times = resource_times(instance, task, option)[option] * instance.tasks.work[task]
+    return np.asarray(times / float(problem.grid.tick))
 
 
 def _topological(problem: Problem, key: list[float]) -> list[int]:

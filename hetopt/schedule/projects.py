@@ -7,7 +7,8 @@ of a device, and power below a cap, are renewable resources too. Method: anneali
 modes as of Bouleimen, Lecocq, "A new efficient simulated annealing algorithm for the
 resource-constrained project scheduling problem and its multiple mode version", EJOR 149(2), 2003,
 with moves of critical tasks, double justification (Valls, Ballestin, Quintanilla, EJOR 165(2),
-2005) and a small weight of the mean end, which tells schedules of one makespan apart. It runs in
+2005) and a small weight of the mean end, which tells schedules of one makespan apart; every second
+chain also counts what modes hold of the resources, at their prices in the relaxation. It runs in
 rounds that grow longer, and ends when two rounds of every worker led to the same makespan.
 """
 
@@ -35,7 +36,7 @@ from hetopt.solution import SchedulePlan
 
 ITERATIONS = 500_000
 """Moves where neither seconds nor iterations are given."""
-TASK_MOVES_PER_S = 8_000_000
+TASK_MOVES_PER_S = 12_000_000
 """Moves × tasks that one core makes in a second or so; what deterministic seconds count."""
 MOST_TASKS = 20_000
 """Tasks above which a single move takes too long."""
@@ -52,6 +53,9 @@ COLD = 0.03
 """Last temperature over the same."""
 SETTINGS = {"SMOOTH": 0.3, "CRITICAL": 0.5, "CHANGE": 0.6, "JUSTIFY": 0.05}
 """Settings of the loop, by their names in :mod:`kernels_projects`."""
+WEIGHTS = (1.0, 0.0)
+"""Weights of what modes cost by the prices of the relaxation, by workers and rounds in turn: where
+resources are what limits the makespan they help, where precedence does they mislead."""
 ROUNDS = (0.0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 """Parts of the time, or of the moves, at which rounds begin and end."""
 AGREED = 2
@@ -114,9 +118,11 @@ def improve(
         return search.result()
     chains = [Chain(search.columns, start, seed * 1_000 + k) for k in range(max(1, workers))]
     agreed = 0
-    for part in pairwise(ROUNDS):
+    for number, part in enumerate(pairwise(ROUNDS)):
         if agreed >= AGREED or chains[0].kept[0] == math.inf or search.closed() or pace.stopped():
             break
+        for k, chain in enumerate(chains):
+            chain.restart(search.state, WEIGHTS[(k + number) % len(WEIGHTS)])
         search.round(chains, part, pace)
         same = not search.last_better and all(c.best <= search.best for c in chains)
         agreed = agreed + 1 if same else 0
@@ -215,10 +221,8 @@ class _Search:
         part: tuple[float, float],
         pace: Pace,
     ) -> None:
-        """Run a round of all chains from the best state; ``part`` is its part of the whole."""
+        """Run a round of all chains; ``part`` is its part of the whole."""
         before = self.best
-        for chain in chains:
-            chain.restart(self.state)
         if len(chains) == 1 and self.found is None:
             chains[0].run(part, pace)
         else:
@@ -289,16 +293,17 @@ class Chain:
         self.seed = np.random.default_rng(seed).integers(1, 2**63, 1, dtype=np.uint64)
         self.best_state = start.copy()
         self.kept = (math.inf, start)
-        self.restart(start)
+        self.restart(start, 0.0)
 
     @property
     def best(self) -> float:
         """Makespan of the best state of this round, in ticks."""
         return float(self.numbers[self.kernels.BEST])
 
-    def restart(self, state: Ints | None) -> None:
-        """Take a state, rows of tasks in order and of modes by task; None goes on from its own."""
+    def restart(self, state: Ints | None, weight: float) -> None:
+        """Take a state, tasks in order and modes by task (None: its own best), begin a round."""
         k = self.kernels
+        self.price = self.columns.price * weight
         order, mode = self.kept[1] if state is None else state
         self.seq[k.ORDER], self.seq[k.MODE] = order, mode
         self.seq[k.POSITION, order] = np.arange(len(order))
@@ -344,6 +349,7 @@ class Chain:
         self.kernels.anneal(
             moves, hot, cold, self.seed, self.numbers, self.seq, self.times, self.states,
             self.slot, self.spare, self.best_state, c.task_i, c.links, c.mode_i, c.guards,
+            self.price,
         )  # fmt: skip
 
 

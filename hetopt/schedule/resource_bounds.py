@@ -70,6 +70,25 @@ def resource_makespan(instance: Instance, task: Ints, option: Ints) -> float:
     return 0.0 if made is None else made.makespan()
 
 
+def resource_times(instance: Instance, task: Ints, option: Ints) -> Floats:
+    """Return what an option adds to the makespan of the relaxation, in seconds at work 1 (len O).
+
+    These are the prices of time on devices and of capacities in the LP, which say how scarce each
+    is; 0 for all options where there are no resources or the LP is too large.
+    """
+    made = _Relaxation.of(instance, task, option)
+    times = np.zeros(len(instance.options))
+    prices = None if made is None else made.makespan_prices()
+    if made is None or prices is None:
+        return times
+    on_time, _ = prices
+    total = float((on_time * made.rate).sum())
+    if total > 0:
+        share = (made.timed.T @ on_time) * made.scale / total
+        times[made.classes.option] = share / np.where(made.work > 0, made.work, 1.0)
+    return times
+
+
 def resource_cost(
     instance: Instance, task: Ints, option: Ints, objective: str, highest: float
 ) -> float:
@@ -140,12 +159,7 @@ class _Relaxation:
 
     def makespan(self) -> float:
         """Least C of the LP, by its prices."""
-        from scipy.sparse import bmat, csr_matrix
-
-        upper = bmat([[self.timed, csr_matrix(-self.rate[:, None])], [self.fixed, None]])
-        objective = np.append(np.zeros(len(self.work)), 1.0)
-        limit = np.concatenate([np.zeros(len(self.rate)), self.stock])
-        prices = self._prices(objective, upper.tocsr(), limit, 1)
+        prices = self.makespan_prices()
         if prices is None:
             return 0.0
         on_time, on_stock = prices
@@ -155,6 +169,15 @@ class _Relaxation:
         reduced = self.timed.T @ on_time + self.fixed.T @ on_stock
         least = float(np.minimum.reduceat(reduced, self.classes.ptr[:-1]).sum())
         return max(0.0, (least - float(on_stock @ self.stock)) / total * self.scale)
+
+    def makespan_prices(self) -> tuple[Floats, Floats] | None:
+        """Prices of the time-like rows and of the budgets where C is least."""
+        from scipy.sparse import bmat, csr_matrix
+
+        upper = bmat([[self.timed, csr_matrix(-self.rate[:, None])], [self.fixed, None]])
+        objective = np.append(np.zeros(len(self.work)), 1.0)
+        limit = np.concatenate([np.zeros(len(self.rate)), self.stock])
+        return self._prices(objective, upper.tocsr(), limit, 1)
 
     def cost(self, cost_per_work: Floats, highest: float) -> float:
         """Least cost at the greatest makespan, by the prices of the LP."""
