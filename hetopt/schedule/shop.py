@@ -22,7 +22,7 @@ from hetopt.network import message_tables
 from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.draft import draft_of
 from hetopt.schedule.improvers import Found, Improved
-from hetopt.schedule.problem import NEVER, Problem
+from hetopt.schedule.problem import NEVER
 from hetopt.schedule.shop_bounds import FLOAT_NOISE, on_grid, windows_of
 from hetopt.schedule.shop_search import Worker
 from hetopt.schedule.shop_table import Shop
@@ -99,17 +99,15 @@ def improve(
     runs = [Worker(shop, draft, seed, k) for k in range(max(1, workers))]
     best = Best(instance, shop, known, found)
     if len(runs) == 1 and iterations is not None:
-        proven = _bound(problem, None)
-        runs[0].aim(shop.ticks_within(proven, bound))
+        proven = _guide(shop, runs, bound, None)
         runs[0].run(until, iterations, stop)
         best.look(runs)
         return Improved(best.plan, proven)
     met = threading.Event()
     with ThreadPoolExecutor(len(runs)) as pool:
         jobs = {pool.submit(run.run, until, iterations, stop, met) for run in runs}
-        proven = _bound(problem, None if seconds is None else began + BOUND_SHARE * seconds)
-        for run in runs:
-            run.aim(shop.ticks_within(proven, bound))
+        limit = None if seconds is None else began + BOUND_SHARE * seconds
+        proven = _guide(shop, runs, bound, limit)
         while jobs:
             done, jobs = wait(jobs, POLL_S)
             for job in done:
@@ -119,9 +117,13 @@ def improve(
     return Improved(best.plan, proven)
 
 
-def _bound(problem: Problem, limit: float | None) -> float:
-    """Return a bound of the makespan in s, from time on devices between heads and tails."""
-    return on_grid(problem, windows_of(problem, limit).value * (1 - float(FLOAT_NOISE)))
+def _guide(shop: Shop, runs: list[Worker], bound: float, limit: float | None) -> float:
+    """Tell the workers what the relaxation of time on devices says; return its bound in s."""
+    relaxed = windows_of(shop.problem, limit)
+    proven = on_grid(shop.problem, relaxed.value * (1 - float(FLOAT_NOISE)))
+    for run in runs:
+        run.guide(shop.ticks_within(proven, bound), relaxed.share)
+    return proven
 
 
 def fits(instance: Instance) -> bool:

@@ -63,10 +63,15 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class WindowBound:
-    """A lower bound of the makespan, and the windows with a price, whose rows imply it."""
+    """A lower bound of the makespan, and what it follows from.
+
+    ``windows`` are those with a price: their rows imply the bound. ``share`` is the part of each
+    task that each device does in the relaxation (T × D), None where no LP was solved.
+    """
 
     value: float
     windows: list[Window] = field(default_factory=list)
+    share: Floats | None = None
 
 
 def windows_of(problem: Problem, limit: float | None = None) -> WindowBound:
@@ -138,9 +143,9 @@ def window_bound(
         share, makespan, prices = solved
         value = work.value(windows, prices)
         gained = value - best.value
-        if gained > 0:
+        if gained > 0 or best.share is None:
             priced = [w for w, price in zip(windows, prices.tolist(), strict=True) if price > 0]
-            best = WindowBound(value, priced)
+            best = WindowBound(max(value, best.value), priced, share)
         more = work.violated(share, makespan)
         late = limit is not None and time.monotonic() >= limit
         if not more or late:

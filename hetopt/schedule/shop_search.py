@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.instance import Ints
+from hetopt.instance import Floats, Ints
 from hetopt.schedule.draft import Draft
 from hetopt.schedule.shop_table import Shop
 
@@ -35,6 +35,8 @@ NEAR = 0.15
 """Share of tasks that run elsewhere or before another task below which two optima are alike."""
 FRESH = 0.5
 """Share of runs that start from a new list schedule until all local optima are there."""
+GUIDED = 0.5
+"""Share of list schedules on the devices that a relaxation uses."""
 PATIENT_BLENDS = 25
 """Blends without a better optimum after which a worker starts anew."""
 NOISE = 0.3
@@ -74,11 +76,21 @@ class Worker:
         self.found: tuple[int, Ints] | None = None
         self.kept: list[Optimum] = []
         self.idle = 0
+        self.allowed: list[bool] | None = None
         self.starts = self._starts(draft, number)
 
-    def aim(self, target: int) -> None:
-        """Set the makespan in ticks at which the search ends, also while it runs."""
+    def guide(self, target: int, share: Floats | None) -> None:
+        """Take what a relaxation says, also while the search runs.
+
+        Parameters
+        ----------
+        target
+            Makespan in ticks at which the search ends.
+        share
+            Part of each task that each device does (T × D); list schedules keep to it.
+        """
         self.numbers[self.kernels.TARGET] = target
+        self.allowed = None if share is None else self.shop.allowed(share)
 
     def run(
         self,
@@ -129,7 +141,8 @@ class Worker:
             yield shop.listed(shop.urgency.astype(np.float64))
         while True:
             if len(self.kept) < POPULATION and (len(self.kept) < 2 or random.random() < FRESH):
-                yield shop.listed(self._rank())
+                keep = self.allowed if random.random() < GUIDED else None
+                yield shop.listed(self._rank(), keep)
             else:
                 a, b = random.choice(len(self.kept), 2, replace=False).tolist()
                 yield self._blend(self.kept[a].state, self.kept[b].state)

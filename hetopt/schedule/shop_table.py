@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE
-from hetopt.instance import Ints
+from hetopt.instance import Floats, Ints
 from hetopt.schedule.draft import Draft, needed_chains
 from hetopt.schedule.problem import NEVER, Mode, Problem
 from hetopt.solution import SchedulePlan
+
+PART = 0.05
+"""Part of a task that a device must do in a relaxation to be allowed."""
 
 
 class Shop:
@@ -57,6 +60,14 @@ class Shop:
         least = [min(m.duration for m in modes) for modes in self.problem.modes]
         return np.array(least, dtype=np.int64) + np.array(self.problem.tails, dtype=np.int64)
 
+    def allowed(self, share: Floats) -> list[bool]:
+        """Choices on devices that do a part of the task in a relaxation (T × D)."""
+        owner = np.repeat(np.arange(len(self.before)), np.diff(self.ends))
+        device = np.array([mode.device for mode in self.modes], dtype=np.int64)
+        part = share[owner, device]
+        most = np.maximum.reduceat(part, self.ends[:-1])[owner]
+        return [bool(kept) for kept in part >= np.minimum(most, PART)]
+
     def ticks_within(self, *bounds: float) -> int:
         """Greatest makespan in ticks that meets one of some bounds in seconds (-1: none known)."""
         known = [bound for bound in bounds if math.isfinite(bound)]
@@ -82,10 +93,10 @@ class Shop:
                 busy[self.machine_of[choice[t]]] = draft.end(t)
         return np.stack([np.array(order, dtype=np.int64), choice])
 
-    def listed(self, rank: Any) -> Ints:
+    def listed(self, rank: Any, allowed: list[bool] | None = None) -> Ints:
         """State of the list schedule in the order of a rank that never rises along edges.
 
-        Each task goes to the machine on which it ends first.
+        Each task goes to the machine on which it ends first, of those of the choices ``allowed``.
         """
         place = np.empty(len(rank))
         place[self.topological] = np.arange(len(rank))
@@ -99,6 +110,8 @@ class Shop:
             at = max([self.problem.release[t], *(ends[b] for b in self.before[t])])
             least = (NEVER, NEVER, 0)
             for c in range(self.ends[t], self.ends[t + 1]):
+                if allowed is not None and not allowed[c]:
+                    continue
                 start = max(at, free[machines[c]])
                 least = min(least, (start + durations[c], durations[c], c))
             ends[t], _, choice[t] = least
