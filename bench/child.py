@@ -68,7 +68,7 @@ def _figures(case: Case, instance: Any, answer: Answer) -> dict[str, Any]:
     return {
         "measure": measure.name,
         "sense": "max" if maximised else "min",
-        "status": "error" if verified is False else answer.status,
+        "status": "error" if verified is False else _status(instance, answer, objective),
         "termination": answer.termination or ("proved" if proved else "time_limit"),
         "objective": value,
         "bound": bound,
@@ -85,6 +85,17 @@ def _figures(case: Case, instance: Any, answer: Answer) -> dict[str, Any]:
             for entry in _thinned(history)
         ],
     }
+
+
+def _status(instance: Any, answer: Answer, objective: float) -> str:
+    """Return the status; a plan that is worse than what its solver claims is not proven optimal."""
+    from hetopt.instance import is_maximised
+
+    sign = 1 if is_maximised(instance.objective[0]) else -1
+    worse = sign * (answer.claimed - objective)
+    if answer.status == "optimal" and worse > CLAIM_TOLERANCE * max(1.0, abs(objective)):
+        return "feasible"
+    return answer.status
 
 
 def _checked(instance: Any, answer: Answer) -> tuple[float, bool | None, str]:

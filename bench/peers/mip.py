@@ -3,7 +3,7 @@
 assignment  minimise C, or Σ energy x
             Σ_{m,q} x[i,m,q] = 1;  Σ p x ≤ C on each unit;  Σ a x ≤ B for each budget
 streams     hetopt's own model of routes (`hetopt.steady.mip`), handed to the bare solver
-            without relaxation bound, rounding, or a start
+            without relaxation bound, rounding, or a start; its integers give the plan
 """
 
 from __future__ import annotations
@@ -124,8 +124,25 @@ def _streams(instance: Instance, limits: Limits, solver: str) -> Answer:
     if result.bound is not None:
         answer.bound = result.bound / scale
     if result.values is not None:
-        answer.plan = build_plan(model, result.values)
+        answer.plan = build_plan(model, _polished(model.problem, result.values))
+        answer.claimed = result.objective / scale if result.objective is not None else math.nan
     return answer
+
+
+def _polished(problem: pulp.LpProblem, values: dict[str, float]) -> dict[str, float]:
+    """Solve once more with the integers fixed, to 1e-10.
+
+    A solver's own tolerance (CBC: 1e-7) overfills a full unit, and whole units are then one more.
+    """
+    from hetopt.steady.mip_arrays import mip_arrays
+    from hetopt.steady.relax import Relaxation
+
+    arrays = mip_arrays(problem)
+    point = arrays.vector(values)
+    exact = None if point is None else Relaxation(arrays).fixed(point)
+    if exact is None or exact.outcome != "optimal":
+        return values
+    return dict(zip(arrays.names, exact.x.tolist(), strict=True))
 
 
 def _solve(problem: pulp.LpProblem, limits: Limits, build_s: float, solver: str) -> MipResult:

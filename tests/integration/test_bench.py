@@ -448,3 +448,38 @@ def test_a_sample_of_a_family_has_cases_of_all_its_parts(
     shared_path("benchmarks", family)
     chosen = select(cases(family), limit=limit)
     assert len({re.split("[@/]", c.instance)[part] for c in chosen}) == parts
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PuLP, about PuLP 4
+def test_units_that_a_peers_tolerance_overfills_are_not_one_more(
+    shared_path: Callable[..., Path],
+) -> None:
+    from bench.peers.mip import plain_mip
+    from hetopt import read_instance, verify
+
+    # One GPU of two kinds each, both exactly full.
+    instance = read_instance(shared_path("benchmarks", "melange", "example.json"))
+    answer = plain_mip(instance, Limits(20.0, 1, 0), "cbc")
+    assert answer.status == "optimal"
+    assert verify(instance, answer.plan).objectives["cost"] == pytest.approx(4.68)
+    assert answer.claimed == pytest.approx(4.68)
+
+
+def test_a_plan_worse_than_its_solver_claims_is_not_called_optimal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from bench.peers import own
+
+    def boast(instance: object, limits: Limits) -> Answer:
+        answer = own.hetopt_auto(instance, limits)  # type: ignore[arg-type]
+        answer.status, answer.claimed = "optimal", 0.5 * answer.bound
+        return answer
+
+    monkeypatch.setattr(own, "hetopt_boast", boast, raising=False)
+    monkeypatch.setitem(SOLVERS, "boast", ("own", "hetopt_boast", {}))
+    case = next(c for c in cases("generated") if c.instance == "independent-20x3-makespan")
+    answer = run_job(
+        {"case": case.as_dict(), "solver": "boast", "time_limit_s": 2.0, "workers": 1, "seed": 0}
+    )
+    assert answer["status"] == "feasible"
+    assert "The solver claims" in answer["error"]
