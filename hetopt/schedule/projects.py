@@ -9,7 +9,7 @@ resource-constrained project scheduling problem and its multiple mode version", 
 with moves of critical tasks, double justification (Valls, Ballestin, Quintanilla, EJOR 165(2),
 2005) and a small weight of the mean end, which tells schedules of one makespan apart; every second
 chain also counts what modes hold of the resources, at their prices in the relaxation. It runs in
-rounds that grow longer, and ends when two rounds of every worker led to the same makespan.
+rounds that grow longer, and ends when three rounds of every worker led to the same makespan.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ WEIGHTS = (1.0, 0.0)
 resources are what limits the makespan they help, where precedence does they mislead."""
 ROUNDS = (0.0, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 """Parts of the time, or of the moves, at which rounds begin and end."""
-AGREED = 2
+AGREED = 3
 """Rounds in which all workers come to the best makespan, and no further, before they stop."""
 TILES = 64
 """Most profiles that are stored along a sequence; one each ``TILE`` tasks at most."""
