@@ -36,6 +36,7 @@ OPEN_PACES = (1.0, 1.05, 1.15, 1.3, 1.6, 2.0, 3.0)
 TASK_PASSES = 1_500_000
 """Tasks × passes of a search without a time limit: some seconds."""
 LEAST_PASSES = 4
+"""Passes of a search over a large instance."""
 SCARCER = (0.97, 0.94, 0.9)
 """Parts of the time on devices at which prices are computed too."""
 SETS = 3
@@ -134,8 +135,8 @@ class _Search:
         self.value = math.inf
         self.length = p.typical_times(columns)
         self.rank = p.upward_ranks(columns, self.length)
-        left = max(LEAST_PASSES, TASK_PASSES // max(1, len(columns.member)))
-        self.passes = left
+        tasks = max(1, len(columns.member))
+        self.passes = LEAST_PASSES if tasks >= LARGE else TASK_PASSES // tasks
 
     def plan(self) -> SchedulePlan | None:
         """Return the plan of the best placement."""
@@ -205,7 +206,8 @@ class _Search:
         """Try passes at prices, the likely ones first, then around the best of them."""
         if self.over():
             return
-        self.attempt(Setting(self.rank))
+        if len(self.columns.member) < LARGE:
+            self.attempt(Setting(self.rank))
         sets = self._sets()
         limits = self._limits(sets, paces)
         every = range(len(sets))
