@@ -53,6 +53,13 @@ COLD = 0.02
 """Last heat over the median time of a task."""
 CRITICAL = 0.9
 """Share of moves whose task is on the critical path."""
+CYCLES = 3
+"""Times that the heat falls; from the second on it starts at ``REHEAT`` of the first heat."""
+REHEAT = 0.3
+MOVES_TO_COOL = 300.0
+"""Moves per task from which the search starts at the first heat."""
+MOVES_TO_REHEAT = 2000.0
+"""Moves per task for each further fall of the heat."""
 GROUPS = 0.15
 """Share of moves of a group of tasks."""
 MOST_CELLS = 20_000_000
@@ -330,7 +337,9 @@ class Chain:
         began = time.monotonic()
         chunk = FIRST_CHUNK if moves is None else max(1, moves // DETERMINISTIC_CHUNKS)
         done, fraction, k = 0, 0.0, self.kernels
-        hot, cold = self.table.hot, self.table.cold
+        n = self.seq.shape[1]
+        expected = moves if moves is not None else ((until or began) - began) * TASK_MOVES_PER_S / n
+        hot, cold, cycles = self._plan_heat(expected / n)
         while fraction < 1.0 and not (stop is not None and stop.is_set()):
             if self.best <= self.numbers[k.BOUND]:
                 return
@@ -341,7 +350,10 @@ class Chain:
             else:
                 left = max(1e-9, (until or at) - began)
                 after = min(1.0, (at + CHUNK_S - began) / left)
-            self._search(size, *(hot * (cold / hot) ** f for f in (fraction, after)))
+            cycle = min(int(fraction * cycles), cycles - 1)
+            top = max(cold, hot * REHEAT) if cycle else hot
+            parts = (min(1.0, f * cycles - cycle) for f in (fraction, after))
+            self._search(size, *(top * (cold / top) ** part for part in parts))
             done += size
             fraction = after
             now = time.monotonic()
@@ -363,6 +375,16 @@ class Chain:
         by_start = sorted(range(len(mode)), key=rank.__getitem__)
         draft = timed(table.problem, mode, [unit for _, unit in where], by_start)
         return None if draft is None else draft.plan()
+
+    def _plan_heat(self, per_task: float) -> tuple[float, float, int]:
+        """First and last heat, and how often it falls, for so many moves per task.
+
+        With few moves the search starts colder: it would not find back to where it started.
+        """
+        hot, cold = self.table.hot, self.table.cold
+        part = min(1.0, per_task / MOVES_TO_COOL)
+        cycles = min(CYCLES, max(1, int(per_task / MOVES_TO_REHEAT)))
+        return cold * (hot / cold) ** part, cold, cycles
 
     def _place(self, draft: Draft) -> None:
         """Put the tasks of a schedule on lanes, in the order of their starts."""

@@ -94,7 +94,7 @@ class Improver:
 IMPROVERS = (
     Improver("projects", "projects", least=20, most=5_000, share=0.6, most_s=40.0),
     Improver("shop", "shop", least=20, most=20_000, share=0.6),
-    Improver("graph", "graph_search", least=25, most=20_000, share=0.6),
+    Improver("graph", "graph_search", least=40, most=20_000, share=0.6),
     Improver("anneal", "improve", least=40, most=5_000, share=0.7),
 )
 """In the order in which they are asked: the first one that fits is used."""
