@@ -35,8 +35,8 @@ OPEN_PACES = (1.0, 1.05, 1.15, 1.3, 1.6, 2.0, 3.0)
 """Multiples of the bound's makespan (and of HEFT's) that stand for a deadline where none is."""
 TASK_PASSES = 1_500_000
 """Tasks × passes of a search without a time limit: some seconds."""
-LEAST_PASSES = 4
-"""Passes of a search over a large instance."""
+LEAST_PASSES = 2
+"""Passes of a search over a huge instance; twice as many over a large one."""
 SCARCER = (0.97, 0.94, 0.9)
 """Parts of the time on devices at which prices are computed too."""
 SETS = 3
@@ -47,6 +47,8 @@ SET_SHARE = 0.15
 """Part of the time for them."""
 LARGE = 50_000
 """Tasks from which one set of units is looked at, the one that the bound would have."""
+HUGE = 500_000
+"""Tasks from which a pass takes more than a second."""
 _OFF = 1e-3
 """Units on, in the relaxation, below which a device counts as off."""
 
@@ -136,7 +138,9 @@ class _Search:
         self.length = p.typical_times(columns)
         self.rank = p.upward_ranks(columns, self.length)
         tasks = max(1, len(columns.member))
-        self.passes = LEAST_PASSES if tasks >= LARGE else TASK_PASSES // tasks
+        self.passes = TASK_PASSES // tasks
+        if tasks >= LARGE:
+            self.passes = 2 * LEAST_PASSES if tasks < HUGE else LEAST_PASSES
 
     def plan(self) -> SchedulePlan | None:
         """Return the plan of the best placement."""

@@ -115,9 +115,13 @@ def solve_schedule(
 def _model_size(instance: Instance) -> int:
     """Constraints of a CP-SAT model, roughly: choices, edges, and chains of transfers."""
     devices, links = instance.devices, instance.links
-    option = instance.admissible[1]
+    classes = instance.classes
     units = int(devices.count_max.sum())
-    choices = int(devices.count_max[instance.options.device[option]].sum())
+    owner = np.repeat(np.arange(len(classes)), np.diff(classes.ptr))
+    each = np.bincount(
+        owner, devices.count_max[instance.options.device[classes.option]], len(classes)
+    )
+    choices = int(each[classes.member].sum())
     contended = (
         bool(np.isfinite(devices.memory_b).any() or np.isfinite(instance.pools.memory_b).any())
         or bool((links.channel_group >= 0).any())

@@ -1,0 +1,179 @@
+"""The compiled list scheduler against the timetable, the checker, and plain Python."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hetopt.evaluate import objective_value
+from hetopt.generate.schedule import generate_schedule
+from hetopt.instance import Instance
+from hetopt.schedule import kernels_list, timetable_list
+from hetopt.schedule import priorities as p
+from hetopt.schedule.construct import CONSTRUCTORS
+from hetopt.schedule.flat import flat, fits
+from hetopt.schedule.jit import plain
+from hetopt.schedule.list_schedule import Placement, Setting, place, plan_of
+from hetopt.schedule.priced import value_of
+from hetopt.schedule.recipes import RECIPES
+from hetopt.verify import verify
+from tests.random_schedules import random_schedule
+
+
+def drawn(seed: int) -> Instance:
+    """Return a generated instance of some 30 tasks with pins, forbids, works and releases."""
+    rng = np.random.default_rng(seed)
+    instance = generate_schedule(
+        int(rng.integers(5, 40)),
+        int(rng.integers(2, 6)),
+        shape=str(rng.choice(["layered", "random", "fork-join", "chains", "independent"])),
+        ccr=float(rng.choice([0.0, 0.3, 2.0])),
+        deadline_factor=None,
+        profiles=4,
+        count=int(rng.integers(1, 3)),
+        seed=seed,
+    )
+    n = len(instance.tasks)
+    forbidden = np.flatnonzero(rng.random(n) < 0.2)
+    pin = np.where(rng.random(n) < 0.2, 0, -1)
+    tasks = replace(
+        instance.tasks,
+        work=rng.choice([1.0, 0.5, 2.0], n),
+        pin_device=np.where(np.isin(np.arange(n), forbidden), -1, pin),
+        forbid_task=forbidden,
+        forbid_device=np.full(len(forbidden), len(instance.devices) - 1),
+    )
+    release = np.full(len(instance.jobs), float(rng.choice([0.0, 0.05])))
+    return replace(
+        instance,
+        tasks=tasks,
+        jobs=replace(instance.jobs, release_s=release),
+        objective=("makespan",),
+    )
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_heft_is_the_timetables_heft(seed) -> None:
+    instance = drawn(seed)
+    columns = flat(instance)
+    assert columns is not None
+    problem = timetable_list.plan_problem(instance)
+    rank = timetable_list.upward_ranks(problem)
+    found = place(columns, Setting(np.array(rank)))
+    slow = timetable_list.build(problem, rank, timetable_list.earliest_finish)
+    assert found is not None
+    assert slow is not None
+    assert found.start.tolist() == slow.start
+    assert found.end.tolist() == slow.end
+    assert found.option.tolist() == [m.option for m in slow.mode if m is not None]
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("choice", ["est", "quickest", "eft-plus"])
+def test_other_choices_are_the_timetables_too(seed, choice) -> None:
+    instance = drawn(seed)
+    columns = flat(instance)
+    assert columns is not None
+    setting = replace(RECIPES["peft"](columns), choice=choice)
+    found = place(columns, setting)
+    slow = timetable_list.by_setting(instance, setting)
+    assert found is not None
+    assert slow is not None
+    assert columns.seconds(found.start).tolist() == slow.start_s.tolist()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_ranks_are_the_timetables(seed) -> None:
+    instance = drawn(seed)
+    columns = flat(instance)
+    assert columns is not None
+    slow = timetable_list.upward_ranks(timetable_list.plan_problem(instance))
+    assert p.upward_ranks(columns, p.typical_times(columns)) == pytest.approx(slow)
+
+
+@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize("name", list(CONSTRUCTORS))
+def test_every_plan_is_accepted(seed, name) -> None:
+    instance = drawn(seed)
+    plan = CONSTRUCTORS[name](instance)
+    assert plan is not None
+    assert verify(instance, plan).violations == ()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_plans_respect_every_feature_or_are_none(seed) -> None:
+    instance, _ = random_schedule(seed + 1000)
+    for constructor in CONSTRUCTORS.values():
+        plan = constructor(instance)
+        if plan is not None:
+            assert verify(instance, plan).violations == ()
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_plain_python_places_as_compiled_code_does(seed, name, monkeypatch) -> None:
+    instance = drawn(seed)
+    columns = flat(instance)
+    assert columns is not None
+    setting = RECIPES[name](columns)
+    compiled = place(columns, setting)
+    monkeypatch.setattr(
+        "hetopt.schedule.list_schedule._kernels", lambda *_: plain(kernels_list.__name__)
+    )
+    assert _same(compiled, place(columns, setting))
+
+
+def _same(a: Placement | None, b: Placement | None) -> bool:
+    assert a is not None
+    assert b is not None
+    parts = ("option", "unit", "start", "end")
+    return all(np.array_equal(getattr(a, part), getattr(b, part)) for part in parts)
+
+
+@pytest.mark.parametrize("objective", ["energy", "makespan"])
+@pytest.mark.parametrize("seed", range(8))
+def test_a_placement_is_worth_what_its_plan_is(seed, objective) -> None:
+    instance = replace(drawn(seed), objective=(objective,))
+    columns = flat(instance)
+    assert columns is not None
+    found = place(columns, RECIPES["heft"](columns))
+    assert found is not None
+    value = objective_value(instance, plan_of(columns, found), objective)
+    assert value_of(columns, found, objective) == pytest.approx(value, rel=1e-12)
+
+
+def test_works_without_a_common_divisor_are_rounded_up_and_accepted() -> None:
+    instance = drawn(3)
+    rng = np.random.default_rng(0)
+    odd = replace(
+        instance, tasks=replace(instance.tasks, work=rng.uniform(0.1, 3.0, len(instance.tasks)))
+    )
+    assert fits(odd)
+    for name in ("heft", "portfolio"):
+        plan = CONSTRUCTORS[name](odd)
+        assert plan is not None
+        assert verify(odd, plan).violations == ()
+
+
+def test_many_works_are_scaled_in_the_loop_and_accepted(monkeypatch) -> None:
+    monkeypatch.setattr("hetopt.schedule.flat.MOST_ROWS", 10)
+    instance = drawn(5)
+    columns = flat(instance)
+    assert columns is not None
+    assert not (columns.factor == 1).all()
+    plan = CONSTRUCTORS["heft"](instance)
+    assert plan is not None
+    assert verify(instance, plan).violations == ()
+
+
+def test_few_idle_stretches_remembered_still_give_plans(monkeypatch) -> None:
+    monkeypatch.setattr("hetopt.schedule.list_schedule.ALL_IDLE", 0)
+    monkeypatch.setattr("hetopt.schedule.list_schedule.SOME_IDLE", 2)
+    monkeypatch.setattr("hetopt.schedule.list_schedule._MOST_CELLS", 0)
+    for seed in range(10):
+        instance = drawn(seed)
+        plan = CONSTRUCTORS["heft"](instance)
+        assert plan is not None
+        assert verify(instance, plan).violations == ()
