@@ -15,7 +15,7 @@ import numpy as np
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import Floats, Instance, Ints, TaskClasses
 from hetopt.prices import series_of
-from hetopt.schedule.heads import Reach, reach, worth
+from hetopt.schedule.heads import Reach, idle_makespan, reach, worth
 from hetopt.schedule.kernels_paths import longest_paths
 from hetopt.schedule.load import ENERGY_LIKE, Load, LoadBound, load_bound, load_makespan
 from hetopt.schedule.priced_load import priced_bound
@@ -110,7 +110,7 @@ def makespan_bound(instance: Instance) -> float:
         made = max(float(heads_s(instance)[1].max(initial=0.0)), load_makespan(instance, load))
         reached = reach_of(instance)
         if reached is not None:
-            made = max(made, reached.makespan)
+            made = max(made, reached.makespan, idle_makespan(instance, reached))
         if load.possible and len(instance.uses):
             made = max(made, resource_makespan(instance, *_usable(instance)))
         made *= 1 - _SAFETY

@@ -243,9 +243,9 @@ def on_time(build: Build, device: int, k: int, literal: Any) -> Any:
 
 
 def least_makespan(build: Build) -> int:
-    """Ticks that every plan takes: the longest head, task and tail."""
+    """Ticks that every plan takes: the longest head, task and tail, or more by design §5."""
     problem = build.problem
-    return max(
+    longest = max(
         (
             min(
                 problem.heads[t][d] + c.mode.duration + problem.rests[t][d]
@@ -256,6 +256,7 @@ def least_makespan(build: Build) -> int:
         ),
         default=0,
     )
+    return max(longest, problem.least)
 
 
 def _tardiness(build: Build) -> Measure:

@@ -56,7 +56,7 @@ CRITICAL = 0.9
 CYCLES = 3
 """Times that the heat falls; from the second on it starts at ``REHEAT`` of the first heat."""
 REHEAT = 0.3
-MOVES_TO_COOL = 300.0
+MOVES_TO_COOL = 600.0
 """Moves per task from which the search starts at the first heat."""
 MOVES_TO_REHEAT = 2000.0
 """Moves per task for each further fall of the heat."""

@@ -53,11 +53,16 @@ class Reach:
         Shortest time.
     rest
         Least time from the end of the task to the end of all that follows it.
+    start_first, rest_last
+        The same for a task that is the first, the last, on its unit, so that all that it waits
+        for, all that waits for it, is on other units.
     """
 
     start: Floats
     length: Floats
     rest: Floats
+    start_first: Floats
+    rest_last: Floats
 
     @property
     def makespan(self) -> float:
@@ -75,9 +80,29 @@ def reach(instance: Instance, length: Floats) -> Reach:
         Shortest time of each task on each device (T × D), inf where it cannot run.
     """
     release = instance.jobs.release_s[instance.tasks.job]
-    forward = _Sweep(instance, length, forward=True).starts(release)
-    backward = _Sweep(instance, length, forward=False).starts(np.zeros(len(length)))
-    return Reach(forward, length, backward)
+    start, first = _Sweep(instance, length, forward=True).starts(release)
+    rest, last = _Sweep(instance, length, forward=False).starts(np.zeros(len(length)))
+    return Reach(start, length, rest, first, last)
+
+
+def idle_makespan(instance: Instance, found: Reach) -> float:
+    """Least makespan by work and unavoidable idle time, where all run on units of one device.
+
+    A unit is idle before its first task and after its last one; these differ between units, so m
+    units in use are idle for at least the m least ``start_first`` and the m least ``rest_last``,
+    and m × makespan >= that idle time + all work. The least over m holds. 0 where tasks may run
+    on several devices, or units have several slots.
+    """
+    devices = np.flatnonzero(np.isfinite(found.length).any(axis=0))
+    if len(devices) != 1 or instance.devices.slots[devices[0]] != 1:
+        return 0.0
+    device = int(devices[0])
+    most = min(int(instance.devices.count_max[device]), len(found.length))
+    idle = np.zeros(most)
+    for times in (found.start_first, found.rest_last):
+        idle += np.cumsum(np.sort(times[:, device])[:most])
+    work = found.length[:, device].sum()
+    return float(((work + idle) / np.arange(1, most + 1)).min(initial=np.inf))
 
 
 def latest_ends(instance: Instance, length: Floats, deadline: Floats) -> Floats:
@@ -89,7 +114,7 @@ def latest_ends(instance: Instance, length: Floats, deadline: Floats) -> Floats:
         Of each task, finite, in seconds.
     """
     last = float(deadline.max(initial=0.0))
-    return last - _Sweep(instance, length, forward=False).starts(last - deadline)
+    return last - _Sweep(instance, length, forward=False).starts(last - deadline)[0]
 
 
 def worth(instance: Instance) -> bool:
@@ -117,8 +142,9 @@ class _Sweep:
         self.length = length
         self.direct, self.legs = _delays(instance, forward=forward)
 
-    def starts(self, release: Floats) -> Floats:
-        """Least start of each task (T × D), not before its release."""
+    def starts(self, release: Floats) -> tuple[Floats, Floats]:
+        """Least start of each task (T × D), not before its release; and as first on its unit."""
+        first = np.full(self.length.shape, np.inf)
         start = np.full(self.length.shape, np.inf)
         end = np.full(self.length.shape, np.inf)
         for task in self.order:
@@ -128,14 +154,17 @@ class _Sweep:
                 at = self._arrival(end[other], self.tensor[k])
                 known = arrivals.get(other)
                 arrivals[other] = at if known is None else np.maximum(known, at)
+            runs = np.isfinite(self.length[task])
             here = np.full(self.length.shape[1], release[task])
+            alone = here
             if arrivals:
                 rows = np.array(list(arrivals), dtype=np.int64)
                 apart = np.array(list(arrivals.values()))
+                alone = np.maximum(here, apart.max(axis=0))
                 here = np.maximum(here, self._joined(start[rows], self.length[rows], apart))
-            start[task] = np.where(np.isfinite(self.length[task]), here, np.inf)
+            start[task], first[task] = np.where(runs, here, np.inf), np.where(runs, alone, np.inf)
             end[task] = start[task] + self.length[task]
-        return start
+        return start, first
 
     def _arrival(self, end: Floats, tensor: int) -> Floats:
         """When data are there on each device, at the earliest, if they come from another unit."""

@@ -16,7 +16,7 @@ import numpy as np
 from hetopt.instance import Floats, Instance
 from hetopt.network import Network
 from hetopt.prices import prices_vary
-from hetopt.schedule.bounds import reach_of
+from hetopt.schedule.bounds import makespan_bound, reach_of
 from hetopt.schedule.grid import Grid, exact, hop_time, span_s
 from hetopt.schedule.heads import Reach, latest_ends, ticks_below
 from hetopt.solution import DIRECT, READ, WRITE
@@ -237,6 +237,12 @@ class Problem:
                 shortest = min(self.fastest(after).values(), default=0)
                 tails[task] = max(tails[task], shortest + tails[after])
         return tails
+
+    @cached_property
+    def least(self) -> int:
+        """Ticks that every plan takes, by work and messages."""
+        least_s = makespan_bound(self.instance)
+        return int(ticks_below(np.array([least_s]), self.grid)[0]) if np.isfinite(least_s) else 0
 
     @cached_property
     def _reach(self) -> Reach | None:

@@ -7,9 +7,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import Instance
 from hetopt.schedule.bounds import bound, reach_of
-from hetopt.schedule.heads import Reach
+from hetopt.schedule.heads import Reach, idle_makespan
+from hetopt.solve import solve
 
 
 def join(
@@ -120,3 +122,40 @@ def test_two_messages_of_one_parent_do_not_make_it_two() -> None:
 def test_precedence_alone_needs_no_unit_in_common() -> None:
     found = known(join(9.0, bare=True))
     assert found.start.min(axis=1)[-1] == pytest.approx(1.0)
+
+
+def forked(units: int, slots: int = 1) -> Instance:
+    """A task and three that wait for its messages of 0.5 s, 1 s each, on units of one device."""
+    names = ["root", "x", "y", "z"]
+    return Instance.from_frames(
+        {
+            "devices": pd.DataFrame({"name": ["core"], "count": [units], "slots": [slots]}),
+            "links": pd.DataFrame({"from": ["core"], "to": ["core"], "bandwidth_b_per_s": [2.0]}),
+            "options": pd.DataFrame({"profile": ["x"], "device": ["core"], "time_s": [1.0]}),
+            "tasks": pd.DataFrame({"name": names, "profile": "x"}),
+            "transfers": pd.DataFrame({"from": "root", "to": names[1:], "bytes": 1.0}),
+        },
+        {"regime": "schedule", "objective": "makespan"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("units", "slots", "least"),
+    [
+        (1, 1, 4.0),
+        (2, 1, 2.75),  # (4 of work + 1.5 until a message arrives) / 2
+        (9, 1, 7.0 / 3.0),  # three in use: (4 + 1.5 + 1.5) / 3
+        (2, 2, 0.0),
+    ],
+)
+def test_units_idle_until_their_first_message_arrives(units: int, slots: int, least: float) -> None:
+    made = forked(units, slots)
+    assert idle_makespan(made, known(made)) == pytest.approx(least)
+    assert bound(made, "makespan") >= least * (1 - GAP_TOLERANCE)
+
+
+def test_idle_time_proves_forks_on_equal_units_at_once() -> None:
+    made = forked(2)
+    best = solve(made, time_limit=10, workers=1)
+    assert best.status == "optimal"
+    assert best.objective == 3.0
