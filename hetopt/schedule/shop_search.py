@@ -27,17 +27,19 @@ CHUNK_S = 0.02
 FIRST_CHUNK = 50
 SAMPLE = 10
 """Tasks of the critical path that a move is chosen from."""
-PATIENCE = 1_500
-"""Moves without a better makespan after which a run of tabu search ends."""
-POPULATION = 8
+PATIENCE = 5
+"""Moves per task without a better makespan after which a run of tabu search ends."""
+LEAST_PATIENCE = 300
+"""Least number of such moves."""
+POPULATION = 10
 """Local optima that a worker keeps."""
 NEAR = 0.15
 """Share of tasks that run elsewhere or before another task below which two optima are alike."""
 FRESH = 0.5
 """Share of runs that start from a new list schedule until all local optima are there."""
-GUIDED = 0.5
+GUIDED = 0.7
 """Share of list schedules on the devices that a relaxation uses."""
-PATIENT_BLENDS = 25
+PATIENT_BLENDS = 30
 """Blends without a better optimum after which a worker starts anew."""
 NOISE = 0.3
 """Random part of a task's rank in the list schedules that the first runs start from."""
@@ -76,6 +78,7 @@ class Worker:
         self.found: tuple[int, Ints] | None = None
         self.kept: list[Optimum] = []
         self.idle = 0
+        self.patience = max(LEAST_PATIENCE, PATIENCE * n)
         self.allowed: list[bool] | None = None
         self.starts = self._starts(draft, number)
 
@@ -112,7 +115,7 @@ class Worker:
                 break
             if fresh:
                 self._load(next(self.starts))
-            size = min(chunk, PATIENCE + int(numbers[k.IMPROVED] - numbers[k.MOVES]))
+            size = min(chunk, self.patience + int(numbers[k.IMPROVED] - numbers[k.MOVES]))
             size = size if moves is None else min(size, moves - done)
             before = int(numbers[k.MOVES])
             self._search(size)
@@ -123,14 +126,14 @@ class Worker:
                 if met is not None:
                     met.set()
                 break
-            fresh = numbers[k.MOVES] - numbers[k.IMPROVED] >= PATIENCE or made < size
+            fresh = numbers[k.MOVES] - numbers[k.IMPROVED] >= self.patience or made < size
             if fresh:
                 self._retire()
             spent = max(1e-6, time.monotonic() - at)
             if moves is None:
                 chunk = max(1, int(min(4 * chunk, made * CHUNK_S / spent)))
             else:
-                chunk = PATIENCE
+                chunk = self.patience
 
     def _starts(self, draft: Draft | None, number: int) -> Iterator[Ints]:
         """States to start from: the given plan, list schedules, then blends of local optima."""
