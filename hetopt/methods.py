@@ -41,6 +41,7 @@ METHODS = (
     Method("price-guided", SCHEDULES, "the same at the load bound's prices on device time only"),
     Method("portfolio", SCHEDULES, "the best of all list schedulers, and placements on one device"),
     Method("graph", SCHEDULES, "makespan with messages: annealing by best insertion"),
+    Method("assignment", SCHEDULES, "independent tasks: annealing between knapsack bounds"),
     Method("shop", SCHEDULES, "makespan with free messages: tabu search on critical paths"),
     Method("projects", SCHEDULES, "makespan with resources: annealing over lists and modes"),
     Method("anneal", SCHEDULES, "annealing over a compiled list decoder"),

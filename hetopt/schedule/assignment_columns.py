@@ -129,7 +129,7 @@ def is_assignment(instance: Instance) -> bool:
 
 
 def joule_price(instance: Instance) -> float:
-    """What the first objective pays for a joule of an option."""
+    """Return what the first objective pays for a joule of an option."""
     limits = instance.limits
     return {
         "energy": 1.0,
@@ -172,9 +172,8 @@ def columns_of(instance: Instance) -> Columns | None:
     if not makespan:
         cost, step, exact_cost = _costs(instance, task, option)
     order = np.lexsort((cost, use, row, task))
-    task, option, row, use, weight, cost = (
-        column[order] for column in (task, option, row, use, weight, cost)
-    )
+    task, option, row, use = task[order], option[order], row[order], use[order]
+    weight, cost = weight[order], cost[order]
     kept = _undominated(task, row, cost)
     size = np.bincount(task[kept], minlength=len(instance.tasks))
     return Columns(

@@ -7,8 +7,8 @@ ascent ends with; sums of floats are weakened by ``SAFETY``.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +80,7 @@ class RowPrices:
         """Solve the LP over the columns of least reduced cost, and take its prices if better."""
         tasks = len(self.columns.ptr) - 1
         for _ in range(LP_ROUNDS):
-            prices = self._solved(LP_MOST // tasks) if LP_MOST >= LP_LEAST * tasks else None
+            prices = self._solved(LP_MOST // tasks) if tasks * LP_LEAST <= LP_MOST else None
             if prices is None:
                 return
             old, before = self.prices, self.value
@@ -103,8 +103,10 @@ class RowPrices:
         n, rows, size = len(c.ptr) - 1, len(c.limit), len(kept)
         scale = np.maximum(1.0, c.limit) if not c.makespan else np.ones(rows)
         each = np.arange(size)
-        used = csr_matrix((c.weight[kept] / scale[c.row[kept]], (c.row[kept], each)), (rows, size))
-        assigned = csr_matrix((np.ones(size), (owner[kept], each)), (n, size))
+        used: Any = csr_matrix(
+            (c.weight[kept] / scale[c.row[kept]], (c.row[kept], each)), (rows, size)
+        )
+        assigned: Any = csr_matrix((np.ones(size), (owner[kept], each)), (n, size))
         cost, right = c.cost[kept], c.limit / scale
         if c.makespan:
             used = hstack([used, csr_matrix(-np.ones((rows, 1)))]).tocsr()
@@ -163,7 +165,7 @@ class TaskPrices:
     def ascend(
         self,
         target: float,
-        slack: Callable[[float], float],
+        goal: float,
         over: Callable[[], bool],
         room: int | None = None,
     ) -> float:
@@ -173,8 +175,8 @@ class TaskPrices:
         ----------
         target
             Value at which to stop.
-        slack
-            How far above a bound an assignment may be that is still looked for.
+        goal
+            Greatest value of the assignments that are still looked for.
         over
             Whether time is up.
         room
@@ -210,7 +212,7 @@ class TaskPrices:
         value = float(numbers[0])
         if done and value < target and (self.widest + 1) * (widest + 1) <= MOST_TABLE:
             table = np.zeros((self.widest + 1, widest + 1))
-            allowed = slack(value) + SAFETY * float(np.abs(best).sum())
+            allowed = goal - value + SAFETY * float(np.abs(best).sum())
             drop_columns(
                 allowed, self.by_row, self.group, self.group_ptr, size, c.cost, alive, rooms, best,
                 table,
@@ -225,8 +227,3 @@ class TaskPrices:
     def _cells(self) -> int:
         room = np.minimum(self.limit, MOST_ROOM) + 1
         return int((np.diff(self.group_ptr) * room).sum())
-
-
-def clock(until: float | None) -> Callable[[], bool]:
-    """Return a function that says whether a time on the clock is over (None: never)."""
-    return lambda: until is not None and time.monotonic() >= until

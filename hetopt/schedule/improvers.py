@@ -92,6 +92,7 @@ class Improver:
 
 
 IMPROVERS = (
+    Improver("assignment", "assignment", least=25, most=200_000, share=0.9),
     Improver("projects", "projects", least=20, most=5_000, share=0.6, most_s=40.0),
     Improver("shop", "shop", least=20, most=20_000, share=0.6),
     Improver("graph", "graph_search", least=40, most=20_000, share=0.6),

@@ -12,8 +12,9 @@ that is left, while the stiffness rises: loads, soft at first, are annealed on t
 
 Moves: shift a task to another column; shift it and send a task of the row it enters to another
 row (an ejection chain of two; M. Yagiura, T. Ibaraki, F. Glover, European Journal of Operational
-Research 169, 2006) or to the row that it left (a swap). Only some columns of each task are tried,
-which the caller chooses. The acceptance's random number is drawn first.
+Research 169, 2006), which may send one to the row that the first left (cycles of two and three
+tasks change loads least, and so still pass when the stiffness is high). Only some columns of each
+task are tried, which the caller chooses. The acceptance's random number is drawn first.
 
 For n tasks, K columns of all tasks and R rows:
 
@@ -29,7 +30,7 @@ cost       K × 2         reduced cost, cost
 tried      K bool        whether a column is among those that are tried
 at         n × (R + 1)   int32: columns of a task on row r are ``at[t, r]`` to ``at[t, r + 1]``
 row        R × 3 int     load, number of movable tasks, capacity
-weight     R × 2         prices of what a load is above, and below, the capacity
+price      R × 2         prices of what a load is above, and below, the capacity
 state      2 × n int     column of each task, its place among the row's tasks
 member     R × n         int32: the tasks of each row
 best       n int         best state without excess
@@ -51,8 +52,6 @@ NUMBERS = 3
 LOAD, SIZE, CAPACITY = range(3)
 STEP = 64
 """Moves between two changes of stiffness."""
-NONE = 1e300
-"""Cost of ``best`` while there is none."""
 
 
 @jit
@@ -70,13 +69,13 @@ def anneal(
     tried: Any,
     at: Any,
     row: Any,
-    weight: Any,
+    price: Any,
     state: Any,
     member: Any,
     best: Any,
     numbers: Any,
-) -> int:
-    """Make so many moves while the stiffness rises; return how many were made."""
+) -> bool:
+    """Make so many moves while the stiffness rises; return whether the first state was enough."""
     n, choices = task.shape[0], movable.shape[0]
     stiffness = soft
     rise = (stiff / soft) ** (STEP / max(moves, STEP))
@@ -97,7 +96,7 @@ def anneal(
         change = cost[new, 1] - cost[old, 1]
         if here == there:
             load = row[here, 0] - column[old, 1] + column[new, 1]
-            delta += shifted(row, weight, stiffness, here, load)
+            delta += shifted(row, price, stiffness, here, load)
             if delta > slack:
                 continue
             over += raised(row, here, load)
@@ -107,8 +106,8 @@ def anneal(
             left = row[here, 0] - column[old, 1]
             entered = row[there, 0] + column[new, 1]
             if row[there, 1] == 0 or draw(rng) % np.uint64(4) == 0:
-                delta += shifted(row, weight, stiffness, here, left)
-                delta += shifted(row, weight, stiffness, there, entered)
+                delta += shifted(row, price, stiffness, here, left)
+                delta += shifted(row, price, stiffness, there, entered)
                 if delta > slack:
                     continue
                 over += raised(row, here, left) + raised(row, there, entered)
@@ -134,12 +133,26 @@ def anneal(
                 delta += cost[becomes, 0] - cost[was, 0]
                 change += cost[becomes, 1] - cost[was, 1]
                 third = row[onto, 0] + column[becomes, 1]
+                last, closes = np.int64(-1), np.int64(-1)
                 if onto == here:
                     left += column[becomes, 1]
-                else:
-                    delta += shifted(row, weight, stiffness, onto, third)
-                delta += shifted(row, weight, stiffness, here, left)
-                delta += shifted(row, weight, stiffness, there, entered)
+                elif row[onto, 1] > 0 and draw(rng) % np.uint64(8) != 0:
+                    last = member[onto, below(rng, row[onto, 1])]
+                    begin, end = at[last, here], at[last, here + 1]
+                    if begin == end:
+                        continue
+                    closes = begin + below(rng, end - begin)
+                    if not tried[closes]:
+                        continue
+                    gone = state[0, last]
+                    third -= column[gone, 1]
+                    left += column[closes, 1]
+                    delta += cost[closes, 0] - cost[gone, 0]
+                    change += cost[closes, 1] - cost[gone, 1]
+                if onto != here:
+                    delta += shifted(row, price, stiffness, onto, third)
+                delta += shifted(row, price, stiffness, here, left)
+                delta += shifted(row, price, stiffness, there, entered)
                 if delta > slack:
                     continue
                 over += raised(row, here, left) + raised(row, there, entered)
@@ -150,27 +163,30 @@ def anneal(
                 state[0, t], state[0, other] = new, becomes
                 transfer(t, here, there, row, state, member)
                 transfer(other, there, onto, row, state, member)
+                if last >= 0:
+                    state[0, last] = closes
+                    transfer(last, onto, here, row, state, member)
         numbers[0] += change
         if over == 0 and numbers[0] < numbers[1] - 1e-9 * abs(numbers[1]):
             numbers[1] = numbers[0]
             for i in range(n):
                 best[i] = state[0, i]
             if numbers[2] > 0:
-                return move + 1
-    return moves
+                return True
+    return False
 
 
 @inner
-def shifted(row: Any, weight: Any, stiffness: float, r: int, load: int) -> float:
+def shifted(row: Any, price: Any, stiffness: float, r: int, load: int) -> Any:
     """Change of a row's penalty with another load."""
     after, before = load - row[r, 2], row[r, 0] - row[r, 2]
-    above, below = stiffness * weight[r, 0], -min(stiffness, 1.0) * weight[r, 1]
+    above, below = stiffness * price[r, 0], -min(stiffness, 1.0) * price[r, 1]
     value = above * after if after > 0 else below * after
     return value - (above * before if before > 0 else below * before)
 
 
 @inner
-def raised(row: Any, r: int, load: int) -> int:
+def raised(row: Any, r: int, load: int) -> Any:
     """Change of a row's excess with another load."""
     return max(0, load - row[r, 2]) - max(0, row[r, 0] - row[r, 2])
 
@@ -200,12 +216,12 @@ def draw(rng: Any) -> Any:
 
 
 @inner
-def below(rng: Any, n: int) -> int:
+def below(rng: Any, n: int) -> Any:
     """Random integer from 0 to n - 1 (n < 2^31)."""
     return np.int64(((draw(rng) >> np.uint64(33)) * np.uint64(n)) >> np.uint64(31))
 
 
 @inner
-def fraction(rng: Any) -> float:
+def fraction(rng: Any) -> Any:
     """Random number in [0, 1)."""
     return (draw(rng) >> np.uint64(11)) * (1.0 / 9007199254740992.0)

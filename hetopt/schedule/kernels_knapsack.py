@@ -260,7 +260,8 @@ def knapsack(
             g = used[z]
             cover[group[g, 0]] += 1
             c -= size[by_row[group[g, 1] + number - 1]]
-    return value_at[room]
+    profit_of_all: float = value_at[room]
+    return profit_of_all
 
 
 @jit
