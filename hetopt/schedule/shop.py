@@ -37,6 +37,9 @@ CACHED = "kernels_shop._search-*.nbi"
 """Name of Numba's index file of the search, in its cache folder."""
 POLL_S = 0.25
 """Time between two looks at what the workers have found."""
+STALE_TIMES, STALE_S = 3.0, 0.03
+"""A search ends when nothing better came for so many times as long as the best plan took, and so
+many seconds per task: an exact model has more use for the time left."""
 BOUND_SHARE = 0.2
 """Part of the time in which the bound may begin another round."""
 MOST_CELLS = 20_000_000
@@ -65,8 +68,9 @@ def improve(
     plan
         A valid plan to start from; without one the search starts from list schedules of its own.
     seconds
-        Time to spend, first compilation included. With ``iterations`` instead, moves of each
-        worker, the answer depends on nothing but the arguments.
+        Time to spend, first compilation included; less where nothing better comes for long. With
+        ``iterations`` instead, moves of each worker, the answer depends on nothing but the
+        arguments.
     seed, workers
         Each worker searches on its own in a thread, with a seed of its own; the best is returned.
     stop
@@ -114,6 +118,8 @@ def improve(
                 job.result()
             if seconds is not None or not jobs:
                 best.look(runs)
+            if seconds is not None and best.is_stale(began):
+                met.set()
     return Improved(best.plan, proven)
 
 
@@ -187,6 +193,12 @@ class Best:
     found: Found | None
     plan: SchedulePlan | None = None
     seen: int = field(default=NEVER)
+    when: float = 0.0
+
+    def is_stale(self, began: float) -> bool:
+        """Whether a search since ``began`` has long found nothing better."""
+        spent, taken = time.monotonic() - began, max(0.0, self.when - began)
+        return spent > STALE_TIMES * taken + STALE_S * self.shop.problem.n_tasks
 
     def look(self, runs: list[Worker]) -> None:
         """Take a better plan from the workers where there is one, and hand it on."""
@@ -202,6 +214,6 @@ class Best:
             return
         value = objective_value(self.instance, plan, "makespan")
         if value < self.known:
-            self.known, self.plan = value, plan
+            self.known, self.plan, self.when = value, plan, time.monotonic()
             if self.found is not None:
                 self.found(plan)

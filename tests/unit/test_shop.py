@@ -225,6 +225,13 @@ def test_it_keeps_to_its_time(layered: Instance) -> None:
     assert time.monotonic() - began < 5
 
 
+def test_it_ends_when_nothing_better_has_come_for_long(mt06: Instance) -> None:
+    best = improve(mt06, None, iterations=MOVES).plan
+    began = time.monotonic()
+    assert improve(mt06, best, seconds=60).plan is None
+    assert time.monotonic() - began < 20
+
+
 def test_more_time_is_more_moves(layered: Instance) -> None:
     assert 1 <= moves_within(layered, 1.0) < moves_within(layered, 10.0)
 
