@@ -503,7 +503,7 @@ def _task_classes(instance: Instance) -> TaskClasses:
 
 
 def _forbidden_sets(instance: Instance) -> Ints | None:
-    """Return the number of each task's set of forbidden devices (0: the empty one); None: all are so."""
+    """Return the number of each task's set of forbidden devices (0: none); None: all have 0."""
     tasks, wide = instance.tasks, len(instance.devices)
     if not len(tasks.forbid_task):
         return None
