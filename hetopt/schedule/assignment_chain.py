@@ -22,11 +22,14 @@ SHORT_PER_COLUMN = 100
 GROWTH = 1.6
 HEAT = (0.4, 0.15, 0.8, 0.05)
 """Temperatures of runs: reduced costs then make up this part of the gap; they take turns."""
-SOFT, STIFF = 0.02, 10.0
-"""Stiffness at the begin and at the end of a run."""
+SOFT, STIFF, STIFF_COST = 0.02, 10.0, 100.0
+"""Stiffness at the begin and at the end of a run; higher where costs count, as a plan must then
+fit that costs next to nothing to miss."""
 COOLED = 0.4
 """Temperature at the end of a run over that at its begin."""
 MOST_CANDIDATES = 24
+MOST_GAP = 0.01
+"""Gap, in parts of the bound, that temperatures and candidates follow where costs count."""
 REACH = (1.0, 0.4, 0.15)
 """Reduced costs of candidates, in parts of the gap that is left; they take turns."""
 LEAST_MOVABLE = 4
@@ -90,11 +93,12 @@ class Chain:
         numbers[kernels.BEST] = known
         numbers[kernels.FIRST] = float(columns.makespan)
         moves, done = self.length, 0
+        stiff = STIFF if columns.makespan else STIFF_COST
         if not len(self.movable):
             search.moves -= moves
         while done < moves and len(self.movable) and not search.over():
             size = int(min(CHUNK, max(MOVES, moves // PARTS), moves - done, search.moves))
-            begin, end = (SOFT * (STIFF / SOFT) ** (m / moves) for m in (done, done + size))
+            begin, end = (SOFT * (stiff / SOFT) ** (m / moves) for m in (done, done + size))
             heat = temperature * COOLED ** (done / moves)
             done += size
             search.moves -= size
@@ -154,6 +158,9 @@ class Chain:
         if math.isinf(target):
             target = prices.value + max(self.distance, MARGIN * abs(prices.value))
         gap = (target - prices.value) * scale
+        if not columns.makespan:
+            # A task of mean cost, at least, may be dearer.
+            gap = min(gap, max(MOST_GAP * abs(prices.value), float(columns.cost.mean())))
         reduced = prices.reduced * scale
         left = search.left
         if left is not None and target - (not columns.makespan) <= search.left_upto:
