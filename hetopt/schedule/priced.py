@@ -41,8 +41,8 @@ SCARCER = (0.97, 0.94, 0.9)
 """Parts of the time on devices at which prices are computed too."""
 SETS = 3
 """Sets of units that passes go through, beside that of all."""
-SET_WORK = 1_500_000
-"""Sets × options of all classes that bounds may be computed for: some seconds."""
+MOST_SETS = 24
+"""Sets of units whose bounds are computed: some seconds."""
 SET_SHARE = 0.15
 """Part of the time for them."""
 LARGE = 50_000
@@ -319,8 +319,7 @@ class _Search:
         if self.name not in ENERGY_LIKE:
             return [every]
         until += SET_SHARE * left
-        columns = max(1, len(bounds.load_of(instance).option))
-        looks = max(1, SET_WORK // columns) if len(self.columns.member) < LARGE else 1
+        looks = MOST_SETS if len(self.columns.member) < LARGE else 1
         free = devices.off_when_unused
         found: dict[tuple[int, ...], _Set] = {}
 
