@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import subprocess
@@ -138,12 +139,64 @@ def start(smoke: bool) -> list[dict[str, Any]]:
     return [{"runs": len(seconds), "least_seconds": min(seconds), "most_seconds": max(seconds)}]
 
 
+def scale(smoke: bool) -> list[dict[str, Any]]:
+    """Time and memory of ``solve --method heuristic`` from Parquet, each in a process of its own.
+
+    ``slope`` is the growth of the time in log-log from the size before.
+    """
+    devices = 8 if smoke else 64
+    sizes = (200, 1_000) if smoke else (1_000, 10_000, 100_000, 1_000_000)
+    rows: list[dict[str, Any]] = []
+    for tasks in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "tables"
+            instance = generate_schedule(
+                tasks=tasks, devices=devices, shape="layered", ccr=0.1, deadline_factor=1.5, seed=0
+            )
+            write_instance(instance, path)
+            # Small instances would be improved for as long as there is time.
+            method = "heuristic" if tasks >= 10_000 else "portfolio"
+            command = [sys.executable, "-c", SCALE_RUN, str(path), method]
+            if not rows and not smoke:
+                # What compiles does so once per installation.
+                subprocess.run(command, check=True, capture_output=True)
+            answer = subprocess.run(command, check=True, capture_output=True, text=True)
+        row = {"tasks": tasks, "devices": devices, **json.loads(answer.stdout)}
+        if rows:
+            growth = row["seconds"] / rows[-1]["seconds"]
+            row["slope"] = math.log(growth) / math.log(tasks / rows[-1]["tasks"])
+        rows.append(row)
+    return rows
+
+
+SCALE_RUN = """
+import json, resource, sys, time
+began = time.monotonic()
+from hetopt import read_instance, solve
+instance = read_instance(sys.argv[1])
+read = time.monotonic() - began
+solution = solve(instance, method=sys.argv[2], time_limit=600)
+print(json.dumps({
+    "seconds": time.monotonic() - began,
+    "read_seconds": read,
+    "cpu_seconds": time.process_time(),
+    "memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    "objective": solution.objective,
+    "bound": solution.bound,
+    "gap": solution.gap,
+    "verified": solution.verified,
+}))
+"""
+"""What one run of ``scale`` does, imports included."""
+
+
 FIGURES: dict[str, Callable[[bool], list[dict[str, Any]]]] = {
     "gap": gap,
     "verify": check,
     "load": load,
     "compare": comparison,
     "start": start,
+    "scale": scale,
 }
 
 

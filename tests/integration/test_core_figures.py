@@ -13,7 +13,9 @@ def test_the_core_figures_come_out_at_small_sizes(repo_path):
     )
     assert result.returncode == 0, result.stderr
     rows = {row["figure"]: row for row in map(json.loads, result.stdout.splitlines())}
-    assert set(rows) == {"gap", "verify", "load", "compare", "start"}
+    assert set(rows) == {"gap", "verify", "load", "compare", "start", "scale"}
     assert rows["gap"]["bound"] <= rows["gap"]["objective"]
     assert rows["verify"]["ok"] is True
+    assert rows["scale"]["verified"] is True
+    assert rows["scale"]["bound"] <= rows["scale"]["objective"]
     assert 0.365 < rows["compare"]["gain_proven"] <= rows["compare"]["gain"] < 0.366
