@@ -25,7 +25,7 @@ from hetopt.schedule.load import ENERGY_LIKE, LoadBound, load_within
 from hetopt.schedule.recipes import RECIPES, attempts, heft
 from hetopt.solution import SchedulePlan
 
-STRETCHES = (0.5, 1.0, 0.0, 1.5)
+STRETCHES = (1.0, 1.5, 0.5, 0.0)
 """How much of its tail at mean times a task must leave before the deadline."""
 LEVELS = (1.0, 0.9, 1.1, 0.75, 1.25, 0.5, 0.0)
 """Multiples of the load bound's prices that are tried."""
@@ -35,7 +35,7 @@ OPEN_PACES = (1.0, 1.05, 1.15, 1.3, 1.6, 2.0, 3.0)
 """Multiples of the bound's makespan (and of HEFT's) that stand for a deadline where none is."""
 TASK_PASSES = 1_500_000
 """Tasks × passes of a search without a time limit: some seconds."""
-LEAST_PASSES = 2
+LEAST_PASSES = 4
 """Passes of a search over a huge instance; twice as many over a large one."""
 SCARCER = (0.97, 0.94, 0.9)
 """Parts of the time on devices at which prices are computed too."""
