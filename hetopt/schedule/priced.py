@@ -138,8 +138,8 @@ class _Search:
         self.length = p.typical_times(columns)
         self.rank = p.upward_ranks(columns, self.length)
         tasks = max(1, len(columns.member))
-        self.passes = TASK_PASSES // tasks
-        if tasks >= LARGE:
+        self.passes = TASK_PASSES // tasks if bounds.load_of(columns.instance).possible else 0
+        if self.passes and tasks >= LARGE:
             self.passes = 2 * LEAST_PASSES if tasks < HUGE else LEAST_PASSES
 
     def plan(self) -> SchedulePlan | None:
