@@ -73,6 +73,8 @@ class Improver:
         its moves are too slow.
     share, most_s
         Part of the time left, and most time, that it may use before CP-SAT starts.
+    alone
+        Whether it finds plans without one to start from, so that constructors may give up early.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Improver:
     most: int = 1_000_000_000
     share: float = 0.3
     most_s: float = math.inf
+    alone: bool = False
 
     def load(self) -> ImproverModule:
         """Import the module; compiled loops are loaded when they run."""
@@ -92,10 +95,10 @@ class Improver:
 
 
 IMPROVERS = (
-    Improver("assignment", "assignment", least=25, most=200_000, share=0.9),
-    Improver("projects", "projects", least=20, most=5_000, share=0.6, most_s=40.0),
+    Improver("assignment", "assignment", least=25, most=200_000, share=0.9, alone=True),
+    Improver("projects", "projects", least=20, most=5_000, share=0.6, most_s=40.0, alone=True),
     Improver("shop", "shop", least=20, most=20_000, share=0.6),
-    Improver("graph", "graph_search", least=40, most=20_000, share=0.6),
+    Improver("graph", "graph_search", least=40, most=20_000, share=0.6, alone=True),
     Improver("anneal", "improve", least=40, most=5_000, share=0.7),
 )
 """In the order in which they are asked: the first one that fits is used."""

@@ -44,6 +44,10 @@ FINEST_TICKS = 10**11
 """Ticks in the time span of the finest rounding grid."""
 HEURISTIC_SHARE = 0.25
 """Part of the time that the constructors may use before CP-SAT starts."""
+MANY_CHOICES = 50_000
+"""Choices of all tasks above which constructors are left out then: they go over each in Python."""
+FIRST_SHARE = 0.1
+"""Part of the time for each constructor where an improver that needs no plan follows."""
 COMPILE_SHARE = 0.25
 """Part of the time limit that the first improvement of an installation has for compiling."""
 GRACE_S = 0.5
@@ -78,9 +82,12 @@ def solve_schedule(
     exact = size <= _affordable(budget)
     if start is not None:
         best.offer(start, "start")
-    if method not in CONSTRUCTORS or method == "heft":
+    improver = None if method in CONSTRUCTORS else _improver(best, method)
+    alone = improver is not None and improver.alone
+    skipped = alone and len(instance.admissible[1]) > MANY_CHOICES
+    if method == "heft" or not (method in CONSTRUCTORS or skipped):
         # Before anything that needs a heavy import: short limits get a plan too.
-        _construct(best, "heft", budget.deadline)
+        _construct(best, "heft", FIRST_SHARE if alone else 1.0)
     limit = None if budget.deterministic else time.monotonic() + budget.left_s() * BOUND_SHARE
     bounds.load_plan(instance, limit)
     best.bounds = [bounds.bound(instance, name) for name in instance.objective]
@@ -91,14 +98,15 @@ def solve_schedule(
             "left."
         )
         return best.result("bound", "proved", infeasible=True, reason=reason)
-    improver = None if method in CONSTRUCTORS else _improver(best, method)
-    if method != "heft":
+    if method != "heft" and not skipped:
         share = 1.0 if method in CONSTRUCTORS or not (exact or improver) else HEURISTIC_SHARE
         name = method if method in CONSTRUCTORS else "portfolio"
-        _construct(best, name, time.monotonic() + share * budget.left_s())
+        _construct(best, name, FIRST_SHARE if alone else share)
     exact = exact and method in ("auto", "cpsat", "lns")
     if improver is not None:
         _improve(best, improver, whole=is_improver(method) or not exact)
+    if skipped and best.plan is None:
+        _construct(best, "heft", 1.0)
     if method not in ("auto", "cpsat", "lns"):
         return best.result(method, best.ended())
     if not exact:
@@ -137,15 +145,18 @@ def _affordable(budget: Budget) -> int:
     return int(min(LARGEST_MODEL, max(SMALL_MODEL, budget.limit_s * CONSTRAINTS_PER_S)))
 
 
-def _construct(best: Incumbent, name: str, limit: float) -> None:
-    """Run a constructor until a time on the clock (to its end in deterministic mode)."""
+def _construct(best: Incumbent, name: str, share: float) -> None:
+    """Run a constructor for a part of the time left (to its end in deterministic mode).
+
+    Where there is no plan yet, and no improver that needs none, it has all of the time.
+    """
     budget = best.budget
     if budget.stop.is_set():
         return
-    if best.plan is None:
-        limit = budget.deadline
-    limited = None if budget.deterministic else limit
-    plan = CONSTRUCTORS[name](best.instance, limit=limited)
+    if best.plan is None and share > FIRST_SHARE:
+        share = 1.0
+    limit = None if budget.deterministic else time.monotonic() + share * budget.left_s()
+    plan = CONSTRUCTORS[name](best.instance, limit=limit)
     if plan is not None:
         best.offer(plan, name)
         best.shift(plan, name)
@@ -169,9 +180,11 @@ def _improver(best: Incumbent, method: str) -> Improver | None:
         return None
     if asked:
         return improver
-    if not improver.load().is_compiled() and best.budget.limit_s < COMPILE_S:
+    # Numba is loaded where an instance is large enough to need it.
+    if not improver.worth(instance):
         return None
-    return improver if improver.worth(instance) else None
+    ready = improver.load().is_compiled() or best.budget.limit_s >= COMPILE_S
+    return improver if ready else None
 
 
 def _improve(best: Incumbent, improver: Improver, *, whole: bool) -> None:
@@ -183,6 +196,9 @@ def _improve(best: Incumbent, improver: Improver, *, whole: bool) -> None:
     if not whole:
         first_time = 0.0 if module.is_compiled() else COMPILE_SHARE * budget.limit_s
         seconds = min(improver.most_s, improver.share * seconds) + first_time
+    elif not budget.deterministic:
+        # What it returns after its time is lost, the bound too.
+        seconds = max(seconds - GRACE_S, seconds / 2)
     seen = _seen(best.instance)
     search = partial(
         module.improve,
