@@ -6,12 +6,16 @@ answered sooner by the same functions as plain Python: :func:`plain` loads a mod
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import threading
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+PLAIN_STEPS = 3_000
+"""Steps of a kernel's inner loop that plain Python makes in some milliseconds."""
 
 _state = threading.local()
 
@@ -49,6 +53,15 @@ def plain(name: str) -> ModuleType:
     finally:
         _state.plain = False
     return module
+
+
+def kernels(name: str, steps: float) -> ModuleType:
+    """Load a module of kernels of this package, as plain Python where there is little to do.
+
+    Loading the compiler takes longer than so few steps.
+    """
+    full = f"{__package__}.{name}"
+    return plain(full) if steps <= PLAIN_STEPS else importlib.import_module(full)
 
 
 def _made(function: Any, **options: bool) -> Any:

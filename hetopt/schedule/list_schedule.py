@@ -16,6 +16,7 @@ import numpy as np
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.network import Network
 from hetopt.schedule.flat import NUDGE, Flat
+from hetopt.schedule.jit import PLAIN_STEPS, is_compiled, kernels, plain
 from hetopt.solution import DIRECT, Hops, SchedulePlan
 
 Choice = Literal["eft", "est", "quickest", "next-free", "eft-plus", "cheapest", "lookahead"]
@@ -144,15 +145,13 @@ def place(columns: Flat, setting: Setting, *, limit: float | None = None) -> Pla
 
 
 def _kernels(columns: Flat, limit: float | None) -> Any:
-    from hetopt.schedule import kernels_list
-    from hetopt.schedule.jit import is_compiled, plain
-
     devices = columns.instance.devices
     trials = len(columns.member) * int((devices.count_max * devices.slots).sum())
     left = math.inf if limit is None else limit - time.monotonic()
-    if trials > PLAIN_UPTO or is_compiled(kernels_list.list_schedule):
-        return kernels_list
-    return kernels_list if left > COMPILE_S else plain(kernels_list.__name__)
+    found = kernels("kernels_list", trials)
+    if trials > PLAIN_UPTO or trials <= PLAIN_STEPS or is_compiled(found.list_schedule):
+        return found
+    return found if left > COMPILE_S else plain(found.__name__)
 
 
 def plan_of(columns: Flat, placement: Placement) -> SchedulePlan:
@@ -203,8 +202,7 @@ class _Graph:
 
 
 def _graph(columns: Flat) -> _Graph:
-    from hetopt.schedule import kernels_list as k
-
+    k = kernels("kernels_list", 0)
     kept = columns.instance.__dict__
     made = kept.get("_list_graph")
     if isinstance(made, _Graph):

@@ -15,6 +15,7 @@ import numpy as np
 
 from hetopt.instance import Floats, Ints
 from hetopt.schedule.flat import Flat
+from hetopt.schedule.jit import kernels
 
 Average = Literal["mean", "median", "least", "greatest"]
 
@@ -66,8 +67,7 @@ def latest_ends(columns: Flat, length: Floats, stretch: float = 1.0, pace: float
     ``stretch`` is how much of the lengths and mean messages behind a task it must leave before
     the deadline, of which the part ``pace`` is taken.
     """
-    from hetopt.schedule import kernels_ranks as k
-
+    k = kernels("kernels_ranks", _steps(columns))
     ptr, edge = columns.instance.successors
     found = columns.deadline * pace
     message = edge_messages(columns)[edge] * stretch
@@ -97,9 +97,8 @@ def critical_path(columns: Flat, length: Floats) -> Ints:
 
 def optimistic_costs(columns: Flat) -> Any:
     """PEFT's optimistic cost table, T × D (float32)."""
-    from hetopt.schedule import kernels_ranks as k
-
     instance = columns.instance
+    k = kernels("kernels_ranks", _steps(columns) * len(instance.devices) ** 2)
     ptr, edge = instance.successors
     table = np.empty((len(columns.member), len(instance.devices)), dtype=np.float32)
     k.optimistic_costs(
@@ -133,6 +132,10 @@ _NEAR = 1e-12
 """Relative distance within which a path is one of the longest; float sums are that exact."""
 
 
+def _steps(columns: Flat) -> int:
+    return len(columns.member) + len(columns.instance.edges)
+
+
 def _tails(
     columns: Flat,
     length: Floats,
@@ -142,8 +145,7 @@ def _tails(
     *,
     backward: bool,
 ) -> Floats:
-    from hetopt.schedule import kernels_ranks as k
-
+    k = kernels("kernels_ranks", _steps(columns))
     found = np.zeros(len(length))
     message = edge_messages(columns)[edge]
     order = columns.instance.topological_order
