@@ -53,6 +53,11 @@ class Network:
         """Whether a message between any two units of these devices is free (one shared pool)."""
         return bool(self._state.zero_copy[src_device, dst_device])
 
+    @property
+    def any_zero_copy(self) -> bool:
+        """Whether there is a pair of devices between which messages are free."""
+        return self._state.any_zero_copy
+
     def free(self, src_device: Ints, dst_device: Ints) -> Bools:
         """Like `zero_copy`, for many pairs of devices."""
         return self._state.zero_copy[src_device, dst_device]
@@ -179,6 +184,7 @@ class _State:
         free[pooled] = pools.zero_copy[devices.pool[pooled]]
         same = devices.pool[:, None] == devices.pool[None, :]
         self.zero_copy: Bools = same & free[:, None] & free[None, :]
+        self.any_zero_copy = bool(self.zero_copy.any())
         self._bytes_b = instance.tensors.bytes_b
         self._sizes: Floats | None = None
         self._wide = len(devices)

@@ -80,6 +80,8 @@ def _consumers(build: Build, tensor: int) -> list[int]:
 
 def _near(build: Build, producer: int, target: Place) -> list[Place]:
     """Places of the producer from which nothing is sent to a place."""
+    if not build.problem.network.any_zero_copy:
+        return [target] if target in build.at[producer] else []
     return [
         place
         for place in sorted(build.at[producer])
@@ -110,7 +112,7 @@ def _delay_consumers(build: Build, tensor: int, away: dict[tuple[int, int], Lite
         for source, here in build.at[producer].items():
             row = []
             for target, there in build.at[consumer].items():
-                if source in _near(build, producer, target):
+                if source == target or problem.zero_copy(source[0], target[0]):
                     continue
                 delay = problem.delay(tensor, source[0], target[0])
                 if delay is None:
@@ -149,6 +151,8 @@ def _contends(build: Build, tensor: int) -> bool:
     slotted = not instance.devices.overlap[ends].all()
     timed = prices_vary(instance) and bool(problem.bytes_b[tensor])
     priced = instance.links.energy_j_per_b > 0
+    if not (slotted or timed or (instance.links.channel_group >= 0).any()):
+        return False
     return any(
         (hop.duration and (slotted or hop.group >= 0)) or (timed and priced[hop.link])
         for source in sources

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
+from hetopt.interrupt import in_time
 from hetopt.prices import prices_vary
 from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.cpsat import ScheduleModel, add_hint, build_model, run
@@ -35,6 +37,7 @@ class Level:
         self.carried = True
         self.faithful = True
         self.complete = False
+        self.unbuilt = False
         self.by = "cpsat"
 
     @property
@@ -47,7 +50,7 @@ class Level:
         search = self.search
         made = self._build(self.problem)
         if made is None:
-            return search.plan is None
+            return search.plan is None and not self.unbuilt
         self.faithful = made.build.faithful
         rounded = self.problem.grid.direction == "down" or not self.faithful
         hinted = self._hint(made, self.problem)
@@ -83,8 +86,14 @@ class Level:
             search.raise_bound(made.objective.value(proven))
 
     def _build(self, problem: Problem) -> ScheduleModel | None:
-        search = self.search
-        return build_model(problem, self.level, list(search.values[: self.level]))
+        """Build the model of the level; None where no plan can be, or where it takes too long."""
+        search, budget = self.search, self.search.budget
+        build = partial(build_model, problem, self.level, list(search.values[: self.level]))
+        if budget.deterministic:
+            return build()
+        done = in_time(lambda: (build(),), self._left(1.0), budget.stop)
+        self.unbuilt = done is None
+        return None if done is None else done[0]
 
     def _hint(self, made: ScheduleModel, problem: Problem) -> bool:
         """Give the best plan known as a hint; return whether there was one and it is complete."""

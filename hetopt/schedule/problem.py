@@ -90,6 +90,7 @@ class Problem:
         self.staged: list[bool] = instance.tensors.staged.tolist()
         self.order: list[int] = instance.topological_order.tolist()
         self._hops: dict[tuple[int, int, float], tuple[Hop, ...] | None] = {}
+        self._lengths: dict[tuple[float, float, float], int] = {}
 
     @cached_property
     def span(self) -> int:
@@ -298,16 +299,18 @@ class Problem:
             Hop(
                 link,
                 int(links.channel_group[link]),
-                self.grid.ticks(
-                    hop_time(
-                        float(links.latency_s[link]),
-                        bytes_b,
-                        float(links.bandwidth_b_per_s[link]),
-                    )
+                self._hop_ticks(
+                    float(links.latency_s[link]), bytes_b, float(links.bandwidth_b_per_s[link])
                 ),
             )
             for link in path
         )
+
+    def _hop_ticks(self, latency_s: float, bytes_b: float, bandwidth_b_per_s: float) -> int:
+        key = latency_s, bytes_b, bandwidth_b_per_s
+        if key not in self._lengths:
+            self._lengths[key] = self.grid.ticks(hop_time(*key))
+        return self._lengths[key]
 
 
 def _limit(grid: Grid, time_s: float) -> int:

@@ -183,8 +183,9 @@ def _improver(best: Incumbent, method: str) -> Improver | None:
     # Numba is loaded where an instance is large enough to need it.
     if not improver.worth(instance):
         return None
-    ready = improver.load().is_compiled() or best.budget.limit_s >= COMPILE_S
-    return improver if ready else None
+    # An answer that depends on nothing but the seed must not depend on what is compiled already.
+    patient = best.budget.deterministic or best.budget.limit_s >= COMPILE_S
+    return improver if patient or improver.load().is_compiled() else None
 
 
 def _improve(best: Incumbent, improver: Improver, *, whole: bool) -> None:
@@ -194,7 +195,8 @@ def _improve(best: Incumbent, improver: Improver, *, whole: bool) -> None:
         return
     seconds = budget.limit_s if budget.deterministic else budget.left_s()
     if not whole:
-        first_time = 0.0 if module.is_compiled() else COMPILE_SHARE * budget.limit_s
+        settled = budget.deterministic or module.is_compiled()
+        first_time = 0.0 if settled else COMPILE_SHARE * budget.limit_s
         seconds = min(improver.most_s, improver.share * seconds) + first_time
     elif not budget.deterministic:
         # What it returns after its time is lost, the bound too.
