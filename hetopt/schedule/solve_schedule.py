@@ -209,7 +209,7 @@ def _improve(best: Incumbent, improver: Improver, *, whole: bool) -> None:
         seconds=None if budget.deterministic else seconds,
         iterations=module.moves_within(seen, seconds) if budget.deterministic else None,
         seed=budget.seed,
-        workers=budget.workers,
+        workers=1 if budget.deterministic else budget.workers,
         stop=budget.stop,
         bound=best.bounds[0] if seen is best.instance else math.nan,
     )
