@@ -236,10 +236,10 @@ def _whole_numbers(table: str, column: Column, cells: pd.Series[Any], check: Che
     return values
 
 
-def _number(value: object) -> float | None:
+def _number(value: Any) -> float | None:
     """Return a finite number, None where the value is none."""
     try:
-        number = float(value)  # type: ignore[arg-type]  # anything else raises TypeError
+        number = float(value)
     except (TypeError, ValueError, OverflowError):
         return None
     return number if np.isfinite(number) else None

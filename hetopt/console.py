@@ -177,8 +177,8 @@ def run_compare(
     from hetopt.report.comparison import comparison_to_dict, comparison_view
     from hetopt.report.progress import line_display
 
-    _choice("--basis", basis, get_args(Basis))
-    _choice("--rival", rival, get_args(RivalType))
+    common = _choice("--basis", basis, get_args(Basis))
+    against = _choice("--rival", rival, get_args(RivalType))
     if output is not None:
         check_writable(output)
     instance = question.instance()
@@ -186,8 +186,8 @@ def run_compare(
     with interruptible(stop), line_display() as report:
         comparison = compare(
             instance,
-            basis=basis,  # type: ignore[arg-type]  # checked above
-            rival=rival,  # type: ignore[arg-type]  # checked above
+            basis=common,
+            rival=against,
             host=host,
             options=options,
             sensitivity=sensitivity,
@@ -301,12 +301,12 @@ def run_export(question: Question, output: str, rounding: str, as_json: bool) ->
     from hetopt.formats.output import check_writable
     from hetopt.model_files import Rounding, export_model
 
-    _choice("--rounding", rounding, get_args(Rounding))
+    direction = _choice("--rounding", rounding, get_args(Rounding))
     check_writable(output)
     written = export_model(
         question.instance(),
         output,
-        rounding=rounding,  # type: ignore[arg-type]  # checked above
+        rounding=direction,
     )
     if as_json:
         print_json(asdict(written))
@@ -366,6 +366,7 @@ def _positive(flag: str, text: str, dimension: str) -> float:
     return value
 
 
-def _choice(flag: str, value: str, choices: tuple[str, ...]) -> None:
+def _choice(flag: str, value: str, choices: tuple[Any, ...]) -> Any:
     if value not in choices:
         raise InputError([Problem(flag, value, f"One of {', '.join(choices)}.")])
+    return value

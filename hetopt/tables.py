@@ -7,7 +7,7 @@ checks of :mod:`hetopt.frames` all read it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from hetopt.instance import KINDS
 
@@ -65,21 +65,21 @@ class Column:
         return self.default == UNLIMITED
 
 
-def _text(name: str, meaning: str, **options: object) -> Column:
-    return Column(name, meaning, "text", **options)  # type: ignore[arg-type]  # pass-through
+def _text(name: str, meaning: str, **options: Any) -> Column:
+    return Column(name, meaning, "text", **options)
 
 
-def _number(name: str, meaning: str, default: Default, dimension: str, **options: object) -> Column:
+def _number(name: str, meaning: str, default: Default, dimension: str, **options: Any) -> Column:
     options.setdefault("minimum", 0.0)
-    return Column(name, meaning, "number", default, dimension, **options)  # type: ignore[arg-type]  # as above
+    return Column(name, meaning, "number", default, dimension, **options)
 
 
-def _whole(name: str, meaning: str, default: Default, **options: object) -> Column:
-    return Column(name, meaning, "whole", default, **options)  # type: ignore[arg-type]  # as above
+def _whole(name: str, meaning: str, default: Default, **options: Any) -> Column:
+    return Column(name, meaning, "whole", default, **options)
 
 
-def _flag(name: str, meaning: str, default: bool = False, **options: object) -> Column:
-    return Column(name, meaning, "flag", default, **options)  # type: ignore[arg-type]  # as above
+def _flag(name: str, meaning: str, default: bool = False, **options: Any) -> Column:
+    return Column(name, meaning, "flag", default, **options)
 
 
 def _required(name: str, meaning: str) -> Column:

@@ -18,12 +18,12 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from pathlib import Path
 
 import numpy as np
 
 from hetopt.evaluate import objective_value
 from hetopt.instance import Bools, Instance, Ints
+from hetopt.schedule import jit
 from hetopt.schedule.assignment_chain import Chain
 from hetopt.schedule.assignment_columns import Columns, columns_of, is_assignment, joule_price
 from hetopt.schedule.assignment_prices import RowPrices, TaskPrices
@@ -65,12 +65,10 @@ def fits(instance: Instance) -> bool:
 
 def is_compiled() -> bool:
     """Whether the loops are compiled, or their machine code lies on disk (as far as is known)."""
-    for module, name in LOOPS:
-        loop = getattr(importlib.import_module(f"hetopt.schedule.{module}"), name)
-        pattern = f"{module}.{name}-*.nbi"
-        if not (loop.signatures or any(Path(loop.stats.cache_path or ".").glob(pattern))):
-            return False
-    return True
+    return all(
+        jit.is_compiled(getattr(importlib.import_module(f"hetopt.schedule.{module}"), name))
+        for module, name in LOOPS
+    )
 
 
 def moves_within(instance: Instance, seconds: float) -> int:

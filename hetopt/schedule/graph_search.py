@@ -15,7 +15,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,8 +36,6 @@ MOVES = 200_000
 """Moves where neither seconds nor iterations are given."""
 TASK_MOVES_PER_S = 15_000_000
 """Moves × tasks that one core makes in a second or so; what deterministic seconds count."""
-CACHED = "kernels_graph._search-*.nbi"
-"""Name of Numba's index file of the search, in its cache folder."""
 CHUNK_S = 0.02
 """Time between two looks at the clock and the stop event."""
 FIRST_CHUNK = 100
@@ -146,9 +143,10 @@ def fits(instance: Instance) -> bool:
 
 def is_compiled() -> bool:
     """Whether the loops are compiled, or their machine code lies on disk (as far as is known)."""
+    from hetopt.schedule import jit
     from hetopt.schedule.kernels_graph import search
 
-    return bool(search.signatures) or any(Path(search.stats.cache_path or ".").glob(CACHED))
+    return jit.is_compiled(search)
 
 
 def moves_within(instance: Instance, seconds: float) -> int:

@@ -14,7 +14,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,8 +37,6 @@ ITERATIONS = 2_000_000
 """Moves where neither seconds nor iterations are given."""
 TASK_MOVES_PER_S = 40_000_000
 """Moves × tasks that one core makes in a second or so; what deterministic seconds count."""
-CACHED = "kernels_improve._anneal-*.nbi"
-"""Name of Numba's index file of the annealing loop, in its cache folder."""
 CHUNK_S = 0.02
 """Time between two looks at the clock and the stop event."""
 FIRST_CHUNK = 500
@@ -156,9 +153,10 @@ def fits(instance: Instance) -> bool:
 
 def is_compiled() -> bool:
     """Whether the loops are compiled, or their machine code lies on disk (as far as is known)."""
+    from hetopt.schedule import jit
     from hetopt.schedule.kernels_improve import anneal
 
-    return bool(anneal.signatures) or any(Path(anneal.stats.cache_path or ".").glob(CACHED))
+    return jit.is_compiled(anneal)
 
 
 def moves_within(instance: Instance, seconds: float) -> int:

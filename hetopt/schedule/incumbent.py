@@ -121,7 +121,7 @@ class Incumbent:
             if level in self.distrusted or excess > GAP_TOLERANCE * abs(value):
                 self.bounds[level] = bounds.bound(self.instance, name)
                 self.notes.append(
-                    f"CP-SAT's bound of {name} contradicted a checked plan and was dropped."
+                    f"A solver's bound of {name} contradicted a checked plan and was dropped."
                 )
 
     def ended(self) -> Termination:

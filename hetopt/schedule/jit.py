@@ -35,7 +35,8 @@ def is_compiled(function: Any) -> bool:
     if function.signatures:
         return True
     source = Path(function.py_func.__code__.co_filename)
-    names = Path(function.stats.cache_path or ".").glob(f"*.{function.py_func.__name__}-*.nbi")
+    pattern = f"{source.stem}.{function.py_func.__name__}-*.nbi"
+    names = Path(function.stats.cache_path or ".").glob(pattern)
     # What was compiled from an older source is compiled anew.
     return any(found.stat().st_mtime >= source.stat().st_mtime for found in names)
 

@@ -45,8 +45,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
+
+from hetopt.schedule.jit import jit
 
 CHECKPOINT = 8
 """Positions of the sequence between two stored states of the slots."""
@@ -64,14 +65,6 @@ CHANGE, REORDER, SWAP = 0.65, 0.25, 0.3
 place in turn, and one above REORDER moves the task in the sequence."""
 
 
-def _jit(function: Any) -> Any:
-    """Compile when first called; cached on disk where some folder can be written."""
-    try:
-        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:
-        return numba.njit(nogil=True, error_model="numpy")(function)
-
-
 def _random(seed: Any) -> float:
     """Next number of [0, 1) of an xorshift generator (Marsaglia, 2003); ``seed`` is its state."""
     x = seed[0]
@@ -82,7 +75,7 @@ def _random(seed: Any) -> float:
     return float(x >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-random = _jit(_random)
+random = jit(_random)
 
 
 def _choose(
@@ -141,7 +134,7 @@ def _choose(
     return delta
 
 
-choose = _jit(_choose)
+choose = jit(_choose)
 
 
 def _move(seq: Any, source: int, target: int) -> None:
@@ -158,7 +151,7 @@ def _move(seq: Any, source: int, target: int) -> None:
     seq[POSITION, task] = target
 
 
-move = _jit(_move)
+move = jit(_move)
 
 
 def _decode(
@@ -220,7 +213,7 @@ def _decode(
     return makespan
 
 
-decode = _jit(_decode)
+decode = jit(_decode)
 
 
 def _lateness(which: int, weighted: int, ends: Any, task_i: Any, jobs: Any) -> Any:
@@ -242,7 +235,7 @@ def _lateness(which: int, weighted: int, ends: Any, task_i: Any, jobs: Any) -> A
     return total
 
 
-lateness = _jit(_lateness)
+lateness = jit(_lateness)
 
 
 def _critical(
@@ -292,7 +285,7 @@ def _critical(
     return found
 
 
-critical = _jit(_critical)
+critical = jit(_critical)
 
 
 def _anneal(
@@ -445,4 +438,4 @@ def _anneal(
                     states[to, c, i] = states[of, c, i]
 
 
-anneal = _jit(_anneal)
+anneal = jit(_anneal)

@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
@@ -40,8 +39,6 @@ TASK_MOVES_PER_S = 12_000_000
 """Moves × tasks that one core makes in a second or so; what deterministic seconds count."""
 MOST_TASKS = 20_000
 """Tasks above which a single move takes too long."""
-CACHED = "kernels_projects._anneal-*.nbi"
-"""Name of Numba's index file of the annealing loop, in its cache folder."""
 CHUNK_S = 0.02
 """Time between two looks at the clock and the stop event."""
 FIRST_CHUNK = 100
@@ -154,9 +151,10 @@ def fits(instance: Instance) -> bool:
 
 def is_compiled() -> bool:
     """Whether the loops are compiled, or their machine code lies on disk (as far as is known)."""
+    from hetopt.schedule import jit
     from hetopt.schedule.kernels_projects import anneal
 
-    return bool(anneal.signatures) or any(Path(anneal.stats.cache_path or ".").glob(CACHED))
+    return jit.is_compiled(anneal)
 
 
 def moves_within(instance: Instance, seconds: float) -> int:

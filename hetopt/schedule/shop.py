@@ -11,7 +11,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -33,8 +32,6 @@ MOVES = 200_000
 """Moves where neither seconds nor iterations are given."""
 TASK_MOVES_PER_S = 15_000_000
 """Moves × tasks that one core makes in a second or so; what deterministic seconds count."""
-CACHED = "kernels_shop._search-*.nbi"
-"""Name of Numba's index file of the search, in its cache folder."""
 POLL_S = 0.25
 """Time between two looks at what the workers have found."""
 STALE_TIMES, STALE_S = 3.0, 0.03
@@ -160,9 +157,10 @@ def fits(instance: Instance) -> bool:
 
 def is_compiled() -> bool:
     """Whether the loops are compiled, or their machine code lies on disk (as far as is known)."""
+    from hetopt.schedule import jit
     from hetopt.schedule.kernels_shop import search
 
-    return bool(search.signatures) or any(Path(search.stats.cache_path or ".").glob(CACHED))
+    return jit.is_compiled(search)
 
 
 def moves_within(instance: Instance, seconds: float) -> int:
