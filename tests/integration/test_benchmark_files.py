@@ -364,7 +364,7 @@ def placed(instance, unit):
 
 def test_a_placed_network_reaches_the_published_load(shared_path):
     path = shared_path("benchmarks", "dnn", "throughput", "LayerGraphs", "bert24_inference.json")
-    solution = solve(read_instance(path), time_limit=10)
+    solution = solve(read_instance(path), time_limit=6)
     assert solution.bound * 17.714719 >= 1 - 1e-6
     assert solution.objective * 17.714718 <= 1
 

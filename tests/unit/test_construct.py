@@ -61,7 +61,7 @@ def test_constructors_return_valid_plans_or_none(seed) -> None:
 @pytest.mark.parametrize("memory", ["none", "tight"])
 def test_constructors_place_generated_instances(memory) -> None:
     question = generate_schedule(
-        60, 6, seed=1, memory=memory, count=2, deadline_factor=2.0, power_cap_factor=0.6
+        24, 4, seed=1, memory=memory, count=2, deadline_factor=2.0, power_cap_factor=0.6
     )
     for name, constructor in CONSTRUCTORS.items():
         plan = constructor(question)

@@ -46,14 +46,14 @@ def test_a_neighbourhood_has_distinct_tasks_and_no_more_than_asked(
 
 
 def test_repairs_better_a_plan_under_memory_limits(instance: Instance, start: SchedulePlan) -> None:
-    answer = solve(instance, method="lns", time_limit=15, start=start)
+    answer = solve(instance, method="lns", time_limit=8, start=start)
     assert answer.method == "lns"
     assert answer.objective < objective_value(instance, start, "energy")
     assert answer.bound <= answer.objective
 
 
 def test_equal_seeds_give_equal_repairs_when_deterministic(instance: Instance) -> None:
-    plans = [solve(instance, method="lns", time_limit=2, deterministic=True).plan for _ in "ab"]
+    plans = [solve(instance, method="lns", time_limit=1, deterministic=True).plan for _ in "ab"]
     first, second = plans
     assert isinstance(first, SchedulePlan)
     assert isinstance(second, SchedulePlan)

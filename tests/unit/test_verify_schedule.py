@@ -666,20 +666,20 @@ def test_units_that_run_nothing_are_off_unless_they_are_always_on() -> None:
     assert report.objectives["cost"] == 2 * (1 + 100)
 
 
-def test_a_million_tasks_are_checked_in_ten_seconds() -> None:
+def test_two_hundred_thousand_tasks_are_checked_in_two_seconds() -> None:
     """Random tasks on 64 devices, each waiting for a message from the one before on its unit."""
-    instance, plan = million()
+    instance, plan = rounds(200_000)
     begin = time.process_time()  # one thread; other processes must not count
     report = verify(instance, plan)
     took = time.process_time() - begin
     assert report.violations == ()
-    assert took < 10.0
+    assert took < 2.0
     late = plan.start_s.copy()
-    late[[5, 777_777]] -= 1e-3
+    late[[5, 77_777]] -= 1e-3
     assert not verify(instance, replace(plan, start_s=late)).ok
 
 
-def million(n: int = 1_000_000, devices: int = 64) -> tuple[Instance, SchedulePlan]:
+def rounds(n: int, devices: int = 64) -> tuple[Instance, SchedulePlan]:
     """Rounds of one task per device; each sends to the next device in the next round."""
     rng = np.random.default_rng(1)
     small = {
