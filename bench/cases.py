@@ -70,7 +70,8 @@ class Case:
     optimal
         Whether the best-known value is proven optimal.
     settings
-        What the file leaves open: its ``platform``, or the arguments of a generator.
+        What the file leaves open: its ``platform``, what to ``set`` (as ``--set`` does), or the
+        arguments of a generator.
     """
 
     family: str
@@ -251,11 +252,21 @@ def _saga(folder: Path, name: str) -> Iterator[Case]:
 
 
 def _melange(folder: Path, name: str) -> Iterator[Case]:
-    """Free splitting of the one example, whose optimum both GPUs' full load proves."""
+    """Free splitting of the one example, whose optimum both GPUs' full load proves, and slices.
+
+    With the slices of the paper's own model the optimum is what its solver reports.
+    """
     path = folder / "example.json"
-    if path.exists():
-        cost = Measure("cost", "cost")
-        yield Case("melange", path.stem, str(path), name, cost, 4.68, 4.68, optimal=True)
+    if not path.exists():
+        return
+    cost = Measure("cost", "cost")
+    yield Case("melange", path.stem, str(path), name, cost, 4.68, 4.68, optimal=True)
+    for slices, best in ((1, 6.70), (4, 5.69), (16, 5.69)):
+        title = f"{path.stem}@slices{slices}"
+        changes = {"set": [f"jobs.*.slices={slices}"]}
+        yield Case(
+            "melange", title, str(path), name, cost, best, best, optimal=True, settings=changes
+        )
 
 
 def _shipped(folder: Path, name: str) -> Iterator[Case]:

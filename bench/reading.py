@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from bench.cases import Case
 from hetopt import Instance, read_instance
+from hetopt.set_values import set_values
 
 
 def read_case(case: Case) -> Instance:
@@ -22,6 +23,7 @@ def read_case(case: Case) -> Instance:
         instance = read_instance(
             case.path, format=case.format, platform=case.settings.get("platform")
         )
+        instance = set_values(instance, case.settings.get("set", []))
     if case.measure.objective and instance.objective != (case.measure.objective,):
         instance = replace(instance, objective=(case.measure.objective,))
     return instance

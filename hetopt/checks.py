@@ -56,6 +56,10 @@ def check_structure(instance: Instance, check: Checker) -> None:
             check.add("jobs", int(j), "name", text, "At least one task of this job.")
     if instance.regime == "steady" and instance.routing == "split":
         _check_split(instance, check)
+    elif instance.regime == "steady":
+        for j in np.flatnonzero(instance.jobs.slices > 0):
+            text = "routing: split; with routing: single a job has one placement anyway."
+            check.add("jobs", int(j), "slices", int(instance.jobs.slices[j]), text)
 
 
 def _check_split(instance: Instance, check: Checker) -> None:
@@ -137,6 +141,12 @@ def _check_steady(instance: Instance, missing: Any) -> None:
                 f"A power_cap, a budget with a price, or a count.max of device "
                 f"{devices.name[d]}: without one, throughput is unbounded.",
                 "throughput",
+            )
+        for j in np.flatnonzero(instance.jobs.slices > 0):
+            missing(
+                f"job {instance.jobs.name[j]}, slices",
+                "0 with the objective throughput: slices are parts of a demand that is served.",
+                str(instance.jobs.slices[j]),
             )
     elif not limits.demand_known:
         missing("demand_per_s", "The demand that the jobs' shares are shares of (requests/s).")

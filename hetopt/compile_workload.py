@@ -64,6 +64,7 @@ def make_jobs(
         rate_per_s=rate,
         latency_slo_s=table["latency_slo_s"],
         min_accuracy=table["min_accuracy"],
+        slices=table["slices"],
     )
     check.rows(
         "jobs",

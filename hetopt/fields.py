@@ -125,6 +125,7 @@ class JobFields(TypedDict, total=False):
     latency_slo: Quantity
     latency_slo_s: Quantity
     min_accuracy: Quantity
+    slices: int
     work: float
     pin: Any
     forbid: Any

@@ -263,7 +263,9 @@ class Jobs:
     Times are absolute seconds; ``deadline_s``, ``due_s`` and ``latency_slo_s`` are inf where there
     is none. ``rate_per_s`` is the demanded request rate (steady; NaN in the schedule regime): the
     given rate, or share × the instance's demand (1 request/s where none is given).
-    ``min_accuracy`` is 0 where there is none.
+    ``min_accuracy`` is 0 where there is none. ``slices`` (steady, ``split``) is the number of equal
+    parts of the job's requests, each of which takes one route whole; 0 where rates are divided
+    freely.
     """
 
     name: Strings
@@ -274,6 +276,7 @@ class Jobs:
     rate_per_s: Floats
     latency_slo_s: Floats
     min_accuracy: Floats
+    slices: Ints
 
     def __len__(self) -> int:
         return len(self.name)

@@ -3,7 +3,7 @@
 A path is a setting (``horizon_s``), or ``TABLE.ROW.COLUMN`` where ROW is the row's name
 (``devices.npu.count``), for options ``PROFILE/DEVICE`` or ``PROFILE/DEVICE/LABEL``, for uses
 ``PROFILE/DEVICE/RESOURCE`` or ``PROFILE/DEVICE/LABEL/RESOURCE``, for links and transfers
-``FROM->TO``.
+``FROM->TO``. A ROW of ``*`` is every row of the table (``jobs.*.slices=4``).
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from hetopt.tables import SETTINGS, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+EVERY_ROW = "*"
 
 
 def set_values(instance: Instance, assignments: Sequence[str]) -> Instance:
@@ -68,6 +71,8 @@ def _set_cell(
         return
     frame = frames[table].astype(object)
     rows = [i for i, name in enumerate(_row_names(table, frame)) if row_name in name]
+    if not rows and row_name == EVERY_ROW:
+        rows = list(range(len(frame)))
     if not rows:
         problems.append(Problem("--set", assignment, f"A row of table {table}, not {row_name}."))
         return

@@ -300,6 +300,13 @@ JOBS = (
         aliases=("latency_slo",),
     ),
     _number("min_accuracy", "Least accuracy allowed.", 0.0, "fraction", maximum=1.0),
+    _whole(
+        "slices",
+        "Equal parts of the job's requests, each of which takes one route whole; 0: no parts.",
+        0,
+        minimum=0,
+        regime="steady",
+    ),
 )
 
 PIECE_BEGIN = _number(

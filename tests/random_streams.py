@@ -22,13 +22,14 @@ def random_stream(seed: int) -> Instance:
     rng = np.random.default_rng([seed, 2])
     # Draws of their own, so that what seeds made before stays as it was.
     supplies = Dice(np.random.default_rng([seed, 4]))
+    slices = Dice(np.random.default_rng([seed, 5]))
     while True:
-        made = _attempt(Dice(rng), supplies)
+        made = _attempt(Dice(rng), supplies, slices)
         if made is not None:
             return made
 
 
-def _attempt(dice: Dice, supplies: Dice) -> Instance | None:
+def _attempt(dice: Dice, supplies: Dice, slices: Dice) -> Instance | None:
     routing = SINGLE if dice.chance(0.35) else SPLIT
     unit = dice.pick(1.0, 1.0, 0.01, 1e-5)
     memory = dice.chance(0.4)
@@ -39,6 +40,9 @@ def _attempt(dice: Dice, supplies: Dice) -> Instance | None:
     links = _links(dice, devices["name"], unit)
     jobs, job_of = _jobs(dice, unit, accuracy, shares)
     options = _options(dice, len(job_of), devices, unit, memory, accuracy)
+    if routing == SPLIT and "throughput" not in objective and slices.chance(0.2):
+        for job in jobs:
+            job["slices"] = slices.pick(0, 1, 1, 2, 3)
     tasks = _tasks(dice, job_of, options, devices, memory or routing == SINGLE)
     transfers = _transfers(dice, job_of)
     settings = _settings(dice, objective, routing, devices, tasks, jobs, shares, unit)

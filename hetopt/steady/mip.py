@@ -8,9 +8,11 @@ Variables
     y_r ≥ 0     share of its job's demand that route r serves: rate x_r = R_j y_r
     f_rk ≥ 0    the part of y_r that units of kind k serve on their device
     n_k integer units of kind k;  u_d integer units on;  h_d units had
+    c_r integer slices of its job's demand that route r serves (jobs of S_j > 0 slices)
     θ           demand served, as a multiple (1 where the demand is fixed)
 Constraints
     demand      Σ_{r of j} y_r = θ
+    slices      S_j y_r = c_r
     flow        Σ_{k on d} f_rk = y_r                      for each device d of route r
     capacity    Σ_r R_j b_rd f_rk ≤ cap_d n_k, cap_d = max_utilization (1 − reserved) slots
     units       Σ_{k on d} n_k ≤ u_d ≤ h_d,  min_d ≤ h_d ≤ max_d;  u_d = h_d where always on
@@ -120,6 +122,7 @@ class SteadyModel:
             self.kinds_of.setdefault(kind.device, []).append(k)
         self._variables()
         self._demand()
+        self._slices()
         self._flow()
         self._capacity()
         self._units()
@@ -265,6 +268,14 @@ class SteadyModel:
         for job, mine in enumerate(self.of_job):
             served = pulp.LpAffineExpression([(self.share[r], 1.0) for r in mine])
             self._add(served == self.theta, f"demand_{job}")
+
+    def _slices(self) -> None:
+        self.slices: dict[int, Any] = {}
+        for job, mine in enumerate(self.of_job):
+            parts = int(self.instance.jobs.slices[job])
+            for r in mine if parts else ():
+                self.slices[r] = self.problem.add_variable(f"c_{r}", 0, parts, "Integer")
+                self._add(self.share[r] * parts == self.slices[r], f"slices_{r}")
 
     def _flow(self) -> None:
         for (r, device), serving in self.serving.items():

@@ -126,6 +126,8 @@ class _Names:
             route, kind = at
             job = self.jobs[self.model.routes[route].job]
             return self._made("flow", at, [job, self._device_of(kind)])
+        if family == "c" and at:
+            return self._made("slices", at, [self.jobs[self.model.routes[at[0]].job]])
         if family == "n" and at:
             return self._made("count", at, [self._device_of(at[0])])
         if family in ("u", "h") and at:
@@ -139,6 +141,8 @@ class _Names:
         words: list[str] = []
         if family == "demand" and at:
             words = [self.jobs[at[0]]]
+        elif family == "slices" and at:
+            words = [self.jobs[self.model.routes[at[0]].job]]
         elif family in ("capacity", "linking", "needs") and at:
             words = [self._device_of(at[0]), *(self.jobs[j] for j in at[1:])]
         elif family in ("on", "had", "named", "below") and at:
@@ -178,6 +182,8 @@ def _legend(model: SteadyModel) -> tuple[str, ...]:
             "count_K.DEVICE: units of kind K, which hold certain weights or serve certain jobs; "
             "flow_R_K: part of share_R that they serve"
         )
+    if model.slices:
+        lines.append("slices_R.JOB: slices of the job that route R serves whole")
     lines += [f"share_{r}: {_route(instance, model, r)}" for r in range(len(model.routes))]
     return tuple(lines)
 

@@ -96,7 +96,10 @@ def build_plan(model: SteadyModel, values: Mapping[str, float]) -> SteadyPlan:
 def _shares(model: SteadyModel, values: Mapping[str, float]) -> list[float]:
     """Share of each route; negligible ones are 0, and the rest of the job makes up for them."""
     share = [max(0.0, values.get(y.name, 0.0)) for y in model.share]
-    for mine in model.of_job:
+    for job, mine in enumerate(model.of_job):
+        parts = int(model.instance.jobs.slices[job])
+        for r in mine if parts else ():
+            share[r] = round(share[r] * parts) / parts
         whole = sum(share[r] for r in mine)
         for r in mine:
             if share[r] <= NO_SHARE * whole:

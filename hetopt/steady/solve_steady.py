@@ -23,6 +23,7 @@ from hetopt.steady.packing import unit_kinds
 from hetopt.steady.relax import Relaxation, Relaxed, round_off
 from hetopt.steady.routes import Routes, enumerate_routes
 from hetopt.steady.rows import build_plan
+from hetopt.steady.slices import with_whole_slices
 from hetopt.steady.start import start_integers
 from hetopt.steady.units import at_standstill
 
@@ -213,7 +214,8 @@ class _Search:
         if not arrays.integer.any():
             level.best = first if first.outcome == "optimal" else None
             return level
-        self._round(level, relaxation, first, previous)
+        whole = with_whole_slices(model, relaxation, first, self._time_left())
+        self._round(level, relaxation, whole, previous)
         self._note_progress(level.value(), level.bound)
         done = gap_closed(level.value(), level.bound, self.budget.gap)
         if self.method != "heuristic" and not done and not self.budget.over():

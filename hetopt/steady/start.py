@@ -19,6 +19,7 @@ def start_integers(model: SteadyModel, plan: SteadyPlan) -> dict[str, float]:
     for device, on in model.on.items():
         if hasattr(on, "name"):
             values[on.name] = float(plan.units_on[device])
+    values |= _slices(model, plan)
     limited = memory_limited(instance)
     for device, kinds in model.kinds_of.items():
         if model.plain(device):
@@ -39,6 +40,22 @@ def start_integers(model: SteadyModel, plan: SteadyPlan) -> dict[str, float]:
                     values[name] = values.get(name, 0.0) + 1.0
                     break
     return values
+
+
+def _slices(model: SteadyModel, plan: SteadyPlan) -> dict[str, float]:
+    """Return how many slices of its job each route of the program serves in the plan."""
+    if not model.slices:
+        return {}
+    route_of = {(model.routes[r].job, model.routes[r].options): r for r in model.slices}
+    values = {variable.name: 0.0 for variable in model.slices.values()}
+    jobs = model.instance.jobs
+    for k, job in enumerate(plan.route_job.tolist()):
+        options = tuple(plan.option[plan.ptr[k] : plan.ptr[k + 1]].tolist())
+        route = route_of.get((job, options), -1)
+        if route >= 0:
+            part = float(plan.rate_per_s[k]) / float(jobs.rate_per_s[job]) * int(jobs.slices[job])
+            values[model.slices[route].name] += part
+    return {name: float(round(value)) for name, value in values.items()}
 
 
 def _working(model: SteadyModel, k: int) -> float:

@@ -403,3 +403,30 @@ def _check_jobs(
                 f"{show(wanted, 'requests/s')} are demanded.",
                 name,
             )
+    _check_slices(instance, streams, arithmetic, findings)
+
+
+def _check_slices(
+    instance: Instance, streams: list[Stream], arithmetic: Arithmetic, findings: Findings
+) -> None:
+    """Check that every route serves a whole number of slices of a job that has them."""
+    jobs = instance.jobs
+    served: dict[tuple[int, tuple[int, ...]], Any] = {}
+    first: dict[tuple[int, tuple[int, ...]], int] = {}
+    for stream in streams:
+        if jobs.slices[stream.job] > 0:
+            # The same options on several units are one route.
+            key = stream.job, tuple(option for _, option, _ in stream.rows)
+            served[key] = served.get(key, arithmetic.number(0.0)) + stream.rate
+            first.setdefault(key, stream.row)
+    for (job, options), rate in served.items():
+        part = arithmetic.number(float(jobs.rate_per_s[job])) / int(jobs.slices[job])
+        whole = part * round(rate / part)
+        if exceeds(rate, whole) or exceeds(-rate, -whole):
+            findings.add(
+                "slices",
+                f"Route {first[job, options]} serves {show(rate, 'requests/s')} of job "
+                f"{jobs.name[job]}, which is no whole number of its {jobs.slices[job]} slices of "
+                f"{show(part, 'requests/s')} each.",
+                jobs.name[job],
+            )

@@ -19,6 +19,7 @@ import pytest
 
 from hetopt import evaluate, read_instance, solve, verify
 from hetopt.schedule.construct import heft
+from hetopt.set_values import set_values
 from hetopt.solution import SteadyPlan
 
 NEAR = 1e-7
@@ -387,6 +388,19 @@ def test_the_fleet_example_costs_what_free_splitting_costs(shared_path):
     assert solution.status == "optimal"
     assert solution.objective == pytest.approx(4.68, abs=1e-6)
     assert whole_buckets(data) == pytest.approx(6.70)
+
+
+@pytest.mark.parametrize(
+    ("slices", "cost"), [(1, 6.70), (2, 5.69), (4, 5.69), (8, 5.69), (16, 5.69)]
+)
+def test_the_fleet_example_in_whole_slices_costs_what_its_own_solver_reports(
+    shared_path, slices, cost
+):
+    path = shared_path("benchmarks", "melange", "example.json")
+    instance = set_values(read_instance(path), [f"jobs.*.slices={slices}"])
+    solution = solve(instance, time_limit=30, workers=1)
+    assert solution.status == "optimal"
+    assert solution.objective == pytest.approx(cost, abs=1e-6)
 
 
 def whole_buckets(data):

@@ -44,6 +44,7 @@ def steady_features(instance: Instance) -> set[str]:
         "per unit": links.per_unit.any(),
         "exclusive": devices.exclusive.any(),
         "budget": np.isfinite(instance.limits.budget_per_s),
+        "slices": instance.jobs.slices.any(),
         "graph job": np.bincount(instance.tasks.job).max() > 1,
     }
     return _common(instance) | {name for name, on in flags.items() if on}

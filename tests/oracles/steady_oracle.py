@@ -407,8 +407,6 @@ class _Split:
 
     def _solve(self, choice: Choice, held: list[float]) -> float | None:
         """LP over rates (requests/s); returns the value of the next objective."""
-        from scipy.optimize import linprog
-
         self.programs += 1
         if self.programs > MOST_PROGRAMS:
             raise TooHardError
@@ -484,21 +482,18 @@ class _Split:
         weights, per_theta, constant = terms[level]
         sign = -1.0 if is_maximised(level) else 1.0
         size = max(1e-300, float(np.abs(weights).max(initial=0.0)), per_theta)
-        result = linprog(
-            sign * np.append(weights, per_theta) / size,
-            A_ub=np.array(upper) if upper else None,
-            b_ub=np.array(limit) if limit else None,
-            A_eq=served,
-            b_eq=np.zeros(data.n_jobs),
-            bounds=[(0.0, None)] * n + [theta],
-            method="highs",
-            options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-        )
-        if result.status == 3:
-            raise TooHardError
-        if result.x is None or result.status != 0:
-            return None
-        return float(weights @ result.x[:n] + per_theta * result.x[n] + constant)
+        cost = sign * np.append(weights, per_theta) / size
+        x = _minimum(cost, upper, limit, served, theta, self._slices([c for _, c, _ in columns]))
+        return None if x is None else float(weights @ x[:n] + per_theta * x[n] + constant)
+
+    def _slices(self, columns: list[Cost]) -> list[tuple[list[int], int]]:
+        """Return the columns of each route of a job with slices, and the number of them."""
+        slices = self.data.instance.jobs.slices
+        return [
+            ([i for i, cost in enumerate(columns) if cost is mine], int(slices[j]))
+            for j, _, mine in self.routes
+            if slices[j] > 0
+        ]
 
     def _columns(self, servers: list[Server]) -> Iterator[tuple[int, Cost, frozenset[int]]]:
         """Return every route on every choice of servers that may serve it."""
@@ -541,6 +536,43 @@ class _Split:
                 shares.append(share)
             if any(shares):
                 yield shares, float(links.group_channels[g]) if g >= 0 else 1.0
+
+
+def _minimum(cost, upper, limit, served, theta, slices) -> np.ndarray | None:
+    """Minimise over shares and θ; sums of the columns of ``slices`` are whole numbers of parts."""
+    from scipy.optimize import linprog
+
+    n, k = len(cost), len(slices)
+    wide = np.zeros((k, n + k))
+    for i, (members, parts) in enumerate(slices):
+        wide[i, members] = parts
+        wide[i, n + i] = -1.0
+
+    def solve(bounds, integrality):
+        found = linprog(
+            np.append(cost, np.zeros(k)),
+            A_ub=np.pad(np.array(upper), ((0, 0), (0, k))) if upper else None,
+            b_ub=np.array(limit) if limit else None,
+            A_eq=np.vstack([np.pad(served, ((0, 0), (0, k))), wide]),
+            b_eq=np.zeros(len(served) + k),
+            bounds=bounds,
+            integrality=integrality,
+            method="highs",
+            options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+        )
+        if found.status == 3:
+            raise TooHardError
+        return found.x if found.status == 0 else None
+
+    free = [(0.0, None)] * (n - 1) + [theta]
+    if not k:
+        return solve(free, None)
+    whole = solve(free + [(0.0, parts) for _, parts in slices], [0] * n + [1] * k)
+    if whole is None:
+        return None
+    # An integer program is solved to coarse tolerances, a linear one to fine ones.
+    x = solve(free + [(round(v), round(v)) for v in whole[n:]], None)
+    return None if x is None else x[:n]
 
 
 class _Single:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt.checks import check_question
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate, objective_value
 from hetopt.instance import Instance
@@ -381,3 +383,50 @@ def test_equal_seeds_give_equal_plans() -> None:
     assert isinstance(second, SteadyPlan)
     assert first.rate_per_s.tobytes() == second.rate_per_s.tobytes()
     assert first.option.tobytes() == second.option.tobytes()
+
+
+def test_a_slice_is_served_by_one_route_whole() -> None:
+    # Half a cheap unit's load fits beside the other job only in parts.
+    cheap = {"name": "cheap", "count_min": 0, "count_max": 1, "price_per_s": 1.0}
+    dear = {"name": "dear", "count_min": 0, "count_max": -1, "price_per_s": 4.0}
+    options = [
+        {"profile": "net", "device": name, "time_s": 0.01, "energy_j": 0.0}
+        for name in ("cheap", "dear")
+    ]
+    job = NET | {"rate_per_s": 150.0}
+
+    def cost(slices: int) -> float:
+        jobs = [job | {"slices": slices}]
+        return optimum(make([cheap, dear], options, jobs, objective="cost"))
+
+    assert [cost(n) for n in (0, 1, 2, 3)] == pytest.approx([5.0, 8.0, 5.0, 5.0])
+
+
+def test_a_rate_that_is_no_whole_number_of_slices_is_a_violation() -> None:
+    other = BOX | {"name": "other"}
+    jobs = [NET | {"slices": 2}]
+    instance = make([BOX, other], [RUN, RUN | {"device": "other"}], jobs)
+    plan, _ = solved(instance)
+    halves = replace(
+        plan,
+        route_job=np.array([0, 0]),
+        rate_per_s=np.array([125.0, 125.0]),
+        ptr=np.array([0, 1, 2]),
+        task=np.array([0, 0]),
+        option=np.array([0, 1]),
+        unit=np.array([-1, -1]),
+        units_on=np.array([2, 2]),
+        units_had=np.array([2, 2]),
+    )
+    assert verify(instance, halves).ok
+    uneven = replace(halves, rate_per_s=np.array([126.0, 124.0]))
+    assert verify(instance, uneven).kinds == ("slices",)
+
+
+def test_slices_belong_to_split_rates_of_a_given_demand() -> None:
+    jobs = [NET | {"slices": 2}]
+    with pytest.raises(InputError, match=r"slices.*split"):
+        make([BOX], [RUN], jobs, routing="single")
+    capped = make([BOX], [RUN], jobs, objective="throughput", power_cap_w=650.0)
+    with pytest.raises(InputError, match=r"slices.*throughput"):
+        check_question(capped)
