@@ -227,7 +227,7 @@ def run_verify(question: Question, plan: str, as_json: bool) -> int:
         )
         return OK if report.ok else VIOLATED
     if report.ok:
-        from hetopt.report.console import quantity
+        from hetopt.quantity import quantity
 
         values = ", ".join(
             f"{name} {quantity(instance, name, value)}"

@@ -13,7 +13,8 @@ from hetopt.analysis.compare import Comparison, Rival
 from hetopt.analysis.gain import Gain
 from hetopt.formats.plan import solution_to_dict, to_json
 from hetopt.instance import Instance, is_maximised
-from hetopt.report.console import percent, quantity, small_gap
+from hetopt.quantity import quantity
+from hetopt.report.console import percent, small_gap
 from hetopt.solution import Solution
 
 TASKS_NAMED = 6

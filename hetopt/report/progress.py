@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from hetopt.instance import Instance
-from hetopt.report.console import quantity, small_gap
+from hetopt.quantity import quantity
+from hetopt.report.console import small_gap
 from hetopt.solution import relative_gap
 
 REFRESHES_PER_S = 4

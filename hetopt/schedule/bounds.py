@@ -21,6 +21,12 @@ from hetopt.schedule.load import ENERGY_LIKE, Load, LoadBound, load_bound, load_
 from hetopt.schedule.priced_load import priced_bound
 from hetopt.schedule.resource_bounds import out_of_budget, resource_cost, resource_makespan
 
+_SOURCES = {
+    "tardiness": "critical paths",
+    "peak_power": "the most demanding task",
+    "accuracy": "the most accurate options",
+}
+"""What a bound follows from where there is but one way."""
 _SAFETY = GAP_TOLERANCE * 1e-3
 """Relative weakening of float sums; far above their rounding, far below what is reported."""
 
@@ -54,12 +60,28 @@ def bound(instance: Instance, objective: str) -> float:
         series = series_of(instance, objective)
         if series is not None:
             ends = lowest, highest
-            found = max(found, priced_bound(instance, load, objective, series, ends))
+            priced = priced_bound(instance, load, objective, series, ends)
+            if priced > found:
+                found = priced
+                _note_source(instance, objective, "time on devices at each price")
         if limited:
             task, option = _usable(instance)
-            found = max(found, resource_cost(instance, task, option, objective, highest))
+            costs = resource_cost(instance, task, option, objective, highest)
+            if costs > found:
+                found = costs
+                _note_source(instance, objective, "resources")
         return _weaker(found)
     raise ValueError(f"There is no bound for the objective {objective!r}.")
+
+
+def source(instance: Instance, objective: str) -> str:
+    """Say in a few words what the bound of an objective follows from; known once it is made."""
+    known: dict[str, str] = instance.__dict__.get("_bound_sources", {})
+    return known.get(objective, _SOURCES.get(objective, "time on devices"))
+
+
+def _note_source(instance: Instance, objective: str, words: str) -> None:
+    instance.__dict__.setdefault("_bound_sources", {})[objective] = words
 
 
 def load_plan(instance: Instance, limit: float | None = None) -> LoadBound:
@@ -107,12 +129,18 @@ def makespan_bound(instance: Instance) -> float:
     made = instance.__dict__.get("_makespan_bound")
     if made is None:
         load = load_of(instance)
-        made = max(float(heads_s(instance)[1].max(initial=0.0)), load_makespan(instance, load))
+        found = {
+            "the critical path": float(heads_s(instance)[1].max(initial=0.0)),
+            "time on devices": load_makespan(instance, load),
+        }
         reached = reach_of(instance)
         if reached is not None:
-            made = max(made, reached.makespan, idle_makespan(instance, reached))
+            found["messages"] = reached.makespan
+            found["idle time before messages"] = idle_makespan(instance, reached)
         if load.possible and len(instance.uses):
-            made = max(made, resource_makespan(instance, *_usable(instance)))
+            found["resources"] = resource_makespan(instance, *_usable(instance))
+        words, made = max(found.items(), key=lambda item: item[1])
+        _note_source(instance, "makespan", words)
         made *= 1 - _SAFETY
         instance.__dict__["_makespan_bound"] = made
     return float(made)

@@ -68,6 +68,8 @@ class Improver:
     ----------
     name, module
         Name, and the module that holds it, which is loaded when it is needed.
+    suits
+        What the instances that it knows have in common.
     least, most
         Numbers of tasks between which ``auto`` uses it: below, CP-SAT is as good alone; above,
         its moves are too slow.
@@ -79,6 +81,7 @@ class Improver:
 
     name: str
     module: str
+    suits: str
     least: int = 0
     most: int = 1_000_000_000
     share: float = 0.3
@@ -95,11 +98,40 @@ class Improver:
 
 
 IMPROVERS = (
-    Improver("assignment", "assignment", least=25, most=200_000, share=0.9, alone=True),
-    Improver("projects", "projects", least=20, most=5_000, share=0.6, most_s=40.0, alone=True),
-    Improver("shop", "shop", least=20, most=20_000, share=0.6),
-    Improver("graph", "graph_search", least=40, most=20_000, share=0.6, alone=True),
-    Improver("anneal", "improve", least=40, most=5_000, share=0.7),
+    Improver(
+        "assignment",
+        "assignment",
+        "no task waits for another",
+        least=25,
+        most=200_000,
+        share=0.9,
+        alone=True,
+    ),
+    Improver(
+        "projects",
+        "projects",
+        "a makespan under resources or a power cap",
+        least=20,
+        most=5_000,
+        share=0.6,
+        most_s=40.0,
+        alone=True,
+    ),
+    Improver(
+        "shop", "shop", "a makespan, and messages take no time", least=20, most=20_000, share=0.6
+    ),
+    Improver(
+        "graph",
+        "graph_search",
+        "a makespan, and messages take time",
+        least=40,
+        most=20_000,
+        share=0.6,
+        alone=True,
+    ),
+    Improver(
+        "anneal", "improve", "an objective beside the makespan", least=40, most=5_000, share=0.7
+    ),
 )
 """In the order in which they are asked: the first one that fits is used."""
 

@@ -12,6 +12,7 @@ from hetopt.instance import Instance, is_maximised
 from hetopt.prices import prices_vary
 from hetopt.schedule import bounds
 from hetopt.schedule.shift import shift
+from hetopt.schedule.trail import Trail
 from hetopt.search import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SchedulePlan, Termination
 from hetopt.verify import verify
@@ -36,6 +37,7 @@ class Incumbent:
     level: int = 0
     history: list[HistoryEntry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    trail: Trail = field(default_factory=Trail)
     distrusted: set[int] = field(default_factory=set)
     began: float = field(default_factory=time.monotonic)
 
@@ -58,8 +60,13 @@ class Incumbent:
         if self.budget.progress is not None:
             self.budget.progress(value, bound)
 
-    def raise_bound(self, bound: float) -> None:
-        """Take a proven bound of the present level if it is better.
+    def passed(self, step: str) -> None:
+        """Note that a step of the search is over, and what it has reached."""
+        value = self.values[self.level] if self.plan is not None else math.nan
+        self.trail.add(self.level, step, value)
+
+    def raise_bound(self, bound: float, by: str) -> None:
+        """Take a proven bound of the present level if it is better, and note what gave it.
 
         A bound beyond the value of a plan is a solver's mistake; then nothing that it says of
         this level is believed any more.
@@ -75,6 +82,7 @@ class Incumbent:
         if math.isnan(bound) or (not math.isnan(old) and sign * bound <= sign * old):
             return
         self.bounds[self.level] = bound
+        self.trail.bound_by[self.level] = by
         self.report()
 
     def closed(self, level: int) -> bool:
@@ -100,6 +108,7 @@ class Incumbent:
             known = tuple(b if math.isfinite(b) else math.nan for b in self.bounds)
         if not infeasible and self.plan is None and not reason:
             reason = "No plan was found, and none was proven not to exist."
+        told = self.trail.told(self.instance, known)
         return RegimeResult(
             plan=None if infeasible else self.plan,
             bounds=known,
@@ -108,7 +117,7 @@ class Incumbent:
             stopped_by=stopped,
             method=method,
             history=tuple(self.history),
-            notes=tuple(self.notes),
+            notes=(*self.notes, told) if told else tuple(self.notes),
         )
 
     def _drop_contradicted(self) -> None:
@@ -120,6 +129,7 @@ class Incumbent:
             excess = self._sign(level) * (self.bounds[level] - value)
             if level in self.distrusted or excess > GAP_TOLERANCE * abs(value):
                 self.bounds[level] = bounds.bound(self.instance, name)
+                self.trail.bound_by[level] = bounds.source(self.instance, name)
                 self.notes.append(
                     f"A solver's bound of {name} contradicted a checked plan and was dropped."
                 )

@@ -55,10 +55,10 @@ class Level:
         rounded = self.problem.grid.direction == "down" or not self.faithful
         hinted = self._hint(made, self.problem)
         kept = ROUND_UP_SHARE if rounded and not hinted else 0.0
-        answer = run(made, search.budget, self._left(1 - kept), self._take, search.raise_bound)
+        answer = run(made, search.budget, self._left(1 - kept), self._take, self._raise)
         if answer.infeasible:
             return search.plan is None
-        search.raise_bound(answer.bound)
+        self._raise(answer.bound)
         self.complete = answer.complete
         if answer.draft is not None:
             self._take(answer.draft)
@@ -83,7 +83,7 @@ class Level:
         value = _least(made.objective, search.values[self.level])
         proven = repair(made, draft, value, search.budget, seconds, self._take)
         if proven is not None and problem.grid.direction == "exact":
-            search.raise_bound(made.objective.value(proven))
+            self._raise(made.objective.value(proven))
 
     def _build(self, problem: Problem) -> ScheduleModel | None:
         """Build the model of the level; None where no plan can be, or where it takes too long."""
@@ -134,6 +134,9 @@ class Level:
             if not same:
                 search.shift(plan, "cpsat")
         return search.closed(self.level)
+
+    def _raise(self, bound: float) -> None:
+        self.search.raise_bound(bound, self.by)
 
     def _round_up(self) -> None:
         """Look for plans with everything rounded up; its bounds mean nothing."""

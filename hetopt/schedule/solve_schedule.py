@@ -52,6 +52,8 @@ COMPILE_SHARE = 0.25
 """Part of the time limit that the first improvement of an installation has for compiling."""
 GRACE_S = 0.5
 """Time over its share after which an improver is left behind, as it must still be compiling."""
+SEARCHING = ("auto", "heuristic")
+"""Methods that choose a search, and say why."""
 COMPILE_S = 12.0
 """Time limit from which an improver may compile its loops first, once per installation."""
 
@@ -82,6 +84,7 @@ def solve_schedule(
     exact = size <= _affordable(budget)
     if start is not None:
         best.offer(start, "start")
+        best.passed("start")
     improver = None if method in CONSTRUCTORS else _improver(best, method)
     alone = improver is not None and improver.alone
     skipped = alone and len(instance.admissible[1]) > MANY_CHOICES
@@ -91,6 +94,9 @@ def solve_schedule(
     limit = None if budget.deterministic else time.monotonic() + budget.left_s() * BOUND_SHARE
     bounds.load_plan(instance, limit)
     best.bounds = [bounds.bound(instance, name) for name in instance.objective]
+    best.trail.bound_by = {
+        level: bounds.source(instance, name) for level, name in enumerate(instance.objective)
+    }
     if math.isinf(best.bounds[0]) and best.plan is None:
         reason = (
             "Even the shortest options, or the time that the devices have, exceed the deadline, "
@@ -115,8 +121,6 @@ def solve_schedule(
             "the plan is a heuristic's."
         )
         return best.result(best.found_by or "heuristic", best.ended())
-    if method == "auto":
-        best.notes.append("The method is cpsat: the instance is small enough for it.")
     return _exact(best, method)
 
 
@@ -160,6 +164,7 @@ def _construct(best: Incumbent, name: str, share: float) -> None:
     if plan is not None:
         best.offer(plan, name)
         best.shift(plan, name)
+    best.passed(name)
 
 
 def _seen(instance: Instance) -> Instance:
@@ -177,15 +182,29 @@ def _improver(best: Incumbent, method: str) -> Improver | None:
                 f"The instance has features that {method} does not know: the plan is a list "
                 "scheduler's."
             )
+        elif method in SEARCHING:
+            best.notes.append("No compiled search knows every feature of the instance.")
         return None
     if asked:
         return improver
     # Numba is loaded where an instance is large enough to need it.
     if not improver.worth(instance):
+        if method in SEARCHING:
+            few = len(instance.tasks) < improver.least
+            why = "CP-SAT is as good on so few tasks" if few else "there are too many tasks"
+            best.notes.append(f"The search {improver.name} is left out: {why}.")
         return None
     # An answer that depends on nothing but the seed must not depend on what is compiled already.
     patient = best.budget.deterministic or best.budget.limit_s >= COMPILE_S
-    return improver if patient or improver.load().is_compiled() else None
+    if patient or improver.load().is_compiled():
+        if method in SEARCHING:
+            best.notes.append(f"The search is {improver.name}: {improver.suits}.")
+        return improver
+    best.notes.append(
+        f"The search {improver.name} is left out: its loops have yet to be compiled, once per "
+        f"installation, which a time limit of {COMPILE_S:g} s or more leaves time for."
+    )
+    return None
 
 
 def _improve(best: Incumbent, improver: Improver, *, whole: bool) -> None:
@@ -222,12 +241,14 @@ def _improve(best: Incumbent, improver: Improver, *, whole: bool) -> None:
         done = in_time(partial(search, found=taking), limit, budget.stop)
         taking.over = True
     if done is None:
+        best.passed(improver.name)
         return
     if done.plan is not None:
         best.offer(done.plan, improver.name)
         best.shift(done.plan, improver.name)
     if seen is best.instance:
-        best.raise_bound(done.bound)
+        best.raise_bound(done.bound, improver.name)
+    best.passed(improver.name)
 
 
 class _Taking:
@@ -271,6 +292,7 @@ def _exact(best: Incumbent, method: str) -> RegimeResult:
             if not solving.limited_by_grid or span_s(instance) / finer > FINEST_TICKS:
                 break
             problem = Problem(instance, Grid(finer, "down"))
+        best.passed("lns" if method == "lns" else "cpsat")
         if best.plan is None:
             break
     best.level = 0

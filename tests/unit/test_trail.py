@@ -1,0 +1,40 @@
+import math
+from dataclasses import replace
+
+from hetopt.generate import generate_schedule
+from hetopt.schedule.trail import Trail
+from hetopt.solve import solve
+
+
+def small():
+    return generate_schedule(
+        tasks=5, devices=2, shape="layered", ccr=0.1, deadline_factor=2.0, seed=1
+    )
+
+
+def test_a_note_names_each_step_with_what_it_reached_and_where_the_bound_is_from():
+    trail = Trail()
+    for name, value in (("heft", 2.0), ("portfolio", 2.0), ("cpsat", 1.5)):
+        trail.add(0, name, value)
+    trail.bound_by[0] = "cpsat"
+    told = trail.told(small(), (1.5,))
+    assert told == "Steps: heft 2 J, portfolio nothing better, cpsat 1.5 J; bound 1.5 J from cpsat."
+
+
+def test_a_note_tells_levels_apart_and_says_where_no_plan_was_found():
+    instance = replace(small(), objective=("makespan", "energy"))
+    trail = Trail()
+    trail.add(0, "heft", math.nan)
+    trail.add(1, "cpsat", 3.0)
+    told = trail.told(instance, (math.nan, math.nan))
+    assert told == "Steps: makespan: heft no plan. energy: cpsat 3 J."
+
+
+def test_nothing_is_told_where_no_step_ran():
+    assert Trail().told(small(), (1.0,)) == ""
+
+
+def test_auto_tells_its_steps():
+    notes = solve(small(), time_limit=5).notes
+    assert any(note.startswith("Steps: heft ") and "bound" in note for note in notes)
+    assert "The search anneal is left out: CP-SAT is as good on so few tasks." in notes
