@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from hetopt import console
-from hetopt.console import Exit, guarded
-from hetopt.methods import describe
+from hetopt.cli_options import From, Json, Output, Platform, Seed, command, options, question
+from hetopt.console import Question
 from hetopt.version import __version__
 
 app = typer.Typer(
@@ -20,68 +20,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Decide which AI work runs on which processor, how, and when, with proven bounds.",
 )
-
-File = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[FILE]",
-        help="Instance: YAML, JSON, a folder of tables, a benchmark file (docs/formats.md), - for "
-        "stdin; none: the shipped default.",
-        show_default=False,
-    ),
-]
-From = Annotated[str | None, typer.Option("--from", metavar="FORMAT", help="Format of FILE.")]
-Platform = Annotated[
-    str | None,
-    typer.Option(metavar="NAME|FILE", help="Devices for a trace that names none: cores-16, FILE."),
-]
-Objective = Annotated[
-    str | None, typer.Option(metavar="O", help="Objective, or a comma-separated list by priority.")
-]
-Deadline = Annotated[str | None, typer.Option(metavar="TIME", help="Hard deadline of every job.")]
-PowerCap = Annotated[str | None, typer.Option(metavar="POWER", help="Largest power allowed.")]
-Demand = Annotated[float | None, typer.Option(metavar="F", help="Scale the demanded rates.")]
-TimeLimit = Annotated[
-    str, typer.Option(metavar="TIME", help="For each solve, everything included.")
-]
-Gap = Annotated[float, typer.Option(metavar="G", help="Stop at this relative gap; 0 proves.")]
-
-
-def _list_methods(name: str) -> str:
-    if name == "list":
-        typer.echo(describe())
-        raise typer.Exit
-    return name
-
-
-Method = Annotated[
-    str,
-    typer.Option(
-        metavar="M", callback=_list_methods, help="How to solve; without M: lists the methods."
-    ),
-]
-Workers = Annotated[int, typer.Option(metavar="N", help="Threads of a solver.")]
-Seed = Annotated[int, typer.Option(metavar="S", help="Seed of everything random.")]
-Deterministic = Annotated[
-    bool, typer.Option("--deterministic", help="One worker, no clock: equal seeds, equal bytes.")
-]
-MipSolver = Annotated[str, typer.Option(metavar="NAME", help="highs, cbc, or any PuLP knows.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Change a field: devices.npu.count=2."),
-]
-Pin = Annotated[
-    list[str] | None, typer.Option(metavar="TASK=DEVICE", help="Run the task only there.")
-]
-Forbid = Annotated[
-    list[str] | None, typer.Option(metavar="TASK=DEVICE", help="Never run the task there.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
-Output = Annotated[
-    str | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Write it whole, or not at all."),
-]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 
 def _version(wanted: bool) -> None:
@@ -99,57 +37,22 @@ def _root(
     """Take the options that belong to no command."""
 
 
-@app.command()
+@command(app, question=question, options=options)
 def solve(
-    file: File = None,
-    objective: Objective = None,
-    deadline: Deadline = None,
-    power_cap: PowerCap = None,
-    demand: Demand = None,
-    time_limit: TimeLimit = "60",
-    gap: Gap = 0.0,
-    method: Method = "auto",
-    workers: Workers = 2,
-    seed: Seed = 0,
-    deterministic: Deterministic = False,
-    mip_solver: MipSolver = "highs",
-    set_: Set = None,
-    pin: Pin = None,
-    forbid: Forbid = None,
+    question: Question,
+    options: Any,
     start: Annotated[str | None, typer.Option(metavar="PLAN", help="Start from a plan.")] = None,
-    from_: From = None,
-    platform: Platform = None,
     output: Output = None,
     json: Json = False,
-    debug: Debug = False,
-) -> None:
+) -> int:
     """Find the best plan for an instance, with a proven bound."""
-    question = console.Question(
-        file,
-        from_,
-        objective,
-        deadline,
-        power_cap,
-        demand,
-        set_ or [],
-        pin or [],
-        forbid or [],
-        platform,
-    )
-    with guarded(debug):
-        options = console.solve_options(
-            time_limit, gap, method, workers, seed, deterministic, mip_solver
-        )
-        raise Exit(console.run_solve(question, options, start, output, json))
+    return console.run_solve(question, options, start, output, json)
 
 
-@app.command()
+@command(app, question=question, options=options)
 def compare(
-    file: File = None,
-    objective: Objective = None,
-    deadline: Deadline = None,
-    power_cap: PowerCap = None,
-    demand: Demand = None,
+    question: Question,
+    options: Any,
     basis: Annotated[
         str, typer.Option(metavar="B", help="units, power or price: what both sides may have.")
     ] = "units",
@@ -163,77 +66,26 @@ def compare(
     sensitivity: Annotated[
         bool, typer.Option(help="Solve again under changes, to tell how firm the gain is.")
     ] = True,
-    time_limit: TimeLimit = "60",
-    gap: Gap = 0.0,
-    method: Method = "auto",
-    workers: Workers = 2,
-    seed: Seed = 0,
-    deterministic: Deterministic = False,
-    mip_solver: MipSolver = "highs",
-    set_: Set = None,
-    pin: Pin = None,
-    forbid: Forbid = None,
-    from_: From = None,
-    platform: Platform = None,
     output: Output = None,
     json: Json = False,
-    debug: Debug = False,
-) -> None:
+) -> int:
     """Compare the heterogeneous placement with the best homogeneous one."""
-    question = console.Question(
-        file,
-        from_,
-        objective,
-        deadline,
-        power_cap,
-        demand,
-        set_ or [],
-        pin or [],
-        forbid or [],
-        platform,
-    )
-    with guarded(debug):
-        options = console.solve_options(
-            time_limit, gap, method, workers, seed, deterministic, mip_solver
-        )
-        code = console.run_compare(question, options, basis, rival, host, sensitivity, output, json)
-        raise Exit(code)
+    return console.run_compare(question, options, basis, rival, host, sensitivity, output, json)
 
 
-@app.command()
+@command(app, required=True, question=question)
 def verify(
-    instance: Annotated[str, typer.Argument(help="Instance file.")],
-    plan: Annotated[str, typer.Argument(help="Plan or result file, or a folder of tables.")],
-    objective: Objective = None,
-    deadline: Deadline = None,
-    power_cap: PowerCap = None,
-    demand: Demand = None,
-    set_: Set = None,
-    pin: Pin = None,
-    forbid: Forbid = None,
-    from_: From = None,
-    platform: Platform = None,
+    question: Question,
+    plan: Annotated[
+        str, typer.Argument(metavar="PLAN", help="Plan or result file, or a folder of tables.")
+    ],
     json: Json = False,
-    debug: Debug = False,
-) -> None:
+) -> int:
     """Check a plan with the independent checker; exit code 5 if anything is violated."""
-    question = console.Question(
-        instance,
-        from_,
-        objective,
-        deadline,
-        power_cap,
-        demand,
-        set_ or [],
-        pin or [],
-        forbid or [],
-        platform,
-    )
-    with guarded(debug):
-        raise Exit(console.run_verify(question, plan, json))
+    return console.run_verify(question, plan, json)
 
 
-@app.command()
+@command(app)
 def devices(
     text: Annotated[str | None, typer.Argument(help="Show rows that contain this.")] = None,
     kind: Annotated[str | None, typer.Option(metavar="K", help="cpu, gpu, npu, ...")] = None,
@@ -243,21 +95,18 @@ def devices(
     show: Annotated[str | None, typer.Option(metavar="ID", help="Every option of one.")] = None,
     limit: Annotated[int, typer.Option(metavar="N", help="Rows printed; 0: all.")] = 40,
     json: Json = False,
-    debug: Debug = False,
-) -> None:
+) -> int:
     """List the measured devices that instances can refer to."""
-    with guarded(debug):
-        raise Exit(console.run_devices(text, kind, dataset, task, scope, show, limit, json))
+    return console.run_devices(text, kind, dataset, task, scope, show, limit, json)
 
 
-@app.command()
-def schema(output: Output = None, debug: Debug = False) -> None:
+@command(app)
+def schema(output: Output = None) -> int:
     """Print the JSON Schema of instance files."""
-    with guarded(debug):
-        raise Exit(console.run_schema(output))
+    return console.run_schema(output)
 
 
-@app.command()
+@command(app)
 def convert(
     file: Annotated[str, typer.Argument(help="Instance file, folder, or - for stdin.")],
     output: Annotated[
@@ -266,15 +115,14 @@ def convert(
     ],
     from_: From = None,
     platform: Platform = None,
-    debug: Debug = False,
-) -> None:
+) -> int:
     """Write an instance in another form."""
-    with guarded(debug):
-        raise Exit(console.run_convert(file, from_, output, platform))
+    return console.run_convert(file, from_, output, platform)
 
 
-@app.command()
+@command(app, question=question)
 def export(
+    question: Question,
     output: Annotated[
         str,
         typer.Option(
@@ -284,37 +132,13 @@ def export(
             help=".mps or .lp of a steady instance; .pb or .pbtxt: CP-SAT's own.",
         ),
     ],
-    file: File = None,
-    objective: Objective = None,
-    deadline: Deadline = None,
-    power_cap: PowerCap = None,
-    demand: Demand = None,
     rounding: Annotated[
         str, typer.Option(metavar="R", help="down (bounds) or up (plans), off an exact grid.")
     ] = "down",
-    set_: Set = None,
-    pin: Pin = None,
-    forbid: Forbid = None,
-    from_: From = None,
-    platform: Platform = None,
     json: Json = False,
-    debug: Debug = False,
-) -> None:
+) -> int:
     """Write the model that is solved, for other solvers."""
-    question = console.Question(
-        file,
-        from_,
-        objective,
-        deadline,
-        power_cap,
-        demand,
-        set_ or [],
-        pin or [],
-        forbid or [],
-        platform,
-    )
-    with guarded(debug):
-        raise Exit(console.run_export(question, output, rounding, json))
+    return console.run_export(question, output, rounding, json)
 
 
 generate = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make a random instance.")
@@ -328,8 +152,8 @@ OutputFile = Annotated[
 ]
 
 
-@generate.command("schedule")
-def generate_schedule(
+@command(generate)
+def schedule(
     output: OutputFile,
     tasks: Annotated[int, typer.Option(metavar="N", help="Number of tasks.")] = 100,
     devices: Annotated[int, typer.Option(metavar="D", help="Number of devices.")] = 6,
@@ -350,8 +174,7 @@ def generate_schedule(
         float | None, typer.Option(help="Power cap over the sum of the devices' largest powers.")
     ] = None,
     seed: Seed = 0,
-    debug: Debug = False,
-) -> None:
+) -> int:
     """Make a random task graph on random devices; docs/generate.md gives the distributions."""
     values: dict[str, Any] = {
         "tasks": tasks,
@@ -366,23 +189,20 @@ def generate_schedule(
         "power_cap_factor": power_cap_factor,
         "seed": seed,
     }
-    with guarded(debug):
-        raise Exit(console.run_generate("schedule", values, output))
+    return console.run_generate("schedule", values, output)
 
 
-@generate.command("steady")
-def generate_steady(
+@command(generate)
+def steady(
     output: OutputFile,
     workloads: Annotated[int, typer.Option(metavar="N", help="Number of workloads.")] = 20,
     devices: Annotated[int, typer.Option(metavar="D", help="Number of devices.")] = 6,
     options: Annotated[int, typer.Option(metavar="K", help="Options per device.")] = 3,
     seed: Seed = 0,
-    debug: Debug = False,
-) -> None:
+) -> int:
     """Make random request streams on random devices; docs/generate.md gives the distributions."""
     values = {"workloads": workloads, "devices": devices, "options": options, "seed": seed}
-    with guarded(debug):
-        raise Exit(console.run_generate("steady", values, output))
+    return console.run_generate("steady", values, output)
 
 
 def main() -> None:

@@ -1,0 +1,172 @@
+"""Options that several commands of the command line share, and how a command takes them.
+
+Typer reads a command's options from its signature, and signatures cannot be shared: a command
+declares its own options, and :func:`command` adds the parameters of the functions that make its
+question and its solver options.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from hetopt import console
+from hetopt.console import Exit, guarded
+from hetopt.methods import describe
+
+KEYWORD = inspect.Parameter.KEYWORD_ONLY
+
+Named = Annotated[str, typer.Argument(metavar="INSTANCE", help="Instance file.")]
+File = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[FILE]",
+        help="Instance: YAML, JSON, a folder of tables, a benchmark file (docs/formats.md), - for "
+        "stdin; none: the shipped default.",
+        show_default=False,
+    ),
+]
+From = Annotated[str | None, typer.Option("--from", metavar="FORMAT", help="Format of FILE.")]
+Platform = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|FILE", help="Devices for a trace that names none: cores-16, FILE."),
+]
+Objective = Annotated[
+    str | None, typer.Option(metavar="O", help="Objective, or a comma-separated list by priority.")
+]
+Deadline = Annotated[str | None, typer.Option(metavar="TIME", help="Hard deadline of every job.")]
+PowerCap = Annotated[str | None, typer.Option(metavar="POWER", help="Largest power allowed.")]
+Demand = Annotated[float | None, typer.Option(metavar="F", help="Scale the demanded rates.")]
+TimeLimit = Annotated[
+    str, typer.Option(metavar="TIME", help="For each solve, everything included.")
+]
+Gap = Annotated[float, typer.Option(metavar="G", help="Stop at this relative gap; 0 proves.")]
+
+
+def _list_methods(name: str) -> str:
+    if name == "list":
+        typer.echo(describe())
+        raise typer.Exit
+    return name
+
+
+Method = Annotated[
+    str,
+    typer.Option(
+        metavar="M", callback=_list_methods, help="How to solve; without M: lists the methods."
+    ),
+]
+Workers = Annotated[int, typer.Option(metavar="N", help="Threads of a solver.")]
+Seed = Annotated[int, typer.Option(metavar="S", help="Seed of everything random.")]
+Deterministic = Annotated[
+    bool, typer.Option("--deterministic", help="One worker, no clock: equal seeds, equal bytes.")
+]
+MipSolver = Annotated[str, typer.Option(metavar="NAME", help="highs, cbc, or any PuLP knows.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change a field: devices.npu.count=2."),
+]
+Pin = Annotated[
+    list[str] | None, typer.Option(metavar="TASK=DEVICE", help="Run the task only there.")
+]
+Forbid = Annotated[
+    list[str] | None, typer.Option(metavar="TASK=DEVICE", help="Never run the task there.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
+Output = Annotated[
+    str | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Write it whole, or not at all."),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
+
+
+def question(
+    file: File = None,
+    objective: Objective = None,
+    deadline: Deadline = None,
+    power_cap: PowerCap = None,
+    demand: Demand = None,
+    set_: Set = None,
+    pin: Pin = None,
+    forbid: Forbid = None,
+    from_: From = None,
+    platform: Platform = None,
+) -> console.Question:
+    """Return what is asked: an instance file and changes of it."""
+    return console.Question(
+        file,
+        from_,
+        objective,
+        deadline,
+        power_cap,
+        demand,
+        set_ or [],
+        pin or [],
+        forbid or [],
+        platform,
+    )
+
+
+def options(
+    time_limit: TimeLimit = "60",
+    gap: Gap = 0.0,
+    method: Method = "auto",
+    workers: Workers = 2,
+    seed: Seed = 0,
+    deterministic: Deterministic = False,
+    mip_solver: MipSolver = "highs",
+) -> Any:
+    """Return the :class:`hetopt.SolveOptions`, checked."""
+    return console.solve_options(time_limit, gap, method, workers, seed, deterministic, mip_solver)
+
+
+def command(
+    app: typer.Typer, *, required: bool = False, **shared: Callable[..., Any]
+) -> Callable[[Callable[..., int]], Callable[..., None]]:
+    """Add a command whose function returns the exit code.
+
+    Parameters
+    ----------
+    app
+        What it is added to.
+    required
+        Whether the instance must be named: there is no default to fall back to.
+    shared
+        Functions whose results the command takes under these names, and whose parameters become
+        options of the command: those of :func:`question` before its own, others after them.
+    """
+
+    def add(run: Callable[..., int]) -> Callable[..., None]:
+        makers = {name: _parameters(make) for name, make in shared.items()}
+        own = {name: p for name, p in _parameters(run).items() if name not in shared}
+        taken = dict(makers.get("question", {}))
+        if required:
+            taken["file"] = inspect.Parameter("file", KEYWORD, annotation=Named)
+        taken.update(own)
+        for parameters in makers.values():
+            taken.update({name: p for name, p in parameters.items() if name not in taken})
+        taken["debug"] = inspect.Parameter("debug", KEYWORD, default=False, annotation=Debug)
+
+        def called(**values: Any) -> None:
+            with guarded(values["debug"]):
+                made = {
+                    name: shared[name](**{p: values[p] for p in parameters})
+                    for name, parameters in makers.items()
+                }
+                raise Exit(run(**made, **{name: values[name] for name in own}))
+
+        called.__name__, called.__doc__ = run.__name__, run.__doc__
+        called.__annotations__ = {name: p.annotation for name, p in taken.items()}
+        vars(called)["__signature__"] = inspect.Signature(
+            [p.replace(kind=KEYWORD) for p in taken.values()]
+        )
+        return app.command(name=run.__name__)(called)
+
+    return add
+
+
+def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    return dict(inspect.signature(function, eval_str=True).parameters)
