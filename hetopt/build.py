@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from hetopt.fields import (
     DeviceFields,
     JobFields,
+    KindShareFields,
     LinkFields,
     OptionFields,
     PoolFields,
@@ -151,10 +152,7 @@ class Model:
 
     def __init__(self, name: str = "", **settings: Unpack[SettingFields]) -> None:
         self._settings: dict[str, Any] = {"name": name} if name else {}
-        self._lists: dict[str, list[dict[str, Any]]] = {
-            key: []
-            for key in ("devices", "pools", "links", "resources", "tasks", "transfers", "jobs")
-        }
+        self._lists: dict[str, list[dict[str, Any]]] = {key: [] for key in _LISTS}
         self._profiles: dict[str, Any] = {}
         self._groups: dict[str, list[list[str]]] = {"together": [], "apart": []}
         self._after: list[tuple[str, str]] = []
@@ -339,6 +337,10 @@ class Model:
         for one in [target] if isinstance(target, (Task, str)) else target:
             self._add("transfers", {"from": source, "to": one, **more})
 
+    def kind_share(self, kind: str, **fields: Unpack[KindShareFields]) -> None:
+        """Limit the share of a kind of device in the fleet (``min``, ``max``, ``of``)."""
+        self._add("kind_shares", {"kind": kind, **fields})
+
     def together(self, *tasks: Task | str) -> None:
         """Let tasks share one unit."""
         self._groups["together"].append([_name(task) for task in tasks])
@@ -360,7 +362,7 @@ class Model:
                 data[key] = lists[key]
         if self._profiles:
             data["profiles"] = self._profiles
-        for key in ("tasks", "transfers", "jobs"):
+        for key in ("tasks", "transfers", "jobs", "kind_shares"):
             if lists[key]:
                 data[key] = lists[key]
         return data
@@ -418,7 +420,7 @@ class _ModelDocument:
         return ", ".join(words) or table or self.name
 
 
-_TABLES = (
+_LISTS = (
     "devices",
     "pools",
     "links",
@@ -426,10 +428,9 @@ _TABLES = (
     "tasks",
     "transfers",
     "jobs",
-    "options",
-    "together",
-    "apart",
+    "kind_shares",
 )
+_TABLES = (*_LISTS, "options", "together", "apart")
 
 
 def _step(data: Any, part: str | int) -> Any:
@@ -443,6 +444,8 @@ def _step(data: Any, part: str | int) -> Any:
 def _called(entry: Mapping[str, Any], number: int) -> str:
     if "name" in entry:
         return repr(entry["name"])
+    if "kind" in entry:
+        return repr(entry["kind"])
     if "from" in entry and "to" in entry:
         return f"{entry['from']!r} -> {entry['to']!r}"
     if "device" in entry:

@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 
 from hetopt.checker import Checker
-from hetopt.instance import NO_MAXIMUM, Devices, Ints, Links, Pools, Strings
+from hetopt.instance import (
+    NO_MAXIMUM,
+    Devices,
+    Ints,
+    KindShares,
+    Links,
+    Pools,
+    Regime,
+    Strings,
+)
 
 Table = dict[str, Any]
 
@@ -32,6 +41,13 @@ def make_devices(table: Table, pools: Strings, check: Checker) -> Devices:
         (high != NO_MAXIMUM) & (high < np.maximum(low, 1)),
         "At least the minimum, and at least 1.",
     )
+    check.rows(
+        "devices",
+        "spare",
+        table,
+        (table["spare"] > 0) & (high != NO_MAXIMUM) & (high <= table["spare"]),
+        "Fewer spare units than the most units had, which include them.",
+    )
     pool = check.lookup("devices", "memory_pool", table["memory_pool"], pools, "pool")
     price = table["price_per_s"]
     lifetime = table["lifetime_s"]
@@ -40,6 +56,7 @@ def make_devices(table: Table, pools: Strings, check: Checker) -> Devices:
         kind=table["kind"],
         count_min=low,
         count_max=high,
+        spare=table["spare"],
         slots=table["slots"],
         memory_b=table["memory_b"],
         pool=pool,
@@ -55,6 +72,30 @@ def make_devices(table: Table, pools: Strings, check: Checker) -> Devices:
         preview=table["preview"],
         source=table["source"],
     )
+
+
+def make_kind_shares(
+    table: Table, devices: Devices, regime: Regime, routing: str, check: Checker
+) -> KindShares:
+    """Return the limits on shares of kinds."""
+    everyone = np.ones(len(table["kind"]), dtype=bool)
+    if regime == "schedule":
+        text = "Nothing: shares of kinds size a fleet in the steady regime; this is a schedule."
+        check.rows("kind_shares", "kind", table, everyone, text)
+    elif routing == "single":
+        text = "Nothing where `routing` is single: shares of kinds are of a fleet with split rates."
+        check.rows("kind_shares", "kind", table, everyone, text)
+    if len(everyone):
+        absent = ~np.isin(table["kind"].astype(object), devices.kind.astype(object))
+        check.rows("kind_shares", "kind", table, absent, "A kind that some device has.")
+        check.rows(
+            "kind_shares", "max", table, table["max"] < table["min"], "At least the minimum."
+        )
+        paid = table["of"] == "price"
+        if not devices.price_per_s.any():
+            text = "Units, or a price of some device, for shares of it."
+            check.rows("kind_shares", "of", table, paid, text)
+    return KindShares(table["kind"], table["min"], table["max"], table["of"])
 
 
 def make_links(table: Table, devices: Strings, check: Checker) -> Links:

@@ -157,6 +157,19 @@ class SteadyQuantities:
         return np.where(off, self.plan.units_on, self.plan.units_had)
 
     @cached_property
+    def serves(self) -> Bools:
+        """Whether each device serves requests (D)."""
+        found = np.zeros(len(self.instance.devices), dtype=bool)
+        found[self.device[self.used[self.route]]] = True
+        return found
+
+    @cached_property
+    def units_working(self) -> Ints:
+        """Units that the work must fit: those on, with spare units set aside (D)."""
+        spare = np.where(self.serves, self.instance.devices.spare, 0)
+        return np.maximum(0, np.minimum(self.units_on, self.plan.units_had - spare))
+
+    @cached_property
     def unit_capacity(self) -> Floats:
         """Busy slots that one unit may have, on average (D)."""
         devices = self.instance.devices
@@ -197,7 +210,7 @@ class SteadyQuantities:
         first, group = distinct(unit, device)
         worst = np.zeros(len(first))
         np.maximum.at(worst, group, power)
-        units = np.where(unit[first] < 0, self.units_on[device[first]], 1)
+        units = np.where(unit[first] < 0, self.units_working[device[first]], 1)
         return self.idle_power_w + float((worst * units * devices.slots[device[first]]).sum())
 
     @cached_property
@@ -264,6 +277,7 @@ class SteadyQuantities:
             "units": self._unit_rows(),
             "jobs": self._job_rows(),
             "links": self._link_rows(),
+            "kind_shares": self._share_rows(),
             "resources": steady_use(
                 self.instance, self.plan.task, self.plan.option, self.row_rate_per_s
             ),
@@ -271,13 +285,14 @@ class SteadyQuantities:
 
     def _device_rows(self) -> list[dict[str, Any]]:
         devices, wide = self.instance.devices, len(self.instance.devices)
-        capacity = self.unit_capacity * self.units_on
+        capacity = self.unit_capacity * self.units_working
         power = self.row_rate_per_s * self.row_energy_j
         return records(
             {
                 "device": devices.name,
                 "had": self.plan.units_had,
                 "on": self.units_on,
+                "spare": np.where(self.serves, devices.spare, 0),
                 "load": self.load,
                 "capacity": capacity,
                 "utilization": ratio(self.load, capacity),
@@ -316,6 +331,25 @@ class SteadyQuantities:
             }
         )
 
+    def _share_rows(self) -> list[dict[str, Any]]:
+        """Return the share of each limited kind; that of a fleet of nothing is null."""
+        shares, devices = self.instance.kind_shares, self.instance.devices
+        price = devices.price_per_s * self.plan.units_had
+        rows: list[dict[str, Any]] = []
+        for s in range(len(shares)):
+            fleet = price if shares.of[s] == "price" else self.units_on.astype(np.float64)
+            mine, whole = float(fleet[devices.kind == shares.kind[s]].sum()), float(fleet.sum())
+            rows.append(
+                {
+                    "kind": str(shares.kind[s]),
+                    "of": str(shares.of[s]),
+                    "share": mine / whole if whole > 0 else None,
+                    "min": float(shares.least[s]),
+                    "max": float(shares.most[s]),
+                }
+            )
+        return rows
+
     def _link_rows(self) -> list[dict[str, Any]]:
         links, transfers = self.instance.links, self.transfers
         name = self.instance.devices.name
@@ -341,7 +375,7 @@ class SteadyQuantities:
         channels = np.ones(len(links))
         grouped = links.channel_group >= 0
         channels[grouped] = links.group_channels[links.channel_group[grouped]]
-        units = np.where(links.per_unit, self.units_on[links.src], 1)
+        units = np.where(links.per_unit, self.units_working[links.src], 1)
         return _times(links.bandwidth_b_per_s, channels * units)
 
     def _link_utilization(self, bytes_per_s: Floats) -> Floats:

@@ -66,6 +66,9 @@ def to_frames(instance: Instance) -> dict[str, pd.DataFrame]:
         },
         "jobs": {**_columns(jobs), "share" if not known else "rate_per_s": jobs.rate_per_s},
     }
+    shares = instance.kind_shares
+    if len(shares):
+        tables["kind_shares"] = {**_columns(shares), "min": shares.least, "max": shares.most}
     if not known:
         tables["jobs"]["rate_per_s"] = np.full(len(jobs), np.nan)
     return {

@@ -18,6 +18,7 @@ class DeviceFields(TypedDict, total=False):
     """Fields of a device."""
 
     kind: str
+    spare: int
     slots: int
     memory: Quantity
     memory_b: Quantity
@@ -129,6 +130,14 @@ class JobFields(TypedDict, total=False):
     work: float
     pin: Any
     forbid: Any
+
+
+class KindShareFields(TypedDict, total=False):
+    """Fields of a limit on the share of a kind."""
+
+    min: float
+    max: float
+    of: str
 
 
 class SettingFields(TypedDict, total=False):

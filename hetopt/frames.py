@@ -16,7 +16,7 @@ from hetopt.checker import Checker, listed
 from hetopt.clean import clean_table
 from hetopt.clean_settings import clean_settings
 from hetopt.compile_options import make_options
-from hetopt.compile_platform import make_devices, make_links, make_pools
+from hetopt.compile_platform import make_devices, make_kind_shares, make_links, make_pools
 from hetopt.compile_resources import make_resources, make_uses
 from hetopt.compile_workload import make_groups, make_jobs, make_tasks, make_transfers
 from hetopt.instance import (
@@ -135,6 +135,9 @@ def _compiled(
         jobs=jobs,
         together=together,
         apart=apart,
+        kind_shares=make_kind_shares(
+            tables["kind_shares"], devices, regime, setting["routing"], check
+        ),
         limits=Limits(
             horizon_s=setting["horizon_s"],
             power_cap_w=setting["power_cap_w"],

@@ -5,7 +5,7 @@ are SI (s, J, W, B, B/s); every name carries its unit. References between tables
 indices; "one to many" is CSR (``ptr`` of length n + 1 into a flat column).
 
 Sizes used in the docstrings: D devices, P memory pools, L links, R profiles, O options,
-K resources, T tasks, N tensors, E edges, J jobs.
+K resources, T tasks, N tensors, E edges, J jobs, S shares of kinds.
 
 Periodic jobs are unrolled before the columns are made (``frames.unroll``), so a solver only ever
 meets jobs that run once (schedule regime) or streams (steady regime).
@@ -33,6 +33,7 @@ Strings = NDArray[Any]
 Regime = Literal["schedule", "steady"]
 Routing = Literal["split", "single"]
 
+SHARES_OF = ("units", "price")
 KINDS = ("cpu", "gpu", "npu", "fpga", "tpu", "dsp", "mcu", "other")
 SCHEDULE_OBJECTIVES = (
     "energy",
@@ -57,13 +58,15 @@ class Devices:
     where the device is in no memory pool. ``price_per_s`` is money per second of a unit *had*.
     ``idle_known`` is False where the source of the figures states no idle power (then
     ``idle_power_w`` is 0 and option energies are whole energies). ``scope`` says what the power
-    meter covered (wall, board, gpu, ...), empty where not stated.
+    meter covered (wall, board, gpu, ...), empty where not stated. ``spare`` units (steady regime)
+    are had beyond those that serve, wherever the device serves at all.
     """
 
     name: Strings
     kind: Strings
     count_min: Ints
     count_max: Ints
+    spare: Ints
     slots: Ints
     memory_b: Floats
     pool: Ints
@@ -283,6 +286,23 @@ class Jobs:
 
 
 @dataclass(frozen=True, slots=True)
+class KindShares:
+    """Limits on the share of one kind of device in the fleet (steady, split), length S.
+
+    ``least`` ≤ share ≤ ``most``. The share is of units on where ``of`` is ``units``, of the price
+    of units had where it is ``price``; a fleet of nothing keeps every limit.
+    """
+
+    kind: Strings
+    least: Floats
+    most: Floats
+    of: Strings
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+
+@dataclass(frozen=True, slots=True)
 class TaskClasses:
     """Tasks with the same profile, pin to a device and forbidden devices: K classes.
 
@@ -380,6 +400,7 @@ class Instance:
     jobs: Jobs
     together: Groups
     apart: Groups
+    kind_shares: KindShares
     limits: Limits
     objective: tuple[str, ...]
     routing: Routing = "split"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hetopt.instance import KINDS
+from hetopt.instance import KINDS, SHARES_OF
 
 ColumnType = Literal["number", "whole", "flag", "text", "names"]
 Default = float | int | bool | str | None
@@ -91,6 +91,13 @@ DEVICES = (
     _text("kind", "Kind of processor.", default="other", choices=KINDS),
     _whole("count_min", "Fewest units had.", 1, minimum=0),
     _whole("count_max", "Most units had; -1 is no maximum (steady only).", 1, minimum=-1),
+    _whole(
+        "spare",
+        "Units had beyond those that serve, so that any so many may fail (N+k).",
+        0,
+        minimum=0,
+        regime="steady",
+    ),
     _whole("slots", "Tasks that one unit runs at once.", 1, minimum=1),
     _number("memory_b", "Memory of one unit.", UNLIMITED, "bytes", aliases=("memory",)),
     _text("memory_pool", "Name of the memory pool that the units share."),
@@ -309,6 +316,18 @@ JOBS = (
     ),
 )
 
+KIND_SHARES = (
+    Column("kind", "Kind of device whose share is limited.", "text", None, choices=KINDS),
+    _number("min", "Least share.", 0.0, "fraction", maximum=1.0),
+    _number("max", "Largest share.", 1.0, "fraction", maximum=1.0),
+    _text(
+        "of",
+        "What it is a share of: units (on), or price (of the units had).",
+        default="units",
+        choices=SHARES_OF,
+    ),
+)
+
 PIECE_BEGIN = _number(
     "from_s",
     "Begin of the piece: 0 for the first one, later for each next one.",
@@ -394,6 +413,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "tasks": TASKS,
     "transfers": TRANSFERS,
     "jobs": JOBS,
+    "kind_shares": KIND_SHARES,
 }
 REQUIRED_TABLES = ("devices", "options", "tasks")
 GROUP_SETTINGS = ("together", "apart")

@@ -23,13 +23,14 @@ def random_stream(seed: int) -> Instance:
     # Draws of their own, so that what seeds made before stays as it was.
     supplies = Dice(np.random.default_rng([seed, 4]))
     slices = Dice(np.random.default_rng([seed, 5]))
+    fleet = Dice(np.random.default_rng([seed, 6]))
     while True:
-        made = _attempt(Dice(rng), supplies, slices)
+        made = _attempt(Dice(rng), supplies, slices, fleet)
         if made is not None:
             return made
 
 
-def _attempt(dice: Dice, supplies: Dice, slices: Dice) -> Instance | None:
+def _attempt(dice: Dice, supplies: Dice, slices: Dice, fleet: Dice) -> Instance | None:
     routing = SINGLE if dice.chance(0.35) else SPLIT
     unit = dice.pick(1.0, 1.0, 0.01, 1e-5)
     memory = dice.chance(0.4)
@@ -63,6 +64,10 @@ def _attempt(dice: Dice, supplies: Dice, slices: Dice) -> Instance | None:
     if "resources" in frames:
         # A capacity is used for as long as requests take, whatever the unit of time.
         frames["resources"]["capacity"] *= unit
+    shares_of = _fleet(fleet, devices, routing)
+    frames["devices"] = pd.DataFrame(devices)
+    if shares_of:
+        frames["kind_shares"] = pd.DataFrame(shares_of)
     try:
         instance = Instance.from_frames(frames, settings)
         check_question(instance)
@@ -116,6 +121,27 @@ def _devices(dice: Dice, routing: str, memory: bool) -> tuple[dict[str, Any], An
             }
         )
     return {key: [row[key] for row in rows] for key in rows[0]}, pools
+
+
+def _fleet(dice: Dice, devices: dict[str, Any], routing: str) -> list[dict[str, Any]]:
+    """Give some devices spare units; return limits on shares of kinds."""
+    wide = len(devices["name"])
+    devices["spare"] = [0] * wide
+    if dice.chance(0.25):
+        for d in range(wide):
+            high = devices["count_max"][d]
+            devices["spare"][d] = dice.pick(0, 1, 1, 2) if high != 1 else 0
+            if 0 <= high <= devices["spare"][d]:
+                devices["spare"][d] = high - 1
+    # Shares may need units that nothing else has a use for, so that only maxima end the search.
+    if routing != SPLIT or wide < 2 or min(devices["count_max"]) < 0 or not dice.chance(0.25):
+        return []
+    limits = dice.pick((0.0, 0.5), (0.0, 0.6), (0.25, 1.0), (0.5, 1.0), (0.3, 0.7))
+    of = dice.pick("units", "units", "price")
+    if of == "price" and not any(devices["price_per_s"]):
+        of = "units"
+    kind = devices["kind"][dice.whole(0, wide - 1)]
+    return [{"kind": kind, "min": limits[0], "max": limits[1], "of": of}]
 
 
 def _links(dice: Dice, names: list[str], unit: float) -> list[dict[str, Any]]:

@@ -57,7 +57,7 @@ def to_document(instance: Instance) -> dict[str, Any]:
         if rows.get(name):
             data[name] = rows[name]
     data["profiles"] = profiles
-    for name in ("tasks", "transfers", "jobs"):
+    for name in ("tasks", "transfers", "jobs", "kind_shares"):
         if rows.get(name):
             data[name] = rows[name]
     return data

@@ -22,6 +22,7 @@ from hetopt.instance import SCHEDULE_OBJECTIVES, STEADY_OBJECTIVES
 from hetopt.tables import (
     DEVICES,
     JOBS,
+    KIND_SHARES,
     LINKS,
     OPTIONS,
     POOLS,
@@ -117,6 +118,10 @@ def document_model() -> type[Shape]:
             "tasks": _list(_shape("Task", task, required=("name",)), "Pieces of work."),
             "transfers": _list(transfer, "What tasks wait for."),
             "jobs": _list(job, "Graphs of tasks that share times, rate and weight."),
+            "kind_shares": _list(
+                _shape("KindShare", _fields(KIND_SHARES), required=("kind",)),
+                "Shares of kinds of device in the fleet.",
+            ),
         },
         required=("hetopt", "devices"),
     )
@@ -277,6 +282,7 @@ COLUMNS = {
     "JobTask": TASKS,
     "Transfer": TRANSFERS,
     "Job": JOBS,
+    "KindShare": KIND_SHARES,
     "Instance": SETTINGS,
 }
 """The columns behind each shape."""

@@ -40,7 +40,7 @@ def solution_view(instance: Instance, solution: Solution) -> RenderableType:
         parts += _resource_tables(solution, "peak")
         parts.append(_task_table(instance, solution.plan))
     elif isinstance(solution.plan, SteadyPlan):
-        parts += [_steady_summary(solution), _fleet_table(solution)]
+        parts += [_steady_summary(solution), _fleet_table(solution), *_share_tables(solution)]
         parts += [*_resource_tables(solution, "mean"), _job_table(solution)]
         parts.append(_route_table(instance, solution.plan))
     parts += [Text(note, style="dim") for note in solution.notes]
@@ -125,19 +125,39 @@ def _device_table(solution: Solution) -> Table:
 def _fleet_table(solution: Solution) -> Table:
     table = Table(title="Devices", title_justify="left", box=None, pad_edge=False)
     table.add_column("device")
-    for column in ("had", "on", "load", "utilisation", "power", "idle power"):
+    spares = any(row["spare"] for row in solution.quantities["devices"])
+    spare = ("spare",) if spares else ()
+    for column in ("had", "on", *spare, "load", "utilisation", "power", "idle power"):
         table.add_column(column, justify="right")
     for row in solution.quantities["devices"]:
         table.add_row(
             row["device"],
             f"{row['had']}",
             f"{row['on']}",
+            *((f"{row['spare']}",) if spares else ()),
             f"{row['load']:.4g}",
             _share(row["utilization"]),
             units.format(row["power_options_w"], "power"),
             units.format(row["idle_power_w"], "power"),
         )
     return table
+
+
+def _share_tables(solution: Solution) -> list[Table]:
+    """Show the share of each limited kind, where there are any."""
+    rows = solution.quantities["kind_shares"]
+    if not rows:
+        return []
+    table = Table(title="Shares of kinds", title_justify="left", box=None, pad_edge=False)
+    table.add_column("kind")
+    table.add_column("of")
+    for column in ("share", "allowed"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        of = "units on" if row["of"] == "units" else "price of units had"
+        allowed = f"{100 * row['min']:g} to {100 * row['max']:g} %"
+        table.add_row(row["kind"], of, _share(row["share"]), allowed)
+    return [table]
 
 
 def _resource_tables(solution: Solution, held: str) -> list[Table]:

@@ -9,13 +9,17 @@ Variables
     f_rk ≥ 0    the part of y_r that units of kind k serve on their device
     n_k integer units of kind k;  u_d integer units on;  h_d units had
     c_r integer slices of its job's demand that route r serves (jobs of S_j > 0 slices)
+    v_d integer units that serve;  s_d binary: device d serves, so that its spares are had
     θ           demand served, as a multiple (1 where the demand is fixed)
 Constraints
     demand      Σ_{r of j} y_r = θ
     slices      S_j y_r = c_r
     flow        Σ_{k on d} f_rk = y_r                      for each device d of route r
     capacity    Σ_r R_j b_rd f_rk ≤ cap_d n_k, cap_d = max_utilization (1 − reserved) slots
-    units       Σ_{k on d} n_k ≤ u_d ≤ h_d,  min_d ≤ h_d ≤ max_d;  u_d = h_d where always on
+    units       Σ_{k on d} n_k ≤ v_d ≤ u_d ≤ h_d,  min_d ≤ h_d ≤ max_d;  u_d = h_d where always on
+    spares      v_d + spare_d s_d ≤ h_d;  Σ_{r of j on d} y_r ≤ s_d for each job;
+                v_d ≤ (max_d − spare_d) s_d.  Without spares v_d is u_d
+    shares      min ≤ Σ_{d of kind} u_d / Σ_d u_d ≤ max, multiplied out; or of price_d h_d
     pools       Σ_k memory_k n_k ≤ pool memory
     links       Σ_{l in group} Σ_r R_j B_rl y_r / bandwidth_l ≤ channels  (× u of the source)
     resources   Σ_r R_j a_r y_r ≤ capacity (a_r: amount × busy time per request), or ≤ budget per
@@ -126,6 +130,8 @@ class SteadyModel:
         self._flow()
         self._capacity()
         self._units()
+        self._spares()
+        self._kind_shares()
         self._pools()
         self._links()
         self._supplies()
@@ -195,12 +201,14 @@ class SteadyModel:
         self.theta_fixed = 0.0 if self.question.throughput else 1.0
         self.on: dict[int, Any] = {}
         self.had: dict[int, Any] = {}
+        self.work: dict[int, Any] = {}
+        self.spared: dict[int, Any] = {}
         for device in range(len(self.instance.devices)):
             self._unit_variables(device)
         self.count: list[Any] = []
         for k, kind in enumerate(self.kinds):
             if self.plain(kind.device):
-                self.count.append(self.on[kind.device])
+                self.count.append(self.work[kind.device])
             else:
                 most = 1 if kind.unit >= 0 else self._count_max(kind.device)
                 self.count.append(self.problem.add_variable(f"n_{k}", 0, most, "Integer"))
@@ -230,35 +238,45 @@ class SteadyModel:
         return None if most == NO_MAXIMUM else most
 
     def _unit_variables(self, device: int) -> None:
-        """Units on and had; constants where nothing sees how many are on."""
+        """Units that serve, on and had; constants where nothing sees how many there are."""
         devices = self.instance.devices
         least, most = int(devices.count_min[device]), self._count_max(device)
+        spare = int(devices.spare[device]) if device in self.kinds_of else 0
         always = not devices.off_when_unused[device]
-        idle_counts = self.question.power and devices.idle_power_w[device] > 0
-        price_counts = self.question.price and devices.price_per_s[device] > 0
+        shares = set(self.instance.kind_shares.of.tolist())
+        price = devices.price_per_s[device] > 0
+        on_counts = (self.question.power and devices.idle_power_w[device] > 0) or "units" in shares
+        had_counts = price and (self.question.price or "price" in shares)
         fixed = least == most
-        if device not in self.kinds_of and not self._scales_links(device):
-            self.on[device] = least if always else 0
+        shared = "units" in shares or (bool(price) and "price" in shares)
+        if device not in self.kinds_of and not self._scales_links(device) and not shared:
+            self.on[device] = self.work[device] = least if always else 0
             self.had[device] = least
             return
-        free = not idle_counts and (fixed or not price_counts)
+        free = not on_counts and (fixed or not had_counts)
         if most is not None and (free or (always and fixed)):
             self.on[device] = self.had[device] = most
+            self.work[device] = max(0, most - spare)
+            if spare and self._scales_links(device):
+                self.spared[device] = self.problem.add_variable(f"s_{device}", 0, 1, "Integer")
             return
-        low = least if always else 0
         # Where kinds are counted, u settles at their sum: it may be continuous.
         counted = not self.plain(device) and not self._scales_links(device)
-        category = "Continuous" if counted else "Integer"
-        self.on[device] = self.problem.add_variable(f"u_{device}", low, most, category)
-        if always:
-            self.had[device] = self.on[device]
-        elif fixed:
-            self.had[device] = least
-        elif price_counts:
-            # Continuous: it settles at max(u, min), an integer.
-            self.had[device] = self.problem.add_variable(f"h_{device}", least, most)
-        else:
-            self.had[device] = least
+        category = "Continuous" if counted and not shares else "Integer"
+        units = "Integer" if shares else "Continuous"
+        low = least if always and not spare else 0
+        serving = most if most is None else max(0, most - spare)
+        self.work[device] = self.problem.add_variable(f"u_{device}", low, serving, category)
+        self.on[device] = self.work[device]
+        self.had[device] = self.work[device] if always else least
+        if spare:
+            self.spared[device] = self.problem.add_variable(f"s_{device}", 0, 1, "Integer")
+        # Continuous: it settles at the larger of what is needed and the minimum, an integer.
+        if always and spare:
+            self.had[device] = self.problem.add_variable(f"h_{device}", least, most, units)
+            self.on[device] = self.had[device]
+        elif had_counts and not always and not fixed:
+            self.had[device] = self.problem.add_variable(f"h_{device}", least, most, units)
 
     def _scales_links(self, device: int) -> bool:
         links = self.instance.links
@@ -304,12 +322,15 @@ class SteadyModel:
         for device, kinds in self.kinds_of.items():
             if not self.plain(device):
                 self._add(
-                    _sum((self.count[k], 1.0) for k in kinds) <= self.on[device], f"on_{device}"
+                    _sum((self.count[k], 1.0) for k in kinds) <= self.work[device], f"on_{device}"
                 )
                 self._named_units(device, kinds)
-            on, had = self.on[device], self.had[device]
-            if isinstance(had, pulp.LpVariable) and had is not on:
-                self._add(on <= had, f"had_{device}")
+        for device, had in self.had.items():
+            work = self.work[device]
+            if isinstance(had, pulp.LpVariable) and had is not work:
+                spare = int(self.instance.devices.spare[device])
+                spares = _sum([(self.spared[device], spare)]) if device in self.spared else 0
+                self._add(work + spares <= had, f"had_{device}")
 
     def _named_units(self, device: int, kinds: list[int]) -> None:
         """Give a unit that a pin names one kind at most, and have the units before it on."""
@@ -317,7 +338,41 @@ class SteadyModel:
             named = [k for k in kinds if self.kinds[k].unit == unit]
             used = _sum((self.count[k], 1.0) for k in named)
             self._add(used <= 1, f"named_{device}_{unit}")
-            self._add(used * (unit + 1) <= self.on[device], f"below_{device}_{unit}")
+            self._add(used * (unit + 1) <= self.work[device], f"below_{device}_{unit}")
+
+    def _spares(self) -> None:
+        """Have the spares of a device wherever it serves at all."""
+        devices = self.instance.devices
+        for device, spared in self.spared.items():
+            most = self._count_max(device)
+            if most is not None:
+                room = spared * max(0, most - int(devices.spare[device]))
+                if isinstance(self.work[device], pulp.LpVariable):
+                    self._add(self.work[device] <= room, f"serves_{device}")
+            if self.most is None:
+                self.incomplete = True
+                continue
+            for job, mine in enumerate(self.of_job):
+                here = [(self.share[r], 1.0) for r in mine if device in self.routes[r].busy_s]
+                if here:
+                    self._add(_sum(here) <= spared * self.most, f"spared_{device}_{job}")
+
+    def _kind_shares(self) -> None:
+        """Hold the share of each kind in units on, or in the price of units had."""
+        shares, devices = self.instance.kind_shares, self.instance.devices
+        for s in range(len(shares)):
+            weight, units = np.ones(len(devices)), self.on
+            if shares.of[s] == "price":
+                weight, units = devices.price_per_s / devices.price_per_s.max(), self.had
+            for name, limit, sign in (("least", shares.least[s], 1), ("most", shares.most[s], -1)):
+                terms = [
+                    (
+                        units[d],
+                        float(weight[d]) * (float(devices.kind[d] == shares.kind[s]) - limit),
+                    )
+                    for d in range(len(devices))
+                ]
+                self._add(_sum(terms) * sign >= 0, f"share_{name}_{s}")
 
     def _pools(self) -> None:
         for pool, memory in enumerate(self.instance.pools.memory_b.tolist()):
@@ -354,8 +409,16 @@ class SteadyModel:
                     "buses of their own."
                 )
             source = scaling.pop()
-            room = self.on[source] * (channels * self.keep) if source >= 0 else channels * self.keep
+            units = self._sending(source) if source >= 0 else 1.0
+            room = units * (channels * self.keep)
             self._add(load <= room, f"link_{members[0]}")
+
+    def _sending(self, device: int) -> Any:
+        """Units whose number the capacity of a link grows with: those on, spares left out."""
+        on = self.on[device]
+        if device not in self.spared:
+            return on
+        return _sum([(on, 1.0), (self.spared[device], -float(self.instance.devices.spare[device]))])
 
     def _supplies(self) -> None:
         for supply, limit in supply_limits(self.instance).items():
@@ -432,7 +495,7 @@ class SteadyModel:
         if self.most is None:
             self.incomplete = True
             return
-        units = self.count[kind] if by_count else self.on[self.kinds[kind].device]
+        units = self.count[kind] if by_count else self.work[self.kinds[kind].device]
         self._add(_sum((self.part(r, kind), 1.0) for r in routes) <= units * self.most, name)
 
     def _throughput_unit(self) -> float:

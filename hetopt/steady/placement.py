@@ -306,7 +306,9 @@ def _plan(
         ],
         dtype=np.int64,
     )
-    had = np.maximum(devices.count_min, on)
+    serves = np.zeros(len(devices), dtype=bool)
+    serves[[unit[0] for _, unit in chosen.values()]] = True
+    had = np.maximum(devices.count_min, on + np.where(serves, devices.spare, 0))
     on = np.where(devices.off_when_unused, on, had)
     ptr, tasks = instance.job_tasks
     option = np.array([chosen[int(t)][0] for t in tasks], dtype=np.int64)
@@ -375,7 +377,9 @@ def _hint(model: PlacementModel, plan: SteadyPlan) -> None:
     for key, x in model.x.items():
         model.model.add_hint(x, key in known)
     for (d, u), on in model.on.items():
-        model.model.add_hint(on, u < int(plan.units_on[d]))
+        spare = int(model.instance.devices.spare[d])
+        working = min(int(plan.units_on[d]), int(plan.units_had[d]) - spare)
+        model.model.add_hint(on, u < (working if spare else int(plan.units_on[d])))
 
 
 @contextlib.contextmanager

@@ -79,24 +79,32 @@ def throughput_bound(instance: Instance) -> float:
         share += rate * min(busy, default=0.0)
     if share <= 0:
         return math.nan
-    units = int(devices.count_max.sum())
+    units = int(np.maximum(0, devices.count_max - devices.spare).sum())
     return units / share * (1 + ROUNDING) * float(instance.jobs.rate_per_s.sum())
 
 
 def _candidates(instance: Instance) -> Iterator[list[Home | None]]:
     """Yield homes that tasks would like: all on one unit, or pieces in order, device by device."""
     count = len(instance.tasks)
-    for device, most in enumerate(instance.devices.count_max.tolist()):
+    serving = _serving(instance)
+    for device, most in enumerate(serving):
         yield [(device, 0)] * count
         units = MOST_PIECES if most == NO_MAXIMUM else min(most, MOST_PIECES)
         for pieces in range(2, units + 1):
             yield _pieces(instance, [(device, u) for u in range(pieces)])
     every = [
         (device, unit)
-        for device, most in enumerate(instance.devices.count_max.tolist())
+        for device, most in enumerate(serving)
         for unit in range(1 if most == NO_MAXIMUM else min(most, MOST_PIECES))
     ]
     yield _pieces(instance, every)
+
+
+def _serving(instance: Instance) -> list[int]:
+    """Most units of each device that may serve; ``NO_MAXIMUM`` where there is none."""
+    devices = instance.devices
+    left = np.maximum(0, devices.count_max - devices.spare)
+    return np.where(devices.count_max == NO_MAXIMUM, NO_MAXIMUM, left).tolist()  # type: ignore[no-any-return]
 
 
 def _pieces(instance: Instance, homes: list[Home]) -> list[Home | None]:
@@ -140,7 +148,7 @@ def _made(instance: Instance, option: Ints, unit: Ints) -> SteadyPlan:
     devices = instance.devices
     on = np.zeros(len(devices), dtype=np.int64)
     np.maximum.at(on, instance.options.device[option], unit + 1)
-    had = np.maximum(devices.count_min, on)
+    had = np.maximum(devices.count_min, on + np.where(on > 0, devices.spare, 0))
     ptr, tasks = instance.job_tasks
     return SteadyPlan(
         route_job=np.arange(len(instance.jobs), dtype=np.int64),

@@ -4,10 +4,13 @@ Sets
     t tasks (of job j, demanded rate R_j); o options; U units (device d, number u)
 Variables
     x_{t,o,U}   task t runs with option o on unit U        w_{t,U} = Σ_o x_{t,o,U}
-    on_U        unit U is on; on_{d,u} ≥ on_{d,u+1}        m_{n,U,V}  tensor n travels from U to V
+    on_U        unit U works; on_{d,u} ≥ on_{d,u+1}        m_{n,U,V}  tensor n travels from U to V
+    h_U, s_d    unit U is had; device d serves (only where it has spare units, else h is on)
     T           1 / θ, where throughput is asked for
 Constraints
     once        Σ_{o,U} x_{t,o,U} = 1;  w_{t,U} ≤ on_U
+    spares      w_{t,U} ≤ s_d;  on_U ≤ h_U;  on_{d,u} + s_d − 1 ≤ h_{d,u+spare};  idle counts for h
+                where units are never off, for on elsewhere
     capacity    Σ_t R_j busy_to x_{t,o,U} + transfers that do not overlap ≤ cap_d T
     resources   Σ_t R_j amount per request x_{t,o,U} ≤ limit T
     transfers   m_{n,U,V} ≥ w_{a,U} + w_{b,V} − 1 for producer a and consumer b; pairs without a
@@ -149,7 +152,8 @@ class PlacementModel:
         devices = self.instance.devices
         self.on: dict[Unit, Any] = {}
         for d, count in enumerate(self.units):
-            always = 0 if devices.off_when_unused[d] else int(devices.count_min[d])
+            spare = int(devices.spare[d])
+            always = 0 if devices.off_when_unused[d] or spare else int(devices.count_min[d])
             for u in range(count):
                 on = self.model.new_bool_var(f"on_{d}_{u}")
                 self.on[d, u] = on
@@ -159,6 +163,38 @@ class PlacementModel:
                     self.model.add(on == 1)
         for (_, unit), w in self.w.items():
             self.model.add_implication(w, self.on[unit])
+        self.had = dict(self.on)
+        for d in np.flatnonzero(devices.spare > 0).tolist():
+            self._spares(d, int(devices.spare[d]))
+
+    def _spares(self, device: int, spare: int) -> None:
+        """Have so many units beyond those that work, where the device serves at all."""
+        model, count = self.model, self.units[device]
+        serves = model.new_bool_var(f"serves_{device}")
+        for (_, unit), w in self.w.items():
+            if unit[0] == device:
+                model.add_implication(w, serves)
+        for u in range(count + spare):
+            had = self.had[device, u] = model.new_bool_var(f"had_{device}_{u}")
+            if u:
+                model.add_implication(had, self.had[device, u - 1])
+            if u < int(self.instance.devices.count_min[device]):
+                model.add(had == 1)
+        for u in range(count):
+            on = self.on[device, u]
+            model.add_implication(on, self.had[device, u])
+            model.add_bool_or([on.negated(), serves.negated(), self.had[device, u + spare]])
+
+    def idling(self) -> list[tuple[int, Any]]:
+        """Return, for every unit that may draw idle power, its device and the literal for it."""
+        devices = self.instance.devices
+        kept = ~devices.off_when_unused & (devices.spare > 0)
+        had = [(d, h) for (d, _), h in self.had.items() if kept[d]]
+        return [(d, on) for (d, _), on in self.on.items() if not kept[d]] + had
+
+    def counted_units(self, device: int) -> int:
+        """Units of a device that have a literal of being had."""
+        return self.units[device] + int(self.instance.devices.spare[device])
 
     def _groups(self) -> None:
         for group in self.instance.together:
@@ -314,7 +350,8 @@ def _unit_counts(instance: Instance) -> list[int]:
     for d in range(len(devices)):
         most = int(devices.count_max[d])
         wanted = max(may[d], pinned[d], _links_grow(instance, d))
-        counts.append(wanted if most == NO_MAXIMUM else min(most, wanted))
+        serving = max(0, most - int(devices.spare[d]))
+        counts.append(wanted if most == NO_MAXIMUM else min(serving, wanted))
     return counts
 
 

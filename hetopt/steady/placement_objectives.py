@@ -56,13 +56,13 @@ def add_caps(m: PlacementModel) -> None:
     limits = m.instance.limits
     power, idle = _power(m)
     if np.isfinite(limits.power_cap_w):
-        still = [(on, float(m.instance.devices.idle_power_w[d])) for (d, _), on in m.on.items()]
+        still = [(on, float(m.instance.devices.idle_power_w[d])) for d, on in m.idling()]
         _cap(m, limits.power_cap_w, (power, idle), (still, idle), 1.0)
     if np.isfinite(limits.budget_per_s):
         price, fixed = _price(m)
         factor = limits.pue * limits.energy_price_per_j
         still = price + [
-            (on, factor * float(m.instance.devices.idle_power_w[d])) for (d, _), on in m.on.items()
+            (on, factor * float(m.instance.devices.idle_power_w[d])) for d, on in m.idling()
         ]
         whole = price + [(v, factor * c) for v, c in power]
         base = fixed + idle * factor
@@ -112,11 +112,11 @@ def _time_while(m: PlacementModel, on: Any) -> Any:
 
 def _power(m: PlacementModel) -> tuple[Terms, float]:
     idle = m.instance.devices.idle_power_w
-    terms = [(on, float(idle[d])) for (d, _), on in m.on.items() if idle[d] > 0]
+    terms = [(on, float(idle[d])) for d, on in m.idling() if idle[d] > 0]
     devices = m.instance.devices
     # Units beyond those that tasks could use are on only where they are never off.
     fixed = sum(
-        float(idle[d]) * max(0, int(devices.count_min[d]) - m.units[d])
+        float(idle[d]) * max(0, int(devices.count_min[d]) - m.counted_units(d))
         for d in range(len(idle))
         if not devices.off_when_unused[d]
     )
@@ -124,14 +124,14 @@ def _power(m: PlacementModel) -> tuple[Terms, float]:
 
 
 def _price(m: PlacementModel) -> tuple[Terms, float]:
-    """Units had are those on, and at least the minimum."""
+    """Units had are those on and their spares, and at least the minimum."""
     devices = m.instance.devices
     terms: Terms = []
     fixed = 0.0
     for d in range(len(devices)):
         price, least = float(devices.price_per_s[d]), int(devices.count_min[d])
         fixed += price * least
-        terms += [(m.on[d, u], price) for u in range(least, m.units[d]) if price > 0]
+        terms += [(m.had[d, u], price) for u in range(least, m.counted_units(d)) if price > 0]
     return terms, fixed
 
 

@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
-from hetopt.instance import Instance
+from hetopt.instance import Instance, Ints
 from hetopt.solution import SteadyPlan
 from hetopt.steady.mip import SteadyModel
 from hetopt.steady.units import memory_limited
@@ -79,8 +80,7 @@ def build_plan(model: SteadyModel, values: Mapping[str, float]) -> SteadyPlan:
             rows.add(route.job, rate, mine, list(route.options), unit)
     if not model.question.throughput:
         _meet_demand(instance, rows)
-    had = np.maximum(instance.devices.count_min, on)
-    on = np.where(instance.devices.off_when_unused, on, had)
+    on, had = _fleet(model, values, share, on)
     return SteadyPlan(
         route_job=np.array(rows.job, dtype=np.int64),
         rate_per_s=np.array(rows.rate, dtype=np.float64),
@@ -91,6 +91,64 @@ def build_plan(model: SteadyModel, values: Mapping[str, float]) -> SteadyPlan:
         units_on=on.astype(np.int64),
         units_had=had.astype(np.int64),
     )
+
+
+def _fleet(
+    model: SteadyModel, values: Mapping[str, float], share: list[float], working: Ints
+) -> tuple[Ints, Ints]:
+    """Return units on and had: those that serve, spares, and what shares of kinds ask for."""
+    devices, kinds = model.instance.devices, model.instance.kind_shares.of.tolist()
+    serves = np.zeros(len(devices), dtype=bool)
+    for r, route in enumerate(model.routes):
+        if share[r] > 0:
+            serves[sorted(route.busy_s)] = True
+    always = ~devices.off_when_unused
+    spare = np.where(serves, devices.spare, 0)
+    units = np.where(always, np.maximum(devices.count_min, working + spare), working)
+    if "units" in kinds:
+        units = _fewest(model.instance, "units", units, _settled(model.on, values))
+    had = np.where(always, units, np.maximum(devices.count_min, units + spare))
+    if "price" in kinds:
+        had = _fewest(model.instance, "price", had, _settled(model.had, values))
+    return np.where(always, had, units), had
+
+
+def _fewest(instance: Instance, of: str, needed: Ints, asked: Ints) -> Ints:
+    """Return units as needed, or as many as the limits on shares of kinds ask for.
+
+    Where no objective counts units, a solver leaves more than that.
+    """
+    if _shares_hold(instance, of, needed):
+        return needed
+    units = np.maximum(needed, asked)
+    for device in range(len(units)):
+        fewer = units.copy()
+        for number in range(int(needed[device]), int(units[device])):
+            fewer[device] = number
+            if _shares_hold(instance, of, fewer):
+                units = fewer
+                break
+    return units
+
+
+def _shares_hold(instance: Instance, of: str, units: Ints) -> bool:
+    devices, shares = instance.devices, instance.kind_shares
+    fleet = units * (devices.price_per_s if of == "price" else 1.0)
+    whole = float(fleet.sum())
+    for s in np.flatnonzero(shares.of == of).tolist():
+        part = float(fleet[devices.kind == shares.kind[s]].sum())
+        if not shares.least[s] * whole <= part <= shares.most[s] * whole:
+            return False
+    return True
+
+
+def _settled(units: Mapping[int, Any], values: Mapping[str, float]) -> Ints:
+    """Numbers of units in the program's solution (D)."""
+    found = [
+        round(values.get(units[d].name, 0.0)) if hasattr(units[d], "name") else int(units[d])
+        for d in sorted(units)
+    ]
+    return np.array(found, dtype=np.int64)
 
 
 def _shares(model: SteadyModel, values: Mapping[str, float]) -> list[float]:

@@ -16,9 +16,21 @@ def start_integers(model: SteadyModel, plan: SteadyPlan) -> dict[str, float]:
     """
     instance = model.instance
     values: dict[str, float] = {}
-    for device, on in model.on.items():
-        if hasattr(on, "name"):
-            values[on.name] = float(plan.units_on[device])
+    devices = instance.devices
+    serves = np.zeros(len(devices), dtype=bool)
+    used = np.repeat(plan.rate_per_s > 0, np.diff(plan.ptr))
+    serves[instance.options.device[plan.option[used]]] = True
+    busy = np.minimum(plan.units_on, plan.units_had - np.where(serves, devices.spare, 0))
+    # Units had last: they are the units on, where those are never off.
+    for variables, units in (
+        (model.work, busy),
+        (model.on, plan.units_on),
+        (model.had, plan.units_had),
+        (model.spared, serves),
+    ):
+        for device, variable in variables.items():
+            if hasattr(variable, "name") and variable.name not in values:
+                values[variable.name] = float(units[device])
     values |= _slices(model, plan)
     limited = memory_limited(instance)
     for device, kinds in model.kinds_of.items():

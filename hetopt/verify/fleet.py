@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.instance import Instance, Ints
+from hetopt.instance import Bools, Instance, Ints
 from hetopt.verify.exact import exceeds
 from hetopt.verify.rates import check_rates
 from hetopt.verify.report import Findings, show
 from hetopt.verify.routes import Number, Unit
-from hetopt.verify.steady import Arithmetic, Stream, names_units
+from hetopt.verify.steady import Arithmetic, Stream, names_units, working_units
 
 
 def check_fleet(
@@ -22,7 +22,7 @@ def check_fleet(
     arithmetic: Arithmetic,
     findings: Findings,
 ) -> dict[str, float]:
-    """Check capacity, exclusiveness, memory, links, resources, power cap and budget.
+    """Check capacity, spares, memory, links, shares, resources, power cap and budget.
 
     Parameters
     ----------
@@ -36,10 +36,13 @@ def check_fleet(
     """
     on, had = units
     load = _loads(streams)
-    _check_capacity(instance, load, on, arithmetic, findings)
-    _check_exclusive(instance, streams, load, on, arithmetic, findings)
+    working = working_units(instance, _serving(instance, streams), on, had)
+    _check_spares(instance, streams, working, on, had, findings)
+    _check_capacity(instance, load, working, arithmetic, findings)
+    _check_exclusive(instance, streams, load, working, arithmetic, findings)
     _check_memory(instance, streams, arithmetic, findings)
-    _check_links(instance, streams, on, arithmetic, findings)
+    _check_links(instance, streams, working, arithmetic, findings)
+    _check_shares(instance, on, had, arithmetic, findings)
     check_rates(instance, streams, arithmetic, findings)
     return _totals(instance, streams, on, had, arithmetic, findings)
 
@@ -53,6 +56,71 @@ def _loads(streams: list[Stream]) -> dict[tuple[Unit, int], Number]:
                 key = (unit, stream.job)
                 load[key] = load.get(key, 0) + stream.rate * busy
     return load
+
+
+def _serving(instance: Instance, streams: list[Stream]) -> Bools:
+    """Return whether each device serves requests."""
+    serves = np.zeros(len(instance.devices), dtype=bool)
+    for stream in streams:
+        if stream.used:
+            for _, option, _ in stream.rows:
+                serves[int(instance.options.device[option])] = True
+    return serves
+
+
+def _check_spares(
+    instance: Instance,
+    streams: list[Stream],
+    working: Ints,
+    on: Ints,
+    had: Ints,
+    findings: Findings,
+) -> None:
+    """Check that spare units are left over, off where the device may be off.
+
+    A unit must remain to serve at all: work of no time needs one too.
+    """
+    devices = instance.devices
+    short = (working < 1) | (devices.off_when_unused & (on + devices.spare > had))
+    short &= _serving(instance, streams) & (devices.spare > 0) & (on > 0)
+    for d in np.flatnonzero(short).tolist():
+        findings.add(
+            "spare",
+            f"Device {devices.name[d]} serves requests with {on[d]} units on of {had[d]} had, of "
+            f"which {devices.spare[d]} must be spare.",
+            devices.name[d],
+        )
+
+
+def _check_shares(
+    instance: Instance, on: Ints, had: Ints, arithmetic: Arithmetic, findings: Findings
+) -> None:
+    """Check the share of each limited kind: of units on, or of the price of units had."""
+    shares, devices = instance.kind_shares, instance.devices
+    for s in range(len(shares)):
+        paid = shares.of[s] == "price"
+        mine, whole = arithmetic.number(0.0), arithmetic.number(0.0)
+        for d in range(len(devices)):
+            part = (
+                arithmetic.number(devices.price_per_s[d]) * int(had[d])
+                if paid
+                else arithmetic.number(float(on[d]))
+            )
+            whole += part
+            if devices.kind[d] == shares.kind[s]:
+                mine += part
+        if not whole:
+            continue
+        share = mine / whole
+        least, most = arithmetic.number(shares.least[s]), arithmetic.number(shares.most[s])
+        if exceeds(share, most) or exceeds(-share, -least):
+            what = "the price of units had" if paid else "the units on"
+            findings.add(
+                "kind-share",
+                f"Devices of kind {shares.kind[s]} are {show(share)} of {what}; allowed are "
+                f"{show(shares.least[s])} to {show(shares.most[s])}.",
+                str(shares.kind[s]),
+            )
 
 
 def _capacity(instance: Instance, device: int, arithmetic: Arithmetic) -> Number:
@@ -92,8 +160,8 @@ def _check_capacity(
             name = instance.devices.name[device]
             findings.add(
                 "capacity",
-                f"The {on[device]} units on of {name} are busy {show(busy)} seconds per second; "
-                f"their capacity is {show(capacity)}.",
+                f"The {on[device]} units of {name} that work are busy {show(busy)} seconds per "
+                f"second; their capacity is {show(capacity)}.",
                 name,
             )
 
@@ -141,7 +209,7 @@ def _check_exclusive(
             findings.add(
                 "exclusive",
                 f"Device {devices.name[d]} needs {taken} units, each for one job only, but "
-                f"{on[d]} are on.",
+                f"{on[d]} work.",
                 devices.name[d],
             )
 

@@ -75,6 +75,7 @@ def check_steady(
         return {}, "float"
     arithmetic = Arithmetic("fractions" if len(columns.task) <= SMALL else "float")
     _check_units(instance, columns, findings)
+    _check_spares(instance, columns, findings)
     streams = _streams(instance, columns, arithmetic, findings)
     for stream in streams:
         _check_route(instance, stream, findings)
@@ -154,6 +155,38 @@ def _check_units(instance: Instance, columns: _Columns, findings: Findings) -> N
                 f"Of {name}, {on} of {had} units are on, but its units are never off.",
                 name,
             )
+
+
+def working_units(instance: Instance, serves: Bools, on: Ints, had: Ints) -> Ints:
+    """Return the units that the work must fit where spare units are to be left over (length D).
+
+    A device that serves requests keeps its last ``spare`` units had out of use.
+    """
+    left = had - np.where(serves, instance.devices.spare, 0)
+    working: Ints = np.maximum(np.minimum(on, left), 0)
+    return working
+
+
+def _check_spares(instance: Instance, columns: _Columns, findings: Findings) -> None:
+    """Check that units which rows name are none of the spare ones."""
+    devices = instance.devices
+    owner = np.repeat(np.arange(len(columns.route_job)), np.diff(columns.ptr))
+    legible = (columns.option >= 0) & (columns.option < len(instance.options))
+    device = instance.options.device[np.where(legible, columns.option, 0)]
+    spare, had = devices.spare[device], columns.had[device]
+    active = legible & ((columns.rate[owner] > 0) | (instance.routing == "single"))
+    kept = active & (spare > 0) & (columns.unit < columns.had[device])
+    findings.rows(
+        "spare",
+        np.flatnonzero(kept & (columns.unit >= np.maximum(0, had - spare))),
+        lambda i: (
+            (
+                f"Route {owner[i]} runs on unit {columns.unit[i]} of {devices.name[device[i]]}; of "
+                f"{had[i]} units had the last {spare[i]} are spare."
+            ),
+            devices.name[device[i]],
+        ),
+    )
 
 
 def _streams(

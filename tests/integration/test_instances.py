@@ -57,6 +57,7 @@ OPTIMA: dict[str, tuple[float, ...]] = {
     "shared-tensors": (0.01901,),
     "single-routing": (312.5,),
     "slots-pins-release": (0.3,),
+    "spares-shares": (0.003918842592592593,),
     "staged-no-overlap": (0.022,),
     "steady-graph": (200.0976,),
     "tardiness": (0.003, 2.355),

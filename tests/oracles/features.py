@@ -45,6 +45,9 @@ def steady_features(instance: Instance) -> set[str]:
         "exclusive": devices.exclusive.any(),
         "budget": np.isfinite(instance.limits.budget_per_s),
         "slices": instance.jobs.slices.any(),
+        "spare units": devices.spare.any(),
+        "share of units": (instance.kind_shares.of == "units").any(),
+        "share of price": (instance.kind_shares.of == "price").any(),
         "graph job": np.bincount(instance.tasks.job).max() > 1,
     }
     return _common(instance) | {name for name, on in flags.items() if on}

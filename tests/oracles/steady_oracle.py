@@ -54,12 +54,21 @@ class Server:
     unit: int = -1
 
 
-@dataclass
-class Choice:
-    """Units on and had, and the servers they make."""
+@dataclass(frozen=True)
+class Fleet:
+    """Per device: units on, had, and working; and whether the device may serve requests."""
 
     on: tuple[int, ...]
     had: tuple[int, ...]
+    work: tuple[int, ...]
+    serves: tuple[bool, ...]
+
+
+@dataclass
+class Choice:
+    """Units on, had and working, and the servers they make."""
+
+    fleet: Fleet
     servers: list[Server] = field(default_factory=list)
 
 
@@ -248,6 +257,49 @@ class _Data:
             raise TooHardError
         return most
 
+    def fleets(self, d: int) -> Iterator[tuple[int, int, int, bool]]:
+        """Return (on, had, working, serves) of a device, had as low as the rest allows."""
+        devices = self.instance.devices
+        least, most, spare = (
+            int(devices.count_min[d]),
+            self.most_units(d),
+            int(devices.spare[d]),
+        )
+        always = not devices.off_when_unused[d]
+        buys = (self.instance.kind_shares.of == "price").any()
+        for on in range(least if always else 0, most + 1):
+            highest = on if always else most if buys else max(least, on)
+            for had in range(max(least, on), highest + 1):
+                yield on, had, on, spare == 0
+        if spare == 0:
+            return
+        # The most units are those with a use, of a device without a maximum, and spares beside.
+        top = most + (spare if devices.count_max[d] < 0 else 0)
+        for work in range(1, top - spare + 1):
+            needed = max(least, work + spare)
+            for had in range(needed, (top if buys or always else needed) + 1):
+                if always:
+                    yield had, had, had - spare, True
+                else:
+                    yield work, had, work, True
+
+    def shares_hold(self, on, had) -> bool:
+        """Whether the share of every limited kind is within its limits."""
+        devices, shares = self.instance.devices, self.instance.kind_shares
+        for s in range(len(shares)):
+            paid = shares.of[s] == "price"
+            part = [
+                exact(devices.price_per_s[d]) * had[d] if paid else Fraction(on[d])
+                for d in range(self.wide)
+            ]
+            mine = sum(
+                p for p, kind in zip(part, devices.kind, strict=True) if kind == shares.kind[s]
+            )
+            whole = sum(part)
+            if not exact(shares.least[s]) * whole <= mine <= exact(shares.most[s]) * whole:
+                return False
+        return True
+
     def routes(self, j: int) -> Iterator[dict[int, int]]:
         """Return every choice of one option per task of a job that its groups allow (split)."""
         inst = self.instance
@@ -282,39 +334,40 @@ class _Split:
         if len({j for j, _, _ in self.routes}) < data.n_jobs:
             # A job that nothing can serve makes the work infeasible, also at a throughput of 0.
             return None
-        counts = self._counts()
+        fleets = self._fleets()
         held: list[float] = []
         for _ in names:
-            value = self._level(counts, held)
+            value = self._level(fleets, held)
             if value is None:
                 return None
             held.append(value)
         return tuple(held)
 
-    def _counts(self) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-        """All (on, had) worth trying, the fewest units first."""
+    def _fleets(self) -> list[Fleet]:
+        """All fleets worth trying, the cheapest first."""
         data = self.data
-        devices, limits = data.instance.devices, data.instance.limits
-        ranges = []
-        for d in range(data.wide):
-            least = 0 if devices.off_when_unused[d] else int(devices.count_min[d])
-            ranges.append(range(least, data.most_units(d) + 1))
+        limits = data.instance.limits
+        paid = limits.pue * limits.energy_price_per_j
         result = []
-        for on in itertools.product(*ranges):
-            had = tuple(max(int(devices.count_min[d]), on[d]) for d in range(data.wide))
-            idle = data.idle_w(on)
-            cost = data.rent_per_s(had) + idle * limits.pue * limits.energy_price_per_j
-            if idle <= limits.power_cap_w * (1 + 1e-12) and cost <= limits.budget_per_s + 1e-12:
-                result.append((on, had))
-        return sorted(result, key=lambda c: (data.idle_w(c[0]) + data.rent_per_s(c[1]), c))
+        for combination in itertools.product(*(set(data.fleets(d)) for d in range(data.wide))):
+            fleet = Fleet(*zip(*combination, strict=True))
+            idle = data.idle_w(fleet.on)
+            cost = data.rent_per_s(fleet.had) + idle * paid
+            fits = idle <= limits.power_cap_w * (1 + 1e-12) and cost <= limits.budget_per_s + 1e-12
+            if fits and data.shares_hold(fleet.on, fleet.had):
+                result.append(fleet)
+        return sorted(
+            result,
+            key=lambda f: (data.idle_w(f.on) + data.rent_per_s(f.had), f.on, f.had, f.serves),
+        )
 
-    def _level(self, counts, held: list[float]) -> float | None:
+    def _level(self, fleets: list[Fleet], held: list[float]) -> float | None:
         """Best value of the next objective with the earlier ones held."""
         name = self.data.instance.objective[len(held)]
         sign = -1.0 if is_maximised(name) else 1.0
         best = math.inf
-        for on, had in counts:
-            loose = Choice(on, had, self._loose(on))
+        for fleet in fleets:
+            loose = Choice(fleet, self._loose(fleet))
             # Without packings it is a relaxation: nothing to gain below it.
             value = self._solve(loose, held)
             if value is None or sign * value >= best - 1e-12 * max(1.0, abs(best)):
@@ -322,21 +375,25 @@ class _Split:
             if not any(self.data.named) and not self.data.instance.devices.exclusive.any():
                 best = sign * value
                 continue
-            for servers in self._packings(on):
-                value = self._solve(Choice(on, had, servers), held)
+            for servers in self._packings(fleet):
+                value = self._solve(Choice(fleet, servers), held)
                 if value is not None:
                     best = min(best, sign * value)
         return None if math.isinf(best) else sign * best
 
-    def _loose(self, on) -> list[Server]:
+    def _loose(self, fleet: Fleet) -> list[Server]:
         everyone = frozenset(range(self.data.n_jobs))
         return [
-            Server(d, n * self.data.unit_capacity[d], everyone) for d, n in enumerate(on) if n > 0
+            Server(d, n * self.data.unit_capacity[d], everyone)
+            for d, n in enumerate(fleet.work)
+            if n > 0 and fleet.serves[d]
         ]
 
-    def _packings(self, on) -> Iterator[list[Server]]:
+    def _packings(self, fleet: Fleet) -> Iterator[list[Server]]:
         """Return every way to give units on to jobs and weights."""
-        per_device = [self._device_packings(d, n) for d, n in enumerate(on)]
+        per_device = [
+            self._device_packings(d, n if fleet.serves[d] else 0) for d, n in enumerate(fleet.work)
+        ]
         pools = self.data.instance.pools
         pool_of = self.data.instance.devices.pool
         for combination in itertools.product(*per_device):
@@ -415,7 +472,7 @@ class _Split:
         columns = list(self._columns(choice.servers))
         n = len(columns)
         level = inst.objective[len(held)]
-        idle, rent = data.idle_w(choice.on), data.rent_per_s(choice.had)
+        idle, rent = data.idle_w(choice.fleet.on), data.rent_per_s(choice.fleet.had)
         # Columns are scaled to shares of the job's demand; the last variable is θ.
         scale = np.array([data.rate[j] for j, _, _ in columns])
         upper, limit = [], []
@@ -429,7 +486,7 @@ class _Split:
                 c.busy.get((server.device, 0), 0.0) if k in used else 0.0 for _, c, used in columns
             ]
             row(scale * busy / server.capacity if n else [], 1.0)
-        for shares, channels in self._links(columns, choice.on):
+        for shares, channels in self._links(columns, choice.fleet.work):
             if any(math.isinf(s) for s in shares):
                 # A link without capacity: what uses it is cut off.
                 bad = [1.0 if math.isinf(s) else 0.0 for s in shares]
@@ -606,7 +663,9 @@ class _Single:
                     else int(devices.count_max[d])
                 )
                 pin = int(inst.tasks.pin_unit[t])
-                own += [(o, d, u) for u in range(max(most, pin + 1)) if pin in (-1, u)]
+                most -= int(devices.spare[d]) if devices.count_max[d] >= 0 else 0
+                pinned = pin + 1 if devices.spare[d] == 0 else 0
+                own += [(o, d, u) for u in range(max(most, pinned)) if pin in (-1, u)]
             choices.append(own)
         if math.prod(len(c) for c in choices) > MOST_PLACEMENTS:
             raise TooHardError
@@ -659,20 +718,24 @@ class _Single:
             costs.append(cost)
         ranges = []
         for d in range(data.wide):
-            low = fresh.get(d, 0)
+            low, spare = fresh.get(d, 0), int(devices.spare[d]) if d in fresh else 0
             if not devices.off_when_unused[d]:
-                low = max(low, int(devices.count_min[d]))
-            most = max(low, data.most_units(d)) if inst.links.per_unit.any() else low
-            ranges.append(range(low, most + 1))
-        for on in itertools.product(*ranges):
-            values = self._evaluated(costs, on)
+                low = max(low, int(devices.count_min[d]) - spare)
+            most = data.most_units(d) - (spare if devices.count_max[d] >= 0 else 0)
+            ranges.append(range(low, (max(low, most) if inst.links.per_unit.any() else low) + 1))
+        for work in itertools.product(*ranges):
+            had = []
+            for d, n in enumerate(work):
+                spare = int(devices.spare[d]) if d in fresh else 0
+                had.append(max(int(devices.count_min[d]), n + spare))
+            on = [n if devices.off_when_unused[d] else had[d] for d, n in enumerate(work)]
+            values = self._evaluated(costs, on, had, work)
             if values is not None:
                 yield values
 
-    def _evaluated(self, costs: list[Cost], on) -> tuple[float, ...] | None:
+    def _evaluated(self, costs: list[Cost], on, had, work) -> tuple[float, ...] | None:
         data, inst = self.data, self.data.instance
         limits, devices = inst.limits, inst.devices
-        had = [max(int(devices.count_min[d]), on[d]) for d in range(data.wide)]
         if any(0 <= devices.count_max[d] < had[d] for d in range(data.wide)):
             return None
         idle, rent = data.idle_w(on), data.rent_per_s(had)
@@ -686,7 +749,9 @@ class _Single:
             for k, size in cost.link_b.items():
                 g = int(inst.links.channel_group[k])
                 key = (g, -1) if g >= 0 else (-1, k)
-                shares[key] = shares.get(key, 0.0) + data.rate[j] * _share(inst.links, k, size, on)
+                shares[key] = shares.get(key, 0.0) + data.rate[j] * _share(
+                    inst.links, k, size, work
+                )
             dynamic += data.rate[j] * cost.energy_j
         ratios = [data.unit_capacity[u[0]] / busy for u, busy in load.items() if busy > 0]
         for (g, _), share in shares.items():

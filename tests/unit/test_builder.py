@@ -115,6 +115,7 @@ def test_problems_name_the_object_and_the_field() -> None:
         ),
         (fields.ResourceFields, TABLES["resources"], {"name"}, ()),
         (fields.TaskFields, TABLES["tasks"], {"name", "profile", "job"}, ()),
+        (fields.KindShareFields, TABLES["kind_shares"], {"kind"}, ()),
         (fields.SettingFields, SETTINGS, {"name"}, ()),
     ],
 )

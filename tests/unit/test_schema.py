@@ -38,6 +38,7 @@ def test_every_field_is_there_with_its_meaning() -> None:
     schema = json_schema()
     shapes = {"devices": "Device", "pools": "Pool", "links": "Link", "options": "Option"}
     shapes |= {"resources": "Resource", "tasks": "Task", "transfers": "Transfer", "jobs": "Job"}
+    shapes |= {"kind_shares": "KindShare"}
     for table, shape in shapes.items():
         fields = schema["$defs"][shape]["properties"]
         for column in TABLES[table]:
