@@ -365,6 +365,8 @@ class SteadyModel:
             if shares.of[s] == "price":
                 weight, units = devices.price_per_s / devices.price_per_s.max(), self.had
             for name, limit, sign in (("least", shares.least[s], 1), ("most", shares.most[s], -1)):
+                if limit == (0.0 if sign > 0 else 1.0):
+                    continue
                 terms = [
                     (
                         units[d],

@@ -132,6 +132,8 @@ class _Names:
             return self._made("count", at, [self._device_of(at[0])])
         if family in ("u", "h") and at:
             return self._made("on" if family == "u" else "had", at, [self.devices[at[0]]])
+        if family == "s" and at:
+            return self._made("serves", at, [self.devices[at[0]]])
         return _plain(name)
 
     def of_row(self, name: str) -> str:
@@ -145,8 +147,10 @@ class _Names:
             words = [self.jobs[self.model.routes[at[0]].job]]
         elif family in ("capacity", "linking", "needs") and at:
             words = [self._device_of(at[0]), *(self.jobs[j] for j in at[1:])]
-        elif family in ("on", "had", "named", "below") and at:
+        elif family in ("on", "had", "named", "below", "serves") and at:
             words = [self.devices[at[0]]]
+        elif family == "spared" and at:
+            words = [self.devices[at[0]], self.jobs[at[1]]]
         elif family == "flow" and len(at) == 2:
             words = [self.jobs[self.model.routes[at[0]].job], self.devices[at[1]]]
         elif family == "link" and at:
@@ -181,6 +185,11 @@ def _legend(model: SteadyModel) -> tuple[str, ...]:
         lines.append(
             "count_K.DEVICE: units of kind K, which hold certain weights or serve certain jobs; "
             "flow_R_K: part of share_R that they serve"
+        )
+    if model.spared:
+        lines.append(
+            "serves_D.DEVICE: whether the device serves anything, so that it has its spare units; "
+            "on_D counts the units without them"
         )
     if model.slices:
         lines.append("slices_R.JOB: slices of the job that route R serves whole")
