@@ -159,13 +159,17 @@ class Activity:
     tags: list[tuple[int, int, int]]
 
 
-def retime(draft: Draft, problem: Problem, *, wait: bool = False) -> Draft | None:
+def retime(
+    draft: Draft, problem: Problem, *, wait: bool = False, options: list[int] | None = None
+) -> Draft | None:
     """Carry a schedule to another grid, keeping its order, as early as possible.
 
     Parameters
     ----------
     wait
         Whether nothing starts earlier than before: where prices change over time.
+    options
+        Of each task, on the same device as before; those of the schedule where not given.
 
     Returns
     -------
@@ -173,8 +177,9 @@ def retime(draft: Draft, problem: Problem, *, wait: bool = False) -> Draft | Non
         None where a deadline or the horizon is missed by the durations of the other grid.
     """
     modes = []
-    for task, old in enumerate(draft.mode):
-        new = next((m for m in problem.modes[task] if m.option == old.option), None)
+    wanted = [mode.option for mode in draft.mode] if options is None else options
+    for task, option in enumerate(wanted):
+        new = next((m for m in problem.modes[task] if m.option == option), None)
         if new is None:
             return None
         modes.append(new)

@@ -192,7 +192,7 @@ def table_of(problem: Problem) -> Table:
     instance = problem.instance
     options, tasks, count = instance.options, instance.tasks, instance.devices.count_max
     name = instance.objective[0]
-    energy, price = _prices(instance, name)
+    energy, price = prices_of(instance, name)
     first_unit = np.cumsum(count) - count
     device = np.append(np.repeat(np.arange(len(count)), count), 0)
     slots = instance.devices.slots[device[:-1]]
@@ -237,7 +237,7 @@ def table_of(problem: Problem) -> Table:
         "units": _packed(device, np.concatenate([[0], np.cumsum(slots)]), kind=np.int64),
         "pair": _messages(instance, energy),
         "bytes_b": instance.tensors.bytes_b.astype(np.float64),
-        "rate": _rates(instance, energy, price),
+        "rate": rates_of(instance, energy, price),
         "jobs": np.stack([deadline, jobs.due_s, jobs.weight, np.zeros(len(jobs))]),
     }
     typical = float(np.median(dearer)) if len(dearer) else 1.0
@@ -248,7 +248,7 @@ def _packed(*columns: Any, kind: Any = np.float64) -> Any:
     return np.ascontiguousarray(np.stack(columns, axis=1), dtype=kind)
 
 
-def _prices(instance: Instance, name: str) -> tuple[float, float]:
+def prices_of(instance: Instance, name: str) -> tuple[float, float]:
     """Cost of a joule, and whether the price of units counts (1 or 0)."""
     limits = instance.limits
     if name == "energy":
@@ -260,7 +260,7 @@ def _prices(instance: Instance, name: str) -> tuple[float, float]:
     return 0.0, 0.0
 
 
-def _rates(instance: Instance, energy: float, price: float) -> Floats:
+def rates_of(instance: Instance, energy: float, price: float) -> Floats:
     """Cost per second of the window by units in use, D × (units + 1)."""
     devices = instance.devices
     used = np.arange(int(devices.count_max.max(initial=0)) + 1)[None, :]

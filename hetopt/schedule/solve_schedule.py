@@ -24,8 +24,10 @@ from hetopt.schedule.grid import Grid, model_grid, span_s
 from hetopt.schedule.improvers import Improved, Improver, improver_of, is_improver
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.problem import Problem
+from hetopt.schedule.reclaim import reclaim
 from hetopt.search import Budget, RegimeResult
 from hetopt.solution import SchedulePlan
+from hetopt.verify import verify
 
 LARGEST_MODEL = 1_000_000
 """Constraints above which a CP-SAT model takes too much memory and time."""
@@ -48,6 +50,8 @@ MANY_CHOICES = 50_000
 """Choices of all tasks above which constructors are left out then: they go over each in Python."""
 FIRST_SHARE = 0.1
 """Part of the time for each constructor where an improver that needs no plan follows."""
+RECLAIM_SHARE = 0.1
+"""Part of the time left that choosing options anew may take."""
 COMPILE_SHARE = 0.25
 """Part of the time limit that the first improvement of an installation has for compiling."""
 GRACE_S = 0.5
@@ -109,8 +113,11 @@ def solve_schedule(
         name = method if method in CONSTRUCTORS else "portfolio"
         _construct(best, name, FIRST_SHARE if alone else share)
     exact = exact and method in ("auto", "cpsat", "lns")
+    if method not in CONSTRUCTORS:
+        _reclaim(best)
     if improver is not None:
         _improve(best, improver, whole=is_improver(method) or not exact)
+        _reclaim(best)
     if skipped and best.plan is None:
         _construct(best, "heft", 1.0)
     if method not in ("auto", "cpsat", "lns"):
@@ -251,6 +258,17 @@ def _improve(best: Incumbent, improver: Improver, *, whole: bool) -> None:
     best.passed(improver.name)
 
 
+def _reclaim(best: Incumbent) -> None:
+    """Choose the options of the best plan anew where that can gain; units and orders stay."""
+    budget, level = best.budget, best.level
+    if best.plan is None or best.closed(level) or budget.over():
+        return
+    seconds = math.inf if budget.deterministic else RECLAIM_SHARE * budget.left_s()
+    plan = reclaim(best.instance, best.plan, level, seconds)
+    if plan is not None and verify(best.instance, plan).ok and best.offer(plan, "reclaim"):
+        best.passed("reclaim")
+
+
 class _Taking:
     """Takes an improver's plans while it is waited for, and none once it was left behind."""
 
@@ -277,6 +295,8 @@ def _exact(best: Incumbent, method: str) -> RegimeResult:
     levels = len(instance.objective)
     for level in range(levels):
         best.level = level
+        if level:
+            _reclaim(best)
         while not best.closed(level) and not budget.over():
             seconds = budget.limit_s / levels
             if not budget.deterministic:
@@ -293,6 +313,7 @@ def _exact(best: Incumbent, method: str) -> RegimeResult:
                 break
             problem = Problem(instance, Grid(finer, "down"))
         best.passed("lns" if method == "lns" else "cpsat")
+        _reclaim(best)
         if best.plan is None:
             break
     best.level = 0
