@@ -21,13 +21,23 @@ _state = threading.local()
 
 
 def jit(function: Any) -> Any:
-    """Compile when first called, without Python's global lock; divisions follow NumPy."""
+    """Compile when first called, without Python's global lock; divisions follow NumPy.
+
+    The function makes no arrays. So Numba need not count references to them, which it does with
+    an atomic operation each time that a function takes or leaves an array: in loops that call
+    small functions that was most of the time, and workers waited for each other's counters.
+    """
+    return _made(function, _nrt=False)
+
+
+def jit_allocating(function: Any) -> Any:
+    """Compile a function that makes arrays of its own, otherwise as :func:`jit`."""
     return _made(function)
 
 
 def inner(function: Any) -> Any:
     """Compile for calls from compiled functions only, which saves the way in from Python."""
-    return _made(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    return _made(function, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def is_compiled(function: Any) -> bool:

@@ -36,6 +36,8 @@ member     R × n         int32: the tasks of each row
 best       n int         best state without excess
 numbers    3             cost, cost of ``best``, whether the first such state is enough
 ========== ============= ==========================================================================
+
+All arrays come from the caller: the functions make none (see :mod:`hetopt.schedule.jit`).
 """
 
 from __future__ import annotations

@@ -36,6 +36,8 @@ length   n × D      shortest time on each device, inf where there is none
 pair     2 × D × D  latency (inf: no path) and seconds per byte between different units
 numbers  see below  running numbers and settings
 ======== ========== ==============================================================================
+
+All arrays come from the caller: the functions make none (see :mod:`hetopt.schedule.jit`).
 """
 
 from __future__ import annotations

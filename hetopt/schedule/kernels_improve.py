@@ -39,6 +39,8 @@ rate       D × (units+1) cost per second of the window with so many units of a 
 jobs       4 × J         deadline, due date, weight, room for a latest end
 numbers    see below     running numbers and settings
 ========== ============= ==========================================================================
+
+All arrays come from the caller: the functions make none (see :mod:`hetopt.schedule.jit`).
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.schedule.jit import inner, jit
+from hetopt.schedule.jit import inner, jit_allocating
 
 PATIENCE = 15
 """Steps without progress after which the step size falls."""
@@ -37,7 +37,7 @@ MEMORY = 0.3
 """Part of the last direction that is kept."""
 
 
-@jit
+@jit_allocating
 def price_rows(
     steps: int,
     target: float,
@@ -116,7 +116,7 @@ def price_rows(
     return best
 
 
-@jit
+@jit_allocating
 def price_tasks(
     steps: int,
     target: float,
@@ -264,7 +264,7 @@ def knapsack(
     return profit_of_all
 
 
-@jit
+@jit_allocating
 def drop_columns(
     slack: float,
     by_row: Any,

@@ -26,7 +26,8 @@ opening   D             cost of one more unit in use
 table     n × D, 1 × 1  what EFT_PLUS adds to the end (float32)
 spent     n × 4         out: start; end; lane; option (as row of opt_i)
 lane_i    L × 3 int     device; unit; number of idle stretches (0 at first)
-lane_f    L × 2         when it is free; length of its shortest task
+lane_f    L × 4         when it is free; length of its shortest task; length of its widest idle
+                        stretch, end of the last one (0 where there is none)
 gap       2 × L × room  begins and ends of idle stretches; without room nothing is inserted
 near      4 × degree    room for what a task waits for: end, device, unit, bytes
 queue     4 × n int     room for the queue, for tasks that become ready, the window, open edges
@@ -34,7 +35,8 @@ found     window × 8    room for the best places of the tasks in the window
 ========= ============= ===========================================================================
 
 The functions are written in the subset of Python that Numba compiles, and are compiled when they
-are first called. Compiling takes time with each array, so columns are packed.
+are first called. Compiling takes time with each array, so columns are packed. No function makes
+an array.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ CLASS, PRED, PRED_END, SUCC, SUCC_END, ONLY = range(6)
 FACTOR, RELEASE, DEADLINE, TARGET, PRIORITY = range(5)
 START, END, LANE, ROW = range(4)
 DEVICE, UNIT, IDLE = range(3)
-FREE, SHORTEST = range(2)
+FREE, SHORTEST, WIDEST, LAST = range(4)
 HEAP, READY, HELD, WAITING = range(4)
 VALUE, AT_ROW, AT_LANE, BEGIN, FINISH, IN_GAP, NEXT_VALUE, NEXT_LANE = range(8)
 NONE = 1e300
@@ -109,6 +111,8 @@ pop = inner(_pop)
 
 def _fit(lane: int, start: float, length: float, gap: Any, lane_i: Any, lane_f: Any) -> Any:
     """Earliest start on a lane from ``start`` on, and the idle stretch used (-1: the end)."""
+    if length > lane_f[lane, WIDEST] or start + length > lane_f[lane, LAST]:
+        return max(start, lane_f[lane, FREE]), -1
     low, high = 0, lane_i[lane, IDLE]
     while low < high:
         middle = (low + high) // 2
@@ -160,6 +164,12 @@ def _occupy(
             gap[1, lane, g] = gap[1, lane, g - 1]
         gap[0, lane, place], gap[1, lane, place] = left, right
         lane_i[lane, IDLE] += 1
+    widest = 0.0
+    for g in range(lane_i[lane, IDLE]):
+        widest = max(widest, gap[1, lane, g] - gap[0, lane, g])
+    idle = lane_i[lane, IDLE]
+    lane_f[lane, WIDEST] = widest
+    lane_f[lane, LAST] = gap[1, lane, idle - 1] if idle > 0 else 0.0
 
 
 occupy = inner(_occupy)
@@ -244,9 +254,9 @@ children = inner(_children)
 
 
 def _best(
-    at: int, task: int, choice: int, second: bool, bias: float, task_i: Any, task_f: Any,
-    pred: Any, pred_f: Any, succ: Any, cls: Any, opt_i: Any, opt_f: Any, dev: Any, msg: Any,
-    opening: Any, table: Any, spent: Any, lane_i: Any, lane_f: Any, gap: Any, near: Any,
+    at: int, task: int, choice: int, second: bool, alone: bool, bias: float, task_i: Any,
+    task_f: Any, pred: Any, pred_f: Any, succ: Any, cls: Any, opt_i: Any, opt_f: Any, dev: Any,
+    msg: Any, opening: Any, table: Any, spent: Any, lane_i: Any, lane_f: Any, gap: Any, near: Any,
     found: Any,
 ) -> None:  # fmt: skip
     """Find the best place of a task; write it into row ``at`` of ``found``."""
@@ -255,6 +265,9 @@ def _best(
     top_gap, next_best, next_lane, met = -1, NONE, -1, False
     factor, target = task_f[task, FACTOR], task_f[task, TARGET]
     only, c = task_i[task, ONLY], task_i[task, CLASS]
+    # Where no second best counts, places that end too late are left out unseen.
+    hurried = alone and choice in (EFT, CHEAPEST)
+    late = target if choice == CHEAPEST else -np.inf
     for row in range(cls[c], cls[c + 1]):
         d = opt_i[row, 0]
         if only >= 0 and d != only:
@@ -268,6 +281,11 @@ def _best(
         slots, first = dev[d, 2], dev[d, 0]
         used = first + dev[d, 3] * slots
         for lane in range(first, min(first + dev[d, 1], used + slots)):
+            if hurried:
+                # Most lanes need no closer look, which would find when its data are there.
+                soonest = fit(lane, base, length, gap, lane_i, lane_f)[0] + length
+                if soonest > target if met else soonest > top and soonest > late:
+                    continue
             unit = lane_i[lane, UNIT]
             start = arrival(unit, d, near, size, msg, base)
             if start == np.inf:
@@ -353,9 +371,9 @@ def _list_schedule(
         for i in range(size):
             if i >= fresh or found[i, AT_LANE] == changed or found[i, NEXT_LANE] == changed:
                 best(
-                    i, queue[HELD, i], choice, rule == SUFFERAGE, bias, task_i, task_f, pred,
-                    pred_f, succ, cls, opt_i, opt_f, dev, msg, opening, table, spent, lane_i,
-                    lane_f, gap, near, found,
+                    i, queue[HELD, i], choice, rule == SUFFERAGE, window == 1, bias, task_i, task_f,
+                    pred, pred_f, succ, cls, opt_i, opt_f, dev, msg, opening, table, spent,
+                    lane_i, lane_f, gap, near, found,
                 )  # fmt: skip
             if rule == LEAST:
                 better = found[i, VALUE] < found[chosen, VALUE]

@@ -1,6 +1,6 @@
 """Longest paths over the task graph, compiled where the graph is large enough to be worth it.
 
-The functions are written in the subset of Python that Numba compiles.
+The functions are written in the subset of Python that Numba compiles, and make no arrays.
 """
 
 from __future__ import annotations

@@ -36,6 +36,8 @@ spare     B int            what the present modes leave of each budget
 best      2 × n int        rows ORDER and MODE of the best state
 numbers   see below        running numbers and settings
 ========= ================ ========================================================================
+
+All arrays come from the caller: the functions make none (see :mod:`hetopt.schedule.jit`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Priorities over the task graph: the loops of :mod:`hetopt.schedule.priorities`.
 
-The functions are written in the subset of Python that Numba compiles.
+The functions are written in the subset of Python that Numba compiles, and make no arrays.
 """
 
 from __future__ import annotations

@@ -47,6 +47,8 @@ more         -       further tasks before and after each task
 choice       K       machine of each choice; choice_time: its time
 numbers      6       see below
 ============ ======= ==========================================================================
+
+All arrays come from the caller: the functions make none (see :mod:`hetopt.schedule.jit`).
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ def place(columns: Flat, setting: Setting, *, limit: float | None = None) -> Pla
     dev, lane_i = graph.dev.copy(), graph.lane_i.copy()
     if setting.units is not None:
         dev[:, 1] = np.minimum(dev[:, 1], setting.units * dev[:, 2])
-    lane_f = np.zeros((len(lane_i), 2))
+    lane_f = np.zeros((len(lane_i), 4))
     lane_f[:, k.SHORTEST] = _shortest(columns, opt_i, opt_f)[lane_i[:, k.DEVICE]]
     placed = k.list_schedule(
         RULES.index(setting.rule), CHOICES.index(setting.choice), window, columns.bias, task_i,
