@@ -341,6 +341,30 @@ class Model:
         """Limit the share of a kind of device in the fleet (``min``, ``max``, ``of``)."""
         self._add("kind_shares", {"kind": kind, **fields})
 
+    def scenario(
+        self,
+        name: str,
+        *,
+        weight: float | None = None,
+        demand: float | None = None,
+        rates: Mapping[Job | str, float | str] | None = None,
+    ) -> None:
+        """Add a demand that the fleet must serve at some time (steady regime).
+
+        Parameters
+        ----------
+        name
+            Name of the scenario.
+        weight
+            Its part of the time, default 1; weights need not sum to 1.
+        demand
+            Factor on the rates of all jobs, default 1.
+        rates
+            Rates of single jobs in it (``{"chat": "3 req/s"}``).
+        """
+        own = None if rates is None else {_name(job): rate for job, rate in rates.items()}
+        self._add("scenarios", {"name": name, "weight": weight, "demand": demand, "rates": own})
+
     def together(self, *tasks: Task | str) -> None:
         """Let tasks share one unit."""
         self._groups["together"].append([_name(task) for task in tasks])
@@ -362,7 +386,7 @@ class Model:
                 data[key] = lists[key]
         if self._profiles:
             data["profiles"] = self._profiles
-        for key in ("tasks", "transfers", "jobs", "kind_shares"):
+        for key in ("tasks", "transfers", "jobs", "kind_shares", "scenarios"):
             if lists[key]:
                 data[key] = lists[key]
         return data
@@ -429,6 +453,7 @@ _LISTS = (
     "transfers",
     "jobs",
     "kind_shares",
+    "scenarios",
 )
 _TABLES = (*_LISTS, "options", "together", "apart")
 

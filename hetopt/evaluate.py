@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from hetopt.errors import InputError
+from hetopt.evaluate_scenarios import ScenarioQuantities
 from hetopt.evaluate_schedule import ScheduleQuantities
 from hetopt.evaluate_steady import SteadyQuantities
 from hetopt.instance import Instance
-from hetopt.solution import Plan, SchedulePlan
+from hetopt.solution import Plan, ScenarioPlan, SchedulePlan
 
 
 def evaluate(instance: Instance, plan: Plan) -> dict[str, Any]:
@@ -66,11 +67,17 @@ def objectives(
     return tuple(float(getattr(quantities, quantities.OBJECTIVES[name])) for name in wanted)
 
 
-def _quantities(instance: Instance, plan: Plan) -> ScheduleQuantities | SteadyQuantities:
+def _quantities(
+    instance: Instance, plan: Plan
+) -> ScheduleQuantities | SteadyQuantities | ScenarioQuantities:
     is_schedule = isinstance(plan, SchedulePlan)
     if is_schedule != (instance.regime == "schedule"):
         given = "a schedule" if is_schedule else "a steady plan"
         raise InputError(f"The instance is of the {instance.regime} regime; the plan is {given}.")
     if isinstance(plan, SchedulePlan):
         return ScheduleQuantities(instance, plan)
+    if isinstance(plan, ScenarioPlan):
+        return ScenarioQuantities(instance, plan)
+    if len(instance.scenarios):
+        raise InputError("The instance has scenarios; the plan is of one demand only.")
     return SteadyQuantities(instance, plan)

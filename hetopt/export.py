@@ -64,6 +64,8 @@ def to_frames(instance: Instance) -> dict[str, pd.DataFrame]:
             "tensor": np.append(tensors.name.astype(object), "")[edges.tensor],
             "staged": np.append(tensors.staged, False)[edges.tensor],
         },
+        "scenarios": {} if not len(instance.scenarios) else _columns(instance.scenarios),
+        "rates": _rates(instance),
         "jobs": {**_columns(jobs), "share" if not known else "rate_per_s": jobs.rate_per_s},
     }
     shares = instance.kind_shares
@@ -127,6 +129,20 @@ def _uses(instance: Instance, profile: Any) -> dict[str, Any]:
         "label": options.label[option],
         "resource": instance.resources.name[uses.resource],
         "amount": uses.amount,
+    }
+
+
+def _rates(instance: Instance) -> dict[str, Any]:
+    """Return the rates that a scenario's factor does not say."""
+    scenarios = instance.scenarios
+    scaled = scenarios.demand[:, None] * instance.jobs.rate_per_s[None, :]
+    scenario, job = np.nonzero(scenarios.rate_per_s != scaled)
+    if not len(job):
+        return {}
+    return {
+        "scenario": scenarios.name[scenario],
+        "job": instance.jobs.name[job],
+        "rate_per_s": scenarios.rate_per_s[scenario, job],
     }
 
 

@@ -18,6 +18,7 @@ from hetopt.clean_settings import clean_settings
 from hetopt.compile_options import make_options
 from hetopt.compile_platform import make_devices, make_kind_shares, make_links, make_pools
 from hetopt.compile_resources import make_resources, make_uses
+from hetopt.compile_scenarios import make_scenarios
 from hetopt.compile_workload import make_groups, make_jobs, make_tasks, make_transfers
 from hetopt.instance import (
     NO_MAXIMUM,
@@ -48,8 +49,8 @@ def from_frames(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any])
     ----------
     frames
         Tables by name (``devices``, ``options`` and ``tasks`` are required; ``pools``, ``links``,
-        ``resources``, ``uses``, ``transfers``, ``jobs`` may be absent), with the columns of
-        :mod:`hetopt.tables`.
+        ``resources``, ``uses``, ``transfers``, ``jobs``, ``scenarios``, ``rates`` may be absent),
+        with the columns of :mod:`hetopt.tables`.
     settings
         Limits, objective and the like (``hetopt.tables.SETTINGS``), and ``together`` / ``apart``.
 
@@ -114,6 +115,10 @@ def _compiled(
     parts = (devices, profiles, options, resources)
     uses = make_uses(tables["uses"], tables["options"], parts, check)
     jobs, demand_known = make_jobs(tables["jobs"], setting, regime, check)
+    routing = setting["routing"]
+    scenarios = make_scenarios(
+        tables["scenarios"], tables["rates"], jobs, (regime, routing, demand_known), check
+    )
     tasks = make_tasks(tables["tasks"], devices, profiles, jobs, check)
     tensors, edges = make_transfers(tables["transfers"], tasks, regime, check)
     together = make_groups(setting["together"], tasks.name, "together", check)
@@ -133,6 +138,7 @@ def _compiled(
         tensors=tensors,
         edges=edges,
         jobs=jobs,
+        scenarios=scenarios,
         together=together,
         apart=apart,
         kind_shares=make_kind_shares(

@@ -5,7 +5,7 @@ are SI (s, J, W, B, B/s); every name carries its unit. References between tables
 indices; "one to many" is CSR (``ptr`` of length n + 1 into a flat column).
 
 Sizes used in the docstrings: D devices, P memory pools, L links, R profiles, O options,
-K resources, T tasks, N tensors, E edges, J jobs, S shares of kinds.
+K resources, T tasks, N tensors, E edges, J jobs; S shares of kinds, or scenarios.
 
 Periodic jobs are unrolled before the columns are made (``frames.unroll``), so a solver only ever
 meets jobs that run once (schedule regime) or streams (steady regime).
@@ -303,6 +303,38 @@ class KindShares:
 
 
 @dataclass(frozen=True, slots=True)
+class Scenarios:
+    """Demands that one fleet serves at different times (steady, ``split``), length S; often 0.
+
+    Units *had* are the same in all scenarios; units on and routes are those of each. ``weight`` is
+    the scenario's part of the time (weights need not sum to 1); ``rate_per_s`` (S × J) the rate of
+    each job in it, ``demand`` × the job's own where none was given for it. A rate of 0 asks for
+    nothing of the job.
+    """
+
+    name: Strings
+    weight: Floats
+    demand: Floats
+    rate_per_s: Floats
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+    @property
+    def share(self) -> Floats:
+        """Weights that sum to 1."""
+        share: Floats = self.weight / self.weight.sum()
+        return share
+
+    def head(self, count: int) -> Scenarios:
+        """Return the first scenarios."""
+        kept = slice(0, count)
+        return Scenarios(
+            self.name[kept], self.weight[kept], self.demand[kept], self.rate_per_s[kept]
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class TaskClasses:
     """Tasks with the same profile, pin to a device and forbidden devices: K classes.
 
@@ -398,6 +430,7 @@ class Instance:
     tensors: Tensors
     edges: Edges
     jobs: Jobs
+    scenarios: Scenarios
     together: Groups
     apart: Groups
     kind_shares: KindShares
@@ -483,6 +516,18 @@ class Instance:
 
         order, _ = topological_order(len(self.tasks), self.edges.src, self.edges.dst)
         return order
+
+    def in_scenario(self, scenario: int) -> Instance:
+        """Return the instance with the demand of one scenario alone, and without the budget.
+
+        The budget caps the mean cost of all scenarios; every other limit holds in each.
+        """
+        return replace(
+            self,
+            jobs=replace(self.jobs, rate_per_s=self.scenarios.rate_per_s[scenario]),
+            scenarios=self.scenarios.head(0),
+            limits=replace(self.limits, budget_per_s=np.inf),
+        )
 
     def unit_name(self, device: int, unit: int) -> str:
         """Name of a unit as plans write it: ``npu#0``."""

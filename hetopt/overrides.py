@@ -37,7 +37,7 @@ def with_deadline(instance: Instance, deadline_s: float) -> Instance:
 
 
 def scale_demand(instance: Instance, factor: float) -> Instance:
-    """Multiply the demanded rate of every job.
+    """Multiply the demanded rate of every job, in every scenario.
 
     Raises
     ------
@@ -53,8 +53,12 @@ def scale_demand(instance: Instance, factor: float) -> Instance:
         problem = "A factor of more than 0."
     if problem:
         raise InputError([Problem("demand", f"{factor:g}", problem)])
-    jobs = instance.jobs
-    return replace(instance, jobs=replace(jobs, rate_per_s=jobs.rate_per_s * factor))
+    jobs, scenarios = instance.jobs, instance.scenarios
+    return replace(
+        instance,
+        jobs=replace(jobs, rate_per_s=jobs.rate_per_s * factor),
+        scenarios=replace(scenarios, rate_per_s=scenarios.rate_per_s * factor),
+    )
 
 
 def scale_idle(instance: Instance, factor: float) -> Instance:

@@ -3,7 +3,8 @@
 A path is a setting (``horizon_s``), or ``TABLE.ROW.COLUMN`` where ROW is the row's name
 (``devices.npu.count``), for options ``PROFILE/DEVICE`` or ``PROFILE/DEVICE/LABEL``, for uses
 ``PROFILE/DEVICE/RESOURCE`` or ``PROFILE/DEVICE/LABEL/RESOURCE``, for links and transfers
-``FROM->TO``. A ROW of ``*`` is every row of the table (``jobs.*.slices=4``).
+``FROM->TO``, for rates ``SCENARIO/JOB``. A ROW of ``*`` is every row of the table
+(``jobs.*.slices=4``).
 """
 
 from __future__ import annotations
@@ -99,6 +100,8 @@ def _row_names(table: str, frame: pd.DataFrame) -> list[tuple[str, ...]]:
         label = frame["label"] if "label" in frame else [""] * len(frame)
         cells = zip(frame["profile"], frame["device"], label, frame["resource"], strict=True)
         return [(f"{p}/{d}/{x}/{r}", f"{p}/{d}/{r}") for p, d, x, r in cells]
+    if table == "rates":
+        return [(f"{s}/{j}",) for s, j in zip(frame["scenario"], frame["job"], strict=True)]
     if table in ("links", "transfers"):
         return [(f"{a}->{b}",) for a, b in zip(frame["from"], frame["to"], strict=True)]
     return [(str(name),) for name in frame["name"]]

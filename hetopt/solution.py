@@ -5,7 +5,7 @@ Two plan forms, one per regime, both flat NumPy columns that refer to the instan
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -85,7 +85,27 @@ class SteadyPlan:
     units_had: Ints
 
 
-Plan = SchedulePlan | SteadyPlan
+@dataclass(frozen=True, slots=True)
+class ScenarioPlan:
+    """One fleet's plans, one per scenario of the instance, in its order (at least one).
+
+    ``units_had`` is the same in all of them.
+    """
+
+    plans: tuple[SteadyPlan, ...]
+
+
+StreamPlan = SteadyPlan | ScenarioPlan
+"""A plan of the steady regime."""
+
+Plan = SchedulePlan | StreamPlan
+
+
+def with_options(plan: Plan, option: Ints) -> Plan:
+    """Return a plan whose options are numbered anew: option o becomes ``option[o]``."""
+    if isinstance(plan, ScenarioPlan):
+        return ScenarioPlan(tuple(replace(p, option=option[p.option]) for p in plan.plans))
+    return replace(plan, option=option[plan.option])
 
 
 @dataclass(frozen=True, slots=True)

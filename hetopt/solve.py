@@ -21,7 +21,15 @@ from hetopt.errors import HetoptError, InputError, Problem
 from hetopt.instance import Instance, is_maximised
 from hetopt.interrupt import beside_main_thread, interruptible
 from hetopt.methods import METHOD_NAMES, Kind, methods_for
-from hetopt.solution import Plan, SchedulePlan, Solution, Status, SteadyPlan, Termination
+from hetopt.solution import (
+    Plan,
+    ScenarioPlan,
+    SchedulePlan,
+    Solution,
+    Status,
+    SteadyPlan,
+    Termination,
+)
 from hetopt.version import __version__
 
 if TYPE_CHECKING:
@@ -189,7 +197,7 @@ def _check_method(instance: Instance, method: str) -> None:
 def _check_start(instance: Instance, start: Plan) -> None:
     from hetopt.verify import verify
 
-    wanted = SchedulePlan if instance.regime == "schedule" else SteadyPlan
+    wanted = SchedulePlan if instance.regime == "schedule" else SteadyPlan | ScenarioPlan
     if not isinstance(start, wanted):
         raise InputError(f"The start plan is expected to be of the {instance.regime} regime.")
     report = verify(instance, start)
@@ -231,7 +239,7 @@ def _search(
         return solve_schedule(instance, budget, method=options.method, start=known)
     from hetopt.steady.solve_steady import solve_steady
 
-    stream = start if isinstance(start, SteadyPlan) else None
+    stream = start if isinstance(start, SteadyPlan | ScenarioPlan) else None
     return solve_steady(
         instance, budget, method=options.method, start=stream, mip_solver=options.mip_solver
     )

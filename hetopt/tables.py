@@ -328,6 +328,24 @@ KIND_SHARES = (
     ),
 )
 
+SCENARIOS = (
+    _required("name", "Name of the scenario."),
+    _number("weight", "Part of the time; weights need not sum to 1.", 1.0, ""),
+    _number("demand", "Factor on the rates of all jobs.", 1.0, ""),
+)
+
+RATES = (
+    _required("scenario", "Scenario in which the job has this rate."),
+    _required("job", "Job of the rate."),
+    _number(
+        "rate_per_s",
+        "Requests per second of the job in the scenario; 0 asks for none.",
+        None,
+        "rate",
+        aliases=("rate",),
+    ),
+)
+
 PIECE_BEGIN = _number(
     "from_s",
     "Begin of the piece: 0 for the first one, later for each next one.",
@@ -414,6 +432,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "transfers": TRANSFERS,
     "jobs": JOBS,
     "kind_shares": KIND_SHARES,
+    "scenarios": SCENARIOS,
+    "rates": RATES,
 }
 REQUIRED_TABLES = ("devices", "options", "tasks")
 GROUP_SETTINGS = ("together", "apart")

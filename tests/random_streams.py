@@ -24,10 +24,40 @@ def random_stream(seed: int) -> Instance:
     supplies = Dice(np.random.default_rng([seed, 4]))
     slices = Dice(np.random.default_rng([seed, 5]))
     fleet = Dice(np.random.default_rng([seed, 6]))
+    scenarios = Dice(np.random.default_rng([seed, 7]))
     while True:
         made = _attempt(Dice(rng), supplies, slices, fleet)
         if made is not None:
-            return made
+            return _with_scenarios(made, scenarios)
+
+
+def _with_scenarios(instance: Instance, dice: Dice) -> Instance:
+    """Add scenarios to some instances of one objective without a budget."""
+    simple = len(instance.objective) == 1 and not np.isfinite(instance.limits.budget_per_s)
+    if instance.routing == SINGLE or not simple or not dice.chance(0.25):
+        return instance
+    frames, settings = instance.frames(), instance.settings()
+    names = ["day", "night", "peak"][: dice.pick(1, 2, 2, 3)]
+    frames["scenarios"] = pd.DataFrame(
+        {
+            "name": names,
+            "weight": [dice.pick(1.0, 2.0, 0.5)] + [dice.pick(0.0, 1.0, 3.0) for _ in names[1:]],
+            "demand": [dice.pick(0.2, 0.5, 1.0, 1.5) for _ in names],
+        }
+    )
+    rates = [
+        {"scenario": s, "job": j, "rate_per_s": dice.pick(0.0, 0.5, 2.0) * float(rate)}
+        for s in names
+        for j, rate in zip(instance.jobs.name, instance.jobs.rate_per_s, strict=True)
+        if instance.limits.demand_known and len(instance.jobs) > 1 and dice.chance(0.2)
+    ]
+    if rates:
+        frames["rates"] = pd.DataFrame(rates)
+    try:
+        return Instance.from_frames(frames, settings)
+    except InputError:
+        # A scenario that asks for nothing at all.
+        return instance
 
 
 def _attempt(dice: Dice, supplies: Dice, slices: Dice, fleet: Dice) -> Instance | None:

@@ -26,7 +26,7 @@ from hetopt.overrides import (
     with_free_counts,
     without_device,
 )
-from hetopt.solution import Plan, Solution
+from hetopt.solution import Plan, Solution, with_options
 from hetopt.solve import SolveOptions, solve_with
 
 Basis = Literal["units", "power", "price"]
@@ -250,7 +250,7 @@ def _in_terms_of(solution: Solution, old: np.ndarray) -> Solution:
     """Tell a restricted instance's solution by the option indices of the whole instance."""
     if solution.plan is None:
         return solution
-    return replace(solution, plan=replace(solution.plan, option=old[solution.plan.option]))
+    return replace(solution, plan=with_options(solution.plan, old))
 
 
 def _on_basis(instance: Instance, basis: Basis) -> Instance:

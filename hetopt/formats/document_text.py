@@ -57,7 +57,10 @@ def to_document(instance: Instance) -> dict[str, Any]:
         if rows.get(name):
             data[name] = rows[name]
     data["profiles"] = profiles
-    for name in ("tasks", "transfers", "jobs", "kind_shares"):
+    by_scenario = {row["name"]: row for row in rows.get("scenarios", [])}
+    for rate in rows.pop("rates", []):
+        by_scenario[rate["scenario"]].setdefault("rates", {})[rate["job"]] = rate["rate_per_s"]
+    for name in ("tasks", "transfers", "jobs", "kind_shares", "scenarios"):
         if rows.get(name):
             data[name] = rows[name]
     return data

@@ -47,6 +47,7 @@ def expand(data: Mapping[str, Any]) -> tuple[Rows[Path], dict[str, Any], list[Fa
             reader.rows.add(table, reader.named(table, path, entry), path)
     reader.profiles()
     reader.jobs_and_tasks()
+    reader.scenarios()
     names = [*GROUP_SETTINGS, *(a for c in SETTINGS for a in (c.name, *c.aliases))]
     settings = {name: data[name] for name in names if name in data}
     for column in SETTINGS:
@@ -241,6 +242,14 @@ class _Expansion:
                 self.rows.add("transfers", self.named("transfers", at, transfer), at)
         for path, entry in self.entries(("transfers",), data.get("transfers")):
             self.rows.add("transfers", self.named("transfers", path, entry), path)
+
+    def scenarios(self) -> None:
+        """Add the scenarios, and the rates that they state."""
+        for path, entry in self.entries(("scenarios",), self.data.get("scenarios")):
+            self.rows.add("scenarios", self.named("scenarios", path, entry), path)
+            for name, rate in (entry.get("rates") or {}).items():
+                cells = {"scenario": entry.get("name", ""), "job": name, "rate_per_s": rate}
+                self.rows.add("rates", cells, (*path, "rates", name))
 
     def _task(self, path: Path, entry: Mapping[str, Any], more: Mapping[str, Any]) -> None:
         cells = {**self.named("tasks", path, entry), **more}

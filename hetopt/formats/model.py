@@ -26,7 +26,9 @@ from hetopt.tables import (
     LINKS,
     OPTIONS,
     POOLS,
+    RATES,
     RESOURCES,
+    SCENARIOS,
     SETTINGS,
     TASKS,
     TRANSFERS,
@@ -122,6 +124,10 @@ def document_model() -> type[Shape]:
                 _shape("KindShare", _fields(KIND_SHARES), required=("kind",)),
                 "Shares of kinds of device in the fleet.",
             ),
+            "scenarios": _list(
+                _shape("Scenario", _fields(SCENARIOS) | {"rates": _rates()}, required=("name",)),
+                "Demands that one fleet serves at different times (steady regime).",
+            ),
         },
         required=("hetopt", "devices"),
     )
@@ -131,6 +137,12 @@ def _uses() -> tuple[Any, Any]:
     amount = next(c for c in USES if c.name == "amount")
     text = "Amounts of resources, by name: of a capacity while it runs, of a budget once."
     return dict[str, _number(amount)], Field(default=None, description=text)  # type: ignore[misc]  # a type made at run time
+
+
+def _rates() -> tuple[Any, Any]:
+    rate = next(c for c in RATES if c.name == "rate_per_s")
+    text = "Rates of jobs in this scenario, by name; the factor holds for the others."
+    return dict[str, _number(rate)], Field(default=None, description=text)  # type: ignore[misc]  # a type made at run time
 
 
 def _device() -> type[Shape]:
@@ -283,6 +295,7 @@ COLUMNS = {
     "Transfer": TRANSFERS,
     "Job": JOBS,
     "KindShare": KIND_SHARES,
+    "Scenario": SCENARIOS,
     "Instance": SETTINGS,
 }
 """The columns behind each shape."""

@@ -17,8 +17,18 @@ import numpy as np
 from hetopt.errors import InputError
 from hetopt.formats.json_text import parse_json, read_text
 from hetopt.formats.plan_rows import Names, Rows, shown
-from hetopt.instance import Instance
-from hetopt.solution import DIRECT, READ, WRITE, Hops, Plan, SchedulePlan, SteadyPlan
+from hetopt.instance import Instance, Ints
+from hetopt.solution import (
+    DIRECT,
+    READ,
+    WRITE,
+    Hops,
+    Plan,
+    ScenarioPlan,
+    SchedulePlan,
+    SteadyPlan,
+    StreamPlan,
+)
 
 ASSIGNMENT = ("task", "device", "unit", "option", "start_s", "end_s")
 LEG_NAMES = {"direct": DIRECT, "write": WRITE, "read": READ}
@@ -258,32 +268,61 @@ def _hops(instance: Instance, obj: Mapping[str, Any], names: Names, rows: Rows) 
     return Hops(tensors, legs, devices, units, ordinals, links, np.array(starts, dtype=np.float64))
 
 
-def _steady(instance: Instance, obj: Mapping[str, Any], names: Names, rows: Rows) -> SteadyPlan:
+def _steady(instance: Instance, obj: Mapping[str, Any], names: Names, rows: Rows) -> StreamPlan:
     had, on = _units(instance, obj, names, rows)
+    parts = [_Routes() for _ in range(max(1, len(instance.scenarios)))]
     ptr_tasks, job_tasks = (column.tolist() for column in instance.job_tasks)
-    jobs: list[int] = []
-    rates: list[float] = []
-    ptr = [0]
-    flat: list[tuple[int, int, int]] = []
-    for i, row in rows.each(obj, "routes", ("job", "rate_per_s", "tasks")):
+    first = _scenario_field(instance)
+    for i, row in rows.each(obj, "routes", (*first, "job", "rate_per_s", "tasks")):
+        scenario = _scenario(row, names, rows) if first else 0
         job = rows.find(row, "job", names.jobs, "job of the instance")
-        jobs.append(job)
-        rates.append(rows.number(row, "rate_per_s"))
+        rate = rows.number(row, "rate_per_s")
         placed = _route_tasks(instance, row, job, names, rows, i)
         tasks = job_tasks[ptr_tasks[job] : ptr_tasks[job + 1]] if job >= 0 else []
-        flat.extend((task, *placed.get(task, (-1, -1))) for task in tasks)
-        ptr.append(len(flat))
-    columns = np.array(flat, dtype=np.int64).reshape(len(flat), 3).T
-    return SteadyPlan(
-        route_job=np.array(jobs, dtype=np.int64),
-        rate_per_s=np.array(rates, dtype=np.float64),
-        ptr=np.array(ptr, dtype=np.int64),
-        task=columns[0],
-        option=columns[1],
-        unit=columns[2],
-        units_on=on,
-        units_had=had,
-    )
+        if scenario >= 0:
+            parts[scenario].add(job, rate, [(t, *placed.get(t, (-1, -1))) for t in tasks])
+    plans = [part.plan(had, on[s]) for s, part in enumerate(parts)]
+    return ScenarioPlan(tuple(plans)) if first else plans[0]
+
+
+def _scenario_field(instance: Instance) -> tuple[str, ...]:
+    """Return the field that rows have beside the others where the instance has scenarios."""
+    return ("scenario",) if len(instance.scenarios) else ()
+
+
+def _scenario(row: Mapping[str, Any], names: Names, rows: Rows) -> int:
+    return rows.find(row, "scenario", names.scenarios, "scenario of the instance")
+
+
+@dataclass(slots=True)
+class _Routes:
+    """The routes of one scenario as they are read."""
+
+    job: list[int] = field(default_factory=list)
+    rate: list[float] = field(default_factory=list)
+    ptr: list[int] = field(default_factory=lambda: [0])
+    rows: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def add(self, job: int, rate: float, rows: list[tuple[int, int, int]]) -> None:
+        """Append a route with its (task, option, unit) rows."""
+        self.job.append(job)
+        self.rate.append(rate)
+        self.rows.extend(rows)
+        self.ptr.append(len(self.rows))
+
+    def plan(self, had: Ints, on: Ints) -> SteadyPlan:
+        """Return the plan of these routes."""
+        columns = np.array(self.rows, dtype=np.int64).reshape(len(self.rows), 3).T
+        return SteadyPlan(
+            route_job=np.array(self.job, dtype=np.int64),
+            rate_per_s=np.array(self.rate, dtype=np.float64),
+            ptr=np.array(self.ptr, dtype=np.int64),
+            task=columns[0],
+            option=columns[1],
+            unit=columns[2],
+            units_on=on,
+            units_had=had,
+        )
 
 
 def _route_tasks(
@@ -307,21 +346,30 @@ def _route_tasks(
 
 def _units(
     instance: Instance, obj: Mapping[str, Any], names: Names, rows: Rows
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Units had and on per device."""
+) -> tuple[Ints, Ints]:
+    """Units had per device, and units on per scenario (one row where there are none) and device."""
     had = instance.devices.count_min.copy()
-    on = np.where(instance.devices.off_when_unused, 0, had)
-    seen: dict[int, int] = {}
-    for i, row in rows.each(obj, "units", ("device", "had", "on")):
+    on = np.tile(
+        np.where(instance.devices.off_when_unused, 0, had), (max(1, len(instance.scenarios)), 1)
+    )
+    first = _scenario_field(instance)
+    seen: dict[tuple[int, int], int] = {}
+    stated: dict[int, int] = {}
+    for i, row in rows.each(obj, "units", (*first, "device", "had", "on")):
+        scenario = _scenario(row, names, rows) if first else 0
         device = rows.find(row, "device", names.devices, "device of the instance")
-        if device in seen:
-            rows.here("device", row["device"], f"units[{seen[device]}] has it too.")
+        if (scenario, device) in seen:
+            rows.here("device", row["device"], f"units[{seen[scenario, device]}] has it too.")
         running = rows.whole(row, "on")
         least = max(running, int(had[device])) if device >= 0 else 0
         owned = rows.whole(row, "had", default=least)
-        if device >= 0:
-            seen.setdefault(device, i)
-            had[device], on[device] = owned, running
+        if device < 0 or scenario < 0:
+            continue
+        if row.get("had") is not None and stated.setdefault(device, owned) != owned:
+            text = f"All scenarios share one fleet; another row has {stated[device]}."
+            rows.here("had", owned, text)
+        seen.setdefault((scenario, device), i)
+        had[device], on[scenario, device] = owned, running
     return had, on
 
 
@@ -336,7 +384,12 @@ def group_routes(table: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for row in table:
         route = routes.setdefault(
             row.get("route"),
-            {"job": row.get("job"), "rate_per_s": row.get("rate_per_s"), "tasks": []},
+            {
+                **({"scenario": row["scenario"]} if "scenario" in row else {}),
+                "job": row.get("job"),
+                "rate_per_s": row.get("rate_per_s"),
+                "tasks": [],
+            },
         )
         route["tasks"].append({k: row.get(k) for k in ("task", "device", "unit", "option")})
     return list(routes.values())

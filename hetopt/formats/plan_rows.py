@@ -166,6 +166,7 @@ class Names:
         self.devices = {name: d for d, name in enumerate(self.device_names)}
         self.tasks = {name: t for t, name in enumerate(instance.tasks.name.tolist())}
         self.jobs = {name: j for j, name in enumerate(instance.jobs.name.tolist())}
+        self.scenarios = {name: s for s, name in enumerate(instance.scenarios.name.tolist())}
         self._profile = instance.tasks.profile.tolist()
         self._labels: dict[int, dict[int, dict[str, int]]] = {}
         self._units: dict[str, tuple[int, int]] = {}

@@ -14,7 +14,17 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Instance
-from hetopt.solution import DIRECT, READ, WRITE, Hops, Plan, SchedulePlan, Solution, SteadyPlan
+from hetopt.solution import (
+    DIRECT,
+    READ,
+    WRITE,
+    Hops,
+    Plan,
+    ScenarioPlan,
+    SchedulePlan,
+    Solution,
+    StreamPlan,
+)
 
 LEGS = {DIRECT: "direct", WRITE: "write", READ: "read"}
 
@@ -127,8 +137,10 @@ def transfer_columns(instance: Instance, plan: SchedulePlan) -> dict[str, list[A
     }
 
 
-def unit_columns(instance: Instance, plan: SteadyPlan) -> dict[str, list[Any]]:
-    """Return the table of units, one row per device."""
+def unit_columns(instance: Instance, plan: StreamPlan) -> dict[str, list[Any]]:
+    """Return the table of units, one row per device, and per scenario where there are any."""
+    if isinstance(plan, ScenarioPlan):
+        return _by_scenario(instance, [unit_columns(instance, part) for part in plan.plans])
     return {
         "device": instance.devices.name.tolist(),
         "had": plan.units_had.tolist(),
@@ -136,8 +148,15 @@ def unit_columns(instance: Instance, plan: SteadyPlan) -> dict[str, list[Any]]:
     }
 
 
-def route_columns(instance: Instance, plan: SteadyPlan) -> dict[str, list[Any]]:
-    """Return the routes as one table, one row per task of a route."""
+def route_columns(instance: Instance, plan: StreamPlan) -> dict[str, list[Any]]:
+    """Return the routes as one table, one row per task of a route; scenario by scenario."""
+    if isinstance(plan, ScenarioPlan):
+        parts = [route_columns(instance, part) for part in plan.plans]
+        before = 0
+        for columns, part in zip(parts, plan.plans, strict=True):
+            columns["route"] = [number + before for number in columns["route"]]
+            before += len(part.route_job)
+        return _by_scenario(instance, parts)
     route = np.repeat(np.arange(len(plan.route_job)), np.diff(plan.ptr))
     device = np.where(plan.option >= 0, instance.options.device[plan.option], 0)
     return {
@@ -149,6 +168,15 @@ def route_columns(instance: Instance, plan: SteadyPlan) -> dict[str, list[Any]]:
         "unit": unit_names(instance, device, plan.unit),
         "option": instance.options.label[plan.option].tolist(),
     }
+
+
+def _by_scenario(instance: Instance, parts: list[dict[str, list[Any]]]) -> dict[str, list[Any]]:
+    """Join tables of columns, the scenario of each row first."""
+    names = instance.scenarios.name.tolist()
+    sizes = [len(next(iter(columns.values()))) for columns in parts]
+    scenario = [name for name, size in zip(names, sizes, strict=True) for _ in range(size)]
+    joined = {key: [cell for columns in parts for cell in columns[key]] for key in parts[0]}
+    return {"scenario": scenario, **joined}
 
 
 def rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
@@ -164,7 +192,13 @@ def unit_names(instance: Instance, device: Any, unit: Any) -> list[str | None]:
     return [f"{names[d]}#{u}" if u >= 0 else None for d, u in pairs]
 
 
-def _routes(instance: Instance, plan: SteadyPlan) -> list[dict[str, Any]]:
+def _routes(instance: Instance, plan: StreamPlan) -> list[dict[str, Any]]:
+    if isinstance(plan, ScenarioPlan):
+        return [
+            {"scenario": name, **route}
+            for name, part in zip(instance.scenarios.name.tolist(), plan.plans, strict=True)
+            for route in _routes(instance, part)
+        ]
     table = rows({k: v for k, v in route_columns(instance, plan).items() if k in _ROUTE_TASK})
     jobs = instance.jobs.name[plan.route_job].tolist()
     ptr = plan.ptr.tolist()

@@ -131,11 +131,11 @@ def _sides(comparison: Comparison) -> Table:
 
 def _row(instance: Instance, solution: Solution) -> list[str]:
     name = solution.objective_names[0]
-    on = ", ".join(
-        f"{row['on']} {row['device']}"
-        for row in solution.quantities.get("devices", [])
-        if row["on"]
-    )
+    units: dict[str, int] = {}
+    for row in solution.quantities.get("devices", []):
+        # With scenarios: the most that are on in any of them.
+        units[row["device"]] = max(row["on"], units.get(row["device"], 0))
+    on = ", ".join(f"{count} {device}" for device, count in units.items() if count)
     return [
         on or "–",
         quantity(instance, name, solution.objective),

@@ -12,7 +12,7 @@ from rich.text import Text
 from hetopt import units
 from hetopt.instance import Instance
 from hetopt.quantity import quantity
-from hetopt.solution import SchedulePlan, Solution, SteadyPlan
+from hetopt.solution import ScenarioPlan, SchedulePlan, Solution, StreamPlan
 
 ROWS_SHOWN = 30
 """Rows of a long table that are printed; ``-o`` writes all of them."""
@@ -39,8 +39,9 @@ def solution_view(instance: Instance, solution: Solution) -> RenderableType:
         parts += [_schedule_summary(solution), _device_table(solution)]
         parts += _resource_tables(solution, "peak")
         parts.append(_task_table(instance, solution.plan))
-    elif isinstance(solution.plan, SteadyPlan):
-        parts += [_steady_summary(solution), _fleet_table(solution), *_share_tables(solution)]
+    elif solution.plan is not None:
+        parts += [_steady_summary(solution), *_scenario_table(instance, solution)]
+        parts += [_fleet_table(solution), *_share_tables(solution)]
         parts += [*_resource_tables(solution, "mean"), _job_table(solution)]
         parts.append(_route_table(instance, solution.plan))
     parts += [Text(note, style="dim") for note in solution.notes]
@@ -122,15 +123,42 @@ def _device_table(solution: Solution) -> Table:
     return table
 
 
+def _scenario_table(instance: Instance, solution: Solution) -> list[Table]:
+    """Show what each scenario serves and takes, where there are any."""
+    rows = solution.quantities.get("scenarios")
+    if not rows:
+        return []
+    table = Table(title="Scenarios", title_justify="left", box=None, pad_edge=False)
+    table.add_column("scenario")
+    for column in ("weight", "throughput", "power", "cost"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(
+            row["scenario"],
+            f"{row['weight']:.6g}",
+            units.format(row["throughput_per_s"], "rate"),
+            units.format(row["power_w"], "power"),
+            quantity(instance, "cost", row["cost_per_s"]),
+        )
+    return [table]
+
+
+def _in_scenario(row: dict[str, Any]) -> list[str]:
+    """Return the first cell of a row that belongs to a scenario, none where there are none."""
+    return [row["scenario"]] if "scenario" in row else []
+
+
 def _fleet_table(solution: Solution) -> Table:
     table = Table(title="Devices", title_justify="left", box=None, pad_edge=False)
-    table.add_column("device")
+    for column in ("scenario", "device") if "scenarios" in solution.quantities else ("device",):
+        table.add_column(column)
     spares = any(row["spare"] for row in solution.quantities["devices"])
     spare = ("spare",) if spares else ()
     for column in ("had", "on", *spare, "load", "utilisation", "power", "idle power"):
         table.add_column(column, justify="right")
     for row in solution.quantities["devices"]:
         table.add_row(
+            *_in_scenario(row),
             row["device"],
             f"{row['had']}",
             f"{row['on']}",
@@ -149,14 +177,14 @@ def _share_tables(solution: Solution) -> list[Table]:
     if not rows:
         return []
     table = Table(title="Shares of kinds", title_justify="left", box=None, pad_edge=False)
-    table.add_column("kind")
-    table.add_column("of")
+    for column in ("scenario", "kind", "of") if "scenario" in rows[0] else ("kind", "of"):
+        table.add_column(column)
     for column in ("share", "allowed"):
         table.add_column(column, justify="right")
     for row in rows:
         of = "units on" if row["of"] == "units" else "price of units had"
         allowed = f"{100 * row['min']:g} to {100 * row['max']:g} %"
-        table.add_row(row["kind"], of, _share(row["share"]), allowed)
+        table.add_row(*_in_scenario(row), row["kind"], of, _share(row["share"]), allowed)
     return [table]
 
 
@@ -169,12 +197,14 @@ def _resource_tables(solution: Solution, held: str) -> list[Table]:
     if not rows:
         return []
     table = Table(title="Resources", title_justify="left", box=None, pad_edge=False)
-    table.add_column("resource")
+    for column in ("scenario", "resource") if "scenario" in rows[0] else ("resource",):
+        table.add_column(column)
     per_s = "/s" if held == "mean" else ""
     for column in (f"{held} use", "capacity", f"used{per_s}", f"budget{per_s}"):
         table.add_column(column, justify="right")
     for row in rows[:ROWS_SHOWN]:
         table.add_row(
+            *_in_scenario(row),
             row["resource"],
             _number(row[held]),
             _number(row["capacity"]),
@@ -187,12 +217,14 @@ def _resource_tables(solution: Solution, held: str) -> list[Table]:
 def _job_table(solution: Solution) -> Table:
     table = Table(title="Jobs", title_justify="left", box=None, pad_edge=False)
     rows = solution.quantities["jobs"][:ROWS_SHOWN]
-    table.add_column("job")
+    for column in ("scenario", "job") if "scenarios" in solution.quantities else ("job",):
+        table.add_column(column)
     for column in ("demanded", "served", "latency"):
         table.add_column(column, justify="right")
     for row in rows:
         latency = row.get("latency_s")
         table.add_row(
+            *_in_scenario(row),
             row["job"],
             units.format(row["demanded_per_s"], "rate"),
             units.format(row["served_per_s"], "rate"),
@@ -201,21 +233,26 @@ def _job_table(solution: Solution) -> Table:
     return table
 
 
-def _route_table(instance: Instance, plan: SteadyPlan) -> Table:
+def _route_table(instance: Instance, plan: StreamPlan) -> Table:
     table = Table(title="Routes", title_justify="left", box=None, pad_edge=False)
-    table.add_column("job")
+    several = isinstance(plan, ScenarioPlan)
+    parts = plan.plans if isinstance(plan, ScenarioPlan) else (plan,)
+    for column in ("scenario", "job") if several else ("job",):
+        table.add_column(column)
     table.add_column("rate", justify="right")
     table.add_column("tasks")
-    used = np.flatnonzero(plan.rate_per_s > 0)
-    for k in used[:ROWS_SHOWN]:
-        rows = slice(plan.ptr[k], plan.ptr[k + 1])
+    used = [(s, k) for s, part in enumerate(parts) for k in np.flatnonzero(part.rate_per_s > 0)]
+    for s, k in used[:ROWS_SHOWN]:
+        part = parts[s]
+        rows = slice(part.ptr[k], part.ptr[k + 1])
         placed = [
             _placed(instance, t, o, u)
-            for t, o, u in zip(plan.task[rows], plan.option[rows], plan.unit[rows], strict=True)
+            for t, o, u in zip(part.task[rows], part.option[rows], part.unit[rows], strict=True)
         ]
         table.add_row(
-            instance.jobs.name[plan.route_job[k]],
-            units.format(float(plan.rate_per_s[k]), "rate"),
+            *([str(instance.scenarios.name[s])] if several else []),
+            instance.jobs.name[part.route_job[k]],
+            units.format(float(part.rate_per_s[k]), "rate"),
             ", ".join(placed),
         )
     return _with_rest(table, len(used))

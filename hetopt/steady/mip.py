@@ -88,8 +88,31 @@ class Question:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """What the programs of several scenarios share (`hetopt.steady.scenarios`).
+
+    Attributes
+    ----------
+    problem
+        The problem that all of them are part of.
+    prefix
+        Begins the names of this one's variables and rows.
+    theta
+        The variable θ, None where the demand is fixed.
+    unit
+        What θ = 1 stands for, as a multiple of the demanded rates.
+    """
+
+    problem: Any
+    prefix: str
+    question: Question
+    theta: Any
+    unit: float
+
+
 class SteadyModel:
-    """The program of one instance.
+    """The program of one instance, or of one scenario of it.
 
     Parameters
     ----------
@@ -99,6 +122,8 @@ class SteadyModel:
     most
         A value that the scaled θ cannot exceed, for rows that say that work which takes no time
         needs a unit too. Without it they are left out, and ``incomplete`` says whether any were.
+    joint
+        For one of several scenarios: what it shares with the others.
     """
 
     def __init__(
@@ -109,18 +134,21 @@ class SteadyModel:
         *,
         shrink: float = 0.0,
         most: float | None = None,
+        joint: Joint | None = None,
     ) -> None:
         self.instance, self.routes, self.kinds = instance, routes.routes, kinds
         self.of_job = routes.of_job
-        self.question = Question.of(instance)
+        self.prefix = joint.prefix if joint else ""
+        self.question = joint.question if joint else Question.of(instance)
         self.keep = 1.0 - shrink
         self.most = most if self.question.throughput else 1.0
         self.incomplete = False
         self.capacity = unit_capacity(instance)
         self.limited = memory_limited(instance)
         self.rate = [float(r) for r in instance.jobs.rate_per_s]
-        self.unit = self._throughput_unit() if self.question.throughput else 1.0
-        self.problem: Any = pulp.LpProblem("steady", pulp.LpMinimize)
+        self.unit = joint.unit if joint else self.throughput_unit()
+        self.problem: Any = joint.problem if joint else pulp.LpProblem("steady", pulp.LpMinimize)
+        self.theta: Any = joint.theta if joint else None
         self.kinds_of: dict[int, list[int]] = {}
         for k, kind in enumerate(kinds):
             self.kinds_of.setdefault(kind.device, []).append(k)
@@ -196,8 +224,11 @@ class SteadyModel:
     # Each method below is one family of the formulation, in its order.
 
     def _variables(self) -> None:
-        self.share = [self.problem.add_variable(f"y_{r}", 0) for r in range(len(self.routes))]
-        self.theta: Any = self.problem.add_variable("theta", 0) if self.question.throughput else 1.0
+        self.share = [self._variable(f"y_{r}", 0) for r in range(len(self.routes))]
+        if not self.question.throughput:
+            self.theta = 1.0
+        elif self.theta is None:
+            self.theta = self._variable("theta", 0)
         self.theta_fixed = 0.0 if self.question.throughput else 1.0
         self.on: dict[int, Any] = {}
         self.had: dict[int, Any] = {}
@@ -211,7 +242,7 @@ class SteadyModel:
                 self.count.append(self.work[kind.device])
             else:
                 most = 1 if kind.unit >= 0 else self._count_max(kind.device)
-                self.count.append(self.problem.add_variable(f"n_{k}", 0, most, "Integer"))
+                self.count.append(self._variable(f"n_{k}", 0, most, "Integer"))
         self.serving: dict[tuple[int, int], list[int]] = {}
         for k, kind in enumerate(self.kinds):
             for r in kind.routes:
@@ -219,9 +250,7 @@ class SteadyModel:
         self.flow: dict[tuple[int, int], Any] = {}
         for (r, _), serving in self.serving.items():
             if len(serving) > 1:
-                self.flow.update(
-                    {(r, k): self.problem.add_variable(f"f_{r}_{k}", 0) for k in serving}
-                )
+                self.flow.update({(r, k): self._variable(f"f_{r}_{k}", 0) for k in serving})
 
     def plain(self, device: int) -> bool:
         """Whether one count of units says all about a device: any unit on serves anything.
@@ -258,7 +287,7 @@ class SteadyModel:
             self.on[device] = self.had[device] = most
             self.work[device] = max(0, most - spare)
             if spare and self._scales_links(device):
-                self.spared[device] = self.problem.add_variable(f"s_{device}", 0, 1, "Integer")
+                self.spared[device] = self._variable(f"s_{device}", 0, 1, "Integer")
             return
         # Where kinds are counted, u settles at their sum: it may be continuous.
         counted = not self.plain(device) and not self._scales_links(device)
@@ -266,17 +295,17 @@ class SteadyModel:
         units = "Integer" if shares else "Continuous"
         low = least if always and not spare else 0
         serving = most if most is None else max(0, most - spare)
-        self.work[device] = self.problem.add_variable(f"u_{device}", low, serving, category)
+        self.work[device] = self._variable(f"u_{device}", low, serving, category)
         self.on[device] = self.work[device]
         self.had[device] = self.work[device] if always else least
         if spare:
-            self.spared[device] = self.problem.add_variable(f"s_{device}", 0, 1, "Integer")
+            self.spared[device] = self._variable(f"s_{device}", 0, 1, "Integer")
         # Continuous: it settles at the larger of what is needed and the minimum, an integer.
         if always and spare:
-            self.had[device] = self.problem.add_variable(f"h_{device}", least, most, units)
+            self.had[device] = self._variable(f"h_{device}", least, most, units)
             self.on[device] = self.had[device]
         elif had_counts and not always and not fixed:
-            self.had[device] = self.problem.add_variable(f"h_{device}", least, most, units)
+            self.had[device] = self._variable(f"h_{device}", least, most, units)
 
     def _scales_links(self, device: int) -> bool:
         links = self.instance.links
@@ -284,6 +313,11 @@ class SteadyModel:
 
     def _demand(self) -> None:
         for job, mine in enumerate(self.of_job):
+            if not self.rate[job] > 0:
+                # Nothing is asked of the job in this scenario.
+                for r in mine:
+                    self.share[r].bounds(0, 0)
+                continue
             served = pulp.LpAffineExpression([(self.share[r], 1.0) for r in mine])
             self._add(served == self.theta, f"demand_{job}")
 
@@ -292,7 +326,7 @@ class SteadyModel:
         for job, mine in enumerate(self.of_job):
             parts = int(self.instance.jobs.slices[job])
             for r in mine if parts else ():
-                self.slices[r] = self.problem.add_variable(f"c_{r}", 0, parts, "Integer")
+                self.slices[r] = self._variable(f"c_{r}", 0, parts, "Integer")
                 self._add(self.share[r] * parts == self.slices[r], f"slices_{r}")
 
     def _flow(self) -> None:
@@ -452,7 +486,9 @@ class SteadyModel:
     def _accuracy(self) -> Any:
         weight = self.instance.jobs.weight
         rated = [
-            j for j, mine in enumerate(self.of_job) if np.isfinite(self.routes[mine[0]].accuracy)
+            j
+            for j, mine in enumerate(self.of_job)
+            if np.isfinite(self.routes[mine[0]].accuracy) and self.rate[j] > 0
         ]
         total = sum(float(weight[j]) for j in rated) * self.theta_fixed
         if not total:
@@ -500,8 +536,10 @@ class SteadyModel:
         units = self.count[kind] if by_count else self.work[self.kinds[kind].device]
         self._add(_sum((self.part(r, kind), 1.0) for r in routes) <= units * self.most, name)
 
-    def _throughput_unit(self) -> float:
-        """θ that keeps about one unit busy, so that the scaled θ counts busy units."""
+    def throughput_unit(self) -> float:
+        """θ that keeps about one unit busy, so that the scaled θ counts busy units; else 1."""
+        if not self.question.throughput:
+            return 1.0
         needed = 0.0
         for job, mine in enumerate(self.of_job):
             least = [
@@ -511,13 +549,17 @@ class SteadyModel:
             needed += self.rate[job] * min(least)
         return 1.0 / needed if needed > 0 else 1.0
 
+    def _variable(
+        self, name: str, low: float, high: float | None = None, category: str = "Continuous"
+    ) -> Any:
+        return self.problem.add_variable(f"{self.prefix}{name}", low, high, category)
+
     def _add(self, constraint: Any, name: str) -> None:
         """Add a row; one without variables is kept only where it cannot hold."""
+        name = f"{self.prefix}{name}"
         if not len(constraint):
             if not constraint.valid(LIMIT_TOLERANCE):
-                self.problem.addConstraint(
-                    self.problem.add_variable(f"never_{name}", 0, 0) >= 1, name
-                )
+                self.problem.addConstraint(self._variable(f"never_{name}", 0, 0) >= 1, name)
             return
         largest = max((abs(c) for c in constraint.values()), default=0.0)
         kept = {v: c for v, c in constraint.items() if abs(c) >= DROPPED * largest}

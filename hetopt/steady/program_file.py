@@ -19,6 +19,7 @@ import pulp
 from hetopt.instance import Instance, is_maximised
 from hetopt.steady.mip import SteadyModel
 from hetopt.steady.mip_arrays import MipArrays, mip_arrays
+from hetopt.steady.scenarios import StreamModel, blocks_of
 
 LONGEST_NAME = 60
 """Characters of a name: some readers of the LP format stop at 100."""
@@ -53,7 +54,7 @@ class ReadableProgram:
     legend: tuple[str, ...]
 
 
-def readable_program(model: SteadyModel, objective: str) -> ReadableProgram:
+def readable_program(model: StreamModel, objective: str) -> ReadableProgram:
     """Return the program of a model with readable names, aiming at an objective."""
     maximised = is_maximised(objective)
     model.problem.setObjective(model.expression(objective))
@@ -111,13 +112,23 @@ class _Names:
     they stand for follows, as far as it has room.
     """
 
-    def __init__(self, model: SteadyModel) -> None:
-        self.model = model
+    def __init__(self, model: StreamModel) -> None:
+        # All scenarios have the same routes and kinds of unit.
+        self.model: SteadyModel = blocks_of(model)[0]
         self.devices = [str(name) for name in model.instance.devices.name]
         self.jobs = [str(name) for name in model.instance.jobs.name]
 
     def of_variable(self, name: str) -> str:
-        """Return the name of a variable: ``y_3``, ``f_3_1``, ``n_1``, ``u_0``, ``theta`` ..."""
+        """Return the name of a variable: ``y_3``, ``f_3_1``, ``s0.u_0``, ``theta`` ..."""
+        scenario, dot, own = name.rpartition(".")
+        return f"{scenario}{dot}{self._of_variable(own)}"
+
+    def of_row(self, name: str) -> str:
+        """Return the name of a row: ``capacity_1``, ``s0.demand_0``, ``linking_1_0`` ..."""
+        scenario, dot, own = name.rpartition(".")
+        return f"{scenario}{dot}{self._of_row(own)}"
+
+    def _of_variable(self, name: str) -> str:
         family, *indices = name.split("_")
         at = [int(i) for i in indices] if all(i.isdigit() for i in indices) else []
         if family == "y" and at:
@@ -136,8 +147,7 @@ class _Names:
             return self._made("serves", at, [self.devices[at[0]]])
         return _plain(name)
 
-    def of_row(self, name: str) -> str:
-        """Return the name of a row: ``capacity_1``, ``demand_0``, ``linking_1_0`` ..."""
+    def _of_row(self, name: str) -> str:
         family, *indices = name.split("_")
         at = [int(i) for i in indices] if all(i.isdigit() for i in indices) else []
         words: list[str] = []
@@ -147,7 +157,7 @@ class _Names:
             words = [self.jobs[self.model.routes[at[0]].job]]
         elif family in ("capacity", "linking", "needs") and at:
             words = [self._device_of(at[0]), *(self.jobs[j] for j in at[1:])]
-        elif family in ("on", "had", "named", "below", "serves") and at:
+        elif family in ("on", "had", "named", "below", "serves", "fleet") and at:
             words = [self.devices[at[0]]]
         elif family == "spared" and at:
             words = [self.devices[at[0]], self.jobs[at[1]]]
@@ -174,10 +184,13 @@ def _plain(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_]", "_", text)
 
 
-def _legend(model: SteadyModel) -> tuple[str, ...]:
-    instance = model.instance
+def _legend(joint: StreamModel) -> tuple[str, ...]:
+    model, names = blocks_of(joint)[0], joint.instance.scenarios.name.tolist()
+    # Routes of scenarios differ in nothing but the rates of their jobs.
+    instance = joint.instance
     scale = f"{float(model.unit)!r} × " if model.question.throughput else ""
-    lines = [
+    lines = [f"s{s}. begins what belongs to scenario {name}" for s, name in enumerate(names)]
+    lines += [
         f"share_R.JOB: the rate of route R is share_R × {scale}the job's rate",
         "on_D.DEVICE, had_D.DEVICE: units on, units had",
     ]

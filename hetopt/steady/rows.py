@@ -106,10 +106,10 @@ def _fleet(
     spare = np.where(serves, devices.spare, 0)
     units = np.where(always, np.maximum(devices.count_min, working + spare), working)
     if "units" in kinds:
-        units = _fewest(model.instance, "units", units, _settled(model.on, values))
+        units = _fewest(model.instance, "units", units, settled(model.on, values))
     had = np.where(always, units, np.maximum(devices.count_min, units + spare))
     if "price" in kinds:
-        had = _fewest(model.instance, "price", had, _settled(model.had, values))
+        had = _fewest(model.instance, "price", had, settled(model.had, values))
     return np.where(always, had, units), had
 
 
@@ -142,7 +142,7 @@ def _shares_hold(instance: Instance, of: str, units: Ints) -> bool:
     return True
 
 
-def _settled(units: Mapping[int, Any], values: Mapping[str, float]) -> Ints:
+def settled(units: Mapping[int, Any], values: Mapping[str, float]) -> Ints:
     """Numbers of units in the program's solution (D)."""
     found = [
         round(values.get(units[d].name, 0.0)) if hasattr(units[d], "name") else int(units[d])

@@ -15,16 +15,20 @@ from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance, is_maximised
 from hetopt.search import Budget, RegimeResult, gap_closed
-from hetopt.solution import HistoryEntry, SteadyPlan, Termination
+from hetopt.solution import HistoryEntry, SteadyPlan, StreamPlan, Termination
 from hetopt.steady.highs import safe_bound, solve_mip, warm_up
-from hetopt.steady.mip import SteadyModel
 from hetopt.steady.mip_arrays import mip_arrays
 from hetopt.steady.packing import unit_kinds
 from hetopt.steady.relax import Relaxation, Relaxed, round_off
 from hetopt.steady.routes import Routes, enumerate_routes
-from hetopt.steady.rows import build_plan
+from hetopt.steady.scenarios import (
+    StreamModel,
+    blocks_of,
+    stream_integers,
+    stream_model,
+    stream_plan,
+)
 from hetopt.steady.slices import with_whole_slices
-from hetopt.steady.start import start_integers
 from hetopt.steady.units import at_standstill
 
 ROUNDING_TRIES = 60
@@ -46,7 +50,7 @@ def solve_steady(
     budget: Budget,
     *,
     method: str = "auto",
-    start: SteadyPlan | None = None,
+    start: StreamPlan | None = None,
     mip_solver: str = "highs",
 ) -> RegimeResult:
     """Find rates, units and a proven bound.
@@ -70,7 +74,9 @@ def solve_steady(
     if instance.routing == "single":
         from hetopt.steady.placement import solve_placement
 
-        return solve_placement(instance, budget, start=start)
+        # One placement serves one demand: an instance with scenarios is never `single`.
+        placed = start if isinstance(start, SteadyPlan) else None
+        return solve_placement(instance, budget, start=placed)
     _check_order(instance)
     if method != "heuristic" and mip_solver == "highs":
         warm_up(budget.workers)
@@ -81,7 +87,7 @@ def solve_steady(
     return _Search(instance, budget, method, start, mip_solver, routes).run()
 
 
-def steady_program(instance: Instance, until: float) -> SteadyModel:
+def steady_program(instance: Instance, until: float) -> StreamModel:
     """Build the program of an instance with split rates, its objective still to be chosen.
 
     Parameters
@@ -101,10 +107,10 @@ def steady_program(instance: Instance, until: float) -> SteadyModel:
     return _program(instance, routes, until - time.monotonic())
 
 
-def _program(instance: Instance, routes: Routes, time_limit_s: float) -> SteadyModel:
+def _program(instance: Instance, routes: Routes, time_limit_s: float) -> StreamModel:
     """Build the program; where that takes a bound on θ, the relaxation without gives one."""
     kinds = unit_kinds(instance, routes.routes)
-    model = SteadyModel(instance, routes, kinds)
+    model = stream_model(instance, routes, kinds)
     if not model.incomplete:
         return model
     scale = model.aim("throughput")
@@ -114,7 +120,7 @@ def _program(instance: Instance, routes: Routes, time_limit_s: float) -> SteadyM
     if loose.outcome != "optimal":
         return model
     theta = loose.objective / scale / (model.unit * sum(model.rate))
-    return SteadyModel(instance, routes, kinds, most=max(1.0, theta) * 1.001)
+    return stream_model(instance, routes, kinds, most=max(1.0, theta) * 1.001)
 
 
 @dataclass(slots=True)
@@ -146,7 +152,7 @@ class _Search:
     instance: Instance
     budget: Budget
     method: str
-    start: SteadyPlan | None
+    start: StreamPlan | None
     mip_solver: str
     routes: Routes
     began: float = field(default_factory=time.monotonic)
@@ -157,12 +163,12 @@ class _Search:
     def run(self) -> RegimeResult:
         """Solve level after level."""
         model = _program(self.instance, self.routes, self._time_left())
-        plan: SteadyPlan | None = None
+        plan: StreamPlan | None = None
         bounds: list[float] = []
         held: list[tuple[str, float]] = []
         previous: dict[str, float] | None = None
         if self.start is not None:
-            previous = start_integers(model, self.start)
+            previous = stream_integers(model, self.start)
         for name in self.instance.objective:
             level = self._solve_level(model, name, previous, held)
             if level.infeasible and plan is None:
@@ -171,7 +177,7 @@ class _Search:
             if level.best is None:
                 break
             previous = self._values(model, level.best.x)
-            plan = build_plan(model, previous)
+            plan = stream_plan(model, previous)
             value = objective_value(self.instance, plan, name)
             bounds[-1] = at_standstill(self.instance, name, value, level.bound)
             self._note_progress(value, bounds[-1])
@@ -195,7 +201,7 @@ class _Search:
 
     def _solve_level(
         self,
-        model: SteadyModel,
+        model: StreamModel,
         name: str,
         previous: dict[str, float] | None,
         held: list[tuple[str, float]],
@@ -214,7 +220,7 @@ class _Search:
         if not arrays.integer.any():
             level.best = first if first.outcome == "optimal" else None
             return level
-        whole = with_whole_slices(model, relaxation, first, self._time_left())
+        whole = with_whole_slices(blocks_of(model), relaxation, first, self._time_left())
         self._round(level, relaxation, whole, previous)
         self._note_progress(level.value(), level.bound)
         done = gap_closed(level.value(), level.bound, self.budget.gap)
@@ -248,7 +254,7 @@ class _Search:
     def _solve_mip(
         self,
         level: _Level,
-        model: SteadyModel,
+        model: StreamModel,
         relaxation: Relaxation,
         held: list[tuple[str, float]],
     ) -> None:
@@ -284,12 +290,14 @@ class _Search:
     def _strict(
         self,
         level: _Level,
-        model: SteadyModel,
+        model: StreamModel,
         relaxation: Relaxation,
         held: list[tuple[str, float]],
     ) -> Relaxed | None:
         """Solve again with slightly smaller limits, so that the plan respects the true ones."""
-        tight = SteadyModel(self.instance, self.routes, model.kinds, shrink=STRICT, most=model.most)
+        tight = stream_model(
+            self.instance, self.routes, model.kinds, shrink=STRICT, most=model.most
+        )
         for name, value in held:
             tight.hold(name, value)
         tight.aim(level.name)
@@ -305,11 +313,11 @@ class _Search:
         point = None if result.values is None else relaxation.arrays.vector(result.values)
         return None if point is None else relaxation.fixed(point)
 
-    def _values(self, model: SteadyModel, x: Floats) -> dict[str, float]:
+    def _values(self, model: StreamModel, x: Floats) -> dict[str, float]:
         names = [variable.name for variable in model.problem.variables()]
         return dict(zip(names, x.tolist(), strict=True))
 
-    def _better(self, plan: SteadyPlan | None) -> SteadyPlan | None:
+    def _better(self, plan: StreamPlan | None) -> StreamPlan | None:
         """Return the start instead where it is the better plan by a rounding."""
         if self.start is None or plan is None or len(self.instance.objective) > 1:
             return self.start if plan is None else plan

@@ -65,7 +65,8 @@ def _slices(model: SteadyModel, plan: SteadyPlan) -> dict[str, float]:
         options = tuple(plan.option[plan.ptr[k] : plan.ptr[k + 1]].tolist())
         route = route_of.get((job, options), -1)
         if route >= 0:
-            part = float(plan.rate_per_s[k]) / float(jobs.rate_per_s[job]) * int(jobs.slices[job])
+            rate = float(jobs.rate_per_s[job])
+            part = float(plan.rate_per_s[k]) / rate * int(jobs.slices[job]) if rate > 0 else 0.0
             values[model.slices[route].name] += part
     return {name: float(round(value)) for name, value in values.items()}
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from hetopt.constants import GAP_TOLERANCE, LIMIT_TOLERANCE
 from hetopt.instance import Instance, is_maximised
-from hetopt.solution import SchedulePlan, Solution, SteadyPlan
+from hetopt.solution import ScenarioPlan, SchedulePlan, Solution, SteadyPlan
 from hetopt.verify.report import Findings, Mode, Report, show
 
 _ROUNDING = 1e-12
@@ -31,7 +31,8 @@ def verify(
     Parameters
     ----------
     plan
-        A ``SchedulePlan`` or ``SteadyPlan``. However malformed it is, the answer is a report.
+        A ``SchedulePlan``, ``SteadyPlan`` or ``ScenarioPlan``. However malformed it is, the answer
+        is a report.
     claimed
         Values of objectives that a result states, by name; compared with the recomputed ones
         within ``LIMIT_TOLERANCE`` × max(1, abs(value)). NaN claims nothing.
@@ -49,13 +50,14 @@ def verify(
     findings = Findings()
     objectives: dict[str, float] = {}
     mode: Mode = "float"
-    if isinstance(plan, SchedulePlan if instance.regime == "schedule" else SteadyPlan):
+    steady = ScenarioPlan if len(instance.scenarios) else SteadyPlan
+    if isinstance(plan, SchedulePlan if instance.regime == "schedule" else steady):
         objectives, mode = _check(instance, plan, findings)
     else:
         findings.add(
             "wrong-regime",
-            f"The instance is of the {instance.regime} regime, but the plan is a "
-            f"{type(plan).__name__}.",
+            f"The instance is of the {instance.regime} regime and has {len(instance.scenarios)} "
+            f"scenarios, but the plan is a {type(plan).__name__}.",
         )
     _check_claims(objectives, claimed or {}, findings)
     _check_bounds(objectives, claimed or {}, bounds or {}, status, findings)
@@ -80,13 +82,17 @@ def verify_solution(instance: Instance, solution: Solution) -> Report:
 
 
 def _check(
-    instance: Instance, plan: SchedulePlan | SteadyPlan, findings: Findings
+    instance: Instance, plan: SchedulePlan | SteadyPlan | ScenarioPlan, findings: Findings
 ) -> tuple[dict[str, float], Mode]:
     # Only the regime at hand is loaded.
     if isinstance(plan, SchedulePlan):
         from hetopt.verify.schedule import check_schedule
 
         return check_schedule(instance, plan, findings)
+    if isinstance(plan, ScenarioPlan):
+        from hetopt.verify.scenarios import check_scenarios
+
+        return check_scenarios(instance, plan, findings)
     from hetopt.verify.steady import check_steady
 
     return check_steady(instance, plan, findings)

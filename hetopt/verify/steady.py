@@ -447,7 +447,7 @@ def _check_slices(
     served: dict[tuple[int, tuple[int, ...]], Any] = {}
     first: dict[tuple[int, tuple[int, ...]], int] = {}
     for stream in streams:
-        if jobs.slices[stream.job] > 0:
+        if jobs.slices[stream.job] > 0 and jobs.rate_per_s[stream.job] > 0:
             # The same options on several units are one route.
             key = stream.job, tuple(option for _, option, _ in stream.rows)
             served[key] = served.get(key, arithmetic.number(0.0)) + stream.rate

@@ -54,6 +54,7 @@ OPTIMA: dict[str, tuple[float, ...]] = {
     "power-cap": (3000.0,),
     "self-link": (0.02504,),
     "shared-bandwidth": (0.032,),
+    "scenarios": (0.0011205868055555557,),
     "shared-tensors": (0.01901,),
     "single-routing": (312.5,),
     "slots-pins-release": (0.3,),
@@ -176,6 +177,8 @@ def test_the_examples_show_every_field_of_the_format() -> None:
     shown |= {"count_min", "count_max"} if "count" in shown else set()
     # In a document a use is an entry of a mapping: resource: amount.
     shown |= {"resource", "amount"} if "uses" in shown else set()
+    # And a rate of a scenario one of another: job: rate.
+    shown |= {"scenario", "job"} if "rates" in shown else set()
     for columns in (*TABLES.values(), SETTINGS):
         for column in columns:
             assert shown & {column.name, *column.aliases}, column.name

@@ -50,8 +50,10 @@ def known(regime: str, seed: int) -> tuple[Instance, tuple[float, ...] | None]:
     if regime == "schedule":
         instance, tick = random_schedule(seed)
         return instance, schedule_optimum(instance, tick)
+    from tests.oracles.scenario_oracle import scenario_optimum
     from tests.oracles.steady_oracle import steady_optimum
     from tests.random_streams import random_stream
 
     stream = random_stream(seed)
-    return stream, steady_optimum(stream)
+    optimum = scenario_optimum if len(stream.scenarios) else steady_optimum
+    return stream, optimum(stream)

@@ -44,6 +44,8 @@ def steady_features(instance: Instance) -> set[str]:
         "per unit": links.per_unit.any(),
         "exclusive": devices.exclusive.any(),
         "budget": np.isfinite(instance.limits.budget_per_s),
+        "scenarios": len(instance.scenarios),
+        "rates of a scenario": (instance.scenarios.rate_per_s == 0).any(),
         "slices": instance.jobs.slices.any(),
         "spare units": devices.spare.any(),
         "share of units": (instance.kind_shares.of == "units").any(),

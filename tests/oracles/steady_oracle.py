@@ -80,6 +80,11 @@ def steady_optimum(instance: Instance) -> tuple[float, ...] | None:
     return _Split(data).optimum()
 
 
+def most_units(instance: Instance, device: int) -> int:
+    """Units beyond which more of a device are of no use."""
+    return _Data(instance).most_units(device)
+
+
 class _Data:
     """Tasks, options, limits and the cost of a route."""
 

@@ -17,7 +17,7 @@ FEATURES = frozenset(
         *("per unit", "channels", "bus", "exclusive", "weights", "shared weights"),
         *("working memory", "pool memory", "zero-copy pool", "budget", "power cap", "graph job"),
         *("always on", "no overlap", "staged", "shared tensor", "min accuracy", "price"),
-        *("renewable", "resource budget", "slices"),
+        *("renewable", "resource budget", "slices", "scenarios"),
         *("energy price", "pin", "unit pin", "forbid", "together", "apart", "work"),
         *("list of objectives", "throughput", "power", "cost", "carbon", "accuracy"),
     ]
