@@ -127,9 +127,41 @@ def solve_mip(
         If the problem cannot be written as rows and columns, a number in it is not finite or too
         small beside others, or the solver is unknown.
     """
-    began = time.monotonic()
     arrays = mip_arrays(problem)
-    known = _checked(arrays, arrays.vector(start)) if start is not None else None
+    return solve_arrays(
+        arrays,
+        time_limit_s=time_limit_s,
+        gap_rel=gap_rel,
+        threads=threads,
+        seed=seed,
+        start=None if start is None else arrays.vector(start),
+        stop=stop,
+        solver=solver,
+        progress=progress,
+    )
+
+
+def solve_arrays(
+    arrays: MipArrays,
+    *,
+    time_limit_s: float | None = None,
+    gap_rel: float = 0.0,
+    threads: int = 1,
+    seed: int = 0,
+    start: Floats | None = None,
+    stop: threading.Event | None = None,
+    solver: str = "highs",
+    progress: Progress | None = None,
+) -> MipResult:
+    """Solve a problem that is in arrays already; see :func:`solve_mip`.
+
+    Parameters
+    ----------
+    start
+        A known solution, a value per variable.
+    """
+    began = time.monotonic()
+    known = _checked(arrays, start)
     if time_limit_s is not None and math.isinf(time_limit_s):
         time_limit_s = None
     if stop is not None and stop.is_set():

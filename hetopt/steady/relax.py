@@ -6,7 +6,7 @@ MIP solver found within its tolerance into a plan that respects every limit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -22,11 +22,23 @@ Outcome = Literal["optimal", "infeasible", "unbounded", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Relaxed:
-    """Outcome, point (length n) and minimised objective; both empty unless ``optimal``."""
+    """Outcome of a linear program of n variables and m rows; all else is empty unless ``optimal``.
+
+    Attributes
+    ----------
+    x, objective
+        The point (n) and the minimised objective.
+    row_duals
+        What the objective changes by for one more of each row's limit (m).
+    bound_duals
+        The same for the lower and the upper bounds of the variables (2 × n).
+    """
 
     outcome: Outcome
     x: Floats
     objective: float
+    row_duals: Floats = field(default_factory=lambda: np.empty(0))
+    bound_duals: Floats = field(default_factory=lambda: np.empty((2, 0)))
 
 
 class Relaxation:
@@ -84,13 +96,25 @@ class Relaxation:
         )
         if answer.status == 0:
             point = np.clip(np.asarray(answer.x, dtype=np.float64), low, high)
-            return Relaxed("optimal", point, float(answer.fun) + arrays.offset)
+            bounds = np.array([answer.lower.marginals, answer.upper.marginals])
+            objective = float(answer.fun) + arrays.offset
+            return Relaxed("optimal", point, objective, self._row_duals(answer), bounds)
         outcome: Outcome = "unknown"
         if answer.status == 2:
             outcome = "infeasible"
         elif answer.status == 3:
             outcome = "unbounded"
         return Relaxed(outcome, np.empty(0), np.nan)
+
+    def _row_duals(self, answer: Any) -> Floats:
+        """Collect the duals of the rows, which were passed on in three parts."""
+        duals = np.zeros(len(self.arrays.row_lower))
+        limits = np.asarray(answer.ineqlin.marginals, dtype=np.float64)
+        above = int(self._above.sum())
+        duals[self._above] += limits[:above]
+        duals[self._below] -= limits[above:]
+        duals[self._equal] = answer.eqlin.marginals
+        return duals
 
     def fixed(self, integers: Floats, time_limit_s: float | None = None) -> Relaxed:
         """Minimise with the integer variables at ``integers`` (of length n; others ignored)."""

@@ -105,6 +105,17 @@ def enumerate_routes(instance: Instance, *, limit: int = MAX_ROUTES) -> Routes:
     return Routes(tuple(routes), tuple(of_job), reasons)
 
 
+def no_route(instance: Instance, jobs: Sequence[int]) -> list[str]:
+    """Say of jobs that cannot be served why not, a full sentence for each (twenty at most)."""
+    network = Network(instance)
+    reasons = []
+    for job in jobs[:20]:
+        builder = _Builder(instance, network, job, MAX_ROUTES)
+        builder.build()
+        reasons.append(builder.reason)
+    return reasons
+
+
 def accuracy_counts(instance: Instance, job: int) -> bool:
     """Whether accuracy is an objective or a limit of this job."""
     return "accuracy" in instance.objective or instance.jobs.min_accuracy[job] > 0
@@ -330,7 +341,8 @@ class _Builder:
         for s in states:
             row = [s.energy_j]
             if self.timed:
-                row += [s.latency_s, *(s.finish_s[p] for p in waiting)]
+                # Only what others wait for: every end was held against the limit when it was set.
+                row += [s.finish_s[p] for p in waiting]
                 row += [s.arrivals[leg] for leg in legs]
             if self.exact:
                 row.append(-s.accuracy)

@@ -304,9 +304,18 @@ def _meet_demand(instance: Instance, rows: _Rows) -> None:
         by_job.setdefault(job, []).append(k)
     for job, mine in by_job.items():
         demand = Fraction(repr(float(instance.jobs.rate_per_s[job])))
-        largest = max(mine, key=lambda k: rows.rate[k])
-        missing = demand - sum(Fraction(repr(rows.rate[k])) for k in mine)
-        while missing > 0:
-            before = rows.rate[largest]
-            rows.rate[largest] = max(before + float(missing), math.nextafter(before, math.inf))
-            missing -= Fraction(repr(rows.rate[largest])) - Fraction(repr(before))
+        raised = raised_to(demand, [rows.rate[k] for k in mine])
+        for k, rate in zip(mine, raised, strict=True):
+            rows.rate[k] = rate
+
+
+def raised_to(demand: Fraction, rates: list[float]) -> list[float]:
+    """Return the rates with the first largest raised until they add up to the demand exactly."""
+    raised = list(rates)
+    largest = max(range(len(raised)), key=lambda k: raised[k])
+    missing = demand - sum(Fraction(repr(rate)) for rate in raised)
+    while missing > 0:
+        before = raised[largest]
+        raised[largest] = max(before + float(missing), math.nextafter(before, math.inf))
+        missing -= Fraction(repr(raised[largest])) - Fraction(repr(before))
+    return raised

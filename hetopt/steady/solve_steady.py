@@ -16,11 +16,14 @@ from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance, is_maximised
 from hetopt.search import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SteadyPlan, StreamPlan, Termination
+from hetopt.steady.columns import many_columns
 from hetopt.steady.highs import safe_bound, solve_mip, warm_up
+from hetopt.steady.levels import Level
 from hetopt.steady.mip_arrays import mip_arrays
+from hetopt.steady.outcomes import RUNAWAY, infeasible_result, unbounded, why_infeasible
 from hetopt.steady.packing import unit_kinds
 from hetopt.steady.relax import Relaxation, Relaxed, round_off
-from hetopt.steady.routes import Routes, enumerate_routes
+from hetopt.steady.routes import Routes, enumerate_routes, no_route
 from hetopt.steady.scenarios import (
     StreamModel,
     blocks_of,
@@ -29,6 +32,7 @@ from hetopt.steady.scenarios import (
     stream_plan,
 )
 from hetopt.steady.slices import with_whole_slices
+from hetopt.steady.solve_columns import solve_columns
 from hetopt.steady.units import at_standstill
 
 ROUNDING_TRIES = 60
@@ -39,10 +43,6 @@ ROUNDING_SHARE = 0.1
 
 STRICT = 1e-8
 """Relative tightening with which the MIP is solved again where its plan used its tolerance."""
-
-RUNAWAY = 10.0
-"""Multiple of a deterministic limit at which the clock ends a MIP after all: HiGHS counts no
-deterministic time, and a search that never returns would be worse than one that may differ."""
 
 
 def solve_steady(
@@ -75,15 +75,27 @@ def solve_steady(
         from hetopt.steady.placement import solve_placement
 
         # One placement serves one demand: an instance with scenarios is never `single`.
-        placed = start if isinstance(start, SteadyPlan) else None
-        return solve_placement(instance, budget, start=placed)
+        return solve_placement(instance, budget, start=_of_one_demand(start))
     _check_order(instance)
     if method != "heuristic" and mip_solver == "highs":
         warm_up(budget.workers)
+    columns = many_columns(instance)
+    if columns is not None:
+        if len(columns.without):
+            reasons = no_route(instance, columns.without.tolist())
+            return infeasible_result(instance, " ".join(reasons))
+        return solve_columns(
+            instance,
+            budget,
+            columns,
+            method=method,
+            start=_of_one_demand(start),
+            mip_solver=mip_solver,
+        )
     routes = enumerate_routes(instance)
     if routes.reasons:
         reason = " ".join(routes.reasons[job] for job in sorted(routes.reasons))
-        return _infeasible(instance, reason)
+        return infeasible_result(instance, reason)
     return _Search(instance, budget, method, start, mip_solver, routes).run()
 
 
@@ -107,6 +119,10 @@ def steady_program(instance: Instance, until: float) -> StreamModel:
     return _program(instance, routes, until - time.monotonic())
 
 
+def _of_one_demand(plan: StreamPlan | None) -> SteadyPlan | None:
+    return plan if isinstance(plan, SteadyPlan) else None
+
+
 def _program(instance: Instance, routes: Routes, time_limit_s: float) -> StreamModel:
     """Build the program; where that takes a bound on θ, the relaxation without gives one."""
     kinds = unit_kinds(instance, routes.routes)
@@ -116,35 +132,11 @@ def _program(instance: Instance, routes: Routes, time_limit_s: float) -> StreamM
     scale = model.aim("throughput")
     loose = Relaxation(mip_arrays(model.problem)).solve(time_limit_s=time_limit_s)
     if loose.outcome == "unbounded":
-        raise InputError(_unbounded(instance, "throughput"))
+        raise InputError(unbounded(instance, "throughput"))
     if loose.outcome != "optimal":
         return model
     theta = loose.objective / scale / (model.unit * sum(model.rate))
     return stream_model(instance, routes, kinds, most=max(1.0, theta) * 1.001)
-
-
-@dataclass(slots=True)
-class _Level:
-    """What is known of one objective of the list."""
-
-    name: str
-    scale: float = 1.0
-    best: Relaxed | None = None
-    bound: float = np.nan
-    infeasible: bool = False
-
-    def tighten(self, bound: float | None) -> None:
-        """Take over a bound (SI) where it is nearer."""
-        if bound is None or np.isnan(bound):
-            return
-        if np.isnan(self.bound):
-            self.bound = bound
-        else:
-            self.bound = (min if is_maximised(self.name) else max)(self.bound, bound)
-
-    def value(self) -> float:
-        """Objective (SI) of the best point, NaN where there is none."""
-        return np.nan if self.best is None else self.best.objective / self.scale
 
 
 @dataclass(slots=True)
@@ -172,7 +164,7 @@ class _Search:
         for name in self.instance.objective:
             level = self._solve_level(model, name, previous, held)
             if level.infeasible and plan is None:
-                return _infeasible(self.instance, _why_infeasible(self.instance))
+                return infeasible_result(self.instance, why_infeasible(self.instance))
             bounds.append(level.bound)
             if level.best is None:
                 break
@@ -205,8 +197,8 @@ class _Search:
         name: str,
         previous: dict[str, float] | None,
         held: list[tuple[str, float]],
-    ) -> _Level:
-        level = _Level(name, scale=model.aim(name))
+    ) -> Level:
+        level = Level(name, scale=model.aim(name))
         arrays = mip_arrays(model.problem)
         relaxation = Relaxation(arrays)
         first = relaxation.solve(time_limit_s=self._time_left())
@@ -214,7 +206,7 @@ class _Search:
             level.infeasible = True
             return level
         if first.outcome == "unbounded":
-            raise InputError(_unbounded(self.instance, name))
+            raise InputError(unbounded(self.instance, name))
         if first.outcome == "optimal":
             level.tighten(_si(safe_bound(arrays, first.objective), level.scale))
         if not arrays.integer.any():
@@ -230,7 +222,7 @@ class _Search:
 
     def _round(
         self,
-        level: _Level,
+        level: Level,
         relaxation: Relaxation,
         first: Relaxed,
         previous: dict[str, float] | None,
@@ -249,11 +241,11 @@ class _Search:
                 tries=ROUNDING_TRIES,
                 time_limit_s=np.inf if self.budget.deterministic else limit * ROUNDING_SHARE,
             )
-            _improve(level, near)
+            level.improve(near)
 
     def _solve_mip(
         self,
-        level: _Level,
+        level: Level,
         model: StreamModel,
         relaxation: Relaxation,
         held: list[tuple[str, float]],
@@ -283,13 +275,13 @@ class _Search:
         point = relaxation.arrays.vector(result.values)
         polished = None if point is None else relaxation.fixed(point)
         if polished is not None and polished.outcome == "optimal":
-            _improve(level, polished)
+            level.improve(polished)
         elif not self.budget.over():
-            _improve(level, self._strict(level, model, relaxation, held))
+            level.improve(self._strict(level, model, relaxation, held))
 
     def _strict(
         self,
-        level: _Level,
+        level: Level,
         model: StreamModel,
         relaxation: Relaxation,
         held: list[tuple[str, float]],
@@ -347,13 +339,6 @@ class _Search:
         return "gap_limit" if self.budget.gap > 0 else "proved"
 
 
-def _improve(level: _Level, found: Relaxed | None) -> None:
-    if found is None or found.outcome != "optimal":
-        return
-    if level.best is None or found.objective < level.best.objective:
-        level.best = found
-
-
 def _si(bound: float | None, scale: float) -> float | None:
     return None if bound is None else bound / scale
 
@@ -365,36 +350,3 @@ def _check_order(instance: Instance) -> None:
             "Accuracy before throughput asks for the best accuracy at any rate, however small; "
             "put throughput first, or set min_accuracy."
         )
-
-
-def _unbounded(instance: Instance, name: str) -> str:
-    return (
-        f"The objective {name} is unbounded: some work takes neither time on a device of limited "
-        "number nor power under a power_cap nor money under a budget; limit the `count` of the "
-        f"devices, or set a power_cap (devices: {', '.join(map(str, instance.devices.name))})."
-    )
-
-
-def _infeasible(instance: Instance, reason: str) -> RegimeResult:
-    return RegimeResult(
-        plan=None,
-        bounds=(np.nan,) * len(instance.objective),
-        infeasible=True,
-        reason=reason,
-        stopped_by="proved",
-        method="mip",
-    )
-
-
-def _why_infeasible(instance: Instance) -> str:
-    limits = instance.limits
-    words = ["the units there are"]
-    if np.isfinite(limits.power_cap_w):
-        words.append(f"the power cap of {limits.power_cap_w:g} W")
-    if np.isfinite(limits.budget_per_s):
-        words.append(f"the budget of {limits.budget_per_s:g} per second")
-    if len(instance.uses):
-        words.append("the capacities and budgets of the resources")
-    if len(instance.links):
-        words.append("the bandwidth of the links")
-    return f"The demanded rates cannot be served within {' and '.join(words)}."

@@ -1,0 +1,49 @@
+"""What is known of one objective of a list while it is solved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hetopt.instance import is_maximised
+from hetopt.steady.relax import Relaxed
+
+
+@dataclass(slots=True)
+class Level:
+    """Best point and proven bound of one objective.
+
+    Attributes
+    ----------
+    scale
+        What the objective in SI units is multiplied by in the program.
+    bound
+        In SI units, NaN where none is known.
+    """
+
+    name: str
+    scale: float = 1.0
+    best: Relaxed | None = None
+    bound: float = np.nan
+    infeasible: bool = False
+
+    def tighten(self, bound: float | None) -> None:
+        """Take over a bound (SI) where it is nearer."""
+        if bound is None or np.isnan(bound):
+            return
+        if np.isnan(self.bound):
+            self.bound = bound
+        else:
+            self.bound = (min if is_maximised(self.name) else max)(self.bound, bound)
+
+    def improve(self, found: Relaxed | None) -> None:
+        """Take over a point where it is better."""
+        if found is None or found.outcome != "optimal":
+            return
+        if self.best is None or found.objective < self.best.objective:
+            self.best = found
+
+    def value(self) -> float:
+        """Objective (SI) of the best point, NaN where there is none."""
+        return np.nan if self.best is None else self.best.objective / self.scale
