@@ -19,19 +19,9 @@ Curve = tuple[list[float], list[float]]
 
 
 def page(rows: Rows, text: str) -> str:
-    """Return the pictures and the report's text as one HTML page that needs no network.
+    """Return the pictures and the report's text as one HTML page that needs no network."""
+    import plotly.graph_objects as go
 
-    Raises
-    ------
-    ValueError
-        If plotly is not installed.
-    """
-    try:
-        import plotly.graph_objects as go
-    except ModuleNotFoundError:
-        raise ValueError(
-            "Pictures need plotly: pip install 'hetopt[bench]', or leave -o out for the tables."
-        ) from None
     figures = []
     for title, x_title, y_title, curves, log in (
         (

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hetopt import console
+from hetopt import console, console_studies
 from hetopt.cli_options import From, Json, Output, Platform, Seed, command, options, question
 from hetopt.console import Question
 from hetopt.version import __version__
@@ -71,6 +71,27 @@ def compare(
 ) -> int:
     """Compare the heterogeneous placement with the best homogeneous one."""
     return console.run_compare(question, options, basis, rival, host, sensitivity, output, json)
+
+
+@command(app, question=question, options=options)
+def pareto(
+    question: Question,
+    options: Any,
+    points: Annotated[
+        str, typer.Option(metavar="N", help="Points, evenly spread; all: the whole front.")
+    ] = "12",
+    between: Annotated[
+        str | None,
+        typer.Option(metavar="LOW..HIGH", help="Limits of the held objective: 20ms..40ms."),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help=".html (a picture) or .json."),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Trade two objectives off (--objective energy,makespan), every point proven."""
+    return console_studies.run_pareto(question, options, points, between, output, json)
 
 
 @command(app, required=True, question=question)

@@ -97,10 +97,10 @@ class Question:
             names = [name.strip() for name in self.objective.split(",") if name.strip()]
             instance = overrides.with_objective(instance, names or [self.objective])
         if self.power_cap is not None:
-            cap = _positive("--power-cap", self.power_cap, "power")
+            cap = positive("--power-cap", self.power_cap, "power")
             instance = instance.with_limits(power_cap_w=cap)
         if self.deadline is not None:
-            deadline = _positive("--deadline", self.deadline, "time")
+            deadline = positive("--deadline", self.deadline, "time")
             instance = overrides.with_deadline(instance, deadline)
         if self.demand is not None:
             instance = overrides.scale_demand(instance, self.demand)
@@ -119,7 +119,7 @@ def solve_options(
     """Return the options of a solve, checked."""
     from hetopt.solve import SolveOptions
 
-    seconds = _positive("--time-limit", time_limit, "time")
+    seconds = positive("--time-limit", time_limit, "time")
     return SolveOptions(seconds, gap, method, workers, seed, deterministic, mip_solver)
 
 
@@ -354,7 +354,8 @@ def _pair(flag: str, text: str) -> tuple[str, str]:
     return task, device
 
 
-def _positive(flag: str, text: str, dimension: str) -> float:
+def positive(flag: str, text: str, dimension: str) -> float:
+    """Read a quantity of more than 0 from the command line."""
     from hetopt import units
 
     try:

@@ -75,7 +75,6 @@ def test_a_smoke_run_makes_rows_a_report_and_no_impossible_claim(tmp_path: Path)
     before = results.read_text()
     assert main(command) == 0
     assert results.read_text() == before, "a run that is in the table is not run again"
-    pytest.importorskip("plotly", reason="pictures need the extra `bench`")
     assert main(["report", str(results), "-o", str(folder)]) == 0
     page = (folder / "report.html").read_text()
     assert "Performance profile" in page

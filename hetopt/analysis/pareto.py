@@ -1,0 +1,372 @@
+"""The front of two objectives by the exact ε-constraint method.
+
+One objective is held by a limit ε while the other is optimised, for one ε after another; where the
+solver can, the held objective is the second level, so that points are not only weakly efficient
+(Haimes, Lasdon and Wismer, IEEE Trans. SMC 1(3), 1971; Mavrotas, Applied Mathematics and
+Computation 213(2), 2009). Every solve carries a bound, so that the front does too: no plan within
+ε lies below the bound of that solve, nor of any solve with a wider ε.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from hetopt.analysis.axes import Axis, axis_of, levels, on_grid, step
+from hetopt.checks import check_question
+from hetopt.constants import GAP_TOLERANCE
+from hetopt.errors import InputError, Problem
+from hetopt.evaluate import objective_value
+from hetopt.instance import SCHEDULE_OBJECTIVES, STEADY_OBJECTIVES, Instance, is_maximised
+from hetopt.solution import Plan, Solution
+from hetopt.solve import SolveOptions, solve_with
+
+Report = Callable[[str], None]
+
+DEFAULT_POINTS = 12
+OBJECTIVES = tuple(dict.fromkeys((*SCHEDULE_OBJECTIVES, *STEADY_OBJECTIVES)))
+
+MOST_POINTS = 1000
+"""Solves after which a walk over the whole front ends."""
+
+MOST_DEMAND = 4.0
+"""Multiple of the demand up to which throughput is asked for where nothing limits it."""
+
+RESOLUTION = 1e-4
+"""Relative difference below which two values of the held objective count as one."""
+
+SECOND_LEVELS = ("makespan", "peak_power", "power", "cost")
+"""Held objectives that are minimised in a second level; the others are met as tightly as asked."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One solve of the front.
+
+    Attributes
+    ----------
+    limit
+        Of the held objective, in SI units; NaN where it was free.
+    value, held
+        Values of the optimised and of the held objective in the plan found; NaN without a plan.
+    bound
+        No plan within ``limit`` is better than this in the objective that is not held.
+    efficient
+        Whether no other point found is at least as good in both objectives; False for repeats.
+    """
+
+    limit: float
+    value: float
+    held: float
+    bound: float
+    solution: Solution
+    efficient: bool = True
+
+    @property
+    def proven(self) -> bool:
+        """Whether the solve ended with a proof: an optimum, or no plan at all."""
+        return self.solution.status in ("optimal", "infeasible")
+
+
+@dataclass(frozen=True)
+class Front:
+    """Points of the front, from the widest limit to the tightest.
+
+    Attributes
+    ----------
+    optimised, held
+        Names of the objective that is optimised and of the one that is held by a limit.
+    best_held
+        Proven bound of the held objective alone: no plan reaches beyond it. NaN where not asked.
+    complete
+        Whether every efficient point is proven to be there, up to ``resolution``.
+    resolution
+        Differences of the held objective below this (SI) were not looked at, between neighbours.
+    interrupted
+        Whether Ctrl-C ended it.
+    """
+
+    instance: Instance
+    optimised: str
+    held: str
+    points: tuple[Point, ...]
+    best_held: float = np.nan
+    complete: bool = False
+    resolution: float = np.nan
+    interrupted: bool = False
+    notes: tuple[str, ...] = field(default=())
+
+    def efficient(self) -> list[Point]:
+        """Points that no other point beats."""
+        return [p for p in self.points if p.efficient]
+
+
+def pareto(
+    instance: Instance,
+    objectives: Sequence[str],
+    *,
+    points: int | None = DEFAULT_POINTS,
+    between: tuple[float, float] | None = None,
+    resolution: float = RESOLUTION,
+    options: SolveOptions | None = None,
+    stop: threading.Event | None = None,
+    report: Report | None = None,
+) -> Front:
+    """Return the front of two objectives.
+
+    Parameters
+    ----------
+    instance
+        What to place; its own limits hold at every point.
+    objectives
+        Two names. One of them must be one that a limit can hold: ``makespan``, ``peak_power`` or
+        ``accuracy`` (the least of any task) of a schedule; ``throughput``, ``power``, ``cost`` or
+        ``accuracy`` of streams. Where both are, the second is held.
+    points
+        Limits spread evenly between the best value of the held objective and the one at the best
+        of the other; None walks from each point to the next better one until none is left.
+    between
+        The least and greatest limit to ask for (SI), instead of the whole range.
+    resolution
+        Relative difference below which two values of the held objective count as one.
+    options
+        How each point is solved; the time limit holds for each solve.
+    stop
+        Set it to stop early; the points found by then are returned.
+    report
+        Called with a line about what is being solved.
+
+    Raises
+    ------
+    InputError
+        Where there are not two different objectives, no limit can hold either of them, or one
+        cannot be asked of this instance.
+    """
+    first, second = _two(objectives)
+    axis = axis_of(instance, second)
+    target = first
+    if axis is None:
+        axis, target = axis_of(instance, first), second
+    if axis is None:
+        raise InputError([Problem("objectives", ",".join(objectives), _holdable(instance))])
+    if points is not None and points < 2:
+        raise InputError([Problem("points", str(points), "At least 2, or all.")])
+    check_question(replace(instance, objective=(target,)))
+    walk = _Walk(
+        instance,
+        target,
+        axis,
+        options or SolveOptions(),
+        stop or threading.Event(),
+        report or (lambda line: None),
+    )
+    whole = walk.all(between, resolution) if points is None else walk.spread(points, between)
+    found = _settled(walk.points, axis, target)
+    return Front(
+        instance=instance,
+        optimised=target,
+        held=axis.name,
+        points=tuple(found),
+        best_held=walk.best_held,
+        complete=whole and all(p.proven for p in found),
+        resolution=walk.step_taken,
+        interrupted=walk.stop.is_set(),
+    )
+
+
+class _Walk:
+    """Solves under one limit after another; each known plan starts the solves that it fits."""
+
+    def __init__(
+        self,
+        instance: Instance,
+        target: str,
+        axis: Axis,
+        options: SolveOptions,
+        stop: threading.Event,
+        tell: Report,
+    ) -> None:
+        self.instance = instance
+        self.target = target
+        self.axis = axis
+        self.options = options
+        self.stop = stop
+        self.tell = tell
+        self.points: list[Point] = []
+        self.plans: list[tuple[float, float, Plan]] = []
+        self.best_held = np.nan
+        self.step_taken = np.nan
+        self.sign = -1.0 if axis.maximised else 1.0
+
+    def spread(self, points: int, between: tuple[float, float] | None) -> bool:
+        """Solve at evenly spread limits, the tightest first; return whether these are all."""
+        values = levels(self.instance, self.axis)
+        whole = False
+        if between is not None:
+            limits = [float(v) for v in np.linspace(*between, points)]
+        elif values:
+            whole = len(values) <= points
+            chosen = np.unique(np.linspace(0, len(values) - 1, points).round().astype(int))
+            limits = [values[i] for i in chosen]
+        else:
+            tightest = self._best_held()
+            free = None if np.isnan(tightest) else self._solve(np.nan)
+            if free is None:
+                return False
+            widest = self.axis.value(self.instance, _plan(free))
+            even = [float(v) for v in np.linspace(widest, tightest, points)][1:]
+            limits = list(dict.fromkeys(on_grid(self.instance, self.axis, limit) for limit in even))
+        for limit in sorted(limits, key=lambda v: self.sign * v):
+            if self.stop.is_set():
+                return False
+            self._solve(limit)
+        return whole
+
+    def all(self, between: tuple[float, float] | None, resolution: float) -> bool:
+        """Walk from the widest limit to the tightest, each time just beyond the last point."""
+        values = levels(self.instance, self.axis)
+        if values:
+            return self.spread(len(values), between)
+        tightest = self._best_held()
+        limit = np.nan
+        if between is not None:
+            tightest, limit = sorted(between, key=lambda v: self.sign * v)
+        while len(self.points) < MOST_POINTS and not self.stop.is_set():
+            point = self._solve(limit)
+            if point is None:
+                return self.points[-1].solution.status == "infeasible" and between is None
+            held = self.axis.value(self.instance, _plan(point))
+            self.step_taken = step(self.instance, self.axis, held, resolution)
+            limit = held - self.sign * self.step_taken
+            if self.sign * limit < self.sign * tightest - abs(tightest) * GAP_TOLERANCE:
+                # The best value of the held objective is a proven end of the front.
+                return between is None and tightest == held
+        return False
+
+    def _best_held(self) -> float:
+        """Solve for the held objective alone; return its best value known, NaN without a plan."""
+        self.tell(f"best {self.axis.name}")
+        if self.axis.name == "throughput" and not _bounded(self.instance):
+            return MOST_DEMAND * float(self.instance.jobs.rate_per_s.sum())
+        names = (self.axis.name, self.target) if self._two_levels() else (self.axis.name,)
+        solution = solve_with(replace(self.instance, objective=names), self.options, stop=self.stop)
+        if solution.plan is None:
+            if solution.status == "infeasible":
+                self.points.append(Point(np.nan, np.nan, np.nan, np.nan, solution))
+            return np.nan
+        self.best_held = solution.bound
+        return self._remember(solution.plan)[1]
+
+    def _solve(self, limit: float) -> Point | None:
+        """Optimise the target within a limit; None where there is no plan."""
+        shown = "free" if np.isnan(limit) else f"{limit:.6g}"
+        self.tell(f"{self.target} with {self.axis.name} {shown}")
+        held = self.instance if np.isnan(limit) else self.axis.within(self.instance, limit)
+        names = (self.target, self.axis.name) if self._two_levels() else (self.target,)
+        question = replace(held, objective=names)
+        solution = solve_with(question, self.options, start=self._start(limit), stop=self.stop)
+        target = value = np.nan
+        if solution.plan is not None:
+            target, value = self._remember(solution.plan)
+        self.points.append(Point(limit, target, value, solution.bound, solution))
+        return None if solution.plan is None else self.points[-1]
+
+    def _two_levels(self) -> bool:
+        return self.axis.name in SECOND_LEVELS
+
+    def _remember(self, plan: Plan) -> tuple[float, float]:
+        """Keep a plan as a start; return its values of the two objectives."""
+        target = objective_value(self.instance, plan, self.target)
+        held = self.axis.value(self.instance, plan)
+        self.plans.append((target, held, plan))
+        return target, held
+
+    def _start(self, limit: float) -> Plan | None:
+        """Return the best known plan that keeps to a limit."""
+        sign = -1.0 if is_maximised(self.target) else 1.0
+        fitting = [
+            (sign * target, plan)
+            for target, held, plan in self.plans
+            if np.isnan(limit) or self.sign * held <= self.sign * limit
+        ]
+        return min(fitting, key=lambda known: known[0])[1] if fitting else None
+
+
+def _bounded(instance: Instance) -> bool:
+    """Whether the question for the most throughput has an answer."""
+    try:
+        check_question(replace(instance, objective=("throughput",)))
+    except InputError:
+        return False
+    return True
+
+
+def _plan(point: Point) -> Plan:
+    if point.solution.plan is None:
+        raise ValueError("A point without a plan has no values.")
+    return point.solution.plan
+
+
+def _settled(points: Sequence[Point], axis: Axis, target: str) -> list[Point]:
+    """Sort from the widest limit on, carry bounds over, and mark the points that others beat.
+
+    A plan within a tight limit is within every wider one, so a bound there holds here too.
+    """
+    sign = -1.0 if axis.maximised else 1.0
+    towards = -1.0 if is_maximised(target) else 1.0
+    ordered = sorted(points, key=lambda p: -np.inf if np.isnan(p.limit) else -sign * p.limit)
+    settled: list[Point] = []
+    best = -np.inf
+    for point in ordered:
+        if not np.isnan(point.bound):
+            best = max(best, towards * point.bound)
+        bound = towards * best if np.isfinite(best) else np.nan
+        beaten = any(_beats(other, point, towards, sign) for other in points)
+        # The same plan may be the best within several limits; it is one point.
+        beaten |= any((p.value, p.held) == (point.value, point.held) for p in settled)
+        settled.append(
+            replace(
+                point,
+                bound=bound,
+                efficient=not beaten and point.solution.plan is not None,
+            )
+        )
+    return settled
+
+
+def _beats(one: Point, other: Point, towards: float, sign: float) -> bool:
+    """Whether one point is at least as good in both values and better in one (target, held)."""
+    a = (towards * one.value, sign * one.held)
+    b = (towards * other.value, sign * other.held)
+    return a[0] <= b[0] and a[1] <= b[1] and a != b
+
+
+def two_objectives(instance: Instance) -> tuple[str, ...]:
+    """Return the objectives of the instance where there are two, else its own beside a usual one.
+
+    That is the makespan of a schedule and the throughput of streams, or energy and power where
+    those are the instance's own.
+    """
+    names = instance.objective
+    if len(names) != 1:
+        return names
+    usual = ("makespan", "energy") if instance.regime == "schedule" else ("throughput", "power")
+    return (names[0], usual[0]) if names[0] != usual[0] else (usual[1], usual[0])
+
+
+def _two(objectives: Sequence[str]) -> tuple[str, str]:
+    if len(objectives) != 2 or objectives[0] == objectives[1]:
+        expected = "Two different objectives, such as energy,makespan."
+        raise InputError([Problem("objectives", ",".join(objectives), expected)])
+    return objectives[0], objectives[1]
+
+
+def _holdable(instance: Instance) -> str:
+    names = [name for name in OBJECTIVES if axis_of(instance, name) is not None]
+    return (
+        f"One of the two must be an objective that a limit can hold, which in a "
+        f"{instance.regime} are {', '.join(names)}."
+    )

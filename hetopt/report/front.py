@@ -1,0 +1,223 @@
+"""A front of two objectives as a table, a JSON object, and a picture in one offline page."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hetopt.formats.plan import plan_to_dict, to_json
+from hetopt.instance import is_maximised
+from hetopt.quantity import quantity
+from hetopt.report.console import small_gap
+from hetopt.solution import relative_gap
+
+if TYPE_CHECKING:
+    from hetopt.analysis.pareto import Front, Point
+
+BAR = 24
+"""Characters of the longest bar beside the table."""
+
+
+def front_view(front: Front) -> RenderableType:
+    """Show every point with its bound, and what the front as a whole is known to be."""
+    instance = front.instance
+    title = f"{instance.name or 'instance'}: {front.optimised} against {front.held}"
+    table = Table(box=None, pad_edge=False)
+    for column in (front.held, front.optimised, "bound", "gap"):
+        table.add_column(column, justify="right")
+    table.add_column("status")
+    table.add_column("")
+    largest = max((abs(p.value) for p in front.points if not np.isnan(p.value)), default=0.0)
+    for point in front.points:
+        table.add_row(*_cells(front, point, largest), style="" if point.efficient else "dim")
+    return Group(Text(title, style="bold"), table, *[Text(line) for line in summary(front)])
+
+
+def summary(front: Front) -> list[str]:
+    """Say in words what the points prove."""
+    efficient = front.efficient()
+    if not efficient:
+        return ["No plan was found."]
+    lines = [f"{len(efficient)} of {len(front.points)} points are beaten by no other."]
+    proven = sum(p.proven for p in efficient)
+    if front.complete:
+        lines.append(
+            "The front is complete, each point proven"
+            + (
+                f"; {front.held} in steps of "
+                f"{quantity(front.instance, front.held, front.resolution)}."
+                if not np.isnan(front.resolution)
+                else "."
+            )
+        )
+    else:
+        lines.append(
+            f"{proven} of them are proven; no plan lies below the bounds, at their "
+            f"{front.held} or a tighter one."
+        )
+    if not np.isnan(front.best_held):
+        least = "more" if is_maximised(front.held) else "less"
+        lines.append(
+            f"No plan at all has {least} {front.held} than "
+            f"{quantity(front.instance, front.held, front.best_held)}."
+        )
+    if front.interrupted:
+        lines.append("Interrupted: the points that were not solved by then are missing.")
+    return lines
+
+
+def front_to_dict(front: Front) -> dict[str, Any]:
+    """Return the JSON object of ``hetopt pareto``: values in SI units, plans in full."""
+    return {
+        "optimised": front.optimised,
+        "held": front.held,
+        "complete": front.complete,
+        "best_held": to_json(front.best_held),
+        "resolution": to_json(front.resolution),
+        "interrupted": front.interrupted,
+        "points": [_point_dict(front, point) for point in front.points],
+        "notes": summary(front),
+    }
+
+
+def _point_dict(front: Front, point: Point) -> dict[str, Any]:
+    solution = point.solution
+    return {
+        front.held: to_json(point.held),
+        front.optimised: to_json(point.value),
+        "limit": to_json(point.limit),
+        "bound": to_json(point.bound),
+        "gap": to_json(relative_gap(point.value, point.bound)),
+        "efficient": point.efficient,
+        "status": solution.status,
+        "termination": solution.termination,
+        "verified": solution.verified,
+        "wall_time_s": to_json(solution.wall_time_s),
+        "plan": None if solution.plan is None else plan_to_dict(front.instance, solution.plan),
+    }
+
+
+def front_page(front: Front, command: str) -> str:
+    """Return the picture as one HTML page that needs no network.
+
+    The line of bounds is proven: below it (above, where more is better) there is no plan. What
+    lies beyond a point in both objectives is beaten by it.
+    """
+    import plotly.graph_objects as go
+
+    title = f"{front.instance.name or 'instance'}: {front.optimised} against {front.held}"
+    figure = go.Figure()
+    bounded = [p for p in front.points if not np.isnan(p.bound) and not np.isnan(_place(p))]
+    figure.add_scatter(
+        x=[_place(p) for p in bounded],
+        y=[p.bound for p in bounded],
+        mode="lines",
+        # The bound of a limit holds for all tighter ones, up to the next limit.
+        line={"shape": "hv", "dash": "dot", "color": "#888888"},
+        name="proven bound",
+    )
+    efficient = front.efficient()
+    figure.add_scatter(
+        x=[p.held for p in efficient],
+        y=[p.value for p in efficient],
+        mode="lines+markers",
+        line={"shape": "hv", "color": "#1f6fb4"},
+        marker={"size": 9, "symbol": ["circle" if p.proven else "circle-open" for p in efficient]},
+        name="plans (filled: proven optimal)",
+        text=[
+            f"{quantity(front.instance, front.held, p.held)}, "
+            f"{quantity(front.instance, front.optimised, p.value)}, {p.solution.status}"
+            for p in efficient
+        ],
+        hoverinfo="text",
+    )
+    beaten = [p for p in front.points if not p.efficient and not np.isnan(p.value)]
+    if beaten:
+        figure.add_scatter(
+            x=[p.held for p in beaten],
+            y=[p.value for p in beaten],
+            mode="markers",
+            marker={"size": 7, "symbol": "x", "color": "#bbbbbb"},
+            name="beaten by another point",
+        )
+    figure.update_layout(
+        xaxis_title=_axis_title(front, front.held),
+        yaxis_title=_axis_title(front, front.optimised),
+        template="plotly_white",
+        legend={"orientation": "h", "y": 1.08},
+        margin={"l": 70, "r": 20, "t": 30, "b": 60},
+    )
+    picture = figure.to_html(full_html=False, include_plotlyjs=True, config={"responsive": True})
+    rows = "".join(_table_row(front, p) for p in front.points)
+    lines = "".join(f"<p>{html.escape(line)}</p>" for line in summary(front))
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head><body><main>"
+        f"<h1>{html.escape(title)}</h1>{lines}{picture}<table><thead><tr>"
+        f"<th>{front.held}</th><th>{front.optimised}</th><th>bound</th><th>gap</th>"
+        f"<th>status</th></tr></thead><tbody>{rows}</tbody></table>"
+        f"<p>Made by <code>{html.escape(command)}</code></p></main></body></html>"
+    )
+
+
+STYLE = """
+body { font-family: system-ui, sans-serif; margin: 0; color: #1a1a1a; background: #ffffff; }
+main { max-width: 60rem; margin: 0 auto; padding: 1rem; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { text-align: right; padding: 0.25rem 0.5rem; border-bottom: 1px solid #dddddd; }
+td:last-child, th:last-child { text-align: left; }
+"""
+
+
+def _place(point: Point) -> float:
+    return point.held if np.isnan(point.limit) else point.limit
+
+
+def _axis_title(front: Front, name: str) -> str:
+    units = {
+        "energy": "J",
+        "makespan": "s",
+        "tardiness": "s",
+        "power": "W",
+        "peak_power": "W",
+        "throughput": "requests/s",
+    }
+    money = front.instance.currency or "money"
+    rate = "" if front.instance.regime == "schedule" else "/s"
+    unit = {"cost": money + rate, "carbon": "kg" + rate}.get(name) or units.get(name, "")
+    return f"{name} ({unit})" if unit else name
+
+
+def _cells(front: Front, point: Point, largest: float) -> list[str]:
+    instance = front.instance
+    limit = "" if np.isnan(point.limit) else f" ≤ {quantity(instance, front.held, point.limit)}"
+    if is_maximised(front.held):
+        limit = limit.replace("≤", "≥")
+    length = 0 if np.isnan(point.value) or not largest else round(BAR * abs(point.value) / largest)
+    held = quantity(instance, front.held, point.held)
+    return [
+        held if not np.isnan(point.held) else limit.strip() or "free",
+        quantity(instance, front.optimised, point.value),
+        quantity(instance, front.optimised, point.bound),
+        small_gap(relative_gap(point.value, point.bound)),
+        point.solution.status + _beaten(front, point),
+        "█" * length,
+    ]
+
+
+def _beaten(front: Front, point: Point) -> str:
+    if point.efficient or np.isnan(point.value):
+        return ""
+    same = any((p.value, p.held) == (point.value, point.held) for p in front.efficient())
+    return ", the same point" if same else ", beaten"
+
+
+def _table_row(front: Front, point: Point) -> str:
+    cells = _cells(front, point, 0.0)[:5]
+    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"

@@ -1,0 +1,172 @@
+"""Fronts of two objectives: against enumeration, and what is claimed of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+
+from hetopt import InputError, Instance, Model, read_instance, verify
+from hetopt.analysis.axes import axis_of
+from hetopt.analysis.pareto import Front, pareto
+from hetopt.cli import main
+from hetopt.report.front import front_page, front_to_dict
+from hetopt.solve import SolveOptions
+
+OPTIONS = SolveOptions(time_limit_s=20)
+TIMES, POWERS, PRICES = (2, 1, 2), (3, 5), (6, 6, 1, 6, 2, 6)
+
+
+@pytest.fixture(scope="module")
+def machines() -> Instance:
+    """Three jobs on two machines, under prices that change with every slot."""
+    rows = (f"3 2 {len(PRICES)}", *(" ".join(map(str, r)) for r in (TIMES, POWERS, PRICES)))
+    return read_instance("x.txt", text="\n".join(rows) + "\n", format="green-pm")
+
+
+@pytest.fixture(scope="module")
+def front(machines: Instance) -> Front:
+    return pareto(machines, ("cost", "makespan"), points=None, options=OPTIONS)
+
+
+def enumerated() -> list[tuple[float, float]]:
+    """All efficient (makespan, cost) of whole-slot plans."""
+    found = set()
+    slots = range(len(PRICES))
+    for machine in product(range(len(POWERS)), repeat=len(TIMES)):
+        for start in product(slots, repeat=len(TIMES)):
+            used = [
+                (m, s + k) for m, s, t in zip(machine, start, TIMES, strict=True) for k in range(t)
+            ]
+            end = max(slot for _, slot in used) + 1
+            if end <= len(PRICES) and len(set(used)) == len(used):
+                found.add((float(end), float(sum(POWERS[m] * PRICES[slot] for m, slot in used))))
+    return sorted(
+        a for a in found if not any(b[0] <= a[0] and b[1] <= a[1] and b != a for b in found)
+    )
+
+
+def test_the_whole_front_is_what_enumeration_finds(front: Front) -> None:
+    assert front.complete
+    assert sorted((p.held, p.value) for p in front.efficient()) == enumerated()
+
+
+def test_every_point_is_a_valid_plan_no_better_than_its_bound(
+    machines: Instance, front: Front
+) -> None:
+    for point in front.points:
+        assert point.solution.plan is not None
+        report = verify(machines, point.solution.plan)
+        assert report.ok
+        assert report.objectives["cost"] == pytest.approx(point.value)
+        assert point.bound <= point.value * (1 + 1e-6)
+    assert front.best_held <= min(p.held for p in front.points)
+
+
+def test_bounds_rise_towards_tighter_limits(machines: Instance) -> None:
+    front = pareto(machines, ("cost", "makespan"), points=4, options=OPTIONS)
+    assert all(a.bound <= b.bound for a, b in pairwise(front.points))
+    assert {p.held for p in front.efficient()} <= {held for held, _ in enumerated()}
+
+
+def test_limits_are_kept_to_between_two_values(machines: Instance) -> None:
+    front = pareto(machines, ("cost", "makespan"), points=2, between=(4.0, 5.0), options=OPTIONS)
+    assert [p.limit for p in front.points] == [5.0, 4.0]
+    assert all(p.held <= p.limit for p in front.points)
+    assert not front.complete
+
+
+def streams() -> Instance:
+    """One stream on two devices in two precisions: accuracy costs power."""
+    m = Model("streams", objective="power")
+    cpu = m.device("cpu", kind="cpu", count=4, idle_power="5 W")
+    npu = m.device("npu", kind="npu", count=2, idle_power="1 W")
+    camera = m.job("camera", rate="100 Hz")
+    camera.task(
+        "detect",
+        options=[
+            cpu.option("fp32", time="20 ms", power="20 W", accuracy=0.9),
+            npu.option("int8", time="5 ms", power="4 W", accuracy=0.8),
+            npu.option("int16", time="12 ms", power="5 W", accuracy=0.85),
+        ],
+    )
+    return m.build()
+
+
+def test_accuracy_is_traded_at_its_own_levels() -> None:
+    front = pareto(streams(), ("power", "accuracy"), points=None, options=OPTIONS)
+    assert front.complete
+    assert [p.limit for p in front.points] == [0.8, 0.85, 0.9]
+    values = [p.value for p in front.efficient()]
+    assert values == sorted(values)
+    assert [p.held for p in front.efficient()] == pytest.approx([0.8, 0.85, 0.9])
+
+
+def test_throughput_is_traded_for_power_up_to_what_the_units_serve() -> None:
+    front = pareto(streams(), ("power", "throughput"), points=3, options=OPTIONS)
+    held = [p.held for p in front.points]
+    assert held[0] == pytest.approx(100)
+    # 2 NPUs at 200/s each and 4 CPUs at 50/s each.
+    assert held[-1] == pytest.approx(600)
+    assert all(p.proven for p in front.points)
+
+
+def test_without_a_limit_throughput_is_asked_for_up_to_a_multiple_of_the_demand() -> None:
+    instance = streams()
+    devices = instance.devices
+    open_ended = replace(
+        instance, devices=replace(devices, count_max=np.full(len(devices), -1, dtype=np.int64))
+    )
+    front = pareto(open_ended, ("power", "throughput"), points=2, options=OPTIONS)
+    assert [p.held for p in front.points] == pytest.approx([100, 400])
+    assert np.isnan(front.best_held)
+
+
+@pytest.mark.parametrize(
+    ("objectives", "points", "expected"),
+    [
+        (("cost",), 5, "Two different objectives"),
+        (("cost", "cost"), 5, "Two different objectives"),
+        (("energy", "tardiness"), 5, "makespan, peak_power, accuracy"),
+        (("cost", "makespan"), 1, "At least 2, or all"),
+        (("carbon", "makespan"), 5, "carbon_intensity"),
+    ],
+)
+def test_questions_without_a_front_are_refused(
+    machines: Instance, objectives: tuple[str, ...], points: int, expected: str
+) -> None:
+    with pytest.raises(InputError, match=expected):
+        pareto(machines, objectives, points=points, options=OPTIONS)
+
+
+def test_limited_instances_are_no_looser_than_the_given_one(machines: Instance) -> None:
+    axis = axis_of(machines, "makespan")
+    assert axis is not None
+    tight = axis.within(machines, 3.0)
+    assert (axis.within(tight, 5.0).jobs.deadline_s == 3.0).all()
+
+
+def test_the_page_needs_no_network_and_shows_every_point(front: Front) -> None:
+    page = front_page(front, "hetopt pareto x.txt")
+    assert "<script src" not in page
+    assert "<link" not in page
+    for entry in front_to_dict(front)["points"]:
+        assert entry["status"] == "optimal"
+    assert page.count("<tr>") == len(front.points) + 1
+
+
+def test_the_command_prints_the_front_as_json(capsys, monkeypatch, tmp_path) -> None:
+    path = tmp_path / "x.txt"
+    rows = (f"3 2 {len(PRICES)}", *(" ".join(map(str, r)) for r in (TIMES, POWERS, PRICES)))
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    arguments = [str(path), "--from", "green-pm", "--points", "2", "--json"]
+    monkeypatch.setattr("sys.argv", ["hetopt", "pareto", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["optimised"], shown["held"]) == ("cost", "makespan")
+    assert all(p["plan"]["assignments"] for p in shown["points"])
