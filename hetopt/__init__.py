@@ -11,6 +11,7 @@ from hetopt.version import __version__
 
 if TYPE_CHECKING:
     from hetopt.analysis.compare import Comparison, compare
+    from hetopt.analysis.pareto import Front, pareto
     from hetopt.build import Model
     from hetopt.default import default_instance
     from hetopt.errors import HetoptError, InputError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Comparison",
+    "Front",
     "HetoptError",
     "InputError",
     "Instance",
@@ -40,6 +42,7 @@ __all__ = [
     "default_instance",
     "evaluate",
     "export_model",
+    "pareto",
     "read_instance",
     "solve",
     "verify",
@@ -49,6 +52,8 @@ __all__ = [
 _HOMES = {
     "Comparison": "hetopt.analysis.compare",
     "compare": "hetopt.analysis.compare",
+    "Front": "hetopt.analysis.pareto",
+    "pareto": "hetopt.analysis.pareto",
     "Model": "hetopt.build",
     "default_instance": "hetopt.default",
     "HetoptError": "hetopt.errors",

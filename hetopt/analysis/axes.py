@@ -16,7 +16,8 @@ import numpy as np
 
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance, is_maximised
-from hetopt.solution import Plan
+from hetopt.overrides import scale_demand
+from hetopt.solution import Plan, ScenarioPlan
 
 FINEST_STEPS = 10**6
 """Steps of the shortest time grid within a makespan, up to which it counts as the resolution."""
@@ -49,7 +50,8 @@ class Axis:
         """Return what a plan reaches; of accuracies the least of any task that states one."""
         if self.name != "accuracy":
             return objective_value(instance, plan, self.name)
-        stated = instance.options.accuracy[plan.option]
+        parts = plan.plans if isinstance(plan, ScenarioPlan) else (plan,)
+        stated = instance.options.accuracy[np.concatenate([part.option for part in parts])]
         stated = stated[~np.isnan(stated)]
         return float(stated.min()) if len(stated) else float("nan")
 
@@ -69,6 +71,9 @@ def axis_of(instance: Instance, name: str) -> Axis | None:
             "cost": Axis("cost", "price", _cost_within),
             "accuracy": Axis("accuracy", "", _accuracy_within),
         }
+        if len(instance.scenarios):
+            # Cap and demand hold in each scenario, the objectives are means over them.
+            del known["power"], known["throughput"]
     return known.get(name)
 
 
@@ -120,12 +125,10 @@ def _cost_within(instance: Instance, value: float) -> Instance:
 
 
 def _throughput_within(instance: Instance, value: float) -> Instance:
-    rates = instance.jobs.rate_per_s
-    factor = value / float(rates.sum())
+    factor = value / float(instance.jobs.rate_per_s.sum())
     if instance.limits.demand_known:
         factor = max(1.0, factor)
-    scaled = replace(instance, jobs=replace(instance.jobs, rate_per_s=rates * factor))
-    return scaled.with_limits(demand_known=True)
+    return scale_demand(instance.with_limits(demand_known=True), factor)
 
 
 def _accuracy_within(instance: Instance, value: float) -> Instance:
