@@ -20,7 +20,10 @@ from hetopt.schedule.kernels_paths import longest_paths
 from hetopt.schedule.load import ENERGY_LIKE, Load, LoadBound, load_bound, load_makespan
 from hetopt.schedule.priced_load import priced_bound
 from hetopt.schedule.resource_bounds import out_of_budget, resource_cost, resource_makespan
+from hetopt.schedule.windows import window_bound
 
+WINDOW_PAIRS = 6_000
+"""Tasks × devices above which the LPs of windows take too long here (a second)."""
 _SOURCES = {
     "tardiness": "critical paths",
     "peak_power": "the most demanding task",
@@ -137,6 +140,8 @@ def makespan_bound(instance: Instance) -> float:
         if reached is not None:
             found["messages"] = reached.makespan
             found["idle time before messages"] = idle_makespan(instance, reached)
+        if load.possible and len(instance.tasks):
+            found["time on devices between heads and tails"] = _windows(instance, reached)
         if load.possible and len(instance.uses):
             found["resources"] = resource_makespan(instance, *_usable(instance))
         words, made = max(found.items(), key=lambda item: item[1])
@@ -144,6 +149,34 @@ def makespan_bound(instance: Instance) -> float:
         made *= 1 - _SAFETY
         instance.__dict__["_makespan_bound"] = made
     return float(made)
+
+
+def _windows(instance: Instance, reached: Reach | None) -> float:
+    """Least makespan by windows of time on devices; 0 where the instance is too large."""
+    if len(instance.tasks) * len(instance.devices) > WINDOW_PAIRS:
+        return 0.0
+    lengths = _lengths(instance) if reached is None else reached.length
+    lanes = instance.devices.count_max * instance.devices.slots
+    if reached is not None:
+        return window_bound(reached.start, lengths, reached.rest, lanes).value
+    ones = np.ones(len(lanes))
+    rest = _tails_s(instance, lengths.min(axis=1))
+    return window_bound(
+        np.outer(heads_s(instance)[0], ones), lengths, np.outer(rest, ones), lanes
+    ).value
+
+
+def _tails_s(instance: Instance, shortest: Floats) -> Floats:
+    """Least time from the end of each task to the end of all that follows it (length T)."""
+    ptr, edge = (column.tolist() for column in instance.predecessors)
+    before, least = instance.edges.src.tolist(), shortest.tolist()
+    rest = [0.0] * len(least)
+    for task in reversed(instance.topological_order.tolist()):
+        through = rest[task] + least[task]
+        for k in range(ptr[task], ptr[task + 1]):
+            other = before[edge[k]]
+            rest[other] = max(rest[other], through)
+    return np.array(rest)
 
 
 def heads_s(instance: Instance) -> tuple[Floats, Floats]:

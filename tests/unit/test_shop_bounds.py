@@ -9,9 +9,10 @@ import pytest
 from hetopt.formats.fjsp import read_fjsp
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
-from hetopt.schedule import shop_bounds
+from hetopt.schedule import bounds, shop_bounds
 from hetopt.schedule.construct import plan_problem
-from hetopt.schedule.shop_bounds import on_grid, window_bound, windows_of
+from hetopt.schedule.shop_bounds import on_grid, windows_of
+from hetopt.schedule.windows import window_bound
 from hetopt.solve import solve
 
 
@@ -22,6 +23,12 @@ def test_time_before_the_first_and_after_the_last_task_of_a_stage_counts() -> No
     # 15 s on each oven after 1 s on the gate, and 2 s on the shelf.
     assert bound.value == pytest.approx(18.0)
     assert {w.device for w in bound.windows} == {1, 2}
+
+
+def test_the_makespan_bound_of_an_instance_is_no_worse_and_says_what_it_follows_from() -> None:
+    instance = read_fjsp("6 6\n" + "3 1 0 1 2 1 5 2 5 3 3 2 4 2 5 2\n" * 6, "stages")
+    assert bounds.bound(instance, "makespan") == pytest.approx(18.0)
+    assert bounds.source(instance, "makespan") == "time on devices between heads and tails"
 
 
 def test_no_two_machines_have_the_same_first_task() -> None:
