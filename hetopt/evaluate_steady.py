@@ -14,6 +14,7 @@ import numpy as np
 
 from hetopt.columns import distinct, records, sums
 from hetopt.errors import InputError
+from hetopt.evaluate_queues import PlanQueues
 from hetopt.evaluate_resources import steady_use
 from hetopt.evaluate_routes import RouteTransfers
 from hetopt.evaluate_schedule import ratio, weighted_mean
@@ -90,13 +91,21 @@ class SteadyQuantities:
         )
 
     @cached_property
-    def route_latency_s(self) -> Floats:
-        """Latency: the longest path through tasks and transfers (K)."""
+    def row_latency_s(self) -> Floats:
+        """Latency of each row, without waiting: stated, else the time, twice for batches (M)."""
         options, chosen = self.instance.options, self.plan.option
         fills = np.where(options.batch[chosen] >= 2, 2.0, 1.0)
         takes = fills * self.instance.tasks.work[self.plan.task] * options.time_s[chosen]
         stated = options.latency_s[chosen]
-        takes = np.where(np.isnan(stated), takes, stated)
+        return np.where(np.isnan(stated), takes, stated)
+
+    @cached_property
+    def route_latency_s(self) -> Floats:
+        """Latency: the longest path through tasks and transfers (K)."""
+        return self.longest_s(self.row_latency_s)
+
+    def longest_s(self, takes: Floats) -> Floats:
+        """Longest path through each route's tasks, whose times are given (M), and transfers (K)."""
         begin = np.zeros(len(takes))
         edges, delay = self.transfers.edges, self.transfers.edge_delay_s
         tasks = self.instance.tasks
@@ -272,11 +281,14 @@ class SteadyQuantities:
         )
         values = {name: float(getattr(self, name)) for name in numbers}
         table: dict[str, Any] = {n: v if math.isfinite(v) else None for n, v in values.items()}
+        queues = PlanQueues(self)
         return table | {
             "devices": self._device_rows(),
             "units": self._unit_rows(),
             "jobs": self._job_rows(),
             "links": self._link_rows(),
+            "queueing": queues.job_rows(),
+            "queues": queues.queue_rows(),
             "kind_shares": self._share_rows(),
             "resources": steady_use(
                 self.instance, self.plan.task, self.plan.option, self.row_rate_per_s

@@ -18,6 +18,12 @@ ROWS_SHOWN = 30
 """Rows of a long table that are printed; ``-o`` writes all of them."""
 
 
+QUEUEING_NOTE = (
+    "p99 waiting too: an estimate by M/G/c queues (Poisson arrivals, first come first served, "
+    "Allen-Cunneen, exponential tail); ∞ where a device is fully used."
+)
+
+
 def percent(value: float) -> str:
     """Write a fraction in percent; a dash for NaN, never a negative zero."""
     return "–" if np.isnan(value) else f"{round(100 * value, 2) + 0.0:.2f} %"
@@ -44,6 +50,7 @@ def solution_view(instance: Instance, solution: Solution) -> RenderableType:
         parts += [_fleet_table(solution), *_share_tables(solution)]
         parts += [*_resource_tables(solution, "mean"), _job_table(solution)]
         parts.append(_route_table(instance, solution.plan))
+        parts += _queueing_notes(solution)
     parts += [Text(note, style="dim") for note in solution.notes]
     return Group(*parts)
 
@@ -219,18 +226,46 @@ def _job_table(solution: Solution) -> Table:
     rows = solution.quantities["jobs"][:ROWS_SHOWN]
     for column in ("scenario", "job") if "scenarios" in solution.quantities else ("job",):
         table.add_column(column)
-    for column in ("demanded", "served", "latency"):
+    for column in ("demanded", "served", "latency", "p99 waiting too"):
         table.add_column(column, justify="right")
-    for row in rows:
-        latency = row.get("latency_s")
+    queueing = solution.quantities["queueing"]
+    for row, waiting in zip(rows, queueing, strict=False):
+        latency, tail = row.get("latency_s"), waiting["p99_latency_s"]
         table.add_row(
             *_in_scenario(row),
             row["job"],
             units.format(row["demanded_per_s"], "rate"),
             units.format(row["served_per_s"], "rate"),
             "–" if latency is None else units.format(latency, "time"),
+            _waiting(latency, tail),
         )
     return table
+
+
+def _waiting(latency: float | None, tail: float | None) -> str:
+    """Write a p99 latency; infinity where a queue never ends, a dash where nothing is served."""
+    if latency is None:
+        return "–"
+    return "∞" if tail is None else units.format(tail, "time", digits=3)
+
+
+def _queueing_notes(solution: Solution) -> list[Text]:
+    """Say what the estimate of waiting assumes, and whose limit it passes."""
+    rows = solution.quantities["queueing"]
+    late = []
+    for row, served in zip(rows, solution.quantities["jobs"], strict=True):
+        limit, tail = row["latency_slo_s"], row["p99_latency_s"]
+        if limit is not None and served["served_per_s"] > 0 and (tail is None or tail > limit):
+            late.append(row["job"])
+    names = list(dict.fromkeys(late))
+    notes = [QUEUEING_NOTE]
+    if names:
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        notes.append(
+            f"By that estimate the p99 latency of {', '.join(names[:5])}{more} is beyond the "
+            "limit; a lower max_utilization of the devices leaves room."
+        )
+    return [Text(note, style="dim") for note in notes]
 
 
 def _route_table(instance: Instance, plan: StreamPlan) -> Table:
