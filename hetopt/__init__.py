@@ -12,6 +12,7 @@ from hetopt.version import __version__
 if TYPE_CHECKING:
     from hetopt.analysis.compare import Comparison, compare
     from hetopt.analysis.pareto import Front, pareto
+    from hetopt.analysis.whatif import Study, whatif
     from hetopt.build import Model
     from hetopt.default import default_instance
     from hetopt.errors import HetoptError, InputError
@@ -37,6 +38,7 @@ __all__ = [
     "Solution",
     "SolveOptions",
     "SteadyPlan",
+    "Study",
     "__version__",
     "compare",
     "default_instance",
@@ -46,6 +48,7 @@ __all__ = [
     "read_instance",
     "solve",
     "verify",
+    "whatif",
     "write_instance",
 ]
 
@@ -54,6 +57,8 @@ _HOMES = {
     "compare": "hetopt.analysis.compare",
     "Front": "hetopt.analysis.pareto",
     "pareto": "hetopt.analysis.pareto",
+    "Study": "hetopt.analysis.whatif",
+    "whatif": "hetopt.analysis.whatif",
     "Model": "hetopt.build",
     "default_instance": "hetopt.default",
     "HetoptError": "hetopt.errors",

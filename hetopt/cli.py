@@ -94,6 +94,29 @@ def pareto(
     return console_studies.run_pareto(question, options, points, between, output, json)
 
 
+@command(app, question=question, options=options)
+def whatif(
+    question: Question,
+    options: Any,
+    case: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CHANGES",
+            help="drop D | add D [N] | swap D=D2 | demand F | deadline T | power-cap P | "
+            "set PATH=VALUE; with commas: together. Repeat it for more cases.",
+        ),
+    ] = None,
+    parallel: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Cases at a time; default: cores / workers."),
+    ] = None,
+    output: Output = None,
+    json: Json = False,
+) -> int:
+    """Solve changed instances beside the one given, with proven differences."""
+    return console_studies.run_whatif(question, options, case or [], parallel, output, json)
+
+
 @command(app, required=True, question=question)
 def verify(
     question: Question,

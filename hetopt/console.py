@@ -75,14 +75,24 @@ class Question:
     forbids: list[str]
     platform: str | None = None
 
-    def instance(self) -> Instance:
-        """Read the instance and apply the changes."""
+    def instance(self, entries: Mapping[str, str] | None = None) -> Instance:
+        """Read the instance and apply the changes.
+
+        ``entries`` puts entries of the catalogue in the place of devices, by their names.
+        """
         from hetopt import overrides
         from hetopt.default import default_instance
         from hetopt.formats import read_instance
         from hetopt.set_values import set_values
 
-        if self.file is not None:
+        if entries:
+            from hetopt.formats.swapping import read_swapped
+
+            if self.file is None:
+                text = "A FILE whose devices come from the catalogue."
+                raise InputError([Problem("--case", "swap", text)])
+            instance = read_swapped(self.file, entries)
+        elif self.file is not None:
             instance = read_instance(self.file, format=self.format, platform=self.platform)
         elif self.platform is None:
             instance = default_instance()

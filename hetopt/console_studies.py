@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,61 @@ def run_pareto(
     else:
         print_view(front_view(front))
     return _code(front)
+
+
+def run_whatif(
+    question: Question,
+    options: SolveOptions,
+    cases: list[str],
+    parallel: int | None,
+    output: str | None,
+    as_json: bool,
+) -> int:
+    """Solve changed instances beside the one given; see ``hetopt whatif``."""
+    from hetopt.analysis.changes import catalogue_entries, changed, usual_cases
+    from hetopt.analysis.whatif import whatif
+    from hetopt.formats.output import check_writable
+    from hetopt.formats.plan_tables import write_result
+    from hetopt.interrupt import interruptible
+    from hetopt.report.progress import line_display
+    from hetopt.report.study import study_to_dict, study_view
+
+    if output is not None:
+        check_writable(output)
+    if parallel is not None and parallel < 1:
+        raise InputError([Problem("--parallel", str(parallel), "At least 1.")])
+    instance = question.instance()
+    asked = {}
+    for case in cases or usual_cases(instance):
+        entries, rest = catalogue_entries(instance, case)
+        asked[case] = changed(_swapped(question, entries, case) if entries else instance, rest)
+    stop = threading.Event()
+    with interruptible(stop), line_display() as report:
+        study = whatif(
+            instance,
+            asked,
+            options=options,
+            parallel=parallel or max(1, (os.cpu_count() or 1) // options.workers),
+            stop=stop,
+            report=report,
+        )
+    if output is not None:
+        write_result(output, study_to_dict(study))
+    if as_json:
+        print_json(study_to_dict(study))
+    else:
+        print_view(study_view(study))
+    if study.base.plan is not None or any(o.solution.plan is not None for o in study.outcomes):
+        return OK
+    return INFEASIBLE if study.base.status == "infeasible" else NO_PLAN
+
+
+def _swapped(question: Question, entries: Mapping[str, str], case: str) -> Instance:
+    try:
+        return question.instance(entries)
+    except InputError as error:
+        what = "A swap that leaves every task an option and the file as sound as it was; it has:"
+        raise InputError([Problem("--case", case, what), *error.problems]) from None
 
 
 def _held(instance: Instance, names: Sequence[str]) -> Axis | None:

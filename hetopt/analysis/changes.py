@@ -1,0 +1,174 @@
+"""Changes of an instance in words: "drop npu", "add gpu 2, demand 1.5", "swap a100=ai100".
+
+A *case* is a list of changes, separated by commas, that hold together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from hetopt import units
+from hetopt.errors import InputError, Problem
+from hetopt.instance import NO_MAXIMUM, Instance
+from hetopt.overrides import scale_demand, with_deadline, without_device
+from hetopt.set_values import set_values
+
+FORMS = {
+    "drop": "drop DEVICE",
+    "add": "add DEVICE [N]",
+    "demand": "demand FACTOR",
+    "deadline": "deadline TIME",
+    "power-cap": "power-cap POWER",
+    "swap": "swap DEVICE=DEVICE or =ENTRY of the catalogue",
+    "set": "set PATH=VALUE",
+}
+"""How each change is written."""
+
+
+def changed(instance: Instance, case: str) -> Instance:
+    """Return the instance under a case.
+
+    Raises
+    ------
+    InputError
+        Where a change is not one of ``FORMS``, or names what the instance does not have.
+    """
+    for change in split(case):
+        verb, _, rest = change.partition(" ")
+        if verb not in FORMS or not rest.strip():
+            raise InputError([Problem("--case", change, f"One of: {', '.join(FORMS.values())}.")])
+        instance = CHANGES[verb](instance, rest.strip(), change)
+    return instance
+
+
+def split(case: str) -> list[str]:
+    """Return the changes of a case."""
+    return [part.strip() for part in case.split(",") if part.strip()]
+
+
+def catalogue_entries(instance: Instance, case: str) -> tuple[dict[str, str], str]:
+    """Return the swaps of a case that name an entry of the catalogue, and the rest of the case.
+
+    An entry is told from a device of the instance by its name: those have precedence.
+    """
+    names = set(instance.devices.name.tolist())
+    entries, rest = {}, []
+    for change in split(case):
+        verb, _, swap = change.partition(" ")
+        old, _, new = swap.partition("=")
+        if verb == "swap" and "/" in new and new.strip() not in names:
+            entries[old.strip()] = new.strip()
+        else:
+            rest.append(change)
+    return entries, ", ".join(rest)
+
+
+def usual_cases(instance: Instance) -> list[str]:
+    """Return the cases that are looked at where none is named.
+
+    Each device left out, one more unit of each that is limited, and streams that grow.
+    """
+    devices = instance.devices
+    had = [d for d in range(len(devices)) if devices.count_max[d] != 0]
+    cases = [f"drop {devices.name[d]}" for d in had] if len(had) > 1 else []
+    cases += [f"add {devices.name[d]} 1" for d in had if devices.count_max[d] != NO_MAXIMUM]
+    if instance.regime == "steady" and instance.limits.demand_known:
+        cases += ["demand 1.5", "demand 2"]
+    return cases
+
+
+def _drop(instance: Instance, rest: str, change: str) -> Instance:
+    return without_device(instance, _device(instance, rest, change))
+
+
+def _add(instance: Instance, rest: str, change: str) -> Instance:
+    name, _, count = rest.rpartition(" ")
+    more = 1
+    if name and count.isdecimal():
+        more = int(count)
+    else:
+        name = rest
+    device = _device(instance, name.strip(), change)
+    return _more(instance, device, more)
+
+
+def _more(instance: Instance, device: int, more: int) -> Instance:
+    """Have more units of a device: of a fixed number all of them, of a range up to so many."""
+    devices = instance.devices
+    low, high = devices.count_min.copy(), devices.count_max.copy()
+    if high[device] != NO_MAXIMUM:
+        if low[device] == high[device]:
+            low[device] += more
+        high[device] += more
+    return replace(instance, devices=replace(devices, count_min=low, count_max=high))
+
+
+def _demand(instance: Instance, rest: str, change: str) -> Instance:
+    try:
+        factor = float(rest)
+    except ValueError:
+        raise InputError(
+            [Problem("--case", change, "demand FACTOR, such as demand 1.5.")]
+        ) from None
+    return scale_demand(instance, factor)
+
+
+def _deadline(instance: Instance, rest: str, change: str) -> Instance:
+    return with_deadline(instance, _positive(rest, "time", change))
+
+
+def _power_cap(instance: Instance, rest: str, change: str) -> Instance:
+    return instance.with_limits(power_cap_w=_positive(rest, "power", change))
+
+
+def _swap(instance: Instance, rest: str, change: str) -> Instance:
+    old, mark, new = rest.partition("=")
+    if not mark:
+        raise InputError([Problem("--case", change, "swap DEVICE=DEVICE.")])
+    leaving = _device(instance, old.strip(), change)
+    coming = _device(instance, new.strip(), change)
+    count = int(instance.devices.count_max[leaving])
+    if count != NO_MAXIMUM:
+        instance = _more(instance, coming, count)
+    else:
+        devices = instance.devices
+        high = devices.count_max.copy()
+        high[coming] = NO_MAXIMUM
+        instance = replace(instance, devices=replace(devices, count_max=high))
+    return without_device(instance, leaving)
+
+
+def _set(instance: Instance, rest: str, change: str) -> Instance:
+    return set_values(instance, [rest])
+
+
+CHANGES: dict[str, Callable[[Instance, str, str], Instance]] = {
+    "drop": _drop,
+    "add": _add,
+    "demand": _demand,
+    "deadline": _deadline,
+    "power-cap": _power_cap,
+    "swap": _swap,
+    "set": _set,
+}
+
+
+def _device(instance: Instance, name: str, change: str) -> int:
+    names = instance.devices.name.tolist()
+    if name not in names:
+        raise InputError([Problem("--case", change, f"A device: {', '.join(names)}.")])
+    return int(np.flatnonzero(instance.devices.name == name)[0])
+
+
+def _positive(text: str, dimension: str, change: str) -> float:
+    try:
+        value = units.parse(text, dimension)
+    except units.UnitError as error:
+        expected = f"{error.expected}. {error.hint}".strip()
+        raise InputError([Problem("--case", change, expected)]) from None
+    if not value > 0:
+        raise InputError([Problem("--case", change, "More than 0.")])
+    return value

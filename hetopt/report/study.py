@@ -1,0 +1,84 @@
+"""Changed instances beside the one given, as a table on a terminal and as a JSON object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hetopt.formats.plan import solution_to_dict, to_json
+from hetopt.instance import is_maximised
+from hetopt.quantity import quantity
+from hetopt.report.console import percent, small_gap
+
+if TYPE_CHECKING:
+    from hetopt.analysis.whatif import Outcome, Study
+
+
+def study_view(study: Study) -> RenderableType:
+    """Show the base and every case: value, gap, difference found, and its proven range."""
+    instance, name = study.instance, study.base.objective_names[0]
+    table = Table(box=None, pad_edge=False)
+    table.add_column("case")
+    for column in (name, "gap", "difference", "proven range"):
+        table.add_column(column, justify="right")
+    table.add_column("status")
+    value = quantity(instance, name, study.base.objective)
+    table.add_row(
+        "as given", value, small_gap(study.base.gap), "", "", study.base.status, style="bold"
+    )
+    for outcome in study.outcomes:
+        solution = outcome.solution
+        table.add_row(
+            outcome.name,
+            quantity(outcome.instance, name, solution.objective),
+            small_gap(solution.gap),
+            _share(outcome.difference, study.base.objective),
+            _range(outcome, study.base.objective),
+            solution.status,
+        )
+    more = "more" if is_maximised(name) else "less"
+    lines = [Text(f"Differences are of the {name}; {more} is better.", style="dim")]
+    lines += [
+        Text(f"{o.name}: {o.solution.reason}", style="dim")
+        for o in study.outcomes
+        if o.solution.plan is None and o.solution.reason
+    ]
+    if study.interrupted:
+        lines.append(Text("Interrupted: cases that were not solved by then are missing."))
+    title = Text(f"{instance.name or 'instance'}: what if", style="bold")
+    return Group(title, table, *lines)
+
+
+def study_to_dict(study: Study) -> dict[str, Any]:
+    """Return the JSON object of ``hetopt whatif``; differences in SI units."""
+    return {
+        "base": solution_to_dict(study.instance, study.base),
+        "cases": [
+            {
+                "case": outcome.name,
+                "difference": to_json(outcome.difference),
+                "difference_least": to_json(outcome.least),
+                "difference_most": to_json(outcome.most),
+                **solution_to_dict(outcome.instance, outcome.solution),
+            }
+            for outcome in study.outcomes
+        ],
+        "interrupted": study.interrupted,
+    }
+
+
+def _range(outcome: Outcome, base: float) -> str:
+    least, most = (_share(end, base) for end in (outcome.least, outcome.most))
+    return least if least == most else f"{least} to {most}"
+
+
+def _share(difference: float, base: float) -> str:
+    """Write a difference as a signed part of the base's value; a dash where there is none."""
+    if np.isnan(difference) or not base:
+        return "–"
+    share = percent(difference / abs(base))
+    return share if share.startswith("-") or share == "0.00 %" else f"+{share}"
