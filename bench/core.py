@@ -24,38 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from hetopt import SolveOptions, compare, default_instance, solve, verify
+from bench import energy
+from hetopt import SolveOptions, compare, default_instance, verify
 from hetopt.formats import read_instance, write_instance
 from hetopt.generate import generate_schedule
 from hetopt.overrides import scale_demand, with_objective
 from hetopt.version import __version__
-
-
-def gap(smoke: bool) -> list[dict[str, Any]]:
-    """Proven gap of the energy of generated 100 x 6 layered graphs, deadline 1.5 x HEFT."""
-    tasks, limit, seeds = (20, 5.0, 1) if smoke else (100, 30.0, 3)
-    rows = []
-    for seed in range(seeds):
-        instance = generate_schedule(
-            tasks=tasks, devices=6, shape="layered", ccr=0.1, deadline_factor=1.5, seed=seed
-        )
-        solution = solve(instance, objective="energy", time_limit=limit, workers=2, seed=0)
-        rows.append(
-            {
-                "tasks": tasks,
-                "devices": 6,
-                "deadline_factor": 1.5,
-                "generator_seed": seed,
-                "time_limit_s": limit,
-                "workers": 2,
-                "status": solution.status,
-                "objective": solution.objective,
-                "bound": solution.bound,
-                "gap": solution.gap,
-                "wall_time_s": solution.wall_time_s,
-            }
-        )
-    return rows
 
 
 def check(smoke: bool) -> list[dict[str, Any]]:
@@ -191,7 +165,8 @@ print(json.dumps({
 
 
 FIGURES: dict[str, Callable[[bool], list[dict[str, Any]]]] = {
-    "gap": gap,
+    "gap": energy.gap,
+    "energy": energy.large,
     "verify": check,
     "load": load,
     "compare": comparison,
