@@ -129,6 +129,18 @@ def verify(
     return console.run_verify(question, plan, json)
 
 
+@command(app, required=True, question=question)
+def report(
+    question: Question,
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="Plan or result file.")],
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="FILE", help=".json: a trace for Perfetto.")
+    ],
+) -> int:
+    """Write a schedule as a trace, to look at in ui.perfetto.dev."""
+    return console_studies.run_report(question, plan, output)
+
+
 @command(app)
 def devices(
     text: Annotated[str | None, typer.Argument(help="Show rows that contain this.")] = None,

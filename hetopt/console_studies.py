@@ -1,4 +1,4 @@
-"""What ``hetopt pareto`` and ``hetopt whatif`` do: many solves, one answer."""
+"""What ``hetopt pareto``, ``hetopt whatif`` and ``hetopt report`` do."""
 
 from __future__ import annotations
 
@@ -113,6 +113,29 @@ def run_whatif(
     if study.base.plan is not None or any(o.solution.plan is not None for o in study.outcomes):
         return OK
     return INFEASIBLE if study.base.status == "infeasible" else NO_PLAN
+
+
+def run_report(question: Question, plan: str, output: str) -> int:
+    """Write the trace of a plan; see ``hetopt report``."""
+    from hetopt.formats.output import check_writable
+    from hetopt.formats.plan import read_result
+    from hetopt.formats.plan_tables import write_result
+    from hetopt.report.trace import trace
+    from hetopt.solution import SchedulePlan
+    from hetopt.verify import verify
+
+    if not output.endswith(".json"):
+        raise InputError([Problem("-o", output, "A .json file, for the trace.")])
+    check_writable(output)
+    instance = question.instance()
+    found = read_result(instance, plan).plan
+    if not isinstance(found, SchedulePlan):
+        raise InputError([Problem(plan, "", "A schedule: streams have no times to trace.")])
+    report = verify(instance, found)
+    if not report.ok:
+        raise InputError([Problem(plan, v.kind, v.message) for v in report.violations[:3]])
+    write_result(output, trace(instance, found))
+    return OK
 
 
 def _swapped(question: Question, entries: Mapping[str, str], case: str) -> Instance:
