@@ -65,6 +65,11 @@ def check_structure(instance: Instance, check: Checker) -> None:
 def _check_split(instance: Instance, check: Checker) -> None:
     """Refuse what needs tasks to stay on one unit where streams may be split over units."""
     tasks, devices = instance.tasks, instance.devices
+    for j in np.flatnonzero(instance.jobs.contiguous):
+        expected = (
+            "`routing: single`: only there a job has one placement, whose stages can be told."
+        )
+        check.add("jobs", int(j), "contiguous", True, expected)
     for kind, groups in (("together", instance.together), ("apart", instance.apart)):
         for i, group in enumerate(groups):
             if len(np.unique(tasks.job[group])) > 1:

@@ -65,6 +65,7 @@ def make_jobs(
         latency_slo_s=table["latency_slo_s"],
         min_accuracy=table["min_accuracy"],
         slices=table["slices"],
+        contiguous=table["contiguous"],
     )
     check.rows(
         "jobs",
@@ -101,6 +102,7 @@ def make_tasks(
         pin_unit=pin_unit,
         forbid_task=task,
         forbid_device=device,
+        backward=table["backward"],
     )
 
 

@@ -106,6 +106,7 @@ class TaskFields(TypedDict, total=False):
     work: float
     pin: Any
     forbid: Any
+    backward: bool
 
 
 class JobFields(TypedDict, total=False):
@@ -127,6 +128,7 @@ class JobFields(TypedDict, total=False):
     latency_slo_s: Quantity
     min_accuracy: Quantity
     slices: int
+    contiguous: bool
     work: float
     pin: Any
     forbid: Any

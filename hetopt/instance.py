@@ -213,6 +213,7 @@ class Tasks:
 
     ``pin_device`` is the only device allowed, -1 where free; ``pin_unit`` the only unit of it,
     -1 where free. ``forbid_task``/``forbid_device`` are parallel: pairs that are not allowed.
+    ``backward`` tasks are not part of the stages of a contiguous job.
     """
 
     name: Strings
@@ -223,6 +224,7 @@ class Tasks:
     pin_unit: Ints
     forbid_task: Ints
     forbid_device: Ints
+    backward: Bools
 
     def __len__(self) -> int:
         return len(self.name)
@@ -268,7 +270,8 @@ class Jobs:
     given rate, or share × the instance's demand (1 request/s where none is given).
     ``min_accuracy`` is 0 where there is none. ``slices`` (steady, ``split``) is the number of equal
     parts of the job's requests, each of which takes one route whole; 0 where rates are divided
-    freely.
+    freely. ``contiguous`` (single routing): the units that run the job's tasks, ``backward`` ones
+    aside, can be put in an order along which no edge goes back.
     """
 
     name: Strings
@@ -280,6 +283,7 @@ class Jobs:
     latency_slo_s: Floats
     min_accuracy: Floats
     slices: Ints
+    contiguous: Bools
 
     def __len__(self) -> int:
         return len(self.name)

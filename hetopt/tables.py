@@ -235,6 +235,11 @@ TASKS = (
     _text("job", "Job that it is part of; default: the only job."),
     _text("pin", "The only device (NAME) or unit (NAME#0) allowed."),
     Column("forbid", "Devices that are not allowed.", "names"),
+    _flag(
+        "backward",
+        "Whether a contiguous job's stages leave it out, as the backward pass of training.",
+        regime="steady",
+    ),
 )
 
 TRANSFERS = (
@@ -312,6 +317,11 @@ JOBS = (
         "Equal parts of the job's requests, each of which takes one route whole; 0: no parts.",
         0,
         minimum=0,
+        regime="steady",
+    ),
+    _flag(
+        "contiguous",
+        "Single routing: whether units are the stages of a pipeline, in some order.",
         regime="steady",
     ),
 )

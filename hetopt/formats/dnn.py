@@ -10,7 +10,9 @@ computing; CPUs pay nothing. So outputs are staged tensors over links of 1 B/s b
 which do not overlap, and the CPUs, which are the host.
 
 Throughput: one placement for a stream of requests, of which 1 a second is demanded; the scale of
-the plan is 1 / the largest load of a unit. Forward and backward nodes are one request. Latency: the
+the plan is 1 / the largest load of a unit. Forward and backward nodes are one request. A file does
+not say whether subgraphs must be contiguous: ``--set jobs.request.contiguous=true`` asks for that,
+of the forward nodes, as the paper does. Latency: the
 makespan of one request; here a transfer takes its unit when it happens, node by node.
 """
 
@@ -88,16 +90,18 @@ def _read(text: str, name: str, latency: bool) -> Instance:
         "objective": "makespan" if latency else "throughput",
     }
     jobs: dict[str, Any] | None = None
+    columns: dict[str, Any] = {"name": tasks}
     if not latency:
         settings["routing"] = "single"
         jobs = {"name": ["request"], "share": [1.0]}
+        columns["backward"] = np.array([bool(node.get("isBackwardNode")) for node in nodes])
     return assemble(
         name,
         {
             "devices": _devices(accelerators, cpus, memory),
             "links": _links(accelerators, latency),
             "options": _options(tasks, able & (accelerators > 0), fast, slow, size, cpus),
-            "tasks": {"name": tasks},
+            "tasks": columns,
             "transfers": {
                 "from": tasks[ends[:, 0]],
                 "to": tasks[ends[:, 1]],

@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -23,25 +23,33 @@ from hetopt.interrupt import in_time
 from hetopt.search import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SteadyPlan, Termination
 from hetopt.steady.placement_greedy import greedy_placement, throughput_bound
+from hetopt.steady.placement_hint import hint
 from hetopt.steady.placement_model import PlacementModel, Unit
 from hetopt.steady.placement_objectives import count_objective
+from hetopt.steady.placement_search import search_placements
 from hetopt.steady.supplies import supply_limits, taken_per_request
 from hetopt.steady.units import at_standstill
+from hetopt.verify import verify
 
 HOLD = 1e-9
 """Relative room with which earlier levels of a list of objectives are held (design §3.2)."""
+
+SEARCH_SHARE = 0.5
+"""Share of the time that the search before CP-SAT may take."""
 
 STOP_CHECK_S = 0.05
 """Seconds between two looks at whether the search shall stop."""
 
 
 def solve_placement(
-    instance: Instance, budget: Budget, *, start: SteadyPlan | None = None
+    instance: Instance, budget: Budget, *, method: str = "auto", start: SteadyPlan | None = None
 ) -> RegimeResult:
     """Place every task of every job on one unit; return the best plan and proven bounds.
 
     Parameters
     ----------
+    method
+        ``heuristic`` leaves CP-SAT out where there is a plan without.
     start
         A known plan, given to the solver as a hint.
 
@@ -56,7 +64,7 @@ def solve_placement(
             "With single routing throughput must be the first objective of a list: the others are "
             "counted at the rates that it settles."
         )
-    return _Search(instance, budget, start).run()
+    return _Search(instance, budget, start, method).run()
 
 
 @dataclass(slots=True)
@@ -64,10 +72,13 @@ class _Search:
     instance: Instance
     budget: Budget
     start: SteadyPlan | None
+    method: str = "auto"
     began: float = field(default_factory=time.monotonic)
     history: list[HistoryEntry] = field(default_factory=list)
     theta: float | None = None
     closed: bool = True
+    most: float = np.nan
+    notes: list[str] = field(default_factory=list)
 
     def run(self) -> RegimeResult:
         """Solve level after level."""
@@ -75,17 +86,20 @@ class _Search:
         plan = self.start
         if plan is None:
             plan = greedy_placement(
-                self.instance, lambda found: _most(self.instance, found), self.budget.over
+                self.instance, lambda found: served_most(self.instance, found), self.budget.over
             )
         bounds: list[float] = []
         held: list[tuple[str, float]] = []
         self.theta = None if names[0] == "throughput" else 1.0
+        if names[0] == "throughput":
+            plan = self._searched(plan)
         for name in names:
             found, bound, infeasible = self._level(name, held, plan)
             if infeasible and plan is None:
                 return self._infeasible()
             if name == "throughput":
                 bound = float(np.fmin(bound, throughput_bound(self.instance)))
+                bound = float(np.fmin(bound, self.most))
             bounds.append(bound)
             plan = self._better(name, plan, found) if not held else (found or plan)
             if plan is None:
@@ -103,14 +117,39 @@ class _Search:
             bounds=tuple(bounds),
             reason="" if plan is not None else "No placement was found within the limit.",
             stopped_by=self._stopped(),
-            method="cpsat",
+            method="heuristic" if self.method == "heuristic" else "cpsat",
             history=tuple(self.history),
+            notes=tuple(self.notes),
         )
+
+    def _searched(self, plan: SteadyPlan | None) -> SteadyPlan | None:
+        """Return the best of a plan and those of the search over placements; keep its bound."""
+        left = self.budget.left_s()
+        share = 1.0 if self.method == "heuristic" else SEARCH_SHARE
+        found = search_placements(self.instance, self.budget, time.monotonic() + share * left, plan)
+        self.notes += found.notes
+        total = float(self.instance.jobs.rate_per_s.sum())
+        if found.load > 0:
+            self.most = total / found.load
+        best = -math.inf if plan is None else objective_value(self.instance, plan, "throughput")
+        for better in reversed(found.plans):
+            served = _rates(better, served_most(self.instance, better))
+            value = objective_value(self.instance, served, "throughput")
+            if value > best and verify(self.instance, served).ok:
+                return served
+        return plan
 
     def _level(
         self, name: str, held: list[tuple[str, float]], plan: SteadyPlan | None
     ) -> tuple[SteadyPlan | None, float, bool]:
         """Solve for one objective: (plan, bound, proven infeasible)."""
+        if self.method == "heuristic" and plan is not None:
+            self.closed = False
+            return None, np.nan, False
+        if name == "throughput" and plan is not None:
+            value = objective_value(self.instance, plan, name)
+            if gap_closed(value, self.most, self.budget.gap):
+                return None, np.nan, False
         if self.budget.over():
             self.closed = False
             return None, np.nan, False
@@ -129,7 +168,7 @@ class _Search:
             if not isinstance(counted.expression, int):
                 model.model.minimize(int(sign) * counted.expression)
         if plan is not None:
-            _hint(model, plan)
+            hint(model, plan)
         solver, status = self._run(model)
         if status == "INFEASIBLE":
             if model.time is not None:
@@ -171,7 +210,7 @@ class _Search:
         if isinstance(counted.expression, int):
             return found, bound
         model.model.minimize(counted.expression)
-        _hint(model, found)
+        hint(model, found)
         solver, status = self._run(model)
         if status not in ("OPTIMAL", "FEASIBLE"):
             return found, bound
@@ -197,7 +236,7 @@ class _Search:
         total = float(self.instance.jobs.rate_per_s.sum())
         model = PlacementModel(self.instance, None, known=value / total)
         model.model.minimize(model.time)
-        _hint(model, found)
+        hint(model, found)
         solver, status = self._run(model)
         if status in ("OPTIMAL", "FEASIBLE"):
             better = _plan(self.instance, model, solver, None)
@@ -316,13 +355,16 @@ def _plan(
     jobs = np.arange(len(instance.jobs), dtype=np.int64)
     rate = instance.jobs.rate_per_s.astype(np.float64)
     plan = SteadyPlan(jobs, rate, ptr.copy(), tasks.copy(), option, named, on, had)
-    scale = _most(instance, plan) if theta is None else theta
-    if scale == 1.0:
-        return plan
-    return SteadyPlan(jobs, rate * scale, ptr.copy(), tasks.copy(), option, named, on, had)
+    scale = served_most(instance, plan) if theta is None else theta
+    return plan if scale == 1.0 else _rates(plan, scale)
 
 
-def _most(instance: Instance, plan: SteadyPlan) -> float:
+def _rates(plan: SteadyPlan, scale: float) -> SteadyPlan:
+    """Return a plan with its rates multiplied."""
+    return replace(plan, rate_per_s=plan.rate_per_s * scale)
+
+
+def served_most(instance: Instance, plan: SteadyPlan) -> float:
     """Return the largest multiple θ of the demanded rates that a placement can serve.
 
     Raises
@@ -367,19 +409,6 @@ def _supply_ratios(instance: Instance, plan: SteadyPlan) -> list[float]:
         for supply, amount in taken_per_request(instance, limits, task, option).items():
             use[supply] += r * amount
     return [limits[supply] / total for supply, total in use.items() if total > 0]
-
-
-def _hint(model: PlacementModel, plan: SteadyPlan) -> None:
-    known = {
-        (int(t), int(o), (int(model.instance.options.device[o]), int(u)))
-        for t, o, u in zip(plan.task, plan.option, plan.unit, strict=True)
-    }
-    for key, x in model.x.items():
-        model.model.add_hint(x, key in known)
-    for (d, u), on in model.on.items():
-        spare = int(model.instance.devices.spare[d])
-        working = min(int(plan.units_on[d]), int(plan.units_had[d]) - spare)
-        model.model.add_hint(on, u < (working if spare else int(plan.units_on[d])))
 
 
 @contextlib.contextmanager

@@ -83,6 +83,25 @@ def throughput_bound(instance: Instance) -> float:
     return units / share * (1 + ROUNDING) * float(instance.jobs.rate_per_s.sum())
 
 
+def plan_of(instance: Instance, option: Ints, unit: Ints) -> SteadyPlan:
+    """Return the plan at the demanded rates, with no more units on than it needs."""
+    devices = instance.devices
+    on = np.zeros(len(devices), dtype=np.int64)
+    np.maximum.at(on, instance.options.device[option], unit + 1)
+    had = np.maximum(devices.count_min, on + np.where(on > 0, devices.spare, 0))
+    ptr, tasks = instance.job_tasks
+    return SteadyPlan(
+        route_job=np.arange(len(instance.jobs), dtype=np.int64),
+        rate_per_s=instance.jobs.rate_per_s.astype(np.float64),
+        ptr=ptr.copy(),
+        task=tasks.copy(),
+        option=option[tasks],
+        unit=unit[tasks],
+        units_on=np.where(devices.off_when_unused, on, had),
+        units_had=had,
+    )
+
+
 def _candidates(instance: Instance) -> Iterator[list[Home | None]]:
     """Yield homes that tasks would like: all on one unit, or pieces in order, device by device."""
     count = len(instance.tasks)
@@ -140,26 +159,7 @@ def _plan(instance: Instance, wished: list[Home | None]) -> SteadyPlan | None:
         pin = int(instance.tasks.pin_unit[task])
         option.append(int(chosen))
         unit.append(pin if pin >= 0 else home[1] if liked and home is not None else 0)
-    return _made(instance, np.array(option, dtype=np.int64), np.array(unit, dtype=np.int64))
-
-
-def _made(instance: Instance, option: Ints, unit: Ints) -> SteadyPlan:
-    """Return the plan at the demanded rates, with no more units on than it needs."""
-    devices = instance.devices
-    on = np.zeros(len(devices), dtype=np.int64)
-    np.maximum.at(on, instance.options.device[option], unit + 1)
-    had = np.maximum(devices.count_min, on + np.where(on > 0, devices.spare, 0))
-    ptr, tasks = instance.job_tasks
-    return SteadyPlan(
-        route_job=np.arange(len(instance.jobs), dtype=np.int64),
-        rate_per_s=instance.jobs.rate_per_s.astype(np.float64),
-        ptr=ptr.copy(),
-        task=tasks.copy(),
-        option=option[tasks],
-        unit=unit[tasks],
-        units_on=np.where(devices.off_when_unused, on, had),
-        units_had=had,
-    )
+    return plan_of(instance, np.array(option, dtype=np.int64), np.array(unit, dtype=np.int64))
 
 
 def _scaled(instance: Instance, plan: SteadyPlan, scale: float) -> SteadyPlan:

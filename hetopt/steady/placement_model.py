@@ -19,6 +19,7 @@ Constraints
     latency     longest path ≤ latency_slo
     memory      Σ weights held + slots × largest working memory ≤ memory, per unit and pool
     exclusive   a unit serves one job; together, apart, pins: units
+    contiguous  stages in an order (`placement_stages`)
     power       Σ idle on + θ Σ R_j e ≤ cap, as  Σ R_j e + Σ idle (on T) ≤ cap T;  budget alike
 
 With θ fixed (every other objective, and throughput once it is known) T is 1 and R_j is multiplied
@@ -41,6 +42,7 @@ from hetopt.instance import NO_MAXIMUM, Instance
 from hetopt.network import Network
 from hetopt.steady.placement_grid import BREAKS, FINE_GRID, GRID, LINK_UNITS, TIME_GRID
 from hetopt.steady.placement_objectives import add_caps
+from hetopt.steady.placement_stages import add_stages
 from hetopt.steady.placement_transfers import add_latency, add_link_rows, add_transfers
 from hetopt.steady.routes import usable_options
 from hetopt.steady.supplies import Supply, supply_limits, taken_per_request
@@ -86,6 +88,7 @@ class PlacementModel:
         self.supplies = supply_limits(instance)
         self.x: dict[tuple[int, int, Unit], Any] = {}
         self.w: dict[tuple[int, Unit], Any] = {}
+        self.homes: list[list[tuple[Unit, Any]]] = []
         self.totals = Totals()
         self.time: Any = None
         self.second = 1.0
@@ -96,9 +99,12 @@ class PlacementModel:
         self.times: dict[int, Any] = {}
         self.delays: list[tuple[int, int, Any, Any, float]] = []
         self.moves: dict[tuple[int, int, Unit | None, Unit | None], Any] = {}
+        self.reasons: list[tuple[Any, Any, Any]] = []
+        self.stages: dict[int, tuple[dict[Unit, Any], dict[int, Any]]] = {}
         self._assignment()
         self._units_on()
         self._groups()
+        add_stages(self)
         add_transfers(self)
         add_latency(self)
         self._memory()
@@ -135,6 +141,7 @@ class PlacementModel:
                 else:
                     self.w[t, unit] = self.model.new_bool_var(f"w_{t}_{unit}")
                     self.model.add(self.w[t, unit] == sum(xs))
+            self.homes.append([(unit, self.w[t, unit]) for unit in by_unit])
 
     def _allowed_units(self, task: int, device: int) -> list[Unit]:
         pin = int(self.instance.tasks.pin_unit[task])
@@ -146,7 +153,7 @@ class PlacementModel:
 
     def placed(self, task: int) -> list[tuple[Unit, Any]]:
         """Return the units that a task may be on, each with its literal."""
-        return [(unit, w) for (t, unit), w in self.w.items() if t == task]
+        return self.homes[task]
 
     def _units_on(self) -> None:
         devices = self.instance.devices

@@ -58,6 +58,7 @@ def _message(
             move = m.moves[key] = m.model.new_bool_var(f"m_{len(m.moves)}")
             _charge_move(m, a, move, made, source, target)
         m.model.add_bool_or([wa.negated(), wb.negated(), move])
+        m.reasons.append((wa, wb, move))
 
 
 def _charge_move(

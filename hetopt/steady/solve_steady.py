@@ -75,7 +75,7 @@ def solve_steady(
         from hetopt.steady.placement import solve_placement
 
         # One placement serves one demand: an instance with scenarios is never `single`.
-        return solve_placement(instance, budget, start=_of_one_demand(start))
+        return solve_placement(instance, budget, method=method, start=_of_one_demand(start))
     _check_order(instance)
     if method != "heuristic" and mip_solver == "highs":
         warm_up(budget.workers)

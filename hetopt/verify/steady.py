@@ -20,6 +20,7 @@ from hetopt.verify.exact import SMALL, exceeds, fraction
 from hetopt.verify.paths import Paths
 from hetopt.verify.report import Findings, Mode, show
 from hetopt.verify.routes import Number, Route, cost_route
+from hetopt.verify.stages import check_stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ def check_steady(
     for stream in streams:
         _check_route(instance, stream, findings)
     _check_groups(instance, streams, findings)
+    _check_contiguous(instance, streams, findings)
     _check_jobs(instance, streams, arithmetic, findings)
     objectives = check_fleet(instance, streams, (columns.on, columns.had), arithmetic, findings)
     return objectives, arithmetic.mode
@@ -407,6 +409,15 @@ def _check_groups(instance: Instance, streams: list[Stream], findings: Findings)
                             f"{what}.",
                             names[task],
                         )
+
+
+def _check_contiguous(instance: Instance, streams: list[Stream], findings: Findings) -> None:
+    """Check that the units of each contiguous job are stages in some order."""
+    for stream in streams:
+        if instance.jobs.contiguous[stream.job]:
+            device = instance.options.device
+            places = {task: (int(device[option]), unit) for task, option, unit in stream.rows}
+            check_stages(instance, stream.job, places, findings)
 
 
 def _check_jobs(

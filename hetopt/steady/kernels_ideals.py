@@ -1,0 +1,176 @@
+"""The inner loop of the dynamic program over ideals (`ideals`): all stages that end in one ideal.
+
+Ideals are sets of clusters that hold all predecessors of their members, ordered by size; 0 is the
+empty one. ``down`` lists, for each ideal, the ideals with one cluster less, and which that is. A
+stage is the difference of two ideals. From an ideal, all ideals within it are visited depth first,
+each once; the stage grows by one cluster a step, and what it takes on each device with it. Where
+the clusters alone (which only add up) take too long on every device, or too much memory, no larger
+stage is looked at.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hetopt.schedule.jit import inner, jit
+
+
+@inner
+def change(v: Any, sign: Any, table: Any, now: Any, marks: Any, keys: Any) -> Any:
+    """Put a cluster into the stage (sign 1) or take it out (-1).
+
+    ``now`` has a row for each device: load, load of the clusters alone, memory, clusters that
+    cannot run there. ``marks`` has for each tensor whether its maker is inside, and readers inside.
+    """
+    base, allowed, ten_ptr, ten_id, maker, readers, out, inn, key_ptr, key_id, key_size = table
+    wide = now.shape[0]
+    for d in range(wide):
+        if allowed[v, d] == 0:
+            now[d, 3] += sign
+            continue
+        now[d, 0] += sign * base[v, d]
+        now[d, 1] += sign * base[v, d]
+        cell = v * wide + d
+        for i in range(key_ptr[cell], key_ptr[cell + 1]):
+            k = key_id[i]
+            before = keys[k, d]
+            keys[k, d] = before + sign
+            if (before == 0 and sign > 0) or (before == 1 and sign < 0):
+                now[d, 2] += sign * key_size[i]
+    for i in range(ten_ptr[v], ten_ptr[v + 1]):
+        n = ten_id[i]
+        was_out = marks[n, 0] == 1 and marks[n, 1] < readers[n]
+        was_in = marks[n, 0] == 0 and marks[n, 1] > 0
+        marks[n, 0 if maker[n] == v else 1] += sign
+        is_out = marks[n, 0] == 1 and marks[n, 1] < readers[n]
+        is_in = marks[n, 0] == 0 and marks[n, 1] > 0
+        for d in range(wide):
+            if is_out != was_out:
+                now[d, 0] += out[n, d] if is_out else -out[n, d]
+            if is_in != was_in:
+                now[d, 0] += inn[n, d] if is_in else -inn[n, d]
+
+
+@jit
+def ideals(
+    first: Any,
+    last: Any,
+    family: Any,
+    table: Any,
+    counts: Any,
+    least: Any,
+    come: Any,
+    limit: Any,
+    shares: Any,
+) -> Any:
+    """Find the least largest load of ideals ``first`` to ``last`` - 1, for all units used.
+
+    Parameters
+    ----------
+    family
+        ``down_ptr``, ``down`` and ``node`` of all ideals.
+    table
+        Columns of clusters and tensors; see `change`.
+    counts
+        Units of each device; a state is how many of each are used, in mixed radix.
+    least, come
+        Least largest load of each ideal and state (ideals × states), and ideal and device of its
+        last stage; rows before ``first`` are known, the others are filled in.
+    limit
+        Stages that take so long are of no interest.
+    shares
+        Worth of the units used in each state; of the least time that the clusters of each ideal
+        take; and of all clusters. All units together are worth 1.
+
+    Returns
+    -------
+    int
+        Stages looked at.
+    """
+    down_ptr, down, node = family
+    wide = len(counts)
+    tensors, largest_key = len(table[4]), 1
+    for i in range(len(table[9])):
+        largest_key = max(largest_key, table[9][i] + 1)
+    now = np.zeros((wide, 4))
+    marks = np.zeros((tensors, 2), dtype=np.int64)
+    keys = np.zeros((largest_key, wide), dtype=np.int64)
+    visited = np.full(len(down_ptr) - 1, -1)
+    stack = np.zeros(len(table[0]) + 2, dtype=np.int64)
+    place = np.zeros(len(table[0]) + 2, dtype=np.int64)
+    added = np.zeros(len(table[0]) + 2, dtype=np.int64)
+    looked = 0
+    spent, work, whole = shares
+    for top in range(first, last):
+        # A state fits where both sides of the ideal can be done within the limit.
+        low = work[top] / limit - 1e-9
+        high = 1.0 - (whole - work[top]) / limit + 1e-9
+        fits = False
+        for state in range(len(spent)):
+            fits = fits or low <= spent[state] <= high
+        if not fits:
+            continue
+        for d in range(wide):
+            for k in range(4):
+                now[d, k] = 0.0
+        depth = 0
+        stack[0], place[0] = top, down_ptr[top]
+        while depth >= 0:
+            here = stack[depth]
+            if place[depth] >= down_ptr[here + 1]:
+                if depth > 0:
+                    change(added[depth], -1, table, now, marks, keys)
+                depth -= 1
+                continue
+            edge = place[depth]
+            place[depth] += 1
+            below = down[edge]
+            if visited[below] == top:
+                continue
+            visited[below] = top
+            looked += 1
+            change(node[edge], 1, table, now, marks, keys)
+            possible = False
+            for d in range(wide):
+                if now[d, 3] == 0 and now[d, 1] < limit and now[d, 2] <= 1.0 + 1e-9:
+                    possible = True
+                    if now[d, 0] < limit:
+                        enter(d, top, below, now[d, 0], limit, counts, least, come, spent, high)
+            if possible:
+                depth += 1
+                stack[depth], place[depth], added[depth] = below, down_ptr[below], node[edge]
+            else:
+                change(node[edge], -1, table, now, marks, keys)
+    return looked
+
+
+@inner
+def enter(
+    d: Any,
+    top: Any,
+    below: Any,
+    load: Any,
+    limit: Any,
+    counts: Any,
+    least: Any,
+    come: Any,
+    spent: Any,
+    high: Any,
+) -> Any:
+    """Let the stage between two ideals run on a further unit of device d."""
+    states = least.shape[1]
+    stride = 1
+    for i in range(d):
+        stride *= counts[i] + 1
+    for state in range(states):
+        if (state // stride) % (counts[d] + 1) == counts[d]:
+            continue
+        if spent[state + stride] > high:
+            continue
+        worst = max(least[below, state], load)
+        if worst < limit and worst < least[top, state + stride]:
+            least[top, state + stride] = worst
+            come[top, state + stride, 0] = below
+            come[top, state + stride, 1] = d

@@ -1,0 +1,561 @@
+r"""Simulated annealing over placements of streams' tasks: the loop of `placement_search`.
+
+A state puts every cluster (tasks that must share a unit) on a unit, in one of its ways to run
+there. What a request takes of every row (a unit's time, a link, a resource), divided by the row's
+limit, is kept up to date; the largest of them is 1 / θ. A move takes
+
+- one cluster, or a connected region of clusters grown at random from one, to the unit of a
+  neighbour or to any unit, from one unit or from wherever they are, or
+- two clusters on different units, which change places, or
+- all clusters of two units, which change places (where stages are in order).
+
+The cost that is annealed is a norm of the rows, Σ loadᵖ to the power 1/p with p growing over the
+run: it sees all large rows and the traffic between units, where the maximum alone would be blind
+to most moves. Memory beyond a limit, pairs without a path and tasks that must be apart cost extra.
+
+Where stages are contiguous, ``pos`` orders the units of each job, and along every edge between
+its stages positions do not fall: a cluster that moves on takes with it what follows it and would
+lie behind, and the other way round, so that every state keeps the order.
+
+============= ========= ========================================================================
+array         size      what
+============= ========= ========================================================================
+place, way    C         unit of each cluster, and its way
+load          R         what a request takes of each row, as a share: units first
+held          M         memory used, as a share of the limit: units first, then pools
+count         K × U     clusters on a unit that hold a weights key there
+crowd         G × U     clusters on a unit of each group that must be apart
+way_ptr       C × D + 1 ways of a cluster on a device
+way_load      W         share of a unit's time; way_pool etc. follow
+key_ptr       W + 1     weights keys of a way, in key_id and key_size (shares of the unit's memory)
+more_ptr      W + 1     further rows of a way, in more_row and more_share
+ten_ptr       C + 1     tensors that a cluster makes or reads, in ten_id
+maker         N         cluster that makes a tensor
+read_ptr      N + 1     clusters that read it, in reader
+out, inn      N × D × D share of the first and of the last unit's time that a transfer takes
+route         N × D × D path; -1: no path, 0: nothing to pay on links
+hop_ptr       P + 1     rows of the links of a path, in hop_row; hop_share: share per byte
+volume        N         bytes per second
+near_ptr      C + 1     clusters joined by a tensor, in near
+after/before  C + 1     edges between stages: clusters in next_id, last_id, jobs in next_job, ...
+============= ========= ========================================================================
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hetopt.schedule.jit import inner, jit
+
+SWAP_STAGES, SWAP, ALONE, FROM_ANYWHERE = 0.01, 0.15, 0.45, 0.9
+"""Shares of moves, each from the one before on: stages change places, two clusters do, one cluster
+moves, a region within a unit does; the rest are regions from anywhere."""
+NEAR_UNIT, OTHER_UNIT, WIDER, SAME_WAY, ANY_WAY = 0.875, 0.75, 0.667, 0.75, 0.5
+"""How often the new unit is a neighbour's, another one is drawn where it is the old one, a region
+may be twice as large, a way stays on another unit of a device, a way is not the first one."""
+PENALTY = 3.0
+"""Cost of exceeding memory by its whole size, of a pair without a path, of a crowd of two."""
+FRESH = 4096
+"""Moves after which sums are made anew, as rounding adds up."""
+DEVICES, GROUPS, JOBS, HOST = range(4)
+"""Entries of ``sizes``."""
+(
+    SIZES,
+    DEVICE,
+    FREE,
+    POOL,
+    PINNED,
+    WAY_PTR,
+    KEY_PTR,
+    KEY_ID,
+    MORE_PTR,
+    MORE_ROW,
+    APART_PTR,
+    APART_ID,
+    TEN_PTR,
+    TEN_ID,
+    MAKER,
+    READ_PTR,
+    READER,
+    STAGED,
+    ROUTE,
+    HOP_PTR,
+    HOP_ROW,
+    NEAR_PTR,
+    NEAR,
+    NEXT_PTR,
+    NEXT_ID,
+    NEXT_JOB,
+    LAST_PTR,
+    LAST_ID,
+    LAST_JOB,
+) = range(29)
+(
+    FIXED,
+    TAKEN,
+    PER_UNIT,
+    PER_POOL,
+    WAY_LOAD,
+    KEY_SIZE,
+    MORE_SHARE,
+    VOLUME,
+    OUT,
+    INN,
+    HOP_SHARE,
+) = range(30, 41)
+S_PLACE, S_WAY, S_POS, S_COUNT, S_CROWD = range(5)
+S_LOAD, S_HELD = range(6, 8)
+(
+    W_MARK,
+    W_STAMP,
+    W_INSIDE,
+    W_TURN,
+    W_MOVED,
+    W_MANY,
+    W_UNIT,
+    W_MODE,
+    W_SWAPPED,
+    W_TOUCHED,
+    W_TOUCHED_MANY,
+    W_SEEN,
+) = range(12)
+"""Where each array stands in the packed ones: from entry k of the header to entry k + 1."""
+
+
+@inner
+def copy(to: Any, of: Any) -> Any:
+    """Copy floats (Numba compiles a loop far sooner than an assignment to a slice)."""
+    for i in range(len(to)):
+        to[i] = of[i]
+
+
+@inner
+def copy_ints(to: Any, of: Any) -> Any:
+    """Copy integers."""
+    for i in range(len(to)):
+        to[i] = of[i]
+
+
+@inner
+def largest(load: Any) -> Any:
+    """Largest of the rows, at least 0."""
+    most = 0.0
+    for r in range(len(load)):
+        most = max(most, load[r])
+    return most
+
+
+@inner
+def draw(below: int, seed: Any) -> Any:
+    """Next number of 0 to ``below`` - 1 of an xorshift generator (Marsaglia, 2003)."""
+    x = seed[0]
+    x ^= x << np.uint64(13)
+    x ^= x >> np.uint64(7)
+    x ^= x << np.uint64(17)
+    seed[0] = x
+    return np.int64(((x >> np.uint64(32)) * np.uint64(below)) >> np.uint64(32))
+
+
+@inner
+def uniform(seed: Any) -> Any:
+    """Next number in (0, 1)."""
+    return (draw(len(seed) << 30, seed) + 0.5) / (len(seed) << 30)
+
+
+@inner
+def pay(n: Any, sign: Any, gi: Any, gf: Any, place: Any, load: Any, mark: Any, stamp: Any) -> Any:
+    """Add (or take back) what tensor n takes; return the pairs without a path."""
+    sizes, device, free = (
+        gi[gi[SIZES] : gi[SIZES + 1]],
+        gi[gi[DEVICE] : gi[DEVICE + 1]],
+        gi[gi[FREE] : gi[FREE + 1]],
+    )
+    read_ptr, reader = gi[gi[READ_PTR] : gi[READ_PTR + 1]], gi[gi[READER] : gi[READER + 1]]
+    staged, route = gi[gi[STAGED] : gi[STAGED + 1]], gi[gi[ROUTE] : gi[ROUTE + 1]]
+    hop_ptr, hop_row = gi[gi[HOP_PTR] : gi[HOP_PTR + 1]], gi[gi[HOP_ROW] : gi[HOP_ROW + 1]]
+    out, inn = gf[gi[OUT] : gi[OUT + 1]], gf[gi[INN] : gi[INN + 1]]
+    volume, hop_share = gf[gi[VOLUME] : gi[VOLUME + 1]], gf[gi[HOP_SHARE] : gi[HOP_SHARE + 1]]
+    wide, host = sizes[DEVICES], sizes[HOST]
+    here = place[gi[gi[MAKER] : gi[MAKER + 1]][n]]
+    src = device[here]
+    mark[here] = stamp
+    bad = 0
+    wrote = False
+    for i in range(read_ptr[n], read_ptr[n + 1]):
+        there = place[reader[i]]
+        if mark[there] == stamp:
+            continue
+        mark[there] = stamp
+        dst = device[there]
+        if free[src * wide + dst] > 0:
+            continue
+        # A leg from unit to unit; where it is staged, one to the host and one from there.
+        for leg in range(2):
+            a, b = src, dst
+            if staged[n] > 0:
+                if leg == 0:
+                    b = host
+                    if wrote or src == host:
+                        continue
+                    wrote = True
+                else:
+                    a = host
+                    if dst == host:
+                        continue
+            elif leg == 1:
+                continue
+            cell = (n * wide + a) * wide + b
+            if staged[n] == 0 or leg == 0:
+                load[here] += sign * out[cell]
+            if staged[n] == 0 or leg == 1:
+                load[there] += sign * inn[cell]
+            path = route[cell]
+            if path < 0:
+                bad += 1
+                continue
+            for h in range(hop_ptr[path], hop_ptr[path + 1]):
+                load[hop_row[h]] += sign * volume[n] * hop_share[h]
+    return bad
+
+
+@inner
+def settle(c: Any, sign: Any, gi: Any, gf: Any, si: Any, sf: Any) -> Any:
+    """Add (or take back) what a cluster takes where it is, transfers aside."""
+    device = gi[gi[DEVICE] : gi[DEVICE + 1]]
+    pools = gi[gi[POOL] : gi[POOL + 1]]
+    key_ptr = gi[gi[KEY_PTR] : gi[KEY_PTR + 1]]
+    key_id = gi[gi[KEY_ID] : gi[KEY_ID + 1]]
+    more_ptr = gi[gi[MORE_PTR] : gi[MORE_PTR + 1]]
+    more_row = gi[gi[MORE_ROW] : gi[MORE_ROW + 1]]
+    apart_ptr = gi[gi[APART_PTR] : gi[APART_PTR + 1]]
+    apart_id = gi[gi[APART_ID] : gi[APART_ID + 1]]
+    per_unit = gf[gi[PER_UNIT] : gi[PER_UNIT + 1]]
+    per_pool = gf[gi[PER_POOL] : gi[PER_POOL + 1]]
+    way_load = gf[gi[WAY_LOAD] : gi[WAY_LOAD + 1]]
+    key_size = gf[gi[KEY_SIZE] : gi[KEY_SIZE + 1]]
+    more_share = gf[gi[MORE_SHARE] : gi[MORE_SHARE + 1]]
+    place = si[si[S_PLACE] : si[S_PLACE + 1]]
+    way = si[si[S_WAY] : si[S_WAY + 1]]
+    count = si[si[S_COUNT] : si[S_COUNT + 1]]
+    crowd = si[si[S_CROWD] : si[S_CROWD + 1]]
+    load = sf[si[S_LOAD] : si[S_LOAD + 1]]
+    held = sf[si[S_HELD] : si[S_HELD + 1]]
+    units = len(device)
+    u, w = place[c], way[c]
+    d = device[u]
+    load[u] += sign * way_load[w]
+    for i in range(more_ptr[w], more_ptr[w + 1]):
+        load[more_row[i]] += sign * more_share[i]
+    pool = pools[d]
+    for i in range(key_ptr[w], key_ptr[w + 1]):
+        k = key_id[i]
+        before = count[k * units + u]
+        count[k * units + u] = before + (1 if sign > 0 else -1)
+        if (before == 0 and sign > 0) or (before == 1 and sign < 0):
+            held[u] += sign * key_size[i] * per_unit[d]
+            if pool >= 0:
+                held[len(device) + pool] += sign * key_size[i] * per_pool[pool]
+    for i in range(apart_ptr[c], apart_ptr[c + 1]):
+        crowd[apart_id[i] * units + u] += 1 if sign > 0 else -1
+
+
+@inner
+def excess(gi: Any, si: Any, sf: Any, bad: Any) -> Any:
+    """How far limits other than rates are broken."""
+    sizes = gi[gi[SIZES] : gi[SIZES + 1]]
+    device = gi[gi[DEVICE] : gi[DEVICE + 1]]
+    crowd = si[si[S_CROWD] : si[S_CROWD + 1]]
+    held = sf[si[S_HELD] : si[S_HELD + 1]]
+    units = len(device)
+    over = float(bad)
+    for m in range(len(held)):
+        if held[m] > 1.0 + 1e-12:
+            over += held[m] - 1.0 + 1e-3
+    for group in range(sizes[GROUPS]):
+        for u in range(len(device)):
+            if crowd[group * units + u] > 1:
+                over += crowd[group * units + u] - 1
+    return over
+
+
+@inner
+def norm(load: Any, most: Any, doublings: Any) -> Any:
+    """(Σ load^p)^(1/p) with p = 2^doublings, where ``most`` is the largest load."""
+    if most <= 0.0:
+        return 0.0
+    total = 0.0
+    for r in range(len(load)):
+        x = load[r] / most
+        for _ in range(doublings):
+            x *= x
+        total += x
+    return most * total ** (1.0 / (1 << doublings))
+
+
+@inner
+def join(c: Any, wi: Any) -> Any:
+    """Put a cluster on the list of those that move; False where it is full."""
+    inside = wi[wi[W_INSIDE] : wi[W_INSIDE + 1]]
+    turn = wi[wi[W_TURN] : wi[W_TURN + 1]]
+    moved = wi[wi[W_MOVED] : wi[W_MOVED + 1]]
+    many = wi[wi[W_MANY] : wi[W_MANY + 1]]
+    if inside[c] == turn[0]:
+        return True
+    if many[0] >= len(moved):
+        return False
+    inside[c] = turn[0]
+    moved[many[0]] = c
+    many[0] += 1
+    return True
+
+
+@inner
+def grow(first: Any, most: Any, anywhere: Any, gi: Any, si: Any, wi: Any, seed: Any) -> Any:
+    """List a connected region of up to ``most`` clusters, of one unit or from anywhere."""
+    near_ptr = gi[gi[NEAR_PTR] : gi[NEAR_PTR + 1]]
+    beside = gi[gi[NEAR] : gi[NEAR + 1]]
+    place = si[si[S_PLACE] : si[S_PLACE + 1]]
+    moved = wi[wi[W_MOVED] : wi[W_MOVED + 1]]
+    many = wi[wi[W_MANY] : wi[W_MANY + 1]]
+    join(first, wi)
+    tries = 0
+    while many[0] < most and tries < 3 * most:
+        tries += 1
+        c = moved[draw(many[0], seed)]
+        size = near_ptr[c + 1] - near_ptr[c]
+        if size == 0:
+            continue
+        other = beside[near_ptr[c] + draw(size, seed)]
+        if anywhere or place[other] == place[first]:
+            join(other, wi)
+
+
+@inner
+def close(u: Any, gi: Any, si: Any, wi: Any) -> Any:
+    """Add what must move to unit u with the region, so that stages stay in order."""
+    next_ptr = gi[gi[NEXT_PTR] : gi[NEXT_PTR + 1]]
+    next_id = gi[gi[NEXT_ID] : gi[NEXT_ID + 1]]
+    next_job = gi[gi[NEXT_JOB] : gi[NEXT_JOB + 1]]
+    last_ptr = gi[gi[LAST_PTR] : gi[LAST_PTR + 1]]
+    last_id = gi[gi[LAST_ID] : gi[LAST_ID + 1]]
+    last_job = gi[gi[LAST_JOB] : gi[LAST_JOB + 1]]
+    place = si[si[S_PLACE] : si[S_PLACE + 1]]
+    pos = si[si[S_POS] : si[S_POS + 1]]
+    moved = wi[wi[W_MOVED] : wi[W_MOVED + 1]]
+    many = wi[wi[W_MANY] : wi[W_MANY + 1]]
+    units = len(gi[gi[DEVICE] : gi[DEVICE + 1]])
+    at = 0
+    while at < many[0]:
+        c = moved[at]
+        at += 1
+        for i in range(next_ptr[c], next_ptr[c + 1]):
+            other, job = next_id[i], next_job[i]
+            behind = pos[job * units + place[other]] < pos[job * units + u]
+            if behind and not join(other, wi):
+                return False
+        for i in range(last_ptr[c], last_ptr[c + 1]):
+            other, job = last_id[i], last_job[i]
+            ahead = pos[job * units + place[other]] > pos[job * units + u]
+            if ahead and not join(other, wi):
+                return False
+    return True
+
+
+@inner
+def aim(gi: Any, si: Any, wi: Any, seed: Any) -> Any:
+    """Choose a way for each cluster that moves; False where one has none on its new unit."""
+    sizes, device = gi[gi[SIZES] : gi[SIZES + 1]], gi[gi[DEVICE] : gi[DEVICE + 1]]
+    pinned, way_ptr = gi[gi[PINNED] : gi[PINNED + 1]], gi[gi[WAY_PTR] : gi[WAY_PTR + 1]]
+    place, way = si[si[S_PLACE] : si[S_PLACE + 1]], si[si[S_WAY] : si[S_WAY + 1]]
+    moved, goal, manner = (
+        wi[wi[W_MOVED] : wi[W_MOVED + 1]],
+        wi[wi[W_UNIT] : wi[W_UNIT + 1]],
+        wi[wi[W_MODE] : wi[W_MODE + 1]],
+    )
+    changed = False
+    for i in range(wi[wi[W_MANY] : wi[W_MANY + 1]][0]):
+        c, u = moved[i], goal[i]
+        cell = c * sizes[DEVICES] + device[u]
+        many = way_ptr[cell + 1] - way_ptr[cell]
+        if many == 0 or (pinned[c] >= 0 and pinned[c] != u):
+            return False
+        manner[i] = way_ptr[cell]
+        if many > 1:
+            if device[place[c]] == device[u] and uniform(seed) < SAME_WAY:
+                manner[i] = way[c]
+            elif uniform(seed) < ANY_WAY:
+                manner[i] = way_ptr[cell] + draw(many, seed)
+        changed = changed or u != place[c] or manner[i] != way[c]
+    return changed
+
+
+@inner
+def propose(gi: Any, si: Any, wi: Any, ordered: Any, widest: Any, seed: Any) -> Any:
+    """List what moves and where to; False where the move is not allowed."""
+    sizes, device = gi[gi[SIZES] : gi[SIZES + 1]], gi[gi[DEVICE] : gi[DEVICE + 1]]
+    near_ptr, beside = gi[gi[NEAR_PTR] : gi[NEAR_PTR + 1]], gi[gi[NEAR] : gi[NEAR + 1]]
+    place = si[si[S_PLACE] : si[S_PLACE + 1]]
+    many, moved, goal = (
+        wi[wi[W_MANY] : wi[W_MANY + 1]],
+        wi[wi[W_MOVED] : wi[W_MOVED + 1]],
+        wi[wi[W_UNIT] : wi[W_UNIT + 1]],
+    )
+    swapped = wi[wi[W_SWAPPED] : wi[W_SWAPPED + 1]]
+    wi[wi[W_TURN] : wi[W_TURN + 1]][0] += 1
+    many[0] = 0
+    swapped[0] = -1
+    clusters, units = len(place), len(device)
+    first = draw(clusters, seed)
+    kind = uniform(seed)
+    target = draw(units, seed)
+    near = near_ptr[first + 1] - near_ptr[first]
+    if near > 0 and uniform(seed) < NEAR_UNIT:
+        target = place[beside[near_ptr[first] + draw(near, seed)]]
+    if target == place[first] and uniform(seed) < OTHER_UNIT:
+        target = draw(units, seed)
+    if ordered and kind < SWAP_STAGES and sizes[JOBS] == 1:
+        a, b = place[first], target
+        for c in range(clusters):
+            if place[c] == a or place[c] == b:
+                goal[many[0]] = a + b - place[c]
+                moved[many[0]] = c
+                many[0] += 1
+        swapped[0], swapped[1] = a, b
+        return a != b
+    if not ordered and kind < SWAP:
+        second = draw(clusters, seed)
+        moved[0], moved[1] = first, second
+        goal[0], goal[1] = place[second], place[first]
+        many[0] = 2
+        return goal[0] != goal[1]
+    size = 1
+    if kind >= ALONE:
+        while size < widest and uniform(seed) < WIDER:
+            size *= 2
+        size = 1 + draw(size, seed)
+    grow(first, size, kind >= FROM_ANYWHERE, gi, si, wi, seed)
+    if ordered and not close(target, gi, si, wi):
+        return False
+    for i in range(many[0]):
+        goal[i] = target
+    return True
+
+
+@inner
+def carry_out(fresh: Any, gi: Any, gf: Any, si: Any, sf: Any, wi: Any) -> Any:
+    """Move what is listed, remembering what was; return the change in pairs without a path.
+
+    With ``fresh`` 1, not 0, sums are 0 and nothing is taken back before.
+    """
+    ten_ptr, ten_id = gi[gi[TEN_PTR] : gi[TEN_PTR + 1]], gi[gi[TEN_ID] : gi[TEN_ID + 1]]
+    place, way = si[si[S_PLACE] : si[S_PLACE + 1]], si[si[S_WAY] : si[S_WAY + 1]]
+    pos, load = si[si[S_POS] : si[S_POS + 1]], sf[si[S_LOAD] : si[S_LOAD + 1]]
+    mark, stamp, seen = (
+        wi[wi[W_MARK] : wi[W_MARK + 1]],
+        wi[wi[W_STAMP] : wi[W_STAMP + 1]],
+        wi[wi[W_SEEN] : wi[W_SEEN + 1]],
+    )
+    moved, many = wi[wi[W_MOVED] : wi[W_MOVED + 1]], wi[wi[W_MANY] : wi[W_MANY + 1]]
+    goal, manner = wi[wi[W_UNIT] : wi[W_UNIT + 1]], wi[wi[W_MODE] : wi[W_MODE + 1]]
+    swapped, touched = wi[wi[W_SWAPPED] : wi[W_SWAPPED + 1]], wi[wi[W_TOUCHED] : wi[W_TOUCHED + 1]]
+    turn = wi[wi[W_TURN] : wi[W_TURN + 1]]
+    turn[0] += 1
+    count = 0
+    for i in range(many[0]):
+        c = moved[i]
+        for j in range(ten_ptr[c], ten_ptr[c + 1]):
+            n = ten_id[j]
+            if seen[n] != turn[0]:
+                seen[n] = turn[0]
+                touched[count] = n
+                count += 1
+    bad = 0
+    for phase in range(fresh, 2):
+        sign = 2.0 * phase - 1.0
+        for i in range(many[0]):
+            c = moved[i]
+            if phase == 1:
+                unit, mode = place[c], way[c]
+                place[c], way[c] = goal[i], manner[i]
+                goal[i], manner[i] = unit, mode
+            settle(c, sign, gi, gf, si, sf)
+        for i in range(count):
+            stamp[0] += 1
+            more = pay(touched[i], sign, gi, gf, place, load, mark, stamp[0])
+            bad += more if phase == 1 else -more
+    if swapped[0] >= 0:
+        a, b = swapped[0], swapped[1]
+        pos[a], pos[b] = pos[b], pos[a]
+    return bad
+
+
+@jit
+def anneal(gi: Any, gf: Any, si: Any, sf: Any, best: Any, wi: Any, plan: Any, seed: Any) -> Any:
+    """Make moves; keep the best state that breaks no limit.
+
+    Parameters
+    ----------
+    gi, gf, si, sf, best, wi
+        Table, state, best state (as ``si``) and scratch (`placement_table`).
+    plan
+        Moves to make, temperature at the beginning and at the end (of a cost of about 1),
+        doublings of the norm, whether stages are in order, largest region, and the largest row of
+        the best state (inf: none), which is updated.
+
+    Returns
+    -------
+    int
+        Moves that were accepted.
+    """
+    load, held = sf[si[S_LOAD] : si[S_LOAD + 1]], sf[si[S_HELD] : si[S_HELD + 1]]
+    place, way = si[si[S_PLACE] : si[S_PLACE + 1]], si[si[S_WAY] : si[S_WAY + 1]]
+    moved, many = wi[wi[W_MOVED] : wi[W_MOVED + 1]], wi[wi[W_MANY] : wi[W_MANY + 1]]
+    goal, manner = wi[wi[W_UNIT] : wi[W_UNIT + 1]], wi[wi[W_MODE] : wi[W_MODE + 1]]
+    moves, hot, cold = int(plan[0]), plan[1], plan[2]
+    doublings, ordered, widest = int(plan[3]), plan[4] > 0, int(plan[5])
+    was = np.empty(len(sf))
+    bad, was_bad, move, accepted, since = 0, 0, 0, 0, 0
+    cost, scale = np.inf, plan[6]
+    fresh, undo = True, False
+    while True:
+        # One call that moves, whatever for, as each place of call is compiled on its own.
+        if fresh:
+            copy(load, gf[gi[FIXED] : gi[FIXED + 1]])
+            copy(held, gf[gi[TAKEN] : gi[TAKEN + 1]])
+            for i in range(si[S_COUNT], len(si)):
+                si[i] = 0
+            many[0], bad, since = len(place), 0, 0
+            wi[wi[W_SWAPPED] : wi[W_SWAPPED + 1]][0] = -1
+            for c in range(len(place)):
+                moved[c], goal[c], manner[c] = c, place[c], way[c]
+        elif not undo:
+            if move >= moves:
+                return accepted
+            move += 1
+            if not propose(gi, si, wi, ordered, widest, seed) or not aim(gi, si, wi, seed):
+                continue
+            copy(was, sf)
+            was_bad = bad
+        bad += carry_out(int(fresh), gi, gf, si, sf, wi)
+        if undo:
+            copy(sf, was)
+            bad, undo = was_bad, False
+            continue
+        most = largest(load)
+        if not scale < np.inf:
+            scale = max(most, 1e-300)
+        over = excess(gi, si, sf, bad)
+        new = norm(load, most, doublings) / scale + PENALTY * over
+        heat = hot * (cold / hot) ** (move / moves)
+        if fresh or new <= cost or uniform(seed) < np.exp((cost - new) / heat):
+            cost = new
+            accepted += 1
+            since += 1
+            if over == 0.0 and most < plan[6] * (1.0 - 1e-12):
+                plan[6] = most
+                copy_ints(best, si)
+            fresh = since >= FRESH
+        else:
+            undo = True
