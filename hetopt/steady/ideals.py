@@ -112,12 +112,13 @@ def best_pipeline(
     come = np.zeros((len(family), states, 2), dtype=np.int32)
     listed = (family.down_ptr, family.down, family.node)
     table = _table(columns)
+    room = _room(columns, len(family))
     for first in range(1, len(family), CHUNK):
         if over():
             return Pipeline([], np.inf, False)
         last = min(first + CHUNK, len(family))
         shares = (spent, work, float(bound.work.sum()))
-        ideals(first, last, listed, table, counts, least, come, limit, shares)
+        ideals(first, last, listed, table, counts, least, come, limit, shares, room)
     state = int(np.argmin(least[-1]))
     load = float(least[-1, state])
     if not np.isfinite(load):
@@ -215,6 +216,18 @@ def _kernels(count: int) -> Any:
 
     name = "hetopt.steady.kernels_ideals"
     return plain(name) if count * count <= PLAIN_STEPS else importlib.import_module(name)
+
+
+def _room(columns: Columns, ideals: int) -> tuple[Any, ...]:
+    """Return the scratch of the loops, which make no arrays."""
+    wide, count = len(columns.units), len(columns.clusters) + 2
+    return (
+        np.zeros((wide, 4)),
+        np.zeros((len(columns.table.maker), 2), dtype=np.int64),
+        np.zeros((columns.keys, wide), dtype=np.int64),
+        np.zeros(ideals, dtype=np.int64),
+        *(np.zeros(count, dtype=np.int64) for _ in range(3)),
+    )
 
 
 def _spent(counts: Ints, bound: LoadBound) -> Floats:

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from hetopt.schedule.jit import inner, jit
 
 
@@ -64,6 +62,7 @@ def ideals(
     come: Any,
     limit: Any,
     shares: Any,
+    room: Any,
 ) -> Any:
     """Find the least largest load of ideals ``first`` to ``last`` - 1, for all units used.
 
@@ -83,6 +82,9 @@ def ideals(
     shares
         Worth of the units used in each state; of the least time that the clusters of each ideal
         take; and of all clusters. All units together are worth 1.
+    room
+        Scratch: ``now`` and ``marks`` of 0 (see `change`), clusters that hold a key on a device,
+        marks of ideals, and three lists of clusters.
 
     Returns
     -------
@@ -91,16 +93,9 @@ def ideals(
     """
     down_ptr, down, node = family
     wide = len(counts)
-    tensors, largest_key = len(table[4]), 1
-    for i in range(len(table[9])):
-        largest_key = max(largest_key, table[9][i] + 1)
-    now = np.zeros((wide, 4))
-    marks = np.zeros((tensors, 2), dtype=np.int64)
-    keys = np.zeros((largest_key, wide), dtype=np.int64)
-    visited = np.full(len(down_ptr) - 1, -1)
-    stack = np.zeros(len(table[0]) + 2, dtype=np.int64)
-    place = np.zeros(len(table[0]) + 2, dtype=np.int64)
-    added = np.zeros(len(table[0]) + 2, dtype=np.int64)
+    now, marks, keys, visited, stack, place, added = room
+    for i in range(len(visited)):
+        visited[i] = -1
     looked = 0
     spent, work, whole = shares
     for top in range(first, last):

@@ -492,13 +492,15 @@ def carry_out(fresh: Any, gi: Any, gf: Any, si: Any, sf: Any, wi: Any) -> Any:
 
 
 @jit
-def anneal(gi: Any, gf: Any, si: Any, sf: Any, best: Any, wi: Any, plan: Any, seed: Any) -> Any:
+def anneal(
+    gi: Any, gf: Any, si: Any, sf: Any, best: Any, wi: Any, was: Any, plan: Any, seed: Any
+) -> Any:
     """Make moves; keep the best state that breaks no limit.
 
     Parameters
     ----------
-    gi, gf, si, sf, best, wi
-        Table, state, best state (as ``si``) and scratch (`placement_table`).
+    gi, gf, si, sf, best, wi, was
+        Table, state, best state (as ``si``), scratch, and room for ``sf`` (`placement_table`).
     plan
         Moves to make, temperature at the beginning and at the end (of a cost of about 1),
         doublings of the norm, whether stages are in order, largest region, and the largest row of
@@ -515,7 +517,6 @@ def anneal(gi: Any, gf: Any, si: Any, sf: Any, best: Any, wi: Any, plan: Any, se
     goal, manner = wi[wi[W_UNIT] : wi[W_UNIT + 1]], wi[wi[W_MODE] : wi[W_MODE + 1]]
     moves, hot, cold = int(plan[0]), plan[1], plan[2]
     doublings, ordered, widest = int(plan[3]), plan[4] > 0, int(plan[5])
-    was = np.empty(len(sf))
     bad, was_bad, move, accepted, since = 0, 0, 0, 0, 0
     cost, scale = np.inf, plan[6]
     fresh, undo = True, False

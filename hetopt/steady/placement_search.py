@@ -305,7 +305,10 @@ class _Search:
         plan = np.array([0, 0.01, 0.001, 4, 0, 1, np.inf])
         ints, reals = self.columns.packed()
         seed = np.array([1], dtype=np.uint64)
-        anneal(ints, reals, state.ints, state.reals, best, self.columns.scratch(), plan, seed)
+        anneal(
+            ints, reals, state.ints, state.reals, best, self.columns.scratch(),
+            np.zeros(len(state.reals)), plan, seed,
+        )  # fmt: skip
         if self.start is None:
             self.start = state
         if self.best is None:
@@ -332,6 +335,7 @@ class _Chain:
         self.moves = float(ROUND_MOVES)
         self.table = search.columns.packed()
         self.scratch = search.columns.scratch()
+        self.room = np.zeros(len(search.columns.state().reals))
         self.seed = np.array([(seed * 0x9E3779B97F4A7C15 + 1) % 2**64], dtype=np.uint64)
 
     def round(self, best: State | None, load: float) -> tuple[float, State, int]:
@@ -351,7 +355,9 @@ class _Chain:
             if search.over():
                 break
             plan[0], plan[1], plan[2], plan[3] = self.moves, hot, cold, doublings
-            anneal(*self.table, state.ints, state.reals, kept, self.scratch, plan, self.seed)
+            anneal(
+                *self.table, state.ints, state.reals, kept, self.scratch, self.room, plan, self.seed
+            )
             made += int(self.moves)
             if plan[6] < math.inf:
                 state.ints[:] = kept

@@ -12,7 +12,7 @@ import pytest
 
 from hetopt import solve, verify
 from hetopt.instance import NO_MAXIMUM, Instance
-from hetopt.steady.placement import _most
+from hetopt.steady.placement import served_most
 from hetopt.steady.placement_greedy import greedy_placement, throughput_bound
 from tests.random_streams import random_stream
 
@@ -36,7 +36,7 @@ def chain(objective: str = "throughput", **device: float) -> Instance:
 
 
 def greedy(instance: Instance):
-    return greedy_placement(instance, lambda plan: _most(instance, plan), lambda: False)
+    return greedy_placement(instance, lambda plan: served_most(instance, plan), lambda: False)
 
 
 def test_a_chain_is_cut_into_pieces_along_its_order() -> None:
