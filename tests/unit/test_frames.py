@@ -136,10 +136,12 @@ def test_many_rows_with_one_problem_are_counted() -> None:
     [(t, c.name) for t, columns in TABLES.items() for c in columns if c.regime == "steady"],
 )
 def test_fields_of_streams_are_refused_in_schedules(table: str, column: str) -> None:
-    value = {"exclusive": True, "per_unit": True}.get(column, 0.5)
+    flags = ("exclusive", "per_unit", "backward", "contiguous")
+    value = True if column in flags else 0.5
     base: dict[str, Any] = {
         "devices": DEVICES,
         "links": {"from": ["cpu"], "to": ["npu"]},
+        "tasks": TASKS,
         "jobs": {"name": ["j"]},
     }[table]
     found = problems({"regime": "schedule"}, **{table: {**base, column: value}})
