@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hetopt.evaluate_steady import SteadyQuantities
 
 WHOLE = 1e-9
-"""Load, in units, that is not worth another unit of an exclusive device."""
+"""Relative rounding: of loads in units of an exclusive device, of latencies beside times."""
 
 
 class PlanQueues:
@@ -41,11 +41,18 @@ class PlanQueues:
     def queues(self) -> tuple[Ints, Queues]:
         """A row of the plan for each queue, and the estimates."""
         of, rows = self.of, self.rows
-        batch = of.instance.options.batch[of.plan.option[rows]]
+        options, chosen = of.instance.options, of.plan.option[rows]
+        batch = options.batch[chosen]
+        time_s = of.instance.tasks.work[of.plan.task[rows]] * options.time_s[chosen]
+        # Comparisons with a latency that is not stated are False.
+        joined = (batch >= 2) & (options.latency_s[chosen] <= time_s * (1.0 + WHOLE))
+        together = np.where(joined, 1, batch)
         free = 1.0 - of.instance.devices.reserved[of.device[rows]]
         service = of.row_busy_s[rows] * batch / np.where(free > 0, free, 1.0)
         keys = (self._job, of.plan.unit[rows], of.device[rows])
-        first, found = waits(keys, self._servers, of.row_rate_per_s[rows] / batch, service)
+        per_s = of.row_rate_per_s[rows] / together
+        taken = np.where(joined, 1.0 / batch, 1.0)
+        first, found = waits(keys, self._servers, per_s, service, taken)
         return rows[first], found
 
     @cached_property
@@ -81,7 +88,7 @@ class PlanQueues:
                     "device": of.instance.devices.name[of.device[row]],
                     "unit": unit,
                     "job": job[self._job[first]],
-                    "servers": queues.servers.astype(np.int64),
+                    "servers": queues.servers,
                     "utilization": queues.utilization,
                     "wait_probability": queues.wait_probability,
                     "mean_wait_s": queues.mean_wait_s,

@@ -14,6 +14,11 @@ Pollaczek and Khinchine). Queues: a unit that the plan names has its slots as se
 a device that it does not name are one queue with all their slots, those of an ``exclusive`` device
 one queue per job. Work that is not ours (``reserved``) slows a server down.
 
+Requests of a batch that others may join while it runs (continuous batching: the stated latency is
+no longer than one execution) arrive one by one and take 1 / b of a server each: a mixture that
+takes shares w_i of a server has ρ = Σ λ_i w_i S_i / c and waits like one of
+c Σ λ_i S_i / Σ λ_i w_i S_i servers.
+
 Sources: A. O. Allen, "Probability, Statistics, and Queueing Theory", 2nd ed. 1990, §5.2 and 6.4
 (Allen-Cunneen); H. Sakasegawa, "An approximation formula L_q ≃ α ρ^β / (1 − ρ)", Ann. Inst. Stat.
 Math. 29, 1977 (of which C(c, a) here is the exact form); J. F. C. Kingman, "The single server queue
@@ -45,7 +50,7 @@ class Queues:
     group
         Queue of each row that was given (M).
     servers, utilization, wait_probability
-        Of each queue (Q).
+        Of each queue (Q); servers that take requests one by one count each.
     mean_wait_s, p99_wait_s
         Expected wait, and the wait that a hundredth of the executions exceed (Q).
     """
@@ -59,7 +64,11 @@ class Queues:
 
 
 def waits(
-    keys: tuple[Ints, ...], servers: Floats, per_s: Floats, service_s: Floats
+    keys: tuple[Ints, ...],
+    servers: Floats,
+    per_s: Floats,
+    service_s: Floats,
+    taken: Floats | None = None,
 ) -> tuple[Ints, Queues]:
     """Estimate the waits of all queues.
 
@@ -71,6 +80,8 @@ def waits(
         Servers of each row's queue (M), at least 1.
     per_s, service_s
         Executions per second and seconds of each (M).
+    taken
+        Part of a server that each takes (M), by default all of one.
 
     Returns
     -------
@@ -81,11 +92,13 @@ def waits(
     """
     first, group = distinct(*keys)
     count = len(first)
-    servers = servers[first]
+    servers = servers[first].astype(np.float64)
     arrivals = sums(group, per_s, count)
     load = sums(group, per_s * service_s, count)
     second = sums(group, per_s * service_s**2, count)
     busy = load > 0
+    whole = load if taken is None else sums(group, per_s * service_s * taken, count)
+    servers = np.divide(servers * load, whole, out=servers.copy(), where=whole > 0)
     mean = np.divide(load, arrivals, out=np.zeros(count), where=busy)
     square = np.divide(second, arrivals, out=np.zeros(count), where=busy)
     variation = np.divide(square, mean**2, out=np.ones(count), where=busy) - 1.0

@@ -23,6 +23,7 @@ from hetopt.cli import app
 from hetopt.formats.registry import read_instance
 from hetopt.instance import Instance
 from hetopt.overrides import with_deadline
+from hetopt.profiling.catalogue import options_for
 from hetopt.solution import SchedulePlan, SteadyPlan
 from hetopt.solve import SolveOptions, solve
 from hetopt.tables import SETTINGS, TABLES
@@ -34,11 +35,13 @@ MEASURED = [f for f in FILES if f.parent == FOLDER]
 OPTIMA: dict[str, tuple[float, ...]] = {
     "edge-boards": (50.39747281927712,),
     "edge-box": (1.61936051,),
+    "llm-prefill-decode": (0.04491666666666667,),
     "llm-two-gpus": (3764.792,),
     "mlperf-v3.0-server": (2008.6049831238743,),
     "mlperf-v3.0-server-h100": (2878.8195695818217,),
     "pipeline-clocks": (675.0576,),
     "sensor-node": (0.0008793919,),
+    "staged-services": (6113.492507577646,),
     "training-power-limits": (5008311.25,),
     "accuracy-schedule": (0.1635,),
     "batches-accuracy": (118.075,),
@@ -189,7 +192,9 @@ def test_the_examples_show_every_field_of_the_format() -> None:
     [
         ("edge-box", "cpu", 0.1519),
         ("edge-boards", None, 0.2228),
+        ("llm-prefill-decode", None, 0.0577),
         ("llm-two-gpus", None, 0.0136),
+        ("staged-services", None, 0.4380),
         ("sensor-node", None, 0.9468),
         ("sensor-node", "mcu", 0.0),
         ("training-power-limits", None, 0.0680),
@@ -203,6 +208,25 @@ def test_measured_instances_have_the_documented_gain_over_the_best_device(
     assert comparison.gain.value == pytest.approx(gain, abs=0.003)
     assert comparison.gain.proven <= comparison.gain.value + 1e-12
     assert comparison.gain.proven == pytest.approx(gain, abs=0.006)
+
+
+def test_the_stages_of_the_language_model_take_what_the_catalogue_has() -> None:
+    instance = load("llm-prefill-decode")
+    stages = {
+        "chat-prefill": ("prompt/context1024", 1),
+        "chat-decode": ("token/context512", 129),
+        "code-prefill": ("prompt/context2048", 1),
+        "code-decode": ("token/context512", 13),
+    }
+    for r, name in enumerate(instance.profiles.name.tolist()):
+        measured, steps = stages[name]
+        for o in range(instance.profiles.ptr[r], instance.profiles.ptr[r + 1]):
+            device = instance.devices.name[instance.options.device[o]]
+            table = options_for(f"splitwise/llama2-70b/{measured}", f"splitwise/{device}-80gb-x2")
+            row = table[table["label"] == f"b{instance.options.batch[o]}"].iloc[0]
+            assert instance.options.time_s[o] == pytest.approx(steps * row["time_s"], rel=1e-8)
+    # Keys and values of 80 layers, 8 heads of 128 numbers in 16 bits, per token of the prompt.
+    assert instance.tensors.bytes_b.tolist() == [2 * 80 * 8 * 128 * 2 * n for n in (1020, 1500)]
 
 
 def test_a_rival_that_lacks_a_network_is_shown_with_it() -> None:

@@ -85,6 +85,20 @@ def test_a_mixture_of_constant_times_is_close_to_simulation(
     assert estimate.p99_wait_s[0] == pytest.approx(np.quantile(found, 0.99), rel=0.15)
 
 
+def test_requests_that_join_a_running_batch_take_a_part_of_a_server() -> None:
+    # Two servers of batches of 8: as 16 servers of one request each.
+    keys, one = (np.zeros(1, dtype=np.int64),), np.ones(1)
+    _, joined = waits(keys, 2 * one, 140 * one, 0.1 * one, one / 8)
+    alone = queue(16, [140.0], [0.1])
+    assert joined.servers[0] == pytest.approx(16)
+    assert joined.mean_wait_s[0] == pytest.approx(alone.mean_wait_s[0])
+    instance = rack(latency=0.04)
+    solution = solve(instance, time_limit=20, workers=1)
+    (queued,) = solution.quantities["queues"]
+    assert queued["utilization"] == pytest.approx(0.75)
+    assert queued["servers"] == pytest.approx(2 * (0.75 + 3.0) / 1.5)
+
+
 def test_a_full_queue_never_ends_and_a_nearly_empty_one_has_no_tail() -> None:
     assert math.isinf(queue(2, [20.0], [0.1]).p99_wait_s[0])
     assert queue(8, [1.0], [0.1]).p99_wait_s[0] == 0.0
@@ -92,12 +106,13 @@ def test_a_full_queue_never_ends_and_a_nearly_empty_one_has_no_tail() -> None:
 
 def rack(**more: Any) -> Instance:
     """Two jobs of two tasks on boxes of which two are needed."""
+    batched: dict[str, Any] = {"time_s": 0.04, "batch": 4, "latency_s": more.pop("latency", np.nan)}
     device = {"name": "box", "count_min": 0, "count_max": 4, "idle_power_w": 50.0}
     frames = {
         "devices": [device | more.pop("device", {})],
         "options": [
             {"profile": "a", "device": "box", "time_s": 0.01, "energy_j": 1.0},
-            {"profile": "b", "device": "box", "time_s": 0.04, "energy_j": 1.0, "batch": 4},
+            {"profile": "b", "device": "box", "energy_j": 1.0} | batched,
         ],
         "tasks": [{"name": "a", "job": "j"}, {"name": "b", "job": "j"}],
         "transfers": [{"from": "a", "to": "b"}],
