@@ -18,7 +18,8 @@ Constraints
     capacity    Σ_r R_j b_rd f_rk ≤ cap_d n_k, cap_d = max_utilization (1 − reserved) slots
     units       Σ_{k on d} n_k ≤ v_d ≤ u_d ≤ h_d,  min_d ≤ h_d ≤ max_d;  u_d = h_d where always on
     spares      v_d + spare_d s_d ≤ h_d;  Σ_{r of j on d} y_r ≤ s_d for each job;
-                v_d ≤ (max_d − spare_d) s_d.  Without spares v_d is u_d
+                v_d ≤ (max_d − spare_d) s_d, or max_d − spare_d s_d where a share of units on
+                may ask for units that serve nothing.  Without spares v_d is u_d
     shares      min ≤ Σ_{d of kind} u_d / Σ_d u_d ≤ max, multiplied out; or of price_d h_d
     pools       Σ_k memory_k n_k ≤ pool memory
     links       Σ_{l in group} Σ_r R_j B_rl y_r / bandwidth_l ≤ channels  (× u of the source)
@@ -294,7 +295,8 @@ class SteadyModel:
         category = "Continuous" if counted and not shares else "Integer"
         units = "Integer" if shares else "Continuous"
         low = least if always and not spare else 0
-        serving = most if most is None else max(0, most - spare)
+        # For a share of units on, a device that serves nothing may have all of its units on.
+        serving = most if most is None or "units" in shares else max(0, most - spare)
         self.work[device] = self._variable(f"u_{device}", low, serving, category)
         self.on[device] = self.work[device]
         self.had[device] = self.work[device] if always else least
@@ -380,7 +382,10 @@ class SteadyModel:
         for device, spared in self.spared.items():
             most = self._count_max(device)
             if most is not None:
-                room = spared * max(0, most - int(devices.spare[device]))
+                spare = int(devices.spare[device])
+                room = spared * max(0, most - spare)
+                if "units" in self.instance.kind_shares.of.tolist():
+                    room = most - spared * min(most, spare)
                 if isinstance(self.work[device], pulp.LpVariable):
                     self._add(self.work[device] <= room, f"serves_{device}")
             if self.most is None:

@@ -107,6 +107,15 @@ def test_a_share_limit_keeps_the_fleet_mixed():
     assert "kind-share" in {v.kind for v in verify(instance, only).violations}
 
 
+def test_units_that_only_fill_a_share_need_no_spare():
+    shares = [{"kind": "gpu", "max": 0.6}]
+    nut = {"count_min": 1, "count_max": 2, "spare": 1}
+    box = {"count_min": 3, "count_max": 3, "off_when_unused": False}
+    # Three boxes are on; the two nuts that the share asks for serve nothing.
+    plan, _ = answer(fleet(kind_shares=shares, box=box, nut=nut))
+    assert plan.units_on.tolist() == [3, 2]
+
+
 def test_a_share_of_the_price_counts_units_had():
     shares = [{"kind": "npu", "max": 0.25, "of": "price"}]
     instance = fleet(task={"pin": ""}, kind_shares=shares)
