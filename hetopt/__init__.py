@@ -11,6 +11,8 @@ from hetopt.version import __version__
 
 if TYPE_CHECKING:
     from hetopt.analysis.compare import Comparison, compare
+    from hetopt.analysis.explain import explain
+    from hetopt.analysis.explanation import Explanation
     from hetopt.analysis.pareto import Front, pareto
     from hetopt.analysis.whatif import Study, whatif
     from hetopt.build import Model
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Comparison",
+    "Explanation",
     "Front",
     "HetoptError",
     "InputError",
@@ -43,6 +46,7 @@ __all__ = [
     "compare",
     "default_instance",
     "evaluate",
+    "explain",
     "export_model",
     "pareto",
     "read_instance",
@@ -59,6 +63,8 @@ _HOMES = {
     "pareto": "hetopt.analysis.pareto",
     "Study": "hetopt.analysis.whatif",
     "whatif": "hetopt.analysis.whatif",
+    "Explanation": "hetopt.analysis.explanation",
+    "explain": "hetopt.analysis.explain",
     "Model": "hetopt.build",
     "default_instance": "hetopt.default",
     "HetoptError": "hetopt.errors",

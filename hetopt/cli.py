@@ -117,6 +117,25 @@ def whatif(
     return console_studies.run_whatif(question, options, case or [], parallel, output, json)
 
 
+@command(app, question=question, options=options)
+def explain(
+    question: Question,
+    options: Any,
+    plan: Annotated[
+        str | None,
+        typer.Argument(metavar="[PLAN]", help="Plan or result to explain.", show_default=False),
+    ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Ask what other places of this task would cost."),
+    ] = None,
+    output: Output = None,
+    json: Json = False,
+) -> int:
+    """Tell why there is no plan and what would help, or what a plan rests on."""
+    return console_studies.run_explain(question, options, plan, task or [], output, json)
+
+
 @command(app, required=True, question=question)
 def verify(
     question: Question,

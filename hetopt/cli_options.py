@@ -41,7 +41,7 @@ Deadline = Annotated[str | None, typer.Option(metavar="TIME", help="Hard deadlin
 PowerCap = Annotated[str | None, typer.Option(metavar="POWER", help="Largest power allowed.")]
 Demand = Annotated[float | None, typer.Option(metavar="F", help="Scale the demanded rates.")]
 TimeLimit = Annotated[
-    str, typer.Option(metavar="TIME", help="For each solve, everything included.")
+    str, typer.Option(metavar="TIME", help="For each solve; of explain: for all.")
 ]
 Gap = Annotated[float, typer.Option(metavar="G", help="Stop at this relative gap; 0 proves.")]
 

@@ -1,4 +1,4 @@
-"""What ``hetopt pareto``, ``hetopt whatif`` and ``hetopt report`` do."""
+"""What ``hetopt pareto``, ``whatif``, ``report`` and ``explain`` do."""
 
 from __future__ import annotations
 
@@ -144,6 +144,47 @@ def _swapped(question: Question, entries: Mapping[str, str], case: str) -> Insta
     except InputError as error:
         what = "A swap that leaves every task an option and the file as sound as it was; it has:"
         raise InputError([Problem("--case", case, what), *error.problems]) from None
+
+
+def run_explain(
+    question: Question,
+    options: SolveOptions,
+    plan: str | None,
+    tasks: list[str],
+    output: str | None,
+    as_json: bool,
+) -> int:
+    """Explain and print; see ``hetopt explain``.
+
+    An answer is a success whether it explains a plan or why there is none; where neither a plan
+    nor a proof was found in the time, the code is that of ``solve``.
+    """
+    from hetopt.analysis.explain import explain
+    from hetopt.formats.output import check_writable
+    from hetopt.formats.plan import read_plan
+    from hetopt.formats.plan_tables import write_result
+    from hetopt.report.progress import line_display
+
+    if output is not None:
+        check_writable(output)
+    instance = question.instance()
+    known = None if plan is None else read_plan(instance, plan)
+    stop = threading.Event()
+    with line_display() as report:
+        explanation = explain(
+            instance, known, tasks=tasks, options=options, stop=stop, report=report
+        )
+    if output is not None:
+        write_result(output, explanation.to_json())
+    if as_json:
+        print_json(explanation.to_json())
+    else:
+        from hetopt.report.explanation import explanation_view
+
+        print_view(explanation_view(explanation))
+    if explanation.status != "unknown":
+        return OK
+    return INTERRUPTED if explanation.interrupted else NO_PLAN
 
 
 def _held(instance: Instance, names: Sequence[str]) -> Axis | None:

@@ -138,6 +138,34 @@ def keep_options(instance: Instance, keep: Bools) -> tuple[Instance, Ints]:
     return replace(instance, options=options, profiles=profiles, uses=uses), old
 
 
+def only_option_of(instance: Instance, task: int, option: Ints) -> Instance:
+    """Let one task use some of its options only; all options keep their indices.
+
+    The task gets a profile of its own, whose options are copies at the end of the table: a plan
+    of the new instance names those for the task.
+    """
+    columns = instance.options.__dataclass_fields__
+    rows = np.concatenate([np.arange(len(instance.options)), option])
+    options = replace(instance.options, **{f: getattr(instance.options, f)[rows] for f in columns})
+    profiles, uses = instance.profiles, instance.uses
+    size = np.diff(uses.ptr)[rows]
+    ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+    entry = np.arange(ptr[-1]) + np.repeat(uses.ptr[rows] - ptr[:-1], size)
+    own = np.array([f"{instance.tasks.name[task]}, restricted"], dtype=profiles.name.dtype)
+    profile = instance.tasks.profile.copy()
+    profile[task] = len(profiles)
+    return replace(
+        instance,
+        options=options,
+        profiles=Profiles(
+            np.concatenate([profiles.name, own]),
+            np.concatenate([profiles.ptr, [len(rows)]]).astype(np.int64),
+        ),
+        uses=Uses(ptr, uses.resource[entry], uses.amount[entry]),
+        tasks=replace(instance.tasks, profile=profile),
+    )
+
+
 def restrict(instance: Instance, allowed: Bools, host: int = -1) -> tuple[Instance, Ints, Ints]:
     """Let only some devices run tasks; the others stay as they are, and run nothing.
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Instance
+from hetopt.network import Network
 from hetopt.schedule.cpsat_model import Build, Literal, Place
 from hetopt.schedule.cpsat_transfers import Sending
 from hetopt.schedule.demands import integer_demands
@@ -56,6 +57,7 @@ def limit_memory(build: Build, sendings: list[Sending]) -> None:
             for unit in range(build.problem.units[device]):
                 here = [h for h in holdings if h.place == (device, unit)]
                 _cumulative(build, here, exact(capacity))
+                _fit_each(build, (device, unit), here, exact(capacity))
     for pool, capacity in enumerate(pools.memory_b.tolist()):
         if np.isfinite(capacity):
             here = [h for h in holdings if devices.pool[h.place[0]] == pool]
@@ -87,6 +89,54 @@ def _cumulative(build: Build, holdings: list[Holding], capacity: Fraction) -> No
     ]
     if resident:
         model.add(sum(resident) <= scaled.capacity)
+
+
+def _fit_each(build: Build, place: Place, holdings: list[Holding], capacity: Fraction) -> None:
+    """Weights and what one task needs while it runs <= capacity, for each task.
+
+    Its inputs, copies or the producer's own, and its output are there for its whole run. The
+    cumulative implies it, but sees it only once all starts are fixed, so that a memory a little
+    too small took an enumeration of starts to refute.
+    """
+    resident = [h for h in holdings if h.whole_window]
+    sizes = [h.bytes_b for h in resident]
+    needs = [
+        (choice.literal, need)
+        for task, choices in enumerate(build.choices)
+        for choice in choices
+        if choice.place == place
+        and choice.mode.duration
+        and (need := _need(build, task, choice.mode.option, place))
+    ]
+    if not needs or sum(sizes) + max(need for _, need in needs) <= capacity:
+        return
+    scaled = integer_demands(
+        [*sizes, *(need for _, need in needs)], capacity, 1 << 40, build.problem.grid.direction
+    )
+    weights: Any = sum(
+        size * h.literal for size, h in zip(scaled.demand[: len(sizes)], resident, strict=True)
+    )
+    for (literal, _), demand in zip(needs, scaled.demand[len(sizes) :], strict=True):
+        build.model.add(weights + demand * literal <= scaled.capacity)
+
+
+def _need(build: Build, task: int, option: int, place: Place) -> Fraction:
+    """Bytes beside weights that are on a task's unit at every instant of its run there."""
+    problem, instance = build.problem, build.problem.instance
+    network = Network(instance)
+    need = exact(float(instance.options.memory_b[option]))
+    ptr, rows = instance.predecessors
+    read = instance.edges.tensor[rows[ptr[task] : ptr[task + 1]]]
+    for tensor in np.unique(read[read >= 0]).tolist():
+        staged = bool(instance.tensors.staged[tensor])
+        homes = sorted(build.on[problem.producer[tensor]])
+        # In a zero-copy pool, and at the host, an input is read where it lies.
+        near = [*homes, instance.host] if staged else homes
+        at_host = staged and place[0] == instance.host
+        if not at_host and not any(network.zero_copy(home, place[0]) for home in near):
+            need += exact(problem.bytes_b[tensor])
+    made = np.flatnonzero(instance.tensors.producer == task).tolist()
+    return need + sum((exact(problem.bytes_b[tensor]) for tensor in made), Fraction(0))
 
 
 def _weights(build: Build, limited: list[bool]) -> list[Holding]:

@@ -1,0 +1,138 @@
+"""One limit of an instance: how it is lifted, moved, and used by a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from hetopt.evaluate_schedule import ScheduleQuantities
+from hetopt.evaluate_steady import SteadyQuantities
+from hetopt.instance import Instance
+from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, SteadyPlan
+
+Change = Callable[[Instance], Instance]
+
+
+@dataclass(frozen=True)
+class Amount:
+    """The number of a limit.
+
+    Attributes
+    ----------
+    value
+        What the instance states (SI).
+    dimension
+        Of :mod:`hetopt.units`; ``count`` for whole numbers, empty for plain ones.
+    sign
+        1 where more is easier to meet (a deadline), -1 where less is (a least accuracy).
+    at
+        The instance with another value in its place.
+    use
+        How much of it a plan takes: the plan respects the limit at exactly this value.
+    asks
+        The instance without this limit whose first objective is the least value, and how to turn
+        that objective into the value; None where no objective says it.
+    """
+
+    value: float
+    dimension: str
+    at: Callable[[Instance, float], Instance]
+    use: Callable[[Instance, Plan], float]
+    sign: float = 1.0
+    asks: Change | None = None
+    from_objective: Callable[[float], float] = float
+
+    @property
+    def whole(self) -> bool:
+        """Whether only whole numbers make sense."""
+        return self.dimension == "count"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One limit that could be another.
+
+    Attributes
+    ----------
+    kind
+        A slug: ``deadline``, ``memory``, ``pin``, ...
+    subject
+        The job, device, task, ... that it is of; empty where it is the whole instance's.
+    words
+        How a sentence names it: "the deadline of job frame".
+    lift
+        The instance without it.
+    amount
+        Its number, None where it either is there or is not.
+    remedy
+        For those without a number: what lifting it means, as an imperative.
+    """
+
+    kind: str
+    subject: str
+    words: str
+    lift: Change
+    amount: Amount | None = None
+    remedy: str = ""
+
+    @property
+    def key(self) -> str:
+        """Name of the limit in JSON: ``deadline:frame``."""
+        return f"{self.kind}:{self.subject}" if self.subject else self.kind
+
+
+def numbered(kind: str, subject: str, words: str, amount: Amount, free: float) -> Limit:
+    """Return a limit that is lifted by setting its number to ``free``."""
+    return Limit(kind, subject, words, lambda i: amount.at(i, free), amount)
+
+
+def job_column(column: str, job: int) -> Callable[[Instance, float], Instance]:
+    """Return how to set one job's entry of a column."""
+
+    def at(i: Instance, value: float) -> Instance:
+        changed = getattr(i.jobs, column).copy()
+        changed[job] = value
+        return replace(i, jobs=replace(i.jobs, **{column: changed}))
+
+    return at
+
+
+def device_column(column: str, device: int) -> Callable[[Instance, float], Instance]:
+    """Return how to set one device's entry of a column."""
+
+    def at(i: Instance, value: float) -> Instance:
+        changed = getattr(i.devices, column).copy()
+        changed[device] = value
+        return replace(i, devices=replace(i.devices, **{column: changed}))
+
+    return at
+
+
+def asking(lift: Change, objective: str) -> Change:
+    """Return the change that also asks for another objective."""
+    return lambda i: replace(lift(i), objective=(objective,))
+
+
+def asks_throughput(instance: Instance) -> bool:
+    """Whether rates are what is asked for, so that demands limit nothing."""
+    return "throughput" in instance.objective
+
+
+def schedule_of(instance: Instance, plan: Plan) -> ScheduleQuantities:
+    """Return the quantities of a schedule."""
+    if not isinstance(plan, SchedulePlan):
+        raise TypeError("A schedule is expected.")
+    return ScheduleQuantities(instance, plan)
+
+
+def parts_of(instance: Instance, plan: Plan) -> list[tuple[Instance, SchedulePlan | SteadyPlan]]:
+    """Return a plan with its instance; one with scenarios, each of them alone."""
+    if not isinstance(plan, ScenarioPlan):
+        return [(instance, plan)]
+    return [(instance.in_scenario(s), part) for s, part in enumerate(plan.plans)]
+
+
+def streams_of(instance: Instance, plan: Plan) -> list[SteadyQuantities]:
+    """Return the quantities of a plan of streams, in each scenario where there are some."""
+    parts = parts_of(instance, plan)
+    return [SteadyQuantities(i, p) for i, p in parts if isinstance(p, SteadyPlan)]

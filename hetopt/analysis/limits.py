@@ -1,0 +1,217 @@
+"""The limits of an instance, in a fixed order.
+
+An explanation is a statement about these: a set of them that cannot be met together, and how far
+one must move. What is no limit here (devices and their speed, the graph of tasks) is taken as a
+fact. Those that a user is most likely to have set come first, because conflicts are
+told in terms of early ones where there is a choice (:mod:`hetopt.analysis.conflict`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hetopt.analysis.limit import (
+    Amount,
+    Limit,
+    asking,
+    asks_throughput,
+    job_column,
+    numbered,
+    schedule_of,
+    streams_of,
+)
+from hetopt.analysis.limits_of_places import bans, groups_of_tasks, missing_links
+from hetopt.analysis.limits_of_platform import (
+    bandwidths,
+    channels,
+    count_of,
+    counts,
+    fleet_rules,
+    memories,
+    most_cost,
+    most_power,
+    resource_limits,
+)
+from hetopt.checks import accuracy_tasks
+from hetopt.evaluate import objective_value
+from hetopt.instance import Instance
+from hetopt.solution import Plan, SchedulePlan
+
+
+def limits_of(instance: Instance) -> list[Limit]:
+    """List what limits an instance, in a fixed order."""
+    found = [*_times(instance), *_powers(instance), *memories(instance)]
+    found += [*_accuracies(instance), *resource_limits(instance), *bans(instance)]
+    if instance.regime == "schedule":
+        found += channels(instance)
+    else:
+        found += [*counts(instance), *bandwidths(instance), *fleet_rules(instance)]
+    return [*found, *groups_of_tasks(instance), *missing_links(instance), *_demand(instance)]
+
+
+def extra_units(instance: Instance, most: int) -> list[Limit]:
+    """List the numbers of units of a schedule's devices, each liftable by ``most`` units.
+
+    In a schedule they are facts rather than limits: more units nearly always help, and every
+    conflict would name them. As remedies they are worth a question.
+    """
+    return [
+        count_of(instance, d, int(instance.devices.count_max[d]) + most)
+        for d in range(len(instance.devices))
+        if (instance.options.device == d).any()
+    ]
+
+
+def _demand(instance: Instance) -> list[Limit]:
+    """Demanded rates of streams: 1 as they are, less for a part of each job's.
+
+    Lifted, the question is one of throughput. It is the last of the limits, so that a conflict
+    names it only where the rates matter.
+    """
+    if instance.regime != "steady" or asks_throughput(instance):
+        return []
+    rates, scenarios = instance.jobs.rate_per_s, instance.scenarios
+    total = float(rates.sum())
+    if len(scenarios):
+        total = float(scenarios.share @ scenarios.rate_per_s.sum(axis=1))
+
+    def at(i: Instance, value: float) -> Instance:
+        return replace(
+            i,
+            jobs=replace(i.jobs, rate_per_s=rates * value),
+            scenarios=replace(i.scenarios, rate_per_s=scenarios.rate_per_s * value),
+            objective=instance.objective,
+        )
+
+    def lift(i: Instance) -> Instance:
+        return replace(at(i, 1.0), objective=("throughput",))
+
+    def use(i: Instance, p: Plan) -> float:
+        return min(1.0, *(q.scale for q in streams_of(at(i, 1.0), p)))
+
+    amount = Amount(
+        1.0, "share", at, use, sign=-1.0, asks=lift, from_objective=lambda rate: rate / total
+    )
+    return [Limit("demand", "", "the demand", lift, amount)]
+
+
+def _times(instance: Instance) -> list[Limit]:
+    limits, jobs = instance.limits, instance.jobs
+    found = []
+    if np.isfinite(limits.horizon_s):
+        amount = Amount(
+            limits.horizon_s,
+            "time",
+            lambda i, v: i.with_limits(horizon_s=v),
+            lambda i, p: schedule_of(i, p).makespan_s,
+            asks=asking(lambda i: i.with_limits(horizon_s=np.inf), "makespan"),
+        )
+        found.append(numbered("horizon", "", "the horizon", amount, np.inf))
+    dated = np.flatnonzero(np.isfinite(jobs.deadline_s)).tolist()
+    quick = np.flatnonzero(np.isfinite(jobs.latency_slo_s)).tolist()
+    found += [_deadline(instance, j) for j in dated]
+    return [*found, *(_latency(instance, j) for j in quick)]
+
+
+def _latency(instance: Instance, job: int) -> Limit:
+    name = str(instance.jobs.name[job])
+    amount = Amount(
+        float(instance.jobs.latency_slo_s[job]),
+        "time",
+        job_column("latency_slo_s", job),
+        lambda i, p: float(np.nanmax([q.job_latency_s[job] for q in streams_of(i, p)])),
+    )
+    return numbered("latency", name, f"the latency limit of job {name}", amount, np.inf)
+
+
+def _deadline(instance: Instance, job: int) -> Limit:
+    name, deadline = str(instance.jobs.name[job]), float(instance.jobs.deadline_s[job])
+    at = job_column("deadline_s", job)
+
+    def asks(i: Instance) -> Instance:
+        """Ask for the least tardiness of this job alone, its deadline being its due date."""
+        due = np.full(len(i.jobs), np.inf)
+        due[job] = deadline
+        jobs = replace(at(i, np.inf).jobs, due_s=due, weight=np.ones(len(i.jobs)))
+        return replace(i, jobs=jobs, objective=("tardiness",))
+
+    amount = Amount(
+        deadline,
+        "time",
+        at,
+        lambda i, p: float(schedule_of(i, p).job_end_s[job]),
+        asks=asks,
+        from_objective=lambda late: deadline + late,
+    )
+    return numbered("deadline", name, f"the deadline of job {name}", amount, np.inf)
+
+
+def _powers(instance: Instance) -> list[Limit]:
+    limits = instance.limits
+    found = []
+    if np.isfinite(limits.power_cap_w):
+        scheduled = instance.regime == "schedule"
+        name = "peak_power" if scheduled else "power"
+        # With scenarios the objective is a mean, and the cap holds in each.
+        asked = not asks_throughput(instance) and not len(instance.scenarios)
+        asks = asking(lambda i: i.with_limits(power_cap_w=np.inf), name) if asked else None
+        amount = Amount(
+            limits.power_cap_w,
+            "power",
+            lambda i, v: i.with_limits(power_cap_w=v),
+            _drawn,
+            asks=asks,
+        )
+        free = np.inf if scheduled else max(most_power(instance), 2 * limits.power_cap_w)
+        found.append(numbered("power_cap", "", "the power cap", amount, free))
+    if np.isfinite(limits.budget_per_s):
+        asks = asking(lambda i: i.with_limits(budget_per_s=np.inf), "cost")
+        amount = Amount(
+            limits.budget_per_s,
+            "money",
+            lambda i, v: i.with_limits(budget_per_s=v),
+            lambda i, p: objective_value(i, p, "cost"),
+            asks=None if asks_throughput(instance) else asks,
+        )
+        free = max(most_cost(instance), 2 * limits.budget_per_s)
+        found.append(numbered("budget", "", "the budget", amount, free))
+    return found
+
+
+def _drawn(instance: Instance, plan: Plan) -> float:
+    """Return the power that the cap holds for: the peak of a schedule, the mean of streams."""
+    if isinstance(plan, SchedulePlan):
+        return schedule_of(instance, plan).peak_power_w
+    return max(q.power_w for q in streams_of(instance, plan))
+
+
+def _accuracies(instance: Instance) -> list[Limit]:
+    some, _ = accuracy_tasks(instance)
+    stated = np.zeros(len(instance.jobs), dtype=bool)
+    stated[instance.tasks.job[some]] = True
+    asked = np.flatnonzero((instance.jobs.min_accuracy > 0) & stated).tolist()
+    return [_least_accuracy(instance, j) for j in asked]
+
+
+def _least_accuracy(instance: Instance, job: int) -> Limit:
+    name = str(instance.jobs.name[job])
+    amount = Amount(
+        float(instance.jobs.min_accuracy[job]),
+        "share",
+        job_column("min_accuracy", job),
+        lambda i, p: _accuracy(i, p, job),
+        sign=-1.0,
+    )
+    return numbered("min_accuracy", name, f"the least accuracy of job {name}", amount, 0.0)
+
+
+def _accuracy(instance: Instance, plan: Plan, job: int) -> float:
+    """Return the least accuracy of a job: in the steady regime over the routes that it uses."""
+    if isinstance(plan, SchedulePlan):
+        return float(schedule_of(instance, plan).job_accuracy[job])
+    used = [
+        q.route_accuracy[q.used & (q.plan.route_job == job)] for q in streams_of(instance, plan)
+    ]
+    return float(np.nanmin(np.concatenate(used)))

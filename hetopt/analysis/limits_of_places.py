@@ -1,0 +1,114 @@
+"""Limits on where tasks run: pins, bans, groups of tasks, and links that are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hetopt.analysis.limit import Limit
+from hetopt.instance import Groups, Instance, Ints, Links
+from hetopt.network import message_tables
+
+
+def bans(instance: Instance) -> list[Limit]:
+    """Pins of tasks, and devices that they are forbidden on."""
+    tasks, devices = instance.tasks, instance.devices
+    found = []
+    for t in np.flatnonzero(tasks.pin_device >= 0).tolist():
+        name, device, unit = tasks.name[t], int(tasks.pin_device[t]), int(tasks.pin_unit[t])
+        place = devices.name[device] if unit < 0 else instance.unit_name(device, unit)
+
+        def unpin(i: Instance, t: int = t) -> Instance:
+            device, unit = i.tasks.pin_device.copy(), i.tasks.pin_unit.copy()
+            device[t] = unit[t] = -1
+            return replace(i, tasks=replace(i.tasks, pin_device=device, pin_unit=unit))
+
+        words, remedy = f"the pin of {name} to {place}", f"let {name} run elsewhere than on {place}"
+        found.append(Limit("pin", str(name), words, unpin, remedy=remedy))
+    pairs = zip(tasks.forbid_task.tolist(), tasks.forbid_device.tolist(), strict=True)
+    for t, d in dict.fromkeys(pairs):
+        name, place = tasks.name[t], devices.name[d]
+
+        def allow(i: Instance, t: int = t, d: int = d) -> Instance:
+            keep = (i.tasks.forbid_task != t) | (i.tasks.forbid_device != d)
+            kept = {f: getattr(i.tasks, f)[keep] for f in ("forbid_task", "forbid_device")}
+            return replace(i, tasks=replace(i.tasks, **kept))
+
+        words, remedy = f"the ban of {name} from {place}", f"let {name} run on {place}"
+        found.append(Limit("forbid", f"{name}={place}", words, allow, remedy=remedy))
+    return found
+
+
+def groups_of_tasks(instance: Instance) -> list[Limit]:
+    """Tasks that must share a unit, or must not."""
+    found = []
+    for field, verb in (("together", "on one unit"), ("apart", "on different units")):
+        groups: Groups = getattr(instance, field)
+        for g, members in enumerate(groups):
+            names = ", ".join(instance.tasks.name[members].tolist())
+
+            def lift(i: Instance, field: str = field, g: int = g) -> Instance:
+                change: dict[str, Any] = {field: _without(getattr(i, field), g)}
+                return replace(i, **change)
+
+            words = f"the rule that {names} run {verb}"
+            remedy = f"let {names} not run {verb}"
+            found.append(Limit(field, names, words, lift, remedy=remedy))
+    return found
+
+
+def missing_links(instance: Instance) -> list[Limit]:
+    """Pairs of devices that some message may have to join, and that no path joins."""
+    edges = np.flatnonzero(instance.edges.tensor >= 0)
+    wide = len(instance.devices)
+    if not len(edges):
+        return []
+    ptr, option = instance.admissible
+    can = np.zeros((len(instance.tasks), wide), dtype=bool)
+    can[np.repeat(np.arange(len(ptr) - 1), np.diff(ptr)), instance.options.device[option]] = True
+    pairs = np.zeros((wide, wide), dtype=bool)
+    for e in edges.tolist():
+        pairs |= np.outer(can[instance.edges.src[e]], can[instance.edges.dst[e]])
+    pairs &= ~message_tables(instance).allowed
+    names = instance.devices.name
+    found = []
+    for a, b in np.argwhere(pairs).tolist():
+        what = f"{names[a]} to {names[b]}" if a != b else f"one unit of {names[a]} to another"
+
+        def lift(i: Instance, a: int = a, b: int = b) -> Instance:
+            return replace(i, links=_joined(i.links, a, b))
+
+        remedy = f"add a link from {what}"
+        subject = f"{names[a]}->{names[b]}"
+        found.append(Limit("no_link", subject, f"no link from {what}", lift, remedy=remedy))
+    return found
+
+
+def _joined(links: Links, src: int, dst: int) -> Links:
+    """Add a link that takes no time and no energy and carries any number of messages."""
+    row = {
+        "src": src,
+        "dst": dst,
+        "bandwidth_b_per_s": np.inf,
+        "latency_s": 0.0,
+        "energy_j_per_b": 0.0,
+        "channel_group": -1,
+        "bus": "",
+        "per_unit": False,
+    }
+    columns = {
+        name: np.concatenate([column, np.array([value], dtype=column.dtype)])
+        for name, value in row.items()
+        for column in (getattr(links, name),)
+    }
+    return replace(links, **columns)
+
+
+def _without(groups: Groups, index: int) -> Groups:
+    kept: Sequence[Ints] = [m for g, m in enumerate(groups) if g != index]
+    ptr = np.concatenate([[0], np.cumsum([len(m) for m in kept])]).astype(np.int64)
+    flat = np.concatenate([*kept, np.empty(0, dtype=np.int64)]).astype(np.int64)
+    return Groups(ptr, flat)

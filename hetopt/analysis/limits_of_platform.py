@@ -1,0 +1,288 @@
+"""Limits of devices and links: memory, resources, numbers of units, channels, bandwidth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hetopt.analysis.limit import (
+    Amount,
+    Limit,
+    asks_throughput,
+    device_column,
+    numbered,
+    parts_of,
+    schedule_of,
+    streams_of,
+)
+from hetopt.evaluate import evaluate
+from hetopt.evaluate_memory import memory_use
+from hetopt.evaluate_resources import peak
+from hetopt.instance import NO_MAXIMUM, Floats, Instance, Ints
+from hetopt.solution import Plan, SchedulePlan
+
+MOST_UNITS = 10**6
+"""Units of a device that are more than enough for anybody; models count in floats."""
+
+
+def memories(instance: Instance) -> list[Limit]:
+    """Finite memories of devices and pools."""
+    devices, pools, options = instance.devices, instance.pools, instance.options
+    key, first = np.unique(options.weights_key, return_index=True)
+    everything = float(options.weights_b[first[key >= 0]].sum())
+    everything += float(devices.slots.max(initial=1)) * float(options.memory_b.max(initial=0.0))
+    everything += float(instance.tensors.bytes_b.sum()) * 2 + 1.0
+    own = np.flatnonzero(np.isfinite(devices.memory_b)).tolist()
+    units = int(np.where(devices.count_max < 0, len(instance.tasks), devices.count_max).sum())
+    shared = np.flatnonzero(np.isfinite(pools.memory_b)).tolist()
+    return [
+        *(_memory(instance, d, everything) for d in own),
+        *(_pool(instance, g, everything * units) for g in shared),
+    ]
+
+
+def _memory(instance: Instance, device: int, enough: float) -> Limit:
+    name, value = str(instance.devices.name[device]), float(instance.devices.memory_b[device])
+    amount = Amount(
+        value,
+        "bytes",
+        device_column("memory_b", device),
+        lambda i, p: max(memory_use(*part).most_b(device) for part in parts_of(i, p)),
+    )
+    return numbered("memory", name, f"the memory of {name}", amount, _free(instance, value, enough))
+
+
+def _pool(instance: Instance, pool: int, enough: float) -> Limit:
+    name, value = str(instance.pools.name[pool]), float(instance.pools.memory_b[pool])
+
+    def at(i: Instance, value: float) -> Instance:
+        memory = i.pools.memory_b.copy()
+        memory[pool] = value
+        return replace(i, pools=replace(i.pools, memory_b=memory))
+
+    amount = Amount(
+        value,
+        "bytes",
+        at,
+        lambda i, p: max(float(memory_use(*part).pool_b[pool]) for part in parts_of(i, p)),
+    )
+    words = f"the memory of pool {name}"
+    return numbered("pool", name, words, amount, _free(instance, value, enough))
+
+
+def _free(instance: Instance, value: float, enough: float) -> float:
+    # A plan of streams names units only where memory is finite, so there it is more than enough.
+    return np.inf if instance.regime == "schedule" else max(enough, 2 * value)
+
+
+def resource_limits(instance: Instance) -> list[Limit]:
+    """Capacities and budgets of resources."""
+    resources, steady = instance.resources, instance.regime == "steady"
+    capacities = np.flatnonzero(np.isfinite(resources.capacity)).tolist()
+    budgets = np.flatnonzero(np.isfinite(resources.budget)).tolist()
+    held = "mean" if steady else "peak"
+    return [
+        *(_resource(instance, k, "capacity", held) for k in capacities),
+        *(_resource(instance, k, "budget", "used") for k in budgets),
+    ]
+
+
+def _resource(instance: Instance, resource: int, column: str, row: str) -> Limit:
+    name = str(instance.resources.name[resource])
+
+    def at(i: Instance, value: float) -> Instance:
+        changed = getattr(i.resources, column).copy()
+        changed[resource] = value
+        return replace(i, resources=replace(i.resources, **{column: changed}))
+
+    def use(i: Instance, p: Plan) -> float:
+        return max(float(evaluate(*part)["resources"][resource][row]) for part in parts_of(i, p))
+
+    amount = Amount(float(getattr(instance.resources, column)[resource]), "", at, use)
+    words = f"the {column} of resource {name}"
+    return numbered(f"resource_{column}", name, words, amount, np.inf)
+
+
+def counts(instance: Instance) -> list[Limit]:
+    """Numbers of units of a fleet; facts for a question of throughput, which needs them."""
+    if asks_throughput(instance):
+        return []
+    enough = _enough_units(instance)
+    return [
+        count_of(instance, d, int(enough[d]))
+        for d in np.flatnonzero(instance.devices.count_max != NO_MAXIMUM).tolist()
+        if (instance.options.device == d).any()
+    ]
+
+
+def most_power(instance: Instance) -> float:
+    """Power (W) that no sensible plan of streams exceeds: a cap lifted, but finite.
+
+    Without any cap, throughput could be unbounded.
+    """
+    devices, options, links = instance.devices, instance.options, instance.links
+    idle = float((devices.idle_power_w * _enough_units(instance)).sum())
+    rates = _rates(instance)[instance.tasks.job]
+    work = float((rates * instance.tasks.work).sum()) * float(options.energy_j.max(initial=0.0))
+    sent = float((instance.tensors.bytes_b * rates[instance.tensors.producer]).sum())
+    hops = sent * float(links.energy_j_per_b.sum()) * len(devices)
+    return 2 * (idle + work + hops)
+
+
+def most_cost(instance: Instance) -> float:
+    """Money per second that no sensible plan of streams exceeds."""
+    limits = instance.limits
+    units = float((instance.devices.price_per_s * _enough_units(instance)).sum())
+    return units + most_power(instance) * limits.pue * limits.energy_price_per_j
+
+
+def _rates(instance: Instance) -> Floats:
+    """Largest demanded rate of each job (J), over scenarios where there are some."""
+    rates = instance.jobs.rate_per_s
+    if len(instance.scenarios):
+        rates = np.maximum(rates, instance.scenarios.rate_per_s.max(axis=0))
+    return rates
+
+
+def _enough_units(instance: Instance) -> Ints:
+    """Units of each device (D) with which more would be of no use for the demanded rates."""
+    devices, options, tasks = instance.devices, instance.options, instance.tasks
+    capacity = devices.max_utilization * (1.0 - devices.reserved) * devices.slots
+    busy = options.time_s / options.batch / np.maximum(capacity, 1e-9)[options.device]
+    slowest = np.zeros(len(devices))
+    np.maximum.at(slowest, options.device, busy)
+    work = float((tasks.work * _rates(instance)[tasks.job]).sum())
+    # Each task's load, rounded up: units that hold one model each, or serve one job each.
+    needed = np.minimum(np.ceil(work * slowest), MOST_UNITS).astype(np.int64) + len(tasks)
+    needed += devices.spare
+    return np.maximum(np.maximum(devices.count_max, devices.count_min), needed)
+
+
+def count_of(instance: Instance, device: int, free: int) -> Limit:
+    """Return the number of units of a device; lifted, it is ``free``."""
+    name, most = str(instance.devices.name[device]), int(instance.devices.count_max[device])
+
+    def at(i: Instance, value: float) -> Instance:
+        count = i.devices.count_max.copy()
+        count[device] = round(value)
+        return replace(i, devices=replace(i.devices, count_max=count))
+
+    def use(i: Instance, p: Plan) -> float:
+        if isinstance(p, SchedulePlan):
+            q = schedule_of(i, p)
+            return float(max(q.units_had[device], _highest(q.plan.unit[q.device == device])))
+        return float(
+            max(
+                max(int(q.plan.units_had[device]), _highest(q.plan.unit[q.device == device]))
+                for q in streams_of(i, p)
+            )
+        )
+
+    words = f"the number of units of {name}"
+    return numbered("units", name, words, Amount(most, "count", at, use), free)
+
+
+def _highest(unit: Ints) -> int:
+    """Return the number of units up to the highest that is named."""
+    return int(unit.max(initial=-1)) + 1
+
+
+def fleet_rules(instance: Instance) -> list[Limit]:
+    """Spare units, shares of kinds, and requests that are not to be divided."""
+    devices, jobs, shares = instance.devices, instance.jobs, instance.kind_shares
+    found = []
+    for d in np.flatnonzero(devices.spare > 0).tolist():
+        name = str(devices.name[d])
+
+        def without(i: Instance, d: int = d) -> Instance:
+            spare = i.devices.spare.copy()
+            spare[d] = 0
+            return replace(i, devices=replace(i.devices, spare=spare))
+
+        words = f"the {devices.spare[d]} spare units of {name}"
+        remedy = f"do without spare units of {name}"
+        found.append(Limit("spare", name, words, without, remedy=remedy))
+    for k, kind in enumerate(shares.kind.tolist()):
+
+        def any_share(i: Instance, k: int = k) -> Instance:
+            least, most = i.kind_shares.least.copy(), i.kind_shares.most.copy()
+            least[k], most[k] = 0.0, 1.0
+            return replace(i, kind_shares=replace(i.kind_shares, least=least, most=most))
+
+        words = f"the share of {kind} ({shares.least[k]:.4g} to {shares.most[k]:.4g})"
+        remedy = f"let {kind} have any share of the {shares.of[k]}"
+        found.append(Limit("share", str(kind), words, any_share, remedy=remedy))
+    for j in np.flatnonzero(jobs.slices > 0).tolist():
+        name = str(jobs.name[j])
+
+        def divided(i: Instance, j: int = j) -> Instance:
+            slices = i.jobs.slices.copy()
+            slices[j] = 0
+            return replace(i, jobs=replace(i.jobs, slices=slices))
+
+        words = f"the {jobs.slices[j]} whole slices of job {name}"
+        remedy = f"divide the requests of job {name} freely"
+        found.append(Limit("slices", name, words, divided, remedy=remedy))
+    return found
+
+
+def channels(instance: Instance) -> list[Limit]:
+    """Channels of links and buses."""
+    links = instance.links
+    found = []
+    for g in np.unique(links.channel_group[links.channel_group >= 0]).tolist():
+        members = np.flatnonzero(links.channel_group == g)
+        name = str(links.bus[members[0]]) or _arrow(instance, int(members[0]))
+
+        def at(i: Instance, value: float, g: int = g) -> Instance:
+            channels = i.links.group_channels.copy()
+            channels[g] = round(value)
+            return replace(i, links=replace(i.links, group_channels=channels))
+
+        def lift(i: Instance, g: int = g) -> Instance:
+            group = np.where(i.links.channel_group == g, -1, i.links.channel_group)
+            return replace(i, links=replace(i.links, channel_group=group))
+
+        def use(i: Instance, p: Plan, members: Ints = members) -> float:
+            return _most_hops(i, p, members)
+
+        amount = Amount(int(links.group_channels[g]), "count", at, use)
+        words = f"the channels of {name}"
+        found.append(Limit("channels", name, words, lift, amount))
+    return found
+
+
+def bandwidths(instance: Instance) -> list[Limit]:
+    """Capacities of links in the steady regime, those of a bus together."""
+    links = instance.links
+    if not len(instance.tensors):
+        return []
+    own = np.where(links.channel_group >= 0, links.channel_group, -1 - np.arange(len(links)))
+    found = []
+    for g in dict.fromkeys(own.tolist()):
+        members = np.flatnonzero(own == g)
+        if not np.isfinite(links.bandwidth_b_per_s[members]).any():
+            continue
+        name = str(links.bus[members[0]]) or _arrow(instance, int(members[0]))
+
+        def lift(i: Instance, members: Ints = members) -> Instance:
+            width = i.links.bandwidth_b_per_s.copy()
+            width[members] = np.inf
+            return replace(i, links=replace(i.links, bandwidth_b_per_s=width))
+
+        remedy = f"make {name} faster"
+        found.append(Limit("bandwidth", name, f"the bandwidth of {name}", lift, remedy=remedy))
+    return found
+
+
+def _most_hops(instance: Instance, plan: Plan, members: Ints) -> float:
+    q = schedule_of(instance, plan)
+    own = np.isin(q.plan.hops.link, members)
+    start, time = q.plan.hops.start_s[own], q.hop_time_s[own]
+    return peak(start, start + time, time, np.ones(len(start)))
+
+
+def _arrow(instance: Instance, link: int) -> str:
+    names, links = instance.devices.name, instance.links
+    return f"link {names[links.src[link]]}->{names[links.dst[link]]}"

@@ -1,0 +1,123 @@
+"""Quick looks at an instance that find plain impossibilities by arithmetic, without a solver.
+
+Each sentence compares what is needed at the very least with what there is, and names the limits
+that it speaks of. All of them are true of any plan: shortest options, messages that cannot be
+avoided, no waiting for anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from hetopt import units
+from hetopt.analysis.screens_schedule import schedule_screens
+from hetopt.analysis.screens_steady import steady_screens
+from hetopt.analysis.shortage import Screen, least, named, short
+from hetopt.checks import stuck_tasks
+from hetopt.instance import Instance
+
+MOST_PER_KIND = 5
+"""Sentences of one kind; the worst come first."""
+
+
+def screens(instance: Instance) -> list[Screen]:
+    """Return what is plainly impossible in an instance, at most some of each kind."""
+    found = [*_without_option(instance)]
+    if not found:
+        found += [*_too_large(instance), *_accuracy(instance)]
+        of_regime = schedule_screens if instance.regime == "schedule" else steady_screens
+        found += of_regime(instance)
+    kept: list[Screen] = []
+    for screen in sorted(found, key=lambda s: -s.excess):
+        if sum(s.kind == screen.kind for s in kept) < MOST_PER_KIND:
+            kept.append(screen)
+    return kept
+
+
+def _without_option(instance: Instance) -> Iterator[Screen]:
+    """Tasks that no device may run, and why."""
+    tasks, devices, options = instance.tasks, instance.devices, instance.options
+    for t in stuck_tasks(instance).tolist():
+        profile = int(tasks.profile[t])
+        rows = slice(*instance.profiles.ptr[profile : profile + 2].tolist())
+        able = dict.fromkeys(options.device[rows].tolist())
+        name = str(tasks.name[t])
+        if not able:
+            text = f"No device runs {name}: its profile has no options."
+            yield Screen("no_option", name, text)
+            continue
+        names = ", ".join(str(devices.name[d]) for d in able)
+        pin = int(tasks.pin_device[t])
+        keys = [f"forbid:{name}={devices.name[d]}" for d in able]
+        why = "it is forbidden there"
+        if pin >= 0:
+            keys.append(f"pin:{name}")
+            why = f"it is pinned to {devices.name[pin]}"
+        yield Screen(
+            "no_option", name, f"No device may run {name}: {names} could, but {why}.", tuple(keys)
+        )
+    ptr, option = instance.admissible
+    absent = devices.count_max[options.device[option]] == 0
+    owner = np.repeat(np.arange(len(tasks)), np.diff(ptr))
+    present = np.bincount(owner[~absent], minlength=len(tasks))
+    for t in np.flatnonzero((present == 0) & (np.diff(ptr) > 0)).tolist():
+        able = dict.fromkeys(options.device[option[ptr[t] : ptr[t + 1]]].tolist())
+        names = ", ".join(str(devices.name[d]) for d in able)
+        text = f"{tasks.name[t]} runs on {names} only, of which there are no units."
+        keys = [f"units:{devices.name[d]}" for d in able]
+        yield Screen("no_unit", str(tasks.name[t]), text, tuple(keys))
+
+
+def _too_large(instance: Instance) -> Iterator[Screen]:
+    """Tasks none of whose options fits the memory of its device."""
+    options, devices, tasks = instance.options, instance.devices, instance.tasks
+    slots = devices.slots[options.device] if instance.regime == "steady" else 1
+    need = options.memory_b * slots + options.weights_b
+    pool = np.append(instance.pools.memory_b, np.inf)[devices.pool]
+    room = np.minimum(devices.memory_b, pool)[options.device]
+    over = short(need, room)
+    classes = instance.classes
+    for k in range(len(classes)):
+        rows = classes.option[classes.ptr[k] : classes.ptr[k + 1]]
+        if not len(rows) or not over[rows].all():
+            continue
+        best = rows[np.argmin(need[rows] - room[rows])]
+        device = int(options.device[best])
+        members = np.flatnonzero(classes.member == k)
+        what = named(tasks.name[members].tolist())
+        where = devices.name[device]
+        text = (
+            f"{what} needs {units.format(float(need[best]), 'bytes')} on {where} for weights and "
+            f"work; {where} has {units.format(float(room[best]), 'bytes')}"
+        )
+        others = dict.fromkeys(options.device[rows].tolist())
+        text += "." if len(others) == 1 else ", and the other devices that run it lack even more."
+        keys = []
+        for d in others:
+            keys.append(f"memory:{devices.name[d]}")
+            if devices.pool[d] >= 0:
+                keys.append(f"pool:{instance.pools.name[devices.pool[d]]}")
+        excess = float(need[best] / max(room[best], 1.0))
+        yield Screen("memory", str(where), text, tuple(keys), excess)
+
+
+def _accuracy(instance: Instance) -> Iterator[Screen]:
+    """Jobs with a task whose most accurate option is below what the job must have."""
+    jobs, options = instance.jobs, instance.options
+    if not (jobs.min_accuracy > 0).any():
+        return
+    stated = np.where(np.isnan(options.accuracy), np.inf, options.accuracy)
+    best = -least(instance, -stated)
+    for j in np.flatnonzero(jobs.min_accuracy > 0).tolist():
+        own = np.flatnonzero(instance.tasks.job == j)
+        worst = int(own[np.argmin(best[own])])
+        asked, most = float(jobs.min_accuracy[j]), float(best[worst])
+        if short(asked, most):
+            name = str(jobs.name[j])
+            text = (
+                f"{instance.tasks.name[worst]} reaches an accuracy of at most {most:g}; job {name} "
+                f"must have {asked:g}."
+            )
+            yield Screen("accuracy", name, text, (f"min_accuracy:{name}",), asked / max(most, 1e-9))
