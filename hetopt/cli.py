@@ -123,7 +123,7 @@ def explain(
     options: Any,
     plan: Annotated[
         str | None,
-        typer.Argument(metavar="[PLAN]", help="Plan or result to explain.", show_default=False),
+        typer.Argument(metavar="PLAN", help="Plan or result to explain.", show_default=False),
     ] = None,
     task: Annotated[
         list[str] | None,

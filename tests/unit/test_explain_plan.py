@@ -7,7 +7,7 @@ import pytest
 
 from hetopt import InputError, SolveOptions, explain, solve, verify
 from hetopt.analysis.conflict import find_conflict
-from hetopt.analysis.limit import Limit
+from hetopt.analysis.limit import Limit, parts_of
 from hetopt.analysis.questions import Answer, Questions
 from hetopt.evaluate_memory import memory_use
 from hetopt.instance import Instance
@@ -100,7 +100,7 @@ def test_memory_used_is_what_the_checker_accepts_and_no_less():
         finite = np.flatnonzero(np.isfinite(question.devices.memory_b)).tolist()
         plan = solve(question, time_limit=2, workers=1, method=method).plan if finite else None
         for d in finite if plan is not None else []:
-            use = memory_use(question, plan).most_b(d)
+            use = max(memory_use(*part).most_b(d) for part in parts_of(question, plan))
             for share, fits in ((1.0, True), (1 - 1e-6, use == 0)):
                 memory = question.devices.memory_b.copy()
                 memory[d] = use * share
