@@ -1,4 +1,5 @@
-"""Figures of the core: gap on a generated schedule, checking, loading, comparing, starting up.
+"""Figures of the core: gap on a generated schedule, checking, loading, comparing, starting up,
+growth with the size, HEFT against SAGA's, first plans of a fresh installation.
 
     python -m bench.core             all of them, some minutes
     python -m bench.core gap verify  only these
@@ -25,6 +26,8 @@ from typing import Any
 import numpy as np
 
 from bench import energy
+from bench.cold import cold
+from bench.heft import heft_race
 from hetopt import SolveOptions, compare, default_instance, verify
 from hetopt.formats import read_instance, write_instance
 from hetopt.generate import generate_schedule
@@ -128,8 +131,8 @@ def scale(smoke: bool) -> list[dict[str, Any]]:
                 tasks=tasks, devices=devices, shape="layered", ccr=0.1, deadline_factor=1.5, seed=0
             )
             write_instance(instance, path)
-            # Small instances would be improved for as long as there is time.
-            method = "heuristic" if tasks >= 10_000 else "portfolio"
+            # Below this size there is an improver, which takes all of the time that there is.
+            method = "heuristic" if tasks >= UNIMPROVED else "portfolio"
             command = [sys.executable, "-c", SCALE_RUN, str(path), method]
             if not rows and not smoke:
                 # What compiles does so once per installation.
@@ -143,6 +146,8 @@ def scale(smoke: bool) -> list[dict[str, Any]]:
     return rows
 
 
+UNIMPROVED = 50_000
+"""Tasks from which ``heuristic`` ends with the list schedulers, as ``portfolio`` does."""
 SCALE_RUN = """
 import json, resource, sys, time
 began = time.monotonic()
@@ -172,6 +177,8 @@ FIGURES: dict[str, Callable[[bool], list[dict[str, Any]]]] = {
     "compare": comparison,
     "start": start,
     "scale": scale,
+    "heft": heft_race,
+    "cold": cold,
 }
 
 

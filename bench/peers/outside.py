@@ -87,15 +87,7 @@ def saga(instance: Instance, limits: Limits) -> Answer:
     """
     began = time.monotonic()
     plain = _shop(instance, "SAGA")
-    cost, speed = _related(plain)
-    job = {
-        "cost": cost,
-        "speed": speed,
-        "edges": _sizes(plain),
-        "links": _links(plain),
-    }
-    spent_s = time.monotonic() - began
-    found = _ask("saga", job, limits, spent_s)
+    spent_s, found = _asked_saga(plain, limits, began, ())
     answer = Answer(
         status="feasible" if found["tasks"] else "unknown",
         termination="iteration_limit",
@@ -107,6 +99,35 @@ def saga(instance: Instance, limits: Limits) -> Answer:
     if found["tasks"]:
         answer.plan = _kept_order(plain, found["tasks"])
     return answer
+
+
+def ask_saga(instance: Instance, limits: Limits, schedulers: tuple[str, ...]) -> dict[str, Any]:
+    """Run some of SAGA's schedulers, by the names of their modules; return its worker's answer.
+
+    Raises
+    ------
+    UnsupportedError
+        As :func:`saga`.
+    RuntimeError
+        If SAGA is not installed, fails, or does not come back.
+    """
+    return _asked_saga(_shop(instance, "SAGA"), limits, time.monotonic(), schedulers)[1]
+
+
+def _asked_saga(
+    plain: Shop, limits: Limits, began: float, schedulers: tuple[str, ...]
+) -> tuple[float, dict[str, Any]]:
+    """Return the time spent before SAGA's worker starts, and its answer."""
+    cost, speed = _related(plain)
+    job = {
+        "cost": cost,
+        "speed": speed,
+        "edges": _sizes(plain),
+        "links": _links(plain),
+        "schedulers": schedulers,
+    }
+    spent_s = time.monotonic() - began
+    return spent_s, _ask("saga", job, limits, spent_s)
 
 
 def _amounts(stocks: tuple[Stock, ...], mode: Mode) -> list[int]:

@@ -16,7 +16,7 @@ from hetopt.instance import Floats, Instance, Ints
 from hetopt.network import MessageTables, Network, message_tables
 from hetopt.prices import prices_vary
 from hetopt.schedule.bounds import usable_classes
-from hetopt.schedule.grid import Grid, exact, plan_grid, span_s
+from hetopt.schedule.grid import ROUNDED_FROM, Grid, exact, plan_grid, span_s
 
 MOST_ROWS = 4_000_000
 """Options of tasks that differ in class or work up to which each gets a duration of its own."""
@@ -190,6 +190,8 @@ def pack(instance: Instance) -> Flat:
 
 def _durations(grid: Grid, work: Floats, time_s: Floats) -> Floats:
     """Whole ticks of work × time, through the distinct pairs of them."""
+    if grid.direction == "up" and len(work) > ROUNDED_FROM:
+        return np.asarray(grid.rounded(work, time_s).astype(np.float64))
     works, i = np.unique(work, return_inverse=True)
     times, k = np.unique(time_s, return_inverse=True)
     pairs, back = np.unique(i.reshape(-1) * len(times) + k.reshape(-1), return_inverse=True)
@@ -225,8 +227,14 @@ def _hops(instance: Instance, tables: MessageTables) -> Floats:
     """Hops of the path of each pair of devices: each is rounded up on its own."""
     network, wide = Network(instance), len(tables.allowed)
     some = float(instance.tensors.bytes_b.max())
-    found = [[len(network.path(a, b, some) or ()) for b in range(wide)] for a in range(wide)]
-    return np.array(found, dtype=np.float64)
+    several = instance.devices.count_max > 1
+    found = np.zeros((wide, wide))
+    for a in range(wide):
+        for b in range(wide):
+            # A single unit sends itself nothing.
+            if a != b or several[a]:
+                found[a, b] = len(network.path(a, b, some) or ())
+    return found
 
 
 def _limit(grid: Grid, time_s: float) -> float:

@@ -44,6 +44,11 @@ DECIMAL_DIGITS = 14
 """Digits of a start that survive the way into a float and out of its repr (15), less one."""
 EXACT_PAIRS = 200_000
 """Pairs of work and time up to which an exact grid is looked for; fractions are slow."""
+ROUNDED_FROM = 2_000
+"""Times from which a grid that rounds up counts in floats: it is so fine that a tick more than
+needed is lost in the checker's tolerance."""
+LOOKED_AT = 1_000
+"""Pairs that become Python's numbers at a time."""
 EXACT_ROWS = 20_000_000
 """Options of tasks that differ in class or work up to which those pairs are told apart."""
 
@@ -76,11 +81,15 @@ class Grid:
         if self.direction == "exact" or len(pairs) <= EXACT_PAIRS:
             ticks = [self.ticks(exact(w) * exact(t)) for w, t in pairs.tolist()]
             return np.array(ticks, dtype=np.int64)[back.reshape(-1)]
+        return self.rounded(work, time_s)
+
+    def rounded(self, work: Floats, time_s: Floats) -> Ints:
+        """Durations as of a grid that rounds, or a tick more (less, where it rounds down)."""
         # Four units in the last place outweigh the rounding of one product and one quotient.
         nudge = 1 + 4 * np.finfo(float).eps * (1 if self.direction == "up" else -1)
         scaled = work * time_s / float(self.tick) * nudge
-        rounded = np.ceil(scaled) if self.direction == "up" else np.floor(scaled)
-        return rounded.astype(np.int64)
+        ticks = np.ceil(scaled) if self.direction == "up" else np.floor(scaled)
+        return np.asarray(ticks.astype(np.int64))
 
     def seconds(self, ticks: int) -> float:
         """Time of a tick as the float whose repr is that decimal (where it has that few digits)."""
@@ -200,8 +209,10 @@ def _lengths(instance: Instance) -> Floats | None:
 
 
 def _times(instance: Instance, lengths: Floats) -> Iterable[Fraction]:
-    for work, time in lengths.tolist():
-        yield exact(work) * exact(time)
+    # Where there is no tick, the first few tell.
+    for first in range(0, len(lengths), LOOKED_AT):
+        for work, time in lengths[first : first + LOOKED_AT].tolist():
+            yield exact(work) * exact(time)
     jobs = instance.jobs
     for release in np.unique(jobs.release_s).tolist():
         yield exact(release)

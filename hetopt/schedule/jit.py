@@ -14,8 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-PLAIN_STEPS = 3_000
-"""Steps of a kernel's inner loop that plain Python makes in some milliseconds."""
+PLAIN_STEPS = 20_000
+"""Steps of a kernel's inner loop that plain Python makes in some hundredths of a second."""
 
 _state = threading.local()
 

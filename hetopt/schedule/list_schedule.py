@@ -6,7 +6,9 @@ What a setting can say stands in :mod:`hetopt.schedule.kernels_list`; the named 
 
 from __future__ import annotations
 
+import importlib
 import math
+import sys
 import time
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,7 +18,7 @@ import numpy as np
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.network import Network
 from hetopt.schedule.flat import NUDGE, Flat
-from hetopt.schedule.jit import PLAIN_STEPS, is_compiled, kernels, plain
+from hetopt.schedule.jit import is_compiled, kernels, plain
 from hetopt.solution import DIRECT, Hops, SchedulePlan
 
 Choice = Literal["eft", "est", "quickest", "next-free", "eft-plus", "cheapest", "lookahead"]
@@ -32,6 +34,12 @@ SOME_IDLE = 128
 """Idle stretches that a lane remembers beyond: the latest ones, which is where ready tasks go."""
 ALL_READY = 4_096
 """Tasks up to which rules see all that are ready."""
+KERNELS = "hetopt.schedule.kernels_list"
+PLAIN_TRIALS = 3_000
+"""Tasks × lanes up to which all schedules are made by plain Python: some milliseconds."""
+PLAIN_FIRST = 100_000
+"""Tasks × lanes up to which an instance's first schedule is, where the compiled loop is not in
+memory yet: half a second. A first plan waits for no compiler."""
 PLAIN_UPTO = 20_000
 """Places tried (tasks × slots) that plain Python tries in about a second."""
 COMPILE_S = 60.0
@@ -148,10 +156,21 @@ def _kernels(columns: Flat, limit: float | None) -> Any:
     devices = columns.instance.devices
     trials = len(columns.member) * int((devices.count_max * devices.slots).sum())
     left = math.inf if limit is None else limit - time.monotonic()
-    found = kernels("kernels_list", trials)
-    if trials > PLAIN_UPTO or trials <= PLAIN_STEPS or is_compiled(found.list_schedule):
+    if trials <= PLAIN_TRIALS:
+        return plain(KERNELS)
+    first = "_list_graph" not in columns.instance.__dict__
+    if first and trials <= PLAIN_FIRST and not _ready():
+        return plain(KERNELS)
+    found = importlib.import_module(KERNELS)
+    if trials > PLAIN_UPTO or is_compiled(found.list_schedule):
         return found
-    return found if left > COMPILE_S else plain(found.__name__)
+    return found if left > COMPILE_S else plain(KERNELS)
+
+
+def _ready() -> bool:
+    """Whether the compiled loop is in memory: loading the compiler takes a second."""
+    module = sys.modules.get(KERNELS)
+    return module is not None and bool(module.list_schedule.signatures)
 
 
 def plan_of(columns: Flat, placement: Placement) -> SchedulePlan:

@@ -35,8 +35,8 @@ OPEN_PACES = (1.0, 1.05, 1.15, 1.3, 1.6, 2.0, 3.0)
 """Multiples of the bound's makespan (and of HEFT's) that stand for a deadline where none is."""
 TASK_PASSES = 1_500_000
 """Tasks × passes of a search without a time limit: some seconds."""
-LEAST_PASSES = 4
-"""Passes of a search over a huge instance; twice as many over a large one."""
+LEAST_PASSES = 2
+"""Passes of a search over a huge instance for each set of units; twice as many over a large one."""
 SCARCER = (0.97, 0.94, 0.9)
 """Parts of the time on devices at which prices are computed too."""
 SETS = 3
@@ -46,7 +46,9 @@ MOST_SETS = 24
 SET_SHARE = 0.15
 """Part of the time for them."""
 LARGE = 50_000
-"""Tasks from which one set of units is looked at, the one that the bound would have."""
+"""Tasks from which at most one set of units is looked at, the one that the bound would have."""
+ROOMY = 3.0
+"""Deadline over the least makespan from which it is: with less, lists fail on fewer units."""
 HUGE = 500_000
 """Tasks from which a pass takes more than a second."""
 _OFF = 1e-3
@@ -140,7 +142,8 @@ class _Search:
         tasks = max(1, len(columns.member))
         self.passes = TASK_PASSES // tasks if bounds.load_of(columns.instance).possible else 0
         if self.passes and tasks >= LARGE:
-            self.passes = 2 * LEAST_PASSES if tasks < HUGE else LEAST_PASSES
+            each = 2 * LEAST_PASSES if tasks < HUGE else LEAST_PASSES
+            self.passes = each * (2 if self._roomy() else 1)
 
     def plan(self) -> SchedulePlan | None:
         """Return the plan of the best placement."""
@@ -308,6 +311,11 @@ class _Search:
             known.insert(0, wanted)
         return [pace * end for end in known for pace in OPEN_PACES] or [math.inf]
 
+    def _roomy(self) -> bool:
+        """Whether there may be time to do without some of the units."""
+        lowest, highest = bounds.window(self.instance)
+        return highest >= ROOMY * lowest
+
     def _sets(self) -> list[_Set]:
         """Return sets of units to try, those with the least bound first, all units last."""
         instance, devices = self.instance, self.instance.devices
@@ -319,7 +327,7 @@ class _Search:
         if self.name not in ENERGY_LIKE:
             return [every]
         until += SET_SHARE * left
-        looks = MOST_SETS if len(self.columns.member) < LARGE else 1
+        looks = MOST_SETS if len(self.columns.member) < LARGE else int(self._roomy())
         free = devices.off_when_unused
         found: dict[tuple[int, ...], _Set] = {}
 

@@ -108,3 +108,14 @@ def test_demands_without_one_are_relaxed_or_tightened() -> None:
     up = integer_demands(values, Fraction(1), 10, "up")
     assert up.demand == [4, 2]
     assert up.capacity == 10
+
+
+def test_many_durations_are_rounded_up_by_less_than_two_ticks():
+    rng = np.random.default_rng(3)
+    work, time_s = rng.uniform(1, 10, 300), rng.uniform(0.1, 1, 300)
+    work[:20], time_s[:20] = 2.0, 0.5
+    grid = Grid(Fraction(1, 10**10), "up")
+    exactly = grid.durations(work, time_s)
+    rounded = grid.rounded(work, time_s)
+    assert (rounded >= exactly).all()
+    assert (rounded <= exactly + 1).all()

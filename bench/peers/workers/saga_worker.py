@@ -43,11 +43,15 @@ def main() -> None:
     """Read a job, run the schedulers until the time is over, write the best plan."""
     job = json.load(sys.stdin)
     network, graph = _network(job), _graph(job)
+    graph_cpu_s = time.process_time()
+    chosen = job["schedulers"] or [module for module, _ in SCHEDULERS]
     began = time.monotonic()
     best, name, history, failed = None, "", [], []
     signal.signal(signal.SIGALRM, _over)
-    share = job["time_limit_s"] * MOST_SHARE
+    share = job["time_limit_s"] * (MOST_SHARE if len(chosen) > 1 else 1.0)
     for module, scheduler in SCHEDULERS:
+        if module not in chosen:
+            continue
         left = job["time_limit_s"] - (time.monotonic() - began)
         if left <= 0:
             break
@@ -71,7 +75,10 @@ def main() -> None:
         "version": f"anrg-saga {metadata.version('anrg-saga')}",
         "best": name,
         "history": history,
+        "makespan": best.makespan if best is not None else None,
         "wall_s": time.monotonic() - began,
+        "cpu_s": time.process_time() - graph_cpu_s,
+        "graph_cpu_s": graph_cpu_s,
         "failed": ", ".join(failed),
         "tasks": _tasks(best, len(job["cost"])) if best is not None else [],
     }
