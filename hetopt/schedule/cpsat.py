@@ -156,6 +156,8 @@ def run(
     seconds: float,
     on_draft: Callable[[Draft], bool],
     on_bound: Callable[[float], None],
+    *,
+    lower: bool = False,
 ) -> Answer:
     """Solve a built model for some seconds (deterministic ones if the budget says so).
 
@@ -165,6 +167,8 @@ def run(
         Called with each plan found, on the model's grid; says whether that is good enough.
     on_bound
         Called with each better bound, in real units.
+    lower
+        Whether one worker refutes small values of the objective rather than looks for plans.
 
     Raises
     ------
@@ -176,6 +180,7 @@ def run(
         raise ValueError(f"CP-SAT cannot hold this model: {problem}")
     solver = quiet_solver(1 if budget.deterministic else budget.workers, budget.seed)
     parameters = solver.parameters
+    parameters.use_objective_lb_search = lower and parameters.num_workers == 1
     parameters.relative_gap_limit = max(budget.gap, SURELY_CLOSED)
     if budget.deterministic:
         parameters.max_deterministic_time = seconds

@@ -12,6 +12,9 @@ from typing import Protocol, cast
 from hetopt.instance import Instance
 from hetopt.solution import SchedulePlan
 
+LARGE = 80
+"""Tasks from which CP-SAT hardly ever closes a gap that a search has left."""
+
 Found = Callable[[SchedulePlan], None]
 """Called with each plan that is better than all before, a few times a second at most."""
 
@@ -73,8 +76,9 @@ class Improver:
     least, most
         Numbers of tasks between which ``auto`` uses it: below, CP-SAT is as good alone; above,
         its moves are too slow.
-    share, most_s
-        Part of the time left, and most time, that it may use before CP-SAT starts.
+    share, share_large, most_s
+        Part of the time left, the same from ``LARGE`` tasks on, and most time, that it may use
+        before CP-SAT starts.
     alone
         Whether it finds plans without one to start from, so that constructors may give up early.
     """
@@ -85,12 +89,19 @@ class Improver:
     least: int = 0
     most: int = 1_000_000_000
     share: float = 0.3
+    share_large: float | None = None
     most_s: float = math.inf
     alone: bool = False
 
     def load(self) -> ImproverModule:
         """Import the module; compiled loops are loaded when they run."""
         return cast(ImproverModule, importlib.import_module(f"hetopt.schedule.{self.module}"))
+
+    def seconds(self, instance: Instance, left: float) -> float:
+        """Seconds that it may use of those that are left, where CP-SAT follows."""
+        large = self.share_large is not None and len(instance.tasks) >= LARGE
+        share = self.share_large if large and self.share_large is not None else self.share
+        return min(self.most_s, share * left)
 
     def worth(self, instance: Instance) -> bool:
         """Whether ``auto`` uses it for an instance of this size."""
@@ -127,10 +138,17 @@ IMPROVERS = (
         least=40,
         most=20_000,
         share=0.6,
+        share_large=0.8,
         alone=True,
     ),
     Improver(
-        "anneal", "improve", "an objective beside the makespan", least=40, most=5_000, share=0.7
+        "anneal",
+        "improve",
+        "an objective beside the makespan",
+        least=40,
+        most=5_000,
+        share=0.7,
+        share_large=0.85,
     ),
 )
 """In the order in which they are asked: the first one that fits is used."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -25,7 +26,8 @@ _SAME = 1e-12
 class Incumbent:
     """The state of one solve: best plan so far, bounds, history.
 
-    It is held outside every solver, so that the plan is returned whatever a solver does.
+    It is held outside every solver, so that the plan is returned whatever a solver does. Several
+    threads may offer plans and raise bounds.
     """
 
     instance: Instance
@@ -40,15 +42,17 @@ class Incumbent:
     trail: Trail = field(default_factory=Trail)
     distrusted: set[int] = field(default_factory=set)
     began: float = field(default_factory=time.monotonic)
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     def offer(self, plan: SchedulePlan, by: str) -> bool:
         """Take a valid plan if it is better in the order of the objectives."""
         values = objectives(self.instance, plan)
-        if self.plan is not None and not self._better(values):
-            return False
-        self.plan, self.values, self.found_by = plan, values, by
-        self.report()
-        return True
+        with self.lock:
+            if self.plan is not None and not self._better(values):
+                return False
+            self.plan, self.values, self.found_by = plan, values, by
+            self.report()
+            return True
 
     def report(self) -> None:
         """Note the present objective and bound of the level that is being solved."""
@@ -71,19 +75,20 @@ class Incumbent:
         A bound beyond the value of a plan is a solver's mistake; then nothing that it says of
         this level is believed any more.
         """
-        old = self.bounds[self.level]
-        sign = self._sign(self.level)
-        if self.plan is not None:
-            value = self.values[self.level]
-            if sign * (bound - value) > GAP_TOLERANCE * abs(value):
-                self.distrusted.add(self.level)
-        if self.level in self.distrusted:
-            return
-        if math.isnan(bound) or (not math.isnan(old) and sign * bound <= sign * old):
-            return
-        self.bounds[self.level] = bound
-        self.trail.bound_by[self.level] = by
-        self.report()
+        with self.lock:
+            old = self.bounds[self.level]
+            sign = self._sign(self.level)
+            if self.plan is not None:
+                value = self.values[self.level]
+                if sign * (bound - value) > GAP_TOLERANCE * abs(value):
+                    self.distrusted.add(self.level)
+            if self.level in self.distrusted:
+                return
+            if math.isnan(bound) or (not math.isnan(old) and sign * bound <= sign * old):
+                return
+            self.bounds[self.level] = bound
+            self.trail.bound_by[self.level] = by
+            self.report()
 
     def closed(self, level: int) -> bool:
         """Whether the plan is within the wanted gap of the level's bound."""

@@ -16,6 +16,7 @@ from hetopt.schedule.draft import Draft, canonical_units, draft_of, retime
 from hetopt.schedule.grid import Grid, exact
 from hetopt.schedule.lns import repair
 from hetopt.schedule.problem import Problem
+from hetopt.search import Budget
 from hetopt.verify import verify
 
 if TYPE_CHECKING:
@@ -26,10 +27,31 @@ ROUND_UP_SHARE = 0.25
 
 
 class Level:
-    """One level of the objective, solved by CP-SAT."""
+    """One level of the objective, solved by CP-SAT.
 
-    def __init__(self, search: Incumbent, problem: Problem, level: int, seconds: float) -> None:
+    Parameters
+    ----------
+    seconds
+        That it may take; deterministic ones where the budget counts those.
+    budget
+        Workers and stop; those of the whole search where not given.
+    lower
+        Whether one worker looks for the bound rather than for plans.
+    """
+
+    def __init__(
+        self,
+        search: Incumbent,
+        problem: Problem,
+        level: int,
+        seconds: float,
+        budget: Budget | None = None,
+        *,
+        lower: bool = False,
+    ) -> None:
         self.search = search
+        self.budget = search.budget if budget is None else budget
+        self.lower = lower
         self.problem = problem
         self.level = level
         self.seconds = seconds
@@ -55,7 +77,9 @@ class Level:
         rounded = self.problem.grid.direction == "down" or not self.faithful
         hinted = self._hint(made, self.problem)
         kept = ROUND_UP_SHARE if rounded and not hinted else 0.0
-        answer = run(made, search.budget, self._left(1 - kept), self._take, self._raise)
+        answer = run(
+            made, self.budget, self._left(1 - kept), self._take, self._raise, lower=self.lower
+        )
         if answer.infeasible:
             return search.plan is None
         self._raise(answer.bound)
@@ -77,17 +101,17 @@ class Level:
         made = self._build(problem)
         draft = self._known(problem)
         seconds = self._left(1.0)
-        if made is None or draft is None or search.budget.over() or seconds <= 0:
+        if made is None or draft is None or self.budget.over() or seconds <= 0:
             return
         self.faithful, self.by = made.build.faithful, "lns"
         value = _least(made.objective, search.values[self.level])
-        proven = repair(made, draft, value, search.budget, seconds, self._take)
+        proven = repair(made, draft, value, self.budget, seconds, self._take)
         if proven is not None and problem.grid.direction == "exact":
             self._raise(made.objective.value(proven))
 
     def _build(self, problem: Problem) -> ScheduleModel | None:
         """Build the model of the level; None where no plan can be, or where it takes too long."""
-        search, budget = self.search, self.search.budget
+        search, budget = self.search, self.budget
         build = partial(build_model, problem, self.level, list(search.values[: self.level]))
         if budget.deterministic:
             return build()
@@ -98,7 +122,7 @@ class Level:
     def _hint(self, made: ScheduleModel, problem: Problem) -> bool:
         """Give the best plan known as a hint; return whether there was one and it is complete."""
         draft = self._known(problem)
-        return draft is not None and add_hint(made, draft, self.search.budget)
+        return draft is not None and add_hint(made, draft, self.budget)
 
     def _known(self, problem: Problem) -> Draft | None:
         """Return the best plan known on a grid, with its units in the order that models use."""
@@ -114,7 +138,7 @@ class Level:
 
     def _left(self, share: float) -> float:
         """Seconds that a solve may take (deterministic ones where the budget counts those)."""
-        if self.search.budget.deterministic:
+        if self.budget.deterministic:
             return self.seconds * share
         return max(0.0, self.until - time.monotonic()) * share
 
@@ -144,11 +168,11 @@ class Level:
         problem = Problem(self.search.instance, grid)
         made = self._build(problem)
         seconds = self._left(1.0)
-        if made is None or (self.search.budget.over() or seconds <= 0):
+        if made is None or (self.budget.over() or seconds <= 0):
             return
         self._hint(made, problem)
         self.faithful = True
-        run(made, self.search.budget, seconds, self._take, lambda bound: None)
+        run(made, self.budget, seconds, self._take, lambda bound: None)
 
 
 def _moved(draft: Draft, problem: Problem) -> Draft | None:

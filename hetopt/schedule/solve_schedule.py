@@ -19,10 +19,12 @@ from hetopt.instance import Instance
 from hetopt.interrupt import in_time
 from hetopt.prices import at_mean_prices, prices_vary
 from hetopt.schedule import bounds
+from hetopt.schedule.apart import solve_apart
 from hetopt.schedule.construct import CONSTRUCTORS
 from hetopt.schedule.grid import Grid, model_grid, span_s
 from hetopt.schedule.improvers import Improved, Improver, improver_of, is_improver
 from hetopt.schedule.incumbent import Incumbent
+from hetopt.schedule.parts import parts_of
 from hetopt.schedule.problem import Problem
 from hetopt.schedule.reclaim import reclaim
 from hetopt.search import Budget, RegimeResult
@@ -36,6 +38,8 @@ CONSTRAINTS_PER_S = 4_000
 machine, presolve included."""
 CHOICE_CONSTRAINTS, CHAIN_CONSTRAINTS = 3, 4
 """Constraints per choice (task, option, unit) and per transfer chain."""
+SHARED_MODEL = 100_000
+"""Constraints up to which a worker repairs the plan beside CP-SAT: it needs a model of its own."""
 SMALL_MODEL = 2_000
 """Constraints that are built whatever the time limit is."""
 BOUND_SHARE = 0.1
@@ -56,6 +60,8 @@ COMPILE_SHARE = 0.25
 """Part of the time limit that the first improvement of an installation has for compiling."""
 GRACE_S = 0.5
 """Time over its share after which an improver is left behind, as it must still be compiling."""
+DIVIDING = ("auto", "cpsat", "lns")
+"""Methods that solve parts of an instance apart where they share nothing."""
 SEARCHING = ("auto", "heuristic")
 """Methods that choose a search, and say why."""
 COMPILE_S = 12.0
@@ -83,6 +89,23 @@ def solve_schedule(
     start
         A valid plan to start from; the result is never worse.
     """
+    if method in DIVIDING:
+        parts = parts_of(instance)
+        if len(parts) > 1:
+            return solve_apart(
+                instance,
+                parts,
+                budget,
+                start,
+                lambda part, own, known: _solve_whole(part, own, method, known),
+            )
+    return _solve_whole(instance, budget, method, start)
+
+
+def _solve_whole(
+    instance: Instance, budget: Budget, method: str, start: SchedulePlan | None
+) -> RegimeResult:
+    """Solve an instance that does not fall apart."""
     best = Incumbent(instance, budget, bounds=[math.nan] * len(instance.objective))
     size = _model_size(instance)
     exact = size <= _affordable(budget)
@@ -115,6 +138,7 @@ def solve_schedule(
     exact = exact and method in ("auto", "cpsat", "lns")
     if method not in CONSTRUCTORS:
         _reclaim(best)
+    searched = improver is not None
     if improver is not None:
         _improve(best, improver, whole=is_improver(method) or not exact)
         _reclaim(best)
@@ -128,7 +152,14 @@ def solve_schedule(
             "the plan is a heuristic's."
         )
         return best.result(best.found_by or "heuristic", best.ended())
-    return _exact(best, method)
+    shared = (
+        method == "auto"
+        and searched
+        and best.plan is not None
+        and budget.workers > 1
+        and size <= SHARED_MODEL
+    )
+    return _exact(best, method, shared=shared)
 
 
 def _model_size(instance: Instance) -> int:
@@ -223,7 +254,7 @@ def _improve(best: Incumbent, improver: Improver, *, whole: bool) -> None:
     if not whole:
         settled = budget.deterministic or module.is_compiled()
         first_time = 0.0 if settled else COMPILE_SHARE * budget.limit_s
-        seconds = min(improver.most_s, improver.share * seconds) + first_time
+        seconds = improver.seconds(best.instance, seconds) + first_time
     elif not budget.deterministic:
         # What it returns after its time is lost, the bound too.
         seconds = max(seconds - GRACE_S, seconds / 2)
@@ -282,9 +313,16 @@ class _Taking:
             self.best.offer(plan, self.name)
 
 
-def _exact(best: Incumbent, method: str) -> RegimeResult:
-    """Solve level after level with CP-SAT, the earlier ones held at their values."""
+def _exact(best: Incumbent, method: str, *, shared: bool = False) -> RegimeResult:
+    """Solve level after level with CP-SAT, the earlier ones held at their values.
+
+    Parameters
+    ----------
+    shared
+        Whether one worker repairs the plan meanwhile.
+    """
     # Importing OR-Tools takes about a second, which short limits need for something better.
+    from hetopt.schedule.beside import solve_and_repair
     from hetopt.schedule.level import Level
 
     instance, budget = best.instance, best.budget
@@ -305,14 +343,18 @@ def _exact(best: Incumbent, method: str) -> RegimeResult:
             if method == "lns" and best.plan is not None:
                 solving.repair()
                 break
-            if solving.solve():
+            if shared:
+                solving, infeasible = solve_and_repair(best, problem, level, seconds)
+            else:
+                infeasible = solving.solve()
+            if infeasible:
                 reason = "CP-SAT proved that no schedule meets all limits together."
                 return best.result("cpsat", "proved", infeasible=True, reason=reason)
             finer = problem.grid.tick / REFINEMENT
             if not solving.limited_by_grid or span_s(instance) / finer > FINEST_TICKS:
                 break
             problem = Problem(instance, Grid(finer, "down"))
-        best.passed("lns" if method == "lns" else "cpsat")
+        best.passed("lns" if method == "lns" else "cpsat with lns" if shared else "cpsat")
         _reclaim(best)
         if best.plan is None:
             break
