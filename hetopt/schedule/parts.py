@@ -12,7 +12,8 @@ an instance stays whole.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -65,21 +66,13 @@ def part_of(instance: Instance, tasks: Ints) -> Instance:
     kept = new[edges.src] >= 0
     return replace(
         instance,
-        tasks=Tasks(
-            name=old.name[tasks],
-            profile=old.profile[tasks],
-            work=old.work[tasks],
-            job=old.job[tasks],
-            pin_device=old.pin_device[tasks],
-            pin_unit=old.pin_unit[tasks],
+        tasks=replace(
+            Tasks(**_rows(old, tasks, leaving_out=("forbid_task", "forbid_device"))),
             forbid_task=new[old.forbid_task[forbids]],
             forbid_device=old.forbid_device[forbids],
         ),
-        tensors=Tensors(
-            name=tensors.name[kept_tensors],
-            producer=new[tensors.producer[kept_tensors]],
-            bytes_b=tensors.bytes_b[kept_tensors],
-            staged=tensors.staged[kept_tensors],
+        tensors=replace(
+            Tensors(**_rows(tensors, kept_tensors)), producer=new[tensors.producer[kept_tensors]]
         ),
         edges=Edges(new[edges.src[kept]], new[edges.dst[kept]], tensor[edges.tensor[kept]]),
         together=_groups(instance.together, new),
@@ -192,6 +185,14 @@ def _numbers(size: int, kept: Ints) -> Ints:
     found = np.full(size, -1, dtype=np.int64)
     found[kept] = np.arange(len(kept))
     return found
+
+
+def _rows(table: Tasks | Tensors, rows: Ints, leaving_out: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return some rows of all columns; those to be left out stay whole."""
+    columns = {column.name: getattr(table, column.name) for column in fields(table)}
+    return {
+        name: column if name in leaving_out else column[rows] for name, column in columns.items()
+    }
 
 
 def _groups(groups: Groups, new: Ints) -> Groups:
