@@ -169,8 +169,11 @@ def generate(
     streams = len(master.rate)
     start = prices(master, _first_prices(master) if rows is None else rows)
     offer = pricer.offer(start, np.full(streams, np.inf), first, until)
+    if np.isposinf(offer.least).any():
+        return Generated("infeasible", np.inf)
     best, at = bound(master, start, offer.least), start
-    penalty = DEAR * np.maximum(np.abs(offer.least), np.abs(offer.least).max(initial=1e-9) * 1e-3)
+    known = np.where(np.isfinite(offer.least), np.abs(offer.least), 0.0)
+    penalty = DEAR * np.maximum(known, max(float(known.max(initial=0.0)), 1e-9) * 1e-3)
     rises, rounds = 0, 0
     relaxed: Relaxed | None = None
     arrays: MipArrays | None = None

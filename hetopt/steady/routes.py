@@ -24,8 +24,11 @@ from hetopt.steady.legs import Leg, new_legs
 from hetopt.steady.supplies import Supply, supply_limits, taken_per_request
 from hetopt.steady.units import memory_limited
 
-MAX_ROUTES = 20_000
-"""Incomparable (partial) routes of one job up to which routes are enumerated: some seconds."""
+MAX_ROUTES = 2_000
+"""Incomparable (partial) routes of one job up to which routes are listed: a second or two."""
+
+MAX_IN_ALL = 30_000
+"""Routes of all jobs up to which they are listed: about as many as a MIP bears."""
 
 LATENCY_SLACK = 1e-12
 """Relative room for the rounding of a sum of latencies (far below ``LIMIT_TOLERANCE``)."""
@@ -70,26 +73,43 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """All undominated routes; ``reasons`` says, for each job without one, why it has none."""
+    """All undominated routes, or a part of them.
+
+    Attributes
+    ----------
+    reasons
+        For each job without a route, why it has none.
+    complete
+        Whether these are all.
+    """
 
     routes: tuple[Route, ...]
     of_job: tuple[tuple[int, ...], ...]
     reasons: dict[int, str] = field(default_factory=dict)
+    complete: bool = True
 
 
-def enumerate_routes(instance: Instance, *, limit: int = MAX_ROUTES) -> Routes:
+class TooManyRoutesError(InputError):
+    """A job, or all jobs, have more routes than can be listed."""
+
+
+def enumerate_routes(
+    instance: Instance, *, limit: int = MAX_ROUTES, in_all: int = MAX_IN_ALL
+) -> Routes:
     """List the undominated routes of every job, in a fixed order.
 
     Parameters
     ----------
-    limit
-        Number of incomparable partial routes of one job above which to give up.
+    limit, in_all
+        Number of incomparable partial routes of one job, and of routes of all jobs, above which
+        to give up.
 
     Raises
     ------
+    TooManyRoutesError
+        Where there are more.
     InputError
-        Where a job has more routes than ``limit``, or a task is pinned to a unit of a device
-        without memory limits.
+        Where a task is pinned to a unit of a device without memory limits.
     """
     network = Network(instance)
     routes: list[Route] = []
@@ -102,7 +122,19 @@ def enumerate_routes(instance: Instance, *, limit: int = MAX_ROUTES) -> Routes:
             reasons[job] = builder.reason
         of_job.append(tuple(range(len(routes), len(routes) + len(found))))
         routes.extend(found)
+        if len(routes) > in_all:
+            raise TooManyRoutesError(
+                f"The jobs have more than {in_all} routes that do not dominate one another, more "
+                "than can be listed."
+            )
     return Routes(tuple(routes), tuple(of_job), reasons)
+
+
+def route_of(instance: Instance, job: int, options: Sequence[int]) -> Route | None:
+    """Return the route by an option for each task of a job, None where a limit forbids it."""
+    builder = _Builder(instance, Network(instance), job, MAX_ROUTES)
+    chosen = dict(zip(builder.tasks, options, strict=True))
+    return builder.follow([chosen[task] for task in builder.order])
 
 
 def no_route(instance: Instance, jobs: Sequence[int]) -> list[str]:
@@ -192,13 +224,19 @@ class _Builder:
                 return []
             states = self._undominated(grown, step)
             if len(states) > self.limit:
-                raise InputError(
+                raise TooManyRoutesError(
                     f"Job {self.instance.jobs.name[self.job]!s} has more than {self.limit} routes "
-                    "that do not dominate one another, more than can be enumerated (column "
-                    "generation is not there yet); give its tasks fewer options, pin some of "
-                    "them, or put them `together`."
+                    "that do not dominate one another, more than can be listed; give its tasks "
+                    "fewer options, pin some of them, or put them `together`."
                 )
         return [self._route(state) for state in states]
+
+    def follow(self, options: Sequence[int]) -> Route | None:
+        """Return the route by these options, in topological order; None where one is forbidden."""
+        state: _Partial | None = _Partial((), (), (), {})
+        for task, option in zip(self.order, options, strict=True):
+            state = None if state is None else self._extend(state, task, option)
+        return None if state is None else self._route(state)
 
     def _extend(self, state: _Partial, task: int, option: int) -> _Partial | None:
         """Place one more task, None where a limit forbids it."""

@@ -23,7 +23,7 @@ from hetopt.steady.mip_arrays import mip_arrays
 from hetopt.steady.outcomes import RUNAWAY, infeasible_result, unbounded, why_infeasible
 from hetopt.steady.packing import unit_kinds
 from hetopt.steady.relax import Relaxation, Relaxed, round_off
-from hetopt.steady.routes import Routes, enumerate_routes, no_route
+from hetopt.steady.routes import Routes, TooManyRoutesError, enumerate_routes, no_route
 from hetopt.steady.scenarios import (
     StreamModel,
     blocks_of,
@@ -92,11 +92,19 @@ def solve_steady(
             start=_of_one_demand(start),
             mip_solver=mip_solver,
         )
-    routes = enumerate_routes(instance)
+    try:
+        routes = enumerate_routes(instance)
+    except TooManyRoutesError:
+        if len(instance.scenarios):
+            raise
+        from hetopt.steady.solve_generated import GeneratedSearch
+
+        none = Routes((), (), complete=False)
+        return GeneratedSearch(instance, budget, method, start, mip_solver, none).run()
     if routes.reasons:
         reason = " ".join(routes.reasons[job] for job in sorted(routes.reasons))
         return infeasible_result(instance, reason)
-    return _Search(instance, budget, method, start, mip_solver, routes).run()
+    return Search(instance, budget, method, start, mip_solver, routes).run()
 
 
 def steady_program(instance: Instance, until: float) -> StreamModel:
@@ -116,14 +124,14 @@ def steady_program(instance: Instance, until: float) -> StreamModel:
     routes = enumerate_routes(instance)
     if routes.reasons:
         raise InputError(" ".join(routes.reasons[job] for job in sorted(routes.reasons)))
-    return _program(instance, routes, until - time.monotonic())
+    return program_of(instance, routes, until - time.monotonic())
 
 
 def _of_one_demand(plan: StreamPlan | None) -> SteadyPlan | None:
     return plan if isinstance(plan, SteadyPlan) else None
 
 
-def _program(instance: Instance, routes: Routes, time_limit_s: float) -> StreamModel:
+def program_of(instance: Instance, routes: Routes, time_limit_s: float) -> StreamModel:
     """Build the program; where that takes a bound on θ, the relaxation without gives one."""
     kinds = unit_kinds(instance, routes.routes)
     model = stream_model(instance, routes, kinds)
@@ -140,7 +148,9 @@ def _program(instance: Instance, routes: Routes, time_limit_s: float) -> StreamM
 
 
 @dataclass(slots=True)
-class _Search:
+class Search:
+    """A search over the routes that are listed, level after level."""
+
     instance: Instance
     budget: Budget
     method: str
@@ -154,7 +164,7 @@ class _Search:
 
     def run(self) -> RegimeResult:
         """Solve level after level."""
-        model = _program(self.instance, self.routes, self._time_left())
+        model = self.first_model()
         plan: StreamPlan | None = None
         bounds: list[float] = []
         held: list[tuple[str, float]] = []
@@ -162,17 +172,17 @@ class _Search:
         if self.start is not None:
             previous = stream_integers(model, self.start)
         for name in self.instance.objective:
-            level = self._solve_level(model, name, previous, held)
+            model, level = self.next_level(model, name, previous, held)
             if level.infeasible and plan is None:
                 return infeasible_result(self.instance, why_infeasible(self.instance))
             bounds.append(level.bound)
             if level.best is None:
                 break
-            previous = self._values(model, level.best.x)
+            previous = values_of(model, level.best.x)
             plan = stream_plan(model, previous)
             value = objective_value(self.instance, plan, name)
             bounds[-1] = at_standstill(self.instance, name, value, level.bound)
-            self._note_progress(value, bounds[-1])
+            self.note_progress(value, bounds[-1])
             if np.isnan(value):
                 # An accuracy of no requests at all.
                 bounds[-1] = np.nan
@@ -185,36 +195,55 @@ class _Search:
             plan=plan,
             bounds=tuple(float(b) for b in bounds),
             reason="" if plan is not None else "No plan was found within the limit.",
-            stopped_by=self._stopped(),
+            stopped_by=self.stopped(),
             method="heuristic" if self.method == "heuristic" else "mip",
             history=tuple(self.history),
             notes=tuple(self.notes),
         )
 
-    def _solve_level(
+    def first_model(self) -> StreamModel:
+        """Return the program before any objective."""
+        return program_of(self.instance, self.routes, self.time_left())
+
+    def next_level(
         self,
         model: StreamModel,
         name: str,
         previous: dict[str, float] | None,
         held: list[tuple[str, float]],
+    ) -> tuple[StreamModel, Level]:
+        """Solve for an objective, the earlier ones held; return the program it was solved with."""
+        return model, self.solve_level(model, name, previous, held)
+
+    def solve_level(
+        self,
+        model: StreamModel,
+        name: str,
+        previous: dict[str, float] | None,
+        held: list[tuple[str, float]],
+        bound: float = np.nan,
     ) -> Level:
-        level = Level(name, scale=model.aim(name))
+        """Solve for one objective over the routes listed; ``bound`` (SI) is known of it before.
+
+        Where routes are missing, bounds and infeasibility of this program say nothing.
+        """
+        level = Level(name, scale=model.aim(name), bound=bound)
         arrays = mip_arrays(model.problem)
         relaxation = Relaxation(arrays)
-        first = relaxation.solve(time_limit_s=self._time_left())
+        first = relaxation.solve(time_limit_s=self.time_left())
         if first.outcome == "infeasible":
-            level.infeasible = True
+            level.infeasible = self.routes.complete
             return level
         if first.outcome == "unbounded":
             raise InputError(unbounded(self.instance, name))
-        if first.outcome == "optimal":
+        if first.outcome == "optimal" and self.routes.complete:
             level.tighten(_si(safe_bound(arrays, first.objective), level.scale))
         if not arrays.integer.any():
             level.best = first if first.outcome == "optimal" else None
             return level
-        whole = with_whole_slices(blocks_of(model), relaxation, first, self._time_left())
+        whole = with_whole_slices(blocks_of(model), relaxation, first, self.time_left())
         self._round(level, relaxation, whole, previous)
-        self._note_progress(level.value(), level.bound)
+        self.note_progress(level.value(), level.bound)
         done = gap_closed(level.value(), level.bound, self.budget.gap)
         if self.method != "heuristic" and not done and not self.budget.over():
             self._solve_mip(level, model, relaxation, held)
@@ -234,7 +263,7 @@ class _Search:
             if known.outcome == "optimal":
                 level.best = known
         if first.outcome == "optimal":
-            limit = self._time_left()
+            limit = self.time_left()
             near = round_off(
                 relaxation,
                 first.x,
@@ -252,24 +281,28 @@ class _Search:
     ) -> None:
         def progress(objective: float | None, bound: float | None) -> None:
             found = np.nan if objective is None else objective / level.scale
-            self._note_progress(found, np.nan if bound is None else bound / level.scale)
+            near = level.bound
+            if self.routes.complete:
+                near = np.nan if bound is None else bound / level.scale
+            self.note_progress(found, near)
 
         result = solve_mip(
             model.problem,
-            time_limit_s=self._time_left(),
+            time_limit_s=self.time_left(),
             gap_rel=self.budget.gap,
             threads=1 if self.budget.deterministic else self.budget.workers,
             seed=self.budget.seed,
-            start=None if level.best is None else self._values(model, level.best.x),
+            start=None if level.best is None else values_of(model, level.best.x),
             stop=self.budget.stop,
             solver=self.mip_solver,
             progress=progress,
         )
-        level.tighten(_si(result.bound, level.scale))
+        if self.routes.complete:
+            level.tighten(_si(result.bound, level.scale))
         if result.message:
             self.notes.append(result.message)
         if result.proven_infeasible and level.best is None:
-            level.infeasible = True
+            level.infeasible = self.routes.complete
         if result.values is None:
             return
         point = relaxation.arrays.vector(result.values)
@@ -295,7 +328,7 @@ class _Search:
         tight.aim(level.name)
         result = solve_mip(
             tight.problem,
-            time_limit_s=self._time_left(),
+            time_limit_s=self.time_left(),
             gap_rel=self.budget.gap,
             threads=1 if self.budget.deterministic else self.budget.workers,
             seed=self.budget.seed,
@@ -304,10 +337,6 @@ class _Search:
         )
         point = None if result.values is None else relaxation.arrays.vector(result.values)
         return None if point is None else relaxation.fixed(point)
-
-    def _values(self, model: StreamModel, x: Floats) -> dict[str, float]:
-        names = [variable.name for variable in model.problem.variables()]
-        return dict(zip(names, x.tolist(), strict=True))
 
     def _better(self, plan: StreamPlan | None) -> StreamPlan | None:
         """Return the start instead where it is the better plan by a rounding."""
@@ -319,17 +348,20 @@ class _Search:
         worse = ours < theirs if is_maximised(name) else ours > theirs
         return self.start if worse else plan
 
-    def _time_left(self) -> float:
+    def time_left(self) -> float:
+        """Seconds left; where the clock does not count, many times the limit."""
         if self.budget.deterministic:
             return self.began + RUNAWAY * self.budget.limit_s - time.monotonic()
         return self.budget.left_s()
 
-    def _note_progress(self, objective: float, bound: float) -> None:
+    def note_progress(self, objective: float, bound: float) -> None:
+        """Tell of a better plan or bound (SI)."""
         self.history.append(HistoryEntry(time.monotonic() - self.began, objective, bound))
         if self.budget.progress is not None:
             self.budget.progress(objective, bound)
 
-    def _stopped(self) -> Termination:
+    def stopped(self) -> Termination:
+        """Say why the search ended."""
         if self.budget.stop.is_set():
             return "interrupted"
         if self.budget.over():
@@ -337,6 +369,12 @@ class _Search:
         if self.method == "heuristic":
             return "iteration_limit"
         return "gap_limit" if self.budget.gap > 0 else "proved"
+
+
+def values_of(model: StreamModel, x: Floats) -> dict[str, float]:
+    """Return a point of a program by the names of its variables."""
+    names = [variable.name for variable in model.problem.variables()]
+    return dict(zip(names, x.tolist(), strict=True))
 
 
 def _si(bound: float | None, scale: float) -> float | None:
