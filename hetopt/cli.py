@@ -153,11 +153,18 @@ def report(
     question: Question,
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="Plan or result file.")],
     output: Annotated[
-        str, typer.Option("-o", "--output", metavar="FILE", help=".json: a trace for Perfetto.")
+        str,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help=".html: a page; .json: a trace for Perfetto."
+        ),
     ],
+    comparison: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="What hetopt compare -o wrote, to show beside it."),
+    ] = None,
 ) -> int:
-    """Write a schedule as a trace, to look at in ui.perfetto.dev."""
-    return console_studies.run_report(question, plan, output)
+    """Show a plan as one offline page, or a schedule as a trace for Perfetto."""
+    return console_studies.run_report(question, plan, comparison, output)
 
 
 @command(app)

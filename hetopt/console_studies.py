@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hetopt.console import (
     INFEASIBLE,
@@ -115,27 +115,43 @@ def run_whatif(
     return INFEASIBLE if study.base.status == "infeasible" else NO_PLAN
 
 
-def run_report(question: Question, plan: str, output: str) -> int:
-    """Write the trace of a plan; see ``hetopt report``."""
-    from hetopt.formats.output import check_writable
+def run_report(question: Question, plan: str, comparison: str | None, output: str) -> int:
+    """Write the page or the trace of a plan; see ``hetopt report``."""
     from hetopt.formats.plan import read_result
     from hetopt.formats.plan_tables import write_result
+    from hetopt.formats.whole import write_whole
+    from hetopt.report.page import report_page
     from hetopt.report.trace import trace
     from hetopt.solution import SchedulePlan
     from hetopt.verify import verify
 
-    if not output.endswith(".json"):
-        raise InputError([Problem("-o", output, "A .json file, for the trace.")])
-    check_writable(output)
+    _check_output(output)
     instance = question.instance()
-    found = read_result(instance, plan).plan
-    if not isinstance(found, SchedulePlan):
+    read = read_result(instance, plan)
+    found = verify(instance, read.plan, read.claimed, bounds=read.bounds)
+    if not found.ok:
+        raise InputError([Problem(plan, v.kind, v.message) for v in found.violations[:3]])
+    if output.endswith(PAGES):
+        beside = None if comparison is None else _comparison(comparison)
+        command = shlex.join(["hetopt", *sys.argv[1:]])
+        page = report_page(instance, read.plan, read.result, comparison=beside, command=command)
+        write_whole(Path(output), page)
+    elif isinstance(read.plan, SchedulePlan):
+        write_result(output, trace(instance, read.plan))
+    else:
         raise InputError([Problem(plan, "", "A schedule: streams have no times to trace.")])
-    report = verify(instance, found)
-    if not report.ok:
-        raise InputError([Problem(plan, v.kind, v.message) for v in report.violations[:3]])
-    write_result(output, trace(instance, found))
     return OK
+
+
+def _comparison(path: str) -> Mapping[str, Any]:
+    """Read what ``hetopt compare -o`` wrote."""
+    from hetopt.formats.json_text import parse_json, read_text
+
+    found = parse_json(read_text(Path(path)), path)
+    needed = ("heterogeneous", "homogeneous", "gain")
+    if not isinstance(found, dict) or any(key not in found for key in needed):
+        raise InputError([Problem("--comparison", path, "A file that hetopt compare -o wrote.")])
+    return found
 
 
 def _swapped(question: Question, entries: Mapping[str, str], case: str) -> Instance:

@@ -46,12 +46,15 @@ class PlanFile:
         Objective values and bounds by objective name; empty for a bare plan.
     status
         The claimed status, empty for a bare plan.
+    result
+        The whole object, for what else it says; empty for a bare plan.
     """
 
     plan: Plan
     claimed: dict[str, float] = field(default_factory=dict)
     bounds: dict[str, float] = field(default_factory=dict)
     status: str = ""
+    result: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_plan(instance: Instance, source: str | Path) -> Plan:
@@ -152,7 +155,7 @@ def _from_object(instance: Instance, obj: Any, place: str) -> PlanFile:
     if not isinstance(status, str):
         rows.add("status", status, "A text is expected.")
     rows.stop_if_any()
-    return PlanFile(plan, _by_name(names, values), _by_name(names, bounds), status)
+    return PlanFile(plan, _by_name(names, values), _by_name(names, bounds), status, obj)
 
 
 def _by_name(names: list[Any], values: list[Any]) -> dict[str, float]:

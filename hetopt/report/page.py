@@ -1,0 +1,395 @@
+"""One self-contained page about a plan: readable offline, on a phone, in the dark, and on paper."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from hetopt import units
+from hetopt.caveats import caveats
+from hetopt.evaluate import evaluate, objectives
+from hetopt.instance import Instance, is_maximised
+from hetopt.quantity import quantity
+from hetopt.report import charts
+from hetopt.report.console import percent, small_gap
+from hetopt.report.gantt import gantt
+from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, relative_gap
+
+ROWS_SHOWN = 200
+"""Rows of a long table in the page; the plan's own file has all of them."""
+
+CANVAS = (
+    '<div id="gantt"><canvas tabindex="0" role="img" aria-label="Tasks of each unit and transfers '
+    "of each link over time; the table of tasks below says the same. Keys: plus, minus, arrows, "
+    'home."></canvas><div id="tip" role="status"></div></div>'
+)
+HOW_TO_MOVE = (
+    '<p class="note">Colours are jobs (with one job: profiles), grey bars are transfers. Drag to '
+    "move, double click or Ctrl + wheel to zoom; with the keyboard + − ← → Home.</p>"
+)
+
+Cells = Sequence[str]
+
+
+def report_page(
+    instance: Instance,
+    plan: Plan,
+    result: Mapping[str, Any],
+    *,
+    comparison: Mapping[str, Any] | None = None,
+    command: str = "",
+) -> str:
+    """Return the page as HTML.
+
+    Parameters
+    ----------
+    instance
+        What the plan is for.
+    plan
+        A plan that the checker has accepted; every quantity is computed from it again.
+    result
+        The object of ``hetopt solve`` that holds it, for bounds, history and how it was found;
+        empty for a bare plan.
+    comparison
+        The object of ``hetopt compare`` for the same instance.
+    command
+        What made the page.
+    """
+    quantities = evaluate(instance, plan)
+    parts = [
+        _answer(instance, plan, result),
+        *(_gains(instance, comparison) if comparison else []),
+        *_picture(instance, plan, quantities),
+        *_causes(instance, plan, quantities),
+        *_jobs(instance, plan, quantities),
+        *_progress(instance, result),
+        *_provenance(instance, plan, result, command),
+    ]
+    title = html.escape(f"{instance.name or 'instance'}: {', '.join(instance.objective)}")
+    style = _data("report.css")
+    script = f"<script>{_data('report.js')}</script>" if isinstance(plan, SchedulePlan) else ""
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{title}</title><style>{style}</style></head>\n"
+        f"<body><main>{''.join(parts)}</main>{script}</body></html>\n"
+    )
+
+
+def _data(name: str) -> str:
+    return resources.files("hetopt").joinpath("data", name).read_text(encoding="utf-8")
+
+
+def _answer(instance: Instance, plan: Plan, result: Mapping[str, Any]) -> str:
+    """Say the answer in one sentence, and each level of it in a row."""
+    names = instance.objective
+    values = objectives(instance, plan, names)
+    claimed = _by_name(result)
+    bounds = [claimed.get(name, math.nan) for name in names]
+    gaps = [relative_gap(v, b) for v, b in zip(values, bounds, strict=True)]
+    rows = [
+        (
+            name,
+            quantity(instance, name, value),
+            quantity(instance, name, bound),
+            small_gap(gap),
+        )
+        for name, value, bound, gap in zip(names, values, bounds, gaps, strict=True)
+    ]
+    best = "most" if is_maximised(names[0]) else "least"
+    first = rows[0][1]
+    if gaps[0] == 0:
+        sentence = f"The {best} {names[0]} is {first}: no plan is better, which is proven."
+    elif math.isnan(gaps[0]):
+        sentence = f"This plan has {names[0]} {first}; how far from the best is not known."
+    else:
+        sentence = (
+            f"This plan has {names[0]} {first}; no plan at all is better than {rows[0][2]} "
+            f"(gap {small_gap(gaps[0])})."
+        )
+    size = (
+        f"{len(instance.tasks):,} tasks, {len(instance.devices)} devices, {instance.regime} regime"
+    )
+    about = f'<p class="note">{_text(instance.description)}</p>' if instance.description else ""
+    return (
+        f"<h1>{_text(instance.name or 'instance')}</h1><p class='answer'>{_text(sentence)}</p>"
+        f'{about}<p class="note">{size}. The independent checker accepted the plan.</p>'
+        + _table(("objective", "value", "proven bound", "gap"), rows)
+    )
+
+
+def _by_name(result: Mapping[str, Any]) -> dict[str, float]:
+    names, bounds = result.get("objective_name"), result.get("bound")
+    names = names if isinstance(names, list) else [names]
+    bounds = bounds if isinstance(bounds, list) else [bounds]
+    return {n: float(b) for n, b in zip(names, bounds, strict=False) if n and b is not None}
+
+
+def _gains(instance: Instance, comparison: Mapping[str, Any]) -> list[str]:
+    ours = comparison["heterogeneous"]
+    name = ours["objective_name"]
+    name = name[0] if isinstance(name, list) else name
+    more = "more" if is_maximised(name) else "less"
+    lines = []
+    if comparison.get("best_homogeneous"):
+        lines.append(f"Best homogeneous placement: {comparison['best_homogeneous']}.")
+    for key, text in (("gain", "Gain over its plan"), ("gain_proven", "Proven over all rivals")):
+        value = comparison.get(key)
+        if value is None:
+            shown = "none"
+        elif comparison.get("gain_is_difference"):
+            shown = quantity(instance, name, value)
+        else:
+            shown = f"{percent(value)} {more} {name}"
+        lines.append(f"{text}: {shown}.")
+    rows = [
+        (side.get("name", "heterogeneous"), *_side(instance, name, side))
+        for side in (*comparison["homogeneous"], ours)
+    ]
+    firm = [
+        (s["change"], _fraction(s["gain"]), _fraction(s["gain_proven"]))
+        for s in comparison.get("sensitivity", [])
+    ]
+    parts = ["<h2>Against homogeneous placements</h2>", *(f"<p>{_text(t)}</p>" for t in lines)]
+    parts.append(_table(("placement", name, "bound", "gap", "status"), rows, text=(0, 4)))
+    if firm and not comparison.get("gain_is_difference"):
+        parts += ["<h3>How firm is it?</h3>", _table(("change", "gain", "proven"), firm)]
+    return parts
+
+
+def _side(instance: Instance, name: str, side: Mapping[str, Any]) -> Cells:
+    value, bound, gap = (_first(side[key]) for key in ("objective", "bound", "gap"))
+    return (
+        quantity(instance, name, value),
+        quantity(instance, name, bound),
+        small_gap(gap),
+        side["status"],
+    )
+
+
+def _first(value: Any) -> float:
+    value = value[0] if isinstance(value, list) else value
+    return math.nan if value is None else float(value)
+
+
+def _fraction(value: float | None) -> str:
+    return "–" if value is None else percent(value)
+
+
+def _picture(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list[str]:
+    """Draw the schedule, or how much of each device streams use."""
+    if isinstance(plan, SchedulePlan):
+        data = json.dumps(gantt(instance, plan), separators=(",", ":")).replace("</", "<\\/")
+        buttons = "".join(
+            f'<button type="button" data-key="{key}">{label}</button>'
+            for key, label in (
+                ("+", "zoom in"),
+                ("-", "zoom out"),
+                ("ArrowLeft", "earlier"),
+                ("ArrowRight", "later"),
+                ("Home", "all"),
+            )
+        )
+        return [
+            "<h2>When and where</h2>",
+            f'<div class="buttons">{buttons}</div>',
+            CANVAS,
+            HOW_TO_MOVE,
+            f'<script type="application/json" id="schedule">{data}</script>',
+        ]
+    rows = [
+        (
+            _where(row, "device"),
+            (float(row["utilization"] or 0.0),),
+            f"{percent(row['utilization'] or 0.0)} of {row['on']} on, {row['had']} had",
+        )
+        for row in quantities["devices"]
+        if row["had"] or row["on"]
+    ]
+    return [
+        "<h2>Utilisation of units on</h2>",
+        charts.stacked(rows[:ROWS_SHOWN], "Utilisation of each device"),
+    ]
+
+
+def _where(row: Mapping[str, Any], key: str) -> str:
+    return f"{row['scenario']}: {row[key]}" if "scenario" in row else str(row[key])
+
+
+def _causes(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list[str]:
+    """Show what draws energy or power, by device and by cause."""
+    if isinstance(plan, SchedulePlan):
+        what, dimension, busy, idle = "Energy", "energy", "energy_options_j", "energy_idle_j"
+        moved = float(quantities["energy_transfers_j"])
+    else:
+        what, dimension, busy, idle = "Power", "power", "power_options_w", "idle_power_w"
+        moved = math.nan
+    rows: list[tuple[str, tuple[float, ...], str]] = [
+        (
+            _where(row, "device"),
+            (float(row[busy]), float(row[idle])),
+            units.format(float(row[busy]) + float(row[idle]), dimension, digits=4),
+        )
+        for row in quantities["devices"]
+        if row[busy] or row[idle]
+    ]
+    if moved > 0:
+        rows.append(("transfers", (0.0, 0.0, moved), units.format(moved, dimension, digits=4)))
+    if not rows:
+        return []
+    third = '<span><i class="kc"></i>transfers</span>' if moved > 0 else ""
+    return [
+        f"<h2>{what} by device and cause</h2>",
+        (
+            '<p class="key"><span><i class="ka"></i>work, above idle</span>'
+            f'<span><i class="kb"></i>idle</span>{third}</p>'
+        ),
+        charts.stacked(rows[:ROWS_SHOWN], f"{what} of each device by cause"),
+    ]
+
+
+def _jobs(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list[str]:
+    """List tasks with their units and times, or streams with their rates and latencies."""
+    if isinstance(plan, SchedulePlan):
+        return ["<h2>Tasks</h2>", *_tasks(instance, plan)]
+    waiting = quantities["queueing"]
+    rows = [
+        (
+            _where(row, "job"),
+            units.format(row["demanded_per_s"], "rate"),
+            units.format(row["served_per_s"], "rate"),
+            "–" if row["latency_s"] is None else units.format(row["latency_s"], "time"),
+            "–" if wait["p99_latency_s"] is None else units.format(wait["p99_latency_s"], "time"),
+        )
+        for row, wait in zip(quantities["jobs"], waiting, strict=True)
+    ]
+    parts = plan.plans if isinstance(plan, ScenarioPlan) else (plan,)
+    flows = []
+    for s, part in enumerate(parts):
+        for k in np.flatnonzero(part.rate_per_s > 0).tolist():
+            mine = slice(part.ptr[k], part.ptr[k + 1])
+            placed = ", ".join(
+                f"{instance.tasks.name[t]} on {_unit(instance, o, u)}"
+                for t, o, u in zip(part.task[mine], part.option[mine], part.unit[mine], strict=True)
+            )
+            job = str(instance.jobs.name[part.route_job[k]])
+            where = f"{instance.scenarios.name[s]}: {job}" if len(parts) > 1 else job
+            flows.append((where, units.format(float(part.rate_per_s[k]), "rate"), placed))
+    heads = ("job", "demanded", "served", "latency", "p99 with waiting (estimate)")
+    return [
+        "<h2>Jobs</h2>",
+        _table(heads, rows),
+        "<h2>Routes</h2>",
+        _table(("job", "rate", "placed"), flows, text=(0, 2)),
+    ]
+
+
+def _unit(instance: Instance, option: int, unit: int) -> str:
+    device = int(instance.options.device[option])
+    place = str(instance.devices.name[device]) if unit < 0 else instance.unit_name(device, unit)
+    label = str(instance.options.label[option])
+    return f"{place} ({label})" if label else place
+
+
+def _tasks(instance: Instance, plan: SchedulePlan) -> list[str]:
+    order = np.argsort(plan.start_s, kind="stable").tolist()
+    end = plan.start_s + instance.tasks.work * instance.options.time_s[plan.option]
+    rows = [
+        (
+            str(instance.tasks.name[t]),
+            _unit(instance, int(plan.option[t]), int(plan.unit[t])),
+            units.format(float(plan.start_s[t]), "time"),
+            units.format(float(end[t]), "time"),
+        )
+        for t in order[:ROWS_SHOWN]
+    ]
+    return [_table(("task", "unit and option", "start", "end"), rows, len(order), text=(0, 1))]
+
+
+def _progress(instance: Instance, result: Mapping[str, Any]) -> list[str]:
+    history = result.get("history") or []
+    if not history:
+        return []
+    time_s = [float(e["time_s"] or 0.0) for e in history]
+    value = [_first(e["objective"]) for e in history]
+    bound = [_first(e["bound"]) for e in history]
+    ended = result.get("wall_time_s")
+    if ended:
+        time_s, value, bound = [*time_s, float(ended)], [*value, value[-1]], [*bound, bound[-1]]
+    name, known = instance.objective[0], caveats(instance)
+    return [
+        "<h2>How it was found</h2>",
+        (
+            f'<p class="key"><span><i class="ka"></i>{name} of the best plan</span>'
+            '<span><i class="kb"></i>proven bound</span></p>'
+        ),
+        charts.progress(time_s, value, bound, f"{name} and bound over time"),
+        *(f"<p>{_text(note)}</p>" for note in result.get("notes") or [] if note not in known),
+    ]
+
+
+def _provenance(
+    instance: Instance, plan: Plan, result: Mapping[str, Any], command: str
+) -> list[str]:
+    """Say where the figures of the options used come from."""
+    parts = plan.plans if isinstance(plan, ScenarioPlan) else (plan,)
+    used = np.unique(np.concatenate([part.option for part in parts]))
+    options, devices = instance.options, instance.devices
+    marks = {
+        (str(devices.name[options.device[o]]), str(options.source[o]), _doubt(instance, int(o)))
+        for o in used
+    }
+    rows = [(d, mark or "measured", s or "not stated") for d, s, mark in sorted(marks)]
+    lines = [f"<li>{_text(note)}</li>" for note in caveats(instance)]
+    made = [f"Made by <code>{_text(command)}</code>."] if command else []
+    if result.get("version"):
+        made.append(
+            f"The plan is by hetopt {_text(str(result['version']))}, method "
+            f"{_text(str(result.get('method', '')))}, seed {_text(str(result.get('seed', '')))}."
+        )
+    return [
+        "<h2>Where the figures come from</h2>",
+        _table(("device", "figures", "source"), rows, text=(0, 1, 2)),
+        f"<ul>{''.join(lines)}</ul>" if lines else "",
+        f'<p class="note">{" ".join(made)}</p>',
+    ]
+
+
+def _doubt(instance: Instance, option: int) -> str:
+    preview = instance.options.preview[option]
+    preview |= instance.devices.preview[instance.options.device[option]]
+    doubts = ["estimated"] if instance.options.estimated[option] else []
+    return ", ".join([*doubts, *(["preview"] if preview else [])])
+
+
+def _table(
+    heads: Cells, rows: Sequence[Cells], total: int | None = None, text: Sequence[int] = (0,)
+) -> str:
+    def line(tag: str, cells: Cells) -> str:
+        return "".join(
+            f"<{tag}{' class=text' if i in text else ''}>{_text(cell)}</{tag}>"
+            for i, cell in enumerate(cells)
+        )
+
+    total = len(rows) if total is None else total
+    body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows[:ROWS_SHOWN])
+    rest = (
+        f'<p class="note">and {total - ROWS_SHOWN:,} more, in the plan\'s own file</p>'
+        if total > ROWS_SHOWN
+        else ""
+    )
+    return (
+        f'<div class="scroll"><table><thead><tr>{line("th", heads)}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>{rest}"
+    )
+
+
+def _text(text: str) -> str:
+    return html.escape(str(text), quote=True)
