@@ -112,7 +112,7 @@ def test_units_that_only_fill_a_share_need_no_spare():
     nut = {"count_min": 1, "count_max": 2, "spare": 1}
     box = {"count_min": 3, "count_max": 3, "off_when_unused": False}
     # Three boxes are on; the two nuts that the share asks for serve nothing.
-    plan, _ = answer(fleet(kind_shares=shares, box=box, nut=nut))
+    plan, _ = answer(fleet(kind_shares=shares, box=box, nut=nut, task={"pin": ""}))
     assert plan.units_on.tolist() == [3, 2]
 
 
