@@ -34,7 +34,7 @@ def random_stream(seed: int) -> Instance:
 def _with_scenarios(instance: Instance, dice: Dice) -> Instance:
     """Add scenarios to some instances of one objective without a budget."""
     simple = len(instance.objective) == 1 and not np.isfinite(instance.limits.budget_per_s)
-    if instance.routing == SINGLE or not simple or not dice.chance(0.25):
+    if instance.routing == SINGLE or not simple or not dice.chance(0.12):
         return instance
     frames, settings = instance.frames(), instance.settings()
     names = ["day", "night", "peak"][: dice.pick(1, 2, 2, 3)]

@@ -15,7 +15,7 @@ from hetopt.instance import Instance, is_maximised
 from tests.oracles.schedule_oracle import TooHardError
 from tests.oracles.steady_oracle import most_units, steady_optimum
 
-MOST_FLEETS = 60
+MOST_FLEETS = 36
 
 
 def scenario_optimum(instance: Instance) -> tuple[float, ...] | None:
