@@ -59,13 +59,19 @@ def fleets(instance: Instance, scenarios: list[Instance]) -> list[tuple[int, ...
     """List every number of units had that is worth trying."""
     devices = instance.devices
     ranges = [
-        range(int(devices.count_min[d]), max(most_units(part, d) for part in scenarios) + 1)
+        range(int(devices.count_min[d]), max(most_had(part, d) for part in scenarios) + 1)
         for d in range(len(devices))
     ]
     found = list(itertools.islice(itertools.product(*ranges), MOST_FLEETS + 1))
     if len(found) > MOST_FLEETS:
         raise TooHardError
     return found
+
+
+def most_had(instance: Instance, device: int) -> int:
+    """Units that are of use, with spares beside them where there is no maximum."""
+    spare = instance.devices.spare if instance.devices.count_max[device] < 0 else [0] * (device + 1)
+    return most_units(instance, device) + int(spare[device])
 
 
 def with_fleet(instance: Instance, had: tuple[int, ...]) -> Instance:
