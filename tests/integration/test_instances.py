@@ -57,7 +57,7 @@ OPTIMA: dict[str, tuple[float, ...]] = {
     "power-cap": (3000.0,),
     "self-link": (0.02504,),
     "shared-bandwidth": (0.032,),
-    "scenarios": (0.0011205868055555557,),
+    "scenarios": (0.0016076901041666668,),
     "shared-tensors": (0.01901,),
     "single-routing": (312.5,),
     "slots-pins-release": (0.3,),
