@@ -56,10 +56,10 @@ FIRST_SHARE = 0.1
 """Part of the time for each constructor where an improver that needs no plan follows."""
 RECLAIM_SHARE = 0.1
 """Part of the time left that choosing options anew may take."""
-COMPILE_SHARE = 0.25
-"""Part of the time limit that the first improvement of an installation has for compiling."""
+COMPILE_SHARE = 0.8
+"""Part of the time left that compiling the loops of a search may take, once per installation."""
 GRACE_S = 0.5
-"""Time over its share after which an improver is left behind, as it must still be compiling."""
+"""Time over its share after which an improver is left behind."""
 DIVIDING = ("auto", "cpsat", "lns")
 """Methods that solve parts of an instance apart where they share nothing."""
 SEARCHING = ("auto", "heuristic")
@@ -248,13 +248,11 @@ def _improver(best: Incumbent, method: str) -> Improver | None:
 def _improve(best: Incumbent, improver: Improver, *, whole: bool) -> None:
     """Improve the plan in the first objective; for all of the time left where nothing follows."""
     budget, module = best.budget, improver.load()
-    if best.closed(0) or budget.over():
+    if best.closed(0) or budget.over() or not _compiled(best, improver):
         return
     seconds = budget.limit_s if budget.deterministic else budget.left_s()
     if not whole:
-        settled = budget.deterministic or module.is_compiled()
-        first_time = 0.0 if settled else COMPILE_SHARE * budget.limit_s
-        seconds = improver.seconds(best.instance, seconds) + first_time
+        seconds = improver.seconds(best.instance, seconds)
     elif not budget.deterministic:
         # What it returns after its time is lost, the bound too.
         seconds = max(seconds - GRACE_S, seconds / 2)
@@ -274,7 +272,6 @@ def _improve(best: Incumbent, improver: Improver, *, whole: bool) -> None:
         done: Improved | None = search()
     else:
         taking = _Taking(best, improver.name)
-        # The first call of an installation compiles, which nothing can interrupt.
         limit = min(seconds + GRACE_S, budget.left_s())
         done = in_time(partial(search, found=taking), limit, budget.stop)
         taking.over = True
@@ -287,6 +284,25 @@ def _improve(best: Incumbent, improver: Improver, *, whole: bool) -> None:
     if seen is best.instance:
         best.raise_bound(done.bound, improver.name)
     best.passed(improver.name)
+
+
+def _compiled(best: Incumbent, improver: Improver) -> bool:
+    """Have the loops compiled before the time of the search begins; return whether they are.
+
+    That happens once per installation. Nothing can interrupt it; where it takes too long it goes
+    on beside what follows, and the search is left out.
+    """
+    budget, module = best.budget, improver.load()
+    if budget.deterministic or module.is_compiled():
+        return True
+    first = partial(module.improve, _seen(best.instance), best.plan, iterations=1, seed=budget.seed)
+    if in_time(first, COMPILE_SHARE * budget.left_s(), budget.stop) is not None:
+        return True
+    best.notes.append(
+        f"The loops of {improver.name} were not compiled within a part of the time limit, so the "
+        "search was left out; that happens once per installation."
+    )
+    return False
 
 
 def _reclaim(best: Incumbent) -> None:
