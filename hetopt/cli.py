@@ -162,9 +162,13 @@ def report(
         str | None,
         typer.Option(metavar="FILE", help="What hetopt compare -o wrote, to show beside it."),
     ] = None,
+    front: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="What hetopt pareto -o wrote (.json), to show too."),
+    ] = None,
 ) -> int:
     """Show a plan as one offline page, or a schedule as a trace for Perfetto."""
-    return console_studies.run_report(question, plan, comparison, output)
+    return console_studies.run_report(question, plan, comparison, front, output)
 
 
 @command(app)

@@ -115,7 +115,9 @@ def run_whatif(
     return INFEASIBLE if study.base.status == "infeasible" else NO_PLAN
 
 
-def run_report(question: Question, plan: str, comparison: str | None, output: str) -> int:
+def run_report(
+    question: Question, plan: str, comparison: str | None, front: str | None, output: str
+) -> int:
     """Write the page or the trace of a plan; see ``hetopt report``."""
     from hetopt.formats.plan import read_result
     from hetopt.formats.plan_tables import write_result
@@ -132,9 +134,12 @@ def run_report(question: Question, plan: str, comparison: str | None, output: st
     if not found.ok:
         raise InputError([Problem(plan, v.kind, v.message) for v in found.violations[:3]])
     if output.endswith(PAGES):
-        beside = None if comparison is None else _comparison(comparison)
+        gains = _written("compare", comparison, ("heterogeneous", "homogeneous", "gain"))
+        trade = _written("pareto", front, ("held", "optimised", "points"))
         command = shlex.join(["hetopt", *sys.argv[1:]])
-        page = report_page(instance, read.plan, read.result, comparison=beside, command=command)
+        page = report_page(
+            instance, read.plan, read.result, comparison=gains, front=trade, command=command
+        )
         write_whole(Path(output), page)
     elif isinstance(read.plan, SchedulePlan):
         write_result(output, trace(instance, read.plan))
@@ -143,14 +148,15 @@ def run_report(question: Question, plan: str, comparison: str | None, output: st
     return OK
 
 
-def _comparison(path: str) -> Mapping[str, Any]:
-    """Read what ``hetopt compare -o`` wrote."""
+def _written(command: str, path: str | None, needed: Sequence[str]) -> Mapping[str, Any] | None:
+    """Read what another command wrote with ``-o``."""
     from hetopt.formats.json_text import parse_json, read_text
 
+    if path is None:
+        return None
     found = parse_json(read_text(Path(path)), path)
-    needed = ("heterogeneous", "homogeneous", "gain")
     if not isinstance(found, dict) or any(key not in found for key in needed):
-        raise InputError([Problem("--comparison", path, "A file that hetopt compare -o wrote.")])
+        raise InputError([Problem(path, "", f"A file that hetopt {command} -o wrote.")])
     return found
 
 

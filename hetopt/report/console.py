@@ -12,6 +12,7 @@ from rich.text import Text
 from hetopt import units
 from hetopt.instance import Instance
 from hetopt.quantity import quantity
+from hetopt.report.sketch import Sketch
 from hetopt.solution import ScenarioPlan, SchedulePlan, Solution, StreamPlan
 
 ROWS_SHOWN = 30
@@ -41,6 +42,8 @@ def solution_view(instance: Instance, solution: Solution) -> RenderableType:
     parts: list[RenderableType] = [_title(instance), _levels(instance, solution)]
     if solution.reason:
         parts.append(Text(solution.reason))
+    if solution.plan is not None:
+        parts.append(Sketch(instance, solution.plan, solution.quantities))
     if isinstance(solution.plan, SchedulePlan):
         parts += [_schedule_summary(solution), _device_table(solution)]
         parts += _resource_tables(solution, "peak")

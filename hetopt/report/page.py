@@ -34,6 +34,11 @@ HOW_TO_MOVE = (
     "move, double click or Ctrl + wheel to zoom; with the keyboard + − ← → Home.</p>"
 )
 
+PROVEN_LINE = (
+    '<p class="key"><span><i class="ka"></i>plans</span>'
+    '<span><i class="kb"></i>proven: no plan beyond this line</span></p>'
+)
+
 Cells = Sequence[str]
 
 
@@ -43,6 +48,7 @@ def report_page(
     result: Mapping[str, Any],
     *,
     comparison: Mapping[str, Any] | None = None,
+    front: Mapping[str, Any] | None = None,
     command: str = "",
 ) -> str:
     """Return the page as HTML.
@@ -58,6 +64,8 @@ def report_page(
         empty for a bare plan.
     comparison
         The object of ``hetopt compare`` for the same instance.
+    front
+        The object of ``hetopt pareto`` for the same instance.
     command
         What made the page.
     """
@@ -66,6 +74,7 @@ def report_page(
         _answer(instance, plan, result),
         *(_gains(instance, comparison) if comparison else []),
         *_picture(instance, plan, quantities),
+        *(_front(instance, front) if front else []),
         *_causes(instance, plan, quantities),
         *_jobs(instance, plan, quantities),
         *_progress(instance, result),
@@ -162,6 +171,34 @@ def _gains(instance: Instance, comparison: Mapping[str, Any]) -> list[str]:
     if firm and not comparison.get("gain_is_difference"):
         parts += ["<h3>How firm is it?</h3>", _table(("change", "gain", "proven"), firm)]
     return parts
+
+
+def _front(instance: Instance, front: Mapping[str, Any]) -> list[str]:
+    """Draw the trade between two objectives, and list its points."""
+    held, optimised = front["held"], front["optimised"]
+    points = [p for p in front["points"] if p["efficient"]]
+    rows = [
+        (
+            quantity(instance, held, p[held]),
+            quantity(instance, optimised, p[optimised]),
+            quantity(instance, optimised, p["bound"]),
+            p["status"],
+        )
+        for p in points
+    ]
+    marks = [(p[held], p[optimised], ", ".join(r)) for p, r in zip(points, rows, strict=True)]
+    line = [
+        (p[held] if p["limit"] is None else p["limit"], p["bound"])
+        for p in front["points"]
+        if p["bound"] is not None and (p["limit"] is not None or p[held] is not None)
+    ]
+    return [
+        f"<h2>{_text(optimised)} against {_text(held)}</h2>",
+        PROVEN_LINE,
+        charts.front(marks, line, (held, optimised)),
+        *(f"<p>{_text(note)}</p>" for note in front["notes"]),
+        _table((held, optimised, "proven bound", "status"), rows, text=(3,)),
+    ]
 
 
 def _side(instance: Instance, name: str, side: Mapping[str, Any]) -> Cells:

@@ -88,6 +88,18 @@ def test_every_task_and_hop_is_a_bar_of_its_time(schedule) -> None:
     assert {bar[0] for bar in drawn["bars"]} == set(range(len(drawn["rows"])))
 
 
+def test_a_front_is_drawn_with_its_proven_line(schedule) -> None:
+    points = [
+        {"makespan": m, "energy": e, "limit": m, "bound": e, "efficient": True, "status": "optimal"}
+        for m, e in ((3.0, 6.5), (2.0, 7.0), (1.0, 9.0))
+    ]
+    front = {"held": "makespan", "optimised": "energy", "points": points, "notes": ["Whole."]}
+    page = report_page(*schedule, {}, front=front)
+    assert page.count("<circle") == 3
+    assert "no plan beyond this line" in page
+    assert "6.5 J" in page
+
+
 def test_names_from_files_cannot_become_markup(schedule) -> None:
     instance, plan = schedule
     names = instance.tasks.name.copy()
