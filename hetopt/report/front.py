@@ -126,7 +126,7 @@ def front_page(front: Front, command: str) -> str:
         x=[p.held for p in efficient],
         y=[p.value for p in efficient],
         mode="lines+markers",
-        # Between two plans, from the wide limit to the tight one, only the tight one's value is had.
+        # Between the limits of two plans only the tighter one's value is had.
         line={"shape": "vh", "color": "#1f6fb4"},
         marker={"size": 9, "symbol": ["circle" if p.proven else "circle-open" for p in efficient]},
         name="plans (filled: proven optimal)",
