@@ -122,6 +122,18 @@ def test_the_headline_scenario_has_the_same_optimum_in_other_solvers(objective, 
     assert (written.factor < 0) == (objective == "throughput")
 
 
+def test_scenarios_and_slices_are_one_program_with_names_of_their_own(tmp_path):
+    instance = read_instance(ROOT / "instances" / "synthetic" / "scenarios.yaml")
+    written = export_model(instance, tmp_path / "model.lp")
+    text = (tmp_path / "model.lp").read_text(encoding="ascii")
+    assert "\\ s1. begins what belongs to scenario night" in text
+    assert "row_fleet_0_2.gpu: - s0.had_0.gpu + s2.had_0.gpu = 0" in text
+    assert re.search(r"s2\.row_slices_\d+\.translate: .*s2\.slices_\d+\.translate", text)
+    export_model(instance, tmp_path / "model.mps")
+    optimum = solve(instance, time_limit=20, workers=1).objective
+    assert cbc(tmp_path / "model.mps") / written.factor == pytest.approx(optimum, rel=NEAR)
+
+
 def test_names_say_what_variables_and_rows_are(tmp_path):
     export_model(read_instance(SERVERS), tmp_path / "model.lp")
     text = (tmp_path / "model.lp").read_text(encoding="ascii")
