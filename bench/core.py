@@ -1,5 +1,4 @@
-"""Figures of the core: gap on a generated schedule, checking, loading, comparing, starting up,
-growth with the size, HEFT against SAGA's, first plans of a fresh installation.
+"""Figures of the core: gaps, checking, loading, comparing, starting up, growth, HEFT's time.
 
     python -m bench.core             all of them, some minutes
     python -m bench.core gap verify  only these

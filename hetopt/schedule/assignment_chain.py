@@ -22,6 +22,8 @@ SHORT_PER_COLUMN = 100
 GROWTH = 1.6
 HEAT = (0.4, 0.15, 0.8, 0.05)
 """Temperatures of runs: reduced costs then make up this part of the gap; they take turns."""
+HEAT_COST = (0.25, 0.1)
+"""The same where costs count."""
 SOFT, STIFF, STIFF_COST = 0.02, 10.0, 100.0
 """Stiffness at the begin and at the end of a run; higher where costs count, as a plan must then
 fit that costs next to nothing to miss."""
@@ -32,6 +34,9 @@ MOST_GAP = 0.01
 """Gap, in parts of the bound, that temperatures and candidates follow where costs count."""
 REACH = (1.0, 0.4, 0.15)
 """Reduced costs of candidates, in parts of the gap that is left; they take turns."""
+REACH_COST = (0.1, 0.05, 0.03)
+"""The same where costs count: a good plan has many columns of little reduced cost, as all add up
+to the gap; with more of them, few moves keep the loads."""
 LEAST_MOVABLE = 4
 """Tasks with two candidates below which all columns are tried."""
 MARGIN = 0.02
@@ -86,7 +91,8 @@ class Chain:
         self.row[:, kernels.CAPACITY] = columns.capacity
         if columns.makespan:
             self.row[:, kernels.CAPACITY] = np.minimum(columns.capacity, int(goal))
-        temperature = self._candidates(goal, REACH[turn % len(REACH)], HEAT[turn % len(HEAT)])
+        reaches, heats = (REACH, HEAT) if columns.makespan else (REACH_COST, HEAT_COST)
+        temperature = self._candidates(goal, reaches[turn % len(reaches)], heats[turn % len(heats)])
         numbers = self.numbers
         numbers[kernels.COST] = columns.cost[self.state[0]].sum()
         known = NONE if columns.makespan or math.isinf(goal) else goal
