@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -84,6 +85,8 @@ class RegimeResult:
         Improvements, times in seconds since the search began.
     notes
         Full sentences for the user (for example why ``auto`` chose the method).
+    marginal
+        What one more of each limit is worth by the relaxation (see ``hetopt.steady.marginal``).
     """
 
     plan: Plan | None
@@ -94,6 +97,7 @@ class RegimeResult:
     method: str = ""
     history: tuple[HistoryEntry, ...] = ()
     notes: tuple[str, ...] = ()
+    marginal: dict[str, Any] | None = None
 
 
 def gap_closed(objective: float, bound: float, gap: float) -> bool:

@@ -135,6 +135,8 @@ class Solution:
         Whether the independent checker accepted the plan (always True where there is a plan).
     quantities
         Every quantity of the plan that ``evaluate`` computes, by name.
+    marginal
+        Steady regime, ``split``: what one more W, unit, request/s ... is worth (docs/steady.md).
     """
 
     status: Status
@@ -152,6 +154,7 @@ class Solution:
     history: tuple[HistoryEntry, ...] = ()
     notes: tuple[str, ...] = ()
     reason: str = ""
+    marginal: dict[str, Any] | None = None
 
     @property
     def objective(self) -> float:

@@ -312,6 +312,7 @@ def _conclude(
         history=history,
         notes=(*result.notes, *caveats(instance)),
         reason=result.reason,
+        marginal=result.marginal,
     )
 
 

@@ -69,6 +69,7 @@ def solution_to_dict(instance: Instance, solution: Solution) -> dict[str, Any]:
         "reason": solution.reason,
         "notes": list(solution.notes),
         "quantities": solution.quantities,
+        "marginal": solution.marginal,
         "history": [
             {"time_s": entry.time_s, "objective": entry.objective, "bound": entry.bound}
             for entry in solution.history

@@ -12,6 +12,7 @@ from rich.text import Text
 from hetopt import units
 from hetopt.instance import Instance
 from hetopt.quantity import quantity
+from hetopt.report.marginal import marginal_line
 from hetopt.report.sketch import Sketch
 from hetopt.solution import ScenarioPlan, SchedulePlan, Solution, StreamPlan
 
@@ -54,6 +55,8 @@ def solution_view(instance: Instance, solution: Solution) -> RenderableType:
         parts += [*_resource_tables(solution, "mean"), _job_table(solution)]
         parts.append(_route_table(instance, solution.plan))
         parts += _queueing_notes(solution)
+    if solution.marginal is not None:
+        parts.append(Text(marginal_line(solution.marginal)))
     parts += [Text(note, style="dim") for note in solution.notes]
     return Group(*parts)
 

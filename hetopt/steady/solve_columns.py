@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from hetopt.steady.columns_plan import columns_plan
 from hetopt.steady.generation import CLOSED, Generated, TablePricer, generate
 from hetopt.steady.highs import solve_arrays
 from hetopt.steady.levels import Level
+from hetopt.steady.marginal import marginal
 from hetopt.steady.master import Master
 from hetopt.steady.mip_arrays import MipArrays
 from hetopt.steady.outcomes import RUNAWAY, infeasible_result, unbounded, why_infeasible
@@ -98,6 +100,7 @@ class _Search:
     began: float = field(default_factory=time.monotonic)
     history: list[HistoryEntry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    marginal: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         self.pool = pool_of_columns(self.instance, self.columns)
@@ -137,6 +140,7 @@ class _Search:
             method="heuristic" if self.method == "heuristic" else "mip",
             history=tuple(self.history),
             notes=tuple(self.notes),
+            marginal=self.marginal,
         )
 
     def _solve_level(self, name: str) -> tuple[Level, Ints]:
@@ -152,6 +156,16 @@ class _Search:
         routes = found.numbers
         if found.relaxed is not None and found.arrays is not None:
             level.improve(_rounded_up(found.arrays, found.relaxed))
+            if self.marginal is None:
+                self.marginal = marginal(
+                    self.instance,
+                    found.arrays,
+                    found.relaxed,
+                    level.scale,
+                    self.pool.subset(routes),
+                    np.flatnonzero(self.master.used).tolist(),
+                    self.columns.stream_of,
+                )
         self._note_progress(level.value(), level.bound)
         if not any(self.master.side_integer):
             return level, routes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +20,12 @@ from hetopt.solution import HistoryEntry, SteadyPlan, StreamPlan, Termination
 from hetopt.steady.columns import many_columns
 from hetopt.steady.highs import safe_bound, solve_mip, warm_up
 from hetopt.steady.levels import Level
+from hetopt.steady.marginal import marginal
+from hetopt.steady.mip import SteadyModel
 from hetopt.steady.mip_arrays import mip_arrays
 from hetopt.steady.outcomes import RUNAWAY, infeasible_result, unbounded, why_infeasible
 from hetopt.steady.packing import unit_kinds
+from hetopt.steady.pool import pool_of_routes
 from hetopt.steady.relax import Relaxation, Relaxed, round_off
 from hetopt.steady.routes import Routes, TooManyRoutesError, enumerate_routes, no_route
 from hetopt.steady.scenarios import (
@@ -161,6 +165,7 @@ class Search:
     history: list[HistoryEntry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     stopped_by: Termination = "proved"
+    marginal: dict[str, Any] | None = None
 
     def run(self) -> RegimeResult:
         """Solve level after level."""
@@ -199,6 +204,7 @@ class Search:
             method="heuristic" if self.method == "heuristic" else "mip",
             history=tuple(self.history),
             notes=tuple(self.notes),
+            marginal=self.marginal,
         )
 
     def first_model(self) -> StreamModel:
@@ -238,6 +244,10 @@ class Search:
             raise InputError(unbounded(self.instance, name))
         if first.outcome == "optimal" and self.routes.complete:
             level.tighten(_si(safe_bound(arrays, first.objective), level.scale))
+        if first.outcome == "optimal" and not held and isinstance(model, SteadyModel):
+            pool = pool_of_routes(self.instance, self.routes.routes)
+            kinds = [kind.device for kind in model.kinds]
+            self.marginal = marginal(self.instance, arrays, first, level.scale, pool, kinds)
         if not arrays.integer.any():
             level.best = first if first.outcome == "optimal" else None
             return level
