@@ -117,7 +117,8 @@ def _tensors(q: ScheduleQuantities) -> list[tuple[tuple[int, int], Hold]]:
         zip(instance.tensors.producer.tolist(), instance.tensors.bytes_b.tolist(), strict=True)
     ):
         home = units[producer]
-        on_host = home[0] == instance.host
+        host = instance.host
+        on_host = home[0] == host or (host >= 0 and _zero_copy(instance, home[0], host))
         last = end[producer]
         for task in readers[tensor]:
             if units[task] == home or _zero_copy(instance, home[0], units[task][0]):
