@@ -21,6 +21,7 @@ from hetopt.analysis.limit import streams_of
 from hetopt.analysis.limits import limits_of
 from hetopt.analysis.questions import Answer, Questions
 from hetopt.analysis.repairs import find_repairs
+from hetopt.analysis.repeats import base_name
 from hetopt.analysis.screens import screens
 from hetopt.analysis.shortage import Screen
 from hetopt.analysis.why import explain_plan
@@ -106,7 +107,7 @@ def explain(
 
 def _of_instance(questions: Questions, tasks: list[int]) -> Explanation:
     instance = questions.instance
-    sentences = screens(instance)
+    sentences = [_in_terms_of(questions, screen) for screen in screens(instance)]
     questions.tell("is there a plan?")
     answer = questions.ask(questions.everything())
     if answer.plan is not None:
@@ -141,6 +142,18 @@ def _infeasible(questions: Questions, sentences: list[Screen], answer: Answer) -
         complete,
         notes=tuple(notes),
     )
+
+
+def _in_terms_of(questions: Questions, screen: Screen) -> Screen:
+    """Name the limits of a sentence as they are listed: repetitions by their common name."""
+    known = {limit.key for limit in questions.limits}
+    keys = []
+    for key in screen.limits:
+        kind, _, subject = key.partition(":")
+        name, mark, place = subject.partition("=")
+        common = f"{kind}:{base_name(name)}{mark}{place}"
+        keys += [k for k in (key, common) if k in known][:1]
+    return replace(screen, limits=tuple(dict.fromkeys(keys)))
 
 
 def _hints(questions: Questions, sentences: list[Screen]) -> list[frozenset[int]]:

@@ -135,7 +135,7 @@ def _optimised(
     if amount.asks is None:
         return None
     solution = questions.solve(
-        amount.asks(instance), replace(questions.options, gap=0.0), share=0.4
+        amount.asks(instance), replace(questions.options, gap=0.0), share=0.5
     )
     if solution is None or solution.plan is None:
         return None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from hetopt.evaluate_schedule import ScheduleQuantities
 from hetopt.evaluate_steady import SteadyQuantities
@@ -86,12 +88,17 @@ def numbered(kind: str, subject: str, words: str, amount: Amount, free: float) -
     return Limit(kind, subject, words, lambda i: amount.at(i, free), amount)
 
 
-def job_column(column: str, job: int) -> Callable[[Instance, float], Instance]:
-    """Return how to set one job's entry of a column."""
+def job_column(
+    column: str, jobs: list[int], since: Sequence[float] = ()
+) -> Callable[[Instance, float], Instance]:
+    """Return how to set some jobs' entries of a column, counted from times of their own."""
+    begins = [Fraction(repr(begin)) for begin in since] or [Fraction(0)] * len(jobs)
 
     def at(i: Instance, value: float) -> Instance:
         changed = getattr(i.jobs, column).copy()
-        changed[job] = value
+        for job, begin in zip(jobs, begins, strict=True):
+            finite = math.isfinite(value)
+            changed[job] = float(begin + Fraction(repr(float(value)))) if finite else value
         return replace(i, jobs=replace(i.jobs, **{column: changed}))
 
     return at

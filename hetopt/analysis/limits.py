@@ -9,6 +9,7 @@ told in terms of early ones where there is a choice (:mod:`hetopt.analysis.confl
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -34,6 +35,7 @@ from hetopt.analysis.limits_of_platform import (
     most_power,
     resource_limits,
 )
+from hetopt.analysis.repeats import base_name, grouped
 from hetopt.checks import accuracy_tasks
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
@@ -109,10 +111,31 @@ def _times(instance: Instance) -> list[Limit]:
             asks=asking(lambda i: i.with_limits(horizon_s=np.inf), "makespan"),
         )
         found.append(numbered("horizon", "", "the horizon", amount, np.inf))
-    dated = np.flatnonzero(np.isfinite(jobs.deadline_s)).tolist()
+    found += [_deadline(instance, *group) for group in deadlines_of(instance)]
     quick = np.flatnonzero(np.isfinite(jobs.latency_slo_s)).tolist()
-    found += [_deadline(instance, j) for j in dated]
     return [*found, *(_latency(instance, j) for j in quick)]
+
+
+def deadlines_of(instance: Instance) -> list[tuple[str, list[int], list[float]]]:
+    """List the deadlines that a file states: name, jobs, and the times that each counts from.
+
+    Those of repetitions count from their releases, others from 0.
+    """
+    jobs = instance.jobs
+    rows = np.flatnonzero(np.isfinite(jobs.deadline_s)).tolist()
+    names = [str(jobs.name[j]) for j in rows]
+    since = [
+        Fraction(repr(float(jobs.release_s[j]))) if base_name(name) != name else Fraction(0)
+        for j, name in zip(rows, names, strict=True)
+    ]
+    within = [
+        Fraction(repr(float(jobs.deadline_s[j]))) - begin
+        for j, begin in zip(rows, since, strict=True)
+    ]
+    return [
+        (name, [rows[i] for i in group], [float(since[i]) for i in group])
+        for name, group in grouped(names, within).items()
+    ]
 
 
 def _latency(instance: Instance, job: int) -> Limit:
@@ -120,32 +143,46 @@ def _latency(instance: Instance, job: int) -> Limit:
     amount = Amount(
         float(instance.jobs.latency_slo_s[job]),
         "time",
-        job_column("latency_slo_s", job),
+        job_column("latency_slo_s", [job]),
         lambda i, p: float(np.nanmax([q.job_latency_s[job] for q in streams_of(i, p)])),
     )
     return numbered("latency", name, f"the latency limit of job {name}", amount, np.inf)
 
 
-def _deadline(instance: Instance, job: int) -> Limit:
-    name, deadline = str(instance.jobs.name[job]), float(instance.jobs.deadline_s[job])
-    at = job_column("deadline_s", job)
+def _deadline(instance: Instance, name: str, members: list[int], since: list[float]) -> Limit:
+    at = job_column("deadline_s", members, since)
+    first = members[0]
+    value = _less(float(instance.jobs.deadline_s[first]), since[0])
+    alone = len(members) == 1
+    whole = alone and bool((instance.tasks.job == first).all()) and since[0] == 0
 
-    def asks(i: Instance) -> Instance:
+    def late(i: Instance) -> Instance:
         """Ask for the least tardiness of this job alone, its deadline being its due date."""
         due = np.full(len(i.jobs), np.inf)
-        due[job] = deadline
+        due[first] = instance.jobs.deadline_s[first]
         jobs = replace(at(i, np.inf).jobs, due_s=due, weight=np.ones(len(i.jobs)))
         return replace(i, jobs=jobs, objective=("tardiness",))
 
+    def ends(i: Instance, p: Plan) -> float:
+        end = schedule_of(i, p).job_end_s
+        return max(_less(float(end[j]), begin) for j, begin in zip(members, since, strict=True))
+
+    # Searches and bounds know makespans best.
+    asks = asking(lambda i: at(i, np.inf), "makespan") if whole else late
     amount = Amount(
-        deadline,
+        value,
         "time",
         at,
-        lambda i, p: float(schedule_of(i, p).job_end_s[job]),
-        asks=asks,
-        from_objective=lambda late: deadline + late,
+        ends,
+        asks=asks if alone else None,
+        from_objective=float if whole else lambda more: value + more,
     )
     return numbered("deadline", name, f"the deadline of job {name}", amount, np.inf)
+
+
+def _less(time: float, begin: float) -> float:
+    """Subtract two decimals exactly."""
+    return float(Fraction(repr(time)) - Fraction(repr(begin)))
 
 
 def _powers(instance: Instance) -> list[Limit]:
@@ -191,17 +228,20 @@ def _accuracies(instance: Instance) -> list[Limit]:
     some, _ = accuracy_tasks(instance)
     stated = np.zeros(len(instance.jobs), dtype=bool)
     stated[instance.tasks.job[some]] = True
-    asked = np.flatnonzero((instance.jobs.min_accuracy > 0) & stated).tolist()
-    return [_least_accuracy(instance, j) for j in asked]
+    jobs = instance.jobs
+    asked = np.flatnonzero((jobs.min_accuracy > 0) & stated).tolist()
+    groups = grouped([str(jobs.name[j]) for j in asked], jobs.min_accuracy[asked].tolist())
+    return [
+        _least_accuracy(instance, name, [asked[k] for k in group]) for name, group in groups.items()
+    ]
 
 
-def _least_accuracy(instance: Instance, job: int) -> Limit:
-    name = str(instance.jobs.name[job])
+def _least_accuracy(instance: Instance, name: str, members: list[int]) -> Limit:
     amount = Amount(
-        float(instance.jobs.min_accuracy[job]),
+        float(instance.jobs.min_accuracy[members[0]]),
         "share",
-        job_column("min_accuracy", job),
-        lambda i, p: _accuracy(i, p, job),
+        job_column("min_accuracy", members),
+        lambda i, p: min(_accuracy(i, p, j) for j in members),
         sign=-1.0,
     )
     return numbered("min_accuracy", name, f"the least accuracy of job {name}", amount, 0.0)

@@ -9,37 +9,58 @@ from typing import Any
 import numpy as np
 
 from hetopt.analysis.limit import Limit
+from hetopt.analysis.repeats import grouped
 from hetopt.instance import Groups, Instance, Ints, Links
 from hetopt.network import message_tables
 
 
 def bans(instance: Instance) -> list[Limit]:
-    """Pins of tasks, and devices that they are forbidden on."""
-    tasks, devices = instance.tasks, instance.devices
-    found = []
-    for t in np.flatnonzero(tasks.pin_device >= 0).tolist():
-        name, device, unit = tasks.name[t], int(tasks.pin_device[t]), int(tasks.pin_unit[t])
-        place = devices.name[device] if unit < 0 else instance.unit_name(device, unit)
-
-        def unpin(i: Instance, t: int = t) -> Instance:
-            device, unit = i.tasks.pin_device.copy(), i.tasks.pin_unit.copy()
-            device[t] = unit[t] = -1
-            return replace(i, tasks=replace(i.tasks, pin_device=device, pin_unit=unit))
-
-        words, remedy = f"the pin of {name} to {place}", f"let {name} run elsewhere than on {place}"
-        found.append(Limit("pin", str(name), words, unpin, remedy=remedy))
+    """Pins of tasks, and devices that they are forbidden on; repetitions of a task as one."""
+    tasks = instance.tasks
+    names = tasks.name.tolist()
+    pinned = np.flatnonzero(tasks.pin_device >= 0).tolist()
+    places = [(int(tasks.pin_device[t]), int(tasks.pin_unit[t])) for t in pinned]
+    found = [
+        _pin(instance, name, [pinned[k] for k in group])
+        for name, group in grouped([names[t] for t in pinned], places).items()
+    ]
     pairs = zip(tasks.forbid_task.tolist(), tasks.forbid_device.tolist(), strict=True)
+    banned: dict[int, list[int]] = {}
     for t, d in dict.fromkeys(pairs):
-        name, place = tasks.name[t], devices.name[d]
-
-        def allow(i: Instance, t: int = t, d: int = d) -> Instance:
-            keep = (i.tasks.forbid_task != t) | (i.tasks.forbid_device != d)
-            kept = {f: getattr(i.tasks, f)[keep] for f in ("forbid_task", "forbid_device")}
-            return replace(i, tasks=replace(i.tasks, **kept))
-
-        words, remedy = f"the ban of {name} from {place}", f"let {name} run on {place}"
-        found.append(Limit("forbid", f"{name}={place}", words, allow, remedy=remedy))
+        banned.setdefault(d, []).append(t)
+    for d, members in banned.items():
+        groups = grouped([names[t] for t in members], [d] * len(members))
+        found += [
+            _ban(instance, name, [members[k] for k in group], d) for name, group in groups.items()
+        ]
     return found
+
+
+def _pin(instance: Instance, name: str, members: list[int]) -> Limit:
+    device, unit = (
+        int(c[members[0]]) for c in (instance.tasks.pin_device, instance.tasks.pin_unit)
+    )
+    place = instance.devices.name[device] if unit < 0 else instance.unit_name(device, unit)
+
+    def lift(i: Instance) -> Instance:
+        device, unit = i.tasks.pin_device.copy(), i.tasks.pin_unit.copy()
+        device[members] = unit[members] = -1
+        return replace(i, tasks=replace(i.tasks, pin_device=device, pin_unit=unit))
+
+    remedy = f"let {name} run elsewhere than on {place}"
+    return Limit("pin", name, f"the pin of {name} to {place}", lift, remedy=remedy)
+
+
+def _ban(instance: Instance, name: str, members: list[int], device: int) -> Limit:
+    place = instance.devices.name[device]
+
+    def lift(i: Instance) -> Instance:
+        keep = ~np.isin(i.tasks.forbid_task, members) | (i.tasks.forbid_device != device)
+        kept = {f: getattr(i.tasks, f)[keep] for f in ("forbid_task", "forbid_device")}
+        return replace(i, tasks=replace(i.tasks, **kept))
+
+    words, remedy = f"the ban of {name} from {place}", f"let {name} run on {place}"
+    return Limit("forbid", f"{name}={place}", words, lift, remedy=remedy)
 
 
 def groups_of_tasks(instance: Instance) -> list[Limit]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from hetopt import units
+from hetopt.analysis.repeats import base_name
 from hetopt.analysis.screens_schedule import schedule_screens
 from hetopt.analysis.screens_steady import steady_screens
 from hetopt.analysis.shortage import Screen, least, named, short
@@ -29,11 +30,20 @@ def screens(instance: Instance) -> list[Screen]:
         found += [*_too_large(instance), *_accuracy(instance)]
         of_regime = schedule_screens if instance.regime == "schedule" else steady_screens
         found += of_regime(instance)
-    kept: list[Screen] = []
+    worst: dict[tuple[str, str], Screen] = {}
     for screen in sorted(found, key=lambda s: -s.excess):
+        # Of the repetitions of a job one sentence is enough; of each subject its worst.
+        worst.setdefault((screen.kind, base_name(screen.subject) + _about(screen)), screen)
+    kept: list[Screen] = []
+    for screen in worst.values():
         if sum(s.kind == screen.kind for s in kept) < MOST_PER_KIND:
             kept.append(screen)
     return kept
+
+
+def _about(screen: Screen) -> str:
+    """Kinds of the limits that a sentence speaks of."""
+    return ",".join(dict.fromkeys(key.partition(":")[0] for key in screen.limits))
 
 
 def _without_option(instance: Instance) -> Iterator[Screen]:

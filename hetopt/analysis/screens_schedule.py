@@ -34,12 +34,13 @@ def _critical_paths(instance: Instance) -> Iterator[Screen]:
             if not short(need, limit):
                 continue
             path = chain_of(instance, chain, last)
+            fastest = ", each at its fastest" if chain[last] >= 0 else " at its fastest"
             what = "its deadline" if kind == "deadline" else "the horizon"
             after = f" (released at {units.format(release, 'time')})" if release > 0 else ""
             text = (
                 f"The critical path of job {jobs.name[j]} ends at "
                 f"{units.format(need, 'time')} at the earliest{after}; {what} is "
-                f"{units.format(limit, 'time')}. It is {path}, each at its fastest."
+                f"{units.format(limit, 'time')}. It is {path}{fastest}."
             )
             key = f"{kind}:{subject}" if subject else kind
             yield Screen("critical_path", str(jobs.name[j]), text, (key,), need / max(limit, 1e-12))

@@ -27,8 +27,8 @@ class Screen:
     text
         A full sentence with both figures.
     limits
-        Keys of the limits that it speaks of (:attr:`hetopt.analysis.limits.Limit.key`); they
-        conflict on their own.
+        Keys of the limits that it speaks of (:attr:`hetopt.analysis.limit.Limit.key`); they
+        conflict on their own, or together with pins, bans and missing links.
     excess
         Need over what there is, to put the worst first.
     """

@@ -215,7 +215,7 @@ def _alternatives(instance: Instance, name: str, alternatives: tuple[Alternative
             row.place,
             quantity(instance, name, row.objective),
             quantity(instance, name, row.difference),
-            quantity(instance, name, row.at_least),
+            quantity(instance, name, row.at_least) if row.at_least > 0 else "–",
         )
     return table
 
