@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from hetopt.analysis.limit import Amount, Limit
 from hetopt.analysis.questions import Questions
-from hetopt.constants import GAP_TOLERANCE
+from hetopt.constants import GAP_TOLERANCE, LIMIT_TOLERANCE
 from hetopt.instance import Instance
 from hetopt.solution import Plan
 
@@ -72,8 +72,9 @@ def least_value(
     if amount is None:
         return None
     low = amount.value if refuted is None else refuted
-    if amount.asks is not None:
-        return _optimised(questions, instance, amount, low)
+    found = _optimised(questions, instance, amount, low)
+    if found is not None or questions.over():
+        return found
     answer = questions.feasible(limit.lift(instance))
     if answer.plan is None:
         return None
@@ -146,7 +147,8 @@ def _optimised(
 
 
 def _step(amount: Amount, value: float) -> float:
-    return 1.0 if amount.whole else GAP_TOLERANCE * abs(value)
+    """Return what a value must differ by to be another: limits have a tolerance, too."""
+    return 1.0 if amount.whole else max(GAP_TOLERANCE * abs(value), 2 * LIMIT_TOLERANCE)
 
 
 def _asked(amount: Amount, value: float) -> float:

@@ -34,6 +34,7 @@ from hetopt.analysis.limits_of_platform import (
     most_cost,
     most_power,
     resource_limits,
+    with_finite_counts,
 )
 from hetopt.analysis.repeats import base_name, grouped
 from hetopt.checks import accuracy_tasks
@@ -88,7 +89,8 @@ def _demand(instance: Instance) -> list[Limit]:
         )
 
     def lift(i: Instance) -> Instance:
-        return replace(at(i, 1.0), objective=("throughput",))
+        # Throughput is only asked of a finite number of units, and these are enough for the rates.
+        return replace(with_finite_counts(at(i, 1.0)), objective=("throughput",))
 
     def use(i: Instance, p: Plan) -> float:
         return min(1.0, *(q.scale for q in streams_of(at(i, 1.0), p)))

@@ -116,6 +116,13 @@ def counts(instance: Instance) -> list[Limit]:
     ]
 
 
+def with_finite_counts(instance: Instance) -> Instance:
+    """Give devices without a largest number of units one that is more than enough."""
+    free = instance.devices.count_max == NO_MAXIMUM
+    count = np.where(free, _enough_units(instance), instance.devices.count_max)
+    return replace(instance, devices=replace(instance.devices, count_max=count))
+
+
 def most_power(instance: Instance) -> float:
     """Power (W) that no sensible plan of streams exceeds: a cap lifted, but finite.
 

@@ -26,6 +26,8 @@ SHARE = 0.25
 """Part of the time left that one question may take: a hard one must not take it all."""
 LEAST_S = 0.5
 """A question gets at least this, so that the last ones are not hopeless."""
+LITTLE = 0.01
+"""Part of the demand that stands for any at all."""
 NOTHING_SERVED = "Nothing at all can be served."
 DETERMINISTIC_QUESTIONS = 200
 """Questions asked in all where no clock may be looked at."""
@@ -128,14 +130,27 @@ class Questions:
         if again:
             options = replace(options, workers=1, seed=(self.options.seed + 1) % 2**31)
         solution = self.solve(replace(instance, objective=names), options)
+        if solution is None and names != self.instance.objective and names == ("throughput",):
+            solution = self._of_little(instance, options)
         if solution is None:
             return Answer(False, False)
-        if solution.plan is not None and names == ("throughput",) and not solution.objective > 0:
+        serves_nothing = solution.objective_names == ("throughput",) and not solution.objective > 0
+        if solution.plan is not None and serves_nothing:
             # A plan that serves nothing meets any limit; only a proof says that none serves more.
             return Answer(False, solution.bound <= 0, None, NOTHING_SERVED)
         if solution.plan is not None:
             return Answer(True, False, solution.plan)
         return Answer(False, solution.status == "infeasible", None, solution.reason)
+
+    def _of_little(self, instance: Instance, options: SolveOptions) -> Solution | None:
+        """Ask for a little of the demand, where throughput cannot be asked for."""
+        demand = next((limit.amount for limit in self.limits if limit.kind == "demand"), None)
+        if demand is None:
+            return None
+        little = replace(demand.at(instance, LITTLE), objective=("power",))
+        solution = self.solve(little, options)
+        # That even a little cannot be served is no proof that nothing can.
+        return solution if solution is not None and solution.plan is not None else None
 
     def solve(
         self,
