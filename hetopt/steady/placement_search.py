@@ -39,10 +39,10 @@ from hetopt.steady.placement_table import Columns, State, placement_columns
 LEAST_TASKS = 12
 """Tasks below which CP-SAT needs no help, and no compiled loops are worth loading."""
 
-PHASES = ((3, 0.05, 0.002), (4, 0.01, 0.0005), (5, 0.005, 0.0002), (6, 0.003, 0.0001))
+PHASES = ((4, 0.03, 0.002), (5, 0.01, 0.0005), (7, 0.003, 1e-5), (9, 1e-4, 1e-7))
 """Of a round: doublings of the norm, temperature at the beginning and at the end."""
 
-AGAIN = 2
+AGAIN = 1
 """Phase from which a round starts that goes on from the best state."""
 
 ROUND_MOVES = 40_000
