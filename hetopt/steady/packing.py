@@ -25,10 +25,17 @@ from hetopt.steady.units import memory_limited
 MAX_KINDS = 5_000
 """Kinds of unit per device up to which they are listed: as many integers as a MIP bears."""
 
+FEW_KINDS = 300
+"""Packings per device of which a plan is made where there are too many to list."""
+
 ROUNDING = 1e-12
 """Relative room for the rounding of a sum of bytes."""
 
 Keys = frozenset[int]
+
+
+class TooManyPackingsError(InputError):
+    """More sets of weights fit into a unit than are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +72,17 @@ class _Need:
     working_b: float
 
 
-def unit_kinds(instance: Instance, routes: Sequence[Route]) -> list[UnitKind]:
+def unit_kinds(instance: Instance, routes: Sequence[Route], *, few: bool = False) -> list[UnitKind]:
     """List the kinds of unit of every device that some route uses, in a fixed order.
+
+    Parameters
+    ----------
+    few
+        Where there are too many, list some of them, with each route's weights alone among them.
 
     Raises
     ------
-    InputError
+    TooManyPackingsError
         Where a device has more than ``MAX_KINDS`` of them.
     """
     limited = memory_limited(instance)
@@ -87,7 +99,7 @@ def unit_kinds(instance: Instance, routes: Sequence[Route]) -> list[UnitKind]:
             by_job.setdefault(routes[r].job if exclusive else -1, []).append(r)
         for job, members in sorted(by_job.items()):
             if limited[device]:
-                packed = _packed(instance, device, members, routes)
+                packed = _packed(instance, device, members, routes, few)
                 own.extend(replace(kind, job=job) for kind in packed)
             else:
                 own.append(UnitKind(device, tuple(members), job=job))
@@ -96,7 +108,7 @@ def unit_kinds(instance: Instance, routes: Sequence[Route]) -> list[UnitKind]:
 
 
 def _packed(
-    instance: Instance, device: int, members: Sequence[int], routes: Sequence[Route]
+    instance: Instance, device: int, members: Sequence[int], routes: Sequence[Route], few: bool
 ) -> list[UnitKind]:
     """Kinds of unit of a device with a memory limit, for some of its routes."""
     devices = instance.devices
@@ -118,7 +130,12 @@ def _packed(
             continue
         wanted = sorted({tuple(sorted(n.keys)) for n in needs.values() if n.working_b <= working})
         lists = _Packer([frozenset(w) for w in wanted], size, space, str(devices.name[device]))
-        packs = lists.all() if pooled else lists.maximal()
+        try:
+            packs = lists.all() if pooled else lists.maximal()
+        except TooManyPackingsError:
+            if not few:
+                raise
+            packs = lists.some(pooled)
         found.extend((pack, working) for pack in packs)
     if not pooled:
         found = _undominated(found)
@@ -162,6 +179,22 @@ class _Packer:
             self._check(len(unions))
         return list(unions)
 
+    def some(self, pooled: bool) -> list[Keys]:
+        """Each wanted set alone, and sets filled up from there, in orders that differ."""
+        count = len(self.wanted)
+        unions: dict[Keys, None] = {}
+        for k in range(FEW_KINDS):
+            first, step = k % count, 1 + k // count
+            held = self.wanted[first]
+            if pooled or k < count:
+                unions[held] = None
+            for i in range(1, count):
+                more = held | self.wanted[(first + i * step) % count]
+                if self._fits(more):
+                    held = more
+            unions[held] = None
+        return list(unions)
+
     def _grow(self, i: int, held: Keys, left_out: list[Keys], tails: list[Keys]) -> None:
         whole = held | tails[i]
         if any(self._fits(whole | out) for out in left_out):
@@ -186,7 +219,7 @@ class _Packer:
 
     def _check(self, count: int) -> None:
         if count > MAX_KINDS:
-            raise InputError(
+            raise TooManyPackingsError(
                 f"More than {MAX_KINDS} sets of weights fit into a unit of {self.device}, too many "
                 "to decide how many units hold which; forbid some models there or pin them."
             )

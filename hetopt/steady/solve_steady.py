@@ -24,7 +24,7 @@ from hetopt.steady.marginal import marginal
 from hetopt.steady.mip import SteadyModel
 from hetopt.steady.mip_arrays import mip_arrays
 from hetopt.steady.outcomes import RUNAWAY, infeasible_result, unbounded, why_infeasible
-from hetopt.steady.packing import unit_kinds
+from hetopt.steady.packing import TooManyPackingsError, unit_kinds
 from hetopt.steady.pool import pool_of_routes
 from hetopt.steady.relax import Relaxation, Relaxed, round_off
 from hetopt.steady.routes import Routes, TooManyRoutesError, enumerate_routes, no_route
@@ -108,7 +108,15 @@ def solve_steady(
     if routes.reasons:
         reason = " ".join(routes.reasons[job] for job in sorted(routes.reasons))
         return infeasible_result(instance, reason)
-    return Search(instance, budget, method, start, mip_solver, routes).run()
+    search = Search(instance, budget, method, start, mip_solver, routes)
+    try:
+        return search.run()
+    except TooManyPackingsError:
+        if len(instance.scenarios):
+            raise
+        from hetopt.steady.solve_packed import solve_packed
+
+        return solve_packed(search)
 
 
 def steady_program(instance: Instance, until: float) -> StreamModel:
@@ -135,9 +143,11 @@ def _of_one_demand(plan: StreamPlan | None) -> SteadyPlan | None:
     return plan if isinstance(plan, SteadyPlan) else None
 
 
-def program_of(instance: Instance, routes: Routes, time_limit_s: float) -> StreamModel:
+def program_of(
+    instance: Instance, routes: Routes, time_limit_s: float, *, few_packings: bool = False
+) -> StreamModel:
     """Build the program; where that takes a bound on θ, the relaxation without gives one."""
-    kinds = unit_kinds(instance, routes.routes)
+    kinds = unit_kinds(instance, routes.routes, few=few_packings)
     model = stream_model(instance, routes, kinds)
     if not model.incomplete:
         return model
@@ -166,6 +176,7 @@ class Search:
     notes: list[str] = field(default_factory=list)
     stopped_by: Termination = "proved"
     marginal: dict[str, Any] | None = None
+    few_packings: bool = False
 
     def run(self) -> RegimeResult:
         """Solve level after level."""
@@ -209,7 +220,8 @@ class Search:
 
     def first_model(self) -> StreamModel:
         """Return the program before any objective."""
-        return program_of(self.instance, self.routes, self.time_left())
+        few = self.few_packings
+        return program_of(self.instance, self.routes, self.time_left(), few_packings=few)
 
     def next_level(
         self,

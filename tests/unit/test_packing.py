@@ -12,6 +12,7 @@ from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
 from hetopt.search import Budget, RegimeResult, gap_closed
 from hetopt.solution import SteadyPlan
+from hetopt.solve import solve
 from hetopt.steady.packing import unit_kinds
 from hetopt.steady.routes import enumerate_routes
 from hetopt.steady.solve_steady import solve_steady
@@ -168,3 +169,30 @@ def test_nothing_served_is_proven_to_be_the_most() -> None:
     plan = run(fleet(load, {"a": 1.0, "b": 1.0}, device=device, objective="throughput")).plan
     assert isinstance(plan, SteadyPlan)
     assert not plan.rate_per_s.any()
+
+
+@pytest.mark.parametrize("objective", ["power", "cost"])
+def test_too_many_packings_still_give_a_plan_and_a_bound(
+    objective: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = "abcd"
+    frames = {
+        "devices": pd.DataFrame(
+            [{"name": "box", "count_min": 0, "count_max": 4, "memory_b": 5.0,
+              "idle_power_w": 1.0, "price_per_s": 1.0}]
+        ),
+        "options": pd.DataFrame(
+            [{"profile": n, "device": "box", "time_s": 0.3, "energy_j": 1.0, "weights_b": w}
+             for n, w in zip(names, (2.0, 2.0, 3.0, 1.0), strict=True)]
+        ),
+        "tasks": pd.DataFrame([{"name": n, "job": n} for n in names]),
+        "jobs": pd.DataFrame([{"name": n, "rate_per_s": 1.0} for n in names]),
+    }  # fmt: skip
+    instance = Instance.from_frames(frames, {"regime": "steady", "objective": objective})
+    whole = solve(instance, time_limit=5.0)
+    monkeypatch.setattr("hetopt.steady.packing.MAX_KINDS", 1)
+    some = solve(instance, time_limit=5.0)
+    assert some.plan is not None
+    assert some.objective == pytest.approx(whole.objective)
+    assert some.bound <= whole.objective * (1 + 1e-6)
+    assert any("sets of weights" in note for note in some.notes)
