@@ -26,6 +26,7 @@ import numpy as np
 
 from bench import energy
 from bench.cold import cold
+from bench.fleets import steady
 from bench.heft import heft_race
 from hetopt import SolveOptions, compare, default_instance, verify
 from hetopt.formats import read_instance, write_instance
@@ -176,6 +177,7 @@ FIGURES: dict[str, Callable[[bool], list[dict[str, Any]]]] = {
     "compare": comparison,
     "start": start,
     "scale": scale,
+    "steady": steady,
     "heft": heft_race,
     "cold": cold,
 }
