@@ -196,7 +196,7 @@ def _highest(unit: Ints) -> int:
 
 
 def fleet_rules(instance: Instance) -> list[Limit]:
-    """Spare units, shares of kinds, and requests that are not to be divided."""
+    """Spare units, shares of kinds, requests not to be divided, contiguous stages."""
     devices, jobs, shares = instance.devices, instance.jobs, instance.kind_shares
     found = []
     for d in np.flatnonzero(devices.spare > 0).tolist():
@@ -231,6 +231,17 @@ def fleet_rules(instance: Instance) -> list[Limit]:
         words = f"the {jobs.slices[j]} whole slices of job {name}"
         remedy = f"divide the requests of job {name} freely"
         found.append(Limit("slices", name, words, divided, remedy=remedy))
+    for j in np.flatnonzero(jobs.contiguous).tolist():
+        name = str(jobs.name[j])
+
+        def anywhere(i: Instance, j: int = j) -> Instance:
+            contiguous = i.jobs.contiguous.copy()
+            contiguous[j] = False
+            return replace(i, jobs=replace(i.jobs, contiguous=contiguous))
+
+        words = f"the contiguous stages of job {name}"
+        remedy = f"let the stages of job {name} not be contiguous"
+        found.append(Limit("contiguous", name, words, anywhere, remedy=remedy))
     return found
 
 

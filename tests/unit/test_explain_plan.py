@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-from hetopt import InputError, SolveOptions, explain, solve, verify
+from hetopt import InputError, SolveOptions, explain, solve, verify, write_instance
 from hetopt.analysis.conflict import find_conflict
 from hetopt.analysis.limit import Limit, parts_of
 from hetopt.analysis.questions import Answer, Questions
+from hetopt.cli import app
 from hetopt.evaluate_memory import memory_use
 from hetopt.instance import Instance
 from hetopt.overrides import only_option_of
@@ -145,3 +147,16 @@ def test_a_task_restricted_to_one_option_runs_it():
     other = solve(only_option_of(question, 1, gpu), time_limit=5)
     assert other.objective == pytest.approx(6.0)
     assert not math.isnan(other.bound)
+
+
+def test_the_command_prints_an_object_or_sentences_and_succeeds(tmp_path):
+    path = tmp_path / "late.yaml"
+    write_instance(chain(2.0), str(path))
+    runner = CliRunner()
+    told = runner.invoke(app, ["explain", str(path), "--time-limit", "20"])
+    assert told.exit_code == 0
+    assert "deadline of job j + 3 s (2 s → 5 s)" in told.stdout
+    object_ = runner.invoke(app, ["explain", str(path), "--time-limit", "20", "--json"])
+    assert object_.exit_code == 0
+    (conflict,) = json.loads(object_.stdout)["conflicts"]
+    assert [limit["limit"] for limit in conflict["limits"]] == ["deadline:j"]
