@@ -36,11 +36,12 @@ def cold(smoke: bool) -> list[dict[str, Any]]:
         )
         write_instance(instance, path)
         cache = {"NUMBA_CACHE_DIR": str(folder / "cache")}
-        for installation, environment in (
+        runs = [
             ("empty", cache),
             ("cached", cache),
             ("read-only", _read_only(folder / "fixed")),
-        ):
+        ]
+        for installation, environment in runs[2:] if smoke else runs:
             row = {"tasks": tasks, "devices": 8, "time_limit_s": limit_s}
             rows.append(row | {"installation": installation} | _run(path, limit_s, environment))
     return rows

@@ -21,3 +21,6 @@ def test_the_core_figures_come_out_at_small_sizes(repo_path):
     assert rows["steady"]["gap"] <= rows["steady"]["gap_asked"]
     assert rows["scale"]["bound"] <= rows["scale"]["objective"]
     assert 0.365 < rows["compare"]["gain_proven"] <= rows["compare"]["gain"] < 0.366
+    assert rows["cold"]["installation"] == "read-only"
+    assert rows["cold"]["verified"] is True
+    assert rows["heft"]["makespan"] > 0
