@@ -35,10 +35,12 @@ from hetopt.fields import (
     JobFields,
     KindShareFields,
     LinkFields,
+    NetworkFields,
     OptionFields,
     PoolFields,
     ResourceFields,
     SettingFields,
+    SiteFields,
     TaskFields,
 )
 
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from hetopt.formats.place import Fault, Path
     from hetopt.instance import Instance
 
-__all__ = ["Device", "Job", "Model", "Option", "Pool", "Profile", "Resource", "Task"]
+__all__ = ["Device", "Job", "Model", "Option", "Pool", "Profile", "Resource", "Site", "Task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,13 @@ class Device:
 @dataclass(frozen=True, slots=True)
 class Pool:
     """A memory pool of a model; made by :meth:`Model.pool`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site of a model; made by :meth:`Model.site`."""
 
     name: str
 
@@ -200,6 +209,17 @@ class Model:
         self._add("pools", {"name": name, **fields})
         return Pool(name)
 
+    def site(self, name: str, **fields: Unpack[SiteFields]) -> Site:
+        """Add a place where devices stand (``device(site=...)``), with its price of energy, ..."""
+        self._add("sites", {"name": name, **fields})
+        return Site(name)
+
+    def network(
+        self, source: Site | str, target: Site | str, **fields: Unpack[NetworkFields]
+    ) -> None:
+        """Join all devices of one site with all of another; they share the bandwidth."""
+        self._add("networks", {"from": source, "to": target, **fields})
+
     def resource(self, name: str, **fields: Unpack[ResourceFields]) -> Resource:
         """Add what options use beside their unit (``option(uses={"dram_bw": 10e9})``).
 
@@ -303,7 +323,8 @@ class Model:
         job
             Job that it is part of; not needed where there is one job or none.
         **fields
-            ``work``, ``pin`` (a device or ``device.unit(0)``), ``forbid`` (a list of devices).
+            ``work``, ``pin`` (a device or ``device.unit(0)``), ``forbid`` (a list of devices),
+            ``allowed_sites`` (a list of sites).
         """
         entry = {"name": name, "profile": profile, "options": options, "job": job, **fields}
         self._add("tasks", entry)
@@ -381,7 +402,7 @@ class Model:
         told = {(edge["from"], edge["to"]) for edge in lists["transfers"]}
         edges = [{"from": a, "to": b} for a, b in dict.fromkeys(self._after) if (a, b) not in told]
         lists["transfers"] = lists["transfers"] + edges
-        for key in ("devices", "pools", "links", "resources"):
+        for key in ("devices", "pools", "sites", "links", "networks", "resources"):
             if lists[key]:
                 data[key] = lists[key]
         if self._profiles:
@@ -447,7 +468,9 @@ class _ModelDocument:
 _LISTS = (
     "devices",
     "pools",
+    "sites",
     "links",
+    "networks",
     "resources",
     "tasks",
     "transfers",
@@ -480,7 +503,8 @@ def _called(entry: Mapping[str, Any], number: int) -> str:
 
 
 def _name(named: Any) -> Any:
-    return named.name if isinstance(named, (Device, Pool, Profile, Resource, Task, Job)) else named
+    made = (Device, Pool, Profile, Resource, Site, Task, Job)
+    return named.name if isinstance(named, made) else named
 
 
 def _plain(value: Any) -> Any:

@@ -19,6 +19,7 @@ from hetopt.instance import (
     Ints,
     Series,
 )
+from hetopt.sites import joule_prices
 from hetopt.tables import SETTINGS
 
 
@@ -116,11 +117,11 @@ def check_question(instance: Instance) -> None:
             )
     if "cost" in instance.objective and not (
         devices.price_per_s.any()
-        or limits.energy_price_per_j > 0
+        or joule_prices(instance, "cost").any()
         or limits.energy_price_over_time is not None
     ):
         missing("objective", "A price of a device or an energy_price, to count cost.", "cost")
-    emits = limits.carbon_kg_per_j > 0 or limits.carbon_over_time is not None
+    emits = joule_prices(instance, "carbon").any() or limits.carbon_over_time is not None
     if "carbon" in instance.objective and not emits:
         missing("objective", "A carbon_intensity, to count carbon.", "carbon")
     if "tardiness" in instance.objective and not np.isfinite(instance.jobs.due_s).any():

@@ -27,7 +27,7 @@ def make_pools(table: Table, check: Checker) -> Pools:
     return Pools(table["name"], table["memory_b"], table["zero_copy"])
 
 
-def make_devices(table: Table, pools: Strings, check: Checker) -> Devices:
+def make_devices(table: Table, pools: Strings, sites: Strings, check: Checker) -> Devices:
     """Return the devices; a purchase price is spread over the lifetime."""
     name = table["name"]
     check.unique("devices", "name", name)
@@ -68,6 +68,7 @@ def make_devices(table: Table, pools: Strings, check: Checker) -> Devices:
         exclusive=table["exclusive"],
         overlap=table["overlap"],
         price_per_s=np.where(np.isnan(lifetime), price, price / lifetime),
+        site=check.lookup("devices", "site", table["site"], sites, "site"),
         scope=table["scope"],
         preview=table["preview"],
         source=table["source"],
@@ -98,8 +99,15 @@ def make_kind_shares(
     return KindShares(table["kind"], table["min"], table["max"], table["of"])
 
 
-def make_links(table: Table, devices: Strings, check: Checker) -> Links:
-    """Return links one-way, with their channel groups."""
+def make_links(table: Table, networks: Table, devices: Strings, check: Checker) -> Links:
+    """Return links one-way, with their channel groups.
+
+    Parameters
+    ----------
+    networks
+        Links between sites, as :func:`hetopt.compile_sites.network_links` returns them; they come
+        last.
+    """
     src = check.lookup("links", "from", table["from"], devices, "device")
     dst = check.lookup("links", "to", table["to"], devices, "device")
     repeat = np.where(table["both_ways"] & (src != dst), 2, 1)
@@ -107,7 +115,7 @@ def make_links(table: Table, devices: Strings, check: Checker) -> Links:
     back = np.zeros(len(row), dtype=bool)
     back[1:] = row[1:] == row[:-1]
     group, capacity = _channel_groups(table, row, check)
-    return Links(
+    links = Links(
         src=np.where(back, dst[row], src[row]),
         dst=np.where(back, src[row], dst[row]),
         bandwidth_b_per_s=table["bandwidth_b_per_s"][row],
@@ -117,6 +125,21 @@ def make_links(table: Table, devices: Strings, check: Checker) -> Links:
         group_channels=capacity,
         bus=table["bus"][row],
         per_unit=table["per_unit"][row],
+    )
+    return _joined(links, networks, check) if len(networks["src"]) else links
+
+
+def _joined(links: Links, networks: Table, check: Checker) -> Links:
+    """Return links with those of networks behind them."""
+    row = np.arange(len(networks["src"]))
+    group, capacity = _channel_groups(networks, row, check)
+    group = np.where(group >= 0, group + len(links.group_channels), -1)
+    more = {**networks, "channel_group": group, "group_channels": capacity}
+    return Links(
+        **{
+            name: np.concatenate([getattr(links, name), more[name]])
+            for name in Links.__dataclass_fields__
+        }
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from hetopt import text
 from hetopt.checker import Checker, listed
+from hetopt.compile_sites import task_sites
 from hetopt.instance import (
     NO_MAXIMUM,
     Devices,
@@ -80,11 +81,12 @@ def make_jobs(
 def make_tasks(
     table: Table,
     devices: Devices,
+    sites: Strings,
     profiles: Profiles,
     jobs: Jobs,
     check: Checker,
 ) -> Tasks:
-    """Return the tasks, with what they may not run on."""
+    """Return the tasks, with what they may not run on, and the sites they must run at."""
     check.unique("tasks", "name", table["name"])
     profile = check.lookup("tasks", "profile", table["profile"], profiles.name, "profile")
     if len(jobs):
@@ -93,6 +95,7 @@ def make_tasks(
     job = check.lookup("tasks", "job", table["job"], jobs.name, "job")
     pin_device, pin_unit = _pins(table, devices, check)
     task, device = _forbids(table, devices.name, check)
+    site_task, site_site = task_sites(table, sites, check)
     return Tasks(
         name=table["name"],
         profile=profile,
@@ -103,6 +106,8 @@ def make_tasks(
         forbid_task=task,
         forbid_device=device,
         backward=table["backward"],
+        site_task=site_task,
+        site_site=site_site,
     )
 
 

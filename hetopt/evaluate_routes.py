@@ -87,9 +87,9 @@ class RouteTransfers:
         self.hop_transfer: Ints = np.repeat(np.arange(len(at)), np.diff(ptr))
         size, links = self.bytes_b[self.hop_transfer], instance.links
         hop_s = links.latency_s[self.hop_link] + size / links.bandwidth_b_per_s[self.hop_link]
-        hop_j = size * links.energy_j_per_b[self.hop_link]
+        self.hop_energy_j: Floats = size * links.energy_j_per_b[self.hop_link]
         self.time_s = sums(self.hop_transfer, hop_s, len(at))
-        self.energy_j = sums(self.hop_transfer, hop_j, len(at))
+        self.energy_j = sums(self.hop_transfer, self.hop_energy_j, len(at))
         travels = np.diff(ptr) > 0
         self.first_hop_s, self.last_hop_s = (np.zeros(len(at)) for _ in range(2))
         self.first_hop_s[travels] = hop_s[ptr[:-1][travels]]

@@ -14,6 +14,7 @@ from hetopt.errors import InputError
 from hetopt.evaluate_resources import peak, schedule_use
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.prices import integral, mean_price, series_of
+from hetopt.sites import joule_prices
 from hetopt.solution import SchedulePlan
 
 END_ROUNDING = 1e-15
@@ -146,8 +147,7 @@ class ScheduleQuantities:
     @cached_property
     def cost_energy(self) -> float:
         """Price of the electricity, PUE included."""
-        limits = self.instance.limits
-        return self._paid("cost", limits.energy_price_per_j)
+        return self._paid("cost")
 
     @cached_property
     def cost(self) -> float:
@@ -157,18 +157,30 @@ class ScheduleQuantities:
     @cached_property
     def carbon_kg(self) -> float:
         """Carbon of the electricity, PUE included."""
-        return self._paid("carbon", self.instance.limits.carbon_kg_per_j)
+        return self._paid("carbon")
 
-    def _paid(self, objective: str, per_j: float) -> float:
-        """Return energy × PUE × what a joule costs at its time."""
+    def _paid(self, objective: str) -> float:
+        """Return energy × PUE × what a joule costs at its time, or where it is drawn."""
         pue, series = self.instance.limits.pue, series_of(self.instance, objective)
         if series is None:
-            return self.energy_j * pue * per_j
+            return self._paid_at_sites(joule_prices(self.instance, objective))
         tasks = self.task_energy_j * mean_price(series, self.plan.start_s, self.end_s)
         left = self.plan.hops.start_s
         hops = self.hop_energy_j * mean_price(series, left, left + self.hop_time_s)
         window = float(integral(series, np.array([self.window_s]))[0])
         return pue * float(tasks.sum() + hops.sum() + self.idle_power_w * window)
+
+    def _paid_at_sites(self, price: Floats) -> float:
+        """Return energy × price, of each device (D); hops draw where they are sent from."""
+        if not (price != price[0]).any():
+            return self.energy_j * float(price[0])
+        instance = self.instance
+        device = instance.options.device[self.plan.option]
+        sender = instance.links.src[self.plan.hops.link]
+        idle = instance.devices.idle_power_w * self.units_on
+        drawn = price[device] * self.task_energy_j
+        parts = [drawn, price[sender] * self.hop_energy_j, price * idle * self.window_s]
+        return math.fsum(float(part.sum()) for part in parts)
 
     @cached_property
     def job_end_s(self) -> Floats:

@@ -20,6 +20,7 @@ from hetopt.evaluate_routes import RouteTransfers
 from hetopt.evaluate_schedule import ratio, weighted_mean
 from hetopt.graph import topological_order
 from hetopt.instance import Bools, Floats, Instance, Ints
+from hetopt.sites import joule_prices
 from hetopt.solution import SteadyPlan
 
 
@@ -230,8 +231,7 @@ class SteadyQuantities:
     @cached_property
     def cost_energy_per_s(self) -> float:
         """Price of the electricity, PUE included."""
-        limits = self.instance.limits
-        return self.power_w * limits.pue * limits.energy_price_per_j
+        return self._paid("cost")
 
     @cached_property
     def cost_per_s(self) -> float:
@@ -241,7 +241,22 @@ class SteadyQuantities:
     @cached_property
     def carbon_kg_per_s(self) -> float:
         """Carbon of the electricity, PUE included."""
-        return self.power_w * self.instance.limits.pue * self.instance.limits.carbon_kg_per_j
+        return self._paid("carbon")
+
+    def _paid(self, objective: str) -> float:
+        """Return what the average power costs or emits, each joule where it is drawn."""
+        price = joule_prices(self.instance, objective)
+        if not (price != price[0]).any():
+            return self.power_w * float(price[0])
+        transfers = self.transfers
+        at = self.instance.links.src[transfers.hop_link]
+        sent = self.plan.rate_per_s[transfers.route][transfers.hop_transfer]
+        parts = (
+            price * self.instance.devices.idle_power_w * self.units_on,
+            price[self.device] * self.row_rate_per_s * self.row_energy_j,
+            price[at] * sent * transfers.hop_energy_j,
+        )
+        return math.fsum(float(part.sum()) for part in parts)
 
     @cached_property
     def job_accuracy(self) -> Floats:

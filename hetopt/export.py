@@ -27,14 +27,20 @@ def to_frames(instance: Instance) -> dict[str, pd.DataFrame]:
     devices, links, options = instance.devices, instance.links, instance.options
     tasks, edges, tensors, jobs = instance.tasks, instance.edges, instance.tensors, instance.jobs
     pools = np.append(instance.pools.name.astype(object), "")
+    sites = np.append(instance.sites.name.astype(object), "")
     channels = np.append(links.group_channels, 0)
     keys = [*instance.model_keys, ("", "")]
     profile = np.repeat(np.arange(len(instance.profiles)), np.diff(instance.profiles.ptr))
     size = np.append(tensors.bytes_b, np.nan)
     known = instance.limits.demand_known
     tables: dict[str, dict[str, Any]] = {
-        "devices": {**_columns(devices), "memory_pool": pools[devices.pool]},
+        "devices": {
+            **_columns(devices),
+            "memory_pool": pools[devices.pool],
+            "site": sites[devices.site],
+        },
         "pools": _columns(instance.pools),
+        "sites": _columns(instance.sites),
         "links": {
             **_columns(links),
             "from": devices.name[links.src],
@@ -56,6 +62,7 @@ def to_frames(instance: Instance) -> dict[str, pd.DataFrame]:
             "job": jobs.name[tasks.job],
             "pin": _pins(instance),
             "forbid": _forbids(instance),
+            "allowed_sites": _allowed_sites(instance),
         },
         "transfers": {
             "from": tasks.name[edges.src],
@@ -163,6 +170,15 @@ def _forbids(instance: Instance) -> Any:
     for task, device in zip(instance.tasks.forbid_task, instance.tasks.forbid_device, strict=True):
         if names[device] not in lists[task]:
             lists[task].append(names[device])
+    return lists
+
+
+def _allowed_sites(instance: Instance) -> Any:
+    names, tasks = instance.sites.name.tolist(), instance.tasks
+    lists = np.empty(len(tasks), dtype=object)
+    lists[:] = [[] for _ in range(len(lists))] if len(tasks.site_task) else ""
+    for task, site in zip(tasks.site_task.tolist(), tasks.site_site.tolist(), strict=True):
+        lists[task].append(names[site])
     return lists
 
 

@@ -35,6 +35,7 @@ class DeviceFields(TypedDict, total=False):
     price_per_s: Quantity
     lifetime: Quantity
     lifetime_s: Quantity
+    site: Any
     scope: str
     preview: bool
     source: str
@@ -63,6 +64,29 @@ class LinkFields(TypedDict, total=False):
     bus: str
     both_ways: bool
     per_unit: bool
+
+
+class SiteFields(TypedDict, total=False):
+    """Fields of a site."""
+
+    energy_price: Quantity
+    energy_price_per_j: Quantity
+    carbon_intensity: Quantity
+    carbon_kg_per_j: Quantity
+    pue: float
+
+
+class NetworkFields(TypedDict, total=False):
+    """Fields of a network between sites."""
+
+    bandwidth: Quantity
+    bandwidth_b_per_s: Quantity
+    latency: Quantity
+    latency_s: Quantity
+    energy_per_byte: Quantity
+    energy_j_per_b: Quantity
+    channels: int
+    both_ways: bool
 
 
 class OptionFields(TypedDict, total=False):
@@ -107,6 +131,7 @@ class TaskFields(TypedDict, total=False):
     pin: Any
     forbid: Any
     backward: bool
+    allowed_sites: Any
 
 
 class JobFields(TypedDict, total=False):
@@ -129,6 +154,7 @@ class JobFields(TypedDict, total=False):
     min_accuracy: Quantity
     slices: int
     contiguous: bool
+    allowed_sites: Any
     work: float
     pin: Any
     forbid: Any

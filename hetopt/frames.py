@@ -19,6 +19,7 @@ from hetopt.compile_options import make_options
 from hetopt.compile_platform import make_devices, make_kind_shares, make_links, make_pools
 from hetopt.compile_resources import make_resources, make_uses
 from hetopt.compile_scenarios import make_scenarios
+from hetopt.compile_sites import give_sites_to_tasks, make_sites, network_links
 from hetopt.compile_workload import make_groups, make_jobs, make_tasks, make_transfers
 from hetopt.instance import (
     NO_MAXIMUM,
@@ -77,6 +78,7 @@ def from_frames(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any])
     regime = _regime(setting, tables["jobs"])
     _check_regime(regime, setting, tables, check)
     _default_names(tables)
+    give_sites_to_tasks(tables, check)
     instance = _compiled(tables, setting, regime, check)
     check.stop_if_any()
     if np.isnan(tables["jobs"]["period_s"]).all():
@@ -108,8 +110,10 @@ def _compiled(
 ) -> Instance:
     """Return the columns; they mean something only where no problem was found."""
     pools = make_pools(tables["pools"], check)
-    devices = make_devices(tables["devices"], pools.name, check)
-    links = make_links(tables["links"], devices.name, check)
+    sites = make_sites(tables["sites"], setting, check)
+    devices = make_devices(tables["devices"], pools.name, sites.name, check)
+    networks = network_links(tables["networks"], devices, sites, regime, check)
+    links = make_links(tables["links"], networks, devices.name, check)
     profiles, options, keys = make_options(tables["options"], devices, check)
     resources = make_resources(tables["resources"], check)
     parts = (devices, profiles, options, resources)
@@ -119,7 +123,7 @@ def _compiled(
     scenarios = make_scenarios(
         tables["scenarios"], tables["rates"], jobs, (regime, routing, demand_known), check
     )
-    tasks = make_tasks(tables["tasks"], devices, profiles, jobs, check)
+    tasks = make_tasks(tables["tasks"], devices, sites.name, profiles, jobs, check)
     tensors, edges = make_transfers(tables["transfers"], tasks, regime, check)
     together = make_groups(setting["together"], tasks.name, "together", check)
     apart = make_groups(setting["apart"], tasks.name, "apart", check)
@@ -129,6 +133,7 @@ def _compiled(
         regime=regime,
         devices=devices,
         pools=pools,
+        sites=sites,
         links=links,
         profiles=profiles,
         options=options,

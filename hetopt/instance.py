@@ -5,7 +5,7 @@ are SI (s, J, W, B, B/s); every name carries its unit. References between tables
 indices; "one to many" is CSR (``ptr`` of length n + 1 into a flat column).
 
 Sizes used in the docstrings: D devices, P memory pools, L links, R profiles, O options,
-K resources, T tasks, N tensors, E edges, J jobs; S shares of kinds, or scenarios.
+K resources, T tasks, N tensors, E edges, J jobs, G sites; S shares of kinds, or scenarios.
 
 Periodic jobs are unrolled before the columns are made (``frames.unroll``), so a solver only ever
 meets jobs that run once (schedule regime) or streams (steady regime).
@@ -59,7 +59,8 @@ class Devices:
     ``idle_known`` is False where the source of the figures states no idle power (then
     ``idle_power_w`` is 0 and option energies are whole energies). ``scope`` says what the power
     meter covered (wall, board, gpu, ...), empty where not stated. ``spare`` units (steady regime)
-    are had beyond those that serve, wherever the device serves at all.
+    are had beyond those that serve, wherever the device serves at all. ``site`` is -1 where the
+    device is at none.
     """
 
     name: Strings
@@ -78,6 +79,7 @@ class Devices:
     exclusive: Bools
     overlap: Bools
     price_per_s: Floats
+    site: Ints
     scope: Strings
     preview: Bools
     source: Strings
@@ -98,6 +100,23 @@ class Pools:
     name: Strings
     memory_b: Floats
     zero_copy: Bools
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """Places where devices stand, length G: on the device, at the edge, in the cloud.
+
+    What a joule costs and emits there, and its PUE; NaN where the site does not state it and the
+    instance's own figure holds (:mod:`hetopt.sites`).
+    """
+
+    name: Strings
+    energy_price_per_j: Floats
+    carbon_kg_per_j: Floats
+    pue: Floats
 
     def __len__(self) -> int:
         return len(self.name)
@@ -214,6 +233,7 @@ class Tasks:
     ``pin_device`` is the only device allowed, -1 where free; ``pin_unit`` the only unit of it,
     -1 where free. ``forbid_task``/``forbid_device`` are parallel: pairs that are not allowed.
     ``backward`` tasks are not part of the stages of a contiguous job.
+    ``site_task``/``site_site`` are parallel: sites where a task may run; one without any is free.
     """
 
     name: Strings
@@ -225,6 +245,8 @@ class Tasks:
     forbid_task: Ints
     forbid_device: Ints
     backward: Bools
+    site_task: Ints
+    site_site: Ints
 
     def __len__(self) -> int:
         return len(self.name)
@@ -340,7 +362,7 @@ class Scenarios:
 
 @dataclass(frozen=True, slots=True)
 class TaskClasses:
-    """Tasks with the same profile, pin to a device and forbidden devices: K classes.
+    """Tasks with the same profile, pin, forbidden devices and allowed sites: K classes.
 
     ``member`` (T) is the class of each task; class k may use ``option[ptr[k]:ptr[k + 1]]``, in
     order of option index.
@@ -425,6 +447,7 @@ class Instance:
     regime: Regime
     devices: Devices
     pools: Pools
+    sites: Sites
     links: Links
     profiles: Profiles
     options: Options
@@ -477,8 +500,9 @@ class Instance:
     def admissible(self) -> tuple[Ints, Ints]:
         """CSR (ptr of length T + 1, option indices): the options each task may use.
 
-        Pins and forbids are applied; nothing else is. Ordered by option index within a task. It
-        has a row for each task and option; :attr:`classes` says the same in far fewer.
+        Pins, forbids and allowed sites are applied; nothing else is. Ordered by option index
+        within a task. It has a row for each task and option; :attr:`classes` says the same in far
+        fewer.
         """
         classes = self.classes
         size = np.diff(classes.ptr)[classes.member]
@@ -558,6 +582,9 @@ def _task_classes(instance: Instance) -> TaskClasses:
     bans = _forbidden_sets(instance)
     if bans is not None:
         key = key * (int(bans.max()) + 1) + bans
+    placed = _site_sets(instance)
+    if placed is not None:
+        key = key * len(placed[1]) + placed[0]
     _, first, member = np.unique(key, return_index=True, return_inverse=True)
     start = instance.profiles.ptr[tasks.profile[first]]
     size = instance.profiles.ptr[tasks.profile[first] + 1] - start
@@ -569,10 +596,31 @@ def _task_classes(instance: Instance) -> TaskClasses:
     if bans is not None:
         banned = np.unique(tasks.forbid_task * wide + tasks.forbid_device)
         keep &= ~np.isin(first[owner] * wide + device, banned)
+    if placed is not None:
+        keep &= placed[1][placed[0][first][owner], device]
     if not keep.all():
         kept = np.bincount(owner[keep], minlength=len(first))
         ptr, option = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64), option[keep]
     return TaskClasses(member.reshape(-1).astype(np.int64), ptr, option)
+
+
+def _site_sets(instance: Instance) -> tuple[Ints, Bools] | None:
+    """Return each task's set of allowed sites (0: all) and the devices there (sets × D)."""
+    tasks = instance.tasks
+    if not len(tasks.site_task):
+        return None
+    listed, row = np.unique(tasks.site_task, return_inverse=True)
+    allowed = np.zeros((len(listed), len(instance.sites)), dtype=bool)
+    allowed[row, tasks.site_site] = True
+    _, first, number = np.unique(
+        np.packbits(allowed, axis=1), axis=0, return_index=True, return_inverse=True
+    )
+    found = np.zeros(len(tasks), dtype=np.int64)
+    found[listed] = number.reshape(-1) + 1
+    # A device at no site is at none that is allowed.
+    known = np.append(allowed[first], np.zeros((len(first), 1), dtype=bool), axis=1)
+    everywhere = np.ones((1, len(instance.devices)), dtype=bool)
+    return found, np.concatenate([everywhere, known[:, instance.devices.site]])
 
 
 def _forbidden_sets(instance: Instance) -> Ints | None:

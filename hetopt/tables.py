@@ -132,6 +132,7 @@ DEVICES = (
         positive=True,
         aliases=("lifetime",),
     ),
+    _text("site", "Name of the site where it stands."),
     _text("scope", "What the power meter covered: wall, board, gpu, ..."),
     _flag("preview", "Whether the device was submitted as a preview, not on sale."),
     _text("source", "Where the figures come from."),
@@ -164,6 +165,51 @@ LINKS = (
     _text("bus", "Links that name one bus share its channels."),
     _flag("both_ways", "Whether the same link exists in the other direction too."),
     _flag("per_unit", "Whether capacity grows with the units on.", regime="steady"),
+)
+
+SITES = (
+    _required("name", "Name of the site."),
+    _number(
+        "energy_price_per_j",
+        "Price of energy there; default: the instance's.",
+        NOT_STATED,
+        "energy_price",
+        aliases=("energy_price",),
+    ),
+    _number(
+        "carbon_kg_per_j",
+        "Carbon intensity of energy there; default: the instance's.",
+        NOT_STATED,
+        "carbon_intensity",
+        aliases=("carbon_intensity",),
+    ),
+    _number(
+        "pue", "Multiplies energy there; default: the instance's.", NOT_STATED, "", minimum=1.0
+    ),
+)
+
+NETWORKS = (
+    _required("from", "Site at the sending end."),
+    _required("to", "Site at the receiving end; the same one joins its devices."),
+    _number(
+        "bandwidth_b_per_s",
+        "Bytes per second of one channel.",
+        UNLIMITED,
+        "bandwidth",
+        positive=True,
+        aliases=("bandwidth",),
+    ),
+    _number("latency_s", "Time before the first byte.", 0.0, "time", aliases=("latency",)),
+    _number(
+        "energy_j_per_b", "Energy of a byte.", 0.0, "energy_per_byte", aliases=("energy_per_byte",)
+    ),
+    _whole(
+        "channels",
+        "Transfers carried at once, of all devices together; 0 is no contention in a schedule.",
+        1,
+        minimum=0,
+    ),
+    _flag("both_ways", "Whether the same network exists in the other direction too."),
 )
 
 OPTIONS = (
@@ -240,6 +286,7 @@ TASKS = (
         "Whether a contiguous job's stages leave it out, as the backward pass of training.",
         regime="steady",
     ),
+    Column("allowed_sites", "Sites where it must run: data that stay there.", "names"),
 )
 
 TRANSFERS = (
@@ -312,6 +359,7 @@ JOBS = (
         aliases=("latency_slo",),
     ),
     _number("min_accuracy", "Least accuracy allowed.", 0.0, "fraction", maximum=1.0),
+    Column("allowed_sites", "Sites where all of its tasks must run.", "names"),
     _whole(
         "slices",
         "Equal parts of the job's requests, each of which takes one route whole; 0: no parts.",
@@ -434,7 +482,9 @@ SETTINGS = (
 TABLES: dict[str, tuple[Column, ...]] = {
     "devices": DEVICES,
     "pools": POOLS,
+    "sites": SITES,
     "links": LINKS,
+    "networks": NETWORKS,
     "options": OPTIONS,
     "resources": RESOURCES,
     "uses": USES,

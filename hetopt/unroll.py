@@ -49,11 +49,12 @@ def unroll(
     copied["name"] = _renamed(copied["name"], rep, task_periodic[row])
     copied["job"] = _renamed(copied["job"], rep, task_periodic[row])
     # A task without a profile of its own keeps the one that its plain name implied.
-    copied["forbid"] = {
-        int(new): tasks["forbid"][int(old)]
-        for new, old in enumerate(row)
-        if int(old) in tasks["forbid"]
-    }
+    for name in ("forbid", "allowed_sites"):
+        copied[name] = {
+            int(new): tasks[name][int(old)]
+            for new, old in enumerate(row)
+            if int(old) in tasks[name]
+        }
     tables["tasks"] = copied
 
     task_index = {str(name): i for i, name in enumerate(tasks["name"])}

@@ -10,7 +10,7 @@ from hetopt.instance import Instance
 
 PARTS = (
     *("devices", "pools", "links", "profiles", "options", "tasks", "tensors", "edges", "jobs"),
-    *("together", "apart", "resources", "uses", "kind_shares", "scenarios"),
+    *("together", "apart", "resources", "uses", "kind_shares", "scenarios", "sites"),
 )
 
 

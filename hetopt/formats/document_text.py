@@ -53,7 +53,7 @@ def to_document(instance: Instance) -> dict[str, Any]:
         row.setdefault("uses", {})[use["resource"]] = use["amount"]
     for row in options:
         profiles.setdefault(row.pop("profile"), []).append(row)
-    for name in ("devices", "pools", "links", "resources"):
+    for name in ("devices", "pools", "sites", "links", "resources"):
         if rows.get(name):
             data[name] = rows[name]
     data["profiles"] = profiles

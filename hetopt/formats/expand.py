@@ -42,7 +42,7 @@ def expand(data: Mapping[str, Any]) -> tuple[Rows[Path], dict[str, Any], list[Fa
     """
     reader = _Expansion(data)
     reader.devices()
-    for table in ("pools", "links", "resources", "kind_shares"):
+    for table in ("pools", "sites", "links", "networks", "resources", "kind_shares"):
         for path, entry in reader.entries((table,), data.get(table)):
             reader.rows.add(table, reader.named(table, path, entry), path)
     reader.profiles()

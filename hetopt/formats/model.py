@@ -24,12 +24,14 @@ from hetopt.tables import (
     JOBS,
     KIND_SHARES,
     LINKS,
+    NETWORKS,
     OPTIONS,
     POOLS,
     RATES,
     RESOURCES,
     SCENARIOS,
     SETTINGS,
+    SITES,
     TASKS,
     TRANSFERS,
     USES,
@@ -108,6 +110,13 @@ def document_model() -> type[Shape]:
             "pools": _list(_shape("Pool", _fields(POOLS), required=("name",)), "Shared memories."),
             "links": _list(
                 _shape("Link", _fields(LINKS), required=("from", "to")), "Links between devices."
+            ),
+            "sites": _list(
+                _shape("Site", _fields(SITES), required=("name",)), "Places where devices stand."
+            ),
+            "networks": _list(
+                _shape("Network", _fields(NETWORKS), required=("from", "to")),
+                "Links between all devices of two sites.",
             ),
             "resources": _list(
                 _shape("Resource", _fields(RESOURCES), required=("name",)),
@@ -288,6 +297,8 @@ COLUMNS = {
     "Device": DEVICES,
     "Pool": POOLS,
     "Link": LINKS,
+    "Site": SITES,
+    "Network": NETWORKS,
     "Option": OPTIONS,
     "Resource": RESOURCES,
     "Task": TASKS,

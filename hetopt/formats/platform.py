@@ -1,10 +1,10 @@
 """Platforms for workloads that name no machines (``--platform NAME|FILE``).
 
 ``cores-N`` is N identical cores of speed 1 that share their memory: a message between them takes no
-time. A file (YAML or JSON) has ``devices``, and ``links`` and ``pools`` where needed, with the
-fields of an instance file, so an instance file is a platform too; only what it says of hardware is
-read. A device may say two more things: its ``speed`` (default 1; a runtime of the workload is
-divided by it), and its ``active_power``, the whole draw of a unit that is busy.
+time. A file (YAML or JSON) has ``devices``, and ``links``, ``pools``, ``sites`` and ``networks``
+where needed, with the fields of an instance file, so an instance file is a platform too; only what
+it says of hardware is read. A device may say two more things: its ``speed`` (default 1; a runtime
+of the workload is divided by it), and its ``active_power``, the whole draw of a unit that is busy.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from hetopt.formats.place import Fault, Parsed, Path
 from hetopt.formats.yaml_source import YamlDocument, parse_yaml
 from hetopt.instance import Floats
 
-HARDWARE = ("devices", "links", "pools", "host")
+HARDWARE = ("devices", "links", "pools", "sites", "networks", "host")
 MOST_CORES = 1_000_000
 
 
@@ -149,7 +149,11 @@ def read_platform(parsed: YamlDocument | JsonDocument) -> Platform:
     instance = read_parsed(document, faults)
     frames = instance.frames()
     return Platform(
-        {table: frames[table] for table in ("devices", "links", "pools") if len(frames[table])},
+        {
+            table: frames[table]
+            for table in ("devices", "links", "pools", "sites")
+            if len(frames[table])
+        },
         {key: hardware[key] for key in ("host",) if key in hardware},
         [str(name) for name in instance.devices.name],
         np.array(speed),

@@ -17,6 +17,7 @@ from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.prices import prices_vary
 from hetopt.schedule.grid import plan_grid, span_s
 from hetopt.schedule.load import ENERGY_LIKE
+from hetopt.sites import joule_prices, sites_differ
 from hetopt.solution import Hops, SchedulePlan
 
 MOST_COLUMNS = 500_000
@@ -114,6 +115,7 @@ def is_assignment(instance: Instance) -> bool:
         and math.isinf(limits.power_cap_w)
         and (instance.tasks.pin_unit < 0).all()
         and not prices_vary(instance)
+        and not sites_differ(instance, name)
         and _uses_known(instance)
     )
     if not plain or not _jobs_known(instance):
@@ -130,12 +132,8 @@ def is_assignment(instance: Instance) -> bool:
 
 def joule_price(instance: Instance) -> float:
     """Return what the first objective pays for a joule of an option."""
-    limits = instance.limits
-    return {
-        "energy": 1.0,
-        "cost": limits.pue * limits.energy_price_per_j,
-        "carbon": limits.pue * limits.carbon_kg_per_j,
-    }.get(instance.objective[0], 0.0)
+    name = instance.objective[0]
+    return float(joule_prices(instance, name)[0]) if name in ENERGY_LIKE else 0.0
 
 
 def columns_of(instance: Instance) -> Columns | None:

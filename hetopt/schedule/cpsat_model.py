@@ -9,7 +9,7 @@ from typing import Any
 
 from ortools.sat.python import cp_model
 
-from hetopt.schedule.problem import Mode, Problem
+from hetopt.schedule.problem import Bill, Mode, Problem
 
 Place = tuple[int, int]
 """(device, unit); unit -1 stands for all units of a device, merged."""
@@ -57,7 +57,7 @@ class Build:
     occupied
         Intervals (and literals) that hold one slot of a place.
     paid
-        Transfers that cost energy: literal and joules.
+        Transfers that cost energy: literal, and what they add to energy, cost and carbon.
     stretches
         Straight stretches of prices by length and window of runs, made once each.
     drawn
@@ -78,7 +78,7 @@ class Build:
     counted: dict[int, list[Any]] = field(default_factory=dict)
     occupied: dict[Place, list[Any]] = field(default_factory=dict)
     makespan: Any = None
-    paid: list[tuple[Literal, Fraction]] = field(default_factory=list)
+    paid: list[tuple[Literal, Bill]] = field(default_factory=list)
     stretches: dict[tuple[int, Fraction, int, int], Any] = field(default_factory=dict)
     drawn: list[Drawn] = field(default_factory=list)
     channels: dict[int, list[Any]] = field(default_factory=dict)

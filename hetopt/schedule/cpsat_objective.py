@@ -17,6 +17,7 @@ import numpy as np
 from hetopt.prices import series_of
 from hetopt.schedule.cpsat_model import Build
 from hetopt.schedule.grid import common_divisor, exact
+from hetopt.schedule.problem import BILLED
 
 OBJECTIVE_SIZE = 1 << 50
 """Largest value of a scaled objective: doubles carry it exactly, and rounding a coefficient down
@@ -159,12 +160,9 @@ def _energy_like(build: Build, name: str) -> Measure:
     """Energy, or what it costs or emits: options, hops, idle of units on, price of units had."""
     problem = build.problem
     instance = problem.instance
-    limits, devices = instance.limits, instance.devices
-    per_joule = Fraction(1)
-    if name == "cost":
-        per_joule = exact(limits.pue) * exact(limits.energy_price_per_j)
-    elif name == "carbon":
-        per_joule = exact(limits.pue) * exact(limits.carbon_kg_per_j)
+    devices = instance.devices
+    billed = BILLED.index(name)
+    per_joule = problem.joule_prices[billed]
     found = Measure()
     for task, choices in enumerate(build.choices):
         energy: dict[int, Fraction] = {}
@@ -172,11 +170,11 @@ def _energy_like(build: Build, name: str) -> Measure:
             option = choice.mode.option
             if option not in energy:
                 energy[option] = problem.energy(task, option)
-            found.add(energy[option] * per_joule, choice.literal)
-    for literal, joules in build.paid:
-        found.add(joules * per_joule, literal)
+            found.add(energy[option] * per_joule[choice.mode.device], choice.literal)
+    for literal, bill in build.paid:
+        found.add(bill[billed], literal)
     for device in range(len(devices)):
-        idle = exact(float(devices.idle_power_w[device])) * per_joule
+        idle = exact(float(devices.idle_power_w[device])) * per_joule[device]
         price = exact(float(devices.price_per_s[device])) if name == "cost" else Fraction(0)
         had = int(devices.count_min[device])
         always_on = not devices.off_when_unused[device]

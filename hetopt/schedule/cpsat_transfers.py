@@ -20,7 +20,6 @@ A staged tensor has one WRITE chain per source device and one READ chain per des
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ import numpy as np
 from hetopt.instance import Instance
 from hetopt.prices import prices_vary
 from hetopt.schedule.cpsat_model import Build, Drawn, Literal, Place
-from hetopt.schedule.problem import Hop
+from hetopt.schedule.problem import Bill, Hop
 from hetopt.solution import DIRECT, READ, WRITE
 
 
@@ -169,16 +168,16 @@ def _pay(build: Build, tensor: int, away: dict[tuple[int, int], Literal]) -> Non
         return
     producer, consumers = problem.producer[tensor], _consumers(build, tensor)
     targets = sorted({place for c in consumers for place in build.at[c]})
-    paid: dict[Place, dict[Fraction, list[Place]]] = {}
+    paid: dict[Place, dict[Bill, list[Place]]] = {}
     for target in targets:
         for source in build.at[producer]:
             if source not in _near(build, producer, target):
                 legs = problem.legs(tensor, source[0], target[0])
                 if legs is not None:
-                    joules = sum((problem.hop_energy(tensor, h) for _, h in legs), Fraction(0))
-                    paid.setdefault(target, {}).setdefault(joules, []).append(source)
-    levels = {joules for classes in paid.values() for joules in classes}
-    if not any(levels):
+                    bill = problem.hop_bill(tensor, tuple(hop for _, h in legs for hop in h))
+                    paid.setdefault(target, {}).setdefault(bill, []).append(source)
+    levels = {bill for classes in paid.values() for bill in classes}
+    if not any(any(bill) for bill in levels):
         return
     if len(levels) == 1 and len(consumers) == 1:
         literal = _away(build, producer, consumers[0], away)
@@ -281,7 +280,7 @@ def _chain(
     problem, model = build.problem, build.model
     chain = Chain(literal, hops, [build.time(f"h{tensor},{leg},{k}") for k in range(len(hops))])
     if _energy_counts(problem.instance):
-        build.paid.append((literal, problem.hop_energy(tensor, hops)))
+        build.paid.append((literal, problem.hop_bill(tensor, hops)))
     if prices_vary(problem.instance):
         for start, hop in zip(chain.start, hops, strict=True):
             joules = problem.hop_energy(tensor, (hop,))

@@ -29,6 +29,7 @@ from hetopt.schedule.draft import ChainKey, Draft, draft_of, needed_chains
 from hetopt.schedule.improvers import Found, Improved
 from hetopt.schedule.problem import NEVER, Mode, Problem
 from hetopt.search import gap_closed
+from hetopt.sites import joule_prices
 from hetopt.solution import SchedulePlan
 
 OBJECTIVES = ("energy", "makespan", "cost", "carbon", "tardiness")
@@ -206,7 +207,7 @@ def table_of(problem: Problem) -> Table:
     option = np.array([m.option for m, _ in choices], dtype=np.int64)
     owner = np.repeat(np.arange(len(tasks)), size)
     time_s = tasks.work[owner] * options.time_s[option]
-    cost = tasks.work[owner] * options.energy_j[option] * energy
+    cost = tasks.work[owner] * options.energy_j[option] * energy[options.device[option]]
     shortest = np.full(len(tasks), np.inf)
     np.minimum.at(shortest, owner, time_s)
     edges = instance.edges
@@ -248,39 +249,37 @@ def _packed(*columns: Any, kind: Any = np.float64) -> Any:
     return np.ascontiguousarray(np.stack(columns, axis=1), dtype=kind)
 
 
-def prices_of(instance: Instance, name: str) -> tuple[float, float]:
-    """Cost of a joule, and whether the price of units counts (1 or 0)."""
-    limits = instance.limits
-    if name == "energy":
-        return 1.0, 0.0
-    if name == "cost":
-        return limits.pue * limits.energy_price_per_j, 1.0
-    if name == "carbon":
-        return limits.pue * limits.carbon_kg_per_j, 0.0
-    return 0.0, 0.0
+def prices_of(instance: Instance, name: str) -> tuple[Floats, float]:
+    """Cost of a joule at each device (D), and whether the price of units counts (1 or 0)."""
+    if name not in ("energy", "cost", "carbon"):
+        return np.zeros(len(instance.devices)), 0.0
+    return joule_prices(instance, name), float(name == "cost")
 
 
-def rates_of(instance: Instance, energy: float, price: float) -> Floats:
+def rates_of(instance: Instance, energy: Floats, price: float) -> Floats:
     """Cost per second of the window by units in use, D × (units + 1)."""
     devices = instance.devices
     used = np.arange(int(devices.count_max.max(initial=0)) + 1)[None, :]
     had = np.maximum(used, devices.count_min[:, None])
     on = np.where(devices.off_when_unused[:, None], used, had)
-    paid = devices.idle_power_w[:, None] * on * energy + devices.price_per_s[:, None] * had * price
+    idle = (devices.idle_power_w * energy)[:, None]
+    paid = idle * on + devices.price_per_s[:, None] * had * price
     return np.ascontiguousarray(paid, dtype=np.float64)
 
 
-def _messages(instance: Instance, energy: float) -> Floats:
+def _messages(instance: Instance, energy: Floats) -> Floats:
     """Latency (inf: no path), seconds and cost per byte by pair of devices (3 × D × D)."""
     wide = len(instance.devices)
     if not len(instance.tensors):
         return np.zeros((3, wide, wide))
     tables = message_tables(instance)
+    # A hop pays where it is sent from, which is not the first sender's site on a longer path.
+    per_b = tables.energy_j_per_b * energy[:, None]
     return np.stack(
         [
             np.where(tables.allowed, tables.latency_s, np.inf),
             np.where(tables.allowed, tables.s_per_b, 0.0),
-            np.where(tables.allowed, tables.energy_j_per_b * energy, 0.0),
+            np.where(tables.allowed, per_b, 0.0),
         ]
     )
 

@@ -33,6 +33,7 @@ import numpy as np
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.prices import least_mean, least_price, series_of
 from hetopt.schedule.load_dual import Smooth, cost_prices, makespan_prices
+from hetopt.sites import joule_prices
 
 ENERGY_LIKE = ("energy", "cost", "carbon")
 LP_SIZE = 4_000
@@ -257,12 +258,9 @@ class _Relaxation:
     ) -> None:
         devices, limits = instance.devices, instance.limits
         self.instance, self.load = instance, load
-        per_joule = {
-            "energy": 1.0,
-            "cost": limits.pue * limits.energy_price_per_j,
-            "carbon": limits.pue * limits.carbon_kg_per_j,
-        }[objective]
-        per_idle, series = per_joule, series_of(instance, objective)
+        per_idle: float | Floats = joule_prices(instance, objective)
+        per_joule: float | Floats = joule_prices(instance, objective)[instance.options.device]
+        series = series_of(instance, objective)
         if series is not None:
             ends = (lowest, highest)
             if np.isfinite(limits.horizon_s):

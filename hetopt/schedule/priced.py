@@ -23,6 +23,7 @@ from hetopt.schedule.flat import Flat
 from hetopt.schedule.list_schedule import Placement, Setting, messages_of, place, plan_of
 from hetopt.schedule.load import ENERGY_LIKE, LoadBound, load_within
 from hetopt.schedule.recipes import RECIPES, attempts, heft
+from hetopt.sites import joule_prices, sites_differ
 from hetopt.solution import SchedulePlan
 
 STRETCHES = (1.0, 1.5, 0.5, 0.0)
@@ -89,7 +90,7 @@ def best_of(columns: Flat, limit: float | None = None) -> SchedulePlan | None:
 def value_of(columns: Flat, placement: Placement, name: str) -> float:
     """Objective value of a placement (less is better), without making its plan where possible."""
     instance = columns.instance
-    if name not in ENERGY_LIKE and name != "makespan":
+    if (name not in ENERGY_LIKE and name != "makespan") or sites_differ(instance, name):
         from hetopt.evaluate import objective_value
 
         sign = -1.0 if name == "accuracy" else 1.0
@@ -112,10 +113,10 @@ def value_of(columns: Flat, placement: Placement, name: str) -> float:
     energy += window * float((devices.idle_power_w * on).sum())
     if name == "energy":
         return energy
+    per_j = float(joule_prices(instance, name)[0])
     if name == "carbon":
-        return energy * limits.pue * limits.carbon_kg_per_j
-    paid = window * float((devices.price_per_s * had).sum())
-    return paid + energy * limits.pue * limits.energy_price_per_j
+        return energy * per_j
+    return window * float((devices.price_per_s * had).sum()) + energy * per_j
 
 
 @dataclass(frozen=True)
@@ -266,15 +267,11 @@ class _Search:
     def _pass(self, units: _Set, ends: float, stretch: float, level: float) -> float:
         """One pass; ``ends`` is the deadline in ticks that targets are derived from."""
         columns, options = self.columns, self.instance.options
-        limits = self.instance.limits
-        per_j = {
-            "cost": limits.pue * limits.energy_price_per_j,
-            "carbon": limits.pue * limits.carbon_kg_per_j,
-        }.get(self.name, 1.0)
+        per_j = joule_prices(self.instance, self.name)
         scale, option = columns.scale[columns.owner], columns.option
         spent = options.time_s[option] * scale
         if self.name in ENERGY_LIKE:
-            cost = options.energy_j[option] * scale * per_j
+            cost = options.energy_j[option] * scale * per_j[options.device[option]]
             cost = cost + level * units.prices[columns.device] * spent
         elif self.name == "accuracy":
             cost = np.nan_to_num(-options.accuracy[option])
@@ -292,7 +289,7 @@ class _Search:
                 choice="cheapest",
                 cost=cost,
                 target=target,
-                per_byte=per_j if self.name in ENERGY_LIKE else 0.0,
+                per_byte=float(per_j.mean()) if self.name in ENERGY_LIKE else 0.0,
                 units=units.units,
             )
         )

@@ -19,7 +19,14 @@ from hetopt.prices import prices_vary
 from hetopt.schedule.bounds import makespan_bound, reach_of
 from hetopt.schedule.grid import Grid, exact, hop_time, span_s
 from hetopt.schedule.heads import Reach, latest_ends, ticks_below
+from hetopt.sites import exact_joule_prices
 from hetopt.solution import DIRECT, READ, WRITE
+
+BILLED = ("energy", "cost", "carbon")
+"""Objectives that count joules."""
+
+Bill = tuple[Fraction, ...]
+"""What something that draws energy adds to each of ``BILLED``."""
 
 NEVER = 1 << 60
 """Later than any tick that can matter; stands for "no limit"."""
@@ -148,6 +155,21 @@ class Problem:
         per_b = self.instance.links.energy_j_per_b
         size = exact(self.bytes_b[tensor])
         return sum((size * exact(float(per_b[hop.link])) for hop in hops), Fraction(0))
+
+    def hop_bill(self, tensor: int, hops: tuple[Hop, ...]) -> Bill:
+        """Joules of one leg, and what they cost and emit where they are drawn."""
+        total = [Fraction(0)] * len(BILLED)
+        for hop in hops:
+            joules = self.hop_energy(tensor, (hop,))
+            at = int(self.instance.links.src[hop.link])
+            for i, prices in enumerate(self.joule_prices):
+                total[i] += joules * prices[at]
+        return tuple(total)
+
+    @cached_property
+    def joule_prices(self) -> tuple[list[Fraction], ...]:
+        """What a joule of each device counts in each of ``BILLED``."""
+        return tuple(exact_joule_prices(self.instance, name) for name in BILLED)
 
     def energy(self, task: int, option: int) -> Fraction:
         """Joules of a task run by an option, above idle."""

@@ -98,8 +98,8 @@ def _has_choice(instance: Instance) -> bool:
 def _runs(problem: Problem, task: int, plan: SchedulePlan, name: str) -> list[Run]:
     """Options of a task on its device in the plan, fastest first, each cheaper than the last."""
     instance = problem.instance
-    per_joule, _ = prices_of(instance, name)
     device = int(instance.options.device[plan.option[task]])
+    per_joule = float(prices_of(instance, name)[0][device])
     work, tick = float(instance.tasks.work[task]), float(problem.grid.tick)
     found: list[Run] = []
     modes: list[Mode] = [m for m in problem.modes[task] if m.device == device]

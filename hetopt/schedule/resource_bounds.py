@@ -25,6 +25,7 @@ from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.prices import series_of
 from hetopt.schedule.load import ENERGY_LIKE
+from hetopt.sites import joule_prices
 
 MOST_COLUMNS = 60_000
 """Options of all classes up to which the LP is solved: some seconds."""
@@ -99,12 +100,7 @@ def resource_cost(
     made = _Relaxation.of(instance, task, option)
     if made is None or objective not in ENERGY_LIKE or series_of(instance, objective) is not None:
         return 0.0
-    limits = instance.limits
-    per_joule = {
-        "energy": 1.0,
-        "cost": limits.pue * limits.energy_price_per_j,
-        "carbon": limits.pue * limits.carbon_kg_per_j,
-    }[objective]
+    per_joule = joule_prices(instance, objective)[instance.options.device]
     return made.cost(instance.options.energy_j * per_joule, highest)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hetopt.instance import Instance
+from hetopt.instance import Floats, Instance
 from hetopt.network import Network
+from hetopt.sites import joule_prices, sites_differ
 
 TO_HOST = -1
 """Destination that stands for a staged tensor's one write to host memory."""
@@ -92,3 +93,16 @@ def leg(
     busy = [] if not path else [(source, times[0]), (target, times[-1])]
     occupied = tuple((d, t) for d, t in busy if d in ends and not bool(instance.devices.overlap[d]))
     return Leg(tuple(int(i) for i in path), size, sum(times), energy, occupied)
+
+
+def differing_prices(instance: Instance) -> dict[str, Floats]:
+    """Return what a joule of each device costs and emits (D), where sites differ in it."""
+    named = ("cost", "carbon")
+    return {n: joule_prices(instance, n) for n in named if sites_differ(instance, n)}
+
+
+def leg_paid(instance: Instance, leg: Leg, price: Floats) -> float:
+    """Return what a transfer's energy costs at the prices of the devices that send it (D)."""
+    links = instance.links
+    each = (float(links.energy_j_per_b[i]) * float(price[links.src[i]]) for i in leg.links)
+    return leg.bytes_b * sum(each)

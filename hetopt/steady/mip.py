@@ -26,7 +26,8 @@ Constraints
     resources   Σ_r R_j a_r y_r ≤ capacity (a_r: amount × busy time per request), or ≤ budget per
                 second (a_r: amount per request)
     power       Σ_d idle_d u_d + Σ_r R_j e_r y_r ≤ power cap
-    budget      Σ_d price_d h_d + pue · energy price · power ≤ budget
+    budget      Σ_d price_d h_d + pue · energy price · power ≤ budget; where sites differ in the
+                price of a joule, each joule at the site where it is drawn; carbon alike
     linking     Σ_{r of j} f_rk ≤ n_k where the demand is fixed: implied for integers, and what
                 makes the relaxation of small fleets strong
 
@@ -50,6 +51,7 @@ import pulp
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.instance import NO_MAXIMUM, Instance, is_maximised
+from hetopt.sites import joule_prices, sites_differ
 from hetopt.steady.packing import UnitKind
 from hetopt.steady.routes import Routes
 from hetopt.steady.supplies import supply_limits
@@ -84,7 +86,7 @@ class Question:
         watts = bool(np.isfinite(limits.power_cap_w)) or "power" in names or "carbon" in names
         return Question(
             throughput="throughput" in names,
-            power=watts or bool(money and limits.energy_price_per_j > 0),
+            power=watts or bool(money and joule_prices(instance, "cost").any()),
             price=bool(money),
         )
 
@@ -188,11 +190,9 @@ class SteadyModel:
             return self.theta * (self.unit * sum(self.rate))
         if objective == "accuracy":
             return self._accuracy()
-        limits = self.instance.limits
         if objective == "cost":
             return self._cost()
-        power = self._power()
-        return power * (limits.pue * limits.carbon_kg_per_j) if objective == "carbon" else power
+        return self._paid("carbon") if objective == "carbon" else self._power()
 
     def aim(self, objective: str) -> float:
         """Make ``objective`` what the program minimises, scaled so that the largest cost is 1.
@@ -484,9 +484,21 @@ class SteadyModel:
         return _sum(terms)
 
     def _cost(self) -> Any:
-        limits, price = self.instance.limits, self.instance.devices.price_per_s
+        price = self.instance.devices.price_per_s
         terms = [(self.had[d], float(price[d])) for d in range(len(price)) if price[d] > 0]
-        return _sum(terms) + self._power() * (limits.pue * limits.energy_price_per_j)
+        return _sum(terms) + self._paid("cost")
+
+    def _paid(self, objective: str) -> Any:
+        """Return what the power costs or emits per second, each joule at its site."""
+        price, idle = joule_prices(self.instance, objective), self.instance.devices.idle_power_w
+        if not sites_differ(self.instance, objective):
+            return self._power() * float(price[0])
+        terms = [(self.on[d], float(idle[d] * price[d])) for d in range(len(idle)) if idle[d] > 0]
+        terms += [
+            (y, self.route_rate(r) * self.routes[r].paid[objective])
+            for r, y in enumerate(self.share)
+        ]
+        return _sum(terms)
 
     def _accuracy(self) -> Any:
         weight = self.instance.jobs.weight

@@ -21,6 +21,7 @@ from hetopt.evaluate_steady import SteadyQuantities
 from hetopt.instance import Instance, is_maximised
 from hetopt.interrupt import in_time
 from hetopt.search import Budget, RegimeResult, gap_closed
+from hetopt.sites import joule_prices
 from hetopt.solution import HistoryEntry, SteadyPlan, Termination
 from hetopt.steady.placement_greedy import greedy_placement, throughput_bound
 from hetopt.steady.placement_hint import hint
@@ -387,10 +388,11 @@ def served_most(instance: Instance, plan: SteadyPlan) -> float:
     if moving > 0 and np.isfinite(limits.power_cap_w):
         ratios.append((limits.power_cap_w - known.idle_power_w) / moving)
     if np.isfinite(limits.budget_per_s):
-        rate = limits.pue * limits.energy_price_per_j
-        still = known.cost_units_per_s + known.idle_power_w * rate
-        if moving * rate > 0:
-            ratios.append((limits.budget_per_s - still) / (moving * rate))
+        idle = instance.devices.idle_power_w * known.units_on
+        still = known.cost_units_per_s + float((joule_prices(instance, "cost") * idle).sum())
+        paid = known.cost_per_s - still
+        if paid > LIMIT_TOLERANCE * known.cost_per_s:
+            ratios.append((limits.budget_per_s - still) / paid)
     most = min(ratios)
     if math.isinf(most):
         raise InputError(

@@ -40,6 +40,8 @@ import numpy as np
 
 from hetopt.instance import NO_MAXIMUM, Instance
 from hetopt.network import Network
+from hetopt.sites import joule_prices
+from hetopt.steady.legs import differing_prices
 from hetopt.steady.placement_grid import BREAKS, FINE_GRID, GRID, LINK_UNITS, TIME_GRID
 from hetopt.steady.placement_objectives import add_caps
 from hetopt.steady.placement_stages import add_stages
@@ -59,6 +61,7 @@ class Totals:
     load: dict[Unit, Terms] = field(default_factory=dict)
     link: dict[int, Terms] = field(default_factory=dict)
     energy: Terms = field(default_factory=list)
+    paid: dict[str, Terms] = field(default_factory=dict)
     taken: dict[Supply, Terms] = field(default_factory=dict)
 
 
@@ -86,6 +89,7 @@ class PlacementModel:
         self.rate = instance.jobs.rate_per_s * (1.0 if theta is None else theta)
         self.units = _unit_counts(instance)
         self.supplies = supply_limits(instance)
+        self.prices = differing_prices(instance)
         self.x: dict[tuple[int, int, Unit], Any] = {}
         self.w: dict[tuple[int, Unit], Any] = {}
         self.homes: list[list[tuple[Unit, Any]]] = []
@@ -131,7 +135,7 @@ class PlacementModel:
                     self.x[t, o, unit] = x
                     by_unit.setdefault(unit, []).append(x)
                     self.charge(unit, x, share * float(options.time_s[o]))
-                    self.totals.energy.append((x, share * float(options.energy_j[o])))
+                    self.draw(x, share * float(options.energy_j[o]), device)
                     for supply, amount in taken.items():
                         self.totals.taken.setdefault(supply, []).append((x, rate * amount))
             self.model.add_exactly_one([x for xs in by_unit.values() for x in xs])
@@ -150,6 +154,12 @@ class PlacementModel:
     def charge(self, unit: Unit, literal: Any, busy: float) -> None:
         """Add busy seconds per second to a unit's load where a literal holds."""
         self.totals.load.setdefault(unit, []).append((literal, busy))
+
+    def draw(self, literal: Any, power_w: float, device: int) -> None:
+        """Add power that is drawn at a device where a literal holds, and what it costs there."""
+        self.totals.energy.append((literal, power_w))
+        for name, price in self.prices.items():
+            self.totals.paid.setdefault(name, []).append((literal, power_w * float(price[device])))
 
     def placed(self, task: int) -> list[tuple[Unit, Any]]:
         """Return the units that a task may be on, each with its literal."""
@@ -291,7 +301,8 @@ class PlacementModel:
         if np.isfinite(limits.power_cap_w) and limits.power_cap_w > 0:
             whole += energy / limits.power_cap_w
         if np.isfinite(limits.budget_per_s) and limits.budget_per_s > 0:
-            whole += energy * limits.pue * limits.energy_price_per_j / limits.budget_per_s
+            dearest = float(joule_prices(self.instance, "cost").max(initial=0.0))
+            whole += energy * dearest / limits.budget_per_s
         for link, terms in self.totals.link.items():
             whole += sum(c for _, c in terms) / float(self.instance.links.bandwidth_b_per_s[link])
         for supply, terms in self.totals.taken.items():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hetopt.sites import joule_prices
 from hetopt.steady.placement_grid import ACCURACY_GRID, CAP_GRID, OBJECTIVE_GRID
 
 if TYPE_CHECKING:
@@ -30,16 +31,9 @@ def count_objective(m: PlacementModel, name: str, known: float | None = None) ->
     ``known`` is a value that some plan has: what costs far more is cut, which no better plan sees,
     so that the parts are of a size that matters.
     """
-    limits = m.instance.limits
     if name == "accuracy":
         return _accuracy(m)
-    terms, constant = _power(m)
-    factor = 1.0
-    if name == "carbon":
-        factor = limits.pue * limits.carbon_kg_per_j
-    elif name == "cost":
-        factor = limits.pue * limits.energy_price_per_j
-    terms, constant = [(v, c * factor) for v, c in terms], constant * factor
+    terms, constant = _drawn(m, name)
     if name == "cost":
         price, fixed = _price(m)
         terms, constant = terms + price, constant + fixed
@@ -54,19 +48,20 @@ def count_objective(m: PlacementModel, name: str, known: float | None = None) ->
 def add_caps(m: PlacementModel) -> None:
     """Hold the power cap and the budget."""
     limits = m.instance.limits
-    power, idle = _power(m)
+    power, idle = _drawn(m, "power")
     if np.isfinite(limits.power_cap_w):
         still = [(on, float(m.instance.devices.idle_power_w[d])) for d, on in m.idling()]
-        _cap(m, limits.power_cap_w, (power, idle), (still, idle), 1.0)
+        _cap(m, limits.power_cap_w, (power, idle), (still, idle), m.totals.energy)
     if np.isfinite(limits.budget_per_s):
         price, fixed = _price(m)
-        factor = limits.pue * limits.energy_price_per_j
+        each = joule_prices(m.instance, "cost")
         still = price + [
-            (on, factor * float(m.instance.devices.idle_power_w[d])) for d, on in m.idling()
+            (on, float(each[d] * m.instance.devices.idle_power_w[d])) for d, on in m.idling()
         ]
-        whole = price + [(v, factor * c) for v, c in power]
-        base = fixed + idle * factor
-        _cap(m, limits.budget_per_s, (whole, base), (still, base), factor)
+        paid, base = _drawn(m, "cost")
+        base += fixed
+        moving = _moving(m, "cost")
+        _cap(m, limits.budget_per_s, (price + paid, base), (still, base), moving)
 
 
 def _cap(
@@ -74,7 +69,7 @@ def _cap(
     cap: float,
     whole: tuple[Terms, float],
     still: tuple[Terms, float],
-    factor: float,
+    moving: Terms,
 ) -> None:
     if m.time is None:
         m.limit(whole[0], cap - whole[1])
@@ -82,7 +77,7 @@ def _cap(
     size = cap or 1.0
     parts = _cap_parts([size, still[1], *(c for _, c in still[0])])
     taken: Any = m.parts(
-        [(v, c * factor) for v, c in m.totals.energy],
+        moving,
         size,
         parts * m.second,
         m.beyond(),
@@ -110,8 +105,17 @@ def _time_while(m: PlacementModel, on: Any) -> Any:
     return m.times[on.index]
 
 
-def _power(m: PlacementModel) -> tuple[Terms, float]:
-    idle = m.instance.devices.idle_power_w
+def _moving(m: PlacementModel, name: str) -> Terms:
+    """Power above idle, or what it costs or emits, each joule at its site."""
+    if name in m.prices:
+        return m.totals.paid.get(name, [])
+    factor = float(joule_prices(m.instance, name)[0])
+    return [(v, c * factor) for v, c in m.totals.energy]
+
+
+def _drawn(m: PlacementModel, name: str) -> tuple[Terms, float]:
+    """Power, or what it costs or emits: terms, and what is drawn whatever runs."""
+    idle = m.instance.devices.idle_power_w * joule_prices(m.instance, name)
     terms = [(on, float(idle[d])) for d, on in m.idling() if idle[d] > 0]
     devices = m.instance.devices
     # Units beyond those that tasks could use are on only where they are never off.
@@ -120,7 +124,7 @@ def _power(m: PlacementModel) -> tuple[Terms, float]:
         for d in range(len(idle))
         if not devices.off_when_unused[d]
     )
-    return terms + m.totals.energy, fixed
+    return terms + _moving(m, name), fixed
 
 
 def _price(m: PlacementModel) -> tuple[Terms, float]:

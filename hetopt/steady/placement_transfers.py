@@ -65,8 +65,9 @@ def _charge_move(
     m: PlacementModel, task: int, move: Any, made: Leg, source: Unit | None, target: Unit | None
 ) -> None:
     rate = float(m.rate[m.instance.tasks.job[task]])
-    m.totals.energy.append((move, rate * made.energy_j))
     for i, link in enumerate(made.links):
+        per_b = float(m.instance.links.energy_j_per_b[link])
+        m.draw(move, rate * made.bytes_b * per_b, int(m.instance.links.src[link]))
         m.totals.link.setdefault(link, []).append((move, rate * made.bytes_b))
         hop = float(
             m.instance.links.latency_s[link]

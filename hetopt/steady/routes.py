@@ -20,7 +20,7 @@ import numpy as np
 from hetopt.errors import InputError
 from hetopt.instance import Floats, Groups, Instance
 from hetopt.network import Network
-from hetopt.steady.legs import Leg, new_legs
+from hetopt.steady.legs import Leg, differing_prices, leg_paid, new_legs
 from hetopt.steady.supplies import Supply, supply_limits, taken_per_request
 from hetopt.steady.units import memory_limited
 
@@ -56,6 +56,8 @@ class Route:
         Device -> unit that pins name; only devices with a pinned unit have an entry.
     taken
         Limit of a resource -> what a request takes of it.
+    paid
+        ``cost`` and ``carbon`` -> what the energy costs or emits; only where sites differ in it.
     """
 
     job: int
@@ -69,6 +71,7 @@ class Route:
     working_b: dict[int, float]
     pinned: dict[int, int]
     taken: dict[Supply, float] = field(default_factory=dict)
+    paid: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +189,7 @@ class _Partial:
     working_b: dict[int, float] = field(default_factory=dict)
     pinned: dict[int, int] = field(default_factory=dict)
     taken: dict[Supply, float] = field(default_factory=dict)
+    paid: dict[str, float] = field(default_factory=dict)
 
 
 class _Builder:
@@ -201,6 +205,7 @@ class _Builder:
         self.position = {task: i for i, task in enumerate(self.order)}
         self.limited = memory_limited(instance)
         self.supplies = supply_limits(instance)
+        self.prices = differing_prices(instance)
         slo = float(instance.jobs.latency_slo_s[job])
         self.slo_s = slo + LATENCY_SLACK * max(1.0, slo)
         self.timed = bool(np.isfinite(slo))
@@ -287,6 +292,11 @@ class _Builder:
         energy = share * float(options.energy_j[option]) if options.time_s[option] > 0 else 0.0
         busy, link_b = dict(state.busy_s), dict(state.link_b)
         busy[device] = busy.get(device, 0.0) + time
+        paid = dict(state.paid)
+        for name, price in self.prices.items():
+            paid[name] = paid.get(name, 0.0) + energy * float(price[device])
+            for leg in legs:
+                paid[name] += leg_paid(self.instance, leg, price)
         for leg in legs:
             energy += leg.energy_j
             for link in leg.links:
@@ -319,6 +329,7 @@ class _Builder:
             working_b=working,
             pinned=pinned,
             taken=taken,
+            paid=paid,
         )
 
     def _groups_allow(self, state: _Partial, device: int) -> bool:
@@ -377,7 +388,7 @@ class _Builder:
         legs = sorted(k for k in states[0].arrivals if self._tensor_open(k[0], step))
         rows = []
         for s in states:
-            row = [s.energy_j]
+            row = [s.energy_j, *(s.paid[name] for name in self.prices)]
             if self.timed:
                 # Only what others wait for: every end was held against the limit when it was set.
                 row += [s.finish_s[p] for p in waiting]
@@ -424,6 +435,7 @@ class _Builder:
             working_b=state.working_b,
             pinned=state.pinned,
             taken=state.taken,
+            paid=state.paid,
         )
 
     def _no_option(self, task: int) -> str:

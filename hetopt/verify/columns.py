@@ -110,6 +110,7 @@ def check_options(
     wide = max(1, len(instance.devices))
     forbidden = np.unique(tasks.forbid_task * wide + tasks.forbid_device)
     banned |= np.isin(task * wide + device, forbidden)
+    _check_sites(instance, task, np.where(own & ~banned, device, -1), findings)
     findings.rows(
         "forbidden-device",
         np.flatnonzero(own & banned),
@@ -124,3 +125,28 @@ def check_options(
         ),
     )
     return own
+
+
+def _check_sites(
+    instance: Instance, task: NDArray[Any], device: NDArray[Any], findings: Findings
+) -> None:
+    """Report rows on a device (-1: none) that is not at one of the sites that the task allows."""
+    tasks, names = instance.tasks, instance.tasks.name
+    wide = max(1, len(instance.sites))
+    site = np.append(instance.devices.site, -1)[device]
+    allowed = np.unique(tasks.site_task * wide + tasks.site_site)
+    bound = np.isin(task, tasks.site_task) & (device >= 0)
+    astray = bound & ~((site >= 0) & np.isin(task * wide + site, allowed))
+
+    def sentence(i: int) -> tuple[str, str]:
+        mine = tasks.site_site[tasks.site_task == task[i]]
+        return (
+            (
+                f"Task {names[task[i]]} runs on device {instance.devices.name[device[i]]}, which "
+                f"is at none of its sites: "
+                f"{', '.join(instance.sites.name[np.unique(mine)].tolist())}."
+            ),
+            names[task[i]],
+        )
+
+    findings.rows("site", np.flatnonzero(astray), sentence)

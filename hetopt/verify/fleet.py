@@ -312,15 +312,20 @@ def _totals(
 ) -> dict[str, float]:
     """Sum up power, cost, carbon, throughput and accuracy; check power cap and budget."""
     devices, limits, number = instance.devices, instance.limits, arithmetic.number
-    power = number(0.0)
+    drawn = [number(devices.idle_power_w[d]) * int(on[d]) for d in range(len(devices))]
     price = number(0.0)
     for d in range(len(devices)):
-        power += number(devices.idle_power_w[d]) * int(on[d])
         price += number(devices.price_per_s[d]) * int(had[d])
     for stream in streams:
-        power += stream.rate * stream.cost.energy_j
-    paid = power * number(limits.pue)
-    cost = price + paid * number(limits.energy_price_per_j)
+        for d, joules in stream.cost.energy_at.items():
+            drawn[d] += stream.rate * joules
+    power = sum(drawn, number(0.0))
+    money, emitted = number(0.0), number(0.0)
+    for d, watts in enumerate(drawn):
+        pue, each, carbon = _joule(instance, d, arithmetic)
+        money += watts * pue * each
+        emitted += watts * pue * carbon
+    cost = price + money
     if exceeds(power, limits.power_cap_w):
         findings.add(
             "power-cap",
@@ -335,11 +340,24 @@ def _totals(
     result = {
         "power": float(power),
         "cost": float(cost),
-        "carbon": float(paid * number(limits.carbon_kg_per_j)),
+        "carbon": float(emitted),
         "throughput": _throughput(instance, streams, arithmetic),
     }
     accuracy = _accuracy(instance, streams)
     return result if accuracy is None else result | {"accuracy": accuracy}
+
+
+def _joule(
+    instance: Instance, device: int, arithmetic: Arithmetic
+) -> tuple[Number, Number, Number]:
+    """Return PUE, price and carbon of a joule at a device: its site's, or else the instance's."""
+    limits, sites, site = instance.limits, instance.sites, int(instance.devices.site[device])
+    found = [limits.pue, limits.energy_price_per_j, limits.carbon_kg_per_j]
+    if site >= 0:
+        for i, column in enumerate((sites.pue, sites.energy_price_per_j, sites.carbon_kg_per_j)):
+            found[i] = found[i] if math.isnan(column[site]) else float(column[site])
+    pue, price, carbon = (arithmetic.number(value) for value in found)
+    return pue, price, carbon
 
 
 def _throughput(instance: Instance, streams: list[Stream], arithmetic: Arithmetic) -> float:

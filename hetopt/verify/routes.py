@@ -25,13 +25,14 @@ _HOST_UNIT = -2  # the host's end of a staged transfer is no unit of the plan
 class Route:
     """What one request of a route costs.
 
-    ``busy_s`` is per unit; ``link_b`` the bytes per link; ``accuracy`` NaN where no option states
+    ``energy_at`` is the energy drawn at each device, a hop's at its link's sending end; ``busy_s``
+    is per unit; ``link_b`` the bytes per link; ``accuracy`` NaN where no option states
     one; ``blocked`` the messages (tensor, from device, to device) that no path carries.
     """
 
     latency_s: Number
-    energy_j: Number
     accuracy: float
+    energy_at: dict[int, Number] = field(default_factory=dict)
     busy_s: dict[Unit, Number] = field(default_factory=dict)
     link_b: dict[int, Number] = field(default_factory=dict)
     blocked: list[tuple[int, int, int]] = field(default_factory=list)
@@ -76,7 +77,6 @@ def cost_route(
     stated = [options.accuracy[o] for o in chosen.values() if not np.isnan(options.accuracy[o])]
     route = Route(
         latency_s=_longest(instance, lasting, moves.delay_s, edges),
-        energy_j=number(0.0),
         accuracy=min(stated, default=np.nan),
         blocked=moves.blocked,
     )
@@ -84,10 +84,9 @@ def cost_route(
         batch = int(options.batch[option])
         _add(route.busy_s, where[task], run[task] / batch)
         energy = number(options.energy_j[option]) * number(instance.tasks.work[task])
-        route.energy_j += energy / batch
+        _add(route.energy_at, where[task][0], energy / batch)
     for label, tensor, src, dst in moves.used:
         size = number(instance.tensors.bytes_b[tensor])
-        route.energy_j += size * number(label.energy)
         hops = [
             number(instance.links.latency_s[k])
             + _sending(number, size, instance.links.bandwidth_b_per_s[k])
@@ -95,6 +94,8 @@ def cost_route(
         ]
         for link in label.links:
             _add(route.link_b, link, size)
+            joules = size * number(instance.links.energy_j_per_b[link])
+            _add(route.energy_at, int(instance.links.src[link]), joules)
         if src[1] != _HOST_UNIT and not overlap[src[0]]:
             _add(route.busy_s, src, hops[0])
         if dst[1] != _HOST_UNIT and not overlap[dst[0]]:

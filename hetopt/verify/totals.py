@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hetopt.instance import Instance
 from hetopt.solution import Hops
@@ -12,6 +13,24 @@ from hetopt.verify.exact import Timeline
 from hetopt.verify.prices import priced
 from hetopt.verify.schedule import Placed
 from hetopt.verify.sweep import group_max
+
+
+def site_prices(instance: Instance) -> dict[str, NDArray[np.float64]]:
+    """Return what a joule of each device costs and emits, by its site, PUE included (D each)."""
+    limits, sites = instance.limits, instance.sites
+    own = {"cost": limits.energy_price_per_j, "carbon": limits.carbon_kg_per_j}
+    stated = {"cost": sites.energy_price_per_j, "carbon": sites.carbon_kg_per_j}
+    prices = {name: np.full(len(instance.devices), value) for name, value in own.items()}
+    pue = np.full(len(instance.devices), limits.pue)
+    for d, site in enumerate(instance.devices.site.tolist()):
+        if site < 0:
+            continue
+        for name, price in prices.items():
+            if not math.isnan(stated[name][site]):
+                price[d] = stated[name][site]
+        if not math.isnan(sites.pue[site]):
+            pue[d] = sites.pue[site]
+    return {name: price * pue for name, price in prices.items()}
 
 
 def totals(
@@ -34,10 +53,14 @@ def totals(
     energy = math.fsum(
         (math.fsum(active), math.fsum(moved), math.fsum(devices.idle_power_w * on) * window)
     )
-    paid = energy * limits.pue
+    parts = (active, moved, devices.idle_power_w * on * window)
+    drawn_at = (options.device[placed.option[task]], instance.links.src[hops.link])
     spent = {
-        "cost": paid * limits.energy_price_per_j,
-        "carbon": paid * limits.carbon_kg_per_j,
+        name: math.fsum(
+            math.fsum(joules * price[at])
+            for joules, at in zip(parts, (*drawn_at, np.arange(len(devices))), strict=True)
+        )
+        for name, price in site_prices(instance).items()
     }
     for name, series in (
         ("cost", limits.energy_price_over_time),

@@ -106,6 +106,8 @@ def test_problems_name_the_object_and_the_field() -> None:
     [
         (fields.DeviceFields, TABLES["devices"], {"name"}, ()),
         (fields.PoolFields, TABLES["pools"], {"name"}, ()),
+        (fields.SiteFields, TABLES["sites"], {"name"}, ()),
+        (fields.NetworkFields, TABLES["networks"], {"from", "to"}, ()),
         (fields.LinkFields, TABLES["links"], {"from", "to"}, ()),
         (
             fields.OptionFields,

@@ -224,7 +224,9 @@ def test_a_million_tasks_take_seconds():
     none = np.empty(0, dtype=np.int64)
     zeros, ones = np.zeros(tasks, dtype=np.int64), np.ones(tasks)
     named = np.full(tasks, "t", dtype=base.tasks.name.dtype)
-    columns = Tasks(named, zeros, ones, zeros, zeros - 1, zeros - 1, none, none, zeros > 0)
+    columns = Tasks(
+        named, zeros, ones, zeros, zeros - 1, zeros - 1, none, none, zeros > 0, none, none
+    )
     base = replace(base, tasks=columns)
     plan = schedule(
         rng.integers(0, devices, tasks), np.zeros(tasks, dtype=int), rng.random(tasks) * 1e6

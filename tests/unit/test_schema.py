@@ -38,7 +38,7 @@ def test_every_field_is_there_with_its_meaning() -> None:
     schema = json_schema()
     shapes = {"devices": "Device", "pools": "Pool", "links": "Link", "options": "Option"}
     shapes |= {"resources": "Resource", "tasks": "Task", "transfers": "Transfer", "jobs": "Job"}
-    shapes |= {"kind_shares": "KindShare"}
+    shapes |= {"kind_shares": "KindShare", "sites": "Site", "networks": "Network"}
     for table, shape in shapes.items():
         fields = schema["$defs"][shape]["properties"]
         for column in TABLES[table]:
