@@ -22,8 +22,9 @@ def random_schedule(seed: int) -> tuple[Instance, Fraction]:
     rng = np.random.default_rng([seed, 1])
     # Draws of their own, so that what seeds made before stays as it was.
     supplies = Dice(np.random.default_rng([seed, 3]))
+    sites = Dice(np.random.default_rng([seed, 8]))
     while True:
-        made = _attempt(rng, supplies)
+        made = _attempt(rng, supplies, sites)
         if made is not None:
             return made
 
@@ -44,7 +45,9 @@ class Dice:
         return int(self.rng.integers(low, high + 1))
 
 
-def _attempt(rng: np.random.Generator, supplies: Dice) -> tuple[Instance, Fraction] | None:
+def _attempt(
+    rng: np.random.Generator, supplies: Dice, sites: Dice
+) -> tuple[Instance, Fraction] | None:
     dice = Dice(rng)
     unit = dice.pick(1.0, 1.0, 0.1, 0.001)
     thirds = dice.chance(0.1)
@@ -71,6 +74,8 @@ def _attempt(rng: np.random.Generator, supplies: Dice) -> tuple[Instance, Fracti
         if table:
             frames[name] = pd.DataFrame(table)
     frames |= random_resources(supplies, options, len(tasks["name"]), 1.0)
+    if links:
+        random_sites(sites, frames, settings, links[0])
     if any(row["staged"] for row in transfers):
         settings["host"] = devices["name"][0]
     try:
@@ -80,6 +85,53 @@ def _attempt(rng: np.random.Generator, supplies: Dice) -> tuple[Instance, Fracti
         # An objective without the figures that it needs and the like: draw again.
         return None
     return instance, tick
+
+
+def random_sites(
+    dice: Dice, frames: dict[str, pd.DataFrame], settings: dict[str, Any], link: dict[str, Any]
+) -> None:
+    """Put the devices of a third of the draws at two sites, with what may come of it.
+
+    ``link`` is a link whose figures suit the instance.
+    """
+    if not dice.chance(0.35):
+        return
+    names = ["here", "there"]
+    timed = [isinstance(settings.get(n), list) for n in ("energy_price_per_j", "carbon_kg_per_j")]
+
+    def some(*values: float, unless: bool) -> list[float]:
+        return [np.nan if unless or dice.chance(0.4) else dice.pick(*values) for _ in names]
+
+    frames["sites"] = pd.DataFrame(
+        {
+            "name": names,
+            "energy_price_per_j": some(0.0, 0.5, 2.0, unless=timed[0]),
+            "carbon_kg_per_j": some(0.0, 0.25, 1.0, unless=timed[1]),
+            "pue": some(1.0, 1.25, 2.0, unless=any(timed)),
+        }
+    )
+    frames["devices"]["site"] = [
+        dice.pick("here", "there", "there", "") for _ in range(len(frames["devices"]))
+    ]
+    if dice.chance(0.5):
+        figures = {k: link[k] for k in ("bandwidth_b_per_s", "latency_s", "energy_j_per_b")}
+        ends = dice.pick(("here", "there"), ("there", "there"), ("there", "here"))
+        frames["networks"] = pd.DataFrame(
+            [
+                {
+                    "from": ends[0],
+                    "to": ends[1],
+                    **figures,
+                    "channels": dice.pick(1, 1, 2, 0),
+                    "both_ways": dice.chance(0.5),
+                }
+            ]
+        )
+    if dice.chance(0.4):
+        frames["tasks"]["allowed_sites"] = [
+            dice.pick([], [], ["here"], ["there"], ["here", "there"])
+            for _ in range(len(frames["tasks"]))
+        ]
 
 
 def random_resources(

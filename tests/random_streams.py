@@ -11,7 +11,7 @@ import pandas as pd
 from hetopt.checks import check_question
 from hetopt.errors import InputError
 from hetopt.instance import Instance
-from tests.random_schedules import Dice, random_resources
+from tests.random_schedules import Dice, random_resources, random_sites
 
 KB = 1000.0
 SINGLE, SPLIT = "single", "split"
@@ -25,8 +25,9 @@ def random_stream(seed: int) -> Instance:
     slices = Dice(np.random.default_rng([seed, 5]))
     fleet = Dice(np.random.default_rng([seed, 6]))
     scenarios = Dice(np.random.default_rng([seed, 7]))
+    sites = Dice(np.random.default_rng([seed, 8]))
     while True:
-        made = _attempt(Dice(rng), supplies, slices, fleet)
+        made = _attempt(Dice(rng), supplies, slices, fleet, sites)
         if made is not None:
             return _with_scenarios(made, scenarios)
 
@@ -60,7 +61,7 @@ def _with_scenarios(instance: Instance, dice: Dice) -> Instance:
         return instance
 
 
-def _attempt(dice: Dice, supplies: Dice, slices: Dice, fleet: Dice) -> Instance | None:
+def _attempt(dice: Dice, supplies: Dice, slices: Dice, fleet: Dice, sites: Dice) -> Instance | None:
     routing = SINGLE if dice.chance(0.35) else SPLIT
     unit = dice.pick(1.0, 1.0, 0.01, 1e-5)
     memory = dice.chance(0.4)
@@ -98,6 +99,8 @@ def _attempt(dice: Dice, supplies: Dice, slices: Dice, fleet: Dice) -> Instance 
     frames["devices"] = pd.DataFrame(devices)
     if shares_of:
         frames["kind_shares"] = pd.DataFrame(shares_of)
+    if links:
+        random_sites(sites, frames, settings, links[0])
     try:
         instance = Instance.from_frames(frames, settings)
         check_question(instance)

@@ -18,6 +18,7 @@ import numpy as np
 
 from hetopt.instance import Instance
 from tests.oracles.paths import Paths, exact
+from tests.oracles.places import allowed_at, joule
 from tests.oracles.timing import TOLERANCE, less, search
 
 NODES = 3_000_000
@@ -151,6 +152,7 @@ class _Oracle:
             o
             for o in range(int(inst.profiles.ptr[r]), int(inst.profiles.ptr[r + 1]))
             if int(inst.options.device[o]) not in banned
+            and allowed_at(inst, t, int(inst.options.device[o]))
             and pin in (-1, int(inst.options.device[o]))
         ]
 
@@ -209,8 +211,8 @@ class _Oracle:
         for t in range(self.n):
             occupations.append((t, [t], slot(unit[t]), 1.0))
             held.append((t, [t], unit[t], float(options.memory_b[option[t]])))
-        hop_energy = self._messages(unit, items, occupations, held, needs, slot)
-        if hop_energy is None:
+        sent = self._messages(unit, items, occupations, held, needs, slot)
+        if sent is None:
             return None
         for a, b, tensor in self.edges:
             if tensor < 0:
@@ -236,12 +238,20 @@ class _Oracle:
                 watts = float(exact(options.energy_j[option[t]]) / exact(options.time_s[option[t]]))
                 strongest = max(strongest, watts)
                 occupations.append((t, [t], power, watts))
-        active = sum(
-            (work[t] * exact(options.energy_j[option[t]]) for t in range(self.n)), hop_energy
-        )
+        drawn = [(u[0], work[t] * exact(options.energy_j[option[t]])) for t, u in enumerate(unit)]
+        still = [(d, exact(devices.idle_power_w[d]) * on[d]) for d in range(len(devices))]
+        active, idle_paid = (self._bill(parts) for parts in (drawn + sent, still))
         return self._finish(
-            items, occupations, capacity, power, float(active), idle, rent, accuracy, strongest
+            items, occupations, capacity, power, active, idle_paid, rent, accuracy, strongest
         )
+
+    def _bill(self, parts: list[tuple[int, Fraction]]) -> dict[str, float]:
+        """Energy, cost and carbon of (device, joules), or of powers per second."""
+        inst = self.instance
+        bill = {"energy": float(sum(j for _, j in parts))}
+        for name in ("cost", "carbon"):
+            bill[name] = float(sum(j * joule(inst, d, name) for d, j in parts))
+        return bill
 
     def _accuracy(self, option) -> float | None:
         """Weighted mean accuracy, None where a job's is below its minimum."""
@@ -259,10 +269,10 @@ class _Oracle:
             weights += inst.jobs.weight[j]
         return total / weights if weights else 0.0
 
-    def _messages(self, unit, items, occupations, held, needs, slot) -> Fraction | None:
-        """Add hops, what waits for them and what they hold; return their energy."""
+    def _messages(self, unit, items, occupations, held, needs, slot):
+        """Add hops, what waits for them and what they hold; return (sender, joules) of each."""
         inst, paths = self.instance, self.paths
-        energy = Fraction(0)
+        sent: list[tuple[int, Fraction]] = []
         n_tensors = len(inst.tensors)
         readers: list[list[int]] = [[] for _ in range(n_tensors)]
         for _, b, tensor in self.edges:
@@ -271,7 +281,6 @@ class _Oracle:
 
         def leg(src: int, dst: int, size: Fraction, after: int, ends) -> list[int] | None:
             """Append the hops of one transfer; ``ends``: units that may lose a slot at each end."""
-            nonlocal energy
             path = paths.find(src, dst, size)
             if path is None:
                 return None
@@ -283,7 +292,7 @@ class _Oracle:
                 items.append(Item(int(time), [after], -1, 0, NO_LIMIT, joules))
                 after = len(items) - 1
                 made.append(after)
-                energy += paths.energy(link, size)
+                sent.append((int(inst.links.src[link]), joules))
                 group = int(inst.links.channel_group[link])
                 if group >= 0:
                     channels = needs(("channel", group), float(inst.links.group_channels[group]))
@@ -336,7 +345,7 @@ class _Oracle:
                     items[c].after.append(hops[-1])
                 held.append((hops[0], own, target, float(size)))
             held.append((p, until, home, float(size)))
-        return energy
+        return sent
 
     def _near_host(self, device: int) -> bool:
         host = self.instance.host
@@ -408,20 +417,16 @@ class _Oracle:
         tick = float(self.tick)
         window = float(limits.horizon_s) if self.window else 0.0
         per_tick = 0.0 if self.window else tick
-        price = limits.pue * limits.energy_price_per_j
-        carbon = limits.pue * limits.carbon_kg_per_j
         terms = {
-            "energy": (active + idle * window, idle * per_tick, 0.0, 0.0),
+            name: (active[name] + idle[name] * window, idle[name] * per_tick, 0.0, 0.0)
+            for name in ("energy", "cost", "carbon")
+        }
+        const, each, _, _ = terms["cost"]
+        terms |= {
             "makespan": (0.0, tick, 0.0, 0.0),
-            "cost": (
-                rent * window + price * (active + idle * window),
-                (rent + price * idle) * per_tick,
-                0.0,
-                0.0,
-            ),
-            "carbon": (carbon * (active + idle * window), carbon * idle * per_tick, 0.0, 0.0),
+            "cost": (const + rent * window, each + rent * per_tick, 0.0, 0.0),
             "tardiness": (0.0, 0.0, tick, 0.0),
-            "peak_power": (idle, 0.0, 0.0, 1.0),
+            "peak_power": (idle["energy"], 0.0, 0.0, 1.0),
             "accuracy": (-accuracy, 0.0, 0.0, 0.0),
         }
         const, per_makespan, per_tardiness, per_peak = (
@@ -437,9 +442,11 @@ class _Oracle:
             const[k] = rent * window if name == "cost" else 0.0
             per_makespan[k] = rent * per_tick if name == "cost" else 0.0
             if self.window:
-                const[k] += idle * tick * sum(self.prices(name, self.horizon)[: self.horizon])
+                const[k] += (
+                    idle["energy"] * tick * sum(self.prices(name, self.horizon)[: self.horizon])
+                )
             else:
-                windowed[k, 1:] = idle * tick * np.cumsum(prices[:-1])
+                windowed[k, 1:] = idle["energy"] * tick * np.cumsum(prices[:-1])
             for i, item in enumerate(ordered):
                 for s in range(item.low, item.high + 1):
                     # An instant at a change pays the lower price.

@@ -20,6 +20,7 @@ import numpy as np
 
 from hetopt.instance import Instance, is_maximised
 from tests.oracles.paths import Paths, exact
+from tests.oracles.places import allowed_at, joule
 from tests.oracles.schedule_oracle import TooHardError
 
 HELD = 1e-9
@@ -38,6 +39,7 @@ class Cost:
     energy_j: float
     latency_s: Fraction
     accuracy: float
+    paid: dict[str, float]
     uses: dict[tuple[str, int], float] = field(default_factory=dict)
 
 
@@ -132,6 +134,7 @@ class _Data:
             o
             for o in range(int(inst.profiles.ptr[r]), int(inst.profiles.ptr[r + 1]))
             if int(inst.options.device[o]) not in banned
+            and allowed_at(inst, t, int(inst.options.device[o]))
             and pin in (-1, int(inst.options.device[o]))
         ]
 
@@ -142,13 +145,15 @@ class _Data:
         busy: dict[tuple[int, int], Fraction] = {}
         link_b: dict[int, Fraction] = {}
         uses: dict[tuple[str, int], Fraction] = {}
-        energy = Fraction(0)
+        drawn: dict[int, Fraction] = {}
         latency: dict[int, Fraction] = {}
         for t, o in chosen.items():
             work, batch = exact(inst.tasks.work[t]), int(options.batch[o])
             time = work * exact(options.time_s[o])
             busy[where[t]] = busy.get(where[t], Fraction(0)) + time / batch
-            energy += work * exact(options.energy_j[o]) / batch
+            d = int(options.device[o])
+            joules = work * exact(options.energy_j[o]) / batch
+            drawn[d] = drawn.get(d, Fraction(0)) + joules
             for i in range(int(inst.uses.ptr[o]), int(inst.uses.ptr[o + 1])):
                 k, amount = int(inst.uses.resource[i]), exact(inst.uses.amount[i])
                 for kind, once in (("capacity", time / batch), ("budget", Fraction(1, batch))):
@@ -162,7 +167,6 @@ class _Data:
 
         def leg(tensor: int, src, dst) -> Fraction | None:
             """Time of one transfer, counted once per tensor and ends."""
-            nonlocal energy
             if (tensor, src, dst) in legs:
                 return legs[tensor, src, dst]
             size = exact(inst.tensors.bytes_b[tensor])
@@ -175,7 +179,9 @@ class _Data:
                 total = sum(times, Fraction(0))
                 for k in path:
                     link_b[k] = link_b.get(k, Fraction(0)) + size
-                    energy += self.paths.energy(k, size)
+                    sender = int(inst.links.src[k])
+                    joules = self.paths.energy(k, size)
+                    drawn[sender] = drawn.get(sender, Fraction(0)) + joules
                 for place, time in ((src, times[0]), (dst, times[-1])):
                     if place != "host" and not devices.overlap[place[0]]:
                         busy[place] = busy.get(place, Fraction(0)) + time
@@ -203,7 +209,11 @@ class _Data:
         return Cost(
             busy={u: float(v) for u, v in busy.items()},
             link_b={k: float(v) for k, v in link_b.items()},
-            energy_j=float(energy),
+            energy_j=float(sum(drawn.values())),
+            paid={
+                name: float(sum(joule(inst, d, name) * j for d, j in drawn.items()))
+                for name in ("cost", "carbon")
+            },
             latency_s=_longest(latency, delay),
             accuracy=min(accuracies, default=math.nan),
             uses={key: float(v) for key, v in uses.items()},
@@ -228,6 +238,11 @@ class _Data:
     def idle_w(self, on) -> float:
         idle = self.instance.devices.idle_power_w
         return float(sum(exact(idle[d]) * on[d] for d in range(self.wide)))
+
+    def idle_paid(self, on, name: str) -> float:
+        """What idle power costs or emits per second."""
+        idle, inst = self.instance.devices.idle_power_w, self.instance
+        return float(sum(exact(idle[d]) * on[d] * joule(inst, d, name) for d in range(self.wide)))
 
     def rent_per_s(self, had) -> float:
         price = self.instance.devices.price_per_s
@@ -352,12 +367,11 @@ class _Split:
         """All fleets worth trying, the cheapest first."""
         data = self.data
         limits = data.instance.limits
-        paid = limits.pue * limits.energy_price_per_j
         result = []
         for combination in itertools.product(*(set(data.fleets(d)) for d in range(data.wide))):
             fleet = Fleet(*zip(*combination, strict=True))
             idle = data.idle_w(fleet.on)
-            cost = data.rent_per_s(fleet.had) + idle * paid
+            cost = data.rent_per_s(fleet.had) + data.idle_paid(fleet.on, "cost")
             fits = idle <= limits.power_cap_w * (1 + 1e-12) and cost <= limits.budget_per_s + 1e-12
             if fits and data.shares_hold(fleet.on, fleet.had):
                 result.append(fleet)
@@ -502,11 +516,15 @@ class _Split:
             taken = np.array([c.uses.get(key, 0.0) for _, c, _ in columns])
             row(scale * taken / supply if n else [], 1.0)
         dynamic = np.array([c.energy_j for _, c, _ in columns]) * scale
-        paid = limits.pue * limits.energy_price_per_j
+        paid = {
+            name: np.array([c.paid[name] for _, c, _ in columns]) * scale
+            for name in ("cost", "carbon")
+        }
+        still = {name: data.idle_paid(choice.fleet.on, name) for name in paid}
         if math.isfinite(limits.power_cap_w):
             row(dynamic, limits.power_cap_w - idle)
         if math.isfinite(limits.budget_per_s):
-            row(dynamic * paid, limits.budget_per_s - rent - idle * paid)
+            row(paid["cost"], limits.budget_per_s - rent - still["cost"])
         accuracy = np.zeros(n)
         total = sum(float(inst.jobs.weight[j]) for j in range(data.n_jobs) if data.stated[j])
         for i, (j, cost, _) in enumerate(columns):
@@ -515,12 +533,8 @@ class _Split:
         terms = {
             "throughput": (np.zeros(n), sum(data.rate), 0.0),
             "power": (dynamic, 0.0, idle),
-            "cost": (dynamic * paid, 0.0, rent + idle * paid),
-            "carbon": (
-                dynamic * limits.pue * limits.carbon_kg_per_j,
-                0.0,
-                idle * limits.pue * limits.carbon_kg_per_j,
-            ),
+            "cost": (paid["cost"], 0.0, rent + still["cost"]),
+            "carbon": (paid["carbon"], 0.0, still["carbon"]),
             "accuracy": (accuracy, 0.0, 0.0),
         }
         theta = (0.0, None) if data.throughput else (1.0, 1.0)
@@ -744,7 +758,8 @@ class _Single:
         if any(0 <= devices.count_max[d] < had[d] for d in range(data.wide)):
             return None
         idle, rent = data.idle_w(on), data.rent_per_s(had)
-        paid = limits.pue * limits.energy_price_per_j
+        still = {name: data.idle_paid(on, name) for name in ("cost", "carbon")}
+        paid = dict.fromkeys(still, 0.0)
         load: dict[tuple[int, int], float] = {}
         shares: dict[tuple[int, int], float] = {}
         dynamic = 0.0
@@ -758,13 +773,15 @@ class _Single:
                     inst.links, k, size, work
                 )
             dynamic += data.rate[j] * cost.energy_j
+            for name in paid:
+                paid[name] += data.rate[j] * cost.paid[name]
         ratios = [data.unit_capacity[u[0]] / busy for u, busy in load.items() if busy > 0]
         for (g, _), share in shares.items():
             if share > 0:
                 channels = float(inst.links.group_channels[g]) if g >= 0 else 1.0
                 ratios.append(channels / share)
         if idle > limits.power_cap_w * (1 + 1e-12) or (
-            rent + idle * paid > limits.budget_per_s * (1 + 1e-12)
+            rent + still["cost"] > limits.budget_per_s * (1 + 1e-12)
         ):
             return None
         for key, supply in data.supplies():
@@ -773,8 +790,8 @@ class _Single:
                 ratios.append(supply / taken)
         if dynamic > 0 and math.isfinite(limits.power_cap_w):
             ratios.append((limits.power_cap_w - idle) / dynamic)
-        if dynamic * paid > 0 and math.isfinite(limits.budget_per_s):
-            ratios.append((limits.budget_per_s - rent - idle * paid) / (dynamic * paid))
+        if paid["cost"] > 0 and math.isfinite(limits.budget_per_s):
+            ratios.append((limits.budget_per_s - rent - still["cost"]) / paid["cost"])
         theta = 1.0
         if data.throughput:
             if not ratios:
@@ -789,8 +806,8 @@ class _Single:
         values = {
             "throughput": theta * sum(data.rate),
             "power": power,
-            "cost": rent + power * paid,
-            "carbon": power * limits.pue * limits.carbon_kg_per_j,
+            "cost": rent + still["cost"] + theta * paid["cost"],
+            "carbon": still["carbon"] + theta * paid["carbon"],
             "accuracy": mean / weight if weight else math.nan,
         }
         return tuple(values[name] for name in inst.objective)
