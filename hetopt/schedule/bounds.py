@@ -47,7 +47,7 @@ def bound(instance: Instance, objective: str) -> float:
     if objective == "accuracy":
         return _accuracy(instance)
     lowest, highest = window(instance)
-    if lowest > highest * (1 + GAP_TOLERANCE):
+    if math.isinf(lowest) or lowest > highest * (1 + GAP_TOLERANCE):
         return math.inf
     if objective == "makespan":
         return _weaker(makespan_bound(instance))

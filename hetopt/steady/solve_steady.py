@@ -197,7 +197,7 @@ class Search:
             previous = values_of(model, level.best.x)
             plan = stream_plan(model, previous)
             value = objective_value(self.instance, plan, name)
-            bounds[-1] = at_standstill(self.instance, name, value, level.bound)
+            bounds[-1] = at_standstill(self.instance, name, value, level.bound, model.unit)
             self.note_progress(value, bounds[-1])
             if np.isnan(value):
                 # An accuracy of no requests at all.

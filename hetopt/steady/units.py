@@ -29,11 +29,14 @@ def unit_capacity(instance: Instance) -> Floats:
     return np.asarray(share * devices.slots)
 
 
-def at_standstill(instance: Instance, name: str, value: float, bound: float) -> float:
+def at_standstill(
+    instance: Instance, name: str, value: float, bound: float, unit: float = 1.0
+) -> float:
     """Return the bound of an objective, 0 for a throughput that only rounding keeps above 0.
 
     Where nothing can be served, a bound made safe against rounding still allows a θ of some
-    1e-12; within ``LIMIT_TOLERANCE`` of the demand that is nothing.
+    1e-12; within ``LIMIT_TOLERANCE`` of the demand, or of the θ that keeps about one unit busy
+    (``unit``: shares alone ask for no rate), that is nothing.
     """
-    nothing = LIMIT_TOLERANCE * float(instance.jobs.rate_per_s.sum())
+    nothing = LIMIT_TOLERANCE * float(instance.jobs.rate_per_s.sum()) * max(1.0, unit)
     return 0.0 if name == "throughput" and value == 0 and bound <= nothing else bound

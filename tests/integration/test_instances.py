@@ -61,6 +61,7 @@ OPTIMA: dict[str, tuple[float, ...]] = {
     "shared-tensors": (0.01901,),
     "single-routing": (312.5,),
     "slots-pins-release": (0.3,),
+    "sites": (7.371555555555555e-06,),
     "spares-shares": (0.003918842592592593,),
     "staged-no-overlap": (0.022,),
     "steady-graph": (200.0976,),
