@@ -70,8 +70,9 @@ def write_csv(instance: Instance, folder: Path) -> None:
     """Write an instance as a folder of CSV tables, whole or not at all."""
 
     def write(frame: pd.DataFrame, path: Path) -> None:
-        if "forbid" in frame:
-            frame = frame.assign(forbid=[_joined(names) for names in frame["forbid"]])
+        for column in ("forbid", "allowed_sites"):
+            if column in frame:
+                frame = frame.assign(**{column: [_joined(names) for names in frame[column]]})
         text = frame.to_csv(index=False, lineterminator="\n")
         if "\r" in text:  # the writer leaves these without quotes
             text = frame.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)

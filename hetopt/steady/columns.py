@@ -15,6 +15,7 @@ import numpy as np
 
 from hetopt.columns import distinct, expand, sums
 from hetopt.instance import Bools, Floats, Instance, Ints
+from hetopt.sites import sites_differ
 from hetopt.steady.routes import LATENCY_SLACK, accuracy_counts
 from hetopt.steady.supplies import Supply, supply_limits
 from hetopt.steady.units import memory_limited, unit_capacity
@@ -76,7 +77,7 @@ def single_tasks(instance: Instance) -> bool:
 
     Not with memory limits or exclusive units (which unit holds what matters), nor with what has
     rows of its own: links that grow with the units on, spare units, shares of kinds, slices,
-    scenarios.
+    scenarios, sites at which a joule costs or emits differently.
     """
     devices = instance.devices
     if (
@@ -84,6 +85,7 @@ def single_tasks(instance: Instance) -> bool:
         or devices.spare.any()
         or len(instance.kind_shares)
         or instance.jobs.slices.any()
+        or any(sites_differ(instance, name) for name in ("cost", "carbon"))
     ):
         return False
     if instance.routing != "split" or len(instance.tasks) != len(instance.jobs):

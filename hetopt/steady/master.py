@@ -26,6 +26,7 @@ import numpy as np
 
 from hetopt.errors import InputError
 from hetopt.instance import NO_MAXIMUM, Bools, Floats, Instance, is_maximised
+from hetopt.sites import joule_prices
 from hetopt.steady.mip import DROPPED, HOLD, Question
 from hetopt.steady.mip_arrays import MipArrays
 from hetopt.steady.pool import Measures, Pool
@@ -145,11 +146,10 @@ class Master:
         if objective == "accuracy":
             total = float(self.weight[self.rated].sum()) * self.theta_fixed
             return Form(self._side(), accuracy=1.0 / total if total else 0.0)
-        limits = self.instance.limits
         if objective == "cost":
             return self._cost()
-        factor = limits.pue * limits.carbon_kg_per_j if objective == "carbon" else 1.0
-        return self._power().times(factor)
+        # Where sites differ in it the program over single routes is built instead.
+        return self._power().times(float(joule_prices(self.instance, objective)[0]))
 
     def column_costs(self, form: Form, pool: Pool) -> Floats:
         """Return a form's coefficient of each route of a pool."""
@@ -342,8 +342,8 @@ class Master:
         return Form(side, energy=1.0, constant=constant)
 
     def _cost(self) -> Form:
-        limits, price = self.instance.limits, self.instance.devices.price_per_s
-        power = self._power().times(limits.pue * limits.energy_price_per_j)
+        price = self.instance.devices.price_per_s
+        power = self._power().times(float(joule_prices(self.instance, "cost")[0]))
         side, constant = power.side.copy(), power.constant
         for device in range(len(price)):
             if device in self.had:
