@@ -20,6 +20,7 @@ from hetopt.evaluate import evaluate
 from hetopt.evaluate_memory import memory_use
 from hetopt.evaluate_resources import peak
 from hetopt.instance import NO_MAXIMUM, Floats, Instance, Ints
+from hetopt.sites import joule_prices
 from hetopt.solution import Plan, SchedulePlan
 
 MOST_UNITS = 10**6
@@ -139,9 +140,8 @@ def most_power(instance: Instance) -> float:
 
 def most_cost(instance: Instance) -> float:
     """Money per second that no sensible plan of streams exceeds."""
-    limits = instance.limits
     units = float((instance.devices.price_per_s * _enough_units(instance)).sum())
-    return units + most_power(instance) * limits.pue * limits.energy_price_per_j
+    return units + most_power(instance) * float(joule_prices(instance, "cost").max())
 
 
 def _rates(instance: Instance) -> Floats:

@@ -12,6 +12,7 @@ from hetopt.analysis.shortage import Screen, least, short
 from hetopt.analysis.wording import number
 from hetopt.columns import sums
 from hetopt.instance import NO_MAXIMUM, Floats, Instance
+from hetopt.sites import joule_prices
 
 
 def steady_screens(instance: Instance) -> list[Screen]:
@@ -128,7 +129,7 @@ def _budget(instance: Instance) -> Iterator[Screen]:
     limits, devices, options = instance.limits, instance.devices, instance.options
     if not np.isfinite(limits.budget_per_s):
         return
-    per_j = limits.pue * limits.energy_price_per_j
+    per_j = joule_prices(instance, "cost")[options.device]
     share = devices.price_per_s / np.maximum(_capacity(instance), 1e-12)
     cost = (options.energy_j * per_j + share[options.device] * options.time_s) / options.batch
     each = least(instance, cost, work=True)

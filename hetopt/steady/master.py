@@ -148,8 +148,8 @@ class Master:
             return Form(self._side(), accuracy=1.0 / total if total else 0.0)
         if objective == "cost":
             return self._cost()
-        # Where sites differ in it the program over single routes is built instead.
-        return self._power().times(float(joule_prices(self.instance, objective)[0]))
+        # Where sites differ in it the least of their prices makes a relaxation, whose bound holds.
+        return self._power().times(float(joule_prices(self.instance, objective).min()))
 
     def column_costs(self, form: Form, pool: Pool) -> Floats:
         """Return a form's coefficient of each route of a pool."""
@@ -343,7 +343,7 @@ class Master:
 
     def _cost(self) -> Form:
         price = self.instance.devices.price_per_s
-        power = self._power().times(float(joule_prices(self.instance, "cost")[0]))
+        power = self._power().times(float(joule_prices(self.instance, "cost").min()))
         side, constant = power.side.copy(), power.constant
         for device in range(len(price)):
             if device in self.had:
