@@ -25,6 +25,7 @@ import numpy as np
 
 from hetopt.columns import sums
 from hetopt.instance import NO_MAXIMUM, Instance, Ints, is_maximised
+from hetopt.sites import joule_prices
 from hetopt.steady.mip_arrays import MipArrays
 from hetopt.steady.pool import Measures, Pool
 from hetopt.steady.relax import Relaxed
@@ -183,10 +184,11 @@ class _Reader:
 
     def _own_cost(self, device: int, cap: float, budget: float) -> float:
         """Return what a unit whose number is a constant costs in the (minimised) objective."""
-        limits, devices = self.instance.limits, self.instance.devices
+        devices = self.instance.devices
         money = float(self.name == "cost") - budget
-        watts = {"power": 1.0, "carbon": limits.pue * limits.carbon_kg_per_j}.get(self.name, 0.0)
-        watts += money * limits.pue * limits.energy_price_per_j - cap
+        carbon, price = (float(joule_prices(self.instance, n)[device]) for n in ("carbon", "cost"))
+        watts = {"power": 1.0, "carbon": carbon}.get(self.name, 0.0)
+        watts += money * price - cap
         idle = 0.0 if devices.off_when_unused[device] else float(devices.idle_power_w[device])
         return watts * idle + money * float(devices.price_per_s[device])
 

@@ -132,6 +132,8 @@ def _check_sites(
 ) -> None:
     """Report rows on a device (-1: none) that is not at one of the sites that the task allows."""
     tasks, names = instance.tasks, instance.tasks.name
+    if not len(tasks.site_task):
+        return
     wide = max(1, len(instance.sites))
     site = np.append(instance.devices.site, -1)[device]
     allowed = np.unique(tasks.site_task * wide + tasks.site_site)

@@ -43,7 +43,7 @@ OPTIMA: dict[str, tuple[float, ...]] = {
     "sensor-node": (0.0008793919,),
     "staged-services": (6113.492507577646,),
     "training-power-limits": (5008311.25,),
-    "voice-assistant": (e,),
+    "voice-assistant": (748.3178250280001,),
     "accuracy-schedule": (0.1635,),
     "batches-accuracy": (118.075,),
     "channels-bus": (0.0103,),
