@@ -140,7 +140,8 @@ class GeneratedSearch(Search):
     def _model(self, held: list[tuple[str, float]]) -> StreamModel:
         """Return the program over the routes found so far, earlier objectives held."""
         self.routes = self.pricer.as_routes()
-        model = program_of(self.instance, self.routes, self.time_left())
+        # Few packings lose plans, never the bound, which is not that of this program.
+        model = program_of(self.instance, self.routes, self.time_left(), few_packings=True)
         for name, value in held:
             model.hold(name, value)
         return model
