@@ -66,7 +66,12 @@ def portfolio(instance: Instance, *, limit: float | None = None) -> SchedulePlan
     """Return the best plan of all list schedulers by the first objective, or None."""
     columns = flat(instance)
     if columns is None:
-        return timetable_list.energy_greedy(instance, limit=limit)
+        plan = timetable_list.energy_greedy(instance, limit=limit)
+        if plan is not None:
+            return plan
+        from hetopt.schedule.one_unit import on_one_unit
+
+        return on_one_unit(instance)
     from hetopt.schedule.priced import best_of
 
     return best_of(columns, limit)
