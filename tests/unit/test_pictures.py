@@ -1,0 +1,89 @@
+"""Pictures that stand alone: well-formed, complete, equal for equal input."""
+
+import xml.etree.ElementTree as ET
+
+import numpy as np
+
+from hetopt import Model, SolveOptions, pareto, solve
+from hetopt.instance import Instance
+from hetopt.report.pictures import bars_picture, front_picture, schedule_picture
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def two_tasks() -> Instance:
+    m = Model("two <small> & quick", objective="energy")
+    cpu = m.device("cpu", kind="cpu", idle_power="1 W")
+    npu = m.device("npu", kind="npu", idle_power="1 W")
+    m.link(cpu, npu, bandwidth="1 GB/s", both_ways=True)
+    job = m.job("frame", deadline="30 ms")
+    grab = job.task("grab", options=[cpu.option(time="4 ms", energy="1 mJ")])
+    detect = job.task(
+        "detect",
+        options=[
+            cpu.option("slow", time="12 ms", energy="9 mJ"),
+            npu.option("fast", time="5 ms", energy="30 mJ"),
+        ],
+    )
+    m.transfer(grab, detect, bytes="1 MB")
+    return m.build()
+
+
+def test_a_schedule_shows_every_task_and_row_and_the_deadline():
+    instance = two_tasks()
+    plan = solve(instance, deterministic=True, time_limit=5).plan
+    text = schedule_picture(instance, plan, deadline_s=0.03)
+    root = ET.fromstring(text)
+    words = [node.text for node in root.iter(f"{SVG}text")]
+    assert {"cpu#0", "grab", "detect"} <= set(words)
+    assert sum(node.get("class") == "limit" for node in root.iter(f"{SVG}line")) == 1
+    assert text == schedule_picture(instance, plan, deadline_s=0.03)
+    without = ET.fromstring(schedule_picture(instance, plan))
+    assert not [node for node in without.iter(f"{SVG}line") if node.get("class") == "limit"]
+
+
+def test_no_plan_of_a_front_is_drawn_under_the_bound_that_holds_there():
+    front = pareto(
+        two_tasks(),
+        ("energy", "makespan"),
+        points=3,
+        options=SolveOptions(time_limit_s=5, deterministic=True),
+    )
+    root = ET.fromstring(front_picture(front))
+    dots = [(float(n.get("cx")), float(n.get("cy"))) for n in root.iter(f"{SVG}circle")]
+    assert len(dots) == len(front.efficient()) == 2
+    (line,) = [n.get("d") for n in root.iter(f"{SVG}path") if n.get("class") == "lb"]
+    corners = _corners(line)
+    for x, y in dots:
+        # The bound at a limit is that of the next wider limit asked; pixels grow downwards.
+        at = [level for right, level in corners if right >= x - 0.1]
+        assert y <= max(at[:1]) + 0.1
+
+
+def test_a_front_without_points_says_so():
+    instance = two_tasks()
+    front = pareto(
+        instance,
+        ("energy", "makespan"),
+        between=(1e-3, 2e-3),
+        points=2,
+        options=SolveOptions(time_limit_s=5, deterministic=True),
+    )
+    assert not [p for p in front.points if not np.isnan(p.value)]
+    assert "No plan was found." in front_picture(front)
+
+
+def test_bars_carry_their_own_style():
+    root = ET.fromstring(bars_picture([("a & b", [1.0, 2.0], "3 kW")], "power"))
+    assert root.tag == f"{SVG}svg"
+    assert "fill" in root.find(f"{SVG}style").text
+    assert [float(n.get("width")) for n in root.iter(f"{SVG}rect")][1] > 0
+
+
+def _corners(path: str) -> list[tuple[float, float]]:
+    """Return x at the right end and y of every level of a line ``Mx,yVyHx...``."""
+    head, *levels = path[1:].split("V")
+    x, y = head.split(",")
+    return [(float(x), float(y))] + [
+        (float(right), float(level)) for level, right in (part.split("H") for part in levels)
+    ]
