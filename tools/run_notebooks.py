@@ -8,6 +8,7 @@ pieces of a stream joined, so that a second run changes a file only where an ans
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,9 @@ def executed(path: Path) -> Any:
         resources={"metadata": {"path": str(path.parent)}},
         record_timing=False,
     )
-    client.execute()
+    # The checkout beside the notebooks comes before an installed hetopt.
+    before = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    client.execute(env={**os.environ, "PYTHONPATH": os.pathsep.join(before)})
     return stripped(notebook)
 
 
