@@ -103,8 +103,10 @@ def _parameters(parameters: list[Any]) -> str:
         if p.param_type_name == "argument":
             names = f"`{_metavar(p)}`"
         else:
-            value = "" if flag else f" {_metavar(p)}"
-            names = ", ".join(f"`{name}{value}`" for name in [*p.opts, *p.secondary_opts])
+            # Bars inside code in a table are shown with their escapes, so each value is named apart.
+            values = [""] if flag else [f" {value}" for value in _metavar(p).split("|")]
+            flags = [*p.opts, *p.secondary_opts]
+            names = ", ".join(f"`{name}{value}`" for name in flags for value in values)
         default = "**required**" if p.required else _value(p.default, flag and not p.secondary_opts)
         cells = [names, default, p.help or ""]
         rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
