@@ -103,7 +103,7 @@ def _parameters(parameters: list[Any]) -> str:
         if p.param_type_name == "argument":
             names = f"`{_metavar(p)}`"
         else:
-            # Bars inside code in a table are shown with their escapes, so each value is named apart.
+            # Bars in code in a table show their escapes, so each value is named apart.
             values = [""] if flag else [f" {value}" for value in _metavar(p).split("|")]
             flags = [*p.opts, *p.secondary_opts]
             names = ", ".join(f"`{name}{value}`" for name in flags for value in values)
