@@ -27,6 +27,9 @@ from hetopt.solution import Hops, SchedulePlan
 MOST_TASKS = 20_000
 """Tasks above which nothing is gained: no exact model could be built of the parts either."""
 
+PAIRS = ("forbid_task", "forbid_device", "site_task", "site_site")
+"""Columns of tasks that are lists of pairs, not one value a task."""
+
 MOST_PARTS = 64
 """Parts above which each would get too little time; so many are no hard problems together."""
 
@@ -60,16 +63,18 @@ def part_of(instance: Instance, tasks: Ints) -> Instance:
     """Return the instance of some tasks; platform, jobs, limits and profiles stay as they are."""
     old, edges, tensors = instance.tasks, instance.edges, instance.tensors
     new = _numbers(len(old), tasks)
-    forbids = new[old.forbid_task] >= 0
+    forbids, bound = new[old.forbid_task] >= 0, new[old.site_task] >= 0
     kept_tensors = np.flatnonzero(new[tensors.producer] >= 0)
     tensor = np.append(_numbers(len(tensors), kept_tensors), -1)
     kept = new[edges.src] >= 0
     return replace(
         instance,
         tasks=replace(
-            Tasks(**_rows(old, tasks, leaving_out=("forbid_task", "forbid_device"))),
+            Tasks(**_rows(old, tasks, leaving_out=PAIRS)),
             forbid_task=new[old.forbid_task[forbids]],
             forbid_device=old.forbid_device[forbids],
+            site_task=new[old.site_task[bound]],
+            site_site=old.site_site[bound],
         ),
         tensors=replace(
             Tensors(**_rows(tensors, kept_tensors)), producer=new[tensors.producer[kept_tensors]]

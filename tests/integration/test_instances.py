@@ -61,6 +61,7 @@ OPTIMA: dict[str, tuple[float, ...]] = {
     "scenarios": (0.0016076901041666668,),
     "shared-tensors": (0.01901,),
     "single-routing": (312.5,),
+    "training-stages": (1000 / 18,),
     "slots-pins-release": (0.3,),
     "sites": (7.371555555555555e-06,),
     "spares-shares": (0.003918842592592593,),
