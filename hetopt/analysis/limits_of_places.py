@@ -1,4 +1,4 @@
-"""Limits on where tasks run: pins, bans, groups of tasks, and links that are not there."""
+"""Limits on where tasks run: pins, bans, sites, groups of tasks, and links that are not there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from hetopt.network import message_tables
 
 
 def bans(instance: Instance) -> list[Limit]:
-    """Pins of tasks, and devices that they are forbidden on; repetitions of a task as one."""
+    """Pins of tasks, devices that they are forbidden on, sites that they must stay at.
+
+    Repetitions of a task are one.
+    """
     tasks = instance.tasks
     names = tasks.name.tolist()
     pinned = np.flatnonzero(tasks.pin_device >= 0).tolist()
@@ -33,6 +36,29 @@ def bans(instance: Instance) -> list[Limit]:
         found += [
             _ban(instance, name, [members[k] for k in group], d) for name, group in groups.items()
         ]
+    return found + _stays(instance)
+
+
+def _stays(instance: Instance) -> list[Limit]:
+    """Sites that tasks must stay at; repetitions of a task as one."""
+    tasks, sites = instance.tasks, instance.sites.name
+    where: dict[int, list[int]] = {}
+    for t, site in zip(tasks.site_task.tolist(), tasks.site_site.tolist(), strict=True):
+        where.setdefault(t, []).append(site)
+    bound = list(where)
+    groups = grouped([str(tasks.name[t]) for t in bound], [tuple(where[t]) for t in bound])
+    found = []
+    for name, group in groups.items():
+        members = [bound[k] for k in group]
+
+        def lift(i: Instance, members: list[int] = members) -> Instance:
+            keep = ~np.isin(i.tasks.site_task, members)
+            kept = {f: getattr(i.tasks, f)[keep] for f in ("site_task", "site_site")}
+            return replace(i, tasks=replace(i.tasks, **kept))
+
+        places = " or ".join(str(sites[site]) for site in where[members[0]])
+        words, remedy = f"the rule that {name} stays at {places}", f"let {name} leave {places}"
+        found.append(Limit("allowed_sites", name, words, lift, remedy=remedy))
     return found
 
 

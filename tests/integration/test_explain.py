@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import pytest
 
-from hetopt import Instance, SolveOptions, explain, solve, verify
+from hetopt import Instance, Model, SolveOptions, explain, solve, verify
 from hetopt.analysis.repairs import Repair
 from tests.small_schedules import device, edge, instance, link, option, task
 
@@ -174,6 +174,11 @@ CASES = {
         ["pin:b"],
         [{"pin:b": None}],
     ),
+    "site": Case(
+        lambda: kept_at_home(),
+        ["allowed_sites:b"],
+        [{"allowed_sites:b": None}],
+    ),
     "power-cap": Case(lambda: pair(power_cap_w=4.5), ["power_cap"], [{"power_cap": 5.0}]),
     "power-cap-or-horizon": Case(
         lambda: pair(power_cap_w=6.0, horizon_s=5.0),
@@ -203,6 +208,18 @@ CASES = {
         [{"budget": 4.0}, {"demand": 0.75}],
     ),
 }
+
+
+def kept_at_home() -> Instance:
+    m = Model("home", objective="makespan")
+    m.site("home")
+    m.site("cloud")
+    cpu = m.device("cpu", kind="cpu", site="home")
+    npu = m.device("npu", kind="npu", site="cloud")
+    job = m.job("job")
+    job.task("a", options=[cpu.option(time="1 s")])
+    job.task("b", options=[npu.option(time="1 s")], allowed_sites=["home"])
+    return m.build()
 
 
 def three_pinned() -> Instance:
