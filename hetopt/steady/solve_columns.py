@@ -17,18 +17,19 @@ import numpy as np
 
 from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
-from hetopt.instance import Floats, Instance, Ints, is_maximised
+from hetopt.instance import Floats, Instance, Ints
 from hetopt.search import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SteadyPlan, Termination
 from hetopt.steady.columns import Columns
 from hetopt.steady.columns_plan import columns_plan
+from hetopt.steady.course import better_plan, note_progress, seconds_left
 from hetopt.steady.generation import CLOSED, Generated, TablePricer, generate
 from hetopt.steady.highs import solve_arrays
 from hetopt.steady.levels import Level
 from hetopt.steady.marginal import marginal
 from hetopt.steady.master import Master
 from hetopt.steady.mip_arrays import MipArrays
-from hetopt.steady.outcomes import RUNAWAY, infeasible_result, unbounded, why_infeasible
+from hetopt.steady.outcomes import infeasible_result, unbounded, why_infeasible
 from hetopt.steady.pool import Pool, pool_of_columns
 from hetopt.steady.relax import Relaxation, Relaxed
 from hetopt.steady.units import at_standstill, unit_capacity
@@ -295,23 +296,13 @@ class _Search:
 
     def _better(self, plan: SteadyPlan | None) -> SteadyPlan | None:
         """Return the start instead where it is the better plan."""
-        if self.start is None or plan is None or len(self.instance.objective) > 1:
-            return self.start if plan is None else plan
-        name = self.instance.objective[0]
-        ours = objective_value(self.instance, plan, name)
-        theirs = objective_value(self.instance, self.start, name)
-        worse = ours < theirs if is_maximised(name) else ours > theirs
-        return self.start if worse else plan
+        return better_plan(self.instance, plan, self.start)
 
     def _time_left(self) -> float:
-        if self.budget.deterministic:
-            return self.began + RUNAWAY * self.budget.limit_s - time.monotonic()
-        return self.budget.left_s()
+        return seconds_left(self.budget, self.began)
 
     def _note_progress(self, objective: float, bound: float) -> None:
-        self.history.append(HistoryEntry(time.monotonic() - self.began, objective, bound))
-        if self.budget.progress is not None:
-            self.budget.progress(objective, bound)
+        note_progress(self.budget, self.began, self.history, objective, bound)
 
     def _stopped(self) -> Termination:
         if self.budget.stop.is_set():

@@ -14,16 +14,17 @@ import numpy as np
 
 from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
-from hetopt.instance import Floats, Instance, is_maximised
+from hetopt.instance import Floats, Instance
 from hetopt.search import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SteadyPlan, StreamPlan, Termination
 from hetopt.steady.columns import many_columns
+from hetopt.steady.course import better_plan, note_progress, seconds_left
 from hetopt.steady.highs import safe_bound, solve_mip, warm_up
 from hetopt.steady.levels import Level
 from hetopt.steady.marginal import marginal
 from hetopt.steady.mip import SteadyModel
 from hetopt.steady.mip_arrays import mip_arrays
-from hetopt.steady.outcomes import RUNAWAY, infeasible_result, unbounded, why_infeasible
+from hetopt.steady.outcomes import infeasible_result, unbounded, why_infeasible
 from hetopt.steady.packing import TooManyPackingsError, unit_kinds
 from hetopt.steady.pool import pool_of_routes
 from hetopt.steady.relax import Relaxation, Relaxed, round_off
@@ -362,25 +363,15 @@ class Search:
 
     def _better(self, plan: StreamPlan | None) -> StreamPlan | None:
         """Return the start instead where it is the better plan by a rounding."""
-        if self.start is None or plan is None or len(self.instance.objective) > 1:
-            return self.start if plan is None else plan
-        name = self.instance.objective[0]
-        ours = objective_value(self.instance, plan, name)
-        theirs = objective_value(self.instance, self.start, name)
-        worse = ours < theirs if is_maximised(name) else ours > theirs
-        return self.start if worse else plan
+        return better_plan(self.instance, plan, self.start)
 
     def time_left(self) -> float:
         """Seconds left; where the clock does not count, many times the limit."""
-        if self.budget.deterministic:
-            return self.began + RUNAWAY * self.budget.limit_s - time.monotonic()
-        return self.budget.left_s()
+        return seconds_left(self.budget, self.began)
 
     def note_progress(self, objective: float, bound: float) -> None:
         """Tell of a better plan or bound (SI)."""
-        self.history.append(HistoryEntry(time.monotonic() - self.began, objective, bound))
-        if self.budget.progress is not None:
-            self.budget.progress(objective, bound)
+        note_progress(self.budget, self.began, self.history, objective, bound)
 
     def stopped(self) -> Termination:
         """Say why the search ended."""
