@@ -54,6 +54,8 @@ def beside_main_thread(search: Callable[[], T]) -> T:
 def in_time(work: Callable[[], T], seconds: float, stop: threading.Event) -> T | None:
     """Run work that may not hear the clock; leave it behind after ``seconds``, or after a stop.
 
+    Work that is left behind ends at its next :func:`go_on`.
+
     Returns
     -------
     T or None
@@ -67,8 +69,31 @@ def in_time(work: Callable[[], T], seconds: float, stop: threading.Event) -> T |
             until = min(until, time.monotonic() + STOP_GRACE_S)
             stop = threading.Event()
         if time.monotonic() > until:
+            outcome.leave()
             return None
     return outcome.value()
+
+
+class LeftBehindError(Exception):
+    """Nobody waits for the work of this thread any more."""
+
+
+def go_on() -> None:
+    """Return at once; in work that was left behind, end it, so that it takes no more time.
+
+    Raises
+    ------
+    LeftBehindError
+        Where nobody waits for this thread any more.
+    """
+    if threading.get_ident() in _left_behind:
+        raise LeftBehindError
+
+
+_left_behind: set[int] = set()
+"""Threads whose work nobody waits for."""
+
+_leaving = threading.Lock()
 
 
 class _Outcome(Generic[T]):
@@ -77,6 +102,7 @@ class _Outcome(Generic[T]):
     def __init__(self, work: Callable[[], T]) -> None:
         self._found: list[T] = []
         self._failed: list[BaseException] = []
+        self._over = False
         self._thread = threading.Thread(target=self._run, args=(work,), daemon=True)
         self._thread.start()
 
@@ -85,6 +111,17 @@ class _Outcome(Generic[T]):
             self._found.append(work())
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             self._failed.append(error)
+        finally:
+            with _leaving:
+                self._over = True
+                _left_behind.discard(threading.get_ident())
+
+    def leave(self) -> None:
+        """Tell the work that nobody waits for it."""
+        with _leaving:
+            # Identifiers of threads that have ended are used again.
+            if not self._over and self._thread.ident is not None:
+                _left_behind.add(self._thread.ident)
 
     def wait(self, seconds: float) -> bool:
         """Wait a while; return whether it still runs."""

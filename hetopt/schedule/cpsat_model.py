@@ -9,6 +9,7 @@ from typing import Any
 
 from ortools.sat.python import cp_model
 
+from hetopt.interrupt import go_on
 from hetopt.schedule.problem import Bill, Mode, Problem
 
 Place = tuple[int, int]
@@ -145,6 +146,7 @@ def make_variables(problem: Problem) -> Build:
         build.end.append(build.model.new_int_var(first + shortest, last, f"e{task}"))
         build.choices.append(_choices(build, task, usable, merged, pin[task]))
         _link_task(build, task)
+        go_on()
     longest = max((int(late_end) for ends in late for late_end in ends.values()), default=0)
     build.makespan = build.model.new_int_var(0, max(0, min(build.span, longest)), "W")
     return build

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Instance
+from hetopt.interrupt import go_on
 from hetopt.prices import prices_vary
 from hetopt.schedule.cpsat_model import Build, Drawn, Literal, Place
 from hetopt.schedule.problem import Bill, Hop
@@ -65,6 +66,7 @@ def add_edges(build: Build) -> list[Sending]:
     away: dict[tuple[int, int], Literal] = {}
     found = []
     for tensor in range(len(build.problem.producer)):
+        go_on()
         _delay_consumers(build, tensor, away)
         if build.problem.staged[tensor] or _contends(build, tensor):
             found.append(_send(build, tensor))

@@ -139,6 +139,8 @@ def _solve_whole(
     if method not in CONSTRUCTORS:
         _reclaim(best)
     searched = improver is not None
+    if improver is not None and method == "auto" and best.plan is not None:
+        exact = exact and size <= _affordable_after(improver, instance, budget)
     if improver is not None:
         _improve(best, improver, whole=is_improver(method) or not exact)
         _reclaim(best)
@@ -185,6 +187,13 @@ def _model_size(instance: Instance) -> int:
 def _affordable(budget: Budget) -> int:
     """Constraints that can be built, and presolved, in a part of the time."""
     return int(min(LARGEST_MODEL, max(SMALL_MODEL, budget.limit_s * CONSTRAINTS_PER_S)))
+
+
+def _affordable_after(improver: Improver, instance: Instance, budget: Budget) -> int:
+    """Constraints that can be built in half of the time that a search leaves to CP-SAT."""
+    left = budget.limit_s if budget.deterministic else budget.left_s()
+    after = max(0.0, left - improver.seconds(instance, left))
+    return int(max(SMALL_MODEL, 2 * after * CONSTRAINTS_PER_S))
 
 
 def _construct(best: Incumbent, name: str, share: float) -> None:
