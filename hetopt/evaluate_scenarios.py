@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from hetopt.errors import InputError
@@ -92,7 +93,7 @@ class ScenarioQuantities:
             "latency_s": max(latency, default=None),
             "accuracy": _plain(self.accuracy),
         }
-        whole |= {name: _plain(self._mean(lambda p, n=name: getattr(p, n))) for name in MEANS}  # type: ignore[misc]  # a default binds the loop's name
+        whole |= {name: _plain(self._mean(attrgetter(name))) for name in MEANS}
         whole["worst_power_w"] = max(t["worst_power_w"] for t in tables)
         rows = [name for name, value in tables[0].items() if isinstance(value, list)]
         for name in rows:

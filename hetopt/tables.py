@@ -146,9 +146,7 @@ POOLS = (
     _flag("zero_copy", "Whether messages inside the pool need no transfer and no copy."),
 )
 
-LINKS = (
-    _required("from", "Device at the sending end."),
-    _required("to", "Device at the receiving end; the same one joins its units."),
+CARRYING = (
     _number(
         "bandwidth_b_per_s",
         "Bytes per second of one channel.",
@@ -161,6 +159,13 @@ LINKS = (
     _number(
         "energy_j_per_b", "Energy of a byte.", 0.0, "energy_per_byte", aliases=("energy_per_byte",)
     ),
+)
+"""What a link, or a network between sites, carries."""
+
+LINKS = (
+    _required("from", "Device at the sending end."),
+    _required("to", "Device at the receiving end; the same one joins its units."),
+    *CARRYING,
     _whole("channels", "Transfers carried at once; 0 is no contention.", 0, minimum=0),
     _text("bus", "Links that name one bus share its channels."),
     _flag("both_ways", "Whether the same link exists in the other direction too."),
@@ -191,18 +196,7 @@ SITES = (
 NETWORKS = (
     _required("from", "Site at the sending end."),
     _required("to", "Site at the receiving end; the same one joins its devices."),
-    _number(
-        "bandwidth_b_per_s",
-        "Bytes per second of one channel.",
-        UNLIMITED,
-        "bandwidth",
-        positive=True,
-        aliases=("bandwidth",),
-    ),
-    _number("latency_s", "Time before the first byte.", 0.0, "time", aliases=("latency",)),
-    _number(
-        "energy_j_per_b", "Energy of a byte.", 0.0, "energy_per_byte", aliases=("energy_per_byte",)
-    ),
+    *CARRYING,
     _whole(
         "channels",
         "Transfers carried at once, of all devices together; 0 is no contention in a schedule.",

@@ -202,11 +202,7 @@ class SteadyModel:
         float
             What the objective in SI units is multiplied by; negative where it is maximised.
         """
-        expression = self.expression(objective)
-        largest = max((abs(c) for c in expression.values()), default=0.0) or 1.0
-        scale = (-1.0 if is_maximised(objective) else 1.0) / largest
-        self.problem.setObjective(expression * scale)
-        return scale
+        return aim_at(self.problem, objective, self.expression(objective))
 
     def hold(self, objective: str, value: float) -> None:
         """Allow no objective worse than ``value``, up to ``HOLD`` of it."""
@@ -584,6 +580,20 @@ class SteadyModel:
             left = pulp.LpAffineExpression(kept)
             constraint = pulp.LpConstraint(left, constraint.sense, rhs=-constraint.constant)
         self.problem.addConstraint(constraint, name)
+
+
+def aim_at(problem: Any, objective: str, expression: Any) -> float:
+    """Make a program minimise an objective, scaled so that the largest cost is 1.
+
+    Returns
+    -------
+    float
+        What the objective in SI units is multiplied by; negative where it is maximised.
+    """
+    largest = max((abs(c) for c in expression.values()), default=0.0) or 1.0
+    scale = (-1.0 if is_maximised(objective) else 1.0) / largest
+    problem.setObjective(expression * scale)
+    return scale
 
 
 def _sum(terms: Iterable[tuple[Any, float]]) -> Any:

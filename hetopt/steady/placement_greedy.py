@@ -123,7 +123,7 @@ def _serving(instance: Instance) -> list[int]:
     """Most units of each device that may serve; ``NO_MAXIMUM`` where there is none."""
     devices = instance.devices
     left = np.maximum(0, devices.count_max - devices.spare)
-    return np.where(devices.count_max == NO_MAXIMUM, NO_MAXIMUM, left).tolist()  # type: ignore[no-any-return]
+    return [int(n) for n in np.where(devices.count_max == NO_MAXIMUM, NO_MAXIMUM, left)]
 
 
 def _pieces(instance: Instance, homes: list[Home]) -> list[Home | None]:

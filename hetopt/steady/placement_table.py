@@ -280,10 +280,14 @@ class _Ways:
     ) -> list[list[int]]:
         """Options of the members on a device: fastest, and others that need smaller weights."""
         here = [
-            sorted(
-                (o for o in usable[t] if self.instance.options.device[o] == device),
-                key=lambda o, t=t: (self._busy(t, o), self._weights(o), o),  # type: ignore[misc]
-            )
+            [
+                o
+                for _, _, o in sorted(
+                    (self._busy(t, o), self._weights(o), o)
+                    for o in usable[t]
+                    if self.instance.options.device[o] == device
+                )
+            ]
             for t in members
         ]
         if not all(here):

@@ -23,7 +23,7 @@ import pulp
 
 from hetopt.instance import Instance, is_maximised
 from hetopt.solution import ScenarioPlan, SteadyPlan, StreamPlan
-from hetopt.steady.mip import HOLD, Joint, Question, SteadyModel
+from hetopt.steady.mip import HOLD, Joint, Question, SteadyModel, aim_at
 from hetopt.steady.packing import UnitKind
 from hetopt.steady.routes import Routes
 from hetopt.steady.rows import build_plan, settled
@@ -96,11 +96,7 @@ class ScenarioModel:
 
     def aim(self, objective: str) -> float:
         """Make ``objective`` what the program minimises; see `SteadyModel.aim`."""
-        expression = self.expression(objective)
-        largest = max((abs(c) for c in expression.values()), default=0.0) or 1.0
-        scale = (-1.0 if is_maximised(objective) else 1.0) / largest
-        self.problem.setObjective(expression * scale)
-        return scale
+        return aim_at(self.problem, objective, self.expression(objective))
 
     def hold(self, objective: str, value: float) -> None:
         """Allow no objective worse than ``value``, up to ``HOLD`` of it."""
