@@ -20,14 +20,31 @@ if TYPE_CHECKING:
     from hetopt.errors import HetoptError, InputError
     from hetopt.evaluate import evaluate
     from hetopt.formats import read_instance, write_instance
-    from hetopt.instance import Instance
+    from hetopt.formats.plan import (
+        plan_frame as plan_frame,
+    )
+    from hetopt.formats.plan import (
+        read_plan,
+    )
+    from hetopt.formats.plan import (
+        read_solution as read_solution,
+    )
+    from hetopt.formats.plan import (
+        write_plan as write_plan,
+    )
+    from hetopt.formats.plan import (
+        write_solution as write_solution,
+    )
+    from hetopt.instance import DeviceKind, Instance, ObjectiveName
     from hetopt.model_files import ModelFile, export_model
-    from hetopt.solution import SchedulePlan, Solution, SteadyPlan
+    from hetopt.report.page_file import write_report as write_report
+    from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, Solution, SteadyPlan
     from hetopt.solve import SolveOptions, solve
     from hetopt.verify import Report, verify
 
 __all__ = [
     "Comparison",
+    "DeviceKind",
     "Explanation",
     "Front",
     "HetoptError",
@@ -35,6 +52,8 @@ __all__ = [
     "Instance",
     "Model",
     "ModelFile",
+    "ObjectiveName",
+    "Plan",
     "Report",
     "ScenarioPlan",
     "SchedulePlan",
@@ -50,6 +69,7 @@ __all__ = [
     "export_model",
     "pareto",
     "read_instance",
+    "read_plan",
     "solve",
     "verify",
     "whatif",
@@ -74,7 +94,16 @@ _HOMES = {
     "export_model": "hetopt.model_files",
     "read_instance": "hetopt.formats",
     "write_instance": "hetopt.formats",
+    "plan_frame": "hetopt.formats.plan",
+    "read_plan": "hetopt.formats.plan",
+    "read_solution": "hetopt.formats.plan",
+    "write_plan": "hetopt.formats.plan",
+    "write_solution": "hetopt.formats.plan",
+    "write_report": "hetopt.report.page_file",
+    "DeviceKind": "hetopt.instance",
     "Instance": "hetopt.instance",
+    "ObjectiveName": "hetopt.instance",
+    "Plan": "hetopt.solution",
     "SchedulePlan": "hetopt.solution",
     "Solution": "hetopt.solution",
     "ScenarioPlan": "hetopt.solution",
@@ -84,7 +113,10 @@ _HOMES = {
     "Report": "hetopt.verify",
     "verify": "hetopt.verify",
 }
-"""Where each public name lives; loaded when first asked for, so that the command line is quick."""
+"""Where each public name lives; loaded when first asked for, so that the command line is quick.
+
+Names that are not in ``__all__`` are what methods of solutions and plans load from above them.
+"""
 
 
 class _Package(ModuleType):

@@ -7,7 +7,9 @@ A quantity is a number in SI units or a text with a unit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
+
+from hetopt.instance import DeviceKind, ObjectiveName, Regime, Routing
 
 Quantity = float | str
 Pieces = Sequence[Mapping[str, Quantity]]
@@ -17,7 +19,7 @@ Pieces = Sequence[Mapping[str, Quantity]]
 class DeviceFields(TypedDict, total=False):
     """Fields of a device."""
 
-    kind: str
+    kind: DeviceKind
     spare: int
     slots: int
     memory: Quantity
@@ -165,16 +167,16 @@ class KindShareFields(TypedDict, total=False):
 
     min: float
     max: float
-    of: str
+    of: Literal["units", "price"]
 
 
 class SettingFields(TypedDict, total=False):
     """Settings of an instance."""
 
     description: str
-    regime: str
-    objective: str | Sequence[str]
-    routing: str
+    regime: Regime
+    objective: ObjectiveName | Sequence[ObjectiveName]
+    routing: Routing
     host: Any
     horizon: Quantity
     horizon_s: Quantity

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,22 @@ Regime = Literal["schedule", "steady"]
 Routing = Literal["split", "single"]
 
 SHARES_OF = ("units", "price")
-KINDS = ("cpu", "gpu", "npu", "fpga", "tpu", "dsp", "mcu", "other")
-SCHEDULE_OBJECTIVES = (
+DeviceKind = Literal["cpu", "gpu", "npu", "fpga", "tpu", "dsp", "mcu", "other"]
+"""Kinds of processor."""
+KINDS: tuple[DeviceKind, ...] = get_args(DeviceKind)
+ObjectiveName = Literal[
+    "energy",
+    "makespan",
+    "cost",
+    "carbon",
+    "tardiness",
+    "peak_power",
+    "accuracy",
+    "throughput",
+    "power",
+]
+"""Names of objectives of both regimes; the two tuples say which regime has which."""
+SCHEDULE_OBJECTIVES: tuple[ObjectiveName, ...] = (
     "energy",
     "makespan",
     "cost",
@@ -44,7 +58,7 @@ SCHEDULE_OBJECTIVES = (
     "peak_power",
     "accuracy",
 )
-STEADY_OBJECTIVES = ("throughput", "power", "cost", "carbon", "accuracy")
+STEADY_OBJECTIVES: tuple[ObjectiveName, ...] = ("throughput", "power", "cost", "carbon", "accuracy")
 MAXIMISED = ("throughput", "accuracy")
 NO_MAXIMUM = -1
 

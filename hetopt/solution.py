@@ -5,13 +5,19 @@ Two plan forms, one per regime, both flat NumPy columns that refer to the instan
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE
-from hetopt.instance import Floats, Ints
+from hetopt.errors import InputError
+from hetopt.instance import Floats, Instance, Ints
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Status = Literal["optimal", "feasible", "infeasible", "unknown"]
 Termination = Literal["proved", "gap_limit", "time_limit", "interrupted", "iteration_limit"]
@@ -49,8 +55,36 @@ class Hops:
         return Hops(none, none, none, none, none, none, np.empty(0, dtype=np.float64))
 
 
+class _PlanOutput:
+    """What plans of both regimes can do; columns alone have no names, so the instance goes along.
+
+    What writes files and pages lies in packages above this module: it is loaded through the
+    package's face when it is asked for.
+    """
+
+    __slots__ = ()
+
+    def to_frame(self, instance: Instance) -> pd.DataFrame:
+        """Return the plan as a data frame; see :meth:`Solution.to_frame`."""
+        from hetopt import plan_frame
+
+        return plan_frame(instance, cast(Plan, self))
+
+    def save(self, path: str | Path, instance: Instance) -> None:
+        """Write the plan as a JSON file that ``hetopt.read_plan`` and ``hetopt verify`` read."""
+        from hetopt import write_plan
+
+        write_plan(path, instance, cast(Plan, self))
+
+    def report(self, path: str | Path, instance: Instance) -> None:
+        """Write one page about the plan that reads offline."""
+        from hetopt import write_report
+
+        write_report(path, instance, cast(Plan, self))
+
+
 @dataclass(frozen=True, slots=True)
-class SchedulePlan:
+class SchedulePlan(_PlanOutput):
     """A schedule: per task (length T) an option index, a unit of the option's device, a start.
 
     ``start_s`` is read as the decimal that its ``repr`` prints.
@@ -63,7 +97,7 @@ class SchedulePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class SteadyPlan:
+class SteadyPlan(_PlanOutput):
     """Rates of routes and units on.
 
     A route is a row of ``route_job`` and ``rate_per_s`` (length K). Its tasks are the rows
@@ -86,7 +120,7 @@ class SteadyPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class ScenarioPlan:
+class ScenarioPlan(_PlanOutput):
     """One fleet's plans, one per scenario of the instance, in its order (at least one).
 
     ``units_had`` is the same in all of them.
@@ -99,6 +133,7 @@ StreamPlan = SteadyPlan | ScenarioPlan
 """A plan of the steady regime."""
 
 Plan = SchedulePlan | StreamPlan
+"""A plan of either regime; each writes itself, given its instance."""
 
 
 def with_options(plan: Plan, option: Ints) -> Plan:
@@ -137,6 +172,8 @@ class Solution:
         Every quantity of the plan that ``evaluate`` computes, by name.
     marginal
         Steady regime, ``split``: what one more W, unit, request/s ... is worth (docs/steady.md).
+    instance
+        What was solved, with the objective that was asked for.
     """
 
     status: Status
@@ -155,6 +192,7 @@ class Solution:
     notes: tuple[str, ...] = ()
     reason: str = ""
     marginal: dict[str, Any] | None = None
+    instance: Instance | None = field(default=None, repr=False, compare=False)
 
     @property
     def objective(self) -> float:
@@ -175,6 +213,85 @@ class Solution:
     def gap(self) -> float:
         """Relative gap of the first level."""
         return self.gaps[0] if self.objectives else np.nan
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the plan as a data frame.
+
+        Returns
+        -------
+        DataFrame
+            Of a schedule one row per task: ``task``, ``unit`` (``npu#0``), ``option`` (label),
+            ``start_s``, ``end_s`` in seconds. Of streams one row per task of a route: ``scenario``
+            (where the instance has some), ``route`` (a number), ``rate_per_s`` (of the route),
+            ``job``, ``task``, ``device``, ``unit`` (None where the plan names none), ``option``.
+
+        Raises
+        ------
+        InputError
+            If there is no plan.
+        """
+        from hetopt import plan_frame
+
+        return plan_frame(self._known_instance(), self._known_plan())
+
+    def save(self, path: str | Path) -> None:
+        """Write the result and its plan: a JSON file, or a folder of tables (no extension).
+
+        Raises
+        ------
+        InputError
+            If the place cannot be written to.
+        """
+        from hetopt import write_solution
+
+        write_solution(path, self._known_instance(), self)
+
+    @classmethod
+    def load(cls, path: str | Path, instance: Instance) -> Solution:
+        """Read what :meth:`save` or ``hetopt solve -o`` wrote, and check its plan anew.
+
+        Raises
+        ------
+        InputError
+            If the file is no result of this instance.
+        """
+        from hetopt import read_solution
+
+        return read_solution(path, instance)
+
+    def report(self, path: str | Path) -> None:
+        """Write one page about the answer, its proof and the plan, that reads offline.
+
+        Raises
+        ------
+        InputError
+            If there is no plan, or the place cannot be written to.
+        """
+        from hetopt import write_report
+
+        write_report(path, self._known_instance(), self)
+
+    def _repr_html_(self) -> str:
+        """Show status, value and proof as a small table (notebooks)."""
+        levels = zip(self.objective_names, self.objectives, self.bounds, self.gaps, strict=True)
+        rows = [("status", f"{self.status} ({self.termination})"), ("method", self.method)]
+        for name, value, bound, gap in levels:
+            rows += [(name, f"{value:.6g}"), ("bound", f"{bound:.6g}"), ("gap", f"{gap:.2%}")]
+        cells = "".join(
+            f"<tr><th>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>"
+            for name, text in rows
+        )
+        return f"<table>{cells}</table>"
+
+    def _known_instance(self) -> Instance:
+        if self.instance is None:
+            raise InputError("This solution does not say what instance it is of.")
+        return self.instance
+
+    def _known_plan(self) -> Plan:
+        if self.plan is None:
+            raise InputError(f"The solution holds no plan (status {self.status}).")
+        return self.plan
 
 
 def relative_gap(objective: float, bound: float) -> float:

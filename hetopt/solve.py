@@ -10,15 +10,16 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 import numpy as np
 
+from hetopt import units
 from hetopt.caveats import caveats
 from hetopt.checks import check_question, stuck_tasks
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import HetoptError, InputError, Problem
-from hetopt.instance import Instance, is_maximised
+from hetopt.instance import Instance, ObjectiveName, is_maximised
 from hetopt.interrupt import beside_main_thread, interruptible
 from hetopt.methods import METHOD_NAMES, Kind, methods_for
 from hetopt.solution import (
@@ -45,6 +46,30 @@ ROUNDING = 1e-12
 CHECK_RESERVE_S = 0.05
 CHECK_RESERVE_S_PER_TASK = 1e-5
 """Time kept back for the check of the plan, so that the limit holds with it."""
+
+
+class Buildable(Protocol):
+    """What can be made an instance of: :class:`hetopt.Model`."""
+
+    def build(self) -> Instance:
+        """Return the instance."""
+        ...
+
+
+class SolveFields(TypedDict, total=False):
+    """Options of a solve by keyword, as every function that solves takes them.
+
+    ``time_limit`` is in seconds or a text such as ``"2 min"``, ``gap`` a fraction or ``"1 %"``;
+    for the others see :class:`SolveOptions`.
+    """
+
+    time_limit: float | str
+    gap: float | str
+    method: str
+    workers: int
+    seed: int
+    deterministic: bool
+    mip_solver: str
 
 
 class RejectedPlanError(HetoptError):
@@ -105,18 +130,54 @@ class SolveOptions:
             raise InputError(problems)
 
 
+def options_of(options: SolveOptions | None, fields: SolveFields) -> SolveOptions:
+    """Return options with those changed that are given by keyword.
+
+    Raises
+    ------
+    InputError
+        Naming every option out of range, and texts that are no quantity.
+    """
+    changes: dict[str, Any] = dict(fields)
+    problems = []
+    for name, dimension, own in (
+        ("time_limit", "time", "time_limit_s"),
+        ("gap", "fraction", "gap"),
+    ):
+        if name in changes:
+            try:
+                changes[own] = units.parse(changes.pop(name), dimension)
+            except units.UnitError as error:
+                text = f"{error.expected}. {error.hint}".strip()
+                problems.append(Problem(name, str(error.value), text))
+    if problems:
+        raise InputError(problems)
+    return replace(options or SolveOptions(), **changes)
+
+
+def built(instance: Instance | Buildable) -> Instance:
+    """Return the instance of what a user hands over: an instance, or a model to be built.
+
+    Raises
+    ------
+    InputError
+        With every problem of the model.
+    """
+    return instance if isinstance(instance, Instance) else instance.build()
+
+
 def solve(
-    instance: Instance,
+    instance: Instance | Buildable,
     *,
-    objective: str | Sequence[str] | None = None,
-    time_limit: float = DEFAULT_TIME_LIMIT_S,
-    gap: float = 0.0,
+    objective: ObjectiveName | Sequence[ObjectiveName] | None = None,
+    time_limit: float | str = DEFAULT_TIME_LIMIT_S,
+    gap: float | str = 0.0,
     method: str = "auto",
     workers: int = DEFAULT_WORKERS,
     seed: int = 0,
     deterministic: bool = False,
     mip_solver: str = "highs",
-    start: Plan | None = None,
+    start: Plan | Solution | None = None,
     stop: threading.Event | None = None,
     progress: Progress | None = None,
 ) -> Solution:
@@ -125,17 +186,17 @@ def solve(
     Parameters
     ----------
     instance
-        What to solve.
+        What to solve, or the model that makes it.
     objective
         Replaces the instance's objective; a list is lexicographic.
     time_limit
-        Seconds for everything, model building and checking included.
+        Seconds (or a text, ``"2 min"``) for everything, model building and checking included.
     gap
-        Relative gap at which to stop; 0 proves the optimum.
+        Relative gap (or a text, ``"1 %"``) at which to stop; 0 proves the optimum.
     method, workers, seed, deterministic, mip_solver
         See :class:`SolveOptions`.
     start
-        A known plan; the result is never worse.
+        A known plan, or a solution with one; the result is never worse.
     stop
         Set it from another thread to stop the search; Ctrl-C does the same in the main thread.
     progress
@@ -152,13 +213,24 @@ def solve(
         Where the question cannot be asked of this instance, an option is out of range, or
         ``start`` is not a plan that the checker accepts.
     """
+    instance = built(instance)
     if objective is not None:
         names = (objective,) if isinstance(objective, str) else tuple(objective)
         instance = replace(instance, objective=names)
-    options = SolveOptions(
-        time_limit, gap, method, workers, seed, deterministic, mip_solver=mip_solver
+    options = options_of(
+        None,
+        {
+            "time_limit": time_limit,
+            "gap": gap,
+            "method": method,
+            "workers": workers,
+            "seed": seed,
+            "deterministic": deterministic,
+            "mip_solver": mip_solver,
+        },
     )
-    return solve_with(instance, options, start=start, stop=stop, progress=progress)
+    known = start.plan if isinstance(start, Solution) else start
+    return solve_with(instance, options, start=known, stop=stop, progress=progress)
 
 
 def solve_with(
@@ -262,6 +334,7 @@ def _stuck(instance: Instance, stuck: np.ndarray, options: SolveOptions, wall_s:
         seed=options.seed,
         version=__version__,
         reason=f"No device may run {names}{more}: no option is left after pins and forbids.",
+        instance=instance,
     )
 
 
@@ -313,6 +386,7 @@ def _conclude(
         notes=(*result.notes, *caveats(instance)),
         reason=result.reason,
         marginal=result.marginal,
+        instance=instance,
     )
 
 

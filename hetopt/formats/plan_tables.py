@@ -21,6 +21,7 @@ from hetopt.formats.json_text import parse_json, read_text
 from hetopt.formats.plan_reading import group_routes, without_plan
 from hetopt.formats.plan_writing import (
     assignment_columns,
+    plan_to_dict,
     route_columns,
     rows,
     solution_to_dict,
@@ -28,7 +29,7 @@ from hetopt.formats.plan_writing import (
     unit_columns,
 )
 from hetopt.instance import Instance
-from hetopt.solution import SchedulePlan, Solution
+from hetopt.solution import Plan, SchedulePlan, Solution
 
 RESULT = "result.json"
 INDENTED_ROWS = 10_000
@@ -52,6 +53,17 @@ def write_solution(path: str | Path, instance: Instance, solution: Solution) -> 
         write_tables(target, instance, solution)
     else:
         write_result(target, solution_to_dict(instance, solution))
+
+
+def write_plan(path: str | Path, instance: Instance, plan: Plan) -> None:
+    """Write a bare plan as a JSON file, without a result around it.
+
+    Raises
+    ------
+    InputError
+        If the place cannot be written to.
+    """
+    write_result(path, {"plan": plan_to_dict(instance, plan)})
 
 
 def write_result(path: str | Path, result: Mapping[str, Any]) -> None:
