@@ -11,6 +11,10 @@ from hypothesis import HealthCheck, settings
 
 REPO = Path(__file__).resolve().parents[1]
 
+ALLOWED_SKIPS = ("needs Chromium", "The peer ")
+"""How the reasons begin that skip a test even where HETOPT_NO_SKIPS is set, as CI sets it where the
+reference data are: what the tests' own dependencies do not install."""
+
 settings.register_profile(
     "ci",
     derandomize=True,
@@ -47,3 +51,24 @@ def shared_path() -> Callable[..., Path]:
         return path
 
     return locate
+
+
+def unexpected_skips(reasons: list[str]) -> list[str]:
+    """Return the reasons, each once, that must not skip a test where the reference data are."""
+    wrong = [reason for reason in reasons if not reason.startswith(ALLOWED_SKIPS)]
+    return list(dict.fromkeys(wrong))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Let a run fail in which tests were skipped that HETOPT_NO_SKIPS wants run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not os.environ.get("HETOPT_NO_SKIPS") or reporter is None or hasattr(session, "workerinput"):
+        return
+    skipped = [report.longrepr for report in reporter.stats.get("skipped", [])]
+    reasons = [str(r[2] if isinstance(r, tuple) else r).removeprefix("Skipped: ") for r in skipped]
+    wrong = unexpected_skips(reasons)
+    for reason in wrong:
+        reporter.write_line(f"\nskipped, but HETOPT_NO_SKIPS is set: {reason}", red=True)
+    if wrong and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -32,3 +32,11 @@ def test_every_file_that_the_documents_link_to_is_there():
 def test_every_instance_that_the_readme_names_is_there():
     for name in re.findall(r"instances/[\w.\-/]+\.yaml", README):
         assert (ROOT / name).exists(), name
+
+
+def test_pages_of_the_site_link_to_pages_of_the_site_only():
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text):
+            inside = (page.parent / target).resolve().is_relative_to(ROOT / "docs")
+            assert inside, f"{page.name} links to {target}, which mkdocs does not copy"
