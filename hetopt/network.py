@@ -53,6 +53,11 @@ class Network:
         """Whether a message between any two units of these devices is free (one shared pool)."""
         return bool(self._state.zero_copy[src_device, dst_device])
 
+    def near_host(self, device: int) -> bool:
+        """Whether host memory is in reach of a device: the host's own, or in its zero-copy pool."""
+        host = self._state.host
+        return device == host or (host >= 0 and self.zero_copy(device, host))
+
     @property
     def any_zero_copy(self) -> bool:
         """Whether there is a pair of devices between which messages are free."""
@@ -177,7 +182,7 @@ class _State:
 
     def __init__(self, instance: Instance) -> None:
         devices, pools = instance.devices, instance.pools
-        self.links = instance.links
+        self.links, self.host = instance.links, instance.host
         self.tables: MessageTables | None = None
         free = np.zeros(len(devices), dtype=bool)
         pooled = devices.pool >= 0

@@ -47,6 +47,7 @@ def instance(
     transfers: list[Row] | None = None,
     jobs: list[Row] | None = None,
     pools: list[Row] | None = None,
+    more: dict[str, list[Row]] | None = None,
     **settings: Any,
 ) -> Instance:
     tables = {
@@ -57,6 +58,7 @@ def instance(
         "transfers": transfers,
         "jobs": jobs,
         "pools": pools,
+        **(more or {}),
     }
     frames = {name: pd.DataFrame(rows) for name, rows in tables.items() if rows}
     return Instance.from_frames(frames, {"regime": "schedule", **settings})

@@ -17,6 +17,7 @@ from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.prices import prices_vary
 from hetopt.schedule.grid import plan_grid, span_s
 from hetopt.schedule.load import ENERGY_LIKE
+from hetopt.schedule.rounding import ALLOWED
 from hetopt.sites import joule_prices, sites_differ
 from hetopt.solution import Hops, SchedulePlan
 
@@ -174,6 +175,8 @@ def columns_of(instance: Instance) -> Columns | None:
     weight, cost = weight[order], cost[order]
     kept = _undominated(task, row, cost)
     size = np.bincount(task[kept], minlength=len(instance.tasks))
+    # A bound must hold for plans that use the tolerance of limits.
+    limit = np.floor(limit * ALLOWED) if exact else limit * ALLOWED
     return Columns(
         instance, makespan, np.concatenate([[0], np.cumsum(size)]).astype(np.int64),
         option[kept], row[kept].astype(np.int64), use[kept], cost[kept], weight[kept],
@@ -266,7 +269,8 @@ def _allowed(instance: Instance, task: Ints, option: Ints) -> Bools:
     keep = np.isnan(accuracy) | (accuracy >= needed)
     keep &= instance.devices.count_max[options.device[option]] > 0
     time_s = instance.tasks.work[task] * options.time_s[option]
-    return np.asarray(keep & (time_s <= _ends_s(instance)[task]))
+    # Ticks tell what is over in time to the last digit; a product of floats does not.
+    return np.asarray(keep & (time_s <= _ends_s(instance)[task] * ALLOWED))
 
 
 def _ticks(

@@ -16,7 +16,7 @@ from hetopt.instance import Bools, Floats
 from hetopt.schedule.assignment_columns import Columns
 
 SAFETY = 1e-9
-"""Relative weakening of float sums."""
+"""Weakening of sums of floats, in parts of Σ |terms|: above what millions of them may lose."""
 ROW_WORK = 300_000_000
 """Steps × columns of the ascent over prices of rows: less than half a second."""
 ROW_STEPS = 3_000
@@ -212,13 +212,18 @@ class TaskPrices:
         value = float(numbers[0])
         if done and value < target and (self.widest + 1) * (widest + 1) <= MOST_TABLE:
             table = np.zeros((self.widest + 1, widest + 1))
-            allowed = goal - value + SAFETY * float(np.abs(best).sum())
+            allowed = goal - value + self._noise(value)
             drop_columns(
                 allowed, self.by_row, self.group, self.group_ptr, size, c.cost, alive, rooms, best,
                 table,
             )  # fmt: skip
         self.left = alive
-        return value - SAFETY * float(np.abs(best).sum())
+        return value - self._noise(value)
+
+    def _noise(self, value: float) -> float:
+        """Return what rounding may have added to prices of tasks less profits of rows."""
+        prices = float(self.prices.sum())
+        return SAFETY * (float(np.abs(self.prices).sum()) + abs(prices - value))
 
     def keep(self) -> None:
         """Leave out for good what the last ascent left out."""

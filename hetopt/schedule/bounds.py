@@ -20,6 +20,7 @@ from hetopt.schedule.kernels_paths import longest_paths
 from hetopt.schedule.load import ENERGY_LIKE, Load, LoadBound, load_bound, load_makespan
 from hetopt.schedule.priced_load import priced_bound
 from hetopt.schedule.resource_bounds import out_of_budget, resource_cost, resource_makespan
+from hetopt.schedule.rounding import ALLOWED
 from hetopt.schedule.windows import window_bound
 
 WINDOW_PAIRS = 6_000
@@ -42,7 +43,8 @@ def bound(instance: Instance, objective: str) -> float:
     """
     load = load_of(instance)
     limited = len(instance.uses) > 0
-    if not load.possible or (limited and out_of_budget(instance, *_usable(instance))):
+    hopeless = not load.possible or _idle_too_much(instance)
+    if hopeless or (limited and out_of_budget(instance, *_usable(instance))):
         return -math.inf if objective == "accuracy" else math.inf
     if objective == "accuracy":
         return _accuracy(instance)
@@ -124,7 +126,7 @@ def window(instance: Instance) -> tuple[float, float]:
         busy = np.unique(instance.tasks.job)
         if len(busy):
             highest = min(highest, float(instance.jobs.deadline_s[busy].max()))
-    return makespan_bound(instance), highest
+    return makespan_bound(instance), highest * ALLOWED
 
 
 def makespan_bound(instance: Instance) -> float:
@@ -289,11 +291,21 @@ def _tardiness(instance: Instance) -> float:
     return float((instance.jobs.weight * late).sum())
 
 
+def _idle_too_much(instance: Instance) -> bool:
+    """Whether what is on whatever runs draws more than the power cap."""
+    return _always_w(instance) > instance.limits.power_cap_w * ALLOWED
+
+
+def _always_w(instance: Instance) -> float:
+    """Idle power of units that are never off."""
+    devices = instance.devices
+    return float((devices.idle_power_w * devices.count_min)[~devices.off_when_unused].sum())
+
+
 def _peak_power(instance: Instance, load: Load) -> float:
     """Idle of what is on anyway, plus the task whose least draw is greatest."""
     devices, options = instance.devices, instance.options
-    count = devices.count_min.astype(np.float64)
-    always = float((devices.idle_power_w * count)[~devices.off_when_unused].sum())
+    always = _always_w(instance)
     owed = devices.off_when_unused | (devices.count_min == 0)
     on = np.where(owed, devices.idle_power_w, 0.0)
     busy = options.time_s > 0

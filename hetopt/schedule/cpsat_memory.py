@@ -177,7 +177,7 @@ def _working(build: Build, limited: list[bool]) -> list[Holding]:
 
 def _outputs(build: Build, limited: list[bool], sendings: list[Sending]) -> list[Holding]:
     """List outputs held; tensors that no sending knows are never in limited memory."""
-    problem, model = build.problem, build.model
+    problem, model, network = build.problem, build.model, build.problem.network
     found = []
     for sending in sendings:
         size = exact(problem.bytes_b[sending.tensor])
@@ -195,13 +195,13 @@ def _outputs(build: Build, limited: list[bool], sendings: list[Sending]) -> list
                         [build.at[producer][source], there]
                     )
         for (leg, _, _), chain in sending.chains.items():
-            literals = [chain.literal]
-            if leg == READ:
-                at_host = build.on[producer].get(problem.instance.host)
-                if at_host is None:
-                    continue
-                literals.append(at_host)
-            model.add(until >= chain.end(0)).only_enforce_if(literals)
+            if leg != READ:
+                model.add(until >= chain.end(0)).only_enforce_if(chain.literal)
+                continue
+            # Read from the host, it leaves the producer's own memory only where that is in reach.
+            for device, there in build.on[producer].items():
+                if network.near_host(device):
+                    model.add(until >= chain.end(0)).only_enforce_if([chain.literal, there])
         length = build.time(f"ol{sending.tensor}")
         for place in homes:
             here = build.at[producer][place]

@@ -33,6 +33,7 @@ import numpy as np
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.prices import least_mean, least_price, series_of
 from hetopt.schedule.load_dual import Smooth, cost_prices, makespan_prices
+from hetopt.schedule.rounding import surely
 from hetopt.sites import joule_prices
 
 ENERGY_LIKE = ("energy", "cost", "carbon")
@@ -289,27 +290,41 @@ class _Relaxation:
         had = np.maximum(units, self.had)
         return np.asarray(self.idle * np.where(self.off, units, had) + self.price * had)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def value(self, prices: Floats, least: Ints, most: Ints) -> float:
-        """L(λ) for units in the given ranges."""
+        """L(λ) for units in the given ranges, less what rounding may have added.
+
+        It holds for any prices >= 0; a device of infinite price is closed. Inf where some class
+        has no other.
+        """
         load, options = self.load, self.instance.options
-        with np.errstate(invalid="ignore"):
-            # A closed device, of infinite price, is out of question for tasks of time 0 too.
-            worth = prices[options.device] * options.time_s
-        reduced = self.cost + np.where(np.isnan(worth), np.inf, worth)
-        prices = np.where(np.isinf(prices), 0.0, prices)
+        closed = np.isinf(prices)
+        prices = np.where(closed, 0.0, prices)
+        terms = len(self.instance.tasks) + len(load.option) + 4 * len(prices)
+        # Costs and times are no less than 0: a class's terms do not cancel, those of units do.
         total = 0.0
         if len(load.work):
+            shut = closed[options.device]
+            if np.logical_and.reduceat(shut[load.option], load.ptr[:-1]).any():
+                return math.inf
+            reduced = self.cost + prices[options.device] * options.time_s
+            reduced = np.where(shut, np.inf, reduced)
             best = np.minimum.reduceat(reduced[load.option], load.ptr[:-1])
             total = float((load.work * best).sum())
+        bends = self._bends(least, most)
+        worth = float((prices * self.slots * most).sum())
         if self.window:
             paid = [
-                self.rate(n) * self.window - prices * self.slots * n * self.highest
-                for n in self._bends(least, most)
+                self.rate(n) * self.window - prices * self.slots * n * self.highest for n in bends
             ]
-            return total + float(np.minimum.reduce(paid).sum())
-        bracket = self._bracket(prices, least, most)
+            size = float(self.rate(bends[1]).sum()) * self.window + worth * self.highest
+            return surely(total + float(np.minimum.reduce(paid).sum()), total + size, terms)
+        size = float(self.rate(bends[1]).sum()) + worth
+        bracket = surely(self._bracket(prices, least, most), size, terms)
         at = self.lowest if bracket >= 0 else self.highest
-        return total + bracket * at if math.isfinite(at) else 0.0
+        if not math.isfinite(at):
+            return 0.0
+        return surely(total + bracket * at, total + abs(bracket) * at, terms)
 
     def solve(self, least: Ints, most: Ints) -> _Node | None:
         """Bound, prices and units of a node; None where the LP gave no answer."""

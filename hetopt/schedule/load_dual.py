@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hetopt.instance import Floats, Ints
+from hetopt.schedule.rounding import surely
 
 STAGES = 16
 """Values of μ and of the barrier's weight."""
@@ -127,7 +128,7 @@ def _follow(whole: Smooth, prices: Floats, size: float, capacity: Floats | None)
                 break
             prices = tried
         true = _hard(whole, prices)
-        if true > highest:
+        if highest < true < math.inf:
             best, highest = prices, true
         mu *= FALL
         weight *= FALL
@@ -135,13 +136,17 @@ def _follow(whole: Smooth, prices: Floats, size: float, capacity: Floats | None)
 
 
 def _hard(data: Smooth, prices: Floats) -> float:
-    """Value without smoothing."""
+    """Value without smoothing, less what rounding may have added: huge prices are no better."""
     reduced = data.cost + prices[data.device] * data.time
     value = float(np.minimum.reduceat(reduced, data.ptr).sum())
-    total = float((data.rate - prices[:, None] * data.use).min(axis=1).sum())
+    paid = data.rate - prices[:, None] * data.use
+    total = float(paid.min(axis=1).sum())
+    terms, size = len(data.device) + paid.size, abs(value) + float(np.abs(paid).sum())
     if data.ends is None:
-        return value + total
-    return value + min(data.ends[0] * total, data.ends[1] * total)
+        return surely(value + total, size, terms)
+    low, high = data.ends
+    size = abs(value) + high * float((data.rate + prices[:, None] * data.use).max(axis=1).sum())
+    return surely(value + min(low * total, high * total), size, terms)
 
 
 def _competing(data: Smooth, prices: Floats, mu: float) -> Smooth:

@@ -26,6 +26,7 @@ import numpy as np
 from hetopt.instance import Floats, Instance, Series
 from hetopt.prices import integral
 from hetopt.schedule.load import Load
+from hetopt.schedule.rounding import surely
 
 LARGEST_LP = 60_000
 """Options of all classes × price pieces up to which the LP is solved: about a second."""
@@ -70,12 +71,14 @@ def priced_bound(
     # A piece without an end has price 0, and its length does not count.
     worth = devices.slots * (prices * np.where(np.isinf(length), 0.0, length)).sum(axis=1)
     had = devices.count_min.astype(np.float64)
-    paid = []
+    paid, size = [], float(work.sum())
     for n in (np.zeros(len(had)), had, devices.count_max.astype(np.float64)):
         owned = np.maximum(n, had)
         on = np.where(devices.off_when_unused, n, owned)
         paid.append(rent * owned + idle * on - worth * n)
-    return float(work.sum() + np.minimum.reduce(paid).sum())
+        size += float((rent * owned + idle * on + worth * n).sum())
+    terms = len(instance.tasks) + len(load.option) + len(worth) * (reached + 3)
+    return surely(float(work.sum() + np.minimum.reduce(paid).sum()), size, terms)
 
 
 def _unit_costs(

@@ -244,7 +244,8 @@ def _solve(chart: Chart, seconds: float) -> Floats | None:
             ends_by(node, None, chart.deadline[node])
         if node not in followed and (chart.rate > 0 or chart.end < math.inf):
             ends_by(node, end, 0.0)
-    row, column, value = zip(*rows, strict=True)
+    # Independent tasks that nothing limits make no rows.
+    row, column, value = ([entry[i] for entry in rows] for i in range(3))
     cost = [run.cost for hull in hulls for run in hull]
     price = max((abs(c) for c in cost), default=0.0) or 1.0
     bounds: Any = np.zeros((end + 1, 2))

@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.prices import series_of
 from hetopt.schedule.load import ENERGY_LIKE
+from hetopt.schedule.rounding import ALLOWED, surely
 from hetopt.sites import joule_prices
 
 MOST_COLUMNS = 60_000
@@ -60,7 +60,7 @@ def out_of_budget(instance: Instance, task: Ints, option: Ints) -> bool:
         least = np.full(len(instance.tasks), np.inf)
         np.minimum.at(least, task, _amounts(instance, k)[option])
         limit = float(instance.resources.budget[k])
-        if least.sum() > limit + 2 * LIMIT_TOLERANCE * max(1.0, limit):
+        if least.sum() > limit * ALLOWED:
             return True
     return False
 
@@ -163,8 +163,8 @@ class _Relaxation:
         if total <= 0:
             return 0.0
         reduced = self.timed.T @ on_time + self.fixed.T @ on_stock
-        least = float(np.minimum.reduceat(reduced, self.classes.ptr[:-1]).sum())
-        return max(0.0, (least - float(on_stock @ self.stock)) / total * self.scale)
+        gained = self._gained(reduced, float(on_stock @ self.stock))
+        return max(0.0, gained / total / ALLOWED * self.scale)
 
     def makespan_prices(self) -> tuple[Floats, Floats] | None:
         """Prices of the time-like rows and of the budgets where C is least."""
@@ -189,9 +189,14 @@ class _Relaxation:
         if prices is None:
             return 0.0
         both = np.concatenate(prices)
-        reduced = cost / price + upper.T @ both
+        return max(0.0, self._gained(cost / price + upper.T @ both, float(both @ limit)) * price)
+
+    def _gained(self, reduced: Floats, spent: float) -> float:
+        """Sum over classes of the least reduced cost, less what limits offer at their prices."""
         least = float(np.minimum.reduceat(reduced, self.classes.ptr[:-1]).sum())
-        return max(0.0, (least - float(both @ limit)) * price)
+        spent *= ALLOWED
+        terms = len(reduced) + int(self.classes.count.sum()) + self.timed.shape[0] + len(self.stock)
+        return surely(least - spent, least + spent, terms)
 
     def _prices(
         self, objective: Floats, upper: Any, limit: Floats, more: int

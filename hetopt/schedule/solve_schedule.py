@@ -127,8 +127,8 @@ def _solve_whole(
     if math.isinf(best.bounds[0]) and best.plan is None:
         reason = (
             "Even the shortest options, or the time that the devices have, exceed the deadline, "
-            "or those that use least of a resource exceed its budget, or some task has no option "
-            "left."
+            "or those that use least of a resource exceed its budget, or units that are always on "
+            "draw more than the power cap, or some task has no option left."
         )
         return best.result("bound", "proved", infeasible=True, reason=reason)
     if method != "heft" and not skipped:

@@ -119,7 +119,7 @@ class Timetable:
     def trial(self, task: int, mode: Mode, unit: int, not_before: int = 0) -> Trial | None:
         """Earliest placement of a task on a unit, or None; changes nothing."""
         trial = Trial(task, mode, unit)
-        if not self._supply.affordable(task, mode.option):
+        if self._power.hopeless or not self._supply.affordable(task, mode.option):
             return None
         fits = self._transfers(trial) and self._residents(trial)
         trial.start = max(trial.start, not_before)
@@ -307,7 +307,7 @@ class Timetable:
                 chain = self.chains.get((tensor, leg, *to))
                 if chain is None:
                     continue
-                if leg != READ or home[0] == self.instance.host:
+                if leg != READ or problem.network.near_host(home[0]):
                     until = max(until, chain.departed)
                 if leg != WRITE:
                     self._memory.hold(to, -size, last[to], NEVER)
@@ -379,7 +379,10 @@ class Memory:
 
 
 class Power:
-    """Watts in use over time under the power cap."""
+    """Watts in use over time under the power cap.
+
+    It is ``hopeless`` where what is always on draws more than the cap.
+    """
 
     def __init__(self, problem: Problem) -> None:
         instance = problem.instance
@@ -406,6 +409,7 @@ class Power:
             if not off
         )
         self.profile.add(0, NEVER, always)
+        self.hopeless = always > self.profile.capacity
 
 
 def _membership(groups: Groups, n: int) -> list[list[list[int]]]:
