@@ -245,7 +245,8 @@ def _solve(chart: Chart, seconds: float) -> Floats | None:
         if node not in followed and (chart.rate > 0 or chart.end < math.inf):
             ends_by(node, end, 0.0)
     # Independent tasks that nothing limits make no rows.
-    row, column, value = ([entry[i] for entry in rows] for i in range(3))
+    row = [entry[0] for entry in rows]
+    column, value = [entry[1] for entry in rows], [entry[2] for entry in rows]
     cost = [run.cost for hull in hulls for run in hull]
     price = max((abs(c) for c in cost), default=0.0) or 1.0
     bounds: Any = np.zeros((end + 1, 2))
