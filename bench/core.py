@@ -31,7 +31,7 @@ from bench.heft import heft_race
 from hetopt import SolveOptions, compare, default_instance, verify
 from hetopt.formats import read_instance, write_instance
 from hetopt.generate import generate_schedule
-from hetopt.overrides import scale_demand, with_objective
+from hetopt.overrides import scale_demand
 from hetopt.version import __version__
 
 
@@ -85,7 +85,7 @@ def comparison(smoke: bool) -> list[dict[str, Any]]:
         ("power, 4 x demand", scale_demand(default_instance(), 4)),
         (
             "throughput, 50 kW",
-            with_objective(default_instance(), ["throughput"]).with_limits(power_cap_w=50e3),
+            default_instance().with_objective("throughput").with_limits(power_cap_w=50e3),
         ),
     ]
     rows = []

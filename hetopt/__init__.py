@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hetopt.version import __version__
 
 if TYPE_CHECKING:
+    from hetopt.analysis.changes import changed
     from hetopt.analysis.compare import Comparison, compare
     from hetopt.analysis.explain import explain
     from hetopt.analysis.explanation import Explanation
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from hetopt.instance import DeviceKind, Instance, ObjectiveName
     from hetopt.model_files import ModelFile, export_model
     from hetopt.report.page_file import write_report as write_report
+    from hetopt.report.pictures import bars_picture, front_picture, schedule_picture
+    from hetopt.report.text import view_text as view_text
     from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, Solution, SteadyPlan
     from hetopt.solve import SolveOptions, solve
     from hetopt.verify import Report, verify
@@ -62,14 +65,18 @@ __all__ = [
     "SteadyPlan",
     "Study",
     "__version__",
+    "bars_picture",
+    "changed",
     "compare",
     "default_instance",
     "evaluate",
     "explain",
     "export_model",
+    "front_picture",
     "pareto",
     "read_instance",
     "read_plan",
+    "schedule_picture",
     "solve",
     "verify",
     "whatif",
@@ -99,7 +106,12 @@ _HOMES = {
     "read_solution": "hetopt.formats.plan",
     "write_plan": "hetopt.formats.plan",
     "write_solution": "hetopt.formats.plan",
+    "view_text": "hetopt.report.text",
     "write_report": "hetopt.report.page_file",
+    "bars_picture": "hetopt.report.pictures",
+    "changed": "hetopt.analysis.changes",
+    "front_picture": "hetopt.report.pictures",
+    "schedule_picture": "hetopt.report.pictures",
     "DeviceKind": "hetopt.instance",
     "Instance": "hetopt.instance",
     "ObjectiveName": "hetopt.instance",

@@ -105,7 +105,7 @@ class Question:
         instance = overrides.with_placement(instance, pins, forbids)
         if self.objective is not None:
             names = [name.strip() for name in self.objective.split(",") if name.strip()]
-            instance = overrides.with_objective(instance, names or [self.objective])
+            instance = instance.with_objective(*(names or [self.objective]))
         if self.power_cap is not None:
             cap = positive("--power-cap", self.power_cap, "power")
             instance = instance.with_limits(power_cap_w=cap)

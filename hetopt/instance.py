@@ -575,6 +575,10 @@ class Instance:
         """Name of a unit as plans write it: ``npu#0``."""
         return f"{self.devices.name[device]}#{unit}"
 
+    def with_objective(self, *names: str) -> Instance:
+        """Return a copy that asks for another objective, or several in order of priority."""
+        return replace(self, objective=names)
+
     def with_limits(self, **changes: Any) -> Instance:
         """Return a copy with some limits changed (SI values)."""
         return replace(self, limits=replace(self.limits, **changes))

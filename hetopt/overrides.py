@@ -14,11 +14,6 @@ from hetopt.errors import InputError, Problem
 from hetopt.instance import Bools, Floats, Instance, Ints, Profiles, Uses
 
 
-def with_objective(instance: Instance, names: Sequence[str]) -> Instance:
-    """Ask for another objective, or list of objectives in order of priority."""
-    return replace(instance, objective=tuple(names))
-
-
 def with_deadline(instance: Instance, deadline_s: float) -> Instance:
     """Give every job this hard deadline, counted from its release.
 

@@ -152,8 +152,22 @@ class HistoryEntry:
     bound: float
 
 
+class Shown:
+    """What answers to questions have in common: they show themselves as the command line does."""
+
+    def __str__(self) -> str:
+        """Return the tables that the command line prints, 100 columns wide."""
+        from hetopt import view_text
+
+        return view_text(self)
+
+    def _repr_html_(self) -> str:
+        """Show the same in a notebook."""
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
 @dataclass(frozen=True)
-class Solution:
+class Solution(Shown):
     """What ``solve`` returns.
 
     Attributes

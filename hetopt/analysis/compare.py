@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 
@@ -26,8 +26,8 @@ from hetopt.overrides import (
     with_free_counts,
     without_device,
 )
-from hetopt.solution import Plan, Solution, with_options
-from hetopt.solve import SolveOptions, solve_with
+from hetopt.solution import Plan, Shown, Solution, with_options
+from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of, solve_with
 
 Basis = Literal["units", "power", "price"]
 RivalType = Literal["device", "kind"]
@@ -78,7 +78,7 @@ class Sensitivity:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Shown):
     """The heterogeneous solution beside its rivals.
 
     Attributes
@@ -105,7 +105,7 @@ class Comparison:
 
 
 def compare(
-    instance: Instance,
+    instance: Instance | Buildable,
     *,
     basis: Basis = "units",
     rival: RivalType = "device",
@@ -114,6 +114,7 @@ def compare(
     sensitivity: bool = True,
     stop: threading.Event | None = None,
     report: Report | None = None,
+    **solving: Unpack[SolveFields],
 ) -> Comparison:
     """Compare the heterogeneous placement with homogeneous ones.
 
@@ -137,6 +138,9 @@ def compare(
         Set it to stop early; what is known by then is returned.
     report
         Called with a line about what is being solved.
+    **solving
+        Options by keyword (``time_limit="20 s"``, ``gap="1 %"``, ``seed=1``, ...), which precede
+        those of ``options``; see :class:`hetopt.solve.SolveFields`.
 
     Returns
     -------
@@ -148,10 +152,10 @@ def compare(
     InputError
         Where the question cannot be asked: no power cap or budget for the basis, unknown host.
     """
-    options = options or SolveOptions()
+    options = options_of(options, solving)
     stop = stop or threading.Event()
     tell = report or (lambda line: None)
-    instance = _on_basis(instance, basis)
+    instance = _on_basis(built(instance), basis)
     check_question(instance)
     host_index = _host_index(instance, host)
     study = _Study(instance, options, host_index, stop)

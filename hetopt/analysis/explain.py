@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Unpack
 
 from hetopt.analysis.conflict import Conflict, find_conflict, reprove
 from hetopt.analysis.explanation import Explanation, Group
@@ -31,7 +32,7 @@ from hetopt.evaluate import objectives
 from hetopt.instance import Instance
 from hetopt.interrupt import interruptible
 from hetopt.solution import Plan, Solution
-from hetopt.solve import SolveOptions
+from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of
 
 BEST_SHARE = 0.4
 """Part of the time for the best plan of a feasible instance; the rest asks what it rests on."""
@@ -42,13 +43,14 @@ Report = Callable[[str], None]
 
 
 def explain(
-    instance: Instance,
-    plan: Plan | None = None,
+    instance: Instance | Buildable,
+    plan: Plan | Solution | None = None,
     *,
     tasks: Sequence[str] = (),
     options: SolveOptions | None = None,
     stop: threading.Event | None = None,
     report: Report | None = None,
+    **solving: Unpack[SolveFields],
 ) -> Explanation:
     """Explain why an instance is infeasible, or what a plan of it rests on.
 
@@ -67,6 +69,9 @@ def explain(
         Set it to stop early; what is known by then is returned.
     report
         Called with a line about what is being asked.
+    **solving
+        Options by keyword (``time_limit="20 s"``, ``gap="1 %"``, ``seed=1``, ...), which precede
+        those of ``options``; see :class:`hetopt.solve.SolveFields`.
 
     Returns
     -------
@@ -80,7 +85,9 @@ def explain(
         rejects the plan.
     """
     began = time.monotonic()
-    options = options or SolveOptions()
+    instance = built(instance)
+    options = options_of(options, solving)
+    plan = plan.plan if isinstance(plan, Solution) else plan
     stop = stop or threading.Event()
     check_question(instance)
     wanted = _indices(instance, tasks)

@@ -12,7 +12,7 @@ from hetopt.analysis.why import PlanExplanation
 from hetopt.analysis.wording import change, limit_text, move_text
 from hetopt.formats.plan import plan_to_dict, solution_to_dict, to_json
 from hetopt.instance import Instance
-from hetopt.solution import Solution
+from hetopt.solution import Shown, Solution
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Explanation(Shown):
     """Why an instance has no plan and what would give it one, or what its plan rests on.
 
     Attributes

@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Unpack, cast
 
 import numpy as np
 
@@ -20,9 +21,15 @@ from hetopt.checks import check_question
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError, Problem
 from hetopt.evaluate import objective_value
-from hetopt.instance import SCHEDULE_OBJECTIVES, STEADY_OBJECTIVES, Instance, is_maximised
-from hetopt.solution import Plan, Solution
-from hetopt.solve import SolveOptions, solve_with
+from hetopt.instance import (
+    SCHEDULE_OBJECTIVES,
+    STEADY_OBJECTIVES,
+    Instance,
+    ObjectiveName,
+    is_maximised,
+)
+from hetopt.solution import Plan, Shown, Solution
+from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of, solve_with
 
 Report = Callable[[str], None]
 
@@ -72,7 +79,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Front:
+class Front(Shown):
     """Points of the front, from the widest limit to the tightest.
 
     Attributes
@@ -105,8 +112,8 @@ class Front:
 
 
 def pareto(
-    instance: Instance,
-    objectives: Sequence[str],
+    instance: Instance | Buildable,
+    objectives: Sequence[ObjectiveName],
     *,
     points: int | None = DEFAULT_POINTS,
     between: tuple[float, float] | None = None,
@@ -114,6 +121,7 @@ def pareto(
     options: SolveOptions | None = None,
     stop: threading.Event | None = None,
     report: Report | None = None,
+    **solving: Unpack[SolveFields],
 ) -> Front:
     """Return the front of two objectives.
 
@@ -138,6 +146,9 @@ def pareto(
         Set it to stop early; the points found by then are returned.
     report
         Called with a line about what is being solved.
+    **solving
+        Options by keyword (``time_limit="20 s"``, ``gap="1 %"``, ``seed=1``, ...), which precede
+        those of ``options``; see :class:`hetopt.solve.SolveFields`.
 
     Raises
     ------
@@ -145,6 +156,7 @@ def pareto(
         Where there are not two different objectives, no limit can hold either of them, or one
         cannot be asked of this instance.
     """
+    instance = built(instance)
     first, second = _two(objectives)
     axis = axis_of(instance, second)
     target = first
@@ -159,7 +171,7 @@ def pareto(
         instance,
         target,
         axis,
-        options or SolveOptions(),
+        options_of(options, solving),
         stop or threading.Event(),
         report or (lambda line: None),
     )
@@ -344,15 +356,16 @@ def _beats(one: Point, other: Point, towards: float, sign: float) -> bool:
     return a[0] <= b[0] and a[1] <= b[1] and a != b
 
 
-def two_objectives(instance: Instance) -> tuple[str, ...]:
+def two_objectives(instance: Instance) -> tuple[ObjectiveName, ...]:
     """Return the objectives of the instance where there are two, else its own beside a usual one.
 
     That is the makespan of a schedule and the throughput of streams, or energy and power where
     those are the instance's own.
     """
-    names = instance.objective
+    names = cast(tuple[ObjectiveName, ...], instance.objective)
     if len(names) != 1:
         return names
+    usual: tuple[ObjectiveName, ObjectiveName]
     usual = ("makespan", "energy") if instance.regime == "schedule" else ("throughput", "power")
     return (names[0], usual[0]) if names[0] != usual[0] else (usual[1], usual[0])
 

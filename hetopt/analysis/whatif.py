@@ -10,16 +10,18 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
+from typing import Unpack
 
 import numpy as np
 
+from hetopt.analysis.changes import changed
 from hetopt.instance import Instance, is_maximised
-from hetopt.solution import Plan, Solution
-from hetopt.solve import SolveOptions, solve_with
+from hetopt.solution import Plan, Shown, Solution
+from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of, solve_with
 from hetopt.verify import verify
 
 Report = Callable[[str], None]
@@ -49,7 +51,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Study:
+class Study(Shown):
     """The base case and the others, in the order given."""
 
     instance: Instance
@@ -59,13 +61,14 @@ class Study:
 
 
 def whatif(
-    instance: Instance,
-    cases: Mapping[str, Instance],
+    instance: Instance | Buildable,
+    cases: Mapping[str, Instance] | Sequence[str],
     *,
     options: SolveOptions | None = None,
     parallel: int = 1,
     stop: threading.Event | None = None,
     report: Report | None = None,
+    **solving: Unpack[SolveFields],
 ) -> Study:
     """Solve an instance, and changed ones beside it.
 
@@ -74,7 +77,7 @@ def whatif(
     instance
         The base case.
     cases
-        Changed instances by name (:func:`hetopt.analysis.changes.changed` makes them).
+        Changed instances by name, or changes in words (``"drop npu"``): see :func:`changed`.
     options
         How each is solved; the time limit holds for each solve.
     parallel
@@ -83,13 +86,19 @@ def whatif(
         Set it to stop early; the cases that are not solved by then are left out.
     report
         Called with a line about what is being solved.
+    **solving
+        Options by keyword (``time_limit="20 s"``, ``gap="1 %"``, ``seed=1``, ...), which precede
+        those of ``options``; see :class:`hetopt.solve.SolveFields`.
 
     Raises
     ------
     InputError
         Where the question cannot be asked of the base or of a case.
     """
-    options = options or SolveOptions()
+    instance = built(instance)
+    options = options_of(options, solving)
+    if not isinstance(cases, Mapping):
+        cases = {case: changed(instance, case) for case in cases}
     stop = stop or threading.Event()
     tell = report or (lambda line: None)
     tell("as given")

@@ -12,7 +12,7 @@ import pytest
 from hetopt.analysis.compare import Comparison, compare
 from hetopt.formats.registry import read_instance
 from hetopt.instance import Instance
-from hetopt.overrides import scale_demand, scale_idle, with_objective, without_device
+from hetopt.overrides import scale_demand, scale_idle, without_device
 from hetopt.solution import Solution, SteadyPlan
 from hetopt.solve import SolveOptions
 
@@ -59,7 +59,7 @@ def asked(repo: Path, file: str, demand: float = 0.0, cap_kw: float = 0.0) -> In
     if demand:
         return scale_demand(instance, demand)
     limits = replace(instance.limits, power_cap_w=cap_kw * 1e3)
-    return with_objective(replace(instance, limits=limits), ["throughput"])
+    return replace(instance, limits=limits).with_objective("throughput")
 
 
 def side_by_side(instance: Instance) -> Comparison:

@@ -139,3 +139,27 @@ def test_a_solution_without_a_plan_says_so(tmp_path: Path) -> None:
 
 def test_shipped_instances_are_read_by_the_public_name() -> None:
     assert read_instance(REPO / "instances" / "edge-box.yaml").regime == "schedule"
+
+
+def test_questions_take_models_and_options_of_solve_by_keyword() -> None:
+    model = small_model()
+    comparison = hetopt.compare(model, time_limit="20 s", sensitivity=False)
+    assert comparison.heterogeneous.status == "optimal"
+    front = hetopt.pareto(model, ("energy", "makespan"), points=3, time_limit="20 s")
+    assert len(front.points) > 0
+    study = hetopt.whatif(model, ["drop npu"], time_limit="20 s")
+    assert [outcome.name for outcome in study.outcomes] == ["drop npu"]
+    assert hetopt.explain(model, solve(model), time_limit="20 s").status == "feasible"
+    with pytest.raises(InputError, match="gap"):
+        hetopt.compare(model, gap="1 s")
+
+
+def test_answers_print_as_the_command_line_shows_them() -> None:
+    model = small_model()
+    solution = solve(model)
+    assert "detect" in str(solution)
+    assert "npu" in str(hetopt.compare(model, sensitivity=False))
+    assert "drop npu" in hetopt.whatif(model, ["drop npu"])._repr_html_()
+    assert "makespan" in str(hetopt.pareto(model, ("energy", "makespan"), points=3))
+    model.limit(horizon="1 ms")
+    assert "horizon" in str(hetopt.explain(model))

@@ -1,0 +1,50 @@
+"""What the command line prints of an answer, as plain text."""
+
+from __future__ import annotations
+
+from rich.console import Console, RenderableType
+
+from hetopt.analysis.compare import Comparison
+from hetopt.analysis.explanation import Explanation
+from hetopt.analysis.pareto import Front
+from hetopt.analysis.whatif import Study
+from hetopt.errors import InputError
+from hetopt.report.comparison import comparison_view
+from hetopt.report.console import solution_view
+from hetopt.report.explanation import explanation_view
+from hetopt.report.front import front_view
+from hetopt.report.study import study_view
+from hetopt.solution import Solution
+
+WIDTH = 100
+"""Columns of the text."""
+
+
+def view_text(answer: object) -> str:
+    """Return the tables that the command line shows of an answer.
+
+    Raises
+    ------
+    InputError
+        If it is no answer of hetopt, or a solution that does not say what it is of.
+    """
+    console = Console(width=WIDTH, force_jupyter=False, force_terminal=False, no_color=True)
+    with console.capture() as capture:
+        console.print(_view(answer), highlight=False)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def _view(answer: object) -> RenderableType:
+    if isinstance(answer, Solution):
+        if answer.instance is None:
+            raise InputError("This solution does not say what instance it is of.")
+        return solution_view(answer.instance, answer)
+    if isinstance(answer, Comparison):
+        return comparison_view(answer)
+    if isinstance(answer, Front):
+        return front_view(answer)
+    if isinstance(answer, Study):
+        return study_view(answer)
+    if isinstance(answer, Explanation):
+        return explanation_view(answer)
+    raise InputError(f"A {type(answer).__name__} is no answer of hetopt.")
