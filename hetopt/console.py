@@ -139,6 +139,7 @@ def run_solve(
     """Solve and print; see ``hetopt solve``."""
     from hetopt.formats.output import check_writable
     from hetopt.formats.plan import read_plan, solution_to_dict
+    from hetopt.formats.plan_stream import is_large, json_pieces
     from hetopt.formats.plan_tables import write_solution
     from hetopt.report.progress import progress_display
     from hetopt.solve import solve_with
@@ -152,7 +153,10 @@ def run_solve(
         solution = solve_with(instance, options, start=known, stop=stop, progress=progress)
     if output is not None:
         write_solution(output, instance, solution)
-    if as_json:
+    if as_json and is_large(solution):
+        for piece in json_pieces(instance, solution):
+            typer.echo(piece, nl=False)
+    elif as_json:
         print_json(solution_to_dict(instance, solution))
     else:
         from hetopt.report.console import solution_view

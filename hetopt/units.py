@@ -230,9 +230,11 @@ def _digits(number: float, digits: int) -> str:
     return f"{rounded:.{digits}g}"
 
 
-# A decimal number, then a unit that does not start with a digit, sign or point, except "1/s".
+# A decimal number, perhaps over a whole one ("100/3 ms"), then a unit that does not start with a
+# digit, sign or point, except "1/s".
 _QUANTITY = re.compile(
     r"(?P<number>[+-]?(?:[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    r"(?:/(?P<parts>[1-9][0-9]{0,17}))?"
     r" ?(?P<unit>(?:1/)?[^0-9.+\-\s]\S*|)"
 )
 _SYMBOL_FIRST = re.compile(r"([+-]?)([$€£]) ?([0-9.][^ /a-zA-Z]*) ?(.*)")
@@ -275,7 +277,7 @@ def _parse_text(text: str, dimension: str, unlimited: bool) -> float:
     if abs(exact.adjusted()) > _LARGEST_EXPONENT:
         raise UnitError(text, dimension, "it is beyond the range of a float")
     try:
-        number = float(Fraction(exact) * factor)
+        number = float(Fraction(exact) / int(match["parts"] or 1) * factor)
     except OverflowError:
         number = 0.0
     if number == 0.0:

@@ -13,11 +13,20 @@ from typing import Any
 import numpy as np
 
 from hetopt.checker import Checker
-from hetopt.instance import Ints
+from hetopt.instance import Floats, Ints
 from hetopt.text import strings
 
 MOST_TASKS = 10_000_000
 """More tasks than this after unrolling is a mistake in a period, not a workload."""
+MOST_COMMON, MOST_ROUNDS = 100_000, 1_000
+"""Where no horizon is given: more tasks than this, in more repetitions of the longest period than
+this, come from a period that was rounded (33.333 ms beside 100 ms)."""
+SIMPLE = 100_000
+"""Denominator up to which a fraction stands for the float that it rounds to (1/30 s)."""
+EXACT = 2**53
+"""Below, every whole number is a float."""
+NEAR, NEAR_PARTS = Fraction(1, 1000), 20
+"""How far from a period, and how simple a part of the longest one, a suggestion may be."""
 
 Table = dict[str, Any]
 
@@ -84,13 +93,10 @@ def unroll(
 
 def _repetitions(jobs: Table, horizon_s: float, task_job: Ints, check: Checker) -> Ints | None:
     """Return how often each job is repeated, None where that is too often."""
-    period = [Fraction(repr(float(p))) if p == p else None for p in jobs["period_s"]]
+    period = [_exact(float(p)) if p == p else None for p in jobs["period_s"]]
     given = [p for p in period if p is not None]
-    if np.isfinite(horizon_s):
-        window = Fraction(repr(float(horizon_s)))
-    else:
-        unit = lcm(*(p.denominator for p in given))
-        window = Fraction(lcm(*(int(p * unit) for p in given)), unit)
+    open_ended = not np.isfinite(horizon_s)
+    window = _common(given) if open_ended else Fraction(repr(float(horizon_s)))
     release = [Fraction(repr(float(r))) for r in jobs["release_s"]]
     times = np.array(
         [
@@ -111,6 +117,16 @@ def _repetitions(jobs: Table, horizon_s: float, task_job: Ints, check: Checker) 
             "periods with a small common multiple.",
         )
         return None
+    if open_ended and total > MOST_COMMON and window > MOST_ROUNDS * max(given):
+        fewest = [int(t) if p is not None else 0 for t, p in zip(times, period, strict=True)]
+        check.add(
+            "jobs",
+            int(np.argmax(fewest)),
+            "period_s",
+            f"{float(window):g} s until the periods meet again, {total:,} tasks",
+            f"Periods with a small common multiple, or horizon_s.{_suggestion(period, jobs)}",
+        )
+        return None
     for j in np.flatnonzero(times == 0):
         check.add(
             "jobs", int(j), "release_s", jobs["release_s"][j], "A release before the horizon."
@@ -118,26 +134,75 @@ def _repetitions(jobs: Table, horizon_s: float, task_job: Ints, check: Checker) 
     return times.astype(np.int64)
 
 
+def _exact(period_s: float) -> Fraction:
+    """Return what a period stands for: the simple fraction that rounds to it, else its decimal."""
+    decimal = Fraction(repr(period_s))
+    simple = decimal.limit_denominator(SIMPLE)
+    return simple if simple > 0 and float(simple) == period_s else decimal
+
+
+def _common(periods: list[Fraction]) -> Fraction:
+    """Return the least common multiple."""
+    unit = lcm(*(p.denominator for p in periods))
+    return Fraction(lcm(*(int(p * unit) for p in periods)), unit)
+
+
+def _suggestion(period: list[Fraction | None], jobs: Table) -> str:
+    """Name periods near to those given that are simple parts of the longest one, if that helps."""
+    given = [p for p in period if p is not None]
+    longest, named, near = max(given), {}, []
+    for p, name in zip(period, jobs["name"].tolist(), strict=True):
+        if p is None:
+            continue
+        ratio = p / longest
+        parts = (Fraction(round(ratio * d), d) for d in range(1, NEAR_PARTS + 1))
+        close = next((part for part in parts if abs(part - ratio) <= NEAR * ratio), None)
+        if close is None:
+            return ""
+        near.append(close * longest)
+        if close != ratio:
+            named[str(name)] = close * longest
+    if _common(near) > MOST_ROUNDS * longest:
+        return ""
+    texts = [f"{name}: {_duration(p)}" for name, p in list(named.items())[:5]]
+    return f" Near ones: {', '.join(texts)}."
+
+
+def _duration(seconds: Fraction) -> str:
+    """Write a duration as a fraction of the largest unit in which its numerator is whole."""
+    units = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+    unit = next((unit for unit, size in units.items() if seconds * size >= 1), "ns")
+    return f"{seconds * units[unit]} {unit}"
+
+
 def _unrolled_jobs(jobs: Table, times: Ints, periodic: Any) -> Table:
     row, rep = _expand(times)
     table = _rows(jobs, row)
     table["name"] = _renamed(table["name"], rep, periodic[row])
     for name in ("release_s", "deadline_s", "due_s"):
-        table[name] = np.array(
+        before = jobs[name]
+        table[name] = np.concatenate(
             [
-                _shifted(value, period, int(k))
-                for value, period, k in zip(table[name], table["period_s"], rep, strict=True)
+                _shifted(float(before[j]), float(jobs["period_s"][j]), int(times[j]))
+                for j in range(len(times))
             ]
         )
     table["period_s"] = np.full(len(row), np.nan)
     return table
 
 
-def _shifted(value: float, period: float, k: int) -> float:
-    """``value + k period`` as the decimal nearest to the exact sum."""
-    if k == 0 or not np.isfinite(value):
-        return float(value)
-    return float(Fraction(repr(float(value))) + k * Fraction(repr(float(period))))
+def _shifted(value: float, period: float, times: int) -> Floats:
+    """Return ``value + k period`` for each repetition k, each the float nearest to the sum."""
+    if times <= 1 or not np.isfinite(value):
+        return np.full(times, value)
+    first, step = Fraction(repr(value)), _exact(period)
+    unit = lcm(first.denominator, step.denominator)
+    a, b = int(first * unit), int(step * unit)
+    if unit < EXACT and abs(a) + b * times < EXACT:
+        # Both are exact as floats, so the quotient is rounded once.
+        return np.asarray((a + b * np.arange(times)) / float(unit))
+    rest = [float(first + k * step) for k in range(1, times)]
+    return np.array([value, *rest])
 
 
 def _unrolled_groups(

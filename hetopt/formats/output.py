@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from hetopt.errors import InputError, Problem
+
+
+def means_folder(path: str | Path) -> bool:
+    """Whether a place means a folder of tables.
+
+    It does where it is a folder, ends in a separator, or has no extension; what begins with a
+    digit is none (``big0.1``, ``run-2026.11.30``).
+    """
+    target = Path(path)
+    if target.is_dir() or str(path).endswith(("/", os.sep)):
+        return True
+    return not re.match(r"\.[^\W\d]", target.suffix)
 
 
 def check_writable(path: str | Path) -> None:

@@ -10,38 +10,42 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from hetopt.errors import InputError, Problem
 from hetopt.formats.json_text import parse_json, read_text
+from hetopt.formats.output import means_folder
 from hetopt.formats.plan_reading import group_routes, without_plan
+from hetopt.formats.plan_stream import (
+    LARGE_ROWS,
+    assignment_pieces,
+    is_large,
+    json_pieces,
+    transfer_pieces,
+)
 from hetopt.formats.plan_writing import (
-    assignment_columns,
     plan_to_dict,
     route_columns,
     rows,
     solution_to_dict,
-    transfer_columns,
     unit_columns,
 )
 from hetopt.instance import Instance
 from hetopt.solution import Plan, SchedulePlan, Solution
 
 RESULT = "result.json"
-INDENTED_ROWS = 10_000
-"""Larger plans are written on one line: indentation costs several times the time and size."""
-
 TABLE_NAMES = ("assignments", "transfers", "units", "routes")
 
 
 def write_solution(path: str | Path, instance: Instance, solution: Solution) -> None:
     """Write a solution to a JSON file, or to a folder of tables.
 
-    A path that is a folder, ends in a separator or has no extension means a folder.
+    :func:`hetopt.formats.output.means_folder` tells which of the two a path means.
 
     Raises
     ------
@@ -49,8 +53,10 @@ def write_solution(path: str | Path, instance: Instance, solution: Solution) -> 
         If the place cannot be written to.
     """
     target = Path(path)
-    if target.is_dir() or not target.suffix or str(path).endswith(("/", os.sep)):
+    if means_folder(path):
         write_tables(target, instance, solution)
+    elif is_large(solution):
+        _write_whole(target, partial(_write_pieces, json_pieces(instance, solution)))
     else:
         write_result(target, solution_to_dict(instance, solution))
 
@@ -66,6 +72,11 @@ def write_plan(path: str | Path, instance: Instance, plan: Plan) -> None:
     write_result(path, {"plan": plan_to_dict(instance, plan)})
 
 
+def _write_pieces(pieces: Iterator[str], path: Path) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(pieces)
+
+
 def write_result(path: str | Path, result: Mapping[str, Any]) -> None:
     """Write an object as a JSON file, whole or not at all.
 
@@ -75,7 +86,8 @@ def write_result(path: str | Path, result: Mapping[str, Any]) -> None:
         If the place cannot be written to.
     """
     plan = result.get("plan") or {}
-    large = sum(len(part) for part in plan.values()) > INDENTED_ROWS
+    # Larger ones stand on one line: indentation costs several times the time and size.
+    large = sum(len(part) for part in plan.values()) > LARGE_ROWS
     indent = None if large else 1
     text = json.dumps(result, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
     _write_whole(Path(path), lambda beside: beside.write_text(text, encoding="utf-8"))
@@ -91,29 +103,36 @@ def write_tables(folder: str | Path, instance: Instance, solution: Solution) -> 
     InputError
         If the place cannot be written to.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     target, plan = Path(folder), solution.plan
-    tables: dict[str, dict[str, list[Any]]] = {}
+    tables: dict[str, Iterator[dict[str, list[Any]]]] = {}
     if isinstance(plan, SchedulePlan):
-        tables["assignments"] = assignment_columns(instance, plan)
-        tables["transfers"] = transfer_columns(instance, plan)
+        tables["assignments"] = assignment_pieces(instance, plan)
+        tables["transfers"] = transfer_pieces(instance, plan)
     elif plan is not None:
-        tables["units"] = unit_columns(instance, plan)
-        tables["routes"] = route_columns(instance, plan)
-    types = {"to": pa.list_(pa.string()), **dict.fromkeys(_WHOLE, pa.int64())}
-    types |= dict.fromkeys(_NUMBERS, pa.float64())
+        tables["units"] = iter([unit_columns(instance, plan)])
+        tables["routes"] = iter([route_columns(instance, plan)])
     with _named_errors(target):
         target.mkdir(parents=True, exist_ok=True)
         for name in (RESULT, *(f"{table}.parquet" for table in TABLE_NAMES)):
             (target / name).unlink(missing_ok=True)
-    for name, columns in tables.items():
-        schema = pa.schema([(column, types.get(column, pa.string())) for column in columns])
-        table = pa.table(columns, schema=schema)
-        _write_whole(target / f"{name}.parquet", partial(pq.write_table, table))
+    for name, pieces in tables.items():
+        _write_whole(target / f"{name}.parquet", partial(_write_parquet, pieces))
     result = without_plan(solution_to_dict(instance, replace(solution, plan=None)))
     write_result(target / RESULT, result)
+
+
+def _write_parquet(pieces: Iterator[dict[str, list[Any]]], path: Path) -> None:
+    """Write the pieces of a table, one row group each."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {"to": pa.list_(pa.string()), **dict.fromkeys(_WHOLE, pa.int64())}
+    types |= dict.fromkeys(_NUMBERS, pa.float64())
+    first = next(pieces)
+    schema = pa.schema([(column, types.get(column, pa.string())) for column in first])
+    with pq.ParquetWriter(path, schema) as writer:
+        for columns in chain([first], pieces):
+            writer.write_table(pa.table(columns, schema=schema))
 
 
 def read_tables(folder: Path) -> dict[str, Any]:

@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.instance import Instance
+from hetopt.instance import Instance, Ints
 from hetopt.solution import (
     DIRECT,
     READ,
     WRITE,
-    Hops,
     Plan,
     ScenarioPlan,
     SchedulePlan,
@@ -93,9 +92,15 @@ def to_json(value: Any) -> Any:
     return value
 
 
-def assignment_columns(instance: Instance, plan: SchedulePlan) -> dict[str, list[Any]]:
-    """Return the table of assignments, one row per task; a task left out has no row."""
-    task = np.flatnonzero(plan.option >= 0)
+def assignment_columns(
+    instance: Instance, plan: SchedulePlan, tasks: Ints | None = None
+) -> dict[str, list[Any]]:
+    """Return the table of assignments, one row per task; a task left out has no row.
+
+    ``tasks`` are those that are shown, by default all.
+    """
+    task = np.arange(len(plan.option)) if tasks is None else tasks
+    task = task[plan.option[task] >= 0]
     option = plan.option[task]
     device = instance.options.device[option]
     time = instance.tasks.work[task] * instance.options.time_s[option]
@@ -109,12 +114,15 @@ def assignment_columns(instance: Instance, plan: SchedulePlan) -> dict[str, list
     }
 
 
-def transfer_columns(instance: Instance, plan: SchedulePlan) -> dict[str, list[Any]]:
+def transfer_columns(
+    instance: Instance, plan: SchedulePlan, unclear: Ints | None = None
+) -> dict[str, list[Any]]:
     """Return the table of transfers, one row per hop.
 
     ``to`` lists the consumers that the transfer serves (those on its destination unit; for a
     staged tensor's write, all); ``edge`` tells messages apart that join the same two tasks and
     have no tensor name; it is there only where some message needs it, and None for the others.
+    ``unclear`` is what :func:`unclear_edges` returns, where it is known already.
     """
     hops, links, name = plan.hops, instance.links, instance.devices.name
     tensor = hops.tensor
@@ -122,7 +130,9 @@ def transfer_columns(instance: Instance, plan: SchedulePlan) -> dict[str, list[A
     time = links.latency_s[hops.link] + size / links.bandwidth_b_per_s[hops.link]
     ends = zip(name[links.src].tolist(), name[links.dst].tolist(), strict=True)
     arrows = [f"{src}->{dst}" for src, dst in ends]
-    edge = _ambiguous_edges(instance, hops)
+    if unclear is None:
+        unclear = unclear_edges(instance)
+    edge = [None if number < 0 else number for number in unclear[tensor].tolist()]
     return {
         "tensor": [text or None for text in instance.tensors.name[tensor].tolist()],
         "from": instance.tasks.name[instance.tensors.producer[tensor]].tolist(),
@@ -235,8 +245,8 @@ def _consumers(instance: Instance, plan: SchedulePlan) -> list[list[str]]:
     return [served.get(row, []) for row in rows]
 
 
-def _ambiguous_edges(instance: Instance, hops: Hops) -> list[int | None]:
-    """Edge index of each hop's message where tasks and name do not tell it; else None."""
+def unclear_edges(instance: Instance) -> Ints:
+    """Return each tensor's edge where tasks and name do not tell which message it is, else -1."""
     ptr, edges = instance.consumers
     nameless = np.flatnonzero(instance.tensors.name == "")
     edge = edges[ptr[nameless]]
@@ -244,4 +254,4 @@ def _ambiguous_edges(instance: Instance, hops: Hops) -> list[int | None]:
     _, group, count = np.unique(pair, return_inverse=True, return_counts=True)
     shown = np.full(len(instance.tensors), -1, dtype=np.int64)
     shown[nameless] = np.where(count[group] > 1, edge, -1)
-    return [None if edge < 0 else edge for edge in shown[hops.tensor].tolist()]
+    return shown

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hetopt.errors import InputError, Problem
 from hetopt.formats import sniffing
+from hetopt.formats.output import means_folder
 
 if TYPE_CHECKING:
     from hetopt.instance import Instance
@@ -179,8 +180,9 @@ def write_instance(
     """
     writers = [f for f in FORMATS if f.writer]
     if format is None:
-        suffix = Path(path).suffix.lower()
-        default = "yaml" if str(path) == "-" else "" if suffix else "parquet"
+        folder = str(path) != "-" and means_folder(path)
+        suffix = "" if folder else Path(path).suffix.lower()
+        default = "yaml" if str(path) == "-" else "parquet" if folder else ""
         found = [f for f in writers if suffix in f.extensions or f.name == default]
     else:
         found = [f for f in writers if f.name == format]

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from hetopt.errors import InputError
+from hetopt.formats import plan_stream, write_instance
 from hetopt.formats.plan import (
     plan_from_dict,
     plan_to_dict,
@@ -228,6 +229,35 @@ def test_a_folder_holds_tables_and_a_result_without_the_plan(tmp_path, graph, pl
     assert table["unit"].tolist() == ["gpu#1", "gpu#0", "npu#0", "npu#1"]
     assert len(pd.read_parquet(tmp_path / "out" / "transfers.parquet")) == 5
     assert "plan" not in json.loads((tmp_path / "out" / "result.json").read_text())
+
+
+@pytest.mark.parametrize("rows", [1, 3, 50_000])
+def test_a_plan_in_pieces_is_the_same_object(tmp_path, monkeypatch, graph, plan, rows):
+    monkeypatch.setattr(plan_stream, "PIECE_ROWS", rows)
+    monkeypatch.setattr(plan_stream, "LARGE_ROWS", 0)
+    found = solution(plan)
+    assert plan_stream.is_large(found)
+    text = "".join(plan_stream.json_pieces(graph, found))
+    whole = solution_to_dict(graph, found)
+    assert json.loads(text) == json.loads(json.dumps(whole))
+    for place in (tmp_path / "result.json", tmp_path / "tables"):
+        write_solution(place, graph, found)
+        assert same(read_plan(graph, place), plan)
+
+
+def test_a_plan_without_transfers_and_tasks_is_written_in_pieces_too(graph, plan):
+    bare = dataclasses.replace(plan, option=np.full(4, -1), hops=Hops.empty())
+    read = json.loads("".join(plan_stream.json_pieces(graph, solution(bare))))
+    assert read["plan"] == {"assignments": [], "transfers": []}
+
+
+@pytest.mark.parametrize("name", ["big0.1", "run-2026.11.30", "plain", "named.json/"])
+def test_a_name_without_an_extension_is_a_folder(tmp_path, graph, plan, name):
+    place = f"{tmp_path}/{name}"
+    write_solution(place, graph, solution(plan))
+    assert (tmp_path / name / "assignments.parquet").exists()
+    write_instance(graph, place + "x" if not name.endswith("/") else f"{tmp_path}/i.yaml/")
+    assert len(list(tmp_path.rglob("tasks.parquet"))) == 1
 
 
 def test_a_bare_plan_and_its_text_are_read_too(tmp_path, graph, plan):
