@@ -181,6 +181,13 @@ def _check_accuracy(instance: Instance, missing: Any) -> None:
         )
     if "accuracy" in instance.objective and not any_job.any():
         missing("objective", "An accuracy of the options of some task.", "accuracy")
+    elif "accuracy" in instance.objective and not (instance.jobs.weight[any_job] > 0).any():
+        missing(
+            "objective",
+            "A weight above 0 of some job that states accuracies: the objective is their weighted "
+            "mean, which weights of 0 leave undefined.",
+            "accuracy",
+        )
 
 
 def _check_scopes(instance: Instance, missing: Any) -> None:

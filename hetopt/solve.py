@@ -128,6 +128,10 @@ class SolveOptions:
             problems.append(Problem("method", self.method, f"One of {names}."))
         if problems:
             raise InputError(problems)
+        if self.mip_solver != "highs":
+            from hetopt.steady.pulp_solvers import check_solver
+
+            check_solver(self.mip_solver)
 
 
 def options_of(options: SolveOptions | None, fields: SolveFields) -> SolveOptions:

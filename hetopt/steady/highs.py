@@ -115,7 +115,8 @@ def solve_mip(
         returned if nothing better is found.
     stop
         Ends the search when set. HiGHS: at once, with the best solution and bound so far. Other
-        solvers look at it only before they start.
+        solvers end at once with nothing, and without a time limit look at it only before they
+        start.
     solver
         "highs", "cbc" (bundled with PuLP), or a name that `pulp.getSolver` takes.
     progress
@@ -124,8 +125,9 @@ def solve_mip(
     Raises
     ------
     ValueError
-        If the problem cannot be written as rows and columns, a number in it is not finite or too
-        small beside others, or the solver is unknown.
+        If the problem cannot be written as rows and columns, or a number in it is not finite.
+    InputError
+        If the solver is unknown or not available.
     """
     arrays = mip_arrays(problem)
     return solve_arrays(
@@ -176,7 +178,7 @@ def solve_arrays(
     else:
         from hetopt.steady.pulp_solvers import solve_with_pulp
 
-        result = solve_with_pulp(arrays, solver, time_limit_s, gap_rel, threads, seed)
+        result = solve_with_pulp(arrays, solver, time_limit_s, gap_rel, threads, seed, stop)
     result = _with_start(arrays, result, known)
     return replace(result, wall_time_s=time.monotonic() - began)
 

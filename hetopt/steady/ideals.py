@@ -9,7 +9,9 @@ and a stage is the difference of two of them:
                      max(least[J, used less one of d], load of I \ J on d)
 
 What a stage takes depends on its clusters alone: where transfers to different devices differ, the
-least is taken, so that the result is a bound in any case; plans made of it are counted exactly.
+least is taken, and where its clusters have several ways on a device, the fastest that fit into its
+memory (`stage_ways`), so that the result is a bound in any case; plans made of it are counted
+exactly.
 Stages that take no less than a known placement are left out, and so are ideals and states that
 leave too much to the units left, or have used more than they needed, by the prices of the load
 bound: where that is near, stages can end at few ideals. This is what makes graphs of some ten
@@ -37,6 +39,7 @@ from hetopt.instance import Floats, Ints
 from hetopt.steady.clusters import Clusters
 from hetopt.steady.load_bound import LoadBound
 from hetopt.steady.placement_table import Columns
+from hetopt.steady.stage_ways import MOST_WAYS
 
 MOST_IDEALS = 60_000
 """Ideals up to which all are listed."""
@@ -113,12 +116,16 @@ def best_pipeline(
     listed = (family.down_ptr, family.down, family.node)
     table = _table(columns)
     room = _room(columns, len(family))
+    ways = (columns.stage.ptr, columns.stage.more, columns.stage.weights)
+    fronts = _fronts(columns)
     for first in range(1, len(family), CHUNK):
         if over():
             return Pipeline([], np.inf, False)
         last = min(first + CHUNK, len(family))
         shares = (spent, work, float(bound.work.sum()))
-        ideals(first, last, listed, table, counts, least, come, limit, shares, room)
+        ideals(
+            first, last, listed, table, counts, least, come, limit, shares, room, ways, fronts
+        )  # fmt: skip
     state = int(np.argmin(least[-1]))
     load = float(least[-1, state])
     if not np.isfinite(load):
@@ -226,7 +233,18 @@ def _room(columns: Columns, ideals: int) -> tuple[Any, ...]:
         np.zeros((len(columns.table.maker), 2), dtype=np.int64),
         np.zeros((columns.keys, wide), dtype=np.int64),
         np.zeros(ideals, dtype=np.int64),
-        *(np.zeros(count, dtype=np.int64) for _ in range(3)),
+        *(np.zeros(count, dtype=np.int64) for _ in range(4)),
+    )
+
+
+def _fronts(columns: Columns) -> tuple[Any, ...]:
+    """Return room for the front of a stage at every depth of the search."""
+    wide, deep = len(columns.units), len(columns.clusters) + 2
+    return (
+        np.zeros((deep, wide, 4 * MOST_WAYS)),
+        np.zeros((deep, wide, 4 * MOST_WAYS)),
+        np.zeros((deep, wide), dtype=np.int64),
+        np.zeros(MOST_WAYS, dtype=np.int64),
     )
 
 
@@ -258,32 +276,12 @@ def _family(edges: list[list[tuple[int, int]]], *, whole: bool) -> Family:
 
 def _table(columns: Columns) -> tuple[Any, ...]:
     """Return the columns of clusters and tensors as the kernel reads them; fastest ways."""
-    table, wide = columns.table, len(columns.units)
-    count = len(columns.clusters)
-    first = table.way_ptr[:-1].reshape(count, wide)
-    allowed = (np.diff(table.way_ptr).reshape(count, wide) > 0).astype(np.int64)
-    base = np.where(allowed > 0, np.append(table.way_load, 0.0)[first], 0.0)
-    keys = [
-        list(
-            zip(
-                table.key_id[_row(table.key_ptr, w)].tolist(),
-                (table.key_size[_row(table.key_ptr, w)] * table.per_unit[d]).tolist(),
-                strict=True,
-            )
-        )
-        if allowed[c, d]
-        else []
-        for c in range(count)
-        for d, w in enumerate(first[c].tolist())
-    ]
-    key_ptr = np.concatenate([[0], np.cumsum([len(k) for k in keys])]).astype(np.int64)
-    key_id = np.array([k for cell in keys for k, _ in cell], dtype=np.int64)
-    key_size = np.array([s for cell in keys for _, s in cell], dtype=np.float64)
+    table, stage = columns.table, columns.stage
     out, inn = _stage_costs(columns)
     readers = np.diff(table.read_ptr)
     return (
-        base, allowed, table.ten_ptr, table.ten_id, table.maker, readers, out, inn,
-        key_ptr, key_id, key_size,
+        stage.base, stage.allowed, table.ten_ptr, table.ten_id, table.maker, readers, out, inn,
+        stage.key_ptr, stage.key_id, stage.key_size,
     )  # fmt: skip
 
 

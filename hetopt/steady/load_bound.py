@@ -20,6 +20,9 @@ import numpy as np
 from hetopt.instance import Floats
 from hetopt.steady.placement_table import Columns
 
+ROUNDING = 1e-12
+"""Relative error that a sum of terms may have: far above that of any number of clusters."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadBound:
@@ -53,36 +56,28 @@ def load_bound(columns: Columns) -> LoadBound:
     least = np.where(np.isfinite(load), priced, np.inf).min(axis=1)
     plain = np.where(np.isfinite(load), np.where(np.isfinite(load), load, 0.0) * price, np.inf)
     work = plain.min(axis=1)
-    bound = max(0.0, float(work.sum()), float(least.sum() - dear @ units))
+    held = float(dear @ units)
+    rounding = ROUNDING * (float(np.abs(least).sum()) + held)
+    bound = max(0.0, float(work.sum()), float(least.sum()) - held - rounding)
     largest = float(np.where(np.isfinite(load), load, np.inf).min(axis=1).max(initial=0.0))
     return LoadBound(max(bound, largest), price, work)
 
 
 def _columns(columns: Columns) -> tuple[Floats, Floats]:
-    """Least load and least weights, as a share of a unit's memory, of each cluster and device."""
-    table, wide = columns.table, len(columns.units)
+    """Least load and least weights, as a share of a unit's memory, of each cluster and device.
+
+    Weights that several clusters may share are left out, as they count once a unit.
+    """
+    stage, wide = columns.stage, len(columns.units)
     count = len(columns.clusters)
-    load = np.full(count * wide, np.inf)
-    weights = np.full(count * wide, np.inf)
-    cell = np.repeat(np.arange(count * wide), np.diff(table.way_ptr))
-    np.minimum.at(load, cell, table.way_load)
-    way = np.repeat(np.arange(len(table.way_load)), np.diff(table.key_ptr))
-    shared = _shared(columns)
-    size = np.bincount(
-        way, np.where(shared[table.key_id], 0.0, table.key_size), minlength=len(table.way_load)
-    )
-    np.minimum.at(weights, cell, size * table.per_unit[cell % wide])
-    weights[~np.isfinite(weights)] = 0.0
-    return load.reshape(count, wide), weights.reshape(count, wide)
-
-
-def _shared(columns: Columns) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Whether several clusters may need each weights key."""
-    table, wide = columns.table, len(columns.units)
-    owner = np.repeat(np.arange(len(table.way_ptr) - 1), np.diff(table.way_ptr)) // wide
-    way = np.repeat(np.arange(len(table.way_load)), np.diff(table.key_ptr))
-    pairs = np.unique(np.stack([table.key_id, owner[way]], axis=1), axis=0)
-    return np.asarray(np.bincount(pairs[:, 0].astype(np.int64), minlength=columns.keys) > 1)
+    load = np.where(stage.allowed > 0, stage.base, np.inf)
+    weights = np.minimum.reduceat(stage.weights, stage.ptr[:-1])
+    cell = np.repeat(np.arange(count * wide), np.diff(stage.key_ptr))
+    pairs = np.unique(np.stack([stage.key_id, cell // wide], axis=1), axis=0)
+    shared = np.bincount(pairs[:, 0].astype(np.int64), minlength=columns.keys) > 1
+    size = np.where(shared[stage.key_id], 0.0, stage.key_size)
+    weights += np.bincount(cell, size, minlength=count * wide)
+    return load, np.where(stage.allowed > 0, weights.reshape(count, wide), 0.0)
 
 
 def _prices(load: Floats, weights: Floats, units: Floats) -> tuple[Floats, Floats]:

@@ -451,9 +451,12 @@ class SteadyModel:
             self._add(load <= room, f"link_{members[0]}")
 
     def _sending(self, device: int) -> Any:
-        """Units whose number the capacity of a link grows with: those on, spares left out."""
+        """Units whose number the capacity of a link grows with: those on, spares left out.
+
+        Units that may be off are on only to serve, so none of them is a spare one.
+        """
         on = self.on[device]
-        if device not in self.spared:
+        if device not in self.spared or on is self.work[device]:
             return on
         return _sum([(on, 1.0), (self.spared[device], -float(self.instance.devices.spare[device]))])
 
@@ -501,7 +504,7 @@ class SteadyModel:
         rated = [
             j
             for j, mine in enumerate(self.of_job)
-            if np.isfinite(self.routes[mine[0]].accuracy) and self.rate[j] > 0
+            if mine and np.isfinite(self.routes[mine[0]].accuracy) and self.rate[j] > 0
         ]
         total = sum(float(weight[j]) for j in rated) * self.theta_fixed
         if not total:
@@ -559,7 +562,8 @@ class SteadyModel:
                 sum(b / max(self.capacity[d], 1e-12) for d, b in self.routes[r].busy_s.items())
                 for r in mine
             ]
-            needed += self.rate[job] * min(least)
+            # A job without a route serves nothing, as its row of demand says.
+            needed += self.rate[job] * min(least, default=0.0)
         return 1.0 / needed if needed > 0 else 1.0
 
     def _variable(

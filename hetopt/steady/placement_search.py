@@ -74,8 +74,15 @@ PIPELINE_SHARE = 0.4
 LISTING_SHARE = 0.2
 """Share of the time that listing the ideals may take."""
 
+MOST_CHOICES = 64
+"""Ways to load a unit that are kept while its clusters are gone through."""
+
 BOUND_ROUNDING = 1e-9
 """Relative room for the rounding of sums of loads."""
+
+
+_Choice = tuple[float, float, frozenset[int], tuple[int, ...]]
+"""Load, memory as a share of a unit's, weights keys, and the way of each cluster."""
 
 
 @dataclass(slots=True)
@@ -276,11 +283,11 @@ class _Search:
             unit = int(self.columns.first_unit[device] + used[device])
             used[device] += 1
             order.append(unit)
-            for member in members:
-                for task in columns.clusters.members[member]:
-                    c = int(self.columns.clusters.of_task[task])
-                    if not self._put(state, c, unit):
-                        return
+            tasks = [t for member in members for t in columns.clusters.members[member]]
+            inside = sorted({int(self.columns.clusters.of_task[t]) for t in tasks})
+            if not all(self._put(state, c, unit) for c in inside):
+                return
+            self._fit(state, inside, unit)
         order += [u for u in range(len(self.columns.table.device)) if u not in order]
         pos = np.empty(len(order), dtype=np.int64)
         pos[order] = np.arange(len(order))
@@ -296,6 +303,33 @@ class _Search:
             return False
         state.place[c], state.way[c] = unit, table.way_ptr[cell]
         return True
+
+    def _fit(self, state: State, inside: list[int], unit: int) -> None:
+        """Take the fastest ways of a unit's clusters that fit into its memory, if any are found."""
+        table = self.columns.table
+        device, wide = int(table.device[unit]), len(self.columns.units)
+        share, room = float(table.per_unit[device]), 1.0 - float(table.taken[unit])
+        kept: list[_Choice] = [(0.0, 0.0, frozenset(), ())]
+        for c in inside:
+            cell = c * wide + device
+            grown: list[_Choice] = []
+            for w in range(int(table.way_ptr[cell]), int(table.way_ptr[cell + 1])):
+                of = slice(int(table.key_ptr[w]), int(table.key_ptr[w + 1]))
+                sizes = dict(zip(table.key_id[of].tolist(), table.key_size[of], strict=True))
+                for load, held, keys, ways in kept:
+                    more = share * float(sum(sizes[k] for k in sizes.keys() - keys))
+                    if held + more <= room:
+                        taken = load + float(table.way_load[w])
+                        grown.append((taken, held + more, keys | sizes.keys(), (*ways, w)))
+            kept = []
+            for choice in sorted(grown, key=lambda g: g[:2]):
+                if not kept or choice[1] < kept[-1][1]:
+                    kept.append(choice)
+            if len(kept) > MOST_CHOICES:
+                last = len(kept) - 1
+                kept = [kept[i * last // MOST_CHOICES] for i in range(MOST_CHOICES + 1)]
+        if kept:
+            state.way[inside] = kept[0][3]
 
     def _enter(self, state: State) -> None:
         """Count a state, and keep it where it is the best."""

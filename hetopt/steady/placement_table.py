@@ -24,6 +24,7 @@ from hetopt.instance import NO_MAXIMUM, Floats, Instance, Ints
 from hetopt.network import Network
 from hetopt.steady.clusters import Clusters
 from hetopt.steady.routes import usable_options
+from hetopt.steady.stage_ways import StageWays, stage_ways
 from hetopt.steady.supplies import supply_limits, taken_per_request
 from hetopt.steady.units import memory_limited, unit_capacity
 
@@ -108,6 +109,8 @@ class Columns:
         Options of the tasks of each way's cluster, in the cluster's order of tasks.
     keys, groups, pools
         Numbers of weights keys, groups of tasks that must be apart, and pools.
+    stage
+        What clusters take at least, for bounds.
     """
 
     table: Table
@@ -118,6 +121,7 @@ class Columns:
     keys: int
     groups: int
     pools: int
+    stage: StageWays
 
     def packed(self) -> tuple[Ints, Floats]:
         """Return the table's arrays of integers and of floats, each as one array."""
@@ -196,6 +200,7 @@ def placement_columns(instance: Instance, clusters: Clusters) -> Columns | None:
     return Columns(
         table, clusters, units, first_unit, ways.options,
         max(1, len(instance.model_keys)), len(instance.apart), len(instance.pools),
+        stage_ways(instance, clusters, room),
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """Other MIP solvers through PuLP: the bundled CBC as a cross-check, and whatever else it knows.
 
 PuLP's status is not used: it says Optimal at a time limit too. CBC's own log says what CBC proved;
-of other solvers only the values are taken, which are checked, and no bound is claimed.
+of other solvers only the values are taken, which are checked, and no bound is claimed. Where there
+is a time limit they run in a child process, which is killed when it is over.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ from __future__ import annotations
 import math
 import re
 import tempfile
+import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE
+from hetopt.errors import InputError, Problem
 from hetopt.steady.highs import MipResult, found, safe_bound
 from hetopt.steady.mip_arrays import Floats, MipArrays
 
@@ -24,6 +29,30 @@ if TYPE_CHECKING:
 _NUMBER = r"(-?[0-9.]+(?:[eE][+-]?[0-9]+)?)"
 # CBC's cutoff and integer tolerances are absolute, as HiGHS' are.
 _CBC_TOLERANCE = 1e-6
+_START_S = 0.6  # what a child takes to load PuLP and to write the problem
+
+
+def check_solver(name: str) -> None:
+    """Refuse a solver that is unknown or not installed.
+
+    Raises
+    ------
+    InputError
+        Naming the solvers that there are.
+    """
+    if name in ("highs", "cbc"):
+        return
+    import pulp
+
+    able = ["highs", "cbc", *pulp.listSolvers(onlyAvailable=True)]
+    known = [*able, *pulp.listSolvers()]
+    if name.lower() not in {each.lower() for each in able}:
+        there = ", ".join(dict.fromkeys(able))
+        installed = name.lower() in {each.lower() for each in known}
+        words = "is not available on this machine" if installed else "is not known"
+        raise InputError(
+            [Problem("mip_solver", name, f"The solver {words}; available here are {there}.")]
+        )
 
 
 def solve_with_pulp(
@@ -33,6 +62,7 @@ def solve_with_pulp(
     gap_rel: float,
     threads: int,
     seed: int,
+    stop: threading.Event | None = None,
 ) -> MipResult:
     """Solve with a solver that PuLP runs.
 
@@ -42,19 +72,32 @@ def solve_with_pulp(
         The problem.
     solver
         "cbc", or a name that `pulp.getSolver` takes.
-    time_limit_s, gap_rel, threads, seed
-        As in `solve_mip`. The seed is for CBC only, which runs on one thread; a solver that does
-        not take a limit or a gap runs without.
+    time_limit_s, gap_rel, threads, seed, stop
+        As in `solve_mip`; a solver that does not end at its limit is killed. The seed is for CBC
+        only, which runs on one thread; a solver that does not take a gap runs without.
 
     Raises
     ------
-    ValueError
+    InputError
         If PuLP does not know the solver, or it is not installed.
     """
     if solver == "cbc":
-        return _solve_cbc(arrays, time_limit_s, gap_rel, seed)
-    values, message = _run(arrays, _named_solver(solver, time_limit_s, gap_rel, threads))
-    return found(arrays, values, bound=safe_bound(arrays, None), solver=solver, message=message)
+        return _solve_cbc(arrays, time_limit_s, gap_rel, seed, stop)
+    check_solver(solver)
+    import pulp
+
+    name = {each.lower(): each for each in pulp.listSolvers()}[solver.lower()]
+    options = {"timeLimit": _own_limit(time_limit_s), "gapRel": gap_rel, "threads": threads}
+    values, message, ended = _run(arrays, name, options, time_limit_s, stop)
+    return found(
+        arrays,
+        values,
+        bound=safe_bound(arrays, None),
+        solver=solver,
+        message=message,
+        timed_out=ended == "late",
+        interrupted=ended == "stopped",
+    )
 
 
 def _solve_cbc(
@@ -62,44 +105,44 @@ def _solve_cbc(
     time_limit_s: float | None,
     gap_rel: float,
     seed: int,
+    stop: threading.Event | None,
 ) -> MipResult:
     """Run CBC on one thread: with two it was seen to call 957 the optimum of 956.
 
     (Generalised assignment gap12-1 of Cattrysse, Salomon and Van Wassenhove 1994, CBC 2.10.3, once
     in a dozen runs.)
     """
-    import pulp
-
     with tempfile.TemporaryDirectory(prefix="hetopt-") as folder:
         log = Path(folder) / "cbc.log"
-        solver = pulp.PULP_CBC_CMD(
-            msg=False,
-            timeLimit=time_limit_s,
-            gapRel=max(0.0, gap_rel - GAP_TOLERANCE),
-            options=[f"randomCbcSeed {seed}", f"randomSeed {seed}"],
-            logPath=str(log),
-        )
-        values, message = _run(arrays, solver)
+        options = {
+            "timeLimit": _own_limit(time_limit_s),
+            "gapRel": max(0.0, gap_rel - GAP_TOLERANCE),
+            "options": [f"randomCbcSeed {seed}", f"randomSeed {seed}"],
+            "logPath": str(log),
+        }
+        values, message, ended = _run(arrays, "PULP_CBC_CMD", options, time_limit_s, stop)
         text = log.read_text(errors="replace") if log.exists() else ""
     infeasible = bool(
         re.search(r"^(Result - )?(Problem|Linear relaxation).* infeasible", text, re.M)
     )
     unbounded = bool(re.search(r"^(Result - )?(Problem|Linear relaxation).* unbounded", text, re.M))
-    timed_out = "Stopped on time limit" in text
+    timed_out = "Stopped on time limit" in text or ended == "late"
     if infeasible or unbounded:
         values = None
     result = found(arrays, values, solver="cbc", message=message, timed_out=timed_out)
     lower = _cbc_bound(arrays, result.objective, text)
-    return MipResult(
-        values=result.values,
-        objective=result.objective,
+    return replace(
+        result,
         bound=safe_bound(arrays, lower, _CBC_TOLERANCE / arrays.cost_scale()),
         proven_infeasible=infeasible,
         proven_unbounded=unbounded,
-        timed_out=timed_out,
-        solver="cbc",
-        message=message,
+        interrupted=ended == "stopped",
     )
+
+
+def _own_limit(time_limit_s: float | None) -> float | None:
+    """Return the limit that a solver is told, so that it can still write what it found."""
+    return None if time_limit_s is None else max(0.1, 0.9 * time_limit_s - _START_S)
 
 
 def _cbc_bound(arrays: MipArrays, objective: float | None, text: str) -> float | None:
@@ -124,35 +167,42 @@ def _cbc_bound(arrays: MipArrays, objective: float | None, text: str) -> float |
     return None
 
 
-def _named_solver(
-    name: str, time_limit_s: float | None, gap_rel: float, threads: int
-) -> pulp.LpSolver:
-    """Return PuLP's solver of that name (any case), with as many of the options as it takes."""
-    import pulp
+def _run(
+    arrays: MipArrays,
+    name: str,
+    options: dict[str, Any],
+    time_limit_s: float | None,
+    stop: threading.Event | None,
+) -> tuple[Floats | None, str, str]:
+    """Run a solver, in a child process where there is a limit; see `solve_in_child`."""
+    if time_limit_s is None:
+        return (*run_solver(arrays, name, options), "")
+    from hetopt.steady.pulp_process import solve_in_child
 
-    known = {each.lower(): each for each in pulp.listSolvers()}
-    if name.lower() not in known:
-        raise ValueError(
-            f"The MIP solver {name!r} is not known; known are highs, cbc and {', '.join(known)}."
-        )
-    options: dict[str, Any] = {"timeLimit": time_limit_s, "gapRel": gap_rel, "threads": threads}
-    for dropped in ([], ["threads"], ["threads", "gapRel"], list(options)):
-        kept = {key: value for key, value in options.items() if key not in dropped}
-        try:
-            solver = pulp.getSolver(known[name.lower()], msg=False, **kept)
-        except TypeError:  # an option that this solver does not have
-            continue
-        if solver.available():
-            return solver
-        break
-    raise ValueError(f"The MIP solver {name!r} is not available on this machine.")
+    return solve_in_child(arrays, (name, options), time.monotonic() + time_limit_s, stop)
 
 
-def _run(arrays: MipArrays, solver: pulp.LpSolver) -> tuple[Floats | None, str]:
-    """Run a solver; return its values, None if it gave none, and what went wrong."""
+def run_solver(arrays: MipArrays, name: str, options: dict[str, Any]) -> tuple[Floats | None, str]:
+    """Run a solver by PuLP's name with as many of the options as it takes, in this process.
+
+    Returns
+    -------
+    tuple
+        Its values, None if it gave none, and what went wrong.
+    """
     import pulp
 
     problem, variables = _scaled_problem(arrays)
+    dropped: list[str]
+    for dropped in ([], ["threads"], ["threads", "gapRel"], ["threads", "gapRel", "timeLimit"]):
+        kept = {key: value for key, value in options.items() if key not in dropped}
+        try:
+            solver = pulp.getSolver(name, msg=False, **kept)
+        except TypeError:  # an option that this solver does not have
+            continue
+        break
+    else:
+        return None, f"The solver {name} could not be set up."
     try:
         problem.solve(solver)
     except pulp.PulpSolverError as error:

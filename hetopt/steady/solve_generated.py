@@ -67,6 +67,17 @@ class GeneratedSearch(Search):
                 options = self.start.option[ptr[k] : ptr[k + 1]].tolist()
                 self.pricer.add(job, tuple(options))
 
+    def why_infeasible(self) -> str:
+        """Say which jobs have no route at all, else what the demanded rates do not fit into."""
+        none = [job for job, mine in enumerate(self.pricer.of_job) if not mine]
+        if not none:
+            return Search.why_infeasible(self)
+        names = ", ".join(str(self.instance.jobs.name[job]) for job in none[:10])
+        return (
+            f"No choice of options meets the limits of a request and has a link for each of its "
+            f"transfers, for {len(none)} of {len(self.instance.jobs)} jobs: {names}."
+        )
+
     def first_model(self) -> StreamModel:
         """Return the program over the routes that a first look at the prices finds."""
         self.master.aim(self.instance.objective[0], self.pricer.chosen)

@@ -191,7 +191,7 @@ class Search:
         for name in self.instance.objective:
             model, level = self.next_level(model, name, previous, held)
             if level.infeasible and plan is None:
-                return infeasible_result(self.instance, why_infeasible(self.instance))
+                return infeasible_result(self.instance, self.why_infeasible())
             bounds.append(level.bound)
             if level.best is None:
                 break
@@ -218,6 +218,10 @@ class Search:
             notes=tuple(self.notes),
             marginal=self.marginal,
         )
+
+    def why_infeasible(self) -> str:
+        """Say why nothing can be served as it is demanded."""
+        return why_infeasible(self.instance)
 
     def first_model(self) -> StreamModel:
         """Return the program before any objective."""

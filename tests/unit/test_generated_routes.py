@@ -200,3 +200,15 @@ def test_more_routes_than_can_be_listed_are_solved_all_the_same(
     assert solution.verified
     assert 0 < solution.bound <= solution.objective
     assert not np.isnan(solution.bounds[1])
+
+
+@pytest.mark.parametrize("objective", ["throughput", "power", "accuracy"])
+def test_a_job_that_has_no_route_is_infeasible_and_named(objective: str) -> None:
+    instance = pipelines(0, objective=[objective])
+    slo = np.array([np.inf, 1e-6])
+    instance = replace(instance, jobs=replace(instance.jobs, latency_slo_s=slo))
+    budget = Budget(deadline=time.monotonic() + 20)
+    none = Routes((), (), complete=False)
+    found = GeneratedSearch(instance, budget, "auto", None, "highs", none).run()
+    assert found.infeasible
+    assert "1 of 2 jobs: j1" in found.reason

@@ -12,9 +12,17 @@ import pulp
 import pytest
 
 from hetopt.constants import GAP_TOLERANCE
+from hetopt.errors import InputError
+from hetopt.solve import SolveOptions
 from hetopt.steady import highs_process as processes
+from hetopt.steady import pulp_solvers
 from hetopt.steady.highs import solve_mip
 from hetopt.steady.highs_worker import last_solution, parse_log_line
+
+
+def _installed(name):
+    return name in pulp.listSolvers(onlyAvailable=True)
+
 
 SOLVERS = ["highs", "cbc"]
 
@@ -287,13 +295,45 @@ def test_another_solver_of_pulp_is_used_by_name_and_claims_no_bound():
     assert result.bound == 51  # what the bounds of the variables alone allow
 
 
-def _installed(name):
-    return name in pulp.listSolvers(onlyAvailable=True)
-
-
-def test_an_unknown_solver_is_named():
-    with pytest.raises(ValueError, match="'abacus' is not known"):
+def test_an_unknown_solver_is_named_with_those_that_there_are():
+    with pytest.raises(InputError, match=r"abacus.*not known.*highs, cbc"):
         solve_mip(knapsack(), solver="abacus")
+    with pytest.raises(InputError, match=r"abacus.*not known.*highs, cbc"):
+        SolveOptions(mip_solver="abacus")
+
+
+@pytest.mark.skipif(_installed("GUROBI_CMD"), reason="needs a solver that is not installed")
+def test_a_solver_that_is_not_installed_is_named_with_those_that_there_are():
+    with pytest.raises(InputError, match=r"GUROBI_CMD.*not available.*highs, cbc"):
+        SolveOptions(mip_solver="GUROBI_CMD")
+
+
+def test_cbc_in_its_own_process_finds_what_it_finds_here():
+    alone, limited = (
+        solve_mip(knapsack(), solver="cbc"),
+        solve_mip(knapsack(), solver="cbc", time_limit_s=30.0),
+    )
+    assert (limited.objective, limited.bound) == (alone.objective, alone.bound)
+    assert limited.message == ""
+
+
+def test_a_solver_that_overruns_its_limit_is_killed(monkeypatch):
+    # Told no limit of its own, CBC would take minutes.
+    monkeypatch.setattr(pulp_solvers, "_own_limit", lambda _: None)
+    began = time.monotonic()
+    result = solve_mip(hard_assignment(), solver="cbc", time_limit_s=2.0)
+    assert time.monotonic() - began < 4.0
+    assert result.timed_out
+    assert not result.proven_infeasible
+
+
+def test_cbc_ends_when_it_is_told_to():
+    stop = threading.Event()
+    threading.Timer(1.0, stop.set).start()
+    began = time.monotonic()
+    result = solve_mip(hard_assignment(), solver="cbc", time_limit_s=60.0, stop=stop)
+    assert time.monotonic() - began < 10.0
+    assert result.interrupted
 
 
 def test_coefficients_that_the_solver_would_drop_are_refused():

@@ -430,3 +430,41 @@ def test_slices_belong_to_split_rates_of_a_given_demand() -> None:
     capped = make([BOX], [RUN], jobs, objective="throughput", power_cap_w=650.0)
     with pytest.raises(InputError, match=r"slices.*throughput"):
         check_question(capped)
+
+
+def test_a_link_that_grows_with_units_needs_no_unit_beside_the_spare_one() -> None:
+    """Two had, one spare: 26.5 W of one unit on, not 27 W of two (a unit on is never spare)."""
+    instance = make(
+        [
+            {"name": "d0", "count_min": 1, "count_max": 20, "idle_power_w": 0.5, "spare": 1},
+            {"name": "d1", "count_min": 1, "count_max": 20, "idle_power_w": 1.0},
+        ],
+        [
+            {"profile": "first", "device": "d0", "time_s": 0.005, "energy_j": 0.0},
+            {"profile": "last", "device": "d1", "time_s": 0.005, "energy_j": 0.25},
+        ],
+        [{"name": "j", "rate_per_s": 100.0}],
+        tasks=[
+            {"name": "first", "job": "j", "profile": "first"},
+            {"name": "last", "job": "j", "profile": "last"},
+        ],
+        links=[{"from": "d0", "to": "d1", "bandwidth_b_per_s": 1e7, "per_unit": True}],
+        transfers=[{"from": "first", "to": "last", "bytes": 1000.0}],
+    )
+    plan, _ = solved(instance)
+    assert plan.units_on.tolist() == [1, 1]
+    assert plan.units_had.tolist() == [2, 1]
+    assert optimum(instance) == pytest.approx(26.5)
+
+
+def test_accuracy_where_no_weight_counts_is_refused_in_both_regimes() -> None:
+    for more in ({}, {"regime": "schedule"}):
+        instance = make(
+            [BOX | {"count_max": 1}],
+            [RUN | {"accuracy": 0.5}],
+            [{"name": "net", "weight": 0.0} | ({} if more else {"rate_per_s": 1.0})],
+            objective="accuracy",
+            **more,
+        )
+        with pytest.raises(InputError, match=r"objective: got accuracy; A weight above 0"):
+            check_question(instance)
