@@ -184,7 +184,8 @@ def run_compare(
     as_json: bool,
 ) -> int:
     """Compare and print; see ``hetopt compare``."""
-    from hetopt.analysis.compare import Basis, RivalType, compare
+    from hetopt.analysis.compare import Basis, compare
+    from hetopt.analysis.rivals import RivalType
     from hetopt.formats.output import check_writable
     from hetopt.formats.plan_tables import write_result
     from hetopt.interrupt import interruptible

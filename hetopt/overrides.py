@@ -56,6 +56,18 @@ def scale_demand(instance: Instance, factor: float) -> Instance:
     )
 
 
+def scale_job(instance: Instance, job: int, factor: float) -> Instance:
+    """Multiply the rate (or share) of one stream, in every scenario; the others keep theirs."""
+    jobs, scenarios = instance.jobs, instance.scenarios
+    each = np.ones(len(jobs))
+    each[job] = factor
+    return replace(
+        instance,
+        jobs=replace(jobs, rate_per_s=jobs.rate_per_s * each),
+        scenarios=replace(scenarios, rate_per_s=scenarios.rate_per_s * each),
+    )
+
+
 def scale_idle(instance: Instance, factor: float) -> Instance:
     """Multiply idle powers while the whole draw of a busy unit stays what was measured.
 

@@ -14,6 +14,7 @@ from math import ceil, gcd, lcm
 
 import numpy as np
 
+from hetopt.checks import accuracy_tasks
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance, is_maximised
 from hetopt.overrides import scale_demand
@@ -133,7 +134,10 @@ def _throughput_within(instance: Instance, value: float) -> Instance:
 
 def _accuracy_within(instance: Instance, value: float) -> Instance:
     jobs = instance.jobs
-    least = np.maximum(jobs.min_accuracy, value)
+    some, _ = accuracy_tasks(instance)
+    stated = np.bincount(instance.tasks.job[some], minlength=len(jobs)) > 0
+    # A job none of whose options states an accuracy has none to hold.
+    least = np.where(stated, np.maximum(jobs.min_accuracy, value), jobs.min_accuracy)
     return replace(instance, jobs=replace(jobs, min_accuracy=least))
 
 

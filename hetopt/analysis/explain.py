@@ -134,9 +134,7 @@ def _infeasible(questions: Questions, sentences: list[Screen], answer: Answer) -
     first = reprove(questions, first or Conflict(tuple(sorted(everything)), False, False))
     repairs, conflicts, complete = find_repairs(questions, [first])
     proven = [first, *(reprove(questions, conflict) for conflict in conflicts[1:])]
-    groups = tuple(
-        Group(tuple(questions.limits[i] for i in c.limits), c.minimal, c.reproved) for c in proven
-    )
+    groups = tuple(_group(questions, conflict) for conflict in proven)
     notes = []
     if not sentences and answer.reason:
         notes.append(answer.reason)
@@ -149,6 +147,13 @@ def _infeasible(questions: Questions, sentences: list[Screen], answer: Answer) -
         complete,
         notes=tuple(notes),
     )
+
+
+def _group(questions: Questions, conflict: Conflict) -> Group:
+    """Name the limits of a conflict, and those that were lifted when it was proven."""
+    named = tuple(questions.limits[i] for i in conflict.limits)
+    lifted = tuple(questions.limits[i] for i in sorted(questions.everything() - {*conflict.limits}))
+    return Group(named, conflict.minimal, conflict.reproved, lifted)
 
 
 def _in_terms_of(questions: Questions, screen: Screen) -> Screen:

@@ -17,16 +17,17 @@ from hetopt.solution import Shown, Solution
 
 @dataclass(frozen=True)
 class Group:
-    """Limits that cannot be met together, whatever the others are.
+    """Limits that cannot be met together, with all of ``lifted`` lifted.
 
     ``minimal``: without any one of them the others can be met (a checked plan is known).
     ``reproved``: a second solve, with one worker and another seed, proved it too. Without limits
-    the facts alone make the instance infeasible.
+    the facts alone (devices, options, the graph of tasks) make the instance infeasible.
     """
 
     limits: tuple[Limit, ...]
     minimal: bool
     reproved: bool
+    lifted: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Explanation(Shown):
                     "limits": [_limit_dict(instance, limit) for limit in group.limits],
                     "minimal": group.minimal,
                     "reproved": group.reproved,
+                    "lifted": [limit.key for limit in group.lifted],
                 }
                 for group in self.conflicts
             ],

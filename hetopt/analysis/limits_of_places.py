@@ -11,7 +11,7 @@ import numpy as np
 from hetopt.analysis.limit import Limit
 from hetopt.analysis.repeats import grouped
 from hetopt.instance import Groups, Instance, Ints, Links
-from hetopt.network import message_tables
+from hetopt.network import Network, message_tables
 
 
 def bans(instance: Instance) -> list[Limit]:
@@ -108,7 +108,10 @@ def groups_of_tasks(instance: Instance) -> list[Limit]:
 
 
 def missing_links(instance: Instance) -> list[Limit]:
-    """Pairs of devices that some message may have to join, and that no path joins."""
+    """Pairs of devices that some message may have to join, and that no path joins.
+
+    A staged message goes by the host: from its producer there, and from there to its consumer.
+    """
     edges = np.flatnonzero(instance.edges.tensor >= 0)
     wide = len(instance.devices)
     if not len(edges):
@@ -117,8 +120,18 @@ def missing_links(instance: Instance) -> list[Limit]:
     can = np.zeros((len(instance.tasks), wide), dtype=bool)
     can[np.repeat(np.arange(len(ptr) - 1), np.diff(ptr)), instance.options.device[option]] = True
     pairs = np.zeros((wide, wide), dtype=bool)
+    every = np.arange(wide)
+    apart = ~Network(instance).free(every[:, None], every[None, :])
+    apart &= ~(np.eye(wide, dtype=bool) & (instance.devices.count_max == 1))
+    host = instance.host
     for e in edges.tolist():
-        pairs |= np.outer(can[instance.edges.src[e]], can[instance.edges.dst[e]])
+        between = np.outer(can[instance.edges.src[e]], can[instance.edges.dst[e]])
+        if instance.tensors.staged[instance.edges.tensor[e]]:
+            between &= apart
+            pairs[:, host] |= between.any(axis=1) & (every != host)
+            pairs[host] |= between.any(axis=0) & (every != host)
+        else:
+            pairs |= between
     pairs &= ~message_tables(instance).allowed
     names = instance.devices.name
     found = []

@@ -35,7 +35,8 @@ def memories(instance: Instance) -> list[Limit]:
     everything += float(devices.slots.max(initial=1)) * float(options.memory_b.max(initial=0.0))
     everything += float(instance.tensors.bytes_b.sum()) * 2 + 1.0
     own = np.flatnonzero(np.isfinite(devices.memory_b)).tolist()
-    units = int(np.where(devices.count_max < 0, len(instance.tasks), devices.count_max).sum())
+    # The number of units may be lifted as well, and each of them then holds something.
+    units = 0 if instance.regime == "schedule" else int(_enough_units(instance).sum())
     shared = np.flatnonzero(np.isfinite(pools.memory_b)).tolist()
     return [
         *(_memory(instance, d, everything) for d in own),
@@ -153,17 +154,41 @@ def _rates(instance: Instance) -> Floats:
 
 
 def _enough_units(instance: Instance) -> Ints:
-    """Units of each device (D) with which more would be of no use for the demanded rates."""
+    """Units of each device (D) with which more would be of no use for the demanded rates.
+
+    Each task's load, rounded up (units that hold one model each, or serve one job each), a unit for
+    each whole slice of a job, the spare ones, and as many more as shares of kinds may ask for
+    beside the others.
+    """
     devices, options, tasks = instance.devices, instance.options, instance.tasks
     capacity = devices.max_utilization * (1.0 - devices.reserved) * devices.slots
     busy = options.time_s / options.batch / np.maximum(capacity, 1e-9)[options.device]
     slowest = np.zeros(len(devices))
     np.maximum.at(slowest, options.device, busy)
     work = float((tasks.work * _rates(instance)[tasks.job]).sum())
-    # Each task's load, rounded up: units that hold one model each, or serve one job each.
     needed = np.minimum(np.ceil(work * slowest), MOST_UNITS).astype(np.int64) + len(tasks)
-    needed += devices.spare
+    needed += int(instance.jobs.slices.sum()) + devices.spare
+    if len(instance.kind_shares):
+        total = max(int(needed.sum()), int(devices.count_min.sum()))
+        needed = np.minimum(np.ceil(total * _share_factor(instance)), MOST_UNITS).astype(np.int64)
     return np.maximum(np.maximum(devices.count_max, devices.count_min), needed)
+
+
+def _share_factor(instance: Instance) -> float:
+    """Return how many times the units that serve a fleet may need for its shares of kinds.
+
+    A kind of at least the share s is s / (1 - s) of the others, one of at most s has (1 - s) / s
+    of itself beside it; shares of money by the ratio of prices more.
+    """
+    shares = instance.kind_shares
+    price = instance.devices.price_per_s
+    price = price[price > 0]
+    factor = 1.0
+    for least, most, of in zip(shares.least, shares.most, shares.of.tolist(), strict=True):
+        room = min(1.0 - least if least < 1 else 1.0, most if most > 0 else 1.0)
+        ratio = float(price.max() / price.min()) if of == "price" and len(price) else 1.0
+        factor = max(factor, ratio / max(room, 1e-6))
+    return factor
 
 
 def count_of(instance: Instance, device: int, free: int) -> Limit:

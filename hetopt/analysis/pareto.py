@@ -89,7 +89,9 @@ class Front(Shown):
     best_held
         Proven bound of the held objective alone: no plan reaches beyond it. NaN where not asked.
     complete
-        Whether every efficient point is proven to be there, up to ``resolution``.
+        Whether every efficient point is proven to be there, up to ``resolution``: each point is
+        proven best within its limit, each limit lies just beyond the point before, and beyond the
+        last one a bound or a proof of infeasibility says that there is nothing.
     resolution
         Differences of the held objective below this (SI) were not looked at, between neighbours.
     interrupted
@@ -253,9 +255,12 @@ class _Walk:
             held = self.axis.value(self.instance, _plan(point))
             self.step_taken = step(self.instance, self.axis, held, resolution)
             limit = held - self.sign * self.step_taken
-            if self.sign * limit < self.sign * tightest - abs(tightest) * GAP_TOLERANCE:
-                # The best value of the held objective is a proven end of the front.
-                return between is None and tightest == held
+            # No plan reaches beyond the *bound* of the held objective; that its best value found is
+            # reached says nothing, whatever method found it.
+            proven = between is None and not np.isnan(self.best_held)
+            end = self.best_held if proven else tightest
+            if self.sign * limit < self.sign * end - abs(end) * GAP_TOLERANCE:
+                return proven
         return False
 
     def _best_held(self) -> float:
@@ -269,7 +274,7 @@ class _Walk:
             if solution.status == "infeasible":
                 self.points.append(Point(np.nan, np.nan, np.nan, np.nan, solution))
             return np.nan
-        self.best_held = solution.bound
+        self.best_held = float(solution.bound)
         return self._remember(solution.plan)[1]
 
     def _solve(self, limit: float) -> Point | None:

@@ -29,6 +29,8 @@ LEAST_S = 0.5
 LITTLE = 0.01
 """Part of the demand that stands for any at all."""
 NOTHING_SERVED = "Nothing at all can be served."
+REROUTING = ("no_link", "bandwidth")
+"""Kinds of limits that change the paths of messages when they are lifted."""
 DETERMINISTIC_QUESTIONS = 200
 """Questions asked in all where no clock may be looked at."""
 
@@ -94,12 +96,18 @@ class Questions:
         return changed
 
     def ask(self, kept: frozenset[int]) -> Answer:
-        """Ask whether some limits can be met together, all others lifted."""
+        """Ask whether some limits can be met together, all others lifted.
+
+        Fewer limits are easier to meet, so one answer settles others. Only limits on links are no
+        such: messages take the quickest path, and with a new or faster link that path may be
+        another one, with less room. Answers carry over only where those limits are the same.
+        """
+        rerouting = self._rerouting
         for known, answer in self._met:
-            if kept <= known:
+            if kept <= known and not (known - kept) & rerouting:
                 return answer
         for known, answer in self._refuted:
-            if kept >= known:
+            if kept >= known and not (kept - known) & rerouting:
                 return answer
         answer = self.feasible(self.only(kept))
         if answer.yes:
@@ -107,6 +115,10 @@ class Questions:
         elif answer.no:
             self._refuted.append((kept, answer))
         return answer
+
+    @property
+    def _rerouting(self) -> frozenset[int]:
+        return frozenset(i for i, limit in enumerate(self.limits) if limit.kind in REROUTING)
 
     def note(self, kept: frozenset[int], solution: Solution) -> None:
         """Remember what a solve outside said of a set of limits."""

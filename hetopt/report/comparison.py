@@ -9,8 +9,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hetopt.analysis.compare import Comparison, Rival
+from hetopt.analysis.compare import Comparison
 from hetopt.analysis.gain import Gain
+from hetopt.analysis.rivals import Rival
 from hetopt.formats.plan import solution_to_dict, to_json
 from hetopt.instance import Instance, is_maximised
 from hetopt.quantity import quantity

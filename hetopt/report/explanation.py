@@ -11,6 +11,7 @@ from rich.text import Text
 
 from hetopt import units
 from hetopt.analysis.explanation import Explanation, Group, repair_text
+from hetopt.analysis.limit import Limit
 from hetopt.analysis.repairs import Move, Repair
 from hetopt.analysis.why import Alternative, Effect, PlanExplanation
 from hetopt.analysis.wording import limit_text, number
@@ -19,6 +20,8 @@ from hetopt.instance import Instance
 from hetopt.quantity import quantity
 from hetopt.report.console import percent, small_gap
 
+LIMITS_NAMED = 4
+"""Lifted limits that a sentence names; the others are counted, and in ``--json``."""
 ROWS_SHOWN = 12
 """Rows of a table that are printed; ``--json`` has all of them."""
 
@@ -59,17 +62,24 @@ def _of_none(explanation: Explanation) -> list[RenderableType]:
 
 
 def _conflict(instance: Instance, group: Group, *, first: bool) -> list[RenderableType]:
+    """Say which limits conflict, and which were lifted when that was proven: no more is known."""
     count = len(group.limits)
+    lifted = _lifted_text(group.lifted)
     if not count:
-        return [Text("No limit can be blamed: it is impossible even with all of them lifted.")]
+        blame = "No limit can be blamed: there is no plan" if lifted else "There is no plan"
+        facts = "devices, options and the graph of tasks alone rule it out"
+        return [Text(f"{blame}{lifted or f', as {facts}'}.")]
     head = "Why" if first else "And also"
-    if group.limits[0].kind == "demand":
-        lines = [Text("  The demand is too much for these devices, with every limit lifted too.")]
-    elif count == 1:
-        words = f"{limit_text(instance, group.limits[0])} cannot be met, even if nothing "
-        lines = [Text(f"  {words[0].upper()}{words[1:]}else limited the plan.")]
+    kind = group.limits[0].kind
+    if count == 1:
+        words = f"{limit_text(instance, group.limits[0])} cannot be met"
+        if kind == "demand":
+            words = "The demand is too much for these devices"
+        elif kind == "no_link":
+            words = f"There is {group.limits[0].words}, and so no plan"
+        lines = [Text(f"  {words[0].upper()}{words[1:]}{lifted}.")]
     else:
-        lines = [Text("  These cannot be met together, even if nothing else limited the plan:")]
+        lines = [Text(f"  These cannot be met together{lifted}:")]
         lines += [Text(f"    – {limit_text(instance, limit)}") for limit in group.limits]
     sure = []
     if count > 1:
@@ -82,9 +92,31 @@ def _conflict(instance: Instance, group: Group, *, first: bool) -> list[Renderab
     return [Text(head, style="bold"), *lines, Text(f"  ({'; '.join(sure)})", style="dim")]
 
 
+def _lifted_text(limits: tuple[Limit, ...]) -> str:
+    """Say which limits were lifted: some by name, the others counted."""
+    if not limits:
+        return ""
+    rules = [limit.words for limit in limits if limit.kind != "no_link"]
+    links = [limit.words.removeprefix("no ") for limit in limits if limit.kind == "no_link"]
+    parts = [f"without {_listed(rules)}"] if rules else []
+    if links:
+        parts.append(f"with a {_listed(links)}")
+    return f", even {' and '.join(parts)}"
+
+
+def _listed(names: list[str]) -> str:
+    """Name some, and count the others."""
+    rest = len(names) - LIMITS_NAMED
+    if rest > 1:
+        return f"{', '.join(names[:LIMITS_NAMED])} and {rest} other limits"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
 def _repairs(explanation: Explanation) -> list[RenderableType]:
     instance = explanation.instance
     if not explanation.repairs:
+        if any(not group.limits for group in explanation.conflicts):
+            return [Text("  No change of the limits does.")]
         return [Text("  No change of the limits that gives a plan was found in the time.")]
     lines: list[RenderableType] = []
     for i, repair in enumerate(explanation.repairs):

@@ -128,7 +128,8 @@ def _solve_whole(
         reason = (
             "Even the shortest options, or the time that the devices have, exceed the deadline, "
             "or those that use least of a resource exceed its budget, or units that are always on "
-            "draw more than the power cap, or some task has no option left."
+            "draw more than the power cap, or some task has no option left, or some message has no "
+            "path between devices that could run its two tasks."
         )
         return best.result("bound", "proved", infeasible=True, reason=reason)
     if method != "heft" and not skipped:

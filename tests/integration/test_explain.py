@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
-from hetopt import Instance, Model, SolveOptions, explain, solve, verify
+from hetopt import Instance, Model, SolveOptions, explain, read_instance, solve, verify
+from hetopt.analysis.explanation import Explanation
 from hetopt.analysis.repairs import Repair
+from hetopt.report.explanation import explanation_view
 from tests.small_schedules import device, edge, instance, link, option, task
 
 MIB = 2.0**20
@@ -281,3 +285,79 @@ def not_one_can_be_left_out(question: Instance, repair: Repair) -> bool:
         if solve(changed, time_limit=10, gap=1e9, workers=1).status != "infeasible":
             return False
     return True
+
+
+def test_memory_is_lifted_for_as_many_units_as_the_demand_may_need() -> None:
+    """More units alone, or more memory alone, do not serve 2.5 requests/s; both together do."""
+    pool = read_instance(
+        "x.yaml",
+        text="""
+hetopt: 1
+regime: steady
+objective: power
+pools: [{name: dram, memory: 1000}]
+devices: [{name: d, count: 1, memory_pool: dram}]
+jobs: [{name: j, rate: 2.5, options: [{device: d, time: 1, energy: 1, weights: 1000}]}]
+""",
+        format="yaml",
+    )
+    found = explain(pool, options=QUICK)
+    assert found.status == "infeasible"
+    assert {frozenset(limit.key for limit in g.limits) for g in found.conflicts} == {
+        frozenset({"units:d", "demand"}),
+        frozenset({"pool:dram", "demand"}),
+    }
+    wanted = {"units:d": 3.0, "pool:dram": 3000.0}
+    assert any({m.limit.key: m.value for m in r.moves} == wanted for r in found.repairs)
+
+
+def test_links_that_a_staged_message_lacks_are_to_blame() -> None:
+    lacking = read_instance(
+        "x.yaml",
+        text="""
+hetopt: 1
+regime: schedule
+objective: makespan
+host: cpu
+devices: [{name: cpu}, {name: a}, {name: b}]
+links: [{from: a, to: b}]
+jobs: [{name: j}]
+tasks:
+  - {name: t, job: j, options: [{device: a, time: 1}]}
+  - {name: u, job: j, options: [{device: b, time: 1}]}
+transfers: [{from: t, to: u, bytes: 1000, tensor: x, staged: true}]
+""",
+        format="yaml",
+    )
+    found = explain(lacking, options=QUICK)
+    keys = {frozenset(limit.key for limit in g.limits) for g in found.conflicts}
+    assert keys == {frozenset({"no_link:a->cpu"}), frozenset({"no_link:cpu->b"})}
+    (repair,) = found.repairs
+    assert {m.limit.key for m in repair.moves} == {"no_link:a->cpu", "no_link:cpu->b"}
+    text = shown(found)
+    assert "no limit can be blamed" not in text.lower()
+    assert "no link from a to cpu, and so no plan, even with a link from cpu to b" in text
+
+
+def test_sentences_name_what_was_lifted_for_them() -> None:
+    """The only unit is too slow: nothing to lift but the demand, and the sentence says no more."""
+    alone = read_instance(
+        "x.yaml",
+        text="""
+hetopt: 1
+regime: steady
+routing: single
+objective: power
+devices: [{name: d, count: 1}]
+jobs: [{name: j, rate: 2.5, options: [{device: d, time: 1, energy: 1}]}]
+""",
+        format="yaml",
+    )
+    text = shown(explain(alone, options=QUICK))
+    assert "too much for these devices, even without the number of units of d" in text
+
+
+def shown(found: Explanation) -> str:
+    console = Console(width=200, file=io.StringIO())
+    console.print(explanation_view(found))
+    return console.file.getvalue()

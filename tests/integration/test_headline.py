@@ -140,7 +140,10 @@ def test_compare_prints_by_itself_how_firm_the_gain_is(repo_path: Path) -> None:
     gains = {s.change: s.gain.value for s in comparison.sensitivity}
     assert gains["without preview rows"] == pytest.approx(0.2697, abs=POINT)
     assert gains["without n3000"] == pytest.approx(0.2697, abs=POINT)
-    assert gains["idle power x 0.75"] > 0.34
+    assert gains["idle power x 0"] > 0.34
+    assert gains["idle power x 1"] == comparison.gain.value
+    assert gains["each unit for one workload"] == pytest.approx(0.3045, abs=POINT)
+    assert min(gain for name, gain in gains.items() if name.startswith("rate of ")) > 0.3
     assert any("n3000" in note and "review" in note for note in comparison.notes)
 
 

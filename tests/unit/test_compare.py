@@ -139,18 +139,25 @@ def test_an_unknown_host_is_refused():
         compare(fleet(), host="tpu")
 
 
-def test_sensitivity_asks_about_idle_power_each_device_and_preview_rows():
+def test_sensitivity_asks_about_idle_power_each_device_preview_rows_the_mix_and_sharing():
     result = compare(fleet(preview=[False, False, True]), options=QUICK)
     changes = [s.change for s in result.sensitivity]
     assert changes == [
-        "idle power x 0.75",
-        "idle power x 1.25",
+        "idle power x 0",
+        "idle power x 0.5",
+        "idle power x 1",
         "without cpu",
         "without gpu",
         "without npu",
         "without preview rows",
+        "rate of a x 1.5",
+        "rate of a / 1.5",
+        "rate of b x 1.5",
+        "rate of b / 1.5",
+        "each unit for one workload",
     ]
-    without_npu, without_preview = result.sensitivity[4], result.sensitivity[5]
+    without_npu, without_preview = result.sensitivity[5], result.sensitivity[6]
+    assert result.sensitivity[2].gain == result.gain
     assert without_npu.gain.value == pytest.approx(without_preview.gain.value, abs=1e-6)
 
 

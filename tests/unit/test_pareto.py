@@ -170,3 +170,49 @@ def test_the_command_prints_the_front_as_json(capsys, monkeypatch, tmp_path) -> 
     shown = json.loads(capsys.readouterr().out)
     assert (shown["optimised"], shown["held"]) == ("cost", "makespan")
     assert all(p["plan"]["assignments"] for p in shown["points"])
+
+
+FLEET = """
+hetopt: 1
+regime: steady
+objective: power
+budget: 10
+devices:
+  - {name: a, kind: gpu, count: {min: 0, max: 5}, price: 6}
+  - {name: b, kind: npu, count: {min: 0, max: 5}, price: 5}
+jobs:
+  - name: j
+    rate: 8
+    options:
+      - {device: a, time: 0.125, energy: 1}
+      - {device: b, time: 0.19230769230769232, energy: 1}
+"""
+
+
+@pytest.mark.parametrize("how", [{"method": "heuristic"}, {"gap": 0.7}])
+def test_a_front_is_complete_only_where_its_end_is_proven(how: dict[str, object]) -> None:
+    """Two units of b serve 10.4/s: rounding, or a wide gap, stops at 8/s with one of a."""
+    fleet = read_instance("x.yaml", text=FLEET, format="yaml")
+    options = SolveOptions(time_limit_s=20, **how)
+    found = pareto(fleet, ("power", "throughput"), points=None, options=options, resolution=0.05)
+    reached = max(p.held for p in found.efficient())
+    assert reached == pytest.approx(10.4, rel=0.05) or not found.complete
+    assert not found.complete or all(p.proven for p in found.points)
+
+
+def test_jobs_that_state_no_accuracy_are_left_as_they_are_on_a_front_of_accuracy() -> None:
+    model = Model()
+    cpu, npu = model.device("cpu"), model.device("npu")
+    seen, heard = model.job("seen"), model.job("heard")
+    seen.task(
+        "look",
+        options=[
+            cpu.option(time=2, energy=2, accuracy=0.9),
+            npu.option(time=1, energy=1, accuracy=0.7),
+        ],
+    )
+    heard.task("listen", options=[cpu.option(time=1, energy=1)])
+    model.objective = "energy"
+    found = pareto(model.build(), ("energy", "accuracy"), points=None, options=OPTIONS)
+    assert found.complete
+    assert sorted((p.held, p.value) for p in found.efficient()) == [(0.7, 2.0), (0.9, 3.0)]

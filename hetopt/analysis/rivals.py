@@ -1,0 +1,136 @@
+"""Homogeneous placements of an instance, and the heterogeneous one that they are compared with."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from hetopt.checks import stuck_tasks
+from hetopt.instance import Instance, is_maximised
+from hetopt.overrides import restrict
+from hetopt.solution import Plan, Solution, with_options
+from hetopt.solve import SolveOptions, solve_with
+
+RivalType = Literal["device", "kind"]
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A homogeneous placement and its solution.
+
+    Attributes
+    ----------
+    name
+        Name of the device, or ``kind:gpu``.
+    kind
+        Kind of the device or devices.
+    type
+        ``device`` or ``kind``.
+    devices
+        Indices of the devices whose units may run tasks.
+    solution
+        In terms of the instance compared, also its plan.
+    cannot_run
+        Names of the tasks that none of the devices has an option for.
+    hosted
+        Names of the tasks that the host ran for it.
+    """
+
+    name: str
+    kind: str
+    type: RivalType
+    devices: tuple[int, ...]
+    solution: Solution
+    cannot_run: tuple[str, ...] = ()
+    hosted: tuple[str, ...] = ()
+
+
+class Study:
+    """One instance whose rivals and heterogeneous side are solved with the same options."""
+
+    def __init__(
+        self, instance: Instance, options: SolveOptions, host: int, stop: threading.Event
+    ) -> None:
+        self.instance = instance
+        self.options = options
+        self.host = host
+        self.stop = stop
+
+    def rivals(
+        self,
+        tell: Report,
+        types: Sequence[RivalType] = ("device", "kind"),
+        known: Sequence[Rival] = (),
+    ) -> list[Rival]:
+        """Solve every rival that has a unit; a kind of one device is that device's solution.
+
+        Parameters
+        ----------
+        known
+            Rivals whose solutions hold for this instance; they are not solved again.
+        """
+        devices = self.instance.devices
+        present = np.flatnonzero(devices.count_max != 0)
+        solved: dict[tuple[int, ...], Rival] = {r.devices: r for r in known}
+        result: list[Rival] = []
+        for kind_of_rival in types:
+            groups: dict[str, list[int]] = {}
+            for d in present:
+                name = str(devices.name[d])
+                key = name if kind_of_rival == "device" else f"kind:{devices.kind[d]}"
+                groups.setdefault(key, []).append(int(d))
+            for name, members in groups.items():
+                key_devices = tuple(members)
+                kind = str(devices.kind[members[0]])
+                if key_devices not in solved:
+                    tell(f"homogeneous placement {name}")
+                    solved[key_devices] = self.rival(name, kind, kind_of_rival, key_devices)
+                result.append(replace(solved[key_devices], name=name, type=kind_of_rival))
+        return result
+
+    def rival(self, name: str, kind: str, type_: RivalType, devices: tuple[int, ...]) -> Rival:
+        """Solve one rival."""
+        allowed = np.zeros(len(self.instance.devices), dtype=bool)
+        allowed[list(devices)] = True
+        restricted, old, hosted = restrict(self.instance, allowed, self.host)
+        restricted = replace(restricted, allow_mixed_scopes=True)
+        stuck = stuck_tasks(restricted)
+        solution = solve_with(restricted, self.options, stop=self.stop)
+        names = self.instance.tasks.name
+        return Rival(
+            name=name,
+            kind=kind,
+            type=type_,
+            devices=devices,
+            solution=_in_terms_of(solution, old),
+            cannot_run=tuple(names[stuck].tolist()),
+            hosted=tuple(names[hosted].tolist()) if solution.plan is not None else (),
+        )
+
+    def heterogeneous(self, rivals: Sequence[Rival]) -> Solution:
+        """Solve with all devices, from the best rival's plan."""
+        return solve_with(
+            self.instance, self.options, start=best_plan(self.instance, rivals), stop=self.stop
+        )
+
+
+def best_plan(instance: Instance, rivals: Sequence[Rival]) -> Plan | None:
+    """Return the best of the rivals' plans, None where none has one."""
+    sign = [-1.0 if is_maximised(name) else 1.0 for name in instance.objective]
+    known = [r.solution for r in rivals if r.solution.plan is not None]
+    if not known:
+        return None
+    best = min(known, key=lambda s: [f * v for f, v in zip(sign, s.objectives, strict=True)])
+    return best.plan
+
+
+def _in_terms_of(solution: Solution, old: np.ndarray) -> Solution:
+    """Tell a restricted instance's solution by the option indices of the whole instance."""
+    if solution.plan is None:
+        return solution
+    return replace(solution, plan=with_options(solution.plan, old))
