@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 def quiet_solver(workers: int, seed: int) -> CpSolver:
     """Return a solver whose limits are still to be set.
 
-    In OR-Tools 9.15 constraints "greater than at least one of", which CP-SAT makes for itself
-    where a variable has several enforced lower bounds, can prove a feasible model infeasible (the
-    placement of ``test_a_feasible_placement_is_not_called_infeasible`` in the tests; without them
-    it is solved). Presolve's search for constraints that include each other can cut the optimum
-    off (``test_the_optimum_of_a_placement_is_not_presolved_away``: 3.8 W proven, 3.6 W possible).
-    Both are switched off, because bounds and infeasibility must hold.
+    Two steps of CP-SAT are switched off that made it wrong in OR-Tools 9.15: constraints "greater
+    than at least one of", which it makes for itself where a variable has several enforced lower
+    bounds (a feasible model was infeasible), and presolve's search for constraints that include
+    each other (the optimum was cut off). 9.15 is wrong in other ways too
+    (``tests/cpsat_reproducers.py``); 9.14 was not seen to be (``bench.cpsat_versions``). They are
+    worth little here, and a proof must hold.
     """
     from ortools.sat.python import cp_model
 

@@ -33,11 +33,6 @@ RELAXATION_S = 60.0
 """Seconds for the linear program that some models of throughput need a bound from."""
 
 SCALED = "The objective's scaling factor and offset make CP-SAT report it in that unit."
-SWITCH = (
-    "OR-Tools 9.15 can call such models infeasible that are not, unless its parameter "
-    "auto_detect_greater_than_at_least_one_of is false."
-)
-
 UNITS = {
     "energy": "J", "makespan": "s", "tardiness": "s", "peak_power": "W", "power": "W",
     "throughput": "requests/s", "carbon": "kg", "cost": "money", "accuracy": "1",
@@ -189,7 +184,6 @@ def _write_cpsat(instance: Instance, path: Path, form: str, rounding: Rounding) 
         f"Objective: {aim}, {'maximised' if maximised else 'minimised'}.",
         SCALED,
         *said,
-        SWITCH,
     ]
     proto = model.proto
     # A binary file has no comments; its model has a name.

@@ -99,7 +99,7 @@ def _name_variables(made: ScheduleModel) -> None:
 def _scale_objective(made: ScheduleModel) -> None:
     """Let a solver report real units: scaling × (expression + offset)."""
     scaled, proto = made.objective, made.model.proto
-    if not proto.has_objective():
+    if not scaled.terms:
         return
     proto.objective.scaling_factor = scaled.sign * float(scaled.unit)
     # What minimize() itself put there for a constant part of the expression stays.

@@ -111,8 +111,8 @@ def solve_mip(
     threads, seed
         Threads and random seed of the solver.
     start
-        A known solution by variable name. Given to HiGHS where it is complete and feasible, and
-        returned if nothing better is found.
+        A known solution by variable name. Where it is complete and feasible, HiGHS searches below
+        its value only, and it is returned if nothing better is found.
     stop
         Ends the search when set. HiGHS: at once, with the best solution and bound so far. Other
         solvers end at once with nothing, and without a time limit look at it only before they
@@ -256,13 +256,16 @@ def _solve_highs(
     frame["seed"] = seed
     # The bound is weakened afterwards, and the gap asked for must still hold then.
     frame["gap_rel"] = max(0.0, gap_rel - GAP_TOLERANCE)
-    frame["start"] = None if known is None else known.tobytes()
+    held = math.inf if known is None else _value(frame, known)
+    # MathOpt of OR-Tools 9.14 hands HiGHS no solution to start from. The start is held here; what
+    # HiGHS has of it is that it prunes by its value (a hair above, so that its equals are found).
+    frame["cutoff"] = None if known is None else held + GAP_TOLERANCE * max(1.0, abs(held))
     history: list[tuple[float, float | None, float | None]] = []
 
     def on_progress(incumbent: float, bound: float) -> None:
         pair = [
             arrays.sign * number / scale + 0.0 if math.isfinite(number) else None
-            for number in (incumbent, bound)
+            for number in (min(incumbent, held), bound)
         ]
         history.append((time.monotonic() - began, pair[0], pair[1]))
         if progress is not None:
@@ -273,10 +276,13 @@ def _solve_highs(
         return process.solve(frame, deadline, stop, on_progress)
 
     answer = run(frame)
+    if known is not None and answer["reason"].startswith("INFEASIBLE"):
+        # Nothing at all below a plan's value: its plan holds by a hair less than HiGHS asks for.
+        answer = run({**frame, "cutoff": None})
     reason = answer["reason"]
     if reason == "INFEASIBLE_OR_UNBOUNDED":
         # Without an objective it can only be infeasible or not.
-        answer = run({**frame, "cost": np.zeros(len(arrays.names)).tobytes(), "start": None})
+        answer = run({**frame, "cost": np.zeros(len(arrays.names)).tobytes(), "cutoff": None})
         if answer["reason"] == "OPTIMAL":
             reason = "UNBOUNDED"
         else:
@@ -297,6 +303,12 @@ def _solve_highs(
         message=answer.get("message", ""),
         history=tuple(history),
     )
+
+
+def _value(frame: dict[str, Any], x: Floats) -> float:
+    """Return the objective of a solution as HiGHS counts it."""
+    cost: Floats = np.frombuffer(frame["cost"], dtype=np.float64)
+    return float(cost @ x) + float(frame["offset"])
 
 
 def _frame(arrays: MipArrays, scale: float) -> dict[str, Any]:

@@ -116,7 +116,7 @@ class _Worker:
         self.model_pb2 = model_pb2
         self.parameters_pb2 = parameters_pb2
         self.result_pb2 = result_pb2
-        self.hint = model_parameters_pb2.ModelSolveParametersProto
+        self.no_start = model_parameters_pb2.ModelSolveParametersProto
         self.no_callback = callback_pb2.CallbackRegistrationProto
         self.answers = answers
         self.file = folder / "improving.sol"
@@ -160,7 +160,7 @@ class _Worker:
             self.parameters_pb2.SOLVER_TYPE_HIGHS,
             self.parameters_pb2.SolverInitializerProto(),
             self._parameters(frame),
-            self._start(frame),
+            self.no_start(),
             self._read_log,
             self.no_callback(),
             None,
@@ -221,15 +221,9 @@ class _Worker:
             highs.double_options[f"{name}_tolerance"] = TOLERANCE
         highs.bool_options["mip_improving_solution_save"] = True
         highs.string_options["mip_improving_solution_file"] = str(self.file)
+        if frame["cutoff"] is not None:
+            highs.double_options["objective_bound"] = frame["cutoff"]
         return parameters
-
-    def _start(self, frame: Frame) -> Any:
-        given = self.hint()
-        if frame["start"] is not None:
-            hint = given.solution_hints.add()
-            hint.variable_values.ids.extend(range(self.size))
-            hint.variable_values.values.extend(_doubles(frame["start"]))
-        return given
 
     def _read_log(self, lines: list[str]) -> None:
         for line in lines:

@@ -13,10 +13,8 @@ from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
 from hetopt.search import Budget, RegimeResult, gap_closed
 from hetopt.solution import SteadyPlan
-from hetopt.solve import solve
 from hetopt.steady.solve_steady import solve_steady
 from hetopt.verify import verify
-from tests.random_streams import random_stream
 
 
 def jobs_of(loads: dict[str, float], **more: Any) -> Instance:
@@ -233,76 +231,6 @@ def test_little_headroom_is_counted_finely() -> None:
     box = {"off_when_unused": False, "idle_power_w": 10.0}
     instance = jobs_of({"a": 1.0}, box=box, power_cap_w=20.001)
     assert optimum(instance) == pytest.approx(0.001)
-
-
-def test_the_optimum_of_a_placement_is_not_presolved_away() -> None:
-    # CP-SAT 9.15 "proved" 3.8 W here, by constraints that it found to include each other.
-    instance = random_stream(71315)
-    assert instance.routing == "single"
-    assert solve(instance, objective="power", time_limit=10).objective == pytest.approx(3.6)
-
-
-def test_a_feasible_placement_is_not_called_infeasible() -> None:
-    # CP-SAT 9.15 "proved" this one infeasible by a constraint that it had made for itself.
-    devices = pd.DataFrame(
-        {
-            "name": ["cpu", "gpu", "npu"],
-            "kind": ["cpu", "gpu", "npu"],
-            "count_min": [0, 2, 1],
-            "count_max": [3, 2, 1],
-            "idle_power_w": [1.0, 1.0, 0.5],
-            "max_utilization": [0.8, 1.0, 1.0],
-            "reserved": [0.0, 0.0, 0.25],
-            "exclusive": [False, False, True],
-        }
-    )
-    links = pd.DataFrame(
-        [
-            ("cpu", "gpu", 20000.0, 0.0, 0.001, False),
-            ("cpu", "npu", 20000.0, 0.0, 0.001, True),
-            ("gpu", "cpu", 5000.0, 0.0, 0.0, False),
-            ("gpu", "gpu", 20000.0, 0.0, 0.001, True),
-            ("npu", "cpu", 2000.0, 0.5, 0.0, False),
-            ("npu", "npu", 5000.0, 0.0, 0.0002, False),
-        ],
-        columns=["from", "to", "bandwidth_b_per_s", "latency_s", "energy_j_per_b", "per_unit"],
-    )
-    options = pd.DataFrame(
-        [
-            ("p0", "cpu", "slow", 0.3, 7.0, 2),
-            ("p0", "gpu", "slow", 0.7, 9.0, 1),
-            ("p0", "gpu", "fast", 1.6, 2.0, 1),
-            ("p1", "gpu", "slow", 0.7, 14.0, 1),
-            ("p1", "npu", "slow", 1.0, 13.0, 1),
-            ("p1", "npu", "fast", 2.4, 11.0, 4),
-        ],
-        columns=["profile", "device", "label", "time_s", "energy_j", "batch"],
-    )
-    frames = {
-        "devices": devices,
-        "links": links,
-        "options": options,
-        "tasks": pd.DataFrame({"name": ["t0", "t1", "t2"], "profile": ["p1", "p0", "p1"]}),
-        "transfers": pd.DataFrame(
-            {
-                "from": ["t0", "t1"],
-                "to": ["t1", "t2"],
-                "bytes": [1000.0, 2000.0],
-                "tensor": ["x0", ""],
-                "staged": [True, True],
-            }
-        ),
-        "jobs": pd.DataFrame({"name": ["j0"], "rate_per_s": [0.5], "latency_slo_s": [4.0]}),
-    }
-    settings = {
-        "regime": "steady",
-        "routing": "single",
-        "objective": "power",
-        "host": "cpu",
-        "apart": [["t0", "t1"]],
-    }
-    # Idle of two gpu units, 14 + 2 + 14 J a request, and 3000 B from the host at 1 mJ/B.
-    assert optimum(Instance.from_frames(frames, settings)) == pytest.approx(2 + 15 + 1.5)
 
 
 def test_a_choice_that_costs_a_million_times_more_leaves_no_gap() -> None:
