@@ -7,12 +7,20 @@ from hetopt.profiling.catalogue import MLPERF_NOTICE
 
 
 def caveats(instance: Instance) -> tuple[str, ...]:
-    """Return full sentences: previews, mixed scopes, full batches, the owner of the figures."""
+    """Return full sentences: previews, doubts, mixed scopes, full batches, whose figures."""
     notes = []
     devices = instance.devices
     preview = devices.name[devices.preview].tolist()
     if preview:
         notes.append(f"Preview, not on sale when measured: {', '.join(preview)}.")
+    named = zip(devices.name.tolist(), devices.caution.tolist(), strict=True)
+    notes += [f"Figures of {name} are in doubt: {text}." for name, text in named if text]
+    unstated = devices.name[~devices.idle_known].tolist()
+    if unstated:
+        notes.append(
+            f"No idle power is stated for {', '.join(unstated)}: it counts as 0 W, and energies "
+            "are whole energies."
+        )
     scopes = [scope for scope in dict.fromkeys(devices.scope.tolist()) if scope]
     if instance.allow_mixed_scopes and len(scopes) > 1:
         notes.append(f"Power figures of different scope are compared: {', '.join(scopes)}.")

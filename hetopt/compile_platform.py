@@ -72,6 +72,7 @@ def make_devices(table: Table, pools: Strings, sites: Strings, check: Checker) -
         scope=table["scope"],
         preview=table["preview"],
         source=table["source"],
+        caution=table["caution"],
     )
 
 

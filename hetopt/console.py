@@ -287,10 +287,10 @@ def run_devices(
 def run_schema(output: str | None) -> int:
     """Print or write the JSON Schema; see ``hetopt schema``."""
     from hetopt.formats.plan_tables import write_result
-    from hetopt.formats.schema import json_schema
+    from hetopt.formats.schema import json_schema, schema_text
 
     if output is None:
-        print_json(json_schema())
+        typer.echo(schema_text(), nl=False)  # the file in docs/, to the byte
     else:
         write_result(output, json_schema())
     return OK

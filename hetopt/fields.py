@@ -41,6 +41,7 @@ class DeviceFields(TypedDict, total=False):
     scope: str
     preview: bool
     source: str
+    caution: str
     count_min: int
     count_max: int
 

@@ -97,6 +97,7 @@ class Devices:
     scope: Strings
     preview: Bools
     source: Strings
+    caution: Strings
 
     def __len__(self) -> int:
         return len(self.name)

@@ -136,6 +136,7 @@ DEVICES = (
     _text("scope", "What the power meter covered: wall, board, gpu, ..."),
     _flag("preview", "Whether the device was submitted as a preview, not on sale."),
     _text("source", "Where the figures come from."),
+    _text("caution", "Why its figures are in doubt; shown beside every result."),
 )
 
 POOLS = (

@@ -14,7 +14,10 @@ from hetopt.formats.registry import read_text
 from hetopt.formats.yaml_source import parse_yaml
 from hetopt.instance import Instance
 
-FIGURES = ("idle_power_w", "idle_power", "idle_known", "kind", "preview", "scope", "source")
+FIGURES = (
+    *("idle_power_w", "idle_power", "idle_known", "kind", "preview", "scope", "source"),
+    "caution",
+)
 """What the entry says of a device; a document's own figures of the old one would be wrong."""
 
 

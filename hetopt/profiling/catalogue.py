@@ -6,20 +6,24 @@ its rows mean; ``tools/build_catalogue.py`` makes the table.
 
 Columns (SI units; a number that is not known is NaN, a text that is not known is empty):
 
-``dataset device name kind task label``
-    ``device`` and ``task`` are IDs; (device, task, label) is unique.
+``dataset device name board kind task label``
+    ``device`` and ``task`` are IDs; (device, task, label) is unique. ``name`` is the hardware;
+    entries that name the same ``board`` are processors of one board, whose idle power each states.
 ``time_s energy_j power_w idle_power_w idle_known``
     Per execution; ``energy_j = (power_w - idle_power_w) * time_s`` is energy above idle. Where the
     source states no idle power, ``idle_known`` is false, ``idle_power_w`` is 0 and ``energy_j`` is
     the whole energy.
-``batch latency_s accuracy memory_b``
-    Requests per execution; measured latency of a request; fraction 0 to 1; bytes.
+``batch unit latency_s accuracy memory_b``
+    Requests per execution, and what a request is (sample, request, token, step, ...); measured
+    latency of a request; fraction 0 to 1; bytes.
 ``scope power_measured preview``
     What the power meter covered: ``wall`` (whole system), ``board``, ``usb_stick``, ``soc`` (the
     chip's supply), ``gpu`` (the card as it reports itself); empty where no power was measured.
     ``preview``: the submitter did not sell the device yet.
-``division round submitter system source licence note``
-    Where the row comes from.
+``division suite round submitter system source licence note``
+    Where the row comes from; the suite of MLPerf Inference is datacenter, edge, or both (``+``).
+``caution``
+    Why the device's figures are in doubt; empty where nothing speaks against them.
 """
 
 from __future__ import annotations
@@ -44,13 +48,27 @@ NUMBER_COLUMNS = (
     *("latency_s", "accuracy", "memory_b"),
 )
 FLAG_COLUMNS = ("idle_known", "power_measured", "preview")
-TEXT_SEARCHED = ("device", "name", "task", "label", "submitter", "system", "note")
+TEXT_SEARCHED = ("device", "name", "board", "task", "label", "submitter", "system", "note")
 
 MLPERF_NOTICE = (
     "MLPerf is a trademark of MLCommons. Figures derived from MLPerf results (energy per sample, "
     "idle power, mixes, savings) are derived here and not verified by MLCommons."
 )
 """To be shown wherever figures from MLPerf rows are shown."""
+
+
+RENAMED = {
+    "mlperf-v2.0/r282_z93_q5e-qaic-v1.6.80-aic100": (
+        "mlperf-v2.0/Qualcomm/r282_z93_q5e-qaic-v1.6.80-aic100",
+        "mlperf-v2.0/Krai/r282_z93_q5e-qaic-v1.6.80-aic100",
+    ),
+    "mlperf-v2.0/r282_z93_q8e-qaic-v1.6.80-aic100": (
+        "mlperf-v2.0/Krai/r282_z93_q8e-qaic-v1.6.80-aic100",
+        "mlperf-v2.0/Qualcomm/r282_z93_q8e-qaic-v1.6.80-aic100",
+    ),
+}
+"""IDs of version 0.1.0, which had two submitters' systems as one device: files that name them are
+read, as the better of both, above the idle power of the first."""
 
 
 class UnknownEntry(HetoptError, LookupError):  # noqa: N818 (the word that users meet)
@@ -66,7 +84,9 @@ class DeviceEntry:
     id
         Unique over the catalogue, as ``mlperf-v3.0/A100-PCIe-80GBx8_TRT_MaxQ``.
     name
-        Short name for people.
+        The hardware, for people.
+    board
+        Board that it is one processor of; empty where the entry is a machine of its own.
     kind
         cpu, gpu, npu, fpga, tpu, dsp, mcu or other.
     idle_power_w
@@ -80,11 +100,16 @@ class DeviceEntry:
     source
         Repository and folder that all its rows come from.
     licence
-        SPDX identifier of the licence of the source.
+        SPDX identifier of the licence of the source; ``not stated`` where it has none.
+    suite
+        MLPerf Inference: datacenter, edge, or both.
+    caution
+        Why the figures are in doubt; empty where nothing speaks against them.
     """
 
     id: str
     name: str
+    board: str
     kind: str
     idle_power_w: float
     idle_known: bool
@@ -92,6 +117,8 @@ class DeviceEntry:
     preview: bool
     source: str
     licence: str
+    suite: str
+    caution: str
 
 
 def catalogue() -> pd.DataFrame:
@@ -115,7 +142,7 @@ def find(
         Part of the value, or a pattern of the whole value with ``*`` and ``?``; upper and lower
         case are the same.
     text
-        The same, in any of device, name, task, label, submitter, system, note.
+        The same, in any of device, name, board, task, label, submitter, system, note.
     """
     table = _table()
     keep = [True] * len(table)
@@ -132,8 +159,9 @@ def find(
 def devices() -> pd.DataFrame:
     """Return one row per device, in the order of the catalogue.
 
-    Columns: ``device dataset name kind options tasks idle_power_w idle_known scope preview source
-    licence``, where ``options`` and ``tasks`` are numbers of rows and of different tasks.
+    Columns: ``device dataset name board kind options tasks idle_power_w idle_known scope preview
+    source licence suite caution``, where ``options`` and ``tasks`` are numbers of rows and of
+    different tasks.
     """
     import pandas as pd
 
@@ -147,6 +175,7 @@ def devices() -> pd.DataFrame:
                 "device": device,
                 "dataset": columns["dataset"][positions[0]],
                 "name": entry.name,
+                "board": entry.board,
                 "kind": entry.kind,
                 "options": len(positions),
                 "tasks": len({columns["task"][i] for i in positions}),
@@ -156,6 +185,8 @@ def devices() -> pd.DataFrame:
                 "preview": entry.preview,
                 "source": entry.source,
                 "licence": entry.licence,
+                "suite": entry.suite,
+                "caution": entry.caution,
             }
         )
     return pd.DataFrame(rows)
@@ -170,6 +201,7 @@ def device_entry(id: str) -> DeviceEntry:  # noqa: A002 (the word of the documen
         If the catalogue has no device of that ID.
     """
     entries = _entries()
+    id = RENAMED.get(id, (id,))[0]  # noqa: A001 (as above)
     if id not in entries:
         raise _unknown("device", id, entries)
     return entries[id]
@@ -193,14 +225,17 @@ def options_for(task_id: str, device_id: str, labels: Iterable[str] | None = Non
     UnknownEntry
         If the catalogue has no such task or device, or the pair no such label.
     """
-    positions = []
-    for column, wanted in (("task", task_id), ("device", device_id)):
-        known = _positions(column)
-        if wanted not in known:
-            raise _unknown(column, wanted, known)
-        positions.append(known[wanted])
-    on_device = frozenset(positions[1])
-    rows = _table().iloc[[i for i in positions[0] if i in on_device]]
+    if device_id in RENAMED:
+        rows = _options_of_both(task_id, *RENAMED[device_id])
+    else:
+        positions = []
+        for column, wanted in (("task", task_id), ("device", device_id)):
+            known = _positions(column)
+            if wanted not in known:
+                raise _unknown(column, wanted, known)
+            positions.append(known[wanted])
+        on_device = frozenset(positions[1])
+        rows = _table().iloc[[i for i in positions[0] if i in on_device]]
     if labels is not None:
         by_label = {str(label): i for i, label in enumerate(rows["label"])}
         chosen = []
@@ -210,6 +245,19 @@ def options_for(task_id: str, device_id: str, labels: Iterable[str] | None = Non
             chosen.append(by_label[label])
         rows = rows.iloc[chosen]
     return rows.reset_index(drop=True)
+
+
+def _options_of_both(task_id: str, first: str, second: str) -> pd.DataFrame:
+    """Return the better options of two entries that were one, energies above the first's idle."""
+    import pandas as pd
+
+    rows = pd.concat([options_for(task_id, first), options_for(task_id, second)])
+    idle = device_entry(first).idle_power_w
+    whole = rows["power_w"] * rows["time_s"] / rows["batch"]
+    rows = rows.assign(
+        idle_power_w=idle, energy_j=(rows["power_w"] - idle) * rows["time_s"], whole=whole
+    )
+    return rows.sort_values("whole").drop_duplicates("label").drop(columns="whole")
 
 
 def scope_conflicts(scopes: Iterable[str]) -> tuple[str, ...]:
@@ -273,8 +321,13 @@ def attribution(device_ids: Iterable[str]) -> tuple[str, ...]:
             line += " (preview)" if entry.preview else ""
         else:
             line = f"{entry.id}: data set {first['dataset']}"
-        lines.append(f"{line}; {entry.source}, {entry.licence}.")
+        lines.append(f"{line}; {entry.source}, {licence_text(entry.licence)}.")
     return (*lines, MLPERF_NOTICE) if mlperf else tuple(lines)
+
+
+def licence_text(licence: str) -> str:
+    """Return a licence as it reads in a sentence."""
+    return "licence not stated" if licence == "not stated" else licence
 
 
 @lru_cache(maxsize=1)
@@ -296,7 +349,10 @@ def _table() -> pd.DataFrame:
 @lru_cache(maxsize=1)
 def _entries() -> dict[str, DeviceEntry]:
     """Every device by ID, in the order of the catalogue."""
-    names = ("name", "kind", "idle_power_w", "idle_known", "scope", "preview", "source", "licence")
+    names = (
+        *("name", "board", "kind", "idle_power_w", "idle_known", "scope", "preview", "source"),
+        *("licence", "suite", "caution"),
+    )
     columns = {name: list(_table()[name]) for name in names}
     entries = {}
     for device, positions in _positions("device").items():
@@ -306,6 +362,7 @@ def _entries() -> dict[str, DeviceEntry]:
         entries[device] = DeviceEntry(
             id=device,
             name=first["name"],
+            board=first["board"],
             kind=first["kind"],
             idle_power_w=first["idle_power_w"],
             idle_known=bool(first["idle_known"]),
@@ -313,6 +370,8 @@ def _entries() -> dict[str, DeviceEntry]:
             preview=any(bool(columns["preview"][i]) for i in positions),
             source=commonpath([columns["source"][i] for i in positions]),
             licence=first["licence"],
+            suite=first["suite"],
+            caution=first["caution"],
         )
     return entries
 

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 NOT_STATED = "–"
 DEVICE_FIELDS = (
-    *("device", "dataset", "name", "kind", "options", "tasks", "idle_power_w", "idle_known"),
-    *("scope", "preview", "source", "licence"),
+    *("device", "dataset", "name", "board", "kind", "suite", "options", "tasks"),
+    *("idle_power_w", "idle_known", "scope", "preview", "source", "licence", "caution"),
 )
 OPTION_FIELDS = (
-    *("task", "label", "time_s", "energy_j", "power_w", "batch", "latency_s", "accuracy"),
-    *("memory_b", "scope", "preview", "division", "round", "submitter", "system", "source"),
-    *("licence", "note"),
+    *("task", "label", "time_s", "energy_j", "power_w", "batch", "unit", "latency_s"),
+    *("accuracy", "memory_b", "scope", "preview", "division", "suite", "round", "submitter"),
+    *("system", "source", "licence", "note"),
 )
 
 
@@ -55,16 +55,21 @@ def devices_view(limit: int = 40, **filters: str | None) -> RenderableType:
         return Text("The catalogue has no such device. hetopt devices lists all that it has.")
     shown = found if limit == 0 else found[:limit]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("device", overflow="fold")
+    for heading in ("device", "hardware", "board"):
+        table.add_column(heading, overflow="fold")
     table.add_column("kind")
+    table.add_column("suite", overflow="fold")
     for heading in ("options", "tasks", "idle"):
         table.add_column(heading, justify="right", no_wrap=True)
     for heading in ("scope", "licence", "source"):
         table.add_column(heading, overflow="fold")
     for entry in shown:
         table.add_row(
-            Text(entry["device"] + (" (preview)" if entry["preview"] else "")),
+            Text(entry["device"] + _marks(entry)),
+            Text(entry["name"]),
+            Text(entry["board"]),
             entry["kind"],
+            entry["suite"],
             str(entry["options"]),
             str(entry["tasks"]),
             _idle(entry),
@@ -74,7 +79,8 @@ def devices_view(limit: int = 40, **filters: str | None) -> RenderableType:
         )
     counted = f"{len(shown)} of {len(found)} devices" if len(shown) < len(found) else "All"
     hint = "--limit 0 shows all, --show ID the options of one"
-    lines = [f"{counted} that match; {hint}.", SCOPE_NOTE, *_attribution(shown)]
+    doubts = [f"! {e['device']}: {e['caution']}." for e in shown if e["caution"]]
+    lines = [f"{counted} that match; {hint}.", SCOPE_NOTE, *doubts, *_attribution(shown)]
     return Group(table, Text(), *map(Text, lines))
 
 
@@ -104,7 +110,10 @@ def details_view(device_id: str) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("task", overflow="fold")
     table.add_column("label", overflow="fold")
-    for heading in ("time", "energy", "power", "batch", "latency", "accuracy"):
+    for heading in ("time", "energy", "power", "batch"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("of", no_wrap=True)
+    for heading in ("latency", "accuracy"):
         table.add_column(heading, justify="right", no_wrap=True)
     for option in device["options"]:
         table.add_row(
@@ -114,13 +123,16 @@ def details_view(device_id: str) -> RenderableType:
             _quantity(option["energy_j"], "energy"),
             _quantity(option["power_w"], "power"),
             str(option["batch"]),
+            option["unit"],
             _quantity(option["latency_s"], "time"),
             _quantity(option["accuracy"], "fraction"),
         )
     facts = {
-        "device": device["device"] + (" (preview)" if device["preview"] else ""),
-        "name": device["name"],
+        "device": device["device"] + _marks(device),
+        "hardware": device["name"],
+        "board": device["board"] or NOT_STATED,
         "kind": device["kind"],
+        "suite": device["suite"] or NOT_STATED,
         "idle power": _idle(device),
         "power covers": device["scope"] or "not measured",
         "source": device["source"],
@@ -133,6 +145,7 @@ def details_view(device_id: str) -> RenderableType:
     use = [
         f"Energy is {energy}; time, energy and power are per execution.",
         *sorted(notes),
+        *([f"In doubt: {device['caution']}."] if device["caution"] else []),
         "",
         "In an instance:",
         f"  devices: [{{name: mine, from: catalogue, entry: {_flow(device['device'])}}}]",
@@ -152,7 +165,7 @@ def details_to_dict(device_id: str) -> dict[str, Any]:
         If the catalogue has no device of that ID; the message names close ones.
     """
     try:
-        catalogue.device_entry(device_id)
+        device_id = catalogue.device_entry(device_id).id
     except catalogue.UnknownEntry as error:
         raise InputError([Problem("--show", device_id, str(error))]) from None
     rows = catalogue.catalogue()
@@ -184,7 +197,9 @@ def _summary(rows: pd.DataFrame, device_id: str) -> dict[str, Any]:
         "device": device_id,
         "dataset": str(rows["dataset"].iloc[0]),
         "name": entry.name,
+        "board": entry.board,
         "kind": entry.kind,
+        "suite": entry.suite,
         "options": len(rows),
         "tasks": int(rows["task"].nunique()),
         "idle_power_w": entry.idle_power_w if entry.idle_known else None,
@@ -193,6 +208,7 @@ def _summary(rows: pd.DataFrame, device_id: str) -> dict[str, Any]:
         "preview": entry.preview,
         "source": entry.source,
         "licence": entry.licence,
+        "caution": entry.caution,
     }
     return {field: values[field] for field in DEVICE_FIELDS}
 
@@ -201,12 +217,18 @@ def _attribution(entries: list[dict[str, Any]]) -> list[str]:
     """Return one line for each repository among the devices; :func:`details_view` says more."""
     repositories: dict[str, dict[str, None]] = {}
     for entry in entries:
-        key = f"{entry['source'].split(':')[0]} ({entry['licence']})"
+        licence = catalogue.licence_text(entry["licence"])
+        key = f"{entry['source'].split(':')[0]} ({licence})"
         repositories.setdefault(key, {})[entry["dataset"]] = None
     lines = [f"Figures of {', '.join(names)}: {key}." for key, names in repositories.items()]
     if any(entry["dataset"].startswith("mlperf-") for entry in entries):
         lines.append(catalogue.MLPERF_NOTICE)
     return lines
+
+
+def _marks(entry: dict[str, Any]) -> str:
+    """Return what stands beside a device's ID: that it is a preview, or in doubt."""
+    return (" (preview)" if entry["preview"] else "") + (" !" if entry["caution"] else "")
 
 
 def _idle(entry: dict[str, Any]) -> str:

@@ -6,8 +6,9 @@ import csv
 import math
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,10 @@ from hetopt.errors import HetoptError
 from hetopt.profiling import catalogue as cat
 
 COLUMNS = [
-    *("dataset", "device", "name", "kind", "task", "label"),
+    *("dataset", "device", "name", "board", "kind", "task", "label"),
     *("time_s", "energy_j", "power_w", "idle_power_w", "idle_known"),
-    *("batch", "latency_s", "accuracy", "memory_b", "scope", "power_measured", "preview"),
-    *("division", "round", "submitter", "system", "source", "licence", "note"),
+    *("batch", "unit", "latency_s", "accuracy", "memory_b", "scope", "power_measured", "preview"),
+    *("division", "suite", "round", "submitter", "system", "source", "licence", "note", "caution"),
 ]
 KINDS = {"cpu", "gpu", "npu", "fpga", "tpu", "dsp", "mcu", "other"}
 HEADLINE_SYSTEMS = [
@@ -30,6 +31,23 @@ HEADLINE_SYSTEMS = [
     "RecAccel-N3000-32GB-PCIEx8",
 ]
 NETWORKS = ["resnet50", "retinanet", "bert-99", "rnnt", "dlrm-99"]
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def key(row: dict[str, str]) -> tuple[str, ...]:
+    """What names a published result of MLPerf Inference."""
+    names = ("version", "division", "submitter", "system", "scenario", "model")
+    return tuple(row[name].lower() if name == "scenario" else row[name] for name in names)
+
+
+def asked(row: dict[Hashable, Any]) -> tuple[str, str, str]:
+    """System, scenario and network of a row of the catalogue."""
+    _, scenario, network = str(row["task"]).split("/")
+    return (str(row["system"]), scenario, network)
 
 
 def test_columns_are_all_there_in_order() -> None:
@@ -69,7 +87,8 @@ def test_idle_that_is_not_known_is_zero() -> None:
 
 def test_a_device_has_one_kind_name_idle_power_and_scope() -> None:
     table = cat.catalogue()
-    facts = ["kind", "name", "idle_power_w", "idle_known", "licence", "dataset"]
+    facts = ["kind", "name", "board", "suite", "submitter", "caution"]
+    facts += ["idle_power_w", "idle_known", "licence", "dataset"]
     assert (table.groupby("device")[facts].nunique() == 1).all(axis=None)
     scoped = table[table["scope"] != ""]
     assert (scoped.groupby("device")["scope"].nunique() == 1).all()
@@ -78,7 +97,9 @@ def test_a_device_has_one_kind_name_idle_power_and_scope() -> None:
 def test_every_row_has_a_source_a_licence_that_allows_shipping_and_a_positive_time() -> None:
     table = cat.catalogue()
     assert (table["source"] != "").all()
-    assert set(table["licence"]) == {"Apache-2.0", "MIT"}
+    stated = table["dataset"] != "mlperf-inference-v5.1"  # its repository has no licence file
+    assert set(table.loc[stated, "licence"]) == {"Apache-2.0", "MIT"}
+    assert set(table.loc[~stated, "licence"]) == {"not stated"}
     assert set(table["kind"]) <= KINDS
     assert np.isfinite(table["time_s"]).all()
     assert (table["time_s"] > 0).all()
@@ -141,17 +162,110 @@ def test_only_the_n3000_of_the_headline_servers_is_a_preview() -> None:
 
 
 def test_measured_energy_per_single_stream_sample_is_kept(shared_path: Callable[..., Path]) -> None:
-    path = shared_path("data", "mlperf_inference_power.csv")
-    with path.open(newline="", encoding="utf-8") as file:
-        published = {
-            row["source"]: float(row["energy_j_per_sample"])
-            for row in csv.DictReader(file)
-            if row["valid"] == "VALID" and row["scenario"] in ("SingleStream", "MultiStream")
-        }
+    published = {
+        key(row): float(row["energy_j_per_sample"])
+        for row in read(shared_path("data", "mlperf_inference_power.csv"))
+        if row["scenario"] in ("SingleStream", "MultiStream")
+    }
     table = cat.find(task="*stream/*", dataset="mlperf-inference*")
-    assert len(table) > 2500
-    whole = table["power_w"] * table["time_s"] / table["batch"]
-    np.testing.assert_allclose(whole, table["source"].map(published), rtol=1e-12)
+    assert len(table) == len(published) > 3900
+    for row in table.to_dict("records"):
+        per_sample = published[(row["round"], row["division"], row["submitter"], *asked(row))]
+        assert math.isclose(row["power_w"] * row["time_s"] / row["batch"], per_sample, rel_tol=1e-9)
+
+
+def test_every_published_power_result_of_mlperf_inference_is_a_row(
+    shared_path: Callable[..., Path],
+) -> None:
+    published = {key(row) for row in read(shared_path("data", "mlperf_inference_power.csv"))}
+    table = cat.find(dataset="mlperf-inference-*")
+    shipped = {
+        (r["round"], r["division"], r["submitter"], *asked(r)) for r in table.to_dict("records")
+    }
+    assert shipped == published
+    assert len(table) == len(published) == 4920
+
+
+def test_rounds_whose_logs_are_missing_say_so_and_state_no_idle_power() -> None:
+    table = cat.catalogue()
+    table = table[table["round"].isin(["v3.1", "v4.0"])]
+    assert len(table) == 1280
+    assert not table["idle_known"].any()
+    assert (table["energy_j"] > 0).all()
+    words = "listed by MLCommons' checker with compliance 1 and no errors"
+    assert table["note"].str.contains(words).all()
+    assert set(cat.device_entry("mlperf-v3.1/XR5610_L4x1_TRT_MaxQ").suite.split("+")) == {"edge"}
+
+
+def test_server_rows_of_the_last_rounds_count_completed_samples(
+    shared_path: Callable[..., Path],
+) -> None:
+    checked = 0
+    for row in read(shared_path("data", "mlperf_completed.csv")):
+        if row["scenario"] != "Server":
+            continue
+        device = f"mlperf-{row['version']}/{row['system']}"
+        task = f"mlperf-{row['version']}/server/{row['model']}"
+        option = cat.options_for(task, device).iloc[0]
+        assert option["time_s"] == 1 / float(row["completed_samples_per_second"])
+        checked += 1
+    assert checked == 18
+
+
+def test_rows_of_language_models_say_what_a_request_is() -> None:
+    def unit(task: str, device: str) -> str:
+        return str(cat.options_for(task, device).iloc[0]["unit"])
+
+    h100 = "mlperf-v4.0/DGX-H100_H100-SXM-80GBx8_TRT_MaxQ"
+    assert unit("mlperf-v4.0/offline/llama2-70b-99.9", h100) == "token"
+    assert unit("mlperf-v4.0/server/llama2-70b-99.9", h100) == "request"
+    assert unit("mlperf-v4.0/offline/gptj-99", h100) == "request"
+    assert unit("mlperf-v4.0/server/resnet50", h100) == "sample"
+    units = cat.catalogue().groupby("dataset")["unit"].agg(set)
+    assert units["mlenergy-v2"] == {"token", "image", "video"}
+    assert units["zeus"] == {"epoch"}
+
+
+def test_devices_that_nothing_speaks_against_carry_no_caution() -> None:
+    doubtful = {row.device: row.caution for row in cat.devices().itertuples() if row.caution}
+    assert set(doubtful) == {"mlperf-v3.0/XR5610_L4x1_TRT_MaxQ", "qutibench/U96-Quadcore-A53"}
+    assert (
+        "634 W, sister systems as fast draw 269.1 W" in doubtful["mlperf-v3.0/XR5610_L4x1_TRT_MaxQ"]
+    )
+    assert "those of ZCU104-Bismo, another board" in doubtful["qutibench/U96-Quadcore-A53"]
+
+
+def test_an_fpga_that_only_holds_a_processor_is_no_fpga() -> None:
+    assert not any("Andes" in device for device in cat.find(kind="fpga")["device"])
+    andes = cat.find(device="AndesCore")
+    assert set(andes["kind"]) == {"mcu"}
+
+
+def test_processors_of_one_board_name_it() -> None:
+    boards = {row.device: row.board for row in cat.devices().itertuples()}
+    assert boards["mlperf-v3.0-open/firefly-armnn-v22.11-neon"] == "Firefly RK3588S"
+    assert boards["mlperf-v3.0-open/firefly-armnn-v22.11-opencl"] == "Firefly RK3588S"
+    assert boards["qutibench/Ultra96-DPU"] == boards["qutibench/U96-Quadcore-A53"] == "Ultra96"
+
+
+@pytest.mark.parametrize("old", sorted(cat.RENAMED))
+def test_two_submitters_systems_of_one_name_are_two_devices_and_the_old_name_is_read(
+    old: str,
+) -> None:
+    both = cat.RENAMED[old]
+    assert {submitter for id_ in both for submitter in cat.find(device=id_)["submitter"]} == {
+        "Krai",
+        "Qualcomm",
+    }
+    first, second = map(cat.device_entry, both)
+    assert cat.device_entry(old) == first
+    for task in cat.find(device=second.id)["task"]:
+        options = cat.options_for(task, old)
+        assert len(options) == 1
+        option = options.iloc[0]
+        assert math.isclose(
+            option["energy_j"], (option["power_w"] - first.idle_power_w) * option["time_s"]
+        )
 
 
 def test_an_llm_option_keeps_joules_per_token_and_time_between_tokens(

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hetopt import default_instance
+from hetopt import default_instance, read_instance
 from hetopt.caveats import caveats
 from hetopt.instance import Instance
 
@@ -28,3 +28,31 @@ def test_mixed_scopes_are_named_only_where_they_are_mixed():
     two = with_scopes(default_instance(), ["wall", "board", "", "wall"])
     assert not any("scope" in note for note in caveats(one))
     assert "Power figures of different scope are compared: wall, board." in caveats(two)
+
+
+def catalogue_device(entry: str, task: str) -> Instance:
+    return read_instance(
+        "one.yaml",
+        text=f"""
+hetopt: 1
+regime: steady
+objective: power
+devices: [{{name: mine, from: catalogue, entry: {entry}}}]
+profiles: {{work: {{from: catalogue, task: {task}}}}}
+jobs: [{{name: job, profile: work, rate: 1/s}}]
+""",
+    )
+
+
+def test_figures_in_doubt_are_named_with_the_reason():
+    doubtful = catalogue_device("mlperf-v3.0/XR5610_L4x1_TRT_MaxQ", "mlperf-v3.0/offline/resnet50")
+    note = "Figures of mine are in doubt: outlier: offline/resnet50: 634 W"
+    assert any(text.startswith(note) for text in caveats(doubtful))
+    sound = catalogue_device("mlperf-v3.0/Orin_TRT_MaxQ", "mlperf-v3.0/offline/resnet50")
+    assert not any("in doubt" in text for text in caveats(sound))
+
+
+def test_idle_power_that_nobody_states_is_named():
+    unstated = catalogue_device("mlperf-v3.1/Orin_TRT_MaxQ", "mlperf-v3.1/offline/resnet50")
+    assert any(text.startswith("No idle power is stated for mine") for text in caveats(unstated))
+    assert not any("No idle power" in text for text in caveats(default_instance()))

@@ -89,3 +89,17 @@ def test_an_unknown_device_is_an_input_error_that_names_close_ones() -> None:
 def test_a_negative_limit_is_an_input_error() -> None:
     with pytest.raises(InputError, match="--limit"):
         devices_view(limit=-1)
+
+
+def test_the_list_shows_hardware_board_suite_and_what_is_in_doubt() -> None:
+    text = printed(devices_view(text="mlperf-v3.0/XR5610_L4x1_TRT_MaxQ"))
+    assert "NVIDIA L4" in text
+    assert "edge" in text
+    assert "! mlperf-v3.0/XR5610_L4x1_TRT_MaxQ: outlier: offline/resnet50: 634 W" in text
+    assert "Firefly RK3588S" in printed(devices_view(text="firefly-armnn-v22.11-opencl"))
+    assert "In doubt: unsound idle" in printed(details_view("qutibench/U96-Quadcore-A53"))
+
+
+def test_the_licence_of_a_repository_without_one_is_not_stated() -> None:
+    (line, _) = devices_to_dict(text="SR680a_V3_B200SXMx8_TRT")["attribution"]
+    assert line.endswith("(licence not stated).")

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
+from hetopt.console import run_schema
 from hetopt.formats import read_instance
 from hetopt.formats.document_text import write_json
 from hetopt.formats.json_source import parse_json
@@ -82,3 +83,9 @@ def test_what_the_reader_refuses_the_schema_refuses(spoil) -> None:
     assert valid(document)
     spoil(document)
     assert not valid(document)
+
+
+def test_the_command_prints_the_published_file(capsys) -> None:
+    assert run_schema(None) == 0
+    published = (REPO / "docs" / "instance.schema.json").read_text(encoding="utf-8")
+    assert capsys.readouterr().out == published
