@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from ortools.sat.python.cp_model import CpSolver
 
 
+FOUND = ("OPTIMAL", "FEASIBLE")
+"""Names of the statuses with which CP-SAT has a solution."""
+
+
 def quiet_solver(workers: int, seed: int) -> CpSolver:
     """Return a solver whose limits are still to be set.
 

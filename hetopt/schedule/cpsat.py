@@ -33,7 +33,7 @@ from typing import Any
 
 from ortools.sat.python import cp_model
 
-from hetopt.cpsat_solver import quiet_solver
+from hetopt.cpsat_solver import FOUND, quiet_solver
 from hetopt.schedule.cpsat_memory import limit_memory, limit_power, power_is_hopeless
 from hetopt.schedule.cpsat_model import (
     MERGED,
@@ -141,7 +141,7 @@ def add_hint(made: ScheduleModel, draft: Draft, budget: Budget) -> bool:
         solver.parameters.max_deterministic_time = HINT_SECONDS
     else:
         solver.parameters.max_time_in_seconds = min(HINT_SECONDS, budget.left_s() / 4)
-    if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+    if solver.status_name(solver.solve(model)) not in FOUND:
         return False
     values = list(solver.response_proto.solution)
     model.clear_hints()  # type: ignore[no-untyped-call]  # ortools types only part of its API
@@ -191,18 +191,17 @@ def run(
     watcher = threading.Thread(target=_watch, args=(solver, budget, over), daemon=True)
     watcher.start()
     try:
-        status = solver.solve(made.model, _Collector(made, on_draft))
+        status = solver.status_name(solver.solve(made.model, _Collector(made, on_draft)))
     finally:
         over.set()
         watcher.join()
-    if status == cp_model.INFEASIBLE:
+    if status == "INFEASIBLE":
         return Answer(None, math.nan, infeasible=True, complete=True)
-    found = status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
     return Answer(
-        read_draft(made, solver.value) if found else None,
+        read_draft(made, solver.value) if status in FOUND else None,
         made.objective.value(solver.best_objective_bound),
         infeasible=False,
-        complete=status == cp_model.OPTIMAL,
+        complete=status == "OPTIMAL",
     )
 
 

@@ -19,7 +19,7 @@ from itertools import pairwise
 
 from ortools.sat.python import cp_model
 
-from hetopt.cpsat_solver import quiet_solver
+from hetopt.cpsat_solver import FOUND, quiet_solver
 from hetopt.schedule.cpsat import ScheduleModel, read_draft
 from hetopt.schedule.draft import Draft
 from hetopt.schedule.neighbourhoods import PICKERS, View
@@ -149,9 +149,9 @@ class _Repairs:
         else:
             left = self.until - time.monotonic()
             solver.parameters.max_time_in_seconds = max(0.01, min(REPAIR_S, left))
-        status = solver.solve(copy)
-        found = status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
-        exhausted = status in (cp_model.OPTIMAL, cp_model.INFEASIBLE)
+        status = solver.status_name(solver.solve(copy))
+        found = status in FOUND
+        exhausted = status in ("OPTIMAL", "INFEASIBLE")
         with self.lock:
             if self.budget.deterministic:
                 self.left -= max(solver.response_proto.deterministic_time, 1e-3)

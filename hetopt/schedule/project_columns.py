@@ -252,7 +252,7 @@ def _options_by_cpsat(columns: Columns, seed: int, until: float | None) -> list[
     """Choose options within the budgets, of least total time, by a model of nothing else."""
     from ortools.sat.python import cp_model
 
-    from hetopt.cpsat_solver import quiet_solver
+    from hetopt.cpsat_solver import FOUND, quiet_solver
 
     model = cp_model.CpModel()
     literal = [model.new_bool_var("") for _ in columns.modes]
@@ -271,7 +271,7 @@ def _options_by_cpsat(columns: Columns, seed: int, until: float | None) -> list[
     else:
         left = until - time.monotonic()
         solver.parameters.max_time_in_seconds = max(0.01, min(MODES_S, left / 2))
-    if model.validate() or solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+    if model.validate() or solver.status_name(solver.solve(model)) not in FOUND:
         return None
     return [
         columns.modes[k].option
