@@ -18,22 +18,31 @@
 ``portfolio``        the best of these and of placements on one device
 ==================== ==============================================================================
 
-Where the instance is flat (:mod:`hetopt.schedule.flat`) they run compiled, else on a timetable.
+Where the instance is flat (:mod:`hetopt.schedule.flat`) they run compiled, else on a timetable;
+large ones with memory or a power cap run compiled on fewer options
+(:mod:`hetopt.schedule.cautious`).
 """
 
 from __future__ import annotations
 
+import math
 import time
 from functools import partial
 from typing import Protocol
 
-from hetopt.instance import Instance
+from hetopt.instance import Instance, is_maximised
 from hetopt.schedule import timetable_list
-from hetopt.schedule.flat import flat, pack
+from hetopt.schedule.cautious import Search, cautious
+from hetopt.schedule.flat import Flat, flat, pack
 from hetopt.schedule.timetable_list import plan_problem
 from hetopt.solution import SchedulePlan
 
 __all__ = ["CONSTRUCTORS", "Constructor", "energy_greedy", "heft", "plan_problem"]
+
+CAUTIOUS_FROM = 2_000
+"""Tasks from which compiled schedulers on fewer options come before a timetable."""
+PLACED_PER_S, HOPED_PER_S = 500, 2_000
+"""Tasks that a timetable places in a second; and at the most, where it is the only hope."""
 
 
 class Constructor(Protocol):
@@ -54,40 +63,72 @@ def heft(instance: Instance, *, limit: float | None = None) -> SchedulePlan | No
 
 def energy_greedy(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
     """Return the cheapest plan (by the first objective) of several greedy passes, or None."""
-    columns = flat(instance)
-    if columns is None:
-        return timetable_list.energy_greedy(instance, limit=limit)
     from hetopt.schedule.priced import cheapest
 
+    columns = flat(instance)
+    if columns is None:
+        return _careful(instance, cheapest, timetable_list.energy_greedy, limit)
     return cheapest(columns, limit)
 
 
 def portfolio(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
     """Return the best plan of all list schedulers by the first objective, or None."""
-    columns = flat(instance)
-    if columns is None:
-        plan = timetable_list.energy_greedy(instance, limit=limit)
-        if plan is not None:
-            return plan
-        from hetopt.schedule.one_unit import on_one_unit
-
-        return on_one_unit(instance)
     from hetopt.schedule.priced import best_of
 
-    return best_of(columns, limit)
+    columns = flat(instance)
+    if columns is not None:
+        return best_of(columns, limit)
+    plan = _careful(instance, best_of, timetable_list.energy_greedy, limit)
+    if plan is not None:
+        return plan
+    from hetopt.schedule.one_unit import on_one_unit
+
+    return on_one_unit(instance, limit=limit)
+
+
+def _careful(
+    instance: Instance, search: Search, otherwise: Constructor, limit: float | None
+) -> SchedulePlan | None:
+    """Return a plan of an instance that is not flat: compiled where it is large, or a timetable's.
+
+    A timetable that is not likely to be filled in the time left is not begun.
+    """
+    count = len(instance.tasks)
+    plan = cautious(instance, search, limit=limit) if count > CAUTIOUS_FROM else None
+    left = math.inf if limit is None else limit - time.monotonic()
+    hopeful = PLACED_PER_S if plan is not None else HOPED_PER_S
+    if (plan is not None and limit is None) or count > hopeful * left:
+        return plan
+    other = otherwise(instance, limit=limit)
+    return other if plan is None else _better(instance, plan, other)
+
+
+def _better(instance: Instance, plan: SchedulePlan, other: SchedulePlan | None) -> SchedulePlan:
+    """Return the better of two plans by the first objective."""
+    from hetopt.evaluate import objective_value
+
+    name = instance.objective[0]
+    sign = -1.0 if is_maximised(name) else 1.0
+    if other is None or sign * objective_value(instance, other, name) >= sign * objective_value(
+        instance, plan, name
+    ):
+        return plan
+    return other
 
 
 def _named(name: str, instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
     """Return the plan of a named list scheduler, or None where it runs into a limit."""
-    from hetopt.schedule.list_schedule import place, plan_of
-    from hetopt.schedule.recipes import RECIPES, attempts
-
     columns = flat(instance)
-    if columns is None:
-        if name == "heft":
-            return timetable_list.heft(instance, limit=limit)
-        setting = RECIPES[name](pack(instance))
-        return timetable_list.by_setting(instance, setting, limit=limit)
+    if columns is not None:
+        return _listed(name, columns, limit)
+    return _careful(instance, partial(_listed, name), partial(_on_timetable, name), limit)
+
+
+def _listed(name: str, columns: Flat, limit: float | None) -> SchedulePlan | None:
+    """Return the plan of a named list scheduler under the limits that columns know, or None."""
+    from hetopt.schedule.list_schedule import place, plan_of
+    from hetopt.schedule.recipes import attempts
+
     for setting in attempts(columns, name):
         if limit is not None and time.monotonic() >= limit:
             return None
@@ -97,13 +138,25 @@ def _named(name: str, instance: Instance, *, limit: float | None = None) -> Sche
     return None
 
 
+def _on_timetable(
+    name: str, instance: Instance, *, limit: float | None = None
+) -> SchedulePlan | None:
+    """Return the plan of a named list scheduler under every limit, or None."""
+    from hetopt.schedule.recipes import RECIPES
+
+    if name == "heft":
+        return timetable_list.heft(instance, limit=limit)
+    setting = RECIPES[name](pack(instance))
+    return timetable_list.by_setting(instance, setting, limit=limit)
+
+
 def _price_guided(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
     """Return the cheapest plan of passes at the load bound's prices, or None."""
-    columns = flat(instance)
-    if columns is None:
-        return timetable_list.energy_greedy(instance, limit=limit)
     from hetopt.schedule.priced import price_guided
 
+    columns = flat(instance)
+    if columns is None:
+        return _careful(instance, price_guided, timetable_list.energy_greedy, limit)
     return price_guided(columns, limit)
 
 

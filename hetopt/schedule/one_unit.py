@@ -7,6 +7,8 @@ checker takes it.
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from hetopt.instance import Instance, Ints
@@ -17,36 +19,49 @@ MOST_TASKS = 100_000
 """Tasks up to which devices are tried in a loop over tasks."""
 
 
-def on_one_unit(instance: Instance) -> SchedulePlan | None:
-    """Return the best plan on one unit by its end, None where the checker takes none."""
-    count = len(instance.tasks)
-    if count > MOST_TASKS:
+def on_one_unit(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
+    """Return the best plan on one unit by its end, None where the checker takes none.
+
+    ``limit`` is a ``time.monotonic()`` value at which to give up.
+    """
+    if len(instance.tasks) > MOST_TASKS:
         return None
     found: list[tuple[float, int, SchedulePlan]] = []
     for device in np.flatnonzero(instance.devices.count_max != 0).tolist():
-        option = np.full(count, -1, dtype=np.int64)
-        for task in range(count):
-            ways = [o for o in instance.task_options(task) if instance.options.device[o] == device]
-            if ways:
-                option[task] = min(ways, key=lambda o: float(instance.options.time_s[o]))
-        if (option >= 0).all():
+        option = _fastest(instance, device)
+        if option is not None:
             end, plan = _serial(instance, option)
             found.append((end, device, plan))
     for _, _, plan in sorted(found, key=lambda entry: entry[:2]):
+        if limit is not None and time.monotonic() >= limit:
+            return None
         if verify(instance, plan).ok:
             return plan
     return None
 
 
+def _fastest(instance: Instance, device: int) -> Ints | None:
+    """Return each task's fastest option on a device, None where a task has none."""
+    classes = instance.classes
+    owner = np.repeat(np.arange(len(classes)), np.diff(classes.ptr))
+    rows = np.flatnonzero(instance.options.device[classes.option] == device)
+    option, owner = classes.option[rows], owner[rows]
+    order = np.lexsort((option, instance.options.time_s[option], owner))
+    served, first = np.unique(owner[order], return_index=True)
+    if len(served) < len(classes):
+        return None
+    return np.asarray(option[order][first][classes.member])
+
+
 def _serial(instance: Instance, option: Ints) -> tuple[float, SchedulePlan]:
     """Return the end and the plan of tasks in topological order, each as soon as it is released."""
     tasks = instance.tasks
-    time = tasks.work * instance.options.time_s[option]
-    release = instance.jobs.release_s[tasks.job]
-    start = np.zeros(len(option))
+    length: list[float] = (tasks.work * instance.options.time_s[option]).tolist()
+    release: list[float] = instance.jobs.release_s[tasks.job].tolist()
+    start = [0.0] * len(option)
     now = 0.0
     for task in instance.topological_order.tolist():
-        start[task] = max(now, float(release[task]))
-        now = float(start[task] + time[task])
+        start[task] = max(now, release[task])
+        now = start[task] + length[task]
     unit = np.zeros(len(option), dtype=np.int64)
-    return now, SchedulePlan(option, unit, start, Hops.empty())
+    return now, SchedulePlan(option, unit, np.array(start), Hops.empty())
