@@ -7,6 +7,7 @@ python -m bench report results.csv --docs                tables of docs/benchmar
 python -m bench check results.csv                        look for bounds that cannot be
 python -m bench install-peers                            environments of the peers
 python -m bench compare-commits A B                      micro-benchmarks of two commits
+python -m bench set-round-trip                           --set against changes in the file
 """
 
 from __future__ import annotations
@@ -76,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("-k", dest="keyword", default="", help="only benchmarks of this name")
     compare.add_argument("--rounds", type=int, default=2, help="turns of each commit")
     compare.add_argument("--small", action="store_true", help="only the smallest sizes")
+
+    trip = commands.add_parser("set-round-trip", help="--set against the change in the file")
+    trip.add_argument("files", type=Path, nargs="*", help="documents; default: all shipped ones")
+    trip.add_argument("--step", type=int, default=1, help="each how-manieth field only")
     return parser
 
 
@@ -185,6 +190,14 @@ def _compare(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given:
     )
 
 
+def _round_trip(
+    parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: list[str]
+) -> int:
+    from bench.set_round_trip import main
+
+    return min(1, main(parsed.files, parsed.step))
+
+
 COMMANDS = {
     "list": _list,
     "run": _run,
@@ -192,6 +205,7 @@ COMMANDS = {
     "check": _check,
     "install-peers": _install,
     "compare-commits": _compare,
+    "set-round-trip": _round_trip,
 }
 
 if __name__ == "__main__":

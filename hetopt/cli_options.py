@@ -67,7 +67,11 @@ Deterministic = Annotated[
 MipSolver = Annotated[str, typer.Option(metavar="NAME", help="highs, cbc, or any PuLP knows.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Change a field: devices.npu.count=2."),
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Change a field by name: devices.npu.count=2, options.PROFILE/DEVICE.time=3ms.",
+    ),
 ]
 Pin = Annotated[
     list[str] | None, typer.Option(metavar="TASK=DEVICE", help="Run the task only there.")

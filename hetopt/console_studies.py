@@ -77,7 +77,7 @@ def run_whatif(
     as_json: bool,
 ) -> int:
     """Solve changed instances beside the one given; see ``hetopt whatif``."""
-    from hetopt.analysis.changes import catalogue_entries, changed, usual_cases
+    from hetopt.analysis.changes import catalogue_entries, changed, set_apart, usual_cases
     from hetopt.analysis.whatif import whatif
     from hetopt.formats.output import check_writable
     from hetopt.formats.plan_tables import write_result
@@ -89,11 +89,15 @@ def run_whatif(
         check_writable(output)
     if parallel is not None and parallel < 1:
         raise InputError([Problem("--parallel", str(parallel), "At least 1.")])
-    instance = question.instance()
+    read = question.read()
+    instance = question.changed(read)
     asked = {}
     for case in cases or usual_cases(instance):
         entries, rest = catalogue_entries(instance, case)
-        asked[case] = changed(_swapped(question, entries, case) if entries else instance, rest)
+        sets, others = set_apart(rest)
+        origin = _swapped(question, entries, case) if entries else read
+        base = question.changed(origin, sets) if entries or sets else instance
+        asked[case] = changed(base, others)
     stop = threading.Event()
     with interruptible(stop), line_display() as report:
         study = whatif(
@@ -162,7 +166,7 @@ def _written(command: str, path: str | None, needed: Sequence[str]) -> Mapping[s
 
 def _swapped(question: Question, entries: Mapping[str, str], case: str) -> Instance:
     try:
-        return question.instance(entries)
+        return question.read(entries)
     except InputError as error:
         what = "A swap that leaves every task an option and the file as sound as it was; it has:"
         raise InputError([Problem("--case", case, what), *error.problems]) from None

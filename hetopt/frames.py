@@ -32,7 +32,7 @@ from hetopt.instance import (
     Series,
     Tensors,
 )
-from hetopt.tables import REQUIRED_TABLES, TABLES
+from hetopt.tables import DEFAULT_JOB, REQUIRED_TABLES, TABLES
 from hetopt.text import strings
 from hetopt.unroll import unroll
 
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Table = dict[str, Any]
-DEFAULT_JOB = "job"
 
 
 def from_frames(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> Instance:
@@ -61,6 +60,12 @@ def from_frames(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any])
         With every problem found: unknown tables, columns or names, values of a wrong type, unit
         or range, cycles, contradictions.
     """
+    instance = _checked(frames, settings)
+    instance.remember_written(frames, settings)
+    return instance
+
+
+def _checked(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> Instance:
     check = Checker()
     for name in frames:
         if name not in TABLES:

@@ -440,6 +440,9 @@ class Limits:
     demand_known: bool = True
 
 
+_WRITTEN = "_written"
+
+
 @dataclass(frozen=True)
 class Instance:
     """Platform, workload, limits and objective of one problem.
@@ -456,6 +459,8 @@ class Instance:
         Groups of tasks that must share one unit, or must all be on different units.
     model_keys
         Names of the weights keys, ``(model, variant)``.
+    source
+        Name of the foreign file format that it was read from; empty for hetopt's own.
     """
 
     name: str
@@ -484,6 +489,41 @@ class Instance:
     model_keys: tuple[tuple[str, str], ...] = ()
     currency: str = ""
     description: str = field(default="", compare=False)
+    source: str = field(default="", compare=False)
+
+    @property
+    def written(self) -> tuple[Mapping[str, pd.DataFrame], Mapping[str, Any]] | None:
+        """Tables and settings that the instance was made of; None once it was changed.
+
+        Not a field, so that :func:`dataclasses.replace` leaves it behind: of a changed instance
+        it would say something else than the columns.
+        """
+        found: tuple[Mapping[str, pd.DataFrame], Mapping[str, Any]] | None
+        found = self.__dict__.get(_WRITTEN)
+        return found
+
+    def remember_written(
+        self, frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]
+    ) -> None:
+        """Keep what the instance was made of, for :func:`hetopt.set_values.set_values`."""
+        self.__dict__[_WRITTEN] = (frames, settings)
+
+    def forget_written(self) -> None:
+        """Let go of the tables, which of a large instance take much memory."""
+        self.__dict__.pop(_WRITTEN, None)
+
+    def read_from(self, source: str) -> Instance:
+        """Return the instance with the name of the file format that it was read from."""
+        if source == self.source:
+            return self
+        named = replace(self, source=source)
+        if self.written is not None:
+            named.remember_written(*self.written)
+        return named
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the tables out of what goes to another process."""
+        return {name: value for name, value in self.__dict__.items() if name != _WRITTEN}
 
     @classmethod
     def from_frames(

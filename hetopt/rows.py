@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 Place = TypeVar("Place")
 
+DRAW = "draw_w"
+"""Attribute of the table of options: see :attr:`Rows.draw_w`."""
+UNSTATED = "idle_unstated"
+"""Attribute of the table of devices: see :attr:`Rows.idle_unstated`."""
+
 
 class Rows(Generic[Place]):
     """Rows of every table, in order, with a place each."""
@@ -23,6 +28,10 @@ class Rows(Generic[Place]):
     def __init__(self) -> None:
         self.cells: dict[str, list[Mapping[str, Any]]] = {name: [] for name in TABLES}
         self.places: dict[str, list[Place]] = {name: [] for name in TABLES}
+        self.draw_w: dict[int, float] = {}
+        """By row of the options: the whole draw measured, where a row states energy above idle."""
+        self.idle_unstated: list[int] = []
+        """Rows of devices whose idle power, and whether it is known, only the catalogue says."""
 
     def add(self, table: str, cells: Mapping[str, Any], place: Place) -> None:
         """Append one row; ``cells`` has canonical column names, absent ones are defaults."""
@@ -49,4 +58,8 @@ class Rows(Generic[Place]):
             frames[name] = pd.DataFrame(
                 {c: pd.Series([row.get(c) for row in rows], dtype=object) for c in present}
             )
+        if self.draw_w:
+            frames["options"].attrs[DRAW] = dict(self.draw_w)
+        if self.idle_unstated:
+            frames["devices"].attrs[UNSTATED] = list(self.idle_unstated)
         return frames

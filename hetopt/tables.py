@@ -491,5 +491,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "rates": RATES,
 }
 REQUIRED_TABLES = ("devices", "options", "tasks")
+DEFAULT_JOB = "job"
+"""The job of all tasks where an instance names none."""
 GROUP_SETTINGS = ("together", "apart")
 """Settings that are lists of lists of task names."""

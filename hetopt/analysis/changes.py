@@ -31,22 +31,45 @@ FORMS = {
 def changed(instance: Instance, case: str) -> Instance:
     """Return the instance under a case.
 
+    What is ``set`` is set in the tables as they were read, before the other changes.
+
     Raises
     ------
     InputError
         Where a change is not one of ``FORMS``, or names what the instance does not have.
     """
-    for change in split(case):
+    sets, others = set_apart(case)
+    instance = set_values(instance, sets)
+    for change in split(others):
         verb, _, rest = change.partition(" ")
-        if verb not in FORMS or not rest.strip():
+        if verb not in CHANGES or not rest.strip():
             raise InputError([Problem("--case", change, f"One of: {', '.join(FORMS.values())}.")])
         instance = CHANGES[verb](instance, rest.strip(), change)
     return instance
 
 
 def split(case: str) -> list[str]:
-    """Return the changes of a case."""
-    return [part.strip() for part in case.split(",") if part.strip()]
+    """Return the changes of a case; a comma in a value that is set belongs to it."""
+    changes: list[str] = []
+    for part in (part.strip() for part in case.split(",")):
+        verb = part.partition(" ")[0]
+        if part and changes and changes[-1].startswith("set ") and verb not in FORMS:
+            changes[-1] += f",{part}"
+        elif part:
+            changes.append(part)
+    return changes
+
+
+def set_apart(case: str) -> tuple[list[str], str]:
+    """Return the assignments of a case (``PATH=VALUE``), and its other changes."""
+    sets, others = [], []
+    for change in split(case):
+        verb, _, rest = change.partition(" ")
+        if verb == "set" and rest.strip():
+            sets.append(rest.strip())
+        else:
+            others.append(change)
+    return sets, ", ".join(others)
 
 
 def catalogue_entries(instance: Instance, case: str) -> tuple[dict[str, str], str]:
@@ -141,10 +164,6 @@ def _swap(instance: Instance, rest: str, change: str) -> Instance:
     return without_device(instance, leaving)
 
 
-def _set(instance: Instance, rest: str, change: str) -> Instance:
-    return set_values(instance, [rest])
-
-
 CHANGES: dict[str, Callable[[Instance, str, str], Instance]] = {
     "drop": _drop,
     "add": _add,
@@ -152,7 +171,6 @@ CHANGES: dict[str, Callable[[Instance, str, str], Instance]] = {
     "deadline": _deadline,
     "power-cap": _power_cap,
     "swap": _swap,
-    "set": _set,
 }
 
 

@@ -129,6 +129,8 @@ class _Expansion:
         self.idle_given[name] = "idle_power_w" in cells
         if "idle_power_w" in cells:
             cells.setdefault("idle_known", True)
+        elif "idle_known" not in cells:
+            self.rows.idle_unstated.append(len(self.rows.cells["devices"]))
         for figure in DEVICE_FIGURES:
             cells.setdefault(figure, getattr(found, figure))
 
@@ -212,8 +214,11 @@ class _Expansion:
         cells = {key: row[key] for key in OPTION_FIGURES}
         cells |= {"profile": name, "device": device}
         # Energy above idle depends on the idle power, which the instance may know better.
-        if self.idle_given[device] and row["power_w"] == row["power_w"]:
-            cells |= {"energy_j": None, "power_w": row["power_w"]}
+        if row["power_w"] == row["power_w"]:
+            if self.idle_given[device]:
+                cells |= {"energy_j": None, "power_w": row["power_w"]}
+            else:
+                self.rows.draw_w[len(self.rows.cells["options"])] = row["power_w"]
         return cells
 
     def jobs_and_tasks(self) -> None:

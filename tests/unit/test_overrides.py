@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from hetopt.errors import InputError
+from hetopt.formats import read_instance
 from hetopt.instance import Instance
 from hetopt.overrides import (
     restrict,
@@ -140,3 +141,56 @@ def test_set_names_every_path_that_leads_nowhere():
     with pytest.raises(InputError) as caught:
         set_values(steady(), paths)
     assert len(caught.value.problems) == len(paths)
+
+
+def periodic() -> Instance:
+    return read_instance(
+        "box.yaml",
+        text="hetopt: 1\nhorizon: 0.1\ndevices: [{name: a}, {name: b, count: 4}]\n"
+        "links: [{from: a, to: b, bandwidth: 100, both_ways: true}]\n"
+        "profiles: {p: [{device: b, time: 0.01}, {device: a, label: x/y=1, time: 0.02}]}\n"
+        "jobs: [{name: j, period: 0.05, tasks: [{name: t, profile: p}]}]\n",
+    )
+
+
+def test_setting_the_count_of_one_device_leaves_that_of_the_others():
+    for instance in (steady(), steady().with_objective("cost")):
+        changed = set_values(instance, ["devices.gpu.count=7"]).devices
+        assert changed.count_min.tolist() == [2, 7, 1]
+        assert changed.count_max.tolist() == [2, 7, 1]
+
+
+def test_a_horizon_or_period_that_is_set_repeats_jobs_anew():
+    assert len(set_values(periodic(), ["horizon_s=0.2"]).tasks) == 4
+    assert len(set_values(periodic(), ["jobs.j.period=20 ms"]).tasks) == 5
+
+
+def test_a_horizon_is_not_set_where_jobs_are_repeated_already():
+    with pytest.raises(InputError, match="as it was read"):
+        set_values(periodic().with_objective("makespan"), ["horizon=1"])
+
+
+def test_one_direction_of_a_link_both_ways_can_be_set_alone():
+    links = set_values(periodic(), ["links.b->a.bandwidth=7"]).links
+    assert sorted(zip(links.src.tolist(), links.bandwidth_b_per_s.tolist(), strict=True)) == [
+        (0, 100.0),
+        (1, 7.0),
+    ]
+
+
+def test_a_row_whose_name_holds_the_signs_of_a_path_can_be_set():
+    options = set_values(periodic(), ["options.p/a/x/y=1.time=0.03"]).options
+    assert options.time_s.tolist() == [0.01, 0.03]
+
+
+def test_a_value_that_does_not_fit_is_named_by_its_assignment():
+    with pytest.raises(InputError, match=r"^--set devices.b.slots=0: got 0; A value"):
+        set_values(periodic(), ["devices.b.slots=0"])
+
+
+def test_the_job_that_nobody_wrote_can_be_set():
+    instance = read_instance(
+        "one.yaml",
+        text="hetopt: 1\ndevices: [{name: a}]\ntasks: [{name: t, options: [{device: a, time: 1}]}]",
+    )
+    assert set_values(instance, ["jobs.job.deadline=3"]).jobs.deadline_s.tolist() == [3.0]

@@ -143,3 +143,11 @@ def test_the_command_swaps_a_device_for_another_of_the_catalogue(
     assert swapped["status"] == doubled["status"] == "optimal"
     assert swapped["objective"] != shown["base"]["objective"]
     assert doubled["difference"] == pytest.approx(doubled["objective"] - shown["base"]["objective"])
+
+
+def test_a_case_sets_a_list_and_other_values_in_the_tables_as_they_were_read():
+    from hetopt.analysis.changes import set_apart
+
+    sets, others = set_apart("drop a, set objective=energy,makespan, set jobs.j.period=2, add b 2")
+    assert sets == ["objective=energy,makespan", "jobs.j.period=2"]
+    assert others == "drop a, add b 2"
