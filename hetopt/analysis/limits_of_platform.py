@@ -196,9 +196,11 @@ def count_of(instance: Instance, device: int, free: int) -> Limit:
     name, most = str(instance.devices.name[device]), int(instance.devices.count_max[device])
 
     def at(i: Instance, value: float) -> Instance:
-        count = i.devices.count_max.copy()
-        count[device] = round(value)
-        return replace(i, devices=replace(i.devices, count_max=count))
+        low, high = i.devices.count_min.copy(), i.devices.count_max.copy()
+        high[device] = round(value)
+        # Of fewer units than must be had, all must be had.
+        low[device] = min(low[device], high[device])
+        return replace(i, devices=replace(i.devices, count_min=low, count_max=high))
 
     def use(i: Instance, p: Plan) -> float:
         if isinstance(p, SchedulePlan):

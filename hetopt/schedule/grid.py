@@ -49,6 +49,9 @@ ROUNDED_FROM = 2_000
 needed is lost in the checker's tolerance."""
 LOOKED_AT = 1_000
 """Pairs that become Python's numbers at a time."""
+MOST_TICKS = 2**50
+"""Ticks of a duration that is longer than any span of a grid: it fits nowhere, and sums of such
+durations stay far from the ends of 64-bit integers."""
 EXACT_ROWS = 20_000_000
 """Options of tasks that differ in class or work up to which those pairs are told apart."""
 
@@ -67,8 +70,8 @@ class Grid:
     slack_s: Fraction = Fraction(0)
 
     def ticks(self, time_s: Fraction) -> int:
-        """Duration or release in ticks."""
-        quotient = time_s / self.tick
+        """Duration or release in ticks; ``MOST_TICKS`` where it is beyond all spans."""
+        quotient = min(time_s / self.tick, Fraction(MOST_TICKS))
         return math.ceil(quotient) if self.direction == "up" else math.floor(quotient)
 
     def limit(self, time_s: float) -> int:
@@ -89,7 +92,7 @@ class Grid:
         nudge = 1 + 4 * np.finfo(float).eps * (1 if self.direction == "up" else -1)
         scaled = work * time_s / float(self.tick) * nudge
         ticks = np.ceil(scaled) if self.direction == "up" else np.floor(scaled)
-        return np.asarray(ticks.astype(np.int64))
+        return np.asarray(np.minimum(ticks, float(MOST_TICKS)).astype(np.int64))
 
     def seconds(self, ticks: int) -> float:
         """Time of a tick as the float whose repr is that decimal (where it has that few digits)."""

@@ -272,6 +272,9 @@ class _Data:
                         worst = max(worst, cost.busy.get((d, 0), 0.0))
                 total += max(1, math.ceil(self.rate[j] * worst / self.unit_capacity[d] + 1e-9))
             bounds.append(total)
+        if not bounds:
+            # Nothing says how many units would be of no use.
+            raise TooHardError
         most = max(least, math.floor(min(bounds) + 1e-9))
         if most > MOST_UNITS:
             raise TooHardError
