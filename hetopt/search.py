@@ -80,7 +80,8 @@ class RegimeResult:
     stopped_by
         Why the search ended.
     method
-        What produced the plan, in words that ``--method`` takes where possible.
+        What produced the plan, in words that ``--method`` takes where possible: ``start`` where
+        nothing better than that was found. Without a plan, what looked for one.
     history
         Improvements, times in seconds since the search began.
     notes

@@ -184,6 +184,12 @@ class Solution(Shown):
         Whether the independent checker accepted the plan (always True where there is a plan).
     quantities
         Every quantity of the plan that ``evaluate`` computes, by name.
+    method, method_asked
+        What produced the plan (``heft``, ``anneal``, ``reclaim``, ``cpsat``, ``mip``, ``start``,
+        ...; without a plan, what looked for one), and what was asked for (``auto``, ...).
+    history
+        Improvements of the first objective: neither plan nor bound ever gets worse, and the last
+        entry is what the solution says.
     marginal
         Steady regime, ``split``: what one more W, unit, request/s ... is worth (docs/steady.md).
     instance
@@ -206,6 +212,7 @@ class Solution(Shown):
     notes: tuple[str, ...] = ()
     reason: str = ""
     marginal: dict[str, Any] | None = None
+    method_asked: str = ""
     instance: Instance | None = field(default=None, repr=False, compare=False)
 
     @property

@@ -18,6 +18,7 @@ from hetopt import units
 from hetopt.caveats import caveats
 from hetopt.checks import check_question, stuck_tasks
 from hetopt.constants import GAP_TOLERANCE
+from hetopt.course import forward
 from hetopt.errors import HetoptError, InputError, Problem
 from hetopt.instance import Instance, ObjectiveName, is_maximised
 from hetopt.interrupt import beside_main_thread, interruptible
@@ -333,6 +334,7 @@ def _stuck(instance: Instance, stuck: np.ndarray, options: SolveOptions, wall_s:
         bounds=(np.nan,) * levels,
         plan=None,
         method="structure",
+        method_asked=options.method,
         wall_time_s=None if options.deterministic else wall_s,
         verified=False,
         seed=options.seed,
@@ -370,7 +372,8 @@ def _conclude(
         )
         quantities = evaluate(instance, plan)
     status = _status(plan, result.infeasible, values, bounds)
-    history = result.history
+    wall_s = time.monotonic() - began
+    history = forward(result.history, names[0], values[0], bounds[0], wall_s)
     if options.deterministic:
         history = tuple(replace(entry, time_s=np.nan) for entry in history)
     return Solution(
@@ -380,8 +383,9 @@ def _conclude(
         objectives=values,
         bounds=bounds,
         plan=plan,
-        method=result.method,
-        wall_time_s=None if options.deterministic else time.monotonic() - began,
+        method="start" if plan is not None and plan is start else result.method,
+        method_asked=options.method,
+        wall_time_s=None if options.deterministic else wall_s,
         verified=plan is not None,
         seed=options.seed,
         version=__version__,

@@ -317,7 +317,8 @@ def _effect(questions: Questions, base: Solution, slack: Slack) -> Effect | None
         value = slack.use - amount.sign * (
             1.0 if amount.whole else 10 * GAP_TOLERANCE * abs(slack.use)
         )
-        if not amount.whole or value >= 0:
+        # Of something that is not used at all there is nothing to take away.
+        if value >= 0 and value != slack.use:
             questions.tell(f"{limit.words}, tighter than the plan's use")
             tighter = questions.solve(amount.at(instance, value), share=SHARE)
     return Effect(

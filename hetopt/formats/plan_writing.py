@@ -62,6 +62,7 @@ def solution_to_dict(instance: Instance, solution: Solution) -> dict[str, Any]:
         "gap": level(solution.gaps),
         "wall_time_s": solution.wall_time_s,
         "method": solution.method,
+        "method_asked": solution.method_asked or None,
         "verified": solution.verified,
         "seed": solution.seed,
         "version": solution.version,

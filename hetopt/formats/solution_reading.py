@@ -81,6 +81,7 @@ def _solution(found: Mapping[str, Any], instance: Instance, place: str) -> Solut
         notes=tuple(found.get("notes") or ()),
         reason=str(found.get("reason") or ""),
         marginal=found.get("marginal"),
+        method_asked=str(found.get("method_asked") or ""),
         instance=replace(instance, objective=names),
     )
 

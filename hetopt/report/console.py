@@ -84,9 +84,17 @@ def _levels(instance: Instance, solution: Solution) -> Table:
             quantity(instance, name, bound),
             small_gap(gap),
             seconds if i == 0 else "",
-            solution.method if i == 0 else "",
+            _method(solution) if i == 0 else "",
         )
     return table
+
+
+def _method(solution: Solution) -> str:
+    """Name what produced the plan, and what was asked for where that is something else."""
+    asked = solution.method_asked
+    if asked in ("", "auto", solution.method):
+        return solution.method
+    return f"{solution.method} (asked: {asked})"
 
 
 def _schedule_summary(solution: Solution) -> Text:

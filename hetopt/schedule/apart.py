@@ -65,7 +65,7 @@ def solve_apart(
         bounds=(bound,),
         reason=next((result.reason for result in results if result.plan is None), ""),
         stopped_by=_stopped(results),
-        method=results[largest].method,
+        method=", ".join(dict.fromkeys(result.method for result in results)),
         history=(HistoryEntry(time.monotonic() - began, value, bound),),
         notes=(note, *results[largest].notes),
     )

@@ -120,7 +120,7 @@ class Incumbent:
             infeasible=infeasible,
             reason=reason,
             stopped_by=stopped,
-            method=method,
+            method=self.found_by if self.plan is not None and not infeasible else method,
             history=tuple(self.history),
             notes=(*self.notes, told) if told else tuple(self.notes),
         )

@@ -358,7 +358,7 @@ class _Relaxation:
         window = max(window, float((busy[open_] / (self.slots * most)[open_]).max()))
         units = np.clip(busy / (self.slots * window), least, most)
         # Where a unit's time is clearly worth more than the unit costs, or less, none is split.
-        over = self.window / self.highest if self.window else 1.0
+        over = self.window / self.highest if self.window and self.highest else 1.0
         cost = (self.rate(n[1]) - self.rate(n[0])) * over
         worth = prices * self.slots * (n[1] - n[0])
         units = np.where(worth > cost * (1 + CLEARLY), most, units)
@@ -403,7 +403,7 @@ class _Relaxation:
         ).tocsr()
         work = self.load.work[np.repeat(np.arange(rows), np.diff(self.load.ptr))]
         cost = self.cost[self.load.option] * work
-        stretch = self.window / self.highest if self.window else 1.0
+        stretch = self.window / self.highest if self.window and self.highest else 1.0
         used = np.where(self.off, self.idle, 0.0) * stretch * scale
         had = (np.where(self.off, 0.0, self.idle) + self.price) * stretch * scale
         price = max(float(np.abs(cost).max(initial=0.0)), float((used + had).max()), 1e-300)

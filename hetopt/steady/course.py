@@ -32,9 +32,14 @@ def seconds_left(budget: Budget, began: float) -> float:
 
 
 def note_progress(
-    budget: Budget, began: float, history: list[HistoryEntry], objective: float, bound: float
+    budget: Budget,
+    began: float,
+    history: list[HistoryEntry] | None,
+    objective: float,
+    bound: float,
 ) -> None:
-    """Keep a better plan or bound (SI) with its time, and tell of it."""
-    history.append(HistoryEntry(time.monotonic() - began, objective, bound))
+    """Keep a better plan or bound (SI) with its time, where there is a history; tell of it."""
+    if history is not None:
+        history.append(HistoryEntry(time.monotonic() - began, objective, bound))
     if budget.progress is not None:
         budget.progress(objective, bound)

@@ -9,6 +9,9 @@ import numpy as np
 from hetopt.instance import is_maximised
 from hetopt.steady.relax import Relaxed
 
+RELAXED, ROUNDED = "relaxation", "heuristic"
+"""What found a point: the linear program alone, or rounding from it."""
+
 
 @dataclass(slots=True)
 class Level:
@@ -20,6 +23,8 @@ class Level:
         What the objective in SI units is multiplied by in the program.
     bound
         In SI units, NaN where none is known.
+    found_by
+        What found the best point.
     """
 
     name: str
@@ -27,6 +32,7 @@ class Level:
     best: Relaxed | None = None
     bound: float = np.nan
     infeasible: bool = False
+    found_by: str = ""
 
     def tighten(self, bound: float | None) -> None:
         """Take over a bound (SI) where it is nearer."""
@@ -37,12 +43,12 @@ class Level:
         else:
             self.bound = (min if is_maximised(self.name) else max)(self.bound, bound)
 
-    def improve(self, found: Relaxed | None) -> None:
-        """Take over a point where it is better."""
+    def improve(self, found: Relaxed | None, by: str) -> None:
+        """Take over a point where it is better, and what found it."""
         if found is None or found.outcome != "optimal":
             return
         if self.best is None or found.objective < self.best.objective:
-            self.best = found
+            self.best, self.found_by = found, by
 
     def value(self) -> float:
         """Objective (SI) of the best point, NaN where there is none."""

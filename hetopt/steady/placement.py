@@ -80,6 +80,7 @@ class _Search:
     closed: bool = True
     most: float = np.nan
     notes: list[str] = field(default_factory=list)
+    found_by: str = "heuristic"
 
     def run(self) -> RegimeResult:
         """Solve level after level."""
@@ -103,11 +104,14 @@ class _Search:
                 bound = float(np.fmin(bound, self.most))
             bounds.append(bound)
             plan = self._better(name, plan, found) if not held else (found or plan)
+            if plan is not None and plan is found:
+                self.found_by = "cpsat"
             if plan is None:
                 break
             value = objective_value(self.instance, plan, name)
             bounds[-1] = bound = at_standstill(self.instance, name, value, bound)
-            self.history.append(HistoryEntry(time.monotonic() - self.began, value, bound))
+            if not held:
+                self.history.append(HistoryEntry(time.monotonic() - self.began, value, bound))
             held.append((name, value))
             if name == "throughput":
                 total = float(self.instance.jobs.rate_per_s.sum())
@@ -118,7 +122,7 @@ class _Search:
             bounds=tuple(bounds),
             reason="" if plan is not None else "No placement was found within the limit.",
             stopped_by=self._stopped(),
-            method="heuristic" if self.method == "heuristic" else "cpsat",
+            method=self.found_by if plan is not None else "cpsat",
             history=tuple(self.history),
             notes=tuple(self.notes),
         )

@@ -25,7 +25,7 @@ from hetopt.steady.columns_plan import columns_plan
 from hetopt.steady.course import better_plan, note_progress, seconds_left
 from hetopt.steady.generation import CLOSED, Generated, TablePricer, generate
 from hetopt.steady.highs import solve_arrays
-from hetopt.steady.levels import Level
+from hetopt.steady.levels import RELAXED, ROUNDED, Level
 from hetopt.steady.marginal import marginal
 from hetopt.steady.master import Master
 from hetopt.steady.mip_arrays import MipArrays
@@ -102,6 +102,8 @@ class _Search:
     history: list[HistoryEntry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     marginal: dict[str, Any] | None = None
+    found_by: str = "start"
+    first_level: bool = True
 
     def __post_init__(self) -> None:
         self.pool = pool_of_columns(self.instance, self.columns)
@@ -120,6 +122,7 @@ class _Search:
             if level.best is None:
                 break
             plan = self._plan(level.best, routes)
+            self.found_by = level.found_by
             value = objective_value(self.instance, plan, name)
             bounds[-1] = at_standstill(self.instance, name, value, level.bound)
             self._note_progress(value, bounds[-1])
@@ -127,6 +130,7 @@ class _Search:
                 bounds[-1] = np.nan
                 continue
             self.master.hold(name, value)
+            self.first_level = False
         bounds += [np.nan] * (len(self.instance.objective) - len(bounds))
         plan = self._better(plan)
         self.notes.append(
@@ -138,7 +142,7 @@ class _Search:
             bounds=tuple(float(b) for b in bounds),
             reason="" if plan is not None else "No plan was found within the limit.",
             stopped_by=self._stopped(),
-            method="heuristic" if self.method == "heuristic" else "mip",
+            method=self.found_by if plan is not None else "mip",
             history=tuple(self.history),
             notes=tuple(self.notes),
             marginal=self.marginal,
@@ -156,7 +160,7 @@ class _Search:
             level.tighten(found.bound / level.scale)
         routes = found.numbers
         if found.relaxed is not None and found.arrays is not None:
-            level.improve(_rounded_up(found.arrays, found.relaxed))
+            level.improve(_rounded_up(found.arrays, found.relaxed), self._rounded_by())
             if self.marginal is None:
                 self.marginal = marginal(
                     self.instance,
@@ -282,8 +286,11 @@ class _Search:
             self.notes.append(result.message)
         point = None if result.values is None else arrays.vector(result.values)
         if point is not None:
-            level.improve(_exact(arrays, point))
+            level.improve(_exact(arrays, point), "mip")
         self._note_progress(level.value(), level.bound)
+
+    def _rounded_by(self) -> str:
+        return ROUNDED if any(self.master.side_integer) else RELAXED
 
     def _done(self, level: Level) -> bool:
         closed = gap_closed(level.value(), level.bound, self.budget.gap)
@@ -302,7 +309,8 @@ class _Search:
         return seconds_left(self.budget, self.began)
 
     def _note_progress(self, objective: float, bound: float) -> None:
-        note_progress(self.budget, self.began, self.history, objective, bound)
+        history = self.history if self.first_level else None
+        note_progress(self.budget, self.began, history, objective, bound)
 
     def _stopped(self) -> Termination:
         if self.budget.stop.is_set():

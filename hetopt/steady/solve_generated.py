@@ -126,6 +126,7 @@ class GeneratedSearch(Search):
             if not self._more_routes(values, found):
                 break
             wider = self._model(held)
+            self.known_by = level.found_by or self.known_by
             again = self.solve_level(wider, name, values, held, bound)
             if again.best is None or level.best is None:
                 model, level = wider, again

@@ -41,7 +41,12 @@ def solve_packed(search: Search) -> RegimeResult:
         limit_s=search.budget.limit_s * RELAXED_SHARE,
     )
     loose = replace(
-        search, instance=_without_memory(search.instance), budget=budget, start=None
+        search,
+        instance=_without_memory(search.instance),
+        budget=budget,
+        start=None,
+        history=[],
+        notes=[],
     ).run()
     if loose.infeasible:
         return loose

@@ -20,7 +20,7 @@ from hetopt.solution import HistoryEntry, SteadyPlan, StreamPlan, Termination
 from hetopt.steady.columns import many_columns
 from hetopt.steady.course import better_plan, note_progress, seconds_left
 from hetopt.steady.highs import safe_bound, solve_mip, warm_up
-from hetopt.steady.levels import Level
+from hetopt.steady.levels import RELAXED, ROUNDED, Level
 from hetopt.steady.marginal import marginal
 from hetopt.steady.mip import SteadyModel
 from hetopt.steady.mip_arrays import mip_arrays
@@ -178,6 +178,8 @@ class Search:
     stopped_by: Termination = "proved"
     marginal: dict[str, Any] | None = None
     few_packings: bool = False
+    known_by: str = "start"
+    first_level: bool = True
 
     def run(self) -> RegimeResult:
         """Solve level after level."""
@@ -197,6 +199,7 @@ class Search:
                 break
             previous = values_of(model, level.best.x)
             plan = stream_plan(model, previous)
+            self.known_by = level.found_by
             value = objective_value(self.instance, plan, name)
             bounds[-1] = at_standstill(self.instance, name, value, level.bound, model.unit)
             self.note_progress(value, bounds[-1])
@@ -206,6 +209,7 @@ class Search:
                 continue
             held.append((name, value))
             model.hold(name, value)
+            self.first_level = False
         bounds += [np.nan] * (len(self.instance.objective) - len(bounds))
         plan = self._better(plan)
         return RegimeResult(
@@ -213,7 +217,7 @@ class Search:
             bounds=tuple(float(b) for b in bounds),
             reason="" if plan is not None else "No plan was found within the limit.",
             stopped_by=self.stopped(),
-            method="heuristic" if self.method == "heuristic" else "mip",
+            method=self.known_by if plan is not None else "mip",
             history=tuple(self.history),
             notes=tuple(self.notes),
             marginal=self.marginal,
@@ -266,7 +270,7 @@ class Search:
             kinds = [kind.device for kind in model.kinds]
             self.marginal = marginal(self.instance, arrays, first, level.scale, pool, kinds)
         if not arrays.integer.any():
-            level.best = first if first.outcome == "optimal" else None
+            level.improve(first, RELAXED)
             return level
         whole = with_whole_slices(blocks_of(model), relaxation, first, self.time_left())
         self._round(level, relaxation, whole, previous)
@@ -287,8 +291,7 @@ class Search:
         if previous is not None:
             names = relaxation.arrays.names
             known = relaxation.fixed(np.array([previous.get(n, 0.0) for n in names]))
-            if known.outcome == "optimal":
-                level.best = known
+            level.improve(known, self.known_by)
         if first.outcome == "optimal":
             limit = self.time_left()
             near = round_off(
@@ -297,7 +300,7 @@ class Search:
                 tries=ROUNDING_TRIES,
                 time_limit_s=np.inf if self.budget.deterministic else limit * ROUNDING_SHARE,
             )
-            level.improve(near)
+            level.improve(near, ROUNDED)
 
     def _solve_mip(
         self,
@@ -335,9 +338,9 @@ class Search:
         point = relaxation.arrays.vector(result.values)
         polished = None if point is None else relaxation.fixed(point)
         if polished is not None and polished.outcome == "optimal":
-            level.improve(polished)
+            level.improve(polished, "mip")
         elif not self.budget.over():
-            level.improve(self._strict(level, model, relaxation, held))
+            level.improve(self._strict(level, model, relaxation, held), "mip")
 
     def _strict(
         self,
@@ -375,7 +378,8 @@ class Search:
 
     def note_progress(self, objective: float, bound: float) -> None:
         """Tell of a better plan or bound (SI)."""
-        note_progress(self.budget, self.began, self.history, objective, bound)
+        history = self.history if self.first_level else None
+        note_progress(self.budget, self.began, history, objective, bound)
 
     def stopped(self) -> Termination:
         """Say why the search ended."""

@@ -47,7 +47,7 @@ def test_a_neighbourhood_has_distinct_tasks_and_no_more_than_asked(
 
 def test_repairs_better_a_plan_under_memory_limits(instance: Instance, start: SchedulePlan) -> None:
     answer = solve(instance, method="lns", time_limit=8, start=start)
-    assert answer.method == "lns"
+    assert answer.method_asked == "lns"
     assert answer.objective < objective_value(instance, start, "energy")
     assert answer.bound <= answer.objective
 
