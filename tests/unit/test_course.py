@@ -68,7 +68,8 @@ devices:
   - {name: c, count: {min: 0}, idle_power: 1, price: 1, memory: 20}
 jobs:
   - {name: x, rate: 7, options: [{device: a, time: 0.3, energy: 2, weights: 20},
-     {device: b, time: 0.2, energy: 3, weights: 20}, {device: c, time: 0.9, energy: 1, weights: 20}]}
+     {device: b, time: 0.2, energy: 3, weights: 20},
+     {device: c, time: 0.9, energy: 1, weights: 20}]}
   - {name: y, rate: 3, options: [{device: a, time: 0.5, energy: 2, weights: 30},
      {device: b, time: 0.6, energy: 1, weights: 30}]}
   - {name: z, rate: 11, options: [{device: b, time: 0.1, energy: 2, weights: 10},
