@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from hetopt.errors import InputError
 from hetopt.evaluate_scenarios import ScenarioQuantities
 from hetopt.evaluate_schedule import ScheduleQuantities
@@ -65,6 +67,19 @@ def objectives(
             f"{', '.join(unknown)} is not among them."
         )
     return tuple(float(getattr(quantities, quantities.OBJECTIVES[name])) for name in wanted)
+
+
+def noise(instance: Instance, plan: Plan, name: str) -> float:
+    """Return the difference up to which a bound beyond a plan's value of 0 is rounding.
+
+    Tardiness is a difference of times and may be 0 where they are large: there it is the tolerance
+    of times, by the weights of the jobs that are due. Other objectives of 0 are sums of nothing.
+    """
+    if name != "tardiness" or not isinstance(plan, SchedulePlan):
+        return 0.0
+    jobs = instance.jobs
+    weight = float(jobs.weight[np.isfinite(jobs.due_s)].sum())
+    return weight * ScheduleQuantities(instance, plan).slack_s
 
 
 def _quantities(

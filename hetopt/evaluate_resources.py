@@ -7,24 +7,24 @@ from typing import Any
 import numpy as np
 
 from hetopt.columns import expand, records, sums
-from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Floats, Instance, Ints
 
 
-def peak(start_s: Floats, end_s: Floats, time_s: Floats, amount: Floats) -> float:
+def peak(start_s: Floats, end_s: Floats, time_s: Floats, amount: Floats, slack_s: float) -> float:
     """Return the largest sum of amounts over intervals that hold at one instant, at least 0.
 
     Parameters
     ----------
     start_s, end_s, time_s, amount
         Of each interval; those of no time hold nothing.
+    slack_s
+        Overlaps up to this are none.
     """
     holds = (time_s > 0) & (amount != 0)
     start, end, amount = start_s[holds], end_s[holds], amount[holds]
     # Rounding must not turn "one after the other" into "both at once"; a plan may break a limit
     # of time by as much, too.
-    slack = LIMIT_TOLERANCE * np.maximum(1.0, np.abs(end))
-    end = end - np.minimum(slack, 0.5 * time_s[holds])
+    end = end - np.minimum(slack_s, 0.5 * time_s[holds])
     change = np.concatenate([-amount, amount])
     # Ends come first, and a stable sort keeps them first at equal times.
     order = np.argsort(np.concatenate([end, start]), kind="stable")
@@ -32,7 +32,12 @@ def peak(start_s: Floats, end_s: Floats, time_s: Floats, amount: Floats) -> floa
 
 
 def schedule_use(
-    instance: Instance, option: Ints, start_s: Floats, end_s: Floats, time_s: Floats
+    instance: Instance,
+    option: Ints,
+    start_s: Floats,
+    end_s: Floats,
+    time_s: Floats,
+    slack_s: float,
 ) -> list[dict[str, Any]]:
     """Return a row for each resource: its limits, the peak of its use, and the use in all.
 
@@ -40,6 +45,8 @@ def schedule_use(
     ----------
     option, start_s, end_s, time_s
         Of each task (T).
+    slack_s
+        Overlaps up to this are none.
     """
     task, entry = expand(instance.uses.ptr, option)
     resource, amount = instance.uses.resource[entry], instance.uses.amount[entry]
@@ -47,7 +54,7 @@ def schedule_use(
     for k in range(len(instance.resources)):
         own = resource == k
         tasks = task[own]
-        peaks.append(peak(start_s[tasks], end_s[tasks], time_s[tasks], amount[own]))
+        peaks.append(peak(start_s[tasks], end_s[tasks], time_s[tasks], amount[own], slack_s))
     total = sums(resource, amount, len(instance.resources))
     return _rows(instance, "peak", np.array(peaks), total)
 

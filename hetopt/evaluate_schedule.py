@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hetopt.columns import records, sums
+from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.evaluate_resources import peak, schedule_use
 from hetopt.instance import Floats, Instance, Ints
@@ -67,6 +68,12 @@ class ScheduleQuantities:
     def makespan_s(self) -> float:
         """Latest end of a task, from 0."""
         return float(self.end_s.max(initial=0.0))
+
+    @cached_property
+    def slack_s(self) -> float:
+        """Difference of two times up to which they count as equal: a part of the latest end."""
+        arrivals = self.plan.hops.start_s + self.hop_time_s
+        return LIMIT_TOLERANCE * max(self.makespan_s, float(arrivals.max(initial=0.0)))
 
     @cached_property
     def window_s(self) -> float:
@@ -211,7 +218,9 @@ class ScheduleQuantities:
     @cached_property
     def peak_power_w(self) -> float:
         """Largest power at any instant of the window: idle of units on, and running options."""
-        above_idle = peak(self.plan.start_s, self.end_s, self.time_s, self.task_power_w)
+        above_idle = peak(
+            self.plan.start_s, self.end_s, self.time_s, self.task_power_w, self.slack_s
+        )
         return self.idle_power_w + above_idle
 
     @cached_property
@@ -241,7 +250,12 @@ class ScheduleQuantities:
             "jobs": self._job_rows(),
             "links": self._link_rows(),
             "resources": schedule_use(
-                self.instance, self.plan.option, self.plan.start_s, self.end_s, self.time_s
+                self.instance,
+                self.plan.option,
+                self.plan.start_s,
+                self.end_s,
+                self.time_s,
+                self.slack_s,
             ),
         }
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hetopt.columns import sums
+from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.evaluate_schedule import ScheduleQuantities
 from hetopt.instance import Floats, Instance
 from hetopt.solution import READ, WRITE, SchedulePlan
-
-DECIMALS = 12
-"""Decimals of a second to which times are told apart."""
 
 Hold = tuple[float, float, float]
 """Begin and end (s) of an interval, half-open, and the amount that it holds."""
@@ -42,7 +40,7 @@ def power_over_time(instance: Instance, plan: SchedulePlan) -> Steps:
         quantities.task_power_w.tolist(),
         strict=True,
     )
-    return _steps([*idle, *runs])
+    return _steps([*idle, *runs], quantities.slack_s)
 
 
 def memory_over_time(instance: Instance, plan: SchedulePlan) -> dict[tuple[int, int], Steps]:
@@ -57,16 +55,26 @@ def memory_over_time(instance: Instance, plan: SchedulePlan) -> dict[tuple[int, 
     for unit, hold in (*_weights(quantities), *_working(quantities), *_tensors(quantities)):
         if hold[1] > hold[0] and hold[2] > 0:
             held.setdefault(unit, []).append(hold)
-    return {unit: _steps(held[unit]) for unit in sorted(held)}
+    return {unit: _steps(held[unit], quantities.slack_s) for unit in sorted(held)}
 
 
-def _steps(holds: Iterable[Hold]) -> Steps:
-    events = np.array([(t, a) for b, e, x in holds for t, a in ((b, x), (e, -x))]).reshape(-1, 2)
-    # An end and the next begin may differ by what sums of floats lose.
-    time, place = np.unique(np.round(events[:, 0], DECIMALS), return_inverse=True)
-    level: Floats = np.cumsum(sums(place.reshape(-1), events[:, 1], len(time)))
+def _steps(holds: Iterable[Hold], slack_s: float) -> Steps:
+    """Add up what is held; where an end passes the next begin by the slack or less, it is there."""
+    begin, end, amount = np.array([hold for hold in holds if hold[1] > hold[0]]).reshape(-1, 3).T
+    starts = np.unique(begin)
+    if len(starts):
+        at = np.clip(
+            np.searchsorted(starts, end - np.minimum(slack_s, 0.5 * (end - begin))),
+            0,
+            len(starts) - 1,
+        )
+        near = (starts[at] > begin) & (np.abs(starts[at] - end) <= slack_s)
+        end = np.where(near, starts[at], end)
+    time, place = np.unique(np.concatenate([begin, end]), return_inverse=True)
+    change = np.concatenate([amount, -amount])
+    level: Floats = np.cumsum(sums(place.reshape(-1), change, len(time)))
     # What sums of floats leave over where nothing is held.
-    level[np.abs(level) <= 1e-9 * np.abs(level).max(initial=0.0)] = 0.0
+    level[np.abs(level) <= LIMIT_TOLERANCE * np.abs(level).max(initial=0.0)] = 0.0
     return Steps(time, level)
 
 

@@ -41,9 +41,6 @@ DEFAULT_TIME_LIMIT_S = 60.0
 DEFAULT_WORKERS = 2
 """More workers than cores do not help CP-SAT, and two are best on two cores (design §4)."""
 
-ROUNDING = 1e-12
-"""What sums of floats may miss a value of 0 by: no ratio tells a bound beyond it from noise."""
-
 CHECK_RESERVE_S = 0.05
 CHECK_RESERVE_S_PER_TASK = 1e-5
 """Time kept back for the check of the plan, so that the limit holds with it."""
@@ -353,25 +350,29 @@ def _conclude(
     began: float,
 ) -> Solution:
     """Check the plan, recompute its objectives, and derive status and termination."""
-    from hetopt.evaluate import evaluate, objectives
+    from hetopt.evaluate import evaluate, noise, objectives
 
-    plan, bounds = result.plan, result.bounds
+    plan, bounds, notes = result.plan, result.bounds, result.notes
     if plan is None:
         plan = start
     names = instance.objective
     values = (np.nan,) * len(names)
     quantities = {}
     if plan is not None:
-        if result.infeasible:
-            raise RejectedPlanError("The search says infeasible although a plan is known.")
         values = objectives(instance, plan, names)
         _check_plan(instance, plan, values)
-        bounds = tuple(
-            _tidy_bound(name, value, bound)
+        beyond = [
+            _is_beyond(name, value, bound, noise(instance, plan, name))
             for name, value, bound in zip(names, values, bounds, strict=True)
+        ]
+        if result.infeasible or any(beyond):
+            notes = (*notes, _contradicted(result, values, start))
+        bounds = tuple(
+            np.nan if result.infeasible or wrong else _tidy_bound(name, value, bound)
+            for name, value, bound, wrong in zip(names, values, bounds, beyond, strict=True)
         )
         quantities = evaluate(instance, plan)
-    status = _status(plan, result.infeasible, values, bounds)
+    status = _status(plan, values, bounds, infeasible=result.infeasible and plan is None)
     wall_s = time.monotonic() - began
     history = forward(result.history, names[0], values[0], bounds[0], wall_s)
     if options.deterministic:
@@ -391,7 +392,7 @@ def _conclude(
         version=__version__,
         quantities=quantities,
         history=history,
-        notes=(*result.notes, *caveats(instance)),
+        notes=(*notes, *caveats(instance)),
         reason=result.reason,
         marginal=result.marginal,
         instance=instance,
@@ -414,23 +415,45 @@ def _check_plan(instance: Instance, plan: Plan, values: Sequence[float]) -> None
         raise RejectedPlanError(f"The independent checker rejected the solver's plan: {first}")
 
 
+def _is_beyond(name: str, value: float, bound: float, noise: float) -> bool:
+    """Whether a bound is beyond a plan's value by more than the tolerance and the rounding."""
+    beyond = value - bound if is_maximised(name) else bound - value
+    return bool(beyond > max(GAP_TOLERANCE * abs(value), noise))
+
+
+def _contradicted(result: RegimeResult, values: Sequence[float], start: Plan | None) -> str:
+    """Return what to say of a proof that a checked plan contradicts.
+
+    A start may use the tolerance of every limit, which proofs need not allow for; any other plan
+    shows a mistake.
+
+    Raises
+    ------
+    RejectedPlanError
+        If there is no start.
+    """
+    if start is not None:
+        return (
+            "The start uses the tolerance of limits, without which no plan is as good: what was "
+            "proven of plans without it is left out."
+        )
+    if result.infeasible:
+        raise RejectedPlanError("The search says infeasible although a plan is known.")
+    raise RejectedPlanError(f"The bounds {result.bounds!r} are beyond a plan of {values!r}.")
+
+
 def _tidy_bound(name: str, value: float, bound: float) -> float:
     """Bring a bound that passes the plan's value by rounding back to it.
 
     A valid bound beyond a plan's value by no more than the tolerance says that the plan is
-    optimal; the nearer of the two is then a valid bound as well. Beyond the tolerance one of the
-    two is wrong.
+    optimal; the nearer of the two is then a valid bound as well.
     """
     beyond = value - bound if is_maximised(name) else bound - value
-    if np.isnan(bound) or beyond <= 0:
-        return float(bound)
-    if beyond > max(GAP_TOLERANCE * abs(value), ROUNDING):
-        raise RejectedPlanError(f"The bound {bound!r} of {name} is beyond a plan of {value!r}.")
-    return value
+    return float(bound) if np.isnan(bound) or beyond <= 0 else value
 
 
 def _status(
-    plan: Plan | None, infeasible: bool, values: Sequence[float], bounds: Sequence[float]
+    plan: Plan | None, values: Sequence[float], bounds: Sequence[float], *, infeasible: bool
 ) -> Status:
     if plan is None:
         return "infeasible" if infeasible else "unknown"

@@ -148,7 +148,8 @@ def _optimised(
 
 def _step(amount: Amount, value: float) -> float:
     """Return what a value must differ by to be another: limits have a tolerance, too."""
-    return 1.0 if amount.whole else max(GAP_TOLERANCE * abs(value), 2 * LIMIT_TOLERANCE)
+    least = max(GAP_TOLERANCE * abs(value), 2 * LIMIT_TOLERANCE * abs(amount.value))
+    return 1.0 if amount.whole else least
 
 
 def _asked(amount: Amount, value: float) -> float:

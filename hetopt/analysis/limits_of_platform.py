@@ -325,7 +325,7 @@ def _most_hops(instance: Instance, plan: Plan, members: Ints) -> float:
     q = schedule_of(instance, plan)
     own = np.isin(q.plan.hops.link, members)
     start, time = q.plan.hops.start_s[own], q.hop_time_s[own]
-    return peak(start, start + time, time, np.ones(len(start)))
+    return peak(start, start + time, time, np.ones(len(start)), q.slack_s)
 
 
 def _arrow(instance: Instance, link: int) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.evaluate_schedule import ScheduleQuantities
 from hetopt.instance import Instance
 from hetopt.solution import SchedulePlan
@@ -67,7 +66,7 @@ def _held_up(instance: Instance, q: ScheduleQuantities, task: int) -> tuple[str,
     start = float(plan.start_s[task])
 
     def now(time: float) -> bool:
-        return abs(time - start) <= LIMIT_TOLERANCE * max(1.0, abs(start))
+        return abs(time - start) <= q.slack_s
 
     ptr, rows = instance.predecessors
     hops = plan.hops

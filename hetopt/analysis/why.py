@@ -214,7 +214,7 @@ def _slacks(instance: Instance, limits: Sequence[Limit], plan: Plan) -> list[Sla
             continue
         use = float(amount.use(instance, plan))
         slack = amount.sign * (amount.value - use)
-        tolerance = LIMIT_TOLERANCE * max(1.0, abs(amount.value))
+        tolerance = LIMIT_TOLERANCE * max(abs(use), abs(amount.value))
         tight = slack <= max(tolerance, GAP_TOLERANCE * abs(amount.value))
         found.append(Slack(limit, use, 0.0 if abs(slack) <= tolerance else slack, tight))
     return found

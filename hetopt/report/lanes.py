@@ -6,10 +6,8 @@ import heapq
 
 import numpy as np
 
+from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Floats, Ints
-
-SLACK_S = 1e-12
-"""What an end may pass the next begin by, from sums of floats."""
 
 
 def lanes(begin: Floats, end: Floats) -> Ints:
@@ -21,10 +19,12 @@ def lanes(begin: Floats, end: Floats) -> Ints:
         Of each interval; one without length still takes a lane at its instant.
     """
     result = np.zeros(len(begin), dtype=np.int64)
+    # What an end may pass the next begin by, from sums of floats.
+    slack = LIMIT_TOLERANCE * float(end.max(initial=0.0))
     free: list[int] = []
     busy: list[tuple[float, int]] = []
     for i in np.lexsort((end, begin)):
-        while busy and busy[0][0] <= begin[i] + SLACK_S:
+        while busy and busy[0][0] <= begin[i] + slack:
             heapq.heappush(free, heapq.heappop(busy)[1])
         lane = heapq.heappop(free) if free else len(busy)
         result[i] = lane

@@ -137,9 +137,16 @@ def plan_grid(instance: Instance, span_s: float) -> Grid:
     tick = exact_tick(instance, span_s, limit=10**DECIMAL_DIGITS)
     if tick is not None and (tick / fine).denominator == 1:
         return Grid(tick, "exact")
+    # A plan may end at its last limit, and the tolerance of times is a part of its latest end.
     steps = 4 * (len(instance.tasks) + len(instance.edges)) + 4
-    slack = min(exact(LIMIT_TOLERANCE) / 2, steps * fine)
+    slack = min(exact(LIMIT_TOLERANCE) / 2 * _first_limit(instance, span_s), steps * fine)
     return Grid(fine, "up", slack)
+
+
+def _first_limit(instance: Instance, span_s: float) -> Fraction:
+    """Return the earliest time that limits an end: any plan that gets there has ends as late."""
+    ends = [span_s, instance.limits.horizon_s, *np.unique(instance.jobs.deadline_s).tolist()]
+    return exact(min(ends))
 
 
 def common_divisor(a: Fraction, b: Fraction) -> Fraction:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 
 from hetopt.constants import GAP_TOLERANCE
-from hetopt.evaluate import objectives
+from hetopt.evaluate import noise, objectives
 from hetopt.instance import Instance, is_maximised
 from hetopt.prices import prices_vary
 from hetopt.schedule import bounds
@@ -80,7 +80,7 @@ class Incumbent:
             sign = self._sign(self.level)
             if self.plan is not None:
                 value = self.values[self.level]
-                if sign * (bound - value) > GAP_TOLERANCE * abs(value):
+                if sign * (bound - value) > self._allowed(self.level):
                     self.distrusted.add(self.level)
             if self.level in self.distrusted:
                 return
@@ -132,7 +132,7 @@ class Incumbent:
         for level, name in enumerate(self.instance.objective):
             value = self.values[level]
             excess = self._sign(level) * (self.bounds[level] - value)
-            if level in self.distrusted or excess > GAP_TOLERANCE * abs(value):
+            if level in self.distrusted or excess > self._allowed(level):
                 self.bounds[level] = bounds.bound(self.instance, name)
                 self.trail.bound_by[level] = bounds.source(self.instance, name)
                 self.notes.append(
@@ -156,6 +156,13 @@ class Incumbent:
         if self.plan is not None and all(self.closed(k) for k in range(len(self.bounds))):
             return "gap_limit"
         return "interrupted" if self.budget.stop.is_set() else "time_limit"
+
+    def _allowed(self, level: int) -> float:
+        """Difference by which a bound may be beyond the plan's value without a contradiction."""
+        if self.plan is None:
+            return math.inf
+        size = GAP_TOLERANCE * abs(self.values[level])
+        return max(size, noise(self.instance, self.plan, self.instance.objective[level]))
 
     def _sign(self, level: int) -> int:
         return -1 if is_maximised(self.instance.objective[level]) else 1

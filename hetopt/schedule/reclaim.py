@@ -292,8 +292,9 @@ def _above(a: Run, b: Run, c: Run) -> bool:
 
 def _within(chart: Chart, times: Floats) -> list[int]:
     """Cheapest option of each task that takes no longer than a time."""
+    longest = max(run.time for own in chart.runs for run in own)
     return [
-        max(0, sum(run.time <= time * (1 + NOISE) + NOISE for run in own) - 1)
+        max(0, sum(run.time <= time + NOISE * longest for run in own) - 1)
         for own, time in zip(chart.runs, times.tolist(), strict=True)
     ]
 

@@ -10,9 +10,6 @@ from hetopt.instance import Instance, is_maximised
 from hetopt.solution import ScenarioPlan, SchedulePlan, Solution, SteadyPlan
 from hetopt.verify.report import Findings, Mode, Report, show
 
-_ROUNDING = 1e-12
-"""A bound beyond an objective of 0 by no more than this is rounding (SI units)."""
-
 
 def verify(
     instance: Instance,
@@ -25,8 +22,9 @@ def verify(
     """Check a plan against an instance, and what is claimed about it.
 
     Every rule of the design's §3 is recomputed here, without code of ``evaluate`` or the solvers.
-    Floats are read as the decimals that ``repr`` prints; a limit L is violated beyond
-    ``LIMIT_TOLERANCE`` × max(1, abs(L)).
+    Floats are read as the decimals that ``repr`` prints; a limit is violated beyond
+    ``LIMIT_TOLERANCE`` × the scale of its quantity: the limit itself, of times the latest end in
+    the plan.
 
     Parameters
     ----------
@@ -35,7 +33,8 @@ def verify(
         is a report.
     claimed
         Values of objectives that a result states, by name; compared with the recomputed ones
-        within ``LIMIT_TOLERANCE`` × max(1, abs(value)). NaN claims nothing.
+        within ``LIMIT_TOLERANCE`` × their scale: the value itself, of tardiness the makespan for
+        each job, by its weight. NaN claims nothing.
     bounds
         Bounds that a result states, by name of objective; NaN states none.
     status
@@ -59,8 +58,9 @@ def verify(
             f"The instance is of the {instance.regime} regime and has {len(instance.scenarios)} "
             f"scenarios, but the plan is a {type(plan).__name__}.",
         )
-    _check_claims(objectives, claimed or {}, findings)
-    _check_bounds(objectives, claimed or {}, bounds or {}, status, findings)
+    scales = _scales(instance, objectives)
+    _check_claims(objectives, scales, claimed or {}, findings)
+    _check_bounds(objectives, scales, claimed or {}, bounds or {}, status, findings)
     return Report(findings.violations(), objectives, mode)
 
 
@@ -98,8 +98,21 @@ def _check(
     return check_steady(instance, plan, findings)
 
 
+def _scales(instance: Instance, objectives: Mapping[str, float]) -> dict[str, float]:
+    """Return the size of what each objective is computed from, at least its own."""
+    scales = {name: abs(value) for name, value in objectives.items()}
+    if "tardiness" in scales:
+        # A difference of two times: it may be 0, or almost, where they are large.
+        weights = math.fsum(instance.jobs.weight[instance.jobs.due_s < math.inf])
+        scales["tardiness"] = max(scales["tardiness"], weights * objectives["makespan"])
+    return scales
+
+
 def _check_claims(
-    objectives: Mapping[str, float], claimed: Mapping[str, float], findings: Findings
+    objectives: Mapping[str, float],
+    scales: Mapping[str, float],
+    claimed: Mapping[str, float],
+    findings: Findings,
 ) -> None:
     for name, value in claimed.items():
         if math.isnan(value):
@@ -110,7 +123,7 @@ def _check_claims(
                 f"The result states {name} {show(value)}, but the plan does not determine it.",
                 name,
             )
-        elif not abs(value - objectives[name]) <= LIMIT_TOLERANCE * max(1, abs(objectives[name])):
+        elif not abs(value - objectives[name]) <= LIMIT_TOLERANCE * scales[name]:
             findings.add(
                 "claimed-objective",
                 f"The result states {name} {value!r}, but the plan's is {objectives[name]!r}.",
@@ -120,6 +133,7 @@ def _check_claims(
 
 def _check_bounds(
     objectives: Mapping[str, float],
+    scales: Mapping[str, float],
     claimed: Mapping[str, float],
     bounds: Mapping[str, float],
     status: str | None,
@@ -132,14 +146,15 @@ def _check_bounds(
             continue
         value, bound = objectives[name], bounds.get(name, math.nan)
         beyond = value - bound if is_maximised(name) else bound - value
-        if beyond > max(GAP_TOLERANCE * abs(value), _ROUNDING):
+        allowed = max(GAP_TOLERANCE * abs(value), LIMIT_TOLERANCE * scales[name])
+        if beyond > allowed:
             findings.add(
                 "bound-beyond-plan",
                 f"The result states the bound {show(bound)} for {name}, but the plan reaches "
                 f"{show(value)}.",
                 name,
             )
-        elif status == "optimal" and not abs(beyond) <= max(GAP_TOLERANCE * abs(value), _ROUNDING):
+        elif status == "optimal" and not abs(beyond) <= allowed:
             findings.add(
                 "status",
                 f"The result says optimal, but for {name} the bound {show(bound)} does not prove "

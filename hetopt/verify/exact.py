@@ -41,16 +41,22 @@ _PARTS = round(1 / LIMIT_TOLERANCE)
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How times are held: the form, and how many of a column's units make a second."""
+    """How times are held: the form, how many of a column's units make a second, and the tolerance.
+
+    Two times that differ by no more than ``slack`` units count as equal: ``LIMIT_TOLERANCE`` × the
+    latest end in the plan, rounded down to whole units where they are integers.
+    """
 
     mode: Mode
     per_s: int = 1
+    slack: Any = 0
 
-    def slack(self, limit: Numbers) -> Numbers:
-        """Return the tolerance of each limit, ``LIMIT_TOLERANCE`` × max(1 s, abs(limit))."""
-        if self.mode == "float":
-            return np.where(np.isinf(limit), 0.0, LIMIT_TOLERANCE * np.maximum(1.0, np.abs(limit)))
-        return np.maximum(np.abs(limit), self.per_s) // _PARTS
+    @staticmethod
+    def of(mode: Mode, per_s: int, *ends: Numbers) -> Scale:
+        """Return the scale of a plan in which things end at these times."""
+        latest = max((column.max() for column in ends if len(column)), default=0)
+        slack = LIMIT_TOLERANCE * float(latest) if mode == "float" else int(latest) // _PARTS
+        return Scale(mode, per_s, slack)
 
     def half(self, length: Numbers) -> Numbers:
         """Return half of each length."""
@@ -58,11 +64,11 @@ class Scale:
 
     def over(self, value: Numbers, limit: Numbers) -> NDArray[np.bool_]:
         """Tell where a value exceeds its limit by more than the tolerance."""
-        return np.asarray(value > limit + self.slack(limit), dtype=bool)
+        return np.asarray(value > limit + self.slack, dtype=bool)
 
     def under(self, value: Numbers, limit: Numbers) -> NDArray[np.bool_]:
         """Tell where a value falls short of its limit by more than the tolerance."""
-        return np.asarray(value < limit - self.slack(limit), dtype=bool)
+        return np.asarray(value < limit - self.slack, dtype=bool)
 
     def seconds(self, value: Any) -> float:
         """Return one time in seconds."""
@@ -95,17 +101,18 @@ def fraction(value: float) -> Fraction:
     return Fraction(repr(float(value)))
 
 
-def exceeds(value: Any, limit: Any) -> bool:
-    """Whether an amount is beyond a limit by more than ``LIMIT_TOLERANCE`` × max(1, abs(limit)).
+def exceeds(value: Any, limit: Any, scale: Any = None) -> bool:
+    """Whether an amount is beyond a limit by more than ``LIMIT_TOLERANCE`` × its scale.
 
-    Both are floats or fractions.
+    The scale is abs(limit) where it is not given. All are floats or fractions.
     """
     if isinstance(limit, float) and math.isinf(limit):
         return bool(value > limit)
+    scale = limit if scale is None else scale
     if isinstance(value, Fraction):
-        exact = limit if isinstance(limit, Fraction) else fraction(limit)
-        return value > exact + max(Fraction(1), abs(exact)) / _PARTS
-    return bool(value > limit + LIMIT_TOLERANCE * max(1.0, abs(limit)))
+        exact, size = (x if isinstance(x, Fraction) else fraction(x) for x in (limit, scale))
+        return value > exact + abs(size) / _PARTS
+    return bool(value > limit + LIMIT_TOLERANCE * abs(scale))
 
 
 def amounts(column: Floats) -> Numbers:
@@ -148,8 +155,9 @@ def timeline(
     if times is not None:
         return times
     flight = links.latency_s[hop_link] + bytes_b / links.bandwidth_b_per_s[hop_link]
-    end = start + work * time_s
-    return Timeline(Scale("float"), start, end, hop_start, hop_start + flight, *limits)
+    end, hop_end = start + work * time_s, hop_start + flight
+    scale = Scale.of("float", 1, end, hop_end)
+    return Timeline(scale, start, end, hop_start, hop_end, *limits)
 
 
 def _flight(bytes_b: float, bandwidth: float, latency: float) -> Fraction:
@@ -189,14 +197,9 @@ def _long_ticks(
         return ticks
 
     starts, leaves, *bounds = (scaled(column) for column in exact)
-    return Timeline(
-        Scale("fractions", per_s),
-        starts,
-        starts + scaled(lasting),
-        leaves,
-        leaves + scaled(ratios)[which],
-        *bounds,
-    )
+    ends, arrivals = starts + scaled(lasting), leaves + scaled(ratios)[which]
+    scale = Scale.of("fractions", per_s, ends, arrivals)
+    return Timeline(scale, starts, ends, leaves, arrivals, *bounds)
 
 
 def _ticks(
@@ -230,7 +233,7 @@ def _ticks(
         # A quarter leaves room for start + duration and for tolerances.
         if _largest(n) * factor >= NEVER // 4:
             return None
-        scaled.append(n * factor)
+        scaled.append(n * factor if _largest(n) else n)  # the factor itself may be too long
     flight = [int(ratio * per_s) for ratio in ratios]
     if max(flight, default=0) >= NEVER // 4:
         return None
@@ -238,14 +241,10 @@ def _ticks(
     held = [
         np.where(np.isinf(column), NEVER, n) for column, n in zip(limits, scaled[3:], strict=True)
     ]
-    return Timeline(
-        Scale("ticks", per_s),
-        scaled[0],
-        scaled[0] + scaled[1],
-        scaled[2],
-        scaled[2] + hop_time,
-        *held,
-    )
+    starts, lengths, leaves, *_ = scaled
+    ends, arrivals = starts + lengths, leaves + hop_time
+    scale = Scale.of("ticks", per_s, ends, arrivals)
+    return Timeline(scale, starts, ends, leaves, arrivals, *held)
 
 
 def _flights(

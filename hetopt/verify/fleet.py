@@ -215,9 +215,10 @@ def _check_exclusive(
 
 
 def _ceil(units: Number) -> int:
-    """Round up, forgiving what is within the tolerance of limits."""
+    """Round up, forgiving what is within the tolerance of limits: a unit's, whose scale is 1."""
     below: int = math.floor(units)
-    return max(0, below + int(exceeds(units, type(units)(below))))
+    number = type(units)
+    return max(0, below + int(exceeds(units, number(below), number(below + 1))))
 
 
 def _check_memory(

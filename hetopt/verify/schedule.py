@@ -273,7 +273,7 @@ def _check_accuracy(instance: Instance, placed: Placed, findings: Findings) -> f
     known = np.flatnonzero(~np.isnan(accuracy))
     np.minimum.at(worst, instance.tasks.job[known], accuracy[known])
     some = np.isfinite(worst)
-    slack = LIMIT_TOLERANCE * np.maximum(1.0, np.abs(jobs.min_accuracy))
+    slack = LIMIT_TOLERANCE * np.abs(jobs.min_accuracy)
     findings.rows(
         "min-accuracy",
         np.flatnonzero(some & (worst < jobs.min_accuracy - slack)),

@@ -464,9 +464,10 @@ def _check_slices(
             served[key] = served.get(key, arithmetic.number(0.0)) + stream.rate
             first.setdefault(key, stream.row)
     for (job, options), rate in served.items():
-        part = arithmetic.number(float(jobs.rate_per_s[job])) / int(jobs.slices[job])
+        demand = arithmetic.number(float(jobs.rate_per_s[job]))
+        part = demand / int(jobs.slices[job])
         whole = part * round(rate / part)
-        if exceeds(rate, whole) or exceeds(-rate, -whole):
+        if exceeds(rate, whole, demand) or exceeds(-rate, -whole, demand):
             findings.add(
                 "slices",
                 f"Route {first[job, options]} serves {show(rate, 'requests/s')} of job "

@@ -28,7 +28,7 @@ class Levels:
     def excess(self, capacity: Floats) -> Ints:
         """Return the events at which a group comes to use more than ``capacity[group]``."""
         limit = capacity[self.group]
-        tolerance = np.where(np.isinf(limit), 0.0, _tolerance(limit))
+        tolerance = np.where(np.isinf(limit), 0.0, LIMIT_TOLERANCE * np.abs(limit))
         over = np.asarray(self.level > limit + tolerance, dtype=bool)
         before = np.zeros(len(over), dtype=bool)
         before[1:] = over[:-1] & (self.group[1:] == self.group[:-1])
@@ -53,7 +53,7 @@ def sweep(scale: Scale, group: Ints, start: Numbers, end: Numbers, demand: Numbe
     """
     rows = np.flatnonzero(np.asarray(end > start, dtype=bool))
     first, last = start[rows], end[rows]
-    early = np.minimum(scale.slack(last), scale.half(last - first))
+    early = np.minimum(scale.slack, scale.half(last - first))
     times = np.concatenate([last - early, first])
     if times.dtype == object:
         times = np.unique(times, return_inverse=True)[1]
@@ -84,7 +84,3 @@ def _short(group: Ints) -> NDArray[np.integer[Any]]:
     """Return groups as 16-bit integers where they fit: those are sorted several times faster."""
     small = len(group) and group.min() >= 0 and group.max() < 2**16
     return group.astype(np.uint16) if small else group
-
-
-def _tolerance(limit: Floats) -> Floats:
-    return LIMIT_TOLERANCE * np.maximum(1.0, np.abs(limit))

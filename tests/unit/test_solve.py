@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from hetopt.solve import RejectedPlanError, _tidy_bound
+from hetopt.search import RegimeResult
+from hetopt.solve import RejectedPlanError, _contradicted, _is_beyond, _tidy_bound
 from tests.oracles.campaign import judge
 
 
@@ -24,6 +25,15 @@ def test_a_bound_on_the_right_side_stays_as_it_is():
 
 
 def test_a_bound_beyond_a_plan_by_more_is_refused():
+    result = RegimeResult(plan=None, bounds=(100.1,))
     for name, bound in (("power", 100.1), ("throughput", 99.9)):
-        with pytest.raises(RejectedPlanError):
-            _tidy_bound(name, 100.0, bound)
+        assert _is_beyond(name, 100.0, bound, 0.0)
+    with pytest.raises(RejectedPlanError):
+        _contradicted(result, (100.0,), None)
+
+
+def test_a_bound_beyond_a_plan_by_rounding_is_no_contradiction():
+    for name, bound in (("power", 100.00001), ("throughput", 99.99999)):
+        assert not _is_beyond(name, 100.0, bound, 0.0)
+    assert not _is_beyond("tardiness", 0.0, 5.6e-17, 1e-9)
+    assert _is_beyond("tardiness", 0.0, 5.6e-17, 1e-18)
