@@ -8,9 +8,8 @@ within one; the child is kept for the next solve, is replaced after it had to be
 with its parent. Feasibility and pruning tolerances are 1e-9 instead of HiGHS' 1e-6.
 
 Scaling. HiGHS' tolerances are absolute and it drops matrix entries below 1e-9, so the objective
-and rows of small coefficients are scaled by powers of two here, which is exact. What a scaling of
-rows cannot mend, coefficients of one row that differ by more than a factor of 1e9, is refused with
-a ValueError: the caller chooses the units of its variables.
+and rows of small coefficients are scaled by powers of two here, and where numbers span much the
+columns too (:mod:`hetopt.steady.scaling`).
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE, LIMIT_TOLERANCE
 from hetopt.steady.mip_arrays import Floats, MipArrays, mip_arrays
+from hetopt.steady.scaling import for_integers
 
 if TYPE_CHECKING:
     import pulp
@@ -41,7 +41,7 @@ _ACCEPTED_VIOLATION = 1e-6
 # The safe bound is weakened by a hair less than the gap that counts as 0, so that a plan whose
 # objective is recomputed to LIMIT_TOLERANCE still counts as optimal.
 _WEAKENING = GAP_TOLERANCE - 2 * LIMIT_TOLERANCE
-_SMALLEST_COEFFICIENT = 1e-9  # HiGHS' small_matrix_value
+_ABOVE_KNOWN = 1e-2  # how much more than a known point the points may cost that are searched
 _SOLVER_TOLERANCE = 1e-9  # see highs_worker.TOLERANCE
 
 
@@ -251,22 +251,27 @@ def _solve_highs(
 ) -> MipResult:
     from hetopt.steady.highs_process import highs_process
 
-    scale = arrays.cost_scale()
-    frame = _frame(arrays, scale)
+    cutoff = cutoff_of(arrays, known)
+    scaling = for_integers(arrays, cutoff)
+    scale = scaling.arrays.cost_scale()
+    frame = _frame(scaling.arrays, scale)
     frame["seed"] = seed
     # The bound is weakened afterwards, and the gap asked for must still hold then.
     frame["gap_rel"] = max(0.0, gap_rel - GAP_TOLERANCE)
-    held = math.inf if known is None else _value(frame, known)
+    held = math.inf if known is None else _value(frame, known / scaling.column)
     # MathOpt of OR-Tools 9.14 hands HiGHS no solution to start from. The start is held here; what
     # HiGHS has of it is that it prunes by its value (a hair above, so that its equals are found).
     frame["cutoff"] = None if known is None else held + GAP_TOLERANCE * max(1.0, abs(held))
+    scale *= scaling.cost
     history: list[tuple[float, float | None, float | None]] = []
 
     def on_progress(incumbent: float, bound: float) -> None:
-        pair = [
-            arrays.sign * number / scale + 0.0 if math.isfinite(number) else None
+        found, near = (
+            number / scale if math.isfinite(number) else None
             for number in (min(incumbent, held), bound)
-        ]
+        )
+        near = None if near is None else min(near, cutoff)
+        pair = [None if x is None else arrays.sign * x + 0.0 for x in (found, near)]
         history.append((time.monotonic() - began, pair[0], pair[1]))
         if progress is not None:
             progress(pair[0], pair[1])
@@ -288,14 +293,19 @@ def _solve_highs(
         else:
             reason = answer["reason"]
         answer = {**answer, "values": None, "bound": None}
+    values, unbounded = answer.get("values"), reason == "UNBOUNDED"
+    point = None if values is None or unbounded else np.frombuffer(values, dtype=np.float64)
     bound = answer.get("bound")
-    raw = bound / scale if bound is not None and math.isfinite(bound) else None
-    values = answer.get("values")
-    unbounded = reason == "UNBOUNDED"
+    # What is pruned by the start's value says nothing beyond that.
+    most = cutoff if known is None else held / scale
+    raw = min(bound / scale, most) if bound is not None and math.isfinite(bound) else None
+    # A reduced cost that HiGHS takes for 0 may be as much below it as its tolerance.
+    about = known / scaling.column if point is None and known is not None else point
+    size = 1.0 if about is None else max(1.0, float(np.abs(about).sum()))
     return found(
         arrays,
-        None if values is None or unbounded else np.frombuffer(values, dtype=np.float64),
-        bound=None if unbounded else safe_bound(arrays, raw, _SOLVER_TOLERANCE / scale),
+        None if point is None else point * scaling.column,
+        bound=None if unbounded else safe_bound(arrays, raw, _SOLVER_TOLERANCE * size / scale),
         proven_infeasible=reason == "INFEASIBLE",
         proven_unbounded=unbounded,
         timed_out=reason == "TIMED_OUT" or answer.get("limit") == "LIMIT_TIME",
@@ -311,6 +321,14 @@ def _value(frame: dict[str, Any], x: Floats) -> float:
     return float(cost @ x) + float(frame["offset"])
 
 
+def cutoff_of(arrays: MipArrays, known: Floats | None) -> float:
+    """Return a cost a little above that of a known point; inf where there is none."""
+    if known is None:
+        return math.inf
+    cost = float(arrays.cost @ known) + arrays.offset
+    return cost + _ABOVE_KNOWN * abs(cost)
+
+
 def _frame(arrays: MipArrays, scale: float) -> dict[str, Any]:
     """Return the problem for the worker, with costs scaled and rows of small entries scaled up."""
     count = len(arrays.row_lower)
@@ -320,14 +338,6 @@ def _frame(arrays: MipArrays, scale: float) -> dict[str, Any]:
     small = (largest > 0) & (largest < 1)
     factor[small] = np.exp2(np.ceil(-np.log2(largest[small])))
     coefficients = arrays.coefficients * factor[arrays.rows]
-    lost = np.flatnonzero(np.abs(coefficients) < _SMALLEST_COEFFICIENT)
-    if lost.size:
-        row, name = arrays.rows[lost[0]], arrays.names[arrays.columns[lost[0]]]
-        raise ValueError(
-            f"Row {arrays.row_names[row]!r} has coefficients from {largest[row]:g} down to "
-            f"{abs(arrays.coefficients[lost[0]]):g} (of {name!r}); the solver would drop the "
-            "small one. Choose other units for the variables."
-        )
     return {
         "kind": "solve",
         "size": len(arrays.names),

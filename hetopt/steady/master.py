@@ -27,7 +27,7 @@ import numpy as np
 from hetopt.errors import InputError
 from hetopt.instance import NO_MAXIMUM, Bools, Floats, Instance, is_maximised
 from hetopt.sites import joule_prices
-from hetopt.steady.mip import DROPPED, HOLD, Question
+from hetopt.steady.mip import HOLD, Question
 from hetopt.steady.mip_arrays import MipArrays
 from hetopt.steady.pool import Measures, Pool
 from hetopt.steady.supplies import supply_limits
@@ -209,9 +209,7 @@ class Master:
             target = np.zeros(streams)
         row, column = np.concatenate(rows), np.concatenate(columns)
         value = np.concatenate(values)
-        largest = np.zeros(streams + len(upper))
-        np.maximum.at(largest, row, np.abs(value))
-        kept = np.flatnonzero((np.abs(value) >= DROPPED * largest[row]) & (value != 0))
+        kept = np.flatnonzero(value)
         order = kept[np.lexsort((column[kept], row[kept]))]
         cost = np.concatenate([self.column_costs(self.objective, pool), self.objective.side])
         return MipArrays(

@@ -60,10 +60,6 @@ from hetopt.steady.units import memory_limited, unit_capacity
 HOLD = 1e-9
 """Relative room with which earlier levels of a list of objectives are held (design §3.2)."""
 
-DROPPED = 2e-9
-"""Coefficients below this fraction of their row's largest are left out: a solver would drop them.
-All rows with such terms are limits from above on sums of positive terms, so this only relaxes."""
-
 NEGLIGIBLE = 1e-6
 """Load of a route, in units, that a solver's tolerances could hide."""
 
@@ -578,11 +574,6 @@ class SteadyModel:
             if not constraint.valid(LIMIT_TOLERANCE):
                 self.problem.addConstraint(self._variable(f"never_{name}", 0, 0) >= 1, name)
             return
-        largest = max((abs(c) for c in constraint.values()), default=0.0)
-        kept = {v: c for v, c in constraint.items() if abs(c) >= DROPPED * largest}
-        if len(kept) < len(constraint):
-            left = pulp.LpAffineExpression(kept)
-            constraint = pulp.LpConstraint(left, constraint.sense, rhs=-constraint.constant)
         self.problem.addConstraint(constraint, name)
 
 

@@ -66,15 +66,21 @@ class MipArrays:
         return self.sign * (float(self.cost @ x) + self.offset)
 
     def violation(self, x: Floats) -> float:
-        """Return the largest violation at x, relative to max(1, |limit|); integrality absolute."""
-        activity = np.zeros(len(self.row_lower))
-        np.add.at(activity, self.rows, self.coefficients * x[self.columns])
+        """Return the largest violation at x, relative to what a limit is about.
+
+        That is the largest of 1, the limit, and the terms of the row: a row without a constant
+        limits some of its terms by others. Integrality counts absolutely.
+        """
+        terms = self.coefficients * x[self.columns]
+        activity, size = np.zeros((2, len(self.row_lower)))
+        np.add.at(activity, self.rows, terms)
+        np.maximum.at(size, self.rows, np.abs(terms))
         fraction = np.abs(x - np.round(x))[self.integer]
         return max(
-            _excess(self.row_lower, activity),
-            _excess(activity, self.row_upper, self.row_upper),
-            _excess(self.lower, x),
-            _excess(x, self.upper, self.upper),
+            _excess(self.row_lower, activity, self.row_lower, size),
+            _excess(activity, self.row_upper, self.row_upper, size),
+            _excess(self.lower, x, self.lower, np.abs(x)),
+            _excess(x, self.upper, self.upper, np.abs(x)),
             float(fraction.max(initial=0.0)),
         )
 
@@ -174,11 +180,11 @@ def _bounds(values: list[float | None], missing: float) -> Floats:
     return np.array([missing if value is None else value for value in values], dtype=np.float64)
 
 
-def _excess(smaller: Floats, larger: Floats, limit: Floats | None = None) -> float:
-    """Return by how much `smaller` ≤ `larger` fails at most; the limit is `smaller` by default."""
-    limit = smaller if limit is None else limit
+def _excess(smaller: Floats, larger: Floats, limit: Floats, size: Floats) -> float:
+    """Return by how much `smaller` ≤ `larger` fails at most, relative to limit and size."""
     finite = np.isfinite(limit)
-    over = (smaller[finite] - larger[finite]) / np.maximum(1.0, np.abs(limit[finite]))
+    about = np.maximum(np.maximum(1.0, np.abs(limit[finite])), size[finite])
+    over = (smaller[finite] - larger[finite]) / about
     return float(over.max(initial=0.0))
 
 

@@ -22,6 +22,7 @@ from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError, Problem
 from hetopt.steady.highs import MipResult, found, safe_bound
 from hetopt.steady.mip_arrays import Floats, MipArrays
+from hetopt.steady.scaling import Scaled, for_integers
 
 if TYPE_CHECKING:
     import pulp
@@ -87,8 +88,9 @@ def solve_with_pulp(
     import pulp
 
     name = {each.lower(): each for each in pulp.listSolvers()}[solver.lower()]
+    scaling = for_integers(arrays, math.inf)
     options = {"timeLimit": _own_limit(time_limit_s), "gapRel": gap_rel, "threads": threads}
-    values, message, ended = _run(arrays, name, options, time_limit_s, stop)
+    values, message, ended = _run(scaling, name, options, time_limit_s, stop)
     return found(
         arrays,
         values,
@@ -112,6 +114,8 @@ def _solve_cbc(
     (Generalised assignment gap12-1 of Cattrysse, Salomon and Van Wassenhove 1994, CBC 2.10.3, once
     in a dozen runs.)
     """
+    scaling = for_integers(arrays, math.inf)
+    scale = scaling.arrays.cost_scale() * scaling.cost
     with tempfile.TemporaryDirectory(prefix="hetopt-") as folder:
         log = Path(folder) / "cbc.log"
         options = {
@@ -120,7 +124,7 @@ def _solve_cbc(
             "options": [f"randomCbcSeed {seed}", f"randomSeed {seed}"],
             "logPath": str(log),
         }
-        values, message, ended = _run(arrays, "PULP_CBC_CMD", options, time_limit_s, stop)
+        values, message, ended = _run(scaling, "PULP_CBC_CMD", options, time_limit_s, stop)
         text = log.read_text(errors="replace") if log.exists() else ""
     infeasible = bool(
         re.search(r"^(Result - )?(Problem|Linear relaxation).* infeasible", text, re.M)
@@ -130,10 +134,10 @@ def _solve_cbc(
     if infeasible or unbounded:
         values = None
     result = found(arrays, values, solver="cbc", message=message, timed_out=timed_out)
-    lower = _cbc_bound(arrays, result.objective, text)
+    lower = _cbc_bound(arrays, result.objective, text, scale)
     return replace(
         result,
-        bound=safe_bound(arrays, lower, _CBC_TOLERANCE / arrays.cost_scale()),
+        bound=safe_bound(arrays, lower, _CBC_TOLERANCE / scale),
         proven_infeasible=infeasible,
         proven_unbounded=unbounded,
         interrupted=ended == "stopped",
@@ -145,7 +149,7 @@ def _own_limit(time_limit_s: float | None) -> float | None:
     return None if time_limit_s is None else max(0.1, 0.9 * time_limit_s - _START_S)
 
 
-def _cbc_bound(arrays: MipArrays, objective: float | None, text: str) -> float | None:
+def _cbc_bound(arrays: MipArrays, objective: float | None, text: str, scale: float) -> float | None:
     """Return the lower bound on the minimised objective that CBC's log proves, None if none.
 
     CBC's own objective is scaled and has no constant, so only its distance from CBC's own bound is
@@ -161,14 +165,14 @@ def _cbc_bound(arrays: MipArrays, objective: float | None, text: str) -> float |
     if other is not None:
         if value is None:
             return None
-        return minimised - abs(float(value[1]) - float(other[1])) / arrays.cost_scale()
+        return minimised - abs(float(value[1]) - float(other[1])) / scale
     if re.search(r"^(Result - )?Optimal solution found|^Optimal - objective value", text, re.M):
         return minimised
     return None
 
 
 def _run(
-    arrays: MipArrays,
+    scaling: Scaled,
     name: str,
     options: dict[str, Any],
     time_limit_s: float | None,
@@ -176,10 +180,14 @@ def _run(
 ) -> tuple[Floats | None, str, str]:
     """Run a solver, in a child process where there is a limit; see `solve_in_child`."""
     if time_limit_s is None:
-        return (*run_solver(arrays, name, options), "")
-    from hetopt.steady.pulp_process import solve_in_child
+        values, message = run_solver(scaling.arrays, name, options)
+        ended = ""
+    else:
+        from hetopt.steady.pulp_process import solve_in_child
 
-    return solve_in_child(arrays, (name, options), time.monotonic() + time_limit_s, stop)
+        until = time.monotonic() + time_limit_s
+        values, message, ended = solve_in_child(scaling.arrays, (name, options), until, stop)
+    return None if values is None else values * scaling.column, message, ended
 
 
 def run_solver(arrays: MipArrays, name: str, options: dict[str, Any]) -> tuple[Floats | None, str]:
@@ -239,8 +247,10 @@ def _scaled_problem(arrays: MipArrays) -> tuple[pulp.LpProblem, list[pulp.LpVari
                 )
             }
         )
-        # A row has one limit, or two that are equal, as in the problem that it was read from.
-        sense = 0 if lower == upper else -1 if math.isinf(lower) else 1
-        limit = float(upper if sense < 0 else lower)
-        problem.addConstraint(pulp.LpConstraint(expression, sense, f"r{i}", limit))
+        if lower == upper:
+            problem.addConstraint(pulp.LpConstraint(expression, 0, f"r{i}", float(lower)))
+            continue
+        for sense, limit, name in ((1, lower, f"r{i}"), (-1, upper, f"q{i}")):
+            if math.isfinite(limit):
+                problem.addConstraint(pulp.LpConstraint(expression, sense, name, float(limit)))
     return problem, variables

@@ -6,16 +6,27 @@ MIP solver found within its tolerance into a plan that respects every limit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
-from hetopt.instance import Floats
+from hetopt.instance import Bools, Floats
+from hetopt.steady.lp_bound import implied_ranges, proven_bound, refutes
 from hetopt.steady.mip_arrays import MipArrays
+from hetopt.steady.scaling import Scaled, is_wide, scaled, unscaled
 
 TOLERANCE = 1e-10
 """HiGHS' smallest feasibility tolerance, a tenth of ``LIMIT_TOLERANCE``."""
+
+CLOSE = 1e-9
+"""Relative distance of point and proven bound at which a point is not solved for again."""
+
+AGAIN = 3
+"""Times that a point of a program whose numbers span much is solved for again at most."""
+
+NEAR = 1e-3
+"""By how much of a point's cost the points may cost more for which a program is scaled."""
 
 Outcome = Literal["optimal", "infeasible", "unbounded", "unknown"]
 
@@ -44,6 +55,10 @@ class Relaxed:
 class Relaxation:
     """A program without its integrality, solved again and again with other bounds.
 
+    Whatever HiGHS says is judged here: ``infeasible`` is what prices of the rows show, a point is
+    solved for again where it is not near what its duals prove, and :meth:`bound` follows from
+    those alone.
+
     Parameters
     ----------
     arrays
@@ -51,16 +66,8 @@ class Relaxation:
     """
 
     def __init__(self, arrays: MipArrays) -> None:
-        from scipy.sparse import csr_array
-
         self.arrays = arrays
-        shape = (len(arrays.row_lower), len(arrays.names))
-        entries = (arrays.coefficients, (arrays.rows, arrays.columns))
-        self.matrix: Any = csr_array(entries, shape=shape)
-        equal = arrays.row_lower == arrays.row_upper
-        above = np.isfinite(arrays.row_upper) & ~equal
-        below = np.isfinite(arrays.row_lower) & ~equal
-        self._equal, self._above, self._below = equal, above, below
+        self._wide = is_wide(arrays)
 
     def solve(
         self,
@@ -69,52 +76,52 @@ class Relaxation:
         time_limit_s: float | None = None,
     ) -> Relaxed:
         """Minimise with other bounds of the variables (length n; by default their own)."""
-        from scipy.optimize import linprog
-        from scipy.sparse import vstack
+        low = self.arrays.lower if lower is None else lower
+        high = self.arrays.upper if upper is None else upper
+        program = replace(self.arrays, lower=low, upper=high)
+        if not self._wide:
+            found = _minimised(unscaled(program), program, time_limit_s)
+        else:
+            found = self._scaled(program, time_limit_s)
+        if found.outcome == "infeasible" and not _refuted(program, self._wide, time_limit_s):
+            return replace(found, outcome="unknown")
+        return found
 
+    def bound(self, found: Relaxed) -> float:
+        """Return what the duals of an optimum prove: no point costs less; -inf if nothing.
+
+        It is for the variables' own bounds, whatever those were that the optimum is of.
+        """
+        if found.outcome != "optimal":
+            return -np.inf
         arrays = self.arrays
-        options: Any = {
-            "primal_feasibility_tolerance": TOLERANCE,
-            "dual_feasibility_tolerance": TOLERANCE,
-        }
-        if time_limit_s is not None:
-            options["time_limit"] = max(time_limit_s, 1e-3)
-        limits = np.concatenate([arrays.row_upper[self._above], -arrays.row_lower[self._below]])
-        rows: Any = vstack([self.matrix[self._above], -self.matrix[self._below]], format="csr")
-        low = arrays.lower if lower is None else lower
-        high = arrays.upper if upper is None else upper
-        limits_of: Any = np.column_stack([low, high])
-        answer: Any = linprog(
-            arrays.cost,
-            A_ub=rows if len(limits) else None,
-            b_ub=limits if len(limits) else None,
-            A_eq=self.matrix[self._equal] if self._equal.any() else None,
-            b_eq=arrays.row_lower[self._equal] if self._equal.any() else None,
-            bounds=limits_of,
-            method="highs",
-            options=options,
-        )
-        if answer.status == 0:
-            point = np.clip(np.asarray(answer.x, dtype=np.float64), low, high)
-            bounds = np.array([answer.lower.marginals, answer.upper.marginals])
-            objective = float(answer.fun) + arrays.offset
-            return Relaxed("optimal", point, objective, self._row_duals(answer), bounds)
-        outcome: Outcome = "unknown"
-        if answer.status == 2:
-            outcome = "infeasible"
-        elif answer.status == 3:
-            outcome = "unbounded"
-        return Relaxed(outcome, np.empty(0), np.nan)
+        return proven_bound(arrays, found.row_duals, found.objective, arrays.lower, arrays.upper)
 
-    def _row_duals(self, answer: Any) -> Floats:
-        """Collect the duals of the rows, which were passed on in three parts."""
-        duals = np.zeros(len(self.arrays.row_lower))
-        limits = np.asarray(answer.ineqlin.marginals, dtype=np.float64)
-        above = int(self._above.sum())
-        duals[self._above] += limits[:above]
-        duals[self._below] -= limits[above:]
-        duals[self._equal] = answer.eqlin.marginals
-        return duals
+    def _scaled(self, program: MipArrays, time_limit_s: float | None) -> Relaxed:
+        """Minimise a program whose numbers span much, until its duals say that it is the least."""
+        ranges = implied_ranges(program, program.lower, program.upper)
+        best = _minimised(scaled(program, ranges), program, time_limit_s)
+        proven = -np.inf
+        for _ in range(AGAIN):
+            if best.outcome != "optimal":
+                break
+            ends = program.lower, program.upper
+            proven = max(proven, proven_bound(program, best.row_duals, best.objective, *ends))
+            if best.objective - proven <= CLOSE * abs(best.objective):
+                break
+            cutoff = best.objective + NEAR * abs(best.objective)
+            ranges = implied_ranges(program, *ends, cutoff)
+            found = _minimised(scaled(program, ranges, narrow=True), program, time_limit_s)
+            if found.outcome != "optimal":
+                break
+            value = proven_bound(program, found.row_duals, found.objective, *ends)
+            duals = found if value > proven else best
+            point = found if found.objective < best.objective else best
+            if point is best and duals is best:
+                break
+            best = replace(point, row_duals=duals.row_duals, bound_duals=duals.bound_duals)
+            proven = max(proven, value)
+        return best
 
     def fixed(self, integers: Floats, time_limit_s: float | None = None) -> Relaxed:
         """Minimise with the integer variables at ``integers`` (of length n; others ignored)."""
@@ -127,7 +134,119 @@ class Relaxation:
                 return Relaxed("infeasible", np.empty(0), np.nan)
         lower = np.where(arrays.integer, integers, arrays.lower)
         upper = np.where(arrays.integer, integers, arrays.upper)
-        return self.solve(lower, upper, time_limit_s)
+        program = replace(arrays, lower=lower, upper=upper)
+        if self._wide:
+            return self._scaled(program, time_limit_s)
+        return _minimised(unscaled(program), program, time_limit_s)
+
+
+def _minimised(scaling: Scaled, program: MipArrays, time_limit_s: float | None) -> Relaxed:
+    """Solve a scaled program, without its integrality, by HiGHS; return it in its own units."""
+    answer, above, below, equal = _answer(scaling.arrays, time_limit_s)
+    if answer.status == 0:
+        with np.errstate(invalid="ignore"):
+            point = np.asarray(answer.x, dtype=np.float64) * scaling.column
+        point = np.clip(point, program.lower, program.upper)
+        duals = np.zeros(len(program.row_lower))
+        limits = np.asarray(answer.ineqlin.marginals, dtype=np.float64)
+        duals[above] += limits[: int(above.sum())]
+        duals[below] -= limits[int(above.sum()) :]
+        duals[equal] = answer.eqlin.marginals
+        bounds = np.array([answer.lower.marginals, answer.upper.marginals])
+        return Relaxed(
+            "optimal",
+            point,
+            float(program.cost @ point) + program.offset,
+            duals * scaling.row / scaling.cost,
+            bounds / scaling.column / scaling.cost,
+        )
+    outcome: Outcome = "unknown"
+    if answer.status == 2:
+        outcome = "infeasible"
+    elif answer.status == 3:
+        outcome = "unbounded"
+    return Relaxed(outcome, np.empty(0), np.nan)
+
+
+def _answer(program: MipArrays, time_limit_s: float | None) -> tuple[Any, Bools, Bools, Bools]:
+    """Return SciPy's answer, and which rows were its upper, lower and equal ones."""
+    from scipy.optimize import linprog
+    from scipy.sparse import csr_array, vstack
+
+    shape = (len(program.row_lower), len(program.cost))
+    entries = (program.coefficients, (program.rows, program.columns))
+    matrix: Any = csr_array(entries, shape=shape)
+    equal = program.row_lower == program.row_upper
+    above = np.isfinite(program.row_upper) & ~equal
+    below = np.isfinite(program.row_lower) & ~equal
+    options: Any = {
+        "primal_feasibility_tolerance": TOLERANCE,
+        "dual_feasibility_tolerance": TOLERANCE,
+    }
+    if time_limit_s is not None:
+        options["time_limit"] = max(time_limit_s, 1e-3)
+    limits = np.concatenate([program.row_upper[above], -program.row_lower[below]])
+    rows: Any = vstack([matrix[above], -matrix[below]], format="csr")
+    bounds: Any = np.column_stack([program.lower, program.upper])
+    answer: Any = linprog(
+        program.cost,
+        A_ub=rows if len(limits) else None,
+        b_ub=limits if len(limits) else None,
+        A_eq=matrix[equal] if equal.any() else None,
+        b_eq=program.row_lower[equal] if equal.any() else None,
+        bounds=bounds,
+        method="highs",
+        options=options,
+    )
+    return answer, above, below, equal
+
+
+def _refuted(program: MipArrays, wide: bool, time_limit_s: float | None) -> bool:
+    """Whether prices of the rows show that no point meets them (see `lp_bound.refutes`).
+
+    They are the duals of the program of least violation, which has a point in any case.
+    """
+    if np.any(program.lower > program.upper):
+        return True
+    if wide:
+        ranges = implied_ranges(program, program.lower, program.upper)
+        scaling = scaled(replace(program, cost=np.zeros(len(program.cost))), ranges)
+    else:
+        scaling = unscaled(program)
+    softened = softened_program(scaling.arrays)
+    answer, above, below, equal = _answer(softened, time_limit_s)
+    if answer.status != 0:
+        return False
+    duals = np.zeros(len(program.row_lower))
+    limits = np.asarray(answer.ineqlin.marginals, dtype=np.float64)
+    duals[above] += limits[: int(above.sum())]
+    duals[below] -= limits[int(above.sum()) :]
+    duals[equal] = answer.eqlin.marginals
+    return refutes(program, duals * scaling.row, program.lower, program.upper)
+
+
+def softened_program(program: MipArrays) -> MipArrays:
+    """Return the program that costs only what its rows are broken by."""
+    size = len(program.cost)
+    over = np.flatnonzero(np.isfinite(program.row_upper))
+    under = np.flatnonzero(np.isfinite(program.row_lower))
+    more = len(over) + len(under)
+    rows = np.concatenate([program.rows, over, under])
+    columns = np.concatenate([program.columns, size + np.arange(more)])
+    values = np.concatenate([program.coefficients, -np.ones(len(over)), np.ones(len(under))])
+    order = np.lexsort((columns, rows))
+    return replace(
+        program,
+        names=[*program.names, *(f"broken_{k}" for k in range(more))],
+        cost=np.concatenate([np.zeros(size), np.ones(more)]),
+        offset=0.0,
+        lower=np.concatenate([program.lower, np.zeros(more)]),
+        upper=np.concatenate([program.upper, np.full(more, np.inf)]),
+        integer=np.zeros(size + more, dtype=bool),
+        rows=rows[order],
+        columns=columns[order],
+        coefficients=values[order],
+    )
 
 
 def round_off(

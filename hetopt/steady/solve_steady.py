@@ -264,7 +264,7 @@ class Search:
         if first.outcome == "unbounded":
             raise InputError(unbounded(self.instance, name))
         if first.outcome == "optimal" and self.routes.complete:
-            level.tighten(_si(safe_bound(arrays, first.objective), level.scale))
+            level.tighten(_si(safe_bound(arrays, relaxation.bound(first)), level.scale))
         if first.outcome == "optimal" and not held and isinstance(model, SteadyModel):
             pool = pool_of_routes(self.instance, self.routes.routes)
             kinds = [kind.device for kind in model.kinds]

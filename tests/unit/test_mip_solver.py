@@ -336,13 +336,19 @@ def test_cbc_ends_when_it_is_told_to():
     assert result.interrupted
 
 
-def test_coefficients_that_the_solver_would_drop_are_refused():
+@pytest.mark.parametrize("category", ["Continuous", "Integer"])
+def test_coefficients_that_the_solver_would_drop_are_scaled(category):
     problem = pulp.LpProblem("tiny")
     x, y = pulp.LpVariable("x", 0, 1), pulp.LpVariable("y", 0, 1e12)
-    problem += x + y
+    z = pulp.LpVariable("z", 0, 3, category)
+    problem += x + y + 1e3 * z
     problem += x + 1e-11 * y >= 2
-    with pytest.raises(ValueError, match="'y'"):
-        solve_mip(problem)
+    problem += z + x >= 1.5
+    result = solve_mip(problem)
+    best = 1e11 + 1 + (500 if category == "Continuous" else 1000)
+    assert result.objective == pytest.approx(best, rel=1e-9)
+    assert result.bound == pytest.approx(best, rel=2e-6)
+    assert result.bound <= best
 
 
 def test_rows_of_small_coefficients_are_kept():
