@@ -49,13 +49,10 @@ class Scaled:
 
 def is_wide(arrays: MipArrays) -> bool:
     """Whether the numbers of a program span more than a solver's tolerances bear."""
-    return any(
-        len(sizes) > 0 and sizes.max() > WIDE * sizes.min()
-        for sizes in (
-            np.abs(arrays.coefficients),
-            np.abs(arrays.cost[arrays.cost != 0]),
-        )
-    )
+    cost, size = np.abs(arrays.cost[arrays.cost != 0]), np.abs(arrays.coefficients)
+    if len(cost) and cost.max() > WIDE * cost.min():
+        return True
+    return bool(len(size)) and bool(max(1.0, size.max()) > WIDE * min(1.0, size.min()))
 
 
 def scaled(
@@ -172,7 +169,9 @@ def _middle(group: Ints, size: Floats, count: int) -> Floats:
     least, most = np.full(count, np.inf), np.full(count, -np.inf)
     np.minimum.at(least, group, size)
     np.maximum.at(most, group, size)
-    return np.asarray(np.where(np.isfinite(least), (least + most) / 2, 0.0), dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        middle = np.where(np.isfinite(least), (least + most) / 2, 0.0)
+    return np.asarray(middle, dtype=np.float64)
 
 
 def _power_of_two(size: Floats) -> Floats:
