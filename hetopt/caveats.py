@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from hetopt.checks import used_devices
 from hetopt.instance import Instance
 from hetopt.profiling.catalogue import MLPERF_NOTICE
 
@@ -10,6 +13,7 @@ def caveats(instance: Instance) -> tuple[str, ...]:
     """Return full sentences: previews, doubts, mixed scopes, full batches, whose figures."""
     notes = []
     devices = instance.devices
+    notes += warnings(instance)
     preview = devices.name[devices.preview].tolist()
     if preview:
         notes.append(f"Preview, not on sale when measured: {', '.join(preview)}.")
@@ -33,3 +37,42 @@ def caveats(instance: Instance) -> tuple[str, ...]:
     if any("mlcommons" in source.lower() for source in sources):
         notes.append(MLPERF_NOTICE)
     return tuple(notes)
+
+
+def warnings(instance: Instance) -> list[str]:
+    """Return how it was read, and what can play no part in any plan: easily a mistake."""
+    notes = [instance.source] if instance.source else []
+    devices, options = instance.devices, instance.options
+    optionless = np.ones(len(devices), dtype=bool)
+    optionless[options.device] = False
+    had = devices.count_max != 0
+    idle = devices.name[optionless & had].tolist()
+    if idle:
+        notes.append(f"No task has an option on {_some(idle)}, so nothing runs there.")
+    unused = devices.name[~optionless & had & ~used_devices(instance)].tolist()
+    if unused:
+        notes.append(f"Pins, forbids and sites keep every task away from {_some(unused)}.")
+    room = np.minimum(devices.memory_b, np.append(instance.pools.memory_b, np.inf)[devices.pool])
+    needed = options.memory_b + np.where(options.weights_key >= 0, options.weights_b, 0.0)
+    # Only what exceeds the memory beyond rounding is said to; the solvers judge for themselves.
+    large = needed > room[options.device] * (1 + 1e-9)
+    if large.any():
+        profile = np.repeat(np.arange(len(instance.profiles)), np.diff(instance.profiles.ptr))
+        names = [
+            f"{instance.profiles.name[profile[o]]} on {devices.name[options.device[o]]}"
+            + (f" ({options.label[o]})" if options.label[o] else "")
+            for o in np.flatnonzero(large).tolist()
+        ]
+        notes.append(
+            f"More memory than a unit has is needed, so these options never run: {_some(names)}."
+        )
+    if {"energy", "power", "peak_power"} & set(instance.objective) and not (
+        options.energy_j.any() or devices.idle_power_w.any() or instance.links.energy_j_per_b.any()
+    ):
+        notes.append("Nothing states an energy or a power, so it is 0 in every plan.")
+    return notes
+
+
+def _some(names: list[str], most: int = 8) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest

@@ -331,7 +331,9 @@ def run_convert(
     """Read an instance and write it in another form; see ``hetopt convert``."""
     from hetopt.formats import read_instance, write_instance
 
-    write_instance(read_instance(file, format=format, platform=platform), output)
+    instance = read_instance(file, format=format, platform=platform)
+    tell_warnings(instance)
+    write_instance(instance, output)
     return OK
 
 
@@ -344,8 +346,10 @@ def run_export(question: Question, output: str, rounding: str, as_json: bool) ->
 
     direction = _choice("--rounding", rounding, get_args(Rounding))
     check_writable(output)
+    instance = question.instance()
+    tell_warnings(instance)
     written = export_model(
-        question.instance(),
+        instance,
         output,
         rounding=direction,
     )
@@ -386,6 +390,14 @@ def print_view(view: Any) -> None:
     if not terminal.is_terminal:
         terminal = Console(width=200)
     terminal.print(view, highlight=False)
+
+
+def tell_warnings(instance: Instance) -> None:
+    """Say on stderr what results of other commands have among their notes."""
+    from hetopt.caveats import warnings
+
+    for note in warnings(instance):
+        typer.echo(f"note: {note}", err=True)
 
 
 def _pair(flag: str, text: str) -> tuple[str, str]:

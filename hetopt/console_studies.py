@@ -19,6 +19,7 @@ from hetopt.console import (
     positive,
     print_json,
     print_view,
+    tell_warnings,
 )
 from hetopt.errors import InputError, Problem
 
@@ -47,6 +48,7 @@ def run_pareto(
 
     _check_output(output)
     instance = question.instance()
+    tell_warnings(instance)
     names = two_objectives(instance)
     stop = threading.Event()
     with interruptible(stop), line_display() as report:
@@ -91,6 +93,7 @@ def run_whatif(
         raise InputError([Problem("--parallel", str(parallel), "At least 1.")])
     read = question.read()
     instance = question.changed(read)
+    tell_warnings(instance)
     asked = {}
     for case in cases or usual_cases(instance):
         entries, rest = catalogue_entries(instance, case)
@@ -194,6 +197,7 @@ def run_explain(
     if output is not None:
         check_writable(output)
     instance = question.instance()
+    tell_warnings(instance)
     known = None if plan is None else read_plan(instance, plan)
     stop = threading.Event()
     with line_display() as report:

@@ -70,9 +70,12 @@ def _checked(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) ->
     for name in frames:
         if name not in TABLES:
             check.add(name, -1, "", name, f"Tables are {', '.join(TABLES)}.")
-    for name in REQUIRED_TABLES:
-        if name not in frames or len(frames[name]) == 0:
-            check.add(name, -1, "", "", f"At least one row is expected in table {name}.")
+    absent = [n for n in REQUIRED_TABLES if n not in frames or len(frames[n]) == 0]
+    for name in absent:
+        expected = f"At least one row is expected in table {name}"
+        expected += _taskless(frames) if name == "tasks" else "."
+        if name != "options" or "tasks" not in absent:  # options come with what runs by them
+            check.add(name, -1, "", "", expected)
     setting = clean_settings(settings, check)
     tables = {name: clean_table(name, frames.get(name), check) for name in TABLES}
     _currency(setting, check)
@@ -94,6 +97,14 @@ def _checked(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) ->
     instance = _compiled(tables, setting, regime, check)
     check.stop_if_any()
     return instance
+
+
+def _taskless(frames: Mapping[str, pd.DataFrame]) -> str:
+    """Name the jobs that have no tasks, where nothing has any."""
+    if "jobs" not in frames or "name" not in frames["jobs"]:
+        return "."
+    names = ", ".join(str(name) for name in frames["jobs"]["name"].tolist()[:8])
+    return f": a profile, options or tasks of job {names}." if names else "."
 
 
 def to_frames(instance: Instance) -> dict[str, pd.DataFrame]:

@@ -460,7 +460,7 @@ class Instance:
     model_keys
         Names of the weights keys, ``(model, variant)``.
     source
-        Name of the foreign file format that it was read from; empty for hetopt's own.
+        What a reader must know of how it was read: sentences, such as the foreign file format.
     """
 
     name: str
@@ -513,7 +513,7 @@ class Instance:
         self.__dict__.pop(_WRITTEN, None)
 
     def read_from(self, source: str) -> Instance:
-        """Return the instance with the name of the file format that it was read from."""
+        """Return the instance with what is to be known of how it was read."""
         if source == self.source:
             return self
         named = replace(self, source=source)

@@ -83,6 +83,9 @@ FORMATS = (
     Format("fjsp", (".fjs", ".fjsp", ".txt"), "fjsp", "read_fjsp", sniff=sniffing.is_fjsp),
     Format("fajsp", (".fajsp", ".txt"), "fajsp", "read_fajsp", sniff=sniffing.is_fajsp),
     Format("rcmax", (".rcmax", ".txt"), "rcmax", "read_rcmax", sniff=sniffing.is_rcmax),
+    Format(
+        "flow-shop", (".fsp", ".txt"), "flow_shop", "read_flow_shop", sniff=sniffing.is_flow_shop
+    ),
     Format("green-pm", (".txt",), "green_pm", "read_green_pm", sniff=sniffing.is_green_pm),
     Format("mrcpsp", (".mm",), "mrcpsp", "read_mrcpsp", sniff=sniffing.is_mrcpsp),
     Format("gap", (".gap", ".txt"), "gap", "read_gap", sniff=sniffing.is_gap),
@@ -151,7 +154,12 @@ def read_instance(
         raise InputError([Problem(name, "", "An instance is expected, but the file is empty.")])
     chosen = _told(content, name, format)
     _check_platform(chosen, platform)
-    return chosen.read(content, name, *([platform] if chosen.platform else []))
+    instance = chosen.read(content, name, *([platform] if chosen.platform else []))
+    if chosen.native:
+        return instance
+    return instance.read_from(
+        f"Read as a file of the format {chosen.name}; --from FORMAT asks for another."
+    )
 
 
 def write_instance(

@@ -43,6 +43,11 @@ def is_rcmax(text: str) -> bool:
     return all(len(row) == rows[0][1] for row in rows[1:])
 
 
+def is_flow_shop(text: str) -> bool:
+    """Whether a text may be a flow shop, whose layout is that of unrelated machines."""
+    return is_rcmax(text)
+
+
 def is_green_pm(text: str) -> bool:
     """Whether a text is jobs on machines with powers under prices per slot."""
     rows = _rows(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import json
 import shutil
@@ -41,6 +42,7 @@ def read_folder(folder: Path) -> Instance:
     """
     problems: list[Problem] = []
     files = _files(folder, problems)
+    told = _others(folder, files, problems)
     frames = {}
     for name, path in files.items():
         try:
@@ -50,8 +52,13 @@ def read_folder(folder: Path) -> Instance:
     document, settings = _read_settings(folder / SETTINGS_FILE, problems)
     if problems:
         raise InputError(problems)
+    if document is None:
+        told.append(
+            f"The folder has no {SETTINGS_FILE}: there are no limits, and an objective that is not "
+            "asked for is the default one."
+        )
     try:
-        return Instance.from_frames(frames, settings)
+        return Instance.from_frames(frames, settings).read_from(" ".join(told))
     except InputError as error:
         places = _Places(folder, files, document)
         raise InputError([places.translated(p) for p in error.problems]) from None
@@ -131,6 +138,21 @@ def _files(folder: Path, problems: list[Problem]) -> dict[str, Path]:
         text = f"A folder of tables is expected: {needed}."
         raise InputError([Problem(str(folder), f"a folder with {there}", text)])
     return files
+
+
+def _others(folder: Path, files: dict[str, Path], problems: list[Problem]) -> list[str]:
+    """Refuse files named nearly as a table; return a sentence on others that look like tables."""
+    others = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in SUFFIXES or path in files.values() or path.stem in TABLES:
+            continue
+        near = difflib.get_close_matches(path.stem.lower(), list(TABLES), n=1, cutoff=0.75)
+        if near and near[0] not in files:
+            text = f"A table's name; did you mean {near[0]}{path.suffix.lower()}?"
+            problems.append(Problem(str(path), "", text))
+        else:
+            others.append(path.name)
+    return [f"Not read, as no tables of an instance: {', '.join(others)}."] if others else []
 
 
 def _read_table(path: Path) -> pd.DataFrame:

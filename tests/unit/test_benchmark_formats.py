@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 
@@ -10,6 +11,7 @@ import pytest
 
 from hetopt.errors import InputError
 from hetopt.formats import FORMATS, read_instance
+from hetopt.solve import solve
 
 FJSP = "2 3\n2 2 0 5 2 4 1 1 3\n1 3 0 1 1 2 2 3\n"
 FAJSP = "3 2 2\n0 1\n0 2\n1 0 4\n2 0 3 1 5\n1 1 2\n"
@@ -117,7 +119,6 @@ MELANGE = {
 SMALL = {
     "fjsp": FJSP,
     "fajsp": FAJSP,
-    "rcmax": RCMAX,
     "green-pm": GREEN_PM,
     "stg": STG,
     "dag-comm": DAG_COMM,
@@ -167,9 +168,34 @@ def test_no_other_format_claims_the_content(name):
 
 def test_text_that_fits_two_formats_names_both_and_asks():
     text = "1 6\n1 2 0 3 1 4\n"
-    with pytest.raises(InputError, match=r"fjsp, rcmax; say which one with --from FORMAT"):
+    with pytest.raises(InputError, match=r"fjsp, rcmax, flow-shop; say which one with --from"):
         read_instance("x.txt", text=text)
     assert len(read_instance("x.txt", text=text, format="rcmax").devices) == 6
+
+
+def test_a_table_of_times_may_be_a_flow_shop_or_unrelated_machines():
+    text = "4 3\n3 2 2\n2 1 4\n4 3 1\n5 2 3\n"
+    with pytest.raises(InputError, match=r"It may be rcmax, flow-shop; say which one"):
+        read_instance("x.txt", text=text)
+    times = [[3, 2, 2], [2, 1, 4], [4, 3, 1], [5, 2, 3]]
+    shop = read_instance("x.txt", text=text, format="flow-shop")
+    assert shop.source.startswith("Read as a file of the format flow-shop;")
+    assert shop.source in solve(shop, time_limit=5).notes
+    assert solve(shop, time_limit=20).objective == best_flow_shop(times)
+
+
+def best_flow_shop(time):
+    """Least makespan over all orders on each machine."""
+    orders = list(itertools.permutations(range(len(time))))
+    best = float("inf")
+    for chosen in itertools.product(orders, repeat=len(time[0])):
+        end = [0.0] * len(time)
+        for machine, order in enumerate(chosen):
+            free = 0.0
+            for job in order:
+                end[job] = free = max(free, end[job]) + time[job][machine]
+        best = min(best, max(end))
+    return best
 
 
 def test_text_of_no_known_format_names_all_that_its_extension_may_be():
@@ -222,7 +248,7 @@ def test_arbitrary_precedence():
 
 
 def test_unrelated_machines():
-    instance = read_instance("x", text=RCMAX)
+    instance = read_instance("x", text=RCMAX, format="rcmax")
     assert times(instance)["J2"] == {"M1": 3.0, "M2": 4.0}
     assert len(instance.edges) == 0
 
@@ -432,6 +458,8 @@ MALFORMED = [
     ("rcmax", "2 2\n1 2\n3\n", r"x:3: got 1 number; 2 numbers"),
     ("rcmax", "1 2\n1 -2\n", r"x:2: got -2; A time of at least 0"),
     ("rcmax", "1 2\n1 2\n3 4\n", r"x:3: got 1 more line"),
+    ("flow-shop", "2 2\n1 2\n3\n", r"x:3: got 1 number; 2 numbers"),
+    ("flow-shop", "1 2\n1 -2\n", r"x:2: got -2; A time of at least 0"),
     ("rcmax", "one two\n", r"x:1: got one; A number is expected"),
     ("green-pm", "3 3\n", r"x:1: got 2 numbers; 3 numbers: number of jobs, number of machines"),
     ("green-pm", "3 3 0\n2 1 2\n", r"x:1: got 0; The number of slots, a whole number"),

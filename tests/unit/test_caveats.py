@@ -1,9 +1,11 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from hetopt import default_instance, read_instance
 from hetopt.caveats import caveats
+from hetopt.errors import InputError
 from hetopt.instance import Instance
 
 
@@ -56,3 +58,34 @@ def test_idle_power_that_nobody_states_is_named():
     unstated = catalogue_device("mlperf-v3.1/Orin_TRT_MaxQ", "mlperf-v3.1/offline/resnet50")
     assert any(text.startswith("No idle power is stated for mine") for text in caveats(unstated))
     assert not any("No idle power" in text for text in caveats(default_instance()))
+
+
+def small(more: str) -> Instance:
+    return read_instance("small.yaml", text=f"hetopt: 1\n{more}")
+
+
+def test_what_plays_no_part_is_named():
+    notes = caveats(
+        small(
+            "objective: energy\n"
+            "devices: [{name: a, memory: 24 GB}, {name: b}, {name: c}]\n"
+            "profiles: {p: [{device: a, time: 1, weights: 29 GB}, {device: c, time: 2}]}\n"
+            "tasks: [{name: t, profile: p, forbid: c}, {name: u, profile: p, forbid: c}]\n"
+        )
+    )
+    assert "No task has an option on b, so nothing runs there." in notes
+    assert "Pins, forbids and sites keep every task away from c." in notes
+    assert any("so these options never run: p on a." in note for note in notes)
+    assert "Nothing states an energy or a power, so it is 0 in every plan." in notes
+
+
+def test_what_plays_its_part_is_not_named():
+    one = "devices: [{name: a, memory: 29 GB, idle_power: 1 W}]\n"
+    tasks = "tasks: [{name: t, options: [{device: a, time: 1, weights: 29 GB}]}]\n"
+    assert caveats(small(one + tasks)) == ()
+    assert caveats(small("objective: makespan\n" + one.replace("1 W", "0 W") + tasks)) == ()
+
+
+def test_jobs_without_tasks_are_named():
+    with pytest.raises(InputError, match=r"in table tasks: a profile, options or tasks of job j"):
+        small("devices: [{name: m}]\njobs: [{name: j}]\n")

@@ -69,7 +69,22 @@ def test_csv_cells_may_carry_units_and_be_empty(instance: Instance, tmp_path: Pa
 def test_a_folder_needs_no_settings(instance: Instance, tmp_path: Path) -> None:
     write_instance(instance, tmp_path / "t")
     (tmp_path / "t" / "instance.yaml").unlink()
-    assert read_instance(tmp_path / "t").name == ""
+    read = read_instance(tmp_path / "t")
+    assert read.name == ""
+    assert read.source.startswith("The folder has no instance.yaml")
+
+
+def test_a_table_of_a_misspelt_name_is_refused_and_another_file_named(
+    instance: Instance, tmp_path: Path
+) -> None:
+    write_instance(instance, tmp_path / "t", format="csv")
+    (tmp_path / "t" / "measured.csv").write_text("a,b\n1,2\n")
+    assert read_instance(tmp_path / "t").source == (
+        "Not read, as no tables of an instance: measured.csv."
+    )
+    (tmp_path / "t" / "scenario.csv").write_text("name,weight\nday,1\n")
+    with pytest.raises(InputError, match=r"scenario.csv: A table's name; did you mean scenarios"):
+        read_instance(tmp_path / "t")
 
 
 def test_rows_of_parquet_tables_are_named_in_problems(instance: Instance, tmp_path: Path) -> None:
