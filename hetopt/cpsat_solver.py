@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from ortools.sat.python.cp_model import CpSolver
 
 
+OTHER_SEED = 7919
+"""What is added to the seed of a second proof."""
+
 FOUND = ("OPTIMAL", "FEASIBLE")
 """Names of the statuses with which CP-SAT has a solution."""
 
@@ -32,4 +35,17 @@ def quiet_solver(workers: int, seed: int) -> CpSolver:
     parameters.catch_sigint_signal = False
     parameters.auto_detect_greater_than_at_least_one_of = False
     parameters.presolve_inclusion_work_limit = 0
+    return solver
+
+
+def other_solver(workers: int, seed: int) -> CpSolver:
+    """Return a solver of another kind for a second proof (design §3.5).
+
+    It goes without presolve, probing and symmetry: the parts that wrong answers came from.
+    """
+    solver = quiet_solver(workers, (seed + OTHER_SEED) % 2**31)
+    parameters = solver.parameters
+    parameters.cp_model_presolve = False
+    parameters.cp_model_probing_level = 0
+    parameters.symmetry_level = 0
     return solver

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE
-from hetopt.solution import HistoryEntry, Plan, Termination
+from hetopt.solution import HistoryEntry, Plan, Proof, Termination
 
 Progress = Callable[[float, float], None]
 """Called with (objective, bound) of the level being solved whenever one improves; NaN: none."""
@@ -88,6 +88,8 @@ class RegimeResult:
         Full sentences for the user (for example why ``auto`` chose the method).
     marginal
         What one more of each limit is worth by the relaxation (see ``hetopt.steady.marginal``).
+    proof
+        How often what is proved was proved, where that is CP-SAT's word alone; else None.
     """
 
     plan: Plan | None
@@ -99,6 +101,13 @@ class RegimeResult:
     history: tuple[HistoryEntry, ...] = ()
     notes: tuple[str, ...] = ()
     marginal: dict[str, Any] | None = None
+    proof: Proof | None = None
+
+
+def joined_proof(proofs: Iterable[Proof | None]) -> Proof | None:
+    """Return how often all was proved that rests on CP-SAT's word, None where nothing does."""
+    known = {proof for proof in proofs if proof is not None}
+    return min(known, default=None)
 
 
 def gap_closed(objective: float, bound: float, gap: float) -> bool:

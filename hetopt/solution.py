@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 Status = Literal["optimal", "feasible", "infeasible", "unknown"]
 Termination = Literal["proved", "gap_limit", "time_limit", "interrupted", "iteration_limit"]
+Proof = Literal["once", "twice"]
+"""How often CP-SAT proved what rests on its word alone."""
 
 DIRECT, WRITE, READ = 0, 1, 2
 """Legs of a transfer: straight to the destination unit; a staged tensor's one write to the host;
@@ -192,6 +194,10 @@ class Solution(Shown):
         entry is what the solution says.
     marginal
         Steady regime, ``split``: what one more W, unit, request/s ... is worth (docs/steady.md).
+    proof
+        How often an optimum or infeasibility was proved that rests on the word of CP-SAT alone:
+        ``twice`` by solves of two kinds, or ``once``, where the second did not end in time. None
+        where nothing is proved, or by something else than CP-SAT (bounds, MIP, structure).
     instance
         What was solved, with the objective that was asked for.
     """
@@ -213,6 +219,7 @@ class Solution(Shown):
     reason: str = ""
     marginal: dict[str, Any] | None = None
     method_asked: str = ""
+    proof: Proof | None = None
     instance: Instance | None = field(default=None, repr=False, compare=False)
 
     @property

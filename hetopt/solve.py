@@ -395,6 +395,7 @@ def _conclude(
         notes=(*notes, *caveats(instance)),
         reason=result.reason,
         marginal=result.marginal,
+        proof=result.proof if status in ("optimal", "infeasible") else None,
         instance=instance,
     )
 
@@ -481,4 +482,5 @@ def _termination(
         _closed(v, b, gap) for v, b in zip(values, bounds, strict=True)
     ):
         return "gap_limit"
-    return "iteration_limit" if result.stopped_by == "iteration_limit" else "time_limit"
+    # A search that ended by itself, with a gap that it could not close, had time left.
+    return "time_limit" if result.stopped_by == "time_limit" else "iteration_limit"

@@ -10,7 +10,7 @@ from dataclasses import replace
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance, Ints
 from hetopt.schedule.parts import join_bounds, join_plans, part_of, plan_part
-from hetopt.search import Budget, RegimeResult
+from hetopt.search import Budget, RegimeResult, joined_proof
 from hetopt.solution import HistoryEntry, SchedulePlan, Termination
 
 Solve = Callable[[Instance, Budget, SchedulePlan | None], RegimeResult]
@@ -66,6 +66,7 @@ def solve_apart(
         reason=next((result.reason for result in results if result.plan is None), ""),
         stopped_by=_stopped(results),
         method=", ".join(dict.fromkeys(result.method for result in results)),
+        proof=joined_proof(result.proof for result in results),
         history=(HistoryEntry(time.monotonic() - began, value, bound),),
         notes=(note, *results[largest].notes),
     )

@@ -27,13 +27,14 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ortools.sat.python import cp_model
 
-from hetopt.cpsat_solver import FOUND, quiet_solver
+from hetopt.cpsat_solver import FOUND, other_solver, quiet_solver
 from hetopt.schedule.cpsat_memory import limit_memory, limit_power, power_is_hopeless
 from hetopt.schedule.cpsat_model import (
     MERGED,
@@ -76,12 +77,16 @@ class ScheduleModel:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What CP-SAT found: last draft, proven bound in real units, or infeasibility."""
+    """What CP-SAT found: last draft, proven bound in real units, or infeasibility.
+
+    ``seconds`` that it took are deterministic ones where the budget counts those.
+    """
 
     draft: Draft | None
     bound: float
     infeasible: bool
     complete: bool
+    seconds: float
 
 
 def build_model(problem: Problem, level: int, held: list[float]) -> ScheduleModel | None:
@@ -187,22 +192,64 @@ def run(
     else:
         parameters.max_time_in_seconds = max(0.01, seconds)
         solver.best_bound_callback = lambda bound: on_bound(made.objective.value(bound))
-    over = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(solver, budget, over), daemon=True)
-    watcher.start()
-    try:
-        status = solver.status_name(solver.solve(made.model, _Collector(made, on_draft)))
-    finally:
-        over.set()
-        watcher.join()
+    status, spent = _solved(solver, made.model, budget, _Collector(made, on_draft))
     if status == "INFEASIBLE":
-        return Answer(None, math.nan, infeasible=True, complete=True)
+        return Answer(None, math.nan, infeasible=True, complete=True, seconds=spent)
     return Answer(
         read_draft(made, solver.value) if status in FOUND else None,
         made.objective.value(solver.best_objective_bound),
         infeasible=False,
         complete=status == "OPTIMAL",
+        seconds=spent,
     )
+
+
+def refute(
+    made: ScheduleModel, most: int | None, budget: Budget, seconds: float
+) -> tuple[Draft | None, bool]:
+    """Look for a plan whose integer objective is at most a value, by a solver of another kind.
+
+    The model is used up.
+
+    Returns
+    -------
+    tuple
+        A plan on the model's grid, and whether it is known if there is one.
+    """
+    model = made.model
+    model.clear_hints()  # type: ignore[no-untyped-call]  # ortools types only part of its API
+    model.clear_objective()  # type: ignore[no-untyped-call]
+    if most is not None:
+        model.add(made.objective.expression <= most)
+    solver = other_solver(1 if budget.deterministic else budget.workers, budget.seed)
+    if budget.deterministic:
+        solver.parameters.max_deterministic_time = seconds
+    else:
+        solver.parameters.max_time_in_seconds = max(0.01, seconds)
+    status, _ = _solved(solver, model, budget)
+    draft = read_draft(made, solver.value) if status in FOUND else None
+    return draft, draft is not None or status == "INFEASIBLE"
+
+
+def _solved(
+    solver: cp_model.CpSolver,
+    model: cp_model.CpModel,
+    budget: Budget,
+    collector: _Collector | None = None,
+) -> tuple[str, float]:
+    """Solve until the budget's stop; return the status and the seconds that it took."""
+    began = time.monotonic()
+    over = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(solver, budget, over), daemon=True)
+    watcher.start()
+    try:
+        status = solver.status_name(solver.solve(model, collector))
+    finally:
+        over.set()
+        watcher.join()
+    if budget.deterministic:
+        return status, float(solver.response_proto.deterministic_time)
+    return status, time.monotonic() - began
 
 
 def read_draft(made: ScheduleModel, value: Callable[[Any], int]) -> Draft:

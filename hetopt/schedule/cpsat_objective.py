@@ -8,6 +8,7 @@ where that fits, else rounded down; the integer optimum is then a lower bound of
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -20,20 +21,26 @@ from hetopt.schedule.grid import common_divisor, exact
 from hetopt.schedule.problem import BILLED
 
 OBJECTIVE_SIZE = 1 << 50
-"""Largest value of a scaled objective: doubles carry it exactly, and rounding a coefficient down
-loses less than 1e-8 of it."""
+"""Largest value of a scaled objective: doubles carry it exactly, and rounding the coefficient of a
+literal down loses less than 1e-15 of it. A variable that counts parts of the objective itself needs
+the coefficient 1 (``Measure.unit``): with few units a part, rounding loses much of each."""
+SUM_SIZE = 1 << 60
+"""Largest sum of all terms of a scaled objective, although not all can hold: CP-SAT's limit is near
+2^63."""
 
 
 @dataclass(slots=True)
 class Measure:
     """``constant + Σ coefficient × variable``, variables from 0 to their upper bound.
 
-    ``sign`` is -1 where the true objective is the negative of it.
+    ``sign`` is -1 where the true objective is the negative of it. ``unit`` is what its integers
+    count, where variables were made that count in it; 0: still to be chosen.
     """
 
     sign: int = 1
     constant: Fraction = Fraction(0)
     terms: list[tuple[Fraction, Any, int]] = field(default_factory=list)
+    unit: Fraction = Fraction(0)
 
     def add(self, coefficient: Fraction, variable: Any, upper: int = 1) -> None:
         """Add a term; zero ones are left out."""
@@ -60,17 +67,30 @@ class Scaled:
 
 def scale(measure: Measure) -> Scaled:
     """Scale a measure to integers, rounding coefficients down where they have no divisor."""
-    unit = Fraction(0)
     most = sum((abs(c) * upper for c, _, upper in measure.terms), Fraction(0))
-    for coefficient, _, _ in measure.terms:
-        unit = common_divisor(unit, abs(coefficient))
-        if unit and most / unit > OBJECTIVE_SIZE:
-            unit = most / OBJECTIVE_SIZE
-            break
-    unit = unit or Fraction(1)
+    unit = measure.unit or unit_of((c for c, _, _ in measure.terms), most)
     terms = tuple((math.floor(c / unit), v) for c, v, _ in measure.terms)
     expression = sum(c * v for c, v in terms)
     return Scaled(expression, measure.constant, unit, measure.sign, terms)
+
+
+def unit_of(amounts: Iterable[Fraction], most: Fraction, total: Fraction | None = None) -> Fraction:
+    """Return what all amounts are multiples of, or what is fine enough to round them down to.
+
+    Parameters
+    ----------
+    most
+        A value that no solution exceeds.
+    total
+        Sum of all terms at their largest, where that is more.
+    """
+    unit = Fraction(0)
+    finest = max(most / OBJECTIVE_SIZE, (total or most) / SUM_SIZE)
+    for amount in amounts:
+        unit = common_divisor(unit, abs(amount))
+        if 0 < unit < finest:
+            return finest
+    return unit or Fraction(1)
 
 
 def measure(build: Build, name: str, peak: tuple[Any, Fraction] | None) -> Measure:
@@ -279,10 +299,6 @@ def _tardiness(build: Build) -> Measure:
     return found
 
 
-ACCURACY_PARTS = 10**15
-"""Parts of 1 that accuracies are counted in where they have more digits."""
-
-
 def _accuracy(build: Build) -> Measure:
     """Weighted mean of the jobs' least accuracies, negated: shortfall from 1."""
     problem = build.problem
@@ -297,19 +313,21 @@ def _accuracy(build: Build) -> Measure:
     if not total:
         return found
     found.constant = Fraction(-1)
-    unit = Fraction(1)
-    for value in np.unique(stated[~np.isnan(stated)]).tolist():
-        unit = common_divisor(unit, exact(value))
-    unit = max(unit, Fraction(1, ACCURACY_PARTS))
-    parts = math.ceil(1 / unit)
+    shares = {job: exact(float(instance.jobs.weight[job])) / total for job in rows}
+    values = [exact(value) for value in np.unique(stated[~np.isnan(stated)]).tolist()]
+    each = np.unique(list(shares.values())).tolist()
+    # Shortfalls are counted in the unit of the objective itself.
+    found.unit = unit = unit_of((s * (1 - v) for s in each for v in values), Fraction(1))
     for job, tasks in rows.items():
+        parts = math.ceil(shares[job] / unit)
         short = build.model.new_int_var(0, parts, f"A{job}")
         for task in tasks:
             loss = [
-                math.floor((1 - exact(float(stated[c.mode.option]))) / unit) * c.literal
+                math.floor(shares[job] * (1 - exact(float(stated[c.mode.option]))) / unit)
+                * c.literal
                 for c in build.choices[task]
                 if not np.isnan(stated[c.mode.option])
             ]
             build.model.add(short >= sum(loss))
-        found.add(exact(float(instance.jobs.weight[job])) / total * unit, short, parts)
+        found.add(unit, short, parts)
     return found

@@ -8,9 +8,13 @@ and stretch g of starts [a_g, b_g] without a bend there is a literal z, and per 
     r[i] >= |slope_g| (s[i] - a_g)  (falling: b_g - s[i])                       where z[i,κ,g]
     cost  = Σ energy_κ least_g z[i,κ,g] + Σ r[i]
 
-and the same for each hop with its literal. Idle power costs F(W), the integral of the price up to
-the makespan (a constant where there is a horizon): v >= F(W) by stretches of W, and v[d,k] >= v
-where more than k units of d run something.
+and the same for each hop with its literal. Idle power P costs P F(W), with F the integral of the
+price up to the makespan (a constant where there is a horizon): v[P] >= P F(W) by stretches of W,
+and v[d,k] >= v[P] where more than k units of d run something.
+
+All of r and v count the integers of the objective itself, so that their coefficients are 1: prices
+such as 0.12 EUR/kWh have no common divisor in EUR/J, and parts of excesses that are worth few units
+of the objective would lose much of it to rounding.
 
 On a grid that rounds down a start stands for all of its tick, and is counted at the least of it,
 with the true length of the run: the objective stays a lower bound.
@@ -27,13 +31,14 @@ from typing import Any
 from hetopt.instance import Series
 from hetopt.prices import ExactSeries, Number, whole
 from hetopt.schedule.cpsat_model import Build, Literal
-from hetopt.schedule.cpsat_objective import Measure, add_window, least_makespan, on_time
-from hetopt.schedule.grid import common_divisor, exact
-
-EXCESS_SIZE = 1 << 40
-"""Largest value of an excess: rounding its slope down loses less than 1e-12 of the cost."""
-WINDOW_SIZE = 1 << 45
-"""Largest value of the integral of the price over the window."""
+from hetopt.schedule.cpsat_objective import (
+    Measure,
+    add_window,
+    least_makespan,
+    on_time,
+    unit_of,
+)
+from hetopt.schedule.grid import exact
 
 MOST_HOP_STRETCHES = 20_000
 """Stretches of all hops above which hops are counted at the least price of their windows: the
@@ -64,6 +69,7 @@ def priced_measure(build: Build, name: str, series: Series) -> Measure:
     devices, pue = instance.devices, exact(instance.limits.pue)
     prices = ExactSeries(series, grid.tick)
     found = Measure()
+    bill = _Bill(build, found, prices)
     placed: dict[int, list[tuple[Fraction, Literal, Stretch]]] = {}
     for task, choices in enumerate(build.choices):
         classes: dict[tuple[int, Fraction, Fraction], list[Literal]] = {}
@@ -80,7 +86,7 @@ def priced_measure(build: Build, name: str, series: Series) -> Measure:
         low = min(problem.heads[task][c.mode.device] for c in choices)
         high = max(problem.latest_ends[task][c.mode.device] - c.mode.duration for c in choices)
         runs = [(literals, length, joules) for (_, length, joules), literals in classes.items()]
-        parts = _add_runs(build, found, prices, build.start[task], runs, (low, high))
+        parts = bill.add_runs(build.start[task], runs, (low, high))
         for device, (length, here) in zip((key[0] for key in classes), parts, strict=True):
             placed.setdefault(device, []).extend((length, z, part) for z, part in here)
     _load_pieces(build, prices, placed)
@@ -91,10 +97,10 @@ def priced_measure(build: Build, name: str, series: Series) -> Measure:
             pieces = slice(max(0, prices.piece(first) - 1), prices.piece(last + drawn.length) + 1)
             least = min(prices.value[pieces]) * prices.unit
             found.add(pue * drawn.joules * least, drawn.literal)
+            bill.most += pue * drawn.joules * least
             continue
         runs = [([drawn.literal], drawn.length, pue * drawn.joules)]
-        _add_runs(build, found, prices, drawn.start, runs, drawn.window)
-    idle_window = _Window(build, prices)
+        bill.add_runs(drawn.start, runs, drawn.window)
     for device in range(len(devices)):
         idle = pue * exact(float(devices.idle_power_w[device])) * grid.tick
         price = exact(float(devices.price_per_s[device])) if name == "cost" else Fraction(0)
@@ -102,12 +108,13 @@ def priced_measure(build: Build, name: str, series: Series) -> Measure:
         always_on = not devices.off_when_unused[device]
         add_window(build, found, had * price, None)
         if always_on:
-            idle_window.add(found, had * idle, None)
+            bill.add_idle(had * idle, None)
         for k, literal in enumerate(build.counted[device]):
             if k >= had:
                 add_window(build, found, price, (device, k, literal))
             if k >= had or not always_on:
-                idle_window.add(found, idle, (device, k, literal))
+                bill.add_idle(idle, (device, k, literal))
+    bill.close()
     return found
 
 
@@ -171,55 +178,6 @@ def _join(found: list[Stretch], new: Stretch) -> None:
     found.append(new)
 
 
-def _add_runs(
-    build: Build,
-    found: Measure,
-    prices: ExactSeries,
-    start: Any,
-    runs: Sequence[tuple[list[Literal], Fraction, Fraction]],
-    window: tuple[int, int],
-) -> list[tuple[Fraction, list[tuple[Literal, Stretch]]]]:
-    """Add energy × mean price of the run that is chosen (of at most one of the literals).
-
-    Returns per run its length and the stretches that its start may lie in, with their literals.
-    """
-    model = build.model
-    low, high = window
-    lower, upper, chosen = [], [], []
-    bent: list[tuple[Literal, Stretch, Fraction]] = []
-    told: list[tuple[Fraction, list[tuple[Literal, Stretch]]]] = []
-    for literals, length, joules in runs:
-        chosen += literals
-        factor = joules * prices.unit / (length or 1)
-        parts = _known(build, prices, length, low, high) if joules else []
-        if len(parts) <= 1 and not (parts and parts[0].slope):
-            if joules:
-                for literal in literals:
-                    found.add(factor * parts[0].at_first, literal)
-            lower.append(low * sum(literals))
-            upper.append(high * sum(literals))
-            anywhere = Stretch(low, high, 0, 0)
-            told.append((length, [(literal, anywhere) for literal in literals]))
-            continue
-        here = []
-        for part in parts:
-            literal = build.bool("z")
-            model.add_linear_constraint(start, part.first, part.last).only_enforce_if(literal)
-            found.add(factor * min(part.at_first, part.at_last), literal)
-            if part.slope:
-                bent.append((literal, part, factor * part.slope))
-            here.append((literal, part))
-        model.add(sum(z for z, _ in here) == sum(literals))
-        told.append((length, here))
-        lower.append(sum(part.first * z for z, part in here))
-        upper.append(sum(part.last * z for z, part in here))
-    # The windows as rows for the linear relaxation; where nothing is chosen they hold too.
-    model.add(start >= sum(lower))
-    model.add(start <= sum(upper) + build.span * (1 - sum(chosen)))
-    _add_excess(build, found, start, bent)
-    return told
-
-
 def _known(
     build: Build, prices: ExactSeries, length: Fraction, low: int, high: int
 ) -> list[Stretch]:
@@ -259,93 +217,170 @@ def _load_pieces(
             build.model.add(sum(terms) <= math.floor(most))
 
 
-def _add_excess(
-    build: Build, found: Measure, start: Any, bent: list[tuple[Literal, Stretch, Fraction]]
-) -> None:
-    """Count what a start costs above the least of its stretch."""
-    if not bent:
-        return
-    most = max(abs(slope) * (part.last - part.first) for _, part, slope in bent)
-    unit = Fraction(0)
-    for _, _, slope in bent:
-        unit = common_divisor(unit, abs(slope))
-    unit = max(unit, most / EXCESS_SIZE)
-    excess = build.model.new_int_var(0, math.floor(most / unit), "r")
-    for literal, part, slope in bent:
-        rate = math.floor(abs(slope) / unit)
-        above = start - part.first if slope > 0 else part.last - start
-        build.model.add(excess >= rate * above).only_enforce_if(literal)
-    found.add(unit, excess, math.floor(most / unit))
+class _Bill:
+    """Collects what is paid, chooses the unit that it is counted in, and makes what counts in it.
 
+    ``most`` is what no solution pays more than, apart from prices per second.
+    """
 
-class _Window:
-    """The integral of the price over the window: a constant, or a variable made when needed."""
-
-    def __init__(self, build: Build, prices: ExactSeries) -> None:
-        self.build, self.prices = build, prices
+    def __init__(self, build: Build, found: Measure, prices: ExactSeries) -> None:
+        self.build, self.found, self.prices = build, found, prices
+        self.most = Fraction(0)
+        self.bent: list[tuple[Any, list[tuple[Literal, Stretch, Fraction]]]] = []
+        self.idle: list[tuple[Fraction, tuple[int, int, Literal] | None]] = []
+        self.spent: dict[Fraction, Any] = {}
+        self.pieces: list[tuple[int, int, Literal | None]] = []
         horizon = build.problem.instance.limits.horizon_s
-        self.whole = None
+        self.whole: Fraction | None = None
         if math.isfinite(horizon):
             ticks = exact(float(horizon)) / build.problem.grid.tick
             self.whole = prices.unit * prices.integral(whole(ticks))
-        self.made: tuple[Any, Fraction, int] | None = None
 
-    def add(self, found: Measure, rate: Fraction, counted: tuple[int, int, Literal] | None) -> None:
-        """Add rate × integral, for certain or where a unit is counted."""
+    def add_runs(
+        self,
+        start: Any,
+        runs: Sequence[tuple[list[Literal], Fraction, Fraction]],
+        window: tuple[int, int],
+    ) -> list[tuple[Fraction, list[tuple[Literal, Stretch]]]]:
+        """Add energy × mean price of the run that is chosen (of at most one of the literals).
+
+        Returns per run its length and the stretches that its start may lie in, with literals.
+        """
+        build, model, found = self.build, self.build.model, self.found
+        low, high = window
+        lower, upper, chosen = [], [], []
+        bent: list[tuple[Literal, Stretch, Fraction]] = []
+        told: list[tuple[Fraction, list[tuple[Literal, Stretch]]]] = []
+        dearest = Fraction(0)
+        for literals, length, joules in runs:
+            chosen += literals
+            factor = joules * self.prices.unit / (length or 1)
+            parts = _known(build, self.prices, length, low, high) if joules else []
+            ends = (max(part.at_first, part.at_last) for part in parts)
+            dearest = max(dearest, factor * max(ends, default=0))
+            if len(parts) <= 1 and not (parts and parts[0].slope):
+                if joules:
+                    for literal in literals:
+                        found.add(factor * parts[0].at_first, literal)
+                lower.append(low * sum(literals))
+                upper.append(high * sum(literals))
+                anywhere = Stretch(low, high, 0, 0)
+                told.append((length, [(literal, anywhere) for literal in literals]))
+                continue
+            here = []
+            for part in parts:
+                literal = build.bool("z")
+                model.add_linear_constraint(start, part.first, part.last).only_enforce_if(literal)
+                found.add(factor * min(part.at_first, part.at_last), literal)
+                if part.slope:
+                    bent.append((literal, part, factor * part.slope))
+                here.append((literal, part))
+            model.add(sum(z for z, _ in here) == sum(literals))
+            told.append((length, here))
+            lower.append(sum(part.first * z for z, part in here))
+            upper.append(sum(part.last * z for z, part in here))
+        # The windows as rows for the linear relaxation; where nothing is chosen they hold too.
+        model.add(start >= sum(lower))
+        model.add(start <= sum(upper) + build.span * (1 - sum(chosen)))
+        self.most += dearest
+        if bent:
+            self.bent.append((start, bent))
+        return told
+
+    def add_idle(self, rate: Fraction, counted: tuple[int, int, Literal] | None) -> None:
+        """Add rate × integral of the price over the window, for certain or where it is counted."""
         if not rate:
             return
-        if self.whole is not None:
-            if counted is None:
-                found.constant += rate * self.whole
-            else:
-                found.add(rate * self.whole, counted[2])
-            return
-        spent, unit, most = self._variable()
-        paid = rate * unit * self.prices.unit
+        if self.whole is None:
+            self.idle.append((rate * self.prices.unit, counted))
+        elif counted is None:
+            self.found.constant += rate * self.whole
+        else:
+            self.found.add(rate * self.whole, counted[2])
+            self.most += rate * self.whole
+
+    def close(self) -> None:
+        """Choose the unit, and make excesses and idle costs that count in it."""
+        found, prices, span = self.found, self.prices, self.build.span
+        slopes = [abs(slope) for _, bent in self.bent for _, _, slope in bent]
+        rates = sorted({rate for rate, _ in self.idle})
+        marks = [prices.integral(b) for b in prices.begin[1:] if b < span]
+        times = [rate * mark for rate in rates for mark in (*marks, *prices.value)]
+        idle = sum((rate for rate, _ in self.idle), Fraction(0)) * prices.integral(span)
+        literal = sum((c * upper for c, _, upper in found.terms), Fraction(0))
+        seconds = sum((c * upper for c, _, upper in found.terms if upper > 1), Fraction(0))
+        most = self.most + idle + seconds
+        amounts = [*(c for c, _, _ in found.terms), *slopes, *times]
+        found.unit = unit_of(amounts, most, literal + self.most + idle)
+        for start, bent in self.bent:
+            self._add_excess(start, bent)
+        for rate, counted in self.idle:
+            self._add_idle(rate, counted)
+
+    def _add_excess(self, start: Any, bent: list[tuple[Literal, Stretch, Fraction]]) -> None:
+        """Count what a start costs above the least of its stretch."""
+        model, unit = self.build.model, self.found.unit
+        most = max(abs(slope) * (part.last - part.first) for _, part, slope in bent)
+        excess = model.new_int_var(0, math.floor(most / unit), "r")
+        for literal, part, slope in bent:
+            rate = math.floor(abs(slope) / unit)
+            above = start - part.first if slope > 0 else part.last - start
+            model.add(excess >= rate * above).only_enforce_if(literal)
+        self.found.add(unit, excess, math.floor(most / unit))
+
+    def _add_idle(self, rate: Fraction, counted: tuple[int, int, Literal] | None) -> None:
+        build, prices, unit = self.build, self.prices, self.found.unit
+        spent = self._spent(rate)
+        most = math.floor(rate * prices.integral(build.span) / unit)
         if counted is None:
-            found.add(paid, spent, most)
+            self.found.add(unit, spent, most)
             return
-        build = self.build
         device, k, literal = counted
         here = build.model.new_int_var(0, most, f"v{device},{k}")
         build.model.add(here >= spent).only_enforce_if(literal)
-        least = math.floor(self.prices.integral(least_makespan(build)) / unit)
+        least = math.floor(rate * prices.integral(least_makespan(build)) / unit)
         build.model.add(here >= least * literal)
-        cheapest = math.floor(min(self.prices.value) / unit)
+        cheapest = math.floor(rate * min(prices.value) / unit)
         if cheapest:
             build.model.add(here >= cheapest * on_time(build, device, k, literal))
-        found.add(paid, here, most)
+        self.found.add(unit, here, most)
 
-    def _variable(self) -> tuple[Any, Fraction, int]:
-        """Return a variable >= F(W) / unit, made once, its unit and its largest value."""
-        if self.made is not None:
-            return self.made
-        build, prices = self.build, self.prices
+    def _spent(self, rate: Fraction) -> Any:
+        """Return a variable >= rate × F(W) / unit, made once a rate."""
+        if rate in self.spent:
+            return self.spent[rate]
+        build, prices, unit = self.build, self.prices, self.found.unit
+        most = math.floor(rate * prices.integral(build.span) / unit)
+        spent = self.spent[rate] = build.model.new_int_var(0, most, "v")
+        bases = []
+        for first, last, literal in self._window_pieces():
+            base = prices.integral(first)
+            climb = prices.integral(first + 1) - base if last > first else 0
+            least, slope = math.floor(rate * base / unit), math.floor(rate * climb / unit)
+            row = build.model.add(spent >= least + slope * (build.makespan - first))
+            if literal is not None:
+                row.only_enforce_if(literal)
+                bases.append(least * literal)
+        if bases:
+            build.model.add(spent >= sum(bases))
+        return spent
+
+    def _window_pieces(self) -> list[tuple[int, int, Literal | None]]:
+        """Stretches of the makespan with their literals (None: it is the only one), made once."""
+        if self.pieces:
+            return self.pieces
+        build = self.build
         low, high = least_makespan(build), build.span
-        area = Fraction(prices.integral(high))
-        unit = max(Fraction(math.gcd(*prices.value)), area / WINDOW_SIZE) or Fraction(1)
-        most = math.floor(area / unit)
-        spent = build.model.new_int_var(0, most, "v")
-        bends = sorted(b for b in prices.begin[1:] if low < b < high)
-        literals, bases = [], []
+        bends = sorted(b for b in self.prices.begin[1:] if low < b < high)
         for a, b in zip([low, *bends], [*bends, high + 1], strict=True):
             first, last = math.ceil(a), math.ceil(b) - 1
             if last < first:
                 continue
-            base = prices.integral(first)
-            rate = prices.integral(first + 1) - base if last > first else 0
-            least, slope = math.floor(base / unit), math.floor(rate / unit)
-            row = spent >= least + slope * (build.makespan - first)
-            if not bends:
-                build.model.add(row)
-                break
-            literal = build.bool("y")
-            literals.append(literal)
-            bases.append(least * literal)
-            build.model.add(row).only_enforce_if(literal)
-            build.model.add_linear_constraint(build.makespan, first, last).only_enforce_if(literal)
+            literal = build.bool("y") if bends else None
+            if literal is not None:
+                held = build.model.add_linear_constraint(build.makespan, first, last)
+                held.only_enforce_if(literal)
+            self.pieces.append((first, last, literal))
         if bends:
-            build.model.add_exactly_one(literals)
-            build.model.add(spent >= sum(bases))
-        self.made = (spent, unit, most)
-        return self.made
+            build.model.add_exactly_one(z for _, _, z in self.pieces if z is not None)
+        return self.pieces

@@ -14,8 +14,8 @@ from hetopt.prices import prices_vary
 from hetopt.schedule import bounds
 from hetopt.schedule.shift import shift
 from hetopt.schedule.trail import Trail
-from hetopt.search import Budget, RegimeResult, gap_closed
-from hetopt.solution import HistoryEntry, SchedulePlan, Termination
+from hetopt.search import Budget, RegimeResult, gap_closed, joined_proof
+from hetopt.solution import HistoryEntry, Proof, SchedulePlan, Termination
 from hetopt.verify import verify
 
 _HELD = 1e-9
@@ -28,6 +28,9 @@ class Incumbent:
 
     It is held outside every solver, so that the plan is returned whatever a solver does. Several
     threads may offer plans and raise bounds.
+
+    Of the levels, ``distrusted`` are those of which a solver said what is not so, ``exhausted``
+    those whose search ended by itself; ``proofs`` says how often CP-SAT proved a level's optimum.
     """
 
     instance: Instance
@@ -41,6 +44,8 @@ class Incumbent:
     notes: list[str] = field(default_factory=list)
     trail: Trail = field(default_factory=Trail)
     distrusted: set[int] = field(default_factory=set)
+    exhausted: set[int] = field(default_factory=set)
+    proofs: dict[int, Proof] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -90,6 +95,16 @@ class Incumbent:
             self.trail.bound_by[self.level] = by
             self.report()
 
+    def distrust(self, level: int) -> None:
+        """Believe nothing more that solvers say of a level: two answers contradict each other."""
+        with self.lock:
+            self.distrusted.add(level)
+            self.bounds[level] = bounds.bound(self.instance, self.instance.objective[level])
+
+    def proved(self, level: int) -> bool:
+        """Whether the plan is optimal in a level, by the level's bound."""
+        return self.plan is not None and gap_closed(self.values[level], self.bounds[level], 0.0)
+
     def closed(self, level: int) -> bool:
         """Whether the plan is within the wanted gap of the level's bound."""
         return self.plan is not None and gap_closed(
@@ -123,6 +138,7 @@ class Incumbent:
             method=self.found_by if self.plan is not None and not infeasible else method,
             history=tuple(self.history),
             notes=(*self.notes, told) if told else tuple(self.notes),
+            proof=joined_proof(self.proofs.values()),
         )
 
     def _drop_contradicted(self) -> None:
@@ -155,7 +171,10 @@ class Incumbent:
             return "proved"
         if self.plan is not None and all(self.closed(k) for k in range(len(self.bounds))):
             return "gap_limit"
-        return "interrupted" if self.budget.stop.is_set() else "time_limit"
+        if self.budget.stop.is_set():
+            return "interrupted"
+        tried = [self.closed(k) or k in self.exhausted for k in range(len(self.bounds))]
+        return "iteration_limit" if self.plan is not None and all(tried) else "time_limit"
 
     def _allowed(self, level: int) -> float:
         """Difference by which a bound may be beyond the plan's value without a contradiction."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hetopt.interrupt import in_time
 from hetopt.prices import prices_vary
 from hetopt.schedule.construct import plan_problem
-from hetopt.schedule.cpsat import ScheduleModel, add_hint, build_model, run
+from hetopt.schedule.cpsat import Answer, ScheduleModel, add_hint, build_model, run
 from hetopt.schedule.cpsat_objective import Scaled
 from hetopt.schedule.draft import Draft, canonical_units, draft_of, retime
 from hetopt.schedule.grid import Grid, exact
@@ -60,6 +60,7 @@ class Level:
         self.faithful = True
         self.complete = False
         self.unbuilt = False
+        self.spent = 0.0
         self.by = "cpsat"
 
     @property
@@ -70,7 +71,7 @@ class Level:
     def solve(self) -> bool:
         """Improve plan and bound; return whether infeasibility is proven."""
         search = self.search
-        made = self._build(self.problem)
+        made = self.build(self.problem)
         if made is None:
             return search.plan is None and not self.unbuilt
         self.faithful = made.build.faithful
@@ -78,17 +79,30 @@ class Level:
         hinted = self._hint(made, self.problem)
         kept = ROUND_UP_SHARE if rounded and not hinted else 0.0
         answer = run(
-            made, self.budget, self._left(1 - kept), self._take, self._raise, lower=self.lower
+            made, self.budget, self.left(1 - kept), self.take, self._raise, lower=self.lower
         )
+        self.spent += answer.seconds
         if answer.infeasible:
             return search.plan is None
+        self._learn(answer)
+        if rounded and not self.carried and not search.closed(self.level):
+            self._round_up()
+        elif kept and not self.complete and not search.closed(self.level):
+            # What was kept back for rounding up is not needed.
+            self._hint(made, self.problem)
+            self._learn(run(made, self.budget, self.left(kept), self.take, self._raise))
+        if self.complete:
+            search.exhausted.add(self.level)
+        return False
+
+    def _learn(self, answer: Answer) -> None:
+        """Take what a solve has found and proved."""
+        if answer.infeasible:
+            return
         self._raise(answer.bound)
         self.complete = answer.complete
         if answer.draft is not None:
-            self._take(answer.draft)
-        if rounded and not self.carried and not search.closed(self.level):
-            self._round_up()
-        return False
+            self.take(answer.draft)
 
     def repair(self) -> None:
         """Improve the plan by large neighbourhood search, on a grid that plans need no way from."""
@@ -98,24 +112,26 @@ class Level:
         problem = self.problem
         if problem.grid.direction == "down":
             problem = Problem(search.instance, Grid(problem.grid.tick, "up"))
-        made = self._build(problem)
+        made = self.build(problem)
         draft = self._known(problem)
-        seconds = self._left(1.0)
+        seconds = self.left(1.0)
         if made is None or draft is None or self.budget.over() or seconds <= 0:
             return
         self.faithful, self.by = made.build.faithful, "lns"
         value = _least(made.objective, search.values[self.level])
-        proven = repair(made, draft, value, self.budget, seconds, self._take)
+        proven = repair(made, draft, value, self.budget, seconds, self.take)
+        if proven is not None:
+            search.exhausted.add(self.level)
         if proven is not None and problem.grid.direction == "exact":
             self._raise(made.objective.value(proven))
 
-    def _build(self, problem: Problem) -> ScheduleModel | None:
+    def build(self, problem: Problem) -> ScheduleModel | None:
         """Build the model of the level; None where no plan can be, or where it takes too long."""
         search, budget = self.search, self.budget
         build = partial(build_model, problem, self.level, list(search.values[: self.level]))
         if budget.deterministic:
             return build()
-        done = in_time(lambda: (build(),), self._left(1.0), budget.stop)
+        done = in_time(lambda: (build(),), self.left(1.0), budget.stop)
         self.unbuilt = done is None
         return None if done is None else done[0]
 
@@ -136,13 +152,13 @@ class Level:
         draft = canonical_units(draft)
         return draft if problem.grid == timed.grid else _moved(draft, problem)
 
-    def _left(self, share: float) -> float:
+    def left(self, share: float) -> float:
         """Seconds that a solve may take (deterministic ones where the budget counts those)."""
         if self.budget.deterministic:
             return self.seconds * share
         return max(0.0, self.until - time.monotonic()) * share
 
-    def _take(self, draft: Draft) -> bool:
+    def take(self, draft: Draft) -> bool:
         """Carry a model's plan to the plan grid and offer it; return whether the gap is closed."""
         search = self.search
         timed = plan_problem(search.instance)
@@ -166,13 +182,13 @@ class Level:
         """Look for plans with everything rounded up; its bounds mean nothing."""
         grid = Grid(self.problem.grid.tick, "up")
         problem = Problem(self.search.instance, grid)
-        made = self._build(problem)
-        seconds = self._left(1.0)
+        made = self.build(problem)
+        seconds = self.left(1.0)
         if made is None or (self.budget.over() or seconds <= 0):
             return
         self._hint(made, problem)
         self.faithful = True
-        run(made, self.budget, seconds, self._take, lambda bound: None)
+        run(made, self.budget, seconds, self.take, lambda bound: None)
 
 
 def _moved(draft: Draft, problem: Problem) -> Draft | None:

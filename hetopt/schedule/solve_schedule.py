@@ -350,6 +350,7 @@ def _exact(best: Incumbent, method: str, *, shared: bool = False) -> RegimeResul
     # Importing OR-Tools takes about a second, which short limits need for something better.
     from hetopt.schedule.beside import solve_and_repair
     from hetopt.schedule.level import Level
+    from hetopt.schedule.second_proof import infeasible_again, prove_again
 
     instance, budget = best.instance, best.budget
     longest = span_s(instance)
@@ -361,25 +362,35 @@ def _exact(best: Incumbent, method: str, *, shared: bool = False) -> RegimeResul
         best.level = level
         if level:
             _reclaim(best)
+        spent, left = 0.0, 0.0
         while not best.closed(level) and not budget.over():
+            began = time.monotonic()
             seconds = budget.limit_s / levels
             if not budget.deterministic:
                 seconds = budget.left_s() / (levels - level)
             solving = Level(best, problem, level, seconds)
-            if method == "lns" and best.plan is not None:
+            infeasible, repairing = False, method == "lns" and best.plan is not None
+            if repairing:
                 solving.repair()
-                break
-            if shared:
+            elif shared:
                 solving, infeasible = solve_and_repair(best, problem, level, seconds)
             else:
                 infeasible = solving.solve()
+            spent = solving.spent if budget.deterministic else time.monotonic() - began
+            left = seconds - spent
             if infeasible:
-                reason = "CP-SAT proved that no schedule meets all limits together."
-                return best.result("cpsat", "proved", infeasible=True, reason=reason)
+                if infeasible_again(best, problem, level, spent, left):
+                    reason = "CP-SAT proved that no schedule meets all limits together."
+                    return best.result("cpsat", "proved", infeasible=True, reason=reason)
+                if best.plan is not None:
+                    continue
+            if repairing:
+                break
             finer = problem.grid.tick / REFINEMENT
             if not solving.limited_by_grid or span_s(instance) / finer > FINEST_TICKS:
                 break
             problem = Problem(instance, Grid(finer, "down"))
+        prove_again(best, problem, level, spent, left)
         best.passed("lns" if method == "lns" else "cpsat with lns" if shared else "cpsat")
         _reclaim(best)
         if best.plan is None:
