@@ -56,6 +56,7 @@ def solution_to_dict(instance: Instance, solution: Solution) -> dict[str, Any]:
     result = {
         "status": solution.status,
         "termination": solution.termination,
+        "proof": solution.proof,
         "objective_name": level(solution.objective_names),
         "objective": level(solution.objectives),
         "bound": level(solution.bounds),

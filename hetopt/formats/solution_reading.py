@@ -12,7 +12,7 @@ from hetopt.errors import InputError, Problem
 from hetopt.formats.json_text import parse_json, read_text
 from hetopt.formats.plan_reading import plan_from_dict
 from hetopt.instance import Instance
-from hetopt.solution import HistoryEntry, Solution, Status, Termination
+from hetopt.solution import HistoryEntry, Proof, Solution, Status, Termination
 from hetopt.verify import verify_solution
 
 
@@ -58,6 +58,9 @@ def _solution(found: Mapping[str, Any], instance: Instance, place: str) -> Solut
     status, termination = found["status"], found["termination"]
     if status not in get_args(Status) or termination not in get_args(Termination):
         raise ValueError(f"status {status}, termination {termination}")
+    proof = found.get("proof")
+    if proof is not None and proof not in get_args(Proof):
+        raise ValueError(f"proof {proof}")
     plan = found.get("plan")
     history = found.get("history") or []
     names = tuple(_listed(found["objective_name"]))
@@ -82,6 +85,7 @@ def _solution(found: Mapping[str, Any], instance: Instance, place: str) -> Solut
         reason=str(found.get("reason") or ""),
         marginal=found.get("marginal"),
         method_asked=str(found.get("method_asked") or ""),
+        proof=proof,
         instance=replace(instance, objective=names),
     )
 

@@ -78,7 +78,7 @@ def _levels(instance: Instance, solution: Solution) -> Table:
     )
     for i, (name, value, bound, gap) in enumerate(levels):
         table.add_row(
-            f"{solution.status} ({solution.termination})" if i == 0 else "",
+            f"{solution.status} ({_ended(solution)})" if i == 0 else "",
             name,
             quantity(instance, name, value),
             quantity(instance, name, bound),
@@ -87,6 +87,11 @@ def _levels(instance: Instance, solution: Solution) -> Table:
             _method(solution) if i == 0 else "",
         )
     return table
+
+
+def _ended(solution: Solution) -> str:
+    """Say why the search ended, and how often CP-SAT proved what rests on its word."""
+    return f"{solution.termination} {solution.proof}" if solution.proof else solution.termination
 
 
 def _method(solution: Solution) -> str:

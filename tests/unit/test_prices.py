@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from fractions import Fraction
@@ -367,3 +368,56 @@ def test_annealing_sees_mean_prices_and_its_plan_is_priced_as_it_is():
     # List schedules and shifting alone already take all of the cheap hours.
     assert solution.objective == pytest.approx(60.0)
     assert verify(pair(horizon_s=10), solution.plan, {"cost": solution.objective}).ok
+
+
+TARIFF = (0.1155, 0.1045, 0.21, 0.1697, 0.1037, 0.12, 0.34, 0.2)
+"""EUR/kWh of half hours: in EUR/J they have no common divisor."""
+
+
+def loads(seed: int, **settings) -> Instance:
+    """Three loads of whole half hours, of which a power cap keeps some apart."""
+    draw = random.Random(seed)
+    model = Model(
+        objective="cost",
+        power_cap="5 kW",
+        energy_price=[
+            {"from": f"{30 * k} min", "price": f"{draw.choice(TARIFF)} EUR/kWh"} for k in range(7)
+        ],
+        **settings,
+    )
+    for j in range(3):
+        box = model.device(f"d{j}", idle_power=f"{draw.choice((0, 40, 70))} W")
+        time, power = draw.choice((30, 60, 90)), draw.choice((1500, 2750, 3750, 4000))
+        job = model.job(f"j{j}", deadline="4 h")
+        job.task(f"t{j}", options=[box.option(time=f"{time} min", power=f"{power} W")])
+    return model.build()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_prices_in_eur_per_kwh_leave_no_gap(seed):
+    question = loads(seed, **({"horizon": "4 h"} if seed % 2 else {}))
+    half_hours = [1800.0 * k for k in range(8)]
+    costs = [
+        objective_value(question, tried, "cost")
+        for starts in itertools.product(half_hours, repeat=3)
+        if verify(question, tried := plan(list(starts), options=[0, 1, 2])).ok
+    ]
+    solution = solve(question, time_limit=20, workers=1)
+    assert (solution.status == "infeasible") == (not costs)
+    if costs:
+        assert solution.objective == pytest.approx(min(costs), rel=1e-6)
+        assert (solution.status, solution.termination) == ("optimal", "proved")
+
+
+@pytest.mark.parametrize(
+    ("name", "optimum"),
+    [
+        ("input", 0.41), ("bad_1", 1.0971875), ("bad_4", 2.1183875), ("bad_6", 0.6627875),
+        ("carbon", 0.41), ("docs_example", 9.01),
+    ],
+)  # fmt: skip
+def test_tariffs_that_people_asked_about_are_proved(name, optimum, shared_path):
+    question = read_instance(shared_path("cases", "16b-tariff-min", f"{name}.yaml"))
+    solution = solve(question, time_limit=20, workers=1)
+    assert solution.objective == pytest.approx(optimum, rel=1e-6)
+    assert solution.status == "optimal"

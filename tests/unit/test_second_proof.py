@@ -1,0 +1,116 @@
+"""Proofs that rest on CP-SAT alone are proved again, and dropped where that finds a plan."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import replace
+
+import pytest
+
+from hetopt.errors import InputError
+from hetopt.formats.plan_writing import solution_to_dict
+from hetopt.instance import Instance
+from hetopt.schedule import level, second_proof
+from hetopt.schedule.cpsat import Answer
+from hetopt.schedule.grid import model_grid, span_s
+from hetopt.schedule.incumbent import Incumbent
+from hetopt.schedule.problem import Problem
+from hetopt.schedule.second_proof import infeasible_again
+from hetopt.search import Budget
+from hetopt.solution import Solution
+from hetopt.solve import solve
+from tests.cpsat_reproducers import REPRODUCERS
+from tests.small_schedules import device, instance, option, task
+
+PEAK = next(case for case in REPRODUCERS if case.name == "peak of one unit")
+
+
+def lying(draft=None, bound=math.nan, infeasible=False):
+    """Answer what a solver that is wrong would answer."""
+
+    def run(made, *rest, **more):
+        return Answer(draft, bound, infeasible=infeasible, complete=True, seconds=0.0)
+
+    return run
+
+
+def hard() -> Instance:
+    """Even times of an odd half: the load bound is 21, the least makespan 22."""
+    times = (4, 6, 8, 10, 14)
+    return instance(
+        [device("a"), device("b")],
+        [option(f"p{k}", on, t) for k, t in enumerate(times) for on in "ab"],
+        [task(f"t{k}", f"p{k}") for k in range(len(times))],
+        objective="makespan",
+        apart=[["t4", "t3"], ["t3", "t2"]],
+    )
+
+
+def test_an_optimum_that_only_cpsat_proves_is_proved_twice(tmp_path):
+    question = hard()
+    solution = solve(question, time_limit=20, method="cpsat")
+    assert (solution.status, solution.objective) == ("optimal", 22.0)
+    assert solution.proof == "twice"
+    assert solution_to_dict(question, solution)["proof"] == "twice"
+    assert "optimal (proved twice)" in str(solution)
+    solution.save(tmp_path / "r.json")
+    assert Solution.load(tmp_path / "r.json", question).proof == "twice"
+
+
+def test_a_bound_that_needs_no_solver_is_no_proof_by_cpsat():
+    easy = instance([device("a")], [option("p", "a", 2)], [task("t", "p")], objective="makespan")
+    solution = solve(easy, time_limit=20)
+    assert (solution.status, solution.proof) == ("optimal", None)
+
+
+def test_where_the_second_proof_has_no_time_it_was_proved_once(monkeypatch):
+    monkeypatch.setattr(second_proof, "refute", lambda *rest: (None, False))
+    solution = solve(hard(), time_limit=20, method="cpsat")
+    assert (solution.status, solution.proof) == ("optimal", "once")
+
+
+def test_a_wrong_proof_of_an_optimum_is_dropped_for_the_better_plan(monkeypatch):
+    monkeypatch.setattr(level, "run", lying(bound=8.6))
+    solution = solve(PEAK.make(), time_limit=20)
+    assert solution.objective < 8.6
+    assert solution.bound <= PEAK.optimum * (1 + 1e-6)
+    assert solution.proof is None
+    assert any("contradicted" in note for note in solution.notes)
+
+
+def test_a_wrong_proof_that_there_is_no_plan_gives_way_to_the_plan():
+    question = PEAK.make()
+    best = Incumbent(question, Budget(deadline=time.monotonic() + 20), bounds=[math.nan], level=0)
+    problem = Problem(question, model_grid(question, span_s(question)))
+    assert not infeasible_again(best, problem, 0, 0.1, 10.0)
+    assert best.plan is not None
+    assert best.proofs == {}
+
+
+def test_that_there_is_no_plan_is_proved_twice():
+    question = replace(hard(), limits=replace(hard().limits, horizon_s=21.5))
+    solution = solve(question, time_limit=20)
+    assert (solution.status, solution.proof) == ("infeasible", "twice")
+
+
+def test_deterministic_proofs_depend_on_nothing_but_the_seed():
+    first, second = (
+        solution_to_dict(hard(), solve(hard(), method="cpsat", deterministic=True, time_limit=5))
+        for _ in range(2)
+    )
+    assert first == second
+    assert first["proof"] == "twice"
+
+
+def test_results_of_versions_without_the_field_are_read(tmp_path):
+    question = hard()
+    solve(question, time_limit=20).save(tmp_path / "r.json")
+    found = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    del found["proof"]
+    (tmp_path / "old.json").write_text(json.dumps(found), encoding="utf-8")
+    assert Solution.load(tmp_path / "old.json", question).proof is None
+    (tmp_path / "bad.json").write_text(json.dumps({**found, "proof": "often"}), encoding="utf-8")
+    with pytest.raises(InputError, match="often"):
+        Solution.load(tmp_path / "bad.json", question)
