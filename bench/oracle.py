@@ -2,6 +2,8 @@
 
 ``python -m bench.oracle --regime schedule --count 2000 --seed 0 --workers 2`` prints every
 disagreement with its seed and the share of agreement; the exit code is 1 when there is any.
+``--regime unusual`` are schedules in which features meet as they seldom do, at scales from
+nanoseconds to days, by every method and from starts at the tolerance of limits.
 """
 
 from __future__ import annotations
@@ -12,13 +14,13 @@ import traceback
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 
-from tests.oracles.campaign import REGIMES, Outcome, judge
+from tests.oracles.campaign import REGIMES, UNUSUAL, Outcome, judge
 
 
 def main() -> int:
     """Run the campaign that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--regime", choices=[*REGIMES, "both"], default="both")
+    parser.add_argument("--regime", choices=[*REGIMES, UNUSUAL, "both"], default="both")
     parser.add_argument("--count", type=int, default=2000, help="instances per regime")
     parser.add_argument("--seed", type=int, default=0, help="seed of the first instance")
     parser.add_argument("--workers", type=int, default=2, help="processes")

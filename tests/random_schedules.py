@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -17,14 +18,18 @@ OBJECTIVES = ("energy", "makespan", "cost", "carbon", "tardiness", "peak_power",
 LIKELY = (0.3, 0.2, 0.1, 0.05, 0.15, 0.12, 0.08)
 
 
-def random_schedule(seed: int) -> tuple[Instance, Fraction]:
+Twist = Callable[[dict[str, pd.DataFrame], dict[str, Any], Fraction], Fraction]
+"""Changes tables and settings in place, given the tick of all times; returns the new one."""
+
+
+def random_schedule(seed: int, twist: Twist | None = None) -> tuple[Instance, Fraction]:
     """Return an instance of at most 4 tasks, and the tick that all its times are multiples of."""
     rng = np.random.default_rng([seed, 1])
     # Draws of their own, so that what seeds made before stays as it was.
     supplies = Dice(np.random.default_rng([seed, 3]))
     sites = Dice(np.random.default_rng([seed, 8]))
     while True:
-        made = _attempt(rng, supplies, sites)
+        made = _attempt(rng, supplies, sites, twist)
         if made is not None:
             return made
 
@@ -46,7 +51,7 @@ class Dice:
 
 
 def _attempt(
-    rng: np.random.Generator, supplies: Dice, sites: Dice
+    rng: np.random.Generator, supplies: Dice, sites: Dice, twist: Twist | None
 ) -> tuple[Instance, Fraction] | None:
     dice = Dice(rng)
     unit = dice.pick(1.0, 1.0, 0.1, 0.001)
@@ -78,6 +83,8 @@ def _attempt(
         random_sites(sites, frames, settings, links[0])
     if any(row["staged"] for row in transfers):
         settings["host"] = devices["name"][0]
+    if twist is not None:
+        tick = twist(frames, settings, tick)
     try:
         instance = Instance.from_frames(frames, settings)
         check_question(instance)

@@ -28,6 +28,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from ortools.sat.python import cp_model
+
 from hetopt.instance import Series
 from hetopt.prices import ExactSeries, Number, whole
 from hetopt.schedule.cpsat_model import Build, Literal
@@ -280,8 +282,10 @@ class _Bill:
             lower.append(sum(part.first * z for z, part in here))
             upper.append(sum(part.last * z for z, part in here))
         # The windows as rows for the linear relaxation; where nothing is chosen they hold too.
-        model.add(start >= sum(lower))
-        model.add(start <= sum(upper) + build.span * (1 - sum(chosen)))
+        # Python's sum fails where a term that is 0 comes before a sum.
+        total = cp_model.LinearExpr.sum
+        model.add(start >= total(lower))
+        model.add(start <= total(upper) + build.span * (1 - sum(chosen)))
         self.most += dearest
         if bent:
             self.bent.append((start, bent))

@@ -105,8 +105,12 @@ def exact(value: float) -> Fraction:
     return Fraction(repr(float(value)))
 
 
-def exact_tick(instance: Instance, span_s: float, limit: int = EXACT_TICKS) -> Fraction | None:
-    """Return the coarsest exact tick, or None where the span would hold more than ``limit``."""
+def exact_tick(instance: Instance, span_s: float, limit: int | None = None) -> Fraction | None:
+    """Return the coarsest exact tick, None where the span would hold more than ``limit`` of it.
+
+    The limit is ``EXACT_TICKS`` where none is given.
+    """
+    limit = EXACT_TICKS if limit is None else limit
     pairs = _lengths(instance)
     if pairs is None or len(np.unique(instance.tensors.bytes_b)) > EXACT_PAIRS:
         return None

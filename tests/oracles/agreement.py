@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from hetopt.constants import GAP_TOLERANCE
+from hetopt.constants import GAP_TOLERANCE, LIMIT_TOLERANCE
+from hetopt.evaluate import noise as evaluated_noise
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance, is_maximised
 from hetopt.solution import Solution
@@ -38,12 +39,15 @@ def disagreements(
     ):
         if math.isnan(value):
             break
-        slack = GAP_TOLERANCE * max(abs(best), 1e-9)
+        noise = LIMIT_TOLERANCE  # rates and loads of these streams are near 1
+        if instance.regime == "schedule":
+            noise = evaluated_noise(instance, solution.plan, name)
+        slack = max(GAP_TOLERANCE * abs(best), noise)
         if abs(said - value) > slack:
             wrong.append(f"{name}: solve says {said!r}, evaluate {value!r}")
-        if abs(report.objectives[name] - value) > 1e-9 * max(1.0, abs(value)):
+        if abs(report.objectives[name] - value) > max(LIMIT_TOLERANCE * abs(value), noise):
             wrong.append(f"{name}: verify says {report.objectives[name]!r}, evaluate {value!r}")
-        if not math.isclose(value, best, rel_tol=GAP_TOLERANCE, abs_tol=1e-9):
+        if not math.isclose(value, best, rel_tol=GAP_TOLERANCE, abs_tol=noise):
             wrong.append(f"{name}: solve's plan has {value!r}, the oracle's {best!r}")
             # Later levels are optimised given another value of this one.
             break

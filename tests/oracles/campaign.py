@@ -9,9 +9,12 @@ from hetopt.instance import Instance
 from hetopt.solve import solve
 from tests.oracles.agreement import disagreements
 from tests.oracles.schedule_oracle import TooHardError, schedule_optimum
+from tests.oracles.unusual import judge_unusual
 from tests.random_schedules import random_schedule
 
 REGIMES = ("schedule", "steady")
+UNUSUAL = "unusual"
+"""Schedules in which features meet as they seldom do, solved by several methods."""
 
 MOST_TOO_HARD = 3
 """Instances of a chunk that the oracle may pass over."""
@@ -29,6 +32,10 @@ class Outcome:
 def judge(regime: str, seed: int, time_limit: float) -> Outcome:
     """Solve the instance of a seed and say whether the oracle agrees."""
     try:
+        if regime == UNUSUAL:
+            has_plan, wrong = judge_unusual(seed, time_limit)
+            agreed = "agreed" if has_plan else "agreed infeasible"
+            return Outcome(seed, "disagreed" if wrong else agreed, wrong)
         instance, optimum = known(regime, seed)
     except TooHardError:
         return Outcome(seed, "too hard", [])

@@ -184,7 +184,7 @@ class _Oracle:
             spent = sum(
                 (exact(a) for o in option for r, a in _uses(inst, o) if r == k), Fraction(0)
             )
-            if float(spent) > budget + TOLERANCE * max(1.0, budget):
+            if float(spent) > budget * (1 + TOLERANCE):
                 return None
         items: list[Item] = []
         for t in range(self.n):
@@ -225,13 +225,15 @@ class _Oracle:
         on = [used[d] if devices.off_when_unused[d] else had[d] for d in range(len(devices))]
         idle = float(sum(exact(devices.idle_power_w[d]) * on[d] for d in range(len(devices))))
         rent = float(sum(exact(devices.price_per_s[d]) * had[d] for d in range(len(devices))))
-        power = needs(("power",), inst.limits.power_cap_w - idle)
-        if idle > inst.limits.power_cap_w + TOLERANCE * max(1.0, inst.limits.power_cap_w):
+        power = needs(("power",), inst.limits.power_cap_w * (1 + TOLERANCE) - idle)
+        if idle > inst.limits.power_cap_w * (1 + TOLERANCE):
             return None
         strongest = 0.0
         for t in range(self.n):
             for k, amount in _uses(inst, option[t]):
-                capacity_k = needs(("resource", k), float(inst.resources.capacity[k]))
+                capacity_k = needs(
+                    ("resource", k), float(inst.resources.capacity[k]) * (1 + TOLERANCE)
+                )
                 if items[t].length and math.isfinite(capacity[capacity_k]):
                     occupations.append((t, [t], capacity_k, amount))
             if items[t].length:
@@ -377,12 +379,12 @@ class _Oracle:
             for place in places(u):
                 base[place] += sum(sizes.values())
         for place, limit in limits.items():
-            if base[place] > limit + TOLERANCE * max(1.0, limit):
+            if base[place] > limit * (1 + TOLERANCE):
                 return False
         for first, until, u, amount in held:
             for place in places(u):
                 if amount and math.isfinite(limits[place]):
-                    r = needs(place, limits[place] - base[place])
+                    r = needs(place, limits[place] * (1 + TOLERANCE) - base[place])
                     occupations.append((first, until, r, amount))
         return True
 

@@ -16,7 +16,7 @@ TOLERANCE = 1e-9
 def less(a, b):
     """Whether vector a is lexicographically below b, beyond the tolerance."""
     for k in range(len(a)):
-        slack = TOLERANCE * max(1.0, abs(b[k]))
+        slack = TOLERANCE * abs(b[k])
         if a[k] < b[k] - slack:
             return True
         if a[k] > b[k] + slack:
@@ -38,7 +38,7 @@ def search(
     occ_members,  # (m, n)
     occ_resource,  # (m)
     occ_amount,  # (m)
-    capacity,  # (resources)
+    capacity,  # (resources) with the tolerance of limits
     power,  # index of the power resource
     const,  # (levels)
     per_makespan,
@@ -126,7 +126,7 @@ def search(
                 for t in range(start[occ_start[o]], end):
                     profile[t] += occ_amount[o]
             top = profile.max()
-            if top > capacity[r] + TOLERANCE * max(1.0, abs(capacity[r])):
+            if top > capacity[r]:
                 fits = False
                 break
             if r == power:
