@@ -174,6 +174,9 @@ def _check_accuracy(instance: Instance, missing: Any) -> None:
         )
     any_job = np.zeros(len(instance.jobs), dtype=bool)
     any_job[instance.tasks.job[some]] = True
+    # A task without any option makes the instance infeasible, whatever accuracies are stated: so
+    # a rival that cannot run the networks is infeasible and no error.
+    any_job[instance.tasks.job[stuck_tasks(instance)]] = True
     for j in np.flatnonzero(floor & ~any_job):
         missing(
             f"job {instance.jobs.name[j]}",

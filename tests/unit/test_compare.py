@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hetopt import InputError, Instance, SolveOptions, compare, verify
+from hetopt import InputError, Instance, SolveOptions, compare, read_instance, verify
 from hetopt.report.comparison import comparison_to_dict
 
 QUICK = SolveOptions(time_limit_s=10)
@@ -185,3 +185,27 @@ def test_the_json_of_a_comparison_has_the_documented_keys():
     assert keys <= set(result)
     assert {"name", "kind", "status", "objective", "bound"} <= set(result["homogeneous"][0])
     assert not any(isinstance(v, float) and np.isnan(v) for v in result.values())
+
+
+def test_a_rival_without_any_option_for_tasks_of_stated_accuracy_is_infeasible_and_no_error():
+    document = """
+hetopt: 1
+regime: schedule
+objective: energy
+devices: [{name: host}, {name: npu}, {name: gpu}]
+jobs:
+  - name: frame
+    min_accuracy: 0.5
+    tasks:
+      - {name: take, options: [{device: host, time: 1 ms, energy_j: 0.1}]}
+      - name: look
+        options:
+          - {device: npu, time: 2 ms, energy_j: 1, accuracy: 0.6}
+          - {device: gpu, time: 2 ms, energy_j: 2, accuracy: 0.6}
+"""
+    instance = read_instance("frame.yaml", text=document)
+    rivals = compare(instance, host="host", options=QUICK, sensitivity=False).rivals
+    by_name = {rival.name: rival for rival in rivals}
+    assert by_name["host"].cannot_run == ("look",)
+    assert by_name["host"].solution.status == "infeasible"
+    assert by_name["npu"].solution.objective == pytest.approx(1.1)
