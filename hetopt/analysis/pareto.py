@@ -30,6 +30,7 @@ from hetopt.instance import (
 )
 from hetopt.solution import Plan, Shown, Solution
 from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of, solve_with
+from hetopt.verify import verify
 
 Report = Callable[[str], None]
 
@@ -284,7 +285,7 @@ class _Walk:
         held = self.instance if np.isnan(limit) else self.axis.within(self.instance, limit)
         names = (self.target, self.axis.name) if self._two_levels() else (self.target,)
         question = replace(held, objective=names)
-        solution = solve_with(question, self.options, start=self._start(limit), stop=self.stop)
+        solution = solve_with(question, self.options, start=self._start(question), stop=self.stop)
         target = value = np.nan
         if solution.plan is not None:
             target, value = self._remember(solution.plan)
@@ -301,15 +302,14 @@ class _Walk:
         self.plans.append((target, held, plan))
         return target, held
 
-    def _start(self, limit: float) -> Plan | None:
-        """Return the best known plan that keeps to a limit."""
+    def _start(self, question: Instance) -> Plan | None:
+        """Return the best known plan that is one of a question: the checker says so.
+
+        A plan of the most throughput, say, need not serve the demand.
+        """
         sign = -1.0 if is_maximised(self.target) else 1.0
-        fitting = [
-            (sign * target, plan)
-            for target, held, plan in self.plans
-            if np.isnan(limit) or self.sign * held <= self.sign * limit
-        ]
-        return min(fitting, key=lambda known: known[0])[1] if fitting else None
+        best_first = sorted(self.plans, key=lambda known: sign * known[0])
+        return next((plan for *_, plan in best_first if verify(question, plan).ok), None)
 
 
 def _bounded(instance: Instance) -> bool:

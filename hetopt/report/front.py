@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +43,8 @@ def summary(front: Front) -> list[str]:
     """Say in words what the points prove."""
     efficient = front.efficient()
     if not efficient:
+        if any(p.solution.status == "infeasible" and math.isnan(p.limit) for p in front.points):
+            return ["There is no plan at all: this is proven. `hetopt explain` says why."]
         return ["No plan was found."]
     lines = [f"{len(efficient)} of {len(front.points)} points are beaten by no other."]
     proven = sum(p.proven for p in efficient)

@@ -67,7 +67,8 @@ class Truth:
         if self.tick is not None:
             found = schedule_optimum(instance, self.tick)
         else:
-            if _most(instance).max() > MOST_UNITS:
+            budgeted = len(instance.scenarios) and np.isfinite(instance.limits.budget_per_s)
+            if _most(instance).max() > MOST_UNITS or budgeted:
                 raise TooHardError
             found = (scenario_optimum if len(instance.scenarios) else steady_optimum)(instance)
         return None if found is None else float(found[0])
@@ -493,7 +494,8 @@ def judge_front(seed: int) -> Outcome:
     """Walk over the front of the instance of a seed; check its points and whether it is whole."""
     instance, truth = drawn(seed)
     dice = Dice(np.random.default_rng([seed, 11]))
-    objectives = dice.pick(*PAIRS[instance.regime])
+    able = [pair for pair in PAIRS[instance.regime] if _askable(instance, pair)]
+    objectives = dice.pick(*(able or PAIRS[instance.regime]))
     options = _options(seed)
     if dice.chance(0.3):
         options = replace(options, **dice.pick({"method": "heuristic"}, {"gap": 0.7}))
@@ -506,6 +508,15 @@ def judge_front(seed: int) -> Outcome:
     except (TooHardError, InputError):
         return Outcome(seed, "too hard", [])
     return Outcome(seed, _kind(wrong, "whole" if found.complete else "partial"), wrong)
+
+
+def _askable(instance: Instance, pair: tuple[str, str]) -> bool:
+    """Whether a front of two objectives can be asked for."""
+    try:
+        check_question(replace(instance, objective=pair[::-1]))
+    except InputError:
+        return False
+    return axis_of(instance, pair[1]) is not None
 
 
 def _front(instance: Instance, found: Front, truth: Truth) -> Checks:

@@ -216,3 +216,10 @@ def test_jobs_that_state_no_accuracy_are_left_as_they_are_on_a_front_of_accuracy
     found = pareto(model.build(), ("energy", "accuracy"), points=None, options=OPTIONS)
     assert found.complete
     assert sorted((p.held, p.value) for p in found.efficient()) == [(0.7, 2.0), (0.9, 3.0)]
+
+
+def test_a_demand_beyond_the_most_throughput_is_infeasible_and_no_error() -> None:
+    text = FLEET.replace("rate: 8", "rate: 80")
+    fleet = read_instance("x.yaml", text=text, format="yaml")
+    found = pareto(fleet, ("power", "throughput"), points=4, options=OPTIONS)
+    assert [p.solution.status for p in found.points] == ["infeasible"]
