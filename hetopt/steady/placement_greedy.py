@@ -116,7 +116,8 @@ def _candidates(instance: Instance) -> Iterator[list[Home | None]]:
         for device, most in enumerate(serving)
         for unit in range(1 if most == NO_MAXIMUM else min(most, MOST_PIECES))
     ]
-    yield _pieces(instance, every)
+    if every:
+        yield _pieces(instance, every)
 
 
 def _serving(instance: Instance) -> list[int]:

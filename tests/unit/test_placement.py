@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import read_instance, solve
 from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
@@ -247,3 +250,18 @@ def test_a_choice_that_costs_a_million_times_more_leaves_no_gap() -> None:
     settings = {"regime": "steady", "routing": "single", "objective": "power"}
     # Both on one unit; sending the message would take 1 MW. `optimum` checks the gap.
     assert optimum(Instance.from_frames(frames, settings)) == pytest.approx(0.039)
+
+
+@pytest.mark.parametrize("objective", ["power", "throughput"])
+def test_without_any_unit_nothing_can_be_placed(objective: str) -> None:
+    text = """
+hetopt: 1
+regime: steady
+routing: single
+devices: [{name: d, count: {min: 0, max: 1}, idle_power: 1}]
+jobs: [{name: j, rate: 1, options: [{device: d, time: 0.1, energy: 1}]}]
+"""
+    one = read_instance("x.yaml", text=text, format="yaml")
+    nothing = replace(one, devices=replace(one.devices, count_max=np.array([0])))
+    found = solve(nothing, objective=objective, time_limit=10)
+    assert (found.status, found.plan) == ("infeasible", None)
