@@ -122,7 +122,8 @@ def _repeat(dice: Dice, frames: Frames, settings: dict[str, Any], tick: Fraction
     """Repeat the jobs of small instances twice over the horizon."""
     if len(frames["tasks"]) > 2 or _priced(settings):
         return
-    period = tick * dice.whole(3, 7)
+    thirds = tick.denominator % 3 == 0  # a third of a tick has no last decimal
+    period = tick * (6 if thirds else dice.whole(3, 7))
     frames["jobs"]["period_s"] = float(period)
     frames["jobs"]["release_s"] = 0.0
     settings["horizon_s"] = float(2 * period)

@@ -259,7 +259,7 @@ class Search:
                 return
             step = 1.0 if self.whole else 0.0
             goal = self.value - step
-            target = goal + 1e-6 * max(1.0, abs(goal)) if math.isfinite(goal) else 2 * self.low
+            target = goal + 1e-6 * abs(goal) if math.isfinite(goal) else 2 * self.low
             value = self.tasks.ascend(target, goal, over)
             self.tasks.keep()
             with self.lock:

@@ -183,7 +183,7 @@ def _allowed(instance: Instance, job: Ints, task_of: Ints, option: Ints) -> Bool
     """Tell which options meet the accuracy and the latency that their job asks for."""
     slo = instance.jobs.latency_slo_s[job]
     finite = np.isfinite(slo)
-    room = np.where(finite, slo + LATENCY_SLACK * np.maximum(1.0, np.where(finite, slo, 0)), slo)
+    room = np.where(finite, slo * (1 + LATENCY_SLACK), slo)
     in_time = _latency_s(instance, task_of[job], option) <= room
     return in_time & ~(instance.options.accuracy[option] < instance.jobs.min_accuracy[job])
 

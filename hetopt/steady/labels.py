@@ -113,7 +113,7 @@ class RouteSearch:
         self.own = [self.position[t] for t in own]
         slo = float(instance.jobs.latency_slo_s[job])
         self.timed = bool(np.isfinite(slo))
-        self.slo_s = slo + LATENCY_SLACK * max(1.0, slo)
+        self.slo_s = slo * (1 + LATENCY_SLACK)
         self.limited = memory_limited(instance) & fit
         self.steps = [step_of(instance, self.measures, task, self.limited) for task in self.order]
         self.bits = self._bits()

@@ -269,7 +269,7 @@ class _Search:
         limits = self.instance.limits
         cap = limits.power_cap_w if limit == "power" else limits.budget_per_s
         least = solver.best_objective_bound * counted.part + counted.constant
-        if status == "OPTIMAL" and cap - least <= LIMIT_TOLERANCE * max(1.0, cap):
+        if status == "OPTIMAL" and cap - least <= LIMIT_TOLERANCE * cap:
             # Standing still takes all that there is, and work takes more.
             return found, objective_value(self.instance, found, "throughput"), False
         return (*self._refined(found, bound), False)

@@ -207,7 +207,7 @@ class _Builder:
         self.supplies = supply_limits(instance)
         self.prices = differing_prices(instance)
         slo = float(instance.jobs.latency_slo_s[job])
-        self.slo_s = slo + LATENCY_SLACK * max(1.0, slo)
+        self.slo_s = slo * (1 + LATENCY_SLACK)
         self.timed = bool(np.isfinite(slo))
         self.exact = accuracy_counts(instance, job)
         self.reason = ""

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from hetopt.instance import Instance
@@ -125,3 +126,20 @@ def test_the_best_plan_is_found_and_proven_at_every_scale(unit: float) -> None:
     assert solution.status == "optimal"
     assert math.isclose(solution.objective, 2 * unit, rel_tol=1e-9)
     assert solve(chain(unit, deadline_s=1.99 * unit), time_limit=10).status == "infeasible"
+
+
+def test_a_route_that_takes_too_long_by_picoseconds_is_not_used() -> None:
+    # 1 ps counted as rounding once, whatever the limit was.
+    tables = {
+        "devices": [device("near"), device("far")],
+        "options": [
+            option("p", "near", 1e-9, 5.0, label=""),
+            option("p", "far", 1.0005e-9, 1.0, label=""),
+        ],
+        "tasks": [task("t", "p", job="j")],
+        "jobs": [{"name": "j", "rate_per_s": 1e6, "latency_slo_s": 1e-9}],
+    }
+    frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
+    question = Instance.from_frames(frames, {"regime": "steady", "objective": "power"})
+    solution = solve(question, time_limit=10, workers=1)
+    assert (solution.status, solution.objective) == ("optimal", pytest.approx(5e6))
