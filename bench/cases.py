@@ -66,7 +66,8 @@ class Case:
     measure
         What is compared with the best-known value.
     best_known, lower_bound
-        Published values in the family's own measure; None where there are none.
+        Values in the family's own measure, published or "measured here" (as the source in the
+        family's ``bks.csv`` says); None where there are none.
     optimal
         Whether the best-known value is proven optimal.
     settings

@@ -67,7 +67,7 @@ def _against_known(row: dict[str, Any]) -> list[str]:
         )
     if row["status"] == "infeasible" and not math.isnan(row["best_known"]):
         found.append(
-            f"{_name(row)}: infeasible, although {row['best_known']:.9g} has been published."
+            f"{_name(row)}: infeasible, although {row['best_known']:.9g} is known to be reached."
         )
     return found
 

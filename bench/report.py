@@ -90,7 +90,7 @@ def families(rows: Rows) -> str:
         )
     note = (
         "\nTimes in seconds: medians to the first plan and to within 1 % of the best-known value "
-        "(of the run's own last one where none is published), the shifted geometric mean (1 s) to "
+        "(of the run's own last one where none is known), the shifted geometric mean (1 s) to "
         "the end. Memory: the largest process of any run, MiB. A mean over some of the runs only "
         "has their number in brackets.\n"
     )

@@ -125,7 +125,7 @@ def test_a_run_that_does_not_come_back_is_ended(tmp_path: Path) -> None:
     [
         ([row(bound=11.0, objective=12.0, best_known=10.0)], "beyond the best-known value"),
         ([row(objective=4.0, known_bound=5.0)], "better than the proven bound"),
-        ([row(status="infeasible", best_known=3.0)], "has been published"),
+        ([row(status="infeasible", best_known=3.0)], "is known to be reached"),
         ([row(bound=9.0, seed=1.0), row(objective=8.0)], "that hetopt found"),
         ([row(status="optimal", objective=9.0, seed=1.0), row(objective=8.0)], "called optimal"),
         ([row(status="infeasible", seed=1.0), row(objective=8.0)], "found a plan"),
