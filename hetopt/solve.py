@@ -41,6 +41,10 @@ DEFAULT_TIME_LIMIT_S = 60.0
 DEFAULT_WORKERS = 2
 """More workers than cores do not help CP-SAT, and two are best on two cores (design §4)."""
 
+USED_UP, SPARE_S = 0.9, 0.5
+"""Share of a time limit, less so many seconds, from which on it counts as used up: searches end a
+little before it to keep it."""
+
 CHECK_RESERVE_S = 0.05
 CHECK_RESERVE_S_PER_TASK = 1e-5
 """Time kept back for the check of the plan, so that the limit holds with it."""
@@ -374,12 +378,17 @@ def _conclude(
         quantities = evaluate(instance, plan)
     status = _status(plan, values, bounds, infeasible=result.infeasible and plan is None)
     wall_s = time.monotonic() - began
+    used_up = wall_s >= USED_UP * options.time_limit_s - SPARE_S
+    if options.deterministic:
+        used_up = result.stopped_by == "time_limit"
     history = forward(result.history, names[0], values[0], bounds[0], wall_s)
     if options.deterministic:
         history = tuple(replace(entry, time_s=np.nan) for entry in history)
     return Solution(
         status=status,
-        termination=_termination(status, values, bounds, options.gap, stop, result),
+        termination=_termination(
+            status, values, bounds, options.gap, stop, result, used_up=used_up
+        ),
         objective_names=names,
         objectives=values,
         bounds=bounds,
@@ -473,6 +482,8 @@ def _termination(
     gap: float,
     stop: threading.Event,
     result: RegimeResult,
+    *,
+    used_up: bool,
 ) -> Termination:
     if status in ("optimal", "infeasible"):
         return "proved"
@@ -482,5 +493,7 @@ def _termination(
         _closed(v, b, gap) for v, b in zip(values, bounds, strict=True)
     ):
         return "gap_limit"
-    # A search that ended by itself, with a gap that it could not close, had time left.
-    return "time_limit" if result.stopped_by == "time_limit" else "iteration_limit"
+    if result.stopped_by == "iteration_limit":
+        return "iteration_limit"
+    # A search that ended by itself, with a gap that it could not close, left time.
+    return "time_limit" if used_up else "iteration_limit"

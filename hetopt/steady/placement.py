@@ -14,19 +14,26 @@ from typing import Any
 import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE, LIMIT_TOLERANCE
-from hetopt.cpsat_solver import quiet_solver
+from hetopt.cpsat_solver import FOUND, quiet_solver
 from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.evaluate_steady import SteadyQuantities
 from hetopt.instance import Instance, is_maximised
 from hetopt.interrupt import in_time
-from hetopt.search import Budget, RegimeResult, gap_closed
+from hetopt.search import Budget, RegimeResult, gap_closed, joined_proof
 from hetopt.sites import joule_prices
-from hetopt.solution import HistoryEntry, SteadyPlan, Termination
+from hetopt.solution import HistoryEntry, Proof, SteadyPlan, Termination
 from hetopt.steady.placement_greedy import greedy_placement, throughput_bound
 from hetopt.steady.placement_hint import hint
 from hetopt.steady.placement_model import PlacementModel, Unit
 from hetopt.steady.placement_objectives import count_objective
+from hetopt.steady.placement_proof import (
+    LEAST_S,
+    Claim,
+    of_objective,
+    of_throughput,
+    refuting,
+)
 from hetopt.steady.placement_search import search_placements
 from hetopt.steady.supplies import supply_limits, taken_per_request
 from hetopt.steady.units import at_standstill
@@ -37,6 +44,8 @@ HOLD = 1e-9
 
 SEARCH_SHARE = 0.5
 """Share of the time that the search before CP-SAT may take."""
+
+DROPPED = "CP-SAT's proof of {name} contradicted a plan that it found later, and was dropped."
 
 STOP_CHECK_S = 0.05
 """Seconds between two looks at whether the search shall stop."""
@@ -81,6 +90,10 @@ class _Search:
     most: float = np.nan
     notes: list[str] = field(default_factory=list)
     found_by: str = "heuristic"
+    cut: bool = False
+    spent: float = 0.0
+    claim: Claim | None = None
+    proofs: list[Proof] = field(default_factory=list)
 
     def run(self) -> RegimeResult:
         """Solve level after level."""
@@ -96,20 +109,29 @@ class _Search:
         if names[0] == "throughput":
             plan = self._searched(plan)
         for name in names:
+            self.claim = None
             found, bound, infeasible = self._level(name, held, plan)
             if infeasible and plan is None:
-                return self._infeasible()
+                found = self._placed_after_all()
+                if found is None:
+                    return self._infeasible()
+            other = np.nan
             if name == "throughput":
-                bound = float(np.fmin(bound, throughput_bound(self.instance)))
-                bound = float(np.fmin(bound, self.most))
-            bounds.append(bound)
+                other = float(np.fmin(throughput_bound(self.instance), self.most))
+                bound = float(np.fmin(bound, other))
             plan = self._better(name, plan, found) if not held else (found or plan)
             if plan is not None and plan is found:
                 self.found_by = "cpsat"
             if plan is None:
                 break
             value = objective_value(self.instance, plan, name)
-            bounds[-1] = bound = at_standstill(self.instance, name, value, bound)
+            bound = at_standstill(self.instance, name, value, bound)
+            # A cost of 0 needs no proof.
+            surely = gap_closed(value, other, 0.0) or (value == 0 and not is_maximised(name))
+            if gap_closed(value, bound, 0.0) and not surely:
+                plan, bound = self._again(name, plan, value, bound, other)
+                value = objective_value(self.instance, plan, name)
+            bounds.append(bound)
             if not held:
                 self.history.append(HistoryEntry(time.monotonic() - self.began, value, bound))
             held.append((name, value))
@@ -125,7 +147,66 @@ class _Search:
             method=self.found_by if plan is not None else "cpsat",
             history=tuple(self.history),
             notes=tuple(self.notes),
+            proof=joined_proof(self.proofs),
         )
+
+    def _again(
+        self, name: str, plan: SteadyPlan, value: float, bound: float, other: float
+    ) -> tuple[SteadyPlan, float]:
+        """Prove a second time that a value is optimal; where that finds more, drop the bound.
+
+        Parameters
+        ----------
+        bound, other
+            What CP-SAT proved, and what was proved without it.
+        """
+        self.proofs.append("once")
+        claim = self.claim
+        if claim is None or not abs(value) > 0 or self.budget.over():
+            return plan, bound
+        seconds = self._second_s(claim.seconds)
+        solver, status = self._refute(claim.model, claim.better(value), seconds)
+        if status == "INFEASIBLE":
+            self.proofs[-1] = "twice"
+        elif status in FOUND:
+            found = _plan(self.instance, claim.model, solver, self.theta)
+            new = objective_value(self.instance, found, name)
+            gain = new - value if is_maximised(name) else value - new
+            if gain > GAP_TOLERANCE * abs(value) and verify(self.instance, found).ok:
+                self.proofs.pop()
+                self.closed = False
+                self.notes.append(DROPPED.format(name=name))
+                return found, other
+        return plan, bound
+
+    def _placed_after_all(self) -> SteadyPlan | None:
+        """Look again for any placement, where CP-SAT says that there is none."""
+        self.proofs = ["once"]
+        theta = 0.0 if self.theta is None else self.theta
+        if self.budget.over():
+            return None
+        model = PlacementModel(self.instance, theta)
+        solver, status = self._refute(model, None, self._second_s(self.spent))
+        if status == "INFEASIBLE":
+            self.proofs = ["twice"]
+        if status not in FOUND:
+            return None
+        found = _plan(self.instance, model, solver, self.theta)
+        if not verify(self.instance, found).ok:
+            return None
+        self.proofs, self.closed = [], False
+        self.notes.append(DROPPED.format(name="feasibility"))
+        return found
+
+    def _second_s(self, first_s: float) -> float:
+        """Seconds that a second proof may take (deterministic ones where the budget has those)."""
+        left = self.budget.limit_s if self.budget.deterministic else self.budget.left_s()
+        return min(left, max(first_s, LEAST_S))
+
+    def _refute(self, model: PlacementModel, row: Any, seconds: float) -> tuple[Any, str]:
+        solver = refuting(model, row, self.budget, seconds)
+        with _stoppable(solver, self.budget.stop):
+            return solver, str(solver.status_name(solver.solve(model.model)))
 
     def _searched(self, plan: SteadyPlan | None) -> SteadyPlan | None:
         """Return the best of a plan and those of the search over placements; keep its bound."""
@@ -155,12 +236,9 @@ class _Search:
             value = objective_value(self.instance, plan, name)
             if gap_closed(value, self.most, self.budget.gap):
                 return None, np.nan, False
-        if self.budget.over():
-            self.closed = False
-            return None, np.nan, False
-        model = self._model()
+        model = None if self.budget.over() else self._model()
         if model is None:
-            self.closed = False
+            self.closed, self.cut = False, True
             return None, np.nan, False
         sign = -1.0 if is_maximised(name) else 1.0
         for earlier, value in held:
@@ -180,14 +258,16 @@ class _Search:
                 return self._starved(model)
             return None, np.nan, True
         found = None
-        if status in ("OPTIMAL", "FEASIBLE"):
+        if status in FOUND:
             found = _plan(self.instance, model, solver, self.theta)
         raw = solver.best_objective_bound
         if model.time is not None:
+            self.claim = of_throughput(model, self.spent)
             bound = self._throughput_bound(model, raw)
             return (*self._refined(found, bound), False)
         if isinstance(counted.expression, int):
             return found, counted.constant, False
+        self.claim = of_objective(model, name, counted, self.spent)
         bound = sign * raw * counted.part + counted.constant
         return (*self._recounted(name, found, bound, held), False)
 
@@ -217,8 +297,9 @@ class _Search:
         model.model.minimize(counted.expression)
         hint(model, found)
         solver, status = self._run(model)
-        if status not in ("OPTIMAL", "FEASIBLE"):
+        if status not in FOUND:
             return found, bound
+        self.claim = of_objective(model, name, counted, self.spent)
         better = self._better(name, found, _plan(self.instance, model, solver, self.theta))
         return better, max(bound, solver.best_objective_bound * counted.part + counted.constant)
 
@@ -243,9 +324,10 @@ class _Search:
         model.model.minimize(model.time)
         hint(model, found)
         solver, status = self._run(model)
-        if status in ("OPTIMAL", "FEASIBLE"):
+        if status in FOUND:
             better = _plan(self.instance, model, solver, None)
             found = self._better("throughput", found, better)
+            self.claim = of_throughput(model, self.spent)
         fine = self._throughput_bound(model, solver.best_objective_bound)
         return found, fine if np.isnan(bound) else float(np.fmin(bound, fine))
 
@@ -262,7 +344,7 @@ class _Search:
         solver, status = self._run(bare)
         if status == "INFEASIBLE":
             return None, np.nan, True
-        if status not in ("OPTIMAL", "FEASIBLE"):
+        if status not in FOUND:
             return None, np.nan, False
         found = _plan(self.instance, bare, solver, None)
         bound = self._throughput_bound(model, model.most)
@@ -295,12 +377,16 @@ class _Search:
             parameters.max_deterministic_time = self.budget.limit_s
         else:
             parameters.max_time_in_seconds = max(self.budget.left_s(), 1e-3)
+        began = time.monotonic()
         with _stoppable(solver, self.budget.stop):
             status = solver.solve(model.model)
+        deterministic = float(solver.response_proto.deterministic_time)
+        self.spent = deterministic if self.budget.deterministic else time.monotonic() - began
         name = str(solver.status_name(status))
         if name == "MODEL_INVALID":
             raise RuntimeError(f"CP-SAT rejects the placement model: {model.model.validate()}")
-        self.closed = self.closed and name in ("OPTIMAL", "INFEASIBLE")
+        self.cut = self.cut or name not in ("OPTIMAL", "INFEASIBLE")
+        self.closed = self.closed and not self.cut
         return solver, name
 
     def _better(
@@ -324,6 +410,7 @@ class _Search:
             stopped_by="proved",
             method="cpsat",
             history=tuple(self.history),
+            proof=joined_proof(self.proofs),
         )
 
     def _stopped(self) -> Termination:
@@ -331,7 +418,7 @@ class _Search:
             return "interrupted"
         if self.closed:
             return "gap_limit" if self.budget.gap > 0 else "proved"
-        return "time_limit"
+        return "time_limit" if self.cut or self.budget.over() else "iteration_limit"
 
 
 def _plan(

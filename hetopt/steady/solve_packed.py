@@ -54,7 +54,7 @@ def solve_packed(search: Search) -> RegimeResult:
     routes = _promising(search.instance, search.routes, used)
     found = replace(search, routes=routes, few_packings=True).run()
     bounds = (loose.bounds[0], *(np.nan for _ in loose.bounds[1:]))
-    stopped = "time_limit" if found.stopped_by in ("proved", "gap_limit") else found.stopped_by
+    stopped = "iteration_limit" if found.stopped_by in ("proved", "gap_limit") else found.stopped_by
     return replace(
         found,
         bounds=bounds,

@@ -7,6 +7,7 @@ import math
 import time
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from hetopt.errors import InputError
@@ -21,7 +22,9 @@ from hetopt.schedule.second_proof import infeasible_again
 from hetopt.search import Budget
 from hetopt.solution import Solution
 from hetopt.solve import solve
+from hetopt.steady import placement
 from tests.cpsat_reproducers import REPRODUCERS
+from tests.random_streams import random_stream
 from tests.small_schedules import device, instance, option, task
 
 PEAK = next(case for case in REPRODUCERS if case.name == "peak of one unit")
@@ -114,3 +117,71 @@ def test_results_of_versions_without_the_field_are_read(tmp_path):
     (tmp_path / "bad.json").write_text(json.dumps({**found, "proof": "often"}), encoding="utf-8")
     with pytest.raises(InputError, match="often"):
         Solution.load(tmp_path / "bad.json", question)
+
+
+def streams(status: str) -> Instance:
+    """A placement of two jobs, which one unit cannot serve both."""
+    rate = 0.6 if status == "optimal" else 1.2
+    frames = {
+        "devices": {"name": ["a", "b"], "count_min": [1, 1], "count_max": [1, 1],
+                    "idle_power_w": [1.0, 2.0]},
+        "options": {"profile": ["p", "p"], "device": ["a", "b"], "time_s": [1.0, 1.0],
+                    "energy_j": [5.0, 4.0]},
+        "tasks": {"name": ["t", "u"], "profile": ["p", "p"], "job": ["j", "k"]},
+        "jobs": {"name": ["j", "k"], "rate_per_s": [rate, rate]},
+    }  # fmt: skip
+    settings = {"regime": "steady", "routing": "single", "objective": "power"}
+    return Instance.from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
+
+
+@pytest.mark.parametrize("status", ["optimal", "infeasible"])
+def test_placements_are_proved_twice(status):
+    solution = solve(streams(status), time_limit=20)
+    assert (solution.status, solution.proof) == (status, "twice")
+
+
+def test_a_placement_whose_second_proof_has_no_time_is_proved_once(monkeypatch):
+    monkeypatch.setattr(placement._Search, "_refute", lambda *rest: (None, "UNKNOWN"))
+    for status in ("optimal", "infeasible"):
+        solution = solve(streams(status), time_limit=20)
+        assert (solution.status, solution.proof) == (status, "once")
+
+
+def test_a_wrong_proof_about_placements_is_dropped(monkeypatch):
+    """A model that allows only the dearer of two placements stands for a solver that errs."""
+    question = random_stream(71315)
+    question = replace(question, objective=("power",))
+    right = solve(question, time_limit=20)
+    assert (right.status, right.proof) == ("optimal", "twice")
+
+    def narrowed(self, model):
+        if model.w and not narrowed.done:
+            narrowed.done = True
+            best = [model.x[key] for key in model.x if key[:2] in chosen]
+            copy = model.model.clone()
+            copy.add(sum(best) <= len(chosen) - 1)
+            kept, model.model = model.model, copy
+            try:
+                return ran(self, model)
+            finally:
+                model.model = kept
+        return ran(self, model)
+
+    narrowed.done = False
+    chosen = set(zip(right.plan.task.tolist(), right.plan.option.tolist(), strict=True))
+    ran = placement._Search._run
+    monkeypatch.setattr(placement._Search, "_run", narrowed)
+    monkeypatch.setattr(placement._Search, "_recounted", lambda self, n, f, b, h: (f, b))
+    wrong = solve(question, time_limit=20)
+    assert wrong.objective == pytest.approx(right.objective)
+    assert wrong.proof is None
+    assert wrong.status == "feasible"
+    assert math.isnan(wrong.bound)
+    assert any("contradicted" in note for note in wrong.notes)
+
+
+def test_time_limit_is_said_only_where_the_time_was_used_up(monkeypatch):
+    monkeypatch.setattr(second_proof, "prove_again", lambda *rest: None)
+    monkeypatch.setattr(level, "run", lying(bound=20.0))
+    solution = solve(hard(), time_limit=20, method="cpsat")
+    assert (solution.status, solution.termination) == ("feasible", "iteration_limit")
