@@ -49,7 +49,8 @@ def add_stages(m: PlacementModel) -> None:
 
 def _stage(m: PlacementModel, task: int, place: dict[Any, Any], name: str) -> Any:
     """Return the place of the unit that a task, and so its cluster, is on."""
-    stage = m.model.new_int_var(0, len(place) - 1, f"s_{name}")
+    # Where spares leave no unit to serve, no task has an option, which says so by itself.
+    stage = m.model.new_int_var(0, max(0, len(place) - 1), f"s_{name}")
     for unit, w in m.placed(task):
         m.model.add(stage == place[unit]).only_enforce_if(w)
     return stage

@@ -55,3 +55,43 @@ def disagreements(
         if not beyond <= slack:
             wrong.append(f"{name}: the bound {bound!r} is beyond the optimum {best!r}")
     return wrong
+
+
+def falsehoods(
+    instance: Instance,
+    solution: Solution,
+    best: Sequence[float] | None,
+    sure: Sequence[float] | None,
+) -> list[str]:
+    """Return every claim of a solution, proven or not, that oracles contradict.
+
+    Parameters
+    ----------
+    best, sure
+        The optimum with a little more room in every limit, and with a little less: no plan is
+        better than the first, and a plan reaches the second. None where there is no plan.
+    """
+    if solution.status == "infeasible":
+        return [] if sure is None else [f"a plan reaches {tuple(sure)}, solve says infeasible"]
+    if solution.plan is None:
+        return []
+    if best is None:
+        return [f"the oracle finds no plan, solve says {solution.status} {solution.objectives}"]
+    report = verify(instance, solution.plan)
+    wrong = [f"verify: {v.message}" for v in report.violations]
+    name, said, bound = instance.objective[0], solution.objectives[0], solution.bounds[0]
+    if math.isnan(said):
+        return wrong
+    sign = -1.0 if is_maximised(name) else 1.0
+    if not math.isclose(said, report.objectives[name], rel_tol=1e-9, abs_tol=1e-12):
+        wrong.append(f"{name}: solve says {said!r}, verify {report.objectives[name]!r}")
+    if sign * (best[0] - said) > 2 * GAP_TOLERANCE * max(abs(best[0]), 1e-9):
+        wrong.append(f"{name}: solve's plan has {said!r}, the best is {best[0]!r}")
+    if sure is None:
+        return wrong
+    room = GAP_TOLERANCE * max(abs(sure[0]), 1e-9)
+    if sign * (bound - sure[0]) > room:
+        wrong.append(f"{name}: the bound {bound!r} is beyond a plan of {sure[0]!r}")
+    if solution.status == "optimal" and sign * (said - sure[0]) > 2 * room:
+        wrong.append(f"{name}: {said!r} is called optimal, a plan reaches {sure[0]!r}")
+    return wrong

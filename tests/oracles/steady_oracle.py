@@ -19,6 +19,7 @@ from fractions import Fraction
 import numpy as np
 
 from hetopt.instance import Instance, is_maximised
+from tests.oracles.exact_lp import exact_minimum
 from tests.oracles.paths import Paths, exact
 from tests.oracles.places import allowed_at, joule
 from tests.oracles.schedule_oracle import TooHardError
@@ -26,6 +27,8 @@ from tests.oracles.schedule_oracle import TooHardError
 HELD = 1e-9
 """Relative slack at which earlier levels of a list are held."""
 MOST_PROGRAMS = 4000
+MOST_EXACT = 60
+MOST_COLUMNS = 16
 MOST_PLACEMENTS = 40_000
 MOST_UNITS = 12
 
@@ -74,9 +77,21 @@ class Choice:
     servers: list[Server] = field(default_factory=list)
 
 
-def steady_optimum(instance: Instance) -> tuple[float, ...] | None:
-    """Return the lexicographic optimum of the instance's objectives, None where infeasible."""
+def steady_optimum(
+    instance: Instance, slack: float = 0.0, *, exact: bool = False
+) -> tuple[float, ...] | None:
+    """Return the lexicographic optimum of the instance's objectives, None where infeasible.
+
+    Parameters
+    ----------
+    slack
+        Relative room of every limit, or less room where negative.
+    exact
+        Whether linear programs are solved in fractions: where numbers span many orders of
+        magnitude, a tolerance decides what a solver in floats says.
+    """
     data = _Data(instance)
+    data.slack, data.exact = slack, exact
     if instance.routing == "single":
         return _Single(data).optimum()
     return _Split(data).optimum()
@@ -92,6 +107,7 @@ class _Data:
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
+        self.slack, self.exact = 0.0, False
         self.paths = Paths(instance)
         self.wide = len(instance.devices)
         self.n_jobs = len(instance.jobs)
@@ -487,9 +503,9 @@ class _Split:
     def _solve(self, choice: Choice, held: list[float]) -> float | None:
         """LP over rates (requests/s); returns the value of the next objective."""
         self.programs += 1
-        if self.programs > MOST_PROGRAMS:
-            raise TooHardError
         data = self.data
+        if self.programs > (MOST_EXACT if data.exact else MOST_PROGRAMS):
+            raise TooHardError
         inst, limits = data.instance, data.instance.limits
         columns = list(self._columns(choice.servers))
         n = len(columns)
@@ -501,7 +517,7 @@ class _Split:
 
         def row(values, bound: float) -> None:
             upper.append([*values, 0.0])
-            limit.append(bound)
+            limit.append(bound + data.slack * abs(bound))
 
         for k, server in enumerate(choice.servers):
             busy = [
@@ -562,7 +578,13 @@ class _Split:
         sign = -1.0 if is_maximised(level) else 1.0
         size = max(1e-300, float(np.abs(weights).max(initial=0.0)), per_theta)
         cost = sign * np.append(weights, per_theta) / size
-        x = _minimum(cost, upper, limit, served, theta, self._slices([c for _, c, _ in columns]))
+        slices = self._slices([c for _, c, _ in columns])
+        if data.exact:
+            if slices or n > MOST_COLUMNS:
+                raise TooHardError
+            x = _in_fractions(cost, upper, limit, served, theta)
+        else:
+            x = _minimum(cost, upper, limit, served, theta, slices)
         return None if x is None else float(weights @ x[:n] + per_theta * x[n] + constant)
 
     def _slices(self, columns: list[Cost]) -> list[tuple[list[int], int]]:
@@ -654,6 +676,23 @@ def _minimum(cost, upper, limit, served, theta, slices) -> np.ndarray | None:
     return None if x is None else x[:n]
 
 
+def _in_fractions(cost, upper, limit, served, theta) -> np.ndarray | None:
+    """Minimise over shares and θ without tolerances."""
+    n = len(cost)
+    low, high = theta
+    last = [0.0] * (n - 1)
+    more, right = [[*last, -1.0]], [-low]
+    if high is not None:
+        more, right = [*more, [*last, 1.0]], [*right, high]
+    try:
+        x = exact_minimum(
+            cost, [*upper, *more], [*limit, *right], served.tolist(), [0.0] * len(served)
+        )
+    except ArithmeticError:
+        raise TooHardError from None
+    return None if x is None else np.array(x)
+
+
 class _Single:
     """One placement per job, every task on a unit."""
 
@@ -712,6 +751,8 @@ class _Single:
             return
         if any(len({where[int(t)] for t in g}) < len(g) for g in inst.apart):
             return
+        if not all(self._in_order(j, where) for j in np.flatnonzero(inst.jobs.contiguous)):
+            return
         serves: dict[tuple[int, int], set[int]] = {}
         weights: dict[tuple[int, int], dict[int, float]] = {}
         working: dict[tuple[int, int], float] = {}
@@ -754,6 +795,22 @@ class _Single:
             values = self._evaluated(costs, on, had, work)
             if values is not None:
                 yield values
+
+    def _in_order(self, job: int, where: dict[int, tuple[int, int]]) -> bool:
+        """Whether the units can be put in an order along which no edge of a job goes back."""
+        inst = self.data.instance
+        edges = {
+            (where[int(a)], where[int(b)])
+            for a, b in zip(inst.edges.src, inst.edges.dst, strict=True)
+            if inst.tasks.job[a] == job
+        }
+        left = {unit for edge in edges for unit in edge}
+        while left:
+            free = {u for u in left if not any(b == u and a != u and a in left for a, b in edges)}
+            if not free:
+                return False
+            left -= free
+        return True
 
     def _evaluated(self, costs: list[Cost], on, had, work) -> tuple[float, ...] | None:
         data, inst = self.data, self.data.instance
@@ -799,8 +856,8 @@ class _Single:
         if data.throughput:
             if not ratios:
                 raise TooHardError
-            theta = min(ratios)
-        elif min(ratios, default=math.inf) < 1 - 1e-9:
+            theta = min(ratios) * (1 + data.slack)
+        elif min(ratios, default=math.inf) < 1 - (data.slack or 1e-9):
             return None
         power = idle + theta * dynamic
         stated = [j for j in range(data.n_jobs) if data.stated[j]]

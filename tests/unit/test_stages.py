@@ -201,3 +201,10 @@ def replace_jobs(instance: Instance, *, contiguous: bool) -> Instance:
     """Return an instance whose jobs are all contiguous, or none."""
     flags = np.full(len(instance.jobs), contiguous)
     return replace(instance, jobs=replace(instance.jobs, contiguous=flags))
+
+
+def test_a_contiguous_job_without_a_unit_to_serve_it_is_infeasible() -> None:
+    instance = graph([1.0, 1.0], [(0, 1)], cost=1.0)
+    none = replace(instance.devices, count_min=np.zeros(2, int), count_max=np.zeros(2, int))
+    found = solve_steady(replace(instance, devices=none), Budget(deadline=time.monotonic() + 20))
+    assert found.infeasible
