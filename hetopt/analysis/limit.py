@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from hetopt.evaluate_schedule import ScheduleQuantities
 from hetopt.evaluate_steady import SteadyQuantities
-from hetopt.instance import Instance
+from hetopt.instance import NO_MAXIMUM, Instance
 from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, SteadyPlan
 
 Change = Callable[[Instance], Instance]
@@ -123,6 +123,15 @@ def asking(lift: Change, objective: str) -> Change:
 def asks_throughput(instance: Instance) -> bool:
     """Whether rates are what is asked for, so that demands limit nothing."""
     return "throughput" in instance.objective
+
+
+def unbounded_without(instance: Instance) -> bool:
+    """Whether throughput has no bound but a power cap or a budget, which is then not lifted whole.
+
+    It is lifted to what is more than enough for the demanded rates: enough for whether there is a
+    plan, and not for what the limit costs.
+    """
+    return asks_throughput(instance) and bool((instance.devices.count_max == NO_MAXIMUM).any())
 
 
 def schedule_of(instance: Instance, plan: Plan) -> ScheduleQuantities:

@@ -22,6 +22,7 @@ from hetopt.analysis.limit import (
     numbered,
     schedule_of,
     streams_of,
+    unbounded_without,
 )
 from hetopt.analysis.limits_of_places import bans, groups_of_tasks, missing_links
 from hetopt.analysis.limits_of_platform import (
@@ -203,7 +204,8 @@ def _powers(instance: Instance) -> list[Limit]:
             _drawn,
             asks=asks,
         )
-        free = np.inf if scheduled else max(most_power(instance), 2 * limits.power_cap_w)
+        whole = scheduled or not unbounded_without(instance)
+        free = np.inf if whole else max(most_power(instance), 2 * limits.power_cap_w)
         found.append(numbered("power_cap", "", "the power cap", amount, free))
     if np.isfinite(limits.budget_per_s):
         asks = asking(lambda i: i.with_limits(budget_per_s=np.inf), "cost")
@@ -214,7 +216,8 @@ def _powers(instance: Instance) -> list[Limit]:
             lambda i, p: objective_value(i, p, "cost"),
             asks=None if asks_throughput(instance) else asks,
         )
-        free = max(most_cost(instance), 2 * limits.budget_per_s)
+        whole = not unbounded_without(instance)
+        free = np.inf if whole else max(most_cost(instance), 2 * limits.budget_per_s)
         found.append(numbered("budget", "", "the budget", amount, free))
     return found
 

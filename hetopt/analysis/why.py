@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.analysis.least import Least, searched
-from hetopt.analysis.limit import Limit
+from hetopt.analysis.limit import Limit, unbounded_without
 from hetopt.analysis.questions import Questions
 from hetopt.analysis.timing import Step, critical_steps
 from hetopt.analysis.wording import limit_text
@@ -27,6 +27,8 @@ from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, Solution
 
 MOST_LIMITS = 12
 """Limits whose effect is asked for, those with the least slack first."""
+BOUNDING = ("power_cap", "budget", "pool")
+"""Kinds of limits without which throughput may be unbounded; what they cost has no number then."""
 STEPS = 4
 """Solves that look for the value at which one limit changes the answer."""
 SHARE = 0.3
@@ -302,6 +304,8 @@ def _effect(questions: Questions, base: Solution, slack: Slack) -> Effect | None
     """Solve without a limit, with it just tighter, and look for the value that matters."""
     instance, limit, amount = questions.instance, slack.limit, slack.limit.amount
     if amount is None or base.plan is None or questions.over():
+        return None
+    if limit.kind in BOUNDING and unbounded_without(instance):
         return None
     questions.tell(f"without {limit.words}")
     lifted = questions.solve(limit.lift(instance), start=base.plan, share=SHARE)

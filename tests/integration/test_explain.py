@@ -357,6 +357,29 @@ jobs: [{name: j, rate: 2.5, options: [{device: d, time: 1, energy: 1}]}]
     assert "too much for these devices, even without the number of units of d" in text
 
 
+CAPPED = """
+hetopt: 1
+regime: steady
+objective: throughput
+power_cap: 50
+devices: [{{name: d, count: {count}, idle_power: 1}}]
+jobs: [{{name: j, rate: 1, options: [{{device: d, time: 0.1, energy: 1}}]}}]
+"""
+
+
+def test_what_a_power_cap_costs_is_told_only_where_throughput_is_bounded_without_it() -> None:
+    """Forty units serve 400/s and draw 440 W; of any number there is no most."""
+    finite = read_instance("x.yaml", text=CAPPED.format(count=40), format="yaml")
+    told = explain(finite, options=QUICK).plan
+    assert told is not None
+    (cap,) = [e for e in told.effects if e.limit.kind == "power_cap"]
+    assert cap.without == pytest.approx(400, rel=1e-6)
+    free = read_instance("x.yaml", text=CAPPED.format(count="{min: 0}"), format="yaml")
+    told = explain(free, options=QUICK).plan
+    assert told is not None
+    assert not [e for e in told.effects if e.limit.kind == "power_cap"]
+
+
 def shown(found: Explanation) -> str:
     console = Console(width=200, file=io.StringIO())
     console.print(explanation_view(found))
