@@ -89,6 +89,7 @@ def solve_mip(
     problem: pulp.LpProblem,
     *,
     time_limit_s: float | None = None,
+    nodes: int | None = None,
     gap_rel: float = 0.0,
     threads: int = 1,
     seed: int = 0,
@@ -106,6 +107,8 @@ def solve_mip(
         are not written into it.
     time_limit_s
         Seconds for the whole call, None for no limit.
+    nodes
+        Nodes of the search tree at which HiGHS ends, None for no limit; the same ones in each run.
     gap_rel
         Relative gap |objective - bound| / |objective| at which the search may end.
     threads, seed
@@ -133,6 +136,7 @@ def solve_mip(
     return solve_arrays(
         arrays,
         time_limit_s=time_limit_s,
+        nodes=nodes,
         gap_rel=gap_rel,
         threads=threads,
         seed=seed,
@@ -147,6 +151,7 @@ def solve_arrays(
     arrays: MipArrays,
     *,
     time_limit_s: float | None = None,
+    nodes: int | None = None,
     gap_rel: float = 0.0,
     threads: int = 1,
     seed: int = 0,
@@ -173,7 +178,7 @@ def solve_arrays(
     elif solver == "highs":
         deadline = None if time_limit_s is None else began + time_limit_s
         result = _solve_highs(
-            arrays, began, deadline, gap_rel, threads, seed, known, stop, progress
+            arrays, began, deadline, nodes, gap_rel, threads, seed, known, stop, progress
         )
     else:
         from hetopt.steady.pulp_solvers import solve_with_pulp
@@ -242,6 +247,7 @@ def _solve_highs(
     arrays: MipArrays,
     began: float,
     deadline: float | None,
+    nodes: int | None,
     gap_rel: float,
     threads: int,
     seed: int,
@@ -256,6 +262,7 @@ def _solve_highs(
     scale = scaling.arrays.cost_scale()
     frame = _frame(scaling.arrays, scale)
     frame["seed"] = seed
+    frame["nodes"] = nodes
     # The bound is weakened afterwards, and the gap asked for must still hold then.
     frame["gap_rel"] = max(0.0, gap_rel - GAP_TOLERANCE)
     held = math.inf if known is None else _value(frame, known / scaling.column)

@@ -212,6 +212,8 @@ class _Worker:
         parameters = self.parameters_pb2.SolveParametersProto()
         if frame["time_limit_s"] is not None:
             parameters.time_limit.FromNanoseconds(int(frame["time_limit_s"] * 1e9))
+        if frame["nodes"] is not None:
+            parameters.node_limit = frame["nodes"]
         parameters.random_seed = frame["seed"]
         parameters.relative_gap_tolerance = frame["gap_rel"]
         parameters.absolute_gap_tolerance = 0.0

@@ -1,4 +1,4 @@
-"""What every search for streams says when it cannot answer, and how long it may run at most."""
+"""What every search for streams says when it cannot answer."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ import numpy as np
 
 from hetopt.instance import Instance
 from hetopt.search import RegimeResult
-
-RUNAWAY = 10.0
-"""Multiple of a deterministic limit at which the clock ends a MIP after all: HiGHS counts no
-deterministic time, and a search that never returns would be worse than one that may differ."""
 
 
 def unbounded(instance: Instance, name: str) -> str:

@@ -22,7 +22,7 @@ from hetopt.search import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SteadyPlan, Termination
 from hetopt.steady.columns import Columns
 from hetopt.steady.columns_plan import columns_plan
-from hetopt.steady.course import better_plan, note_progress, seconds_left
+from hetopt.steady.course import better_plan, effort, note_progress, seconds_left
 from hetopt.steady.generation import CLOSED, Generated, TablePricer, generate
 from hetopt.steady.highs import solve_arrays
 from hetopt.steady.levels import RELAXED, ROUNDED, Level
@@ -264,12 +264,16 @@ class _Search:
             value = np.nan if objective is None else objective / level.scale
             self._note_progress(value, level.bound)
             # The program over few routes does not know the bound over all of them.
-            if self.budget.gap > 0 and gap_closed(value, level.bound, self.budget.gap * INSIDE):
+            # When this is heard depends on the clock.
+            heard = self.budget.gap > 0 and not self.budget.deterministic
+            if heard and gap_closed(value, level.bound, self.budget.gap * INSIDE):
                 enough.set()
 
+        allowed = effort(self.budget)
         result = solve_arrays(
             arrays,
-            time_limit_s=self._time_left(),
+            time_limit_s=allowed.time_limit_s,
+            nodes=allowed.nodes,
             gap_rel=self.budget.gap * (1.0 if whole else PART_OF_GAP),
             threads=1 if self.budget.deterministic else self.budget.workers,
             seed=self.budget.seed,
@@ -306,7 +310,7 @@ class _Search:
         return better_plan(self.instance, plan, self.start)
 
     def _time_left(self) -> float:
-        return seconds_left(self.budget, self.began)
+        return seconds_left(self.budget)
 
     def _note_progress(self, objective: float, bound: float) -> None:
         history = self.history if self.first_level else None

@@ -18,7 +18,7 @@ from hetopt.instance import Floats, Instance
 from hetopt.search import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SteadyPlan, StreamPlan, Termination
 from hetopt.steady.columns import many_columns
-from hetopt.steady.course import better_plan, note_progress, seconds_left
+from hetopt.steady.course import better_plan, effort, note_progress, seconds_left
 from hetopt.steady.highs import safe_bound, solve_mip, warm_up
 from hetopt.steady.levels import RELAXED, ROUNDED, Level
 from hetopt.steady.marginal import marginal
@@ -316,9 +316,11 @@ class Search:
                 near = np.nan if bound is None else bound / level.scale
             self.note_progress(found, near)
 
+        allowed = effort(self.budget)
         result = solve_mip(
             model.problem,
-            time_limit_s=self.time_left(),
+            time_limit_s=allowed.time_limit_s,
+            nodes=allowed.nodes,
             gap_rel=self.budget.gap,
             threads=1 if self.budget.deterministic else self.budget.workers,
             seed=self.budget.seed,
@@ -356,9 +358,11 @@ class Search:
         for name, value in held:
             tight.hold(name, value)
         tight.aim(level.name)
+        allowed = effort(self.budget)
         result = solve_mip(
             tight.problem,
-            time_limit_s=self.time_left(),
+            time_limit_s=allowed.time_limit_s,
+            nodes=allowed.nodes,
             gap_rel=self.budget.gap,
             threads=1 if self.budget.deterministic else self.budget.workers,
             seed=self.budget.seed,
@@ -373,8 +377,8 @@ class Search:
         return better_plan(self.instance, plan, self.start)
 
     def time_left(self) -> float:
-        """Seconds left; where the clock does not count, many times the limit."""
-        return seconds_left(self.budget, self.began)
+        """Seconds left, without end where the clock does not count."""
+        return seconds_left(self.budget)
 
     def note_progress(self, objective: float, bound: float) -> None:
         """Tell of a better plan or bound (SI)."""
