@@ -5,6 +5,7 @@ nothing and send nothing: the generalised assignment problem and R || Cmax.
 
 - :mod:`assignment_prices` proves bounds and finds columns that no better plan uses. For the
   makespan it proves, from below, for one tick after the other that nothing fits into so many.
+- :mod:`assignment_mip` is branch and bound, beside the rest where the instance is small.
 - :mod:`kernels_assignment` anneals over assignments whose excess of capacity is penalised by the
   prices of rows; candidates are each task's columns of least reduced cost. For the makespan it
   looks for any assignment that fits into a target, which is then lowered towards the bound.
@@ -26,6 +27,14 @@ from hetopt.instance import Bools, Instance, Ints
 from hetopt.schedule import jit
 from hetopt.schedule.assignment_chain import Chain
 from hetopt.schedule.assignment_columns import Columns, columns_of, is_assignment, joule_price
+from hetopt.schedule.assignment_mip import (
+    NODES_PER_S,
+    RUNAWAY,
+    RUNAWAY_S,
+    Over,
+    solve_program,
+    suits,
+)
 from hetopt.schedule.assignment_prices import RowPrices, TaskPrices
 from hetopt.schedule.improvers import Found, Improved
 from hetopt.solution import SchedulePlan
@@ -121,10 +130,15 @@ def improve(
     search.price(seed)
     if until is None:
         search.work(seed, 0, 1)
+        if suits(columns, search.low):
+            search.branch(seed, (iterations or ITERATIONS) / MOVES_PER_S)
     else:
         workers = max(1, workers)
+        branching = workers > 1 and suits(columns, search.low)
         with ThreadPoolExecutor(workers) as pool:
-            jobs = [pool.submit(search.work, seed, k, workers) for k in range(workers)]
+            jobs = [pool.submit(search.branch, seed)] if branching else []
+            chains = workers - branching
+            jobs += [pool.submit(search.work, seed, k, chains) for k in range(chains)]
             _watch(search, jobs, found)
     return Improved(search.plan(), search.proven())
 
@@ -239,6 +253,35 @@ class Search:
         while not self.over():
             chain.run(turn)
             turn += 1
+
+    def branch(self, seed: int, counted_s: float | None = None) -> None:
+        """Solve the program by branch and bound, and take its assignment and bound.
+
+        ``counted_s`` are deterministic seconds; without them the clock counts.
+        """
+        with self.lock:
+            known = None if self.best is None else self.best.copy()
+        if self.over() and (counted_s is None or self.closed()):
+            return
+        if counted_s is None:
+            left, nodes = (self.until or 0.0) - time.monotonic(), None
+        else:
+            left, nodes = RUNAWAY * counted_s + RUNAWAY_S, int(NODES_PER_S * counted_s)
+            if not nodes:
+                return
+        # Annealing may close the gap meanwhile.
+        halted = self.over if counted_s is None else self._stopped
+        answer = solve_program(
+            self.columns, known, stop=Over(halted), seconds=left, nodes=nodes, seed=seed
+        )
+        if answer.chosen is not None:
+            self.offer(answer.chosen, float(self.columns.cost[answer.chosen].sum()))
+        if answer.bound is not None:
+            with self.lock:
+                self.raise_low(answer.bound)
+
+    def _stopped(self) -> bool:
+        return self.stop is not None and self.stop.is_set()
 
     def price_tasks(self) -> None:
         """Raise the bound by knapsacks, and leave columns out."""
