@@ -8,6 +8,7 @@ python -m bench check results.csv                        look for bounds that ca
 python -m bench install-peers                            environments of the peers
 python -m bench compare-commits A B                      micro-benchmarks of two commits
 python -m bench set-round-trip                           --set against changes in the file
+python -m bench fuzz --runs 10000 --seed 1               mutated files and command lines
 """
 
 from __future__ import annotations
@@ -77,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("-k", dest="keyword", default="", help="only benchmarks of this name")
     compare.add_argument("--rounds", type=int, default=2, help="turns of each commit")
     compare.add_argument("--small", action="store_true", help="only the smallest sizes")
+
+    fuzz = commands.add_parser("fuzz", help="mutated files and command lines")
+    fuzz.add_argument("--runs", type=int, default=1000)
+    fuzz.add_argument("--seed", type=int, default=0)
+    fuzz.add_argument("--only", type=int, help="repeat the run of this number")
+    fuzz.add_argument("--keep", type=Path, help="folder for the files of runs that ended badly")
 
     trip = commands.add_parser("set-round-trip", help="--set against the change in the file")
     trip.add_argument("files", type=Path, nargs="*", help="documents; default: all shipped ones")
@@ -198,6 +205,13 @@ def _round_trip(
     return min(1, main(parsed.files, parsed.step))
 
 
+def _fuzz(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: list[str]) -> int:
+    from bench.cases import benchmarks
+    from bench.fuzz import main
+
+    return min(1, main(parsed.runs, parsed.seed, benchmarks().parent, parsed.only, parsed.keep))
+
+
 COMMANDS = {
     "list": _list,
     "run": _run,
@@ -206,6 +220,7 @@ COMMANDS = {
     "install-peers": _install,
     "compare-commits": _compare,
     "set-round-trip": _round_trip,
+    "fuzz": _fuzz,
 }
 
 if __name__ == "__main__":

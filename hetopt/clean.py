@@ -140,6 +140,10 @@ def _numbers(table: str, column: Column, cells: pd.Series[Any], check: Checker) 
     wrong = (low | (values > column.maximum)) & ~bad
     for row in np.flatnonzero(wrong):
         check.add(table, int(row), column.name, given[row], _range(column))
+    extreme = units.is_extreme(values) & ~bad & ~wrong
+    for row in np.flatnonzero(extreme):
+        check.add(table, int(row), column.name, given[row], units.USUAL)
+    wrong |= extreme
     values[bad | wrong] = 0.0 if column.default is None else column.default
     return values
 

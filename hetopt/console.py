@@ -417,6 +417,8 @@ def positive(flag: str, text: str, dimension: str) -> float:
         raise InputError([Problem(flag, text, f"{error.expected}. {error.hint}".strip())]) from None
     if not value > 0:
         raise InputError([Problem(flag, text, "More than 0.")])
+    if units.is_extreme(value):
+        raise InputError([Problem(flag, text, units.USUAL)])
     return value
 
 

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Table = dict[str, Any]
+MOST_SLOTS, MOST_UNITS = 2_000_000, 100_000
+"""Most in a schedule, whose arrays have a place for each; streams count units only."""
 
 
 def from_frames(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> Instance:
@@ -235,6 +237,7 @@ def _check_regime(
                     )
     checks.check_settings_regime(regime, setting, check)
     if regime == "schedule":
+        _check_size(tables["devices"], check)
         for row in np.flatnonzero(tables["devices"]["count_max"] == NO_MAXIMUM):
             check.add(
                 "devices",
@@ -243,6 +246,17 @@ def _check_regime(
                 "",
                 "A maximum is expected: a schedule chooses among a finite number of units.",
             )
+
+
+def _check_size(devices: Table, check: Checker) -> None:
+    """Refuse more slots than arrays of a schedule can have places for."""
+    units = np.maximum(devices["count_max"], 0).astype(np.float64)
+    slots = units * devices["slots"]
+    for column, number, most in (("count_max", units, MOST_UNITS), ("slots", slots, MOST_SLOTS)):
+        if number.sum() > most:
+            what = f"{number.sum():.0f} {'units' if column == 'count_max' else column}"
+            text = f"At most {most:,} of all devices together in a schedule."
+            check.add("devices", int(np.argmax(number)), column, what, text)
 
 
 def _default_names(tables: dict[str, Table]) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from hetopt import units
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Bools, Floats, Instance, Ints, Profiles, Uses
 
@@ -46,6 +47,8 @@ def scale_demand(instance: Instance, factor: float) -> Instance:
         problem = "An instance with rates or demand_per_s: shares alone have nothing to scale."
     elif not 0 < factor < np.inf:
         problem = "A factor of more than 0."
+    elif units.is_extreme(instance.jobs.rate_per_s * factor).any():
+        problem = f"A factor that leaves each rate {units.USUAL}"
     if problem:
         raise InputError([Problem("demand", f"{factor:g}", problem)])
     jobs, scenarios = instance.jobs, instance.scenarios

@@ -16,6 +16,8 @@ Default = float | int | bool | str | None
 
 UNLIMITED = float("inf")
 NOT_STATED = float("nan")
+MOST_COUNTED = 1_000_000
+"""Most units, slots, channels and the like; arrays have a place for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ def _number(name: str, meaning: str, default: Default, dimension: str, **options
 
 
 def _whole(name: str, meaning: str, default: Default, **options: Any) -> Column:
+    options.setdefault("maximum", MOST_COUNTED)
     return Column(name, meaning, "whole", default, **options)
 
 

@@ -59,6 +59,19 @@ class UnitError(ValueError):
         return f"{text} {self.hint}" if self.hint else text
 
 
+LARGEST, SMALLEST = 1e30, 1e-30
+"""Sizes beyond which no quantity of this world lies; products and sums of such fit a float."""
+USUAL = f"0, or a size from {SMALLEST:g} to {LARGEST:g} in SI units."
+
+
+def is_extreme(values: Any) -> Any:
+    """Whether each finite number is so large or small that sums with others lose their meaning."""
+    import numpy as np
+
+    size = np.abs(values)
+    return np.isfinite(size) & (size > 0) & ((size > LARGEST) | (size < SMALLEST))
+
+
 def parse(value: object, dimension: str, *, unlimited: bool = False) -> float:
     """Convert a number or a text to a float in SI units.
 

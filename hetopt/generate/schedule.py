@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetopt.errors import InputError, Problem
+from hetopt.frames import MOST_SLOTS
 from hetopt.generate.graphs import SHAPES, graph
 from hetopt.instance import Edges, Floats, Instance, Ints, Tensors
 
@@ -47,6 +48,18 @@ TIGHT_FRACTION = 0.35
 
 BUFFERS = 4
 """Largest messages that such a unit holds besides."""
+
+
+MOST = {
+    "tasks": 10_000_000,
+    "devices": 2_000,
+    "profiles": 1_000_000,
+    "slots": 1_000_000,
+    "count": 1_000_000,
+}
+"""Largest arguments; there is a link from each device to each other."""
+MOST_ROWS = 20_000_000
+MOST_FACTOR = 1e9
 
 
 def generate_schedule(
@@ -145,12 +158,24 @@ def _check(
     for name, value in least_one.items():
         if value < 1:
             problems.append(Problem(name, f"{value}", "At least 1."))
+        elif value > MOST[name]:
+            problems.append(Problem(name, f"{value}", f"At most {MOST[name]:,}."))
+    together = {
+        "options, profiles x devices": (profiles * devices, MOST_ROWS),
+        "slots of all units": (slots * count * devices, MOST_SLOTS),
+    }
+    if not problems:
+        for name, (value, most) in together.items():
+            if value > most:
+                problems.append(Problem(name, f"{value:,}", f"At most {most:,}."))
     if shape not in SHAPES:
         problems.append(Problem("shape", shape, f"One of {', '.join(SHAPES)}."))
-    if not 0 <= ccr < math.inf:
-        problems.append(Problem("ccr", f"{ccr}", "A finite number of at least 0."))
-    if deadline_factor is not None and not 0 < deadline_factor < math.inf:
-        problems.append(Problem("deadline_factor", f"{deadline_factor}", "More than 0."))
+    if not 0 <= ccr <= MOST_FACTOR:
+        text = f"At least 0, at most {MOST_FACTOR:g}."
+        problems.append(Problem("ccr", f"{ccr}", text))
+    if deadline_factor is not None and not 0 < deadline_factor <= MOST_FACTOR:
+        text = f"More than 0, at most {MOST_FACTOR:g}."
+        problems.append(Problem("deadline_factor", f"{deadline_factor}", text))
     if memory not in ("none", "tight"):
         problems.append(Problem("memory", memory, "none or tight."))
     if seed < 0:
@@ -160,8 +185,9 @@ def _check(
 
 
 def _check_cap(power_cap_factor: float | None) -> None:
-    if power_cap_factor is not None and not 0 < power_cap_factor < math.inf:
-        raise InputError([Problem("power_cap_factor", f"{power_cap_factor}", "More than 0.")])
+    if power_cap_factor is not None and not 0 < power_cap_factor <= MOST_FACTOR:
+        text = f"More than 0, at most {MOST_FACTOR:g}."
+        raise InputError([Problem("power_cap_factor", f"{power_cap_factor}", text)])
 
 
 def _devices(n: int, slots: int, count: int, rng: np.random.Generator) -> dict[str, Any]:

@@ -24,6 +24,10 @@ KEPT_BY_SLO = 2 / 3
 """Quantile of the latencies of a workload's options at which its latency limit stands."""
 
 
+MOST, MOST_OPTIONS, MOST_ROWS = 1_000_000, 40, 10_000_000
+"""Largest arguments: batches double from option to option, and all options fit into memory."""
+
+
 def generate_steady(workloads: int, devices: int, options: int = 3, seed: int = 0) -> Instance:
     """Generate streams of single-task requests on devices with free counts, objective ``power``.
 
@@ -45,6 +49,15 @@ def generate_steady(workloads: int, devices: int, options: int = 3, seed: int = 
 
     wanted = {"workloads": workloads, "devices": devices, "options": options}
     problems = [Problem(name, f"{v}", "At least 1.") for name, v in wanted.items() if v < 1]
+    most = {"workloads": MOST, "devices": MOST, "options": MOST_OPTIONS}
+    problems += [
+        Problem(name, f"{v}", f"At most {most[name]:,}.")
+        for name, v in wanted.items()
+        if v > most[name]
+    ]
+    rows = workloads * devices * options
+    if not problems and rows > MOST_ROWS:
+        problems.append(Problem("workloads", f"{rows:,} options", f"At most {MOST_ROWS:,} in all."))
     if seed < 0:
         problems.append(Problem("seed", f"{seed}", "At least 0."))
     if problems:

@@ -195,3 +195,33 @@ def test_the_format_is_told_by_extension_then_content() -> None:
     with pytest.raises(InputError, match=r"A format: .*yaml"):
         read_instance("x.yaml", text=GOOD, format="nonesuch")
     assert len({f.name for f in FORMATS}) == len(FORMATS)
+
+
+EXTREME = """
+hetopt: 1
+devices: [{name: a}, {name: b}]
+links: [{from: a, to: b, bandwidth: 1}]
+profiles: {p: [{device: a, time: 1}, {device: b, time: 1}]}
+tasks: [{name: t, profile: p, work: 2}, {name: u, profile: p}]
+transfers: [{from: t, to: u, bytes: 3}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("work: 2", "work: 1e300", r":5, tasks\[0\].work: got 1e\+300; 0, or a size from 1e-30"),
+        ("bytes: 3", "bytes: 1e300", r":6, transfers\[0\].bytes: got 1e\+300; 0, or a size"),
+        ("bandwidth: 1", "bandwidth: 1e-320", r":3, links\[0\].bandwidth: got 1e-320; 0, or"),
+        ("{name: b}", "{name: b, count: 1000000000}", r":2, devices\[1\].count: got 1000000000"),
+        ("{name: b}", "{name: b, count: 200000}", r"got 200001 units; At most 100,000 of all"),
+        ("{name: b}", "{name: b, slots: 1000000000}", r":2, devices\[1\].slots: got 1000000000"),
+        ("{name: b}", "{name: b, count: 9, slots: 900000}", r"got 8100001 slots; At most"),
+    ],
+)
+def test_numbers_beyond_what_can_be_counted_or_summed_are_refused_at_their_place(
+    old: str, new: str, expected: str
+) -> None:
+    read_instance("x.yaml", text=EXTREME.strip())
+    with pytest.raises(InputError, match=expected):
+        read_instance("x.yaml", text=EXTREME.strip().replace(old, new))

@@ -192,3 +192,24 @@ def test_a_large_instance_is_generated_without_a_python_object_per_edge() -> Non
     instance = generate_schedule(100_000, 64, seed=0)
     assert len(instance.tasks) == 100_000
     assert time.process_time() - began < 10.0
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"tasks": 10**9, "devices": 3},
+        {"tasks": 9, "devices": 10**9},
+        {"tasks": 9, "devices": 3, "count": 10**9},
+        {"tasks": 9, "devices": 3, "count": 10**5, "slots": 10**5},
+        {"tasks": 9, "devices": 3, "deadline_factor": 1e300},
+    ],
+)
+def test_sizes_that_no_memory_holds_are_refused(values):
+    with pytest.raises(InputError, match=r"[Aa]t most"):
+        generate_schedule(**values)
+
+
+def test_streams_of_sizes_that_no_memory_holds_are_refused():
+    for values in ((10**9, 3, 1), (9, 10**9, 1), (9, 3, 10**9), (10**6, 10**6, 1)):
+        with pytest.raises(InputError, match="At most"):
+            generate_steady(*values)
