@@ -2,6 +2,8 @@
 
 python -m bench list                                     families, cases, what is missing
 python -m bench run --family fjsp -o results.csv         run and write rows
+python -m bench run --ortools 9.15.6755 ...              the same with another OR-Tools as well
+python -m bench.cpsat_versions --count 1000              are CP-SAT's proofs right?
 python -m bench report results.csv -o report             table and pictures
 python -m bench report results.csv --docs                tables of docs/benchmarks.md
 python -m bench check results.csv                        look for bounds that cannot be
@@ -54,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--workers", type=int, default=2, help="threads of each solver")
     run.add_argument("--seeds", type=int, default=1, help="runs of each case and solver")
     run.add_argument("--against", default="", help="peers, separated by commas")
+    run.add_argument("--ortools", default="", help="run hetopt with these versions as well")
     run.add_argument("--retry-errors", action="store_true", help="run crashed cases again")
     run.add_argument("--smoke", action="store_true", help="a few generated cases, in seconds")
     run.add_argument("-o", "--output", type=Path, required=True, help="table of results (CSV)")
@@ -125,8 +128,14 @@ def _run(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: lis
     if not chosen:
         parser.error("no case fits; `python -m bench list` shows what there is")
     command = f"python -m bench {shlex.join(given)}"
+    versions = [f"hetopt@{number}" for number in parsed.ortools.split(",") if number]
     plan = Plan(
-        chosen, ["hetopt", *peers], parsed.seeds, parsed.time_limit, parsed.workers, command
+        chosen,
+        ["hetopt", *versions, *peers],
+        parsed.seeds,
+        parsed.time_limit,
+        parsed.workers,
+        command,
     )
     rows = run(plan, parsed.output, retry_errors=parsed.retry_errors)
     failed = sum(row["status"] == "error" for row in rows)

@@ -5,7 +5,7 @@ hetopt's CP-SAT models of random tiny schedules and placements, and of instances
 answered wrongly, to files, solves each with every version in several ways (with and without
 presolve, probing, two workers ...), and prints each answer that cannot be right: an optimum or a
 bound worse than a value that another way found, or that enumeration knows, and "infeasible" where
-there is a plan. A version that is not installed is fetched by pip into ``--folder``.
+there is a plan. A version that is not installed is fetched by pip into ``bench/.envs``.
 
 The exit code is 1 where the version that hetopt is installed with gave a wrong answer.
 """
@@ -16,7 +16,6 @@ import argparse
 import json
 import math
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bench.peers.environments import ortools_path
 from hetopt.instance import Instance
 from hetopt.schedule.cpsat import build_model
 from hetopt.schedule.cpsat_objective import Scaled
@@ -57,12 +57,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="seed of the first one")
     parser.add_argument("--seconds", type=float, default=20.0, help="limit of each solve")
     parser.add_argument("--enumerate", action="store_true", help="enumerate the schedules too")
-    parser.add_argument(
-        "--folder", type=Path, default=Path("bench/.envs"), help="where versions are installed"
-    )
     parsed = parser.parse_args()
     versions = parsed.versions.split(",")
-    paths = {v: install(v, parsed.folder) for v in versions}
+    paths = {v: ortools_path(v) for v in versions}
     with tempfile.TemporaryDirectory(prefix="hetopt-") as folder:
         known = write_models(Path(folder), parsed.seed, parsed.count, parsed.enumerate)
         manifest = Path(folder) / "models"
@@ -70,21 +67,6 @@ def main() -> int:
         rows = {v: _run(path, manifest, parsed.seconds) for v, path in paths.items()}
     wrong = report(rows, known)
     return 1 if wrong[here] else 0
-
-
-def install(number: str, folder: Path) -> Path | None:
-    """Return where a version lies, fetched if need be; None for the one that is installed."""
-    if number == version("ortools"):
-        return None
-    path = folder / f"ortools-{number}"
-    if not path.exists():
-        pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(path)]
-        subprocess.run([*pip, f"ortools=={number}"], check=True)
-        metadata = next(path.glob("ortools-*.dist-info/METADATA")).read_text(encoding="utf-8")
-        needed = re.search(r"^Requires-Dist: (protobuf\S+)", metadata, re.MULTILINE)
-        if needed:
-            subprocess.run([*pip, needed[1]], check=True)
-    return path
 
 
 def write_models(

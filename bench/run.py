@@ -22,6 +22,7 @@ from typing import Any
 
 from bench.cases import REPO, Case
 from bench.machine import commit, load, machine, versions
+from bench.peers.environments import ortools_path
 from bench.rows import Table, key_of
 from hetopt.version import __version__
 
@@ -147,6 +148,13 @@ def run_child(job: dict[str, Any], most_s: float) -> tuple[dict[str, Any], float
 
     The memory is that of the largest process of the run, by the system's account.
     """
+    solver, _, number = str(job["solver"]).partition("@")
+    job, environment = {**job, "solver": solver}, dict(os.environ)
+    other = ortools_path(number) if number else None
+    if other is not None:
+        environment["PYTHONPATH"] = os.pathsep.join(
+            [str(other), *filter(None, [os.environ.get("PYTHONPATH")])]
+        )
     with tempfile.TemporaryDirectory(prefix="hetopt-bench-") as folder:
         target, log = Path(folder) / "answer.json", Path(folder) / "log"
         with log.open("wb") as output:
@@ -156,6 +164,7 @@ def run_child(job: dict[str, Any], most_s: float) -> tuple[dict[str, Any], float
                 stdout=output,
                 stderr=output,
                 cwd=REPO,
+                env=environment,
                 start_new_session=True,
             )
         try:

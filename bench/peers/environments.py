@@ -6,10 +6,12 @@ They lie under ``bench/.envs``, one a peer, and are made by ``python -m bench in
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1] / ".envs"
@@ -103,3 +105,21 @@ def _version(interpreter: str) -> tuple[int, int]:
         return (0, 0)
     major, minor = done.stdout.split()
     return int(major), int(minor)
+
+
+def ortools_path(number: str) -> Path | None:
+    """Return the folder of a version of OR-Tools, fetched if need be; None for the one in use.
+
+    Put on the path of a process, it takes the place of the installed one.
+    """
+    if number == version("ortools"):
+        return None
+    path = Path(os.environ.get("HETOPT_BENCH_ENVS") or ROOT) / f"ortools-{number}"
+    if not path.exists():
+        pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(path)]
+        subprocess.run([*pip, f"ortools=={number}"], check=True)
+        metadata = next(path.glob("ortools-*.dist-info/METADATA")).read_text(encoding="utf-8")
+        needed = re.search(r"^Requires-Dist: (protobuf\S+)", metadata, re.MULTILINE)
+        if needed:
+            subprocess.run([*pip, needed[1]], check=True)
+    return path

@@ -255,11 +255,15 @@ def _free(instance: Instance) -> Any:
     return (pool[:, None] == pool[None, :]) & zero_copy[:, None] & zero_copy[None, :]
 
 
+MOST_TICKS = float(1 << 60)
+"""What a head counts at most: more does not fit 64 bits, and less is a head all the same."""
+
+
 def ticks_below(times_s: Floats, grid: Grid) -> Ints:
     """Whole ticks that are surely not above finite times: their ceiling on an exact grid.
 
     There everything in some best plan starts at whole ticks.
     """
     ticks = np.asarray(times_s, dtype=np.float64) / float(grid.tick)
-    ticks = ticks - TICK_NOISE * (1.0 + np.abs(ticks))
+    ticks = np.minimum(ticks - TICK_NOISE * (1.0 + np.abs(ticks)), MOST_TICKS)
     return (np.ceil(ticks) if grid.direction == "exact" else np.floor(ticks)).astype(np.int64)
