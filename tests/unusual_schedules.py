@@ -40,7 +40,8 @@ def unusual_schedule(seed: int) -> tuple[Instance, Fraction]:
         for change, chance in (
             (_share_pools, 0.45),
             (_limit_idle_power, 0.2),
-            (_free_of_orders, 0.15),
+            (_free_of_orders, 0.2),
+            (_leave_no_room, 0.15),
             (_repeat, 0.25),
             (_miss_ticks, 0.3),
         ):
@@ -86,11 +87,27 @@ def _share_pools(dice: Dice, frames: Frames, settings: dict[str, Any], tick: Fra
     devices["memory_pool"] = [dice.pick("dram", "dram", "") for _ in range(len(devices))]
     devices["memory_b"] = [dice.pick(np.inf, 2000.0, 3000.0, 5000.0) for _ in range(len(devices))]
     settings["host"] = dice.pick(*devices["name"])
+    frames["options"]["memory_b"] = [dice.pick(0.0, 1e3, 2e3) for _ in frames["options"].index]
     if "transfers" not in frames:
         return
     transfers = frames["transfers"]
     sent = transfers["bytes"].notna()
     transfers["staged"] = sent & bool(dice.chance(0.7))
+    if dice.chance(0.7):
+        # The host reaches all devices, so that staging is seldom impossible.
+        width = float(Fraction(1000) / tick)
+        ends = [(a, b) for a in devices["name"] for b in devices["name"] if a != b]
+        frames["links"] = pd.DataFrame(
+            {
+                "from": [a for a, _ in ends] or [devices["name"][0]],
+                "to": [b for _, b in ends] or [devices["name"][0]],
+                "bandwidth_b_per_s": width,
+                "latency_s": 0.0,
+                "energy_j_per_b": dice.pick(0.0, 0.001),
+                "channels": dice.pick(0, 0, 1),
+                "bus": "",
+            }
+        )
 
 
 def _limit_idle_power(dice: Dice, frames: Frames, settings: dict[str, Any], tick: Fraction) -> None:
@@ -107,15 +124,51 @@ def _limit_idle_power(dice: Dice, frames: Frames, settings: dict[str, Any], tick
     settings["power_cap_w"] = float(sum(idle, Fraction(0)) + dice.pick(0, 0, 1, 4, 10, -1))
     if settings["power_cap_w"] <= 0:
         settings["power_cap_w"] = 0.5
-    if dice.chance(0.5):
-        still = np.array([dice.chance(0.5) for _ in range(len(options))])
-        options.loc[still, ["time_s", "energy_j"]] = 0.0
+    share = dice.pick(0.0, 0.5, 1.0)
+    still = np.array([dice.chance(share) for _ in range(len(options))])
+    options.loc[still, ["time_s", "energy_j"]] = 0.0
 
 
 def _free_of_orders(dice: Dice, frames: Frames, settings: dict[str, Any], tick: Fraction) -> None:
     """Leave all orders out, and let many tasks run at once."""
     frames.pop("transfers", None)
-    frames["devices"]["slots"] = dice.pick(1, 2, 4)
+    devices, options = frames["devices"], frames["options"]
+    devices["slots"] = dice.pick(1, 2, 4)
+    if dice.chance(0.5):
+        # Slow and cheap beside fast and dear, and nothing that limits time.
+        devices["idle_power_w"] = 0.0
+        frames["jobs"]["deadline_s"] = np.inf
+        settings.pop("horizon_s", None)
+        options = options[options["label"] == "slow"]
+        fast = options.assign(
+            label="fast", time_s=options["time_s"] * 2, energy_j=options["energy_j"] / 2
+        )
+        frames["options"] = pd.concat([options, fast], ignore_index=True)
+
+
+def _leave_no_room(dice: Dice, frames: Frames, settings: dict[str, Any], tick: Fraction) -> None:
+    """Leave one device and one option a task, and a deadline without a tick to spare."""
+    frames.pop("transfers", None)
+    frames.pop("uses", None)
+    frames.pop("resources", None)
+    device = str(frames["devices"]["name"][0])
+    options = frames["options"].drop_duplicates("profile").assign(device=device)
+    options.loc[options["time_s"] == 0, "time_s"] = float(tick)
+    frames["options"] = options
+    frames["devices"][["slots", "count_min", "count_max"]] = 1
+    frames["tasks"]["pin"] = ""
+    frames["tasks"]["forbid"] = [[] for _ in frames["tasks"].index]
+    time = {
+        p: Fraction(repr(float(t)))
+        for p, t in zip(options["profile"], options["time_s"], strict=True)
+    }
+    whole = sum(
+        time[p] * Fraction(repr(float(w)))
+        for p, w in zip(frames["tasks"]["profile"], frames["tasks"]["work"], strict=True)
+    )
+    frames["jobs"]["release_s"] = 0.0
+    frames["jobs"]["deadline_s"] = float(whole)
+    settings.pop("horizon_s", None)
 
 
 def _repeat(dice: Dice, frames: Frames, settings: dict[str, Any], tick: Fraction) -> None:
