@@ -153,7 +153,8 @@ def _leave_no_room(dice: Dice, frames: Frames, settings: dict[str, Any], tick: F
     frames.pop("resources", None)
     device = str(frames["devices"]["name"][0])
     options = frames["options"].drop_duplicates("profile").assign(device=device)
-    options.loc[options["time_s"] == 0, "time_s"] = float(tick)
+    whole_tick = tick * 3 if tick.denominator % 3 == 0 else tick
+    options.loc[options["time_s"] == 0, "time_s"] = float(whole_tick)
     frames["options"] = options
     frames["devices"][["slots", "count_min", "count_max"]] = 1
     frames["tasks"]["pin"] = ""

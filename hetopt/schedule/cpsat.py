@@ -138,7 +138,8 @@ def add_hint(made: ScheduleModel, draft: Draft, budget: Budget) -> bool:
         Whether the hint is complete; a partial one is left where the completion fails.
     """
     model = made.model
-    for variable, value in _hinted(made, draft):
+    # CP-SAT takes no variable twice, and one may stand for several things of a plan.
+    for variable, value in {v.index: (v, value) for v, value in _hinted(made, draft)}.values():
         model.add_hint(variable, value)
     solver = quiet_solver(1, budget.seed)
     solver.parameters.fix_variables_to_their_hinted_value = True
