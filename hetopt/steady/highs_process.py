@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import math
+import os
 import queue
 import subprocess
 import sys
@@ -25,7 +26,25 @@ _ANSWER_S = 0.5  # what the child may take to answer a request to stop before it
 _MESSAGE_LENGTH = 500  # characters of the child's last words that are passed on
 
 _processes: dict[int, HighsProcess] = {}
+_inherited: list[HighsProcess] = []
 _lock = threading.Lock()
+
+
+def _leave_to_parent() -> None:
+    """Start afresh in a fork: a child that two processes talk to mixes up their answers.
+
+    What is inherited is kept, not ended, as it is the parent's to use and to end.
+    """
+    global _lock
+    _lock = threading.Lock()
+    for process in _processes.values():
+        atexit.unregister(process.end)
+        _inherited.append(process)
+    _processes.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def highs_process(threads: int) -> HighsProcess:
