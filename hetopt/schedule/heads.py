@@ -264,6 +264,8 @@ def ticks_below(times_s: Floats, grid: Grid) -> Ints:
 
     There everything in some best plan starts at whole ticks.
     """
-    ticks = np.asarray(times_s, dtype=np.float64) / float(grid.tick)
-    ticks = np.minimum(ticks - TICK_NOISE * (1.0 + np.abs(ticks)), MOST_TICKS)
+    with np.errstate(over="ignore"):
+        ticks = np.asarray(times_s, dtype=np.float64) / float(grid.tick)
+    ticks = np.minimum(ticks, MOST_TICKS)
+    ticks = ticks - TICK_NOISE * (1.0 + np.abs(ticks))
     return (np.ceil(ticks) if grid.direction == "exact" else np.floor(ticks)).astype(np.int64)

@@ -137,4 +137,8 @@ def test_times_beyond_what_floats_hold_are_an_input_error() -> None:
 
 
 def test_heads_that_64_bits_do_not_hold_stay_heads() -> None:
-    assert ticks_below(np.array([1e300]), Grid(Fraction(1, 10**9), "down")).tolist() == [1 << 60]
+    grid = Grid(Fraction(1, 10**9), "down")
+    few, many, endless = ticks_below(np.array([3.0, 1e200, 1e300]), grid).tolist()
+    assert few < many == endless
+    assert few == pytest.approx(3e9)
+    assert many == pytest.approx(2.0**60)
