@@ -187,6 +187,12 @@ def devices(
 
 
 @command(app)
+def instances(json: Json = False) -> int:
+    """List the instances that ship with hetopt: FILE of every command may be such a name."""
+    return console.run_instances(json)
+
+
+@command(app)
 def schema(output: Output = None) -> int:
     """Print the JSON Schema of instance files."""
     return console.run_schema(output)
@@ -194,7 +200,9 @@ def schema(output: Output = None) -> int:
 
 @command(app)
 def convert(
-    file: Annotated[str, typer.Argument(help="Instance file, folder, or - for stdin.")],
+    file: Annotated[
+        str, typer.Argument(help="Instance: file, folder, shipped name, or - for stdin.")
+    ],
     output: Annotated[
         str,
         typer.Option("-o", "--output", help=".yaml, .json, or a folder of Parquet tables."),

@@ -19,13 +19,15 @@ from hetopt.methods import describe
 
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
-Named = Annotated[str, typer.Argument(metavar="INSTANCE", help="Instance file.")]
+Named = Annotated[
+    str, typer.Argument(metavar="INSTANCE", help="Instance: file, folder, or shipped name.")
+]
 File = Annotated[
     str | None,
     typer.Argument(
         metavar="[FILE]",
-        help="Instance: YAML, JSON, a folder of tables, a benchmark file (docs/formats.md), - for "
-        "stdin; none: the shipped default.",
+        help="Instance: YAML, JSON, a folder of tables, a benchmark file (docs/formats.md), a name "
+        "that hetopt instances lists, - for stdin; none: the shipped default.",
         show_default=False,
     ),
 ]

@@ -310,6 +310,29 @@ def run_devices(
     return OK
 
 
+def run_instances(as_json: bool) -> int:
+    """List the shipped instances, with a sentence on each; see ``hetopt instances``."""
+    from rich.table import Table
+
+    from hetopt.formats.shipped import shipped_about, shipped_names, shipped_path
+
+    about = {name: shipped_about(name) for name in shipped_names()}
+    if as_json:
+        rows = [
+            {"name": name, "about": text, "file": str(shipped_path(name))}
+            for name, text in about.items()
+        ]
+        print_json({"instances": rows})
+        return OK
+    table = Table(box=None, pad_edge=False)
+    table.add_column("name", no_wrap=True)
+    table.add_column("what it asks")
+    for name, text in about.items():
+        table.add_row(name, text)
+    print_view(table)
+    return OK
+
+
 def run_schema(output: str | None) -> int:
     """Print or write the JSON Schema; see ``hetopt schema``."""
     from hetopt.formats.plan_tables import write_result

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hetopt.errors import InputError, Problem
 from hetopt.formats import sniffing
 from hetopt.formats.output import means_folder
+from hetopt.formats.shipped import located, near_names
 
 if TYPE_CHECKING:
     from hetopt.instance import Instance
@@ -126,7 +127,8 @@ def read_instance(
     Parameters
     ----------
     path
-        The file or folder; ``-`` is the standard input.
+        The file or folder; ``-`` is the standard input. Where nothing of that name is there, it
+        may be the name of a shipped instance (``edge-box``; ``hetopt instances`` lists them).
     format
         Name of the format; by default told by extension and content.
     text
@@ -141,6 +143,8 @@ def read_instance(
         If the file cannot be read, its format cannot be told, or its content is wrong: with every
         problem that was found.
     """
+    if text is None:
+        path = located(path)
     name = "standard input" if str(path) == "-" else str(path)
     if text is None and str(path) != "-" and Path(path).is_dir():
         chosen = _folder(Path(path), format)
@@ -149,7 +153,7 @@ def read_instance(
         except OSError as error:
             expected = f"A folder that can be read, but: {error.strerror or error}."
             raise InputError([Problem(name, "", expected)]) from None
-    content = read_text(path, name) if text is None else text
+    content = _read(path, name) if text is None else text
     if not content.strip():
         raise InputError([Problem(name, "", "An instance is expected, but the file is empty.")])
     chosen = _told(content, name, format)
@@ -216,6 +220,24 @@ def _write_text(text: str, path: str | Path) -> None:
     from hetopt.formats.whole import write_whole
 
     write_whole(Path(path), text)
+
+
+def _read(path: str | Path, name: str) -> str:
+    """Return the text of an instance's file; where there is none, say which was meant."""
+    if str(path) != "-" and not _there(path):
+        expected = f"A file is expected, but there is none. {near_names(path)}"
+        raise InputError([Problem(name, "", expected)])
+    return read_text(path, name)
+
+
+def _there(path: str | Path) -> bool:
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError):
+        return True  # what is wrong with it, reading tells
+    return True
 
 
 def read_text(path: str | Path, name: str) -> str:

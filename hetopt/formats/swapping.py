@@ -11,6 +11,7 @@ from hetopt.formats.document import read_parsed
 from hetopt.formats.json_source import parse_json
 from hetopt.formats.place import Parsed
 from hetopt.formats.registry import read_text
+from hetopt.formats.shipped import located
 from hetopt.formats.yaml_source import parse_yaml
 from hetopt.instance import Instance
 
@@ -30,7 +31,7 @@ def read_swapped(path: str | Path, entries: Mapping[str, str]) -> Instance:
     Parameters
     ----------
     path
-        The document.
+        The document, or the name of a shipped one.
     entries
         ID of the catalogue by name of a device, which must come from the catalogue itself.
 
@@ -40,6 +41,7 @@ def read_swapped(path: str | Path, entries: Mapping[str, str]) -> Instance:
         Where the file is no such document, a device does not come from the catalogue, or the
         document is wrong with the new entries.
     """
+    path = located(path)
     name = str(path)
     text = read_text(path, name)
     if name.endswith((".yaml", ".yml")):
