@@ -93,6 +93,8 @@ def changes(data: dict[str, Any]) -> Iterator[Change]:
     for table in LISTS:
         for i, row in enumerate(data.get(table) or []):
             name = row.get("name", row.get("kind"))
+            if table == "kind_shares":
+                name = f"{row['kind']}/{row.get('of', 'units')}"
             if "from" in row and "to" in row:
                 name = f"{row['from']}->{row['to']}"
             for column in TABLES[table]:

@@ -3,8 +3,8 @@
 A path is a setting (``horizon_s``), or ``TABLE.ROW.COLUMN`` where ROW is the row's name
 (``devices.npu.count``), for options ``PROFILE/DEVICE`` or ``PROFILE/DEVICE/LABEL``, for uses
 ``PROFILE/DEVICE/RESOURCE`` or ``PROFILE/DEVICE/LABEL/RESOURCE``, for links, networks and transfers
-``FROM->TO``, for rates ``SCENARIO/JOB``, for shares of kinds the kind. A ROW of ``*`` is every row
-of the table (``jobs.*.slices=4``). An empty VALUE is the default.
+``FROM->TO``, for rates ``SCENARIO/JOB``, for shares of kinds ``KIND`` or ``KIND/OF``. A ROW of
+``*`` is every row of the table (``jobs.*.slices=4``). An empty VALUE is the default.
 
 The change is made in the tables as they were read and these are compiled anew, so that it means
 what it would mean in the file: another period or horizon repeats jobs anew, another idle power
@@ -286,7 +286,10 @@ def _row_names(table: str, frame: pd.DataFrame) -> list[tuple[str, ...]]:
         return [(f"{s}/{j}",) for s, j in zip(cells["scenario"], cells["job"], strict=True)]
     if table in (*PAIRS, "transfers"):
         return [(f"{a}->{b}",) for a, b in zip(cells["from"], cells["to"], strict=True)]
-    return [(name,) for name in cells["kind" if table == "kind_shares" else "name"]]
+    if table == "kind_shares":
+        of = [text or "units" for text in cells.get("of", blank)]
+        return [(f"{kind}/{what}", kind) for kind, what in zip(cells["kind"], of, strict=True)]
+    return [(name,) for name in cells["name"]]
 
 
 def _text(value: Any) -> str:

@@ -291,11 +291,14 @@ class _Places:
         if problem.row < 0:
             return f"{path}{column}"
         if path.suffix == ".csv":
-            return f"{path}:{self._line(problem.table, problem.row)}{column}"
+            lines = self._row_lines(problem.table)
+            if problem.row >= len(lines):  # of a table without rows, whose one row is a default
+                return f"{path}{column}"
+            return f"{path}:{lines[problem.row]}{column}"
         return f"{path}, row {problem.row}{column}"
 
-    def _line(self, table: str, row: int) -> int:
-        """Return the line, from 1, on which a row of a CSV table starts."""
+    def _row_lines(self, table: str) -> list[int]:
+        """Return the lines, from 1, on which the rows of a CSV table start."""
         if table not in self._lines:
             text = self.files[table].read_bytes().decode("utf-8-sig")
             reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -305,4 +308,4 @@ class _Places:
                     starts.append(last + 1)
                 last = reader.line_num
             self._lines[table] = starts[1:]
-        return self._lines[table][row]
+        return self._lines[table]

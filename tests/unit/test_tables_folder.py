@@ -116,3 +116,13 @@ def test_line_ends_in_names_survive_csv(tmp_path: Path) -> None:
     assert odd.tasks.name.tolist() == ["g\r\nb", "detect"]
     write_instance(odd, tmp_path / "t", format="csv")
     assert differences(odd, read_instance(tmp_path / "t")) == []
+
+
+def test_a_problem_of_the_row_that_a_table_does_not_have_is_named_by_its_file(
+    instance: Instance, tmp_path: Path
+) -> None:
+    write_instance(instance, tmp_path / "t", format="csv")
+    (tmp_path / "t" / "jobs.csv").write_text("name,rate_per_s\n")
+    (tmp_path / "t" / "instance.yaml").write_text("hetopt: 1\nregime: steady\n")
+    with pytest.raises(InputError, match=r"jobs.csv, column rate_per_s"):
+        read_instance(tmp_path / "t")
