@@ -45,10 +45,10 @@ MOVES_PER_S = 4_000_000
 ITERATIONS = 4_000_000
 """Moves where neither seconds nor iterations are given."""
 LOOPS = (
-    ("kernels_assignment", "anneal"),
-    ("kernels_knapsack", "price_rows"),
-    ("kernels_knapsack", "price_tasks"),
-    ("kernels_knapsack", "drop_columns"),
+    ("hetopt.schedule.kernels_assignment", "anneal"),
+    ("hetopt.schedule.kernels_knapsack", "price_rows"),
+    ("hetopt.schedule.kernels_knapsack", "price_tasks"),
+    ("hetopt.schedule.kernels_knapsack", "drop_columns"),
 )
 """Compiled functions that are called from here."""
 PRICING_SHARE = 0.4
@@ -75,8 +75,7 @@ def fits(instance: Instance) -> bool:
 def is_compiled() -> bool:
     """Whether the loops are compiled, or their machine code lies on disk (as far as is known)."""
     return all(
-        jit.is_compiled(getattr(importlib.import_module(f"hetopt.schedule.{module}"), name))
-        for module, name in LOOPS
+        jit.is_compiled(getattr(importlib.import_module(module), name)) for module, name in LOOPS
     )
 
 

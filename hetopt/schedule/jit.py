@@ -67,12 +67,11 @@ def plain(name: str) -> ModuleType:
 
 
 def kernels(name: str, steps: float) -> ModuleType:
-    """Load a module of kernels of this package, as plain Python where there is little to do.
+    """Load a module of kernels by its whole name, as plain Python where there is little to do.
 
     Loading the compiler takes longer than so few steps.
     """
-    full = f"{__package__}.{name}"
-    return plain(full) if steps <= PLAIN_STEPS else importlib.import_module(full)
+    return plain(name) if steps <= PLAIN_STEPS else importlib.import_module(name)
 
 
 def _made(function: Any, **options: bool) -> Any:

@@ -221,7 +221,7 @@ class _Graph:
 
 
 def _graph(columns: Flat) -> _Graph:
-    k = kernels("kernels_list", 0)
+    k = kernels("hetopt.schedule.kernels_list", 0)
     kept = columns.instance.__dict__
     made = kept.get("_list_graph")
     if isinstance(made, _Graph):

@@ -67,7 +67,7 @@ def latest_ends(columns: Flat, length: Floats, stretch: float = 1.0, pace: float
     ``stretch`` is how much of the lengths and mean messages behind a task it must leave before
     the deadline, of which the part ``pace`` is taken.
     """
-    k = kernels("kernels_ranks", _steps(columns))
+    k = kernels("hetopt.schedule.kernels_ranks", _steps(columns))
     ptr, edge = columns.instance.successors
     found = columns.deadline * pace
     message = edge_messages(columns)[edge] * stretch
@@ -98,7 +98,7 @@ def critical_path(columns: Flat, length: Floats) -> Ints:
 def optimistic_costs(columns: Flat) -> Any:
     """PEFT's optimistic cost table, T × D (float32)."""
     instance = columns.instance
-    k = kernels("kernels_ranks", _steps(columns) * len(instance.devices) ** 2)
+    k = kernels("hetopt.schedule.kernels_ranks", _steps(columns) * len(instance.devices) ** 2)
     ptr, edge = instance.successors
     table = np.empty((len(columns.member), len(instance.devices)), dtype=np.float32)
     k.optimistic_costs(
@@ -145,7 +145,7 @@ def _tails(
     *,
     backward: bool,
 ) -> Floats:
-    k = kernels("kernels_ranks", _steps(columns))
+    k = kernels("hetopt.schedule.kernels_ranks", _steps(columns))
     found = np.zeros(len(length))
     message = edge_messages(columns)[edge]
     order = columns.instance.topological_order
