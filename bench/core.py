@@ -31,7 +31,7 @@ from bench.heft import heft_race
 from hetopt import SolveOptions, compare, default_instance, verify
 from hetopt.formats import read_instance, write_instance
 from hetopt.generate import generate_schedule
-from hetopt.overrides import scale_demand
+from hetopt.instance.overrides import scale_demand
 from hetopt.version import __version__
 
 

@@ -20,8 +20,8 @@ from hetopt.errors import InputError
 from hetopt.formats import read_instance
 from hetopt.formats.yaml_source import parse_yaml
 from hetopt.instance import Instance
+from hetopt.instance.column_specs import SETTINGS, TABLES, Column
 from hetopt.set_values import set_values
-from hetopt.tables import SETTINGS, TABLES, Column
 
 REPO = Path(__file__).resolve().parents[1]
 LISTS = (

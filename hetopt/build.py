@@ -30,7 +30,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Unpack
 
-from hetopt.fields import (
+from hetopt.instance.fields import (
     DeviceFields,
     JobFields,
     KindShareFields,

@@ -9,7 +9,6 @@ import numpy as np
 
 from hetopt.checker import Checker
 from hetopt.errors import InputError, Problem
-from hetopt.graph import find_cycle
 from hetopt.instance import (
     NO_MAXIMUM,
     SCHEDULE_OBJECTIVES,
@@ -19,8 +18,9 @@ from hetopt.instance import (
     Ints,
     Series,
 )
-from hetopt.sites import joule_prices
-from hetopt.tables import SETTINGS
+from hetopt.instance.column_specs import SETTINGS
+from hetopt.instance.graph import find_cycle
+from hetopt.instance.joule_prices import joule_prices
 
 
 def check_settings_regime(regime: str, setting: Mapping[str, Any], check: Checker) -> None:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from hetopt import text, units
 from hetopt.checker import Checker, listed, unknown_field
 from hetopt.instance import Bools, Floats, Ints, Strings
-from hetopt.tables import TABLES, Column
+from hetopt.instance.column_specs import TABLES, Column
 from hetopt.text import strings
 
 MANY = 1000
@@ -32,7 +32,7 @@ def clean_table(
     Parameters
     ----------
     name
-        Name of the table in ``hetopt.tables.TABLES``.
+        Name of the table in ``hetopt.instance.column_specs.TABLES``.
     frame
         The cells; None for a table of ``rows`` rows of defaults.
     check

@@ -13,7 +13,7 @@ from hetopt.checker import Checker, unknown_field
 from hetopt.clean import cell_names, clean_column
 from hetopt.errors import Problem
 from hetopt.instance import Series
-from hetopt.tables import GROUP_SETTINGS, SETTINGS, Column
+from hetopt.instance.column_specs import GROUP_SETTINGS, SETTINGS, Column
 
 
 def clean_settings(settings: Mapping[str, Any], check: Checker) -> dict[str, Any]:

@@ -110,7 +110,7 @@ class Question:
 
         A case's assignment has precedence over what the command line asks of all cases.
         """
-        from hetopt import overrides
+        from hetopt.instance import overrides
         from hetopt.set_values import set_values, sets
 
         instance = set_values(read, [*self.assignments, *more])

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hetopt.columns import distinct, sums
 from hetopt.evaluate_timeline import Steps, memory_over_time
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.grouping import distinct, sums
 from hetopt.solution import SchedulePlan, SteadyPlan
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hetopt.columns import records, sums
 from hetopt.instance import Floats, Ints
+from hetopt.instance.grouping import records, sums
 from hetopt.queueing import Queues, waits
 
 if TYPE_CHECKING:

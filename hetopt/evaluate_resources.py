@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.columns import expand, records, sums
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.grouping import expand, records, sums
 
 
 def peak(start_s: Floats, end_s: Floats, time_s: Floats, amount: Floats, slack_s: float) -> float:

@@ -11,10 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
-from hetopt.columns import distinct, expand, sums
 from hetopt.errors import InputError
 from hetopt.instance import Bools, Floats, Instance, Ints
-from hetopt.network import Network
+from hetopt.instance.grouping import distinct, expand, sums
+from hetopt.instance.paths import Network
 from hetopt.solution import SteadyPlan
 
 

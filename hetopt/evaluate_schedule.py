@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hetopt.columns import records, sums
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.evaluate_resources import peak, schedule_use
 from hetopt.instance import Floats, Instance, Ints
-from hetopt.prices import integral, mean_price, series_of
-from hetopt.sites import joule_prices
+from hetopt.instance.grouping import records, sums
+from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.prices import integral, mean_price, series_of
 from hetopt.solution import SchedulePlan
 
 END_ROUNDING = 1e-15

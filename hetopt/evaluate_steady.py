@@ -12,15 +12,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hetopt.columns import distinct, records, sums
 from hetopt.errors import InputError
 from hetopt.evaluate_queues import PlanQueues
 from hetopt.evaluate_resources import steady_use
 from hetopt.evaluate_routes import RouteTransfers
 from hetopt.evaluate_schedule import ratio, weighted_mean
-from hetopt.graph import topological_order
 from hetopt.instance import Bools, Floats, Instance, Ints
-from hetopt.sites import joule_prices
+from hetopt.instance.graph import topological_order
+from hetopt.instance.grouping import distinct, records, sums
+from hetopt.instance.joule_prices import joule_prices
 from hetopt.solution import SteadyPlan
 
 

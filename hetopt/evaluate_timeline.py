@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hetopt.columns import sums
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.evaluate_schedule import ScheduleQuantities
 from hetopt.instance import Floats, Instance
+from hetopt.instance.grouping import sums
 from hetopt.solution import READ, WRITE, SchedulePlan
 
 Hold = tuple[float, float, float]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetopt.instance import Groups, Instance, Series
-from hetopt.tables import SETTINGS, TABLES
+from hetopt.instance.column_specs import SETTINGS, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,7 +1,8 @@
 """Tables to columns and back: the one way into an :class:`~hetopt.instance.Instance`.
 
 Every form of an instance (document, folder of tables, builder, pandas frames) becomes the tables
-of :mod:`hetopt.tables` and passes the checks here, all of them vectorised, all problems collected.
+of :mod:`hetopt.instance.column_specs` and passes the checks here, all of them vectorised, all
+problems collected.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from hetopt.instance import (
     Series,
     Tensors,
 )
-from hetopt.tables import DEFAULT_JOB, REQUIRED_TABLES, TABLES
+from hetopt.instance.column_specs import DEFAULT_JOB, REQUIRED_TABLES, TABLES
 from hetopt.text import strings
 from hetopt.unroll import unroll
 
@@ -52,9 +53,10 @@ def from_frames(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any])
     frames
         Tables by name (``devices``, ``options`` and ``tasks`` are required; ``pools``, ``links``,
         ``resources``, ``uses``, ``transfers``, ``jobs``, ``scenarios``, ``rates`` may be absent),
-        with the columns of :mod:`hetopt.tables`.
+        with the columns of :mod:`hetopt.instance.column_specs`.
     settings
-        Limits, objective and the like (``hetopt.tables.SETTINGS``), and ``together`` / ``apart``.
+        Limits, objective and the like (``hetopt.instance.column_specs.SETTINGS``), and
+        ``together`` / ``apart``.
 
     Raises
     ------

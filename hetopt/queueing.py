@@ -31,8 +31,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hetopt.columns import distinct, sums
 from hetopt.instance import Floats, Ints
+from hetopt.instance.grouping import distinct, sums
 
 TAIL = 0.01
 """The part of the requests that waits longer than the percentile reported (p99)."""

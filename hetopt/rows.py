@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from hetopt.tables import TABLES
+from hetopt.instance.column_specs import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Instance
+from hetopt.instance.column_specs import DEFAULT_JOB, GROUP_SETTINGS, SETTINGS, TABLES
 from hetopt.rows import DRAW, UNSTATED
-from hetopt.tables import DEFAULT_JOB, GROUP_SETTINGS, SETTINGS, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd

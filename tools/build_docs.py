@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from hetopt import cli_options
 from hetopt.cli import app
-from hetopt.tables import SETTINGS, TABLES, Column
+from hetopt.instance.column_specs import SETTINGS, TABLES, Column
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 BEGIN, END = "<!-- fields: made by tools/build_docs.py -->", "<!-- end of fields -->"

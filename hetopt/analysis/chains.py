@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hetopt.instance import Floats, Instance
-from hetopt.network import Network, message_tables
+from hetopt.instance.paths import Network, message_tables
 
 TASKS_SHOWN = 8
 """Tasks of a chain that are named."""

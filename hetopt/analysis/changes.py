@@ -13,7 +13,7 @@ import numpy as np
 from hetopt import units
 from hetopt.errors import InputError, Problem
 from hetopt.instance import NO_MAXIMUM, Instance
-from hetopt.overrides import scale_demand, with_deadline, without_device
+from hetopt.instance.overrides import scale_demand, with_deadline, without_device
 from hetopt.set_values import set_values
 
 FORMS = {

@@ -21,7 +21,7 @@ from hetopt.caveats import caveats
 from hetopt.checks import check_question
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Instance
-from hetopt.overrides import with_free_counts
+from hetopt.instance.overrides import with_free_counts
 from hetopt.solution import Shown, Solution
 from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of
 

@@ -18,7 +18,7 @@ from hetopt.analysis.rivals import Report, Rival, RivalType, Study
 from hetopt.checks import stuck_tasks
 from hetopt.errors import InputError
 from hetopt.instance import Bools, Instance
-from hetopt.overrides import keep_options, scale_idle, scale_job, without_device
+from hetopt.instance.overrides import keep_options, scale_idle, scale_job, without_device
 from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, Solution, SteadyPlan, with_options
 from hetopt.verify import verify
 

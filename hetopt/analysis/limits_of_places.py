@@ -11,7 +11,7 @@ import numpy as np
 from hetopt.analysis.limit import Limit
 from hetopt.analysis.repeats import grouped
 from hetopt.instance import Groups, Instance, Ints, Links
-from hetopt.network import Network, message_tables
+from hetopt.instance.paths import Network, message_tables
 
 
 def bans(instance: Instance) -> list[Limit]:

@@ -20,7 +20,7 @@ from hetopt.evaluate import evaluate
 from hetopt.evaluate_memory import memory_use
 from hetopt.evaluate_resources import peak
 from hetopt.instance import NO_MAXIMUM, Floats, Instance, Ints
-from hetopt.sites import joule_prices
+from hetopt.instance.joule_prices import joule_prices
 from hetopt.solution import Plan, SchedulePlan
 
 MOST_UNITS = 10**6

@@ -11,7 +11,7 @@ import numpy as np
 
 from hetopt.checks import stuck_tasks
 from hetopt.instance import Instance, is_maximised
-from hetopt.overrides import restrict
+from hetopt.instance.overrides import restrict
 from hetopt.solution import Plan, Solution, with_options
 from hetopt.solve import SolveOptions, solve_with
 

@@ -9,8 +9,8 @@ import numpy as np
 from hetopt import units
 from hetopt.analysis.chains import chain_of, chains
 from hetopt.analysis.shortage import Screen, least, short
-from hetopt.columns import sums
 from hetopt.instance import Instance
+from hetopt.instance.grouping import sums
 
 
 def schedule_screens(instance: Instance) -> list[Screen]:

@@ -10,9 +10,9 @@ from hetopt import units
 from hetopt.analysis.chains import chain_of, chains
 from hetopt.analysis.shortage import Screen, least, short
 from hetopt.analysis.wording import number
-from hetopt.columns import sums
 from hetopt.instance import NO_MAXIMUM, Floats, Instance
-from hetopt.sites import joule_prices
+from hetopt.instance.grouping import sums
+from hetopt.instance.joule_prices import joule_prices
 
 
 def steady_screens(instance: Instance) -> list[Screen]:

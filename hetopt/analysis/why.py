@@ -22,7 +22,7 @@ from hetopt.constants import GAP_TOLERANCE, LIMIT_TOLERANCE
 from hetopt.evaluate import evaluate
 from hetopt.formats.plan import to_json
 from hetopt.instance import Instance, is_maximised
-from hetopt.overrides import only_option_of
+from hetopt.instance.overrides import only_option_of
 from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, Solution
 
 MOST_LIMITS = 12

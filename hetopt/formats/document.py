@@ -11,8 +11,8 @@ from hetopt.formats.json_source import parse_json
 from hetopt.formats.place import Fault, Parsed, Path, document_order, path_text
 from hetopt.formats.yaml_source import parse_yaml
 from hetopt.instance import Instance
+from hetopt.instance.column_specs import SETTINGS, TABLES
 from hetopt.rows import Rows
-from hetopt.tables import SETTINGS, TABLES
 
 PROBLEMS_ALIKE = 20
 """Problems reported of one kind at one field; more of them are only counted."""

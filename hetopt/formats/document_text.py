@@ -11,7 +11,7 @@ import numpy as np
 
 from hetopt.formats.model import VERSION
 from hetopt.instance import NO_MAXIMUM, Instance
-from hetopt.tables import TABLES
+from hetopt.instance.column_specs import TABLES
 
 
 def write_yaml(instance: Instance) -> str:

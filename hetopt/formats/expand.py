@@ -11,8 +11,8 @@ from hetopt.formats.model import LABEL_PARTS
 from hetopt.formats.place import Fault, Path
 from hetopt.formats.shape import shown
 from hetopt.instance import NO_MAXIMUM
+from hetopt.instance.column_specs import GROUP_SETTINGS, SETTINGS, TABLES
 from hetopt.rows import Rows
-from hetopt.tables import GROUP_SETTINGS, SETTINGS, TABLES
 
 TASK_FIELDS = ("profile", "options", "work", "pin", "forbid")
 NAMES = {

@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from hetopt.dimensions import DIMENSIONS
 from hetopt.instance import SCHEDULE_OBJECTIVES, STEADY_OBJECTIVES
-from hetopt.tables import (
+from hetopt.instance.column_specs import (
     DEVICES,
     JOBS,
     KIND_SHARES,

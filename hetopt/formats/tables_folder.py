@@ -17,7 +17,7 @@ from hetopt.formats.document_text import settings_yaml
 from hetopt.formats.model import VERSION
 from hetopt.formats.yaml_source import YamlDocument, parse_yaml
 from hetopt.instance import Instance
-from hetopt.tables import SETTINGS, TABLES
+from hetopt.instance.column_specs import SETTINGS, TABLES
 
 if TYPE_CHECKING:
     import pandas as pd

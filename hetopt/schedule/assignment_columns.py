@@ -14,11 +14,11 @@ from fractions import Fraction
 import numpy as np
 
 from hetopt.instance import Bools, Floats, Instance, Ints
-from hetopt.prices import prices_vary
+from hetopt.instance.joule_prices import joule_prices, sites_differ
+from hetopt.instance.prices import prices_vary
 from hetopt.schedule.grid import plan_grid, span_s
 from hetopt.schedule.load import ENERGY_LIKE
 from hetopt.schedule.rounding import ALLOWED
-from hetopt.sites import joule_prices, sites_differ
 from hetopt.solution import Hops, SchedulePlan
 
 MOST_COLUMNS = 500_000

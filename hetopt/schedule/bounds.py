@@ -14,7 +14,7 @@ import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import Floats, Instance, Ints, TaskClasses
-from hetopt.prices import series_of
+from hetopt.instance.prices import series_of
 from hetopt.schedule.heads import Reach, idle_makespan, reach, worth
 from hetopt.schedule.kernels_paths import longest_paths
 from hetopt.schedule.load import ENERGY_LIKE, Load, LoadBound, load_bound, load_makespan

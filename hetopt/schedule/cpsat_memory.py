@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Instance
-from hetopt.network import Network
+from hetopt.instance.paths import Network
 from hetopt.schedule.cpsat_model import Build, Literal, Place
 from hetopt.schedule.cpsat_transfers import Sending
 from hetopt.schedule.demands import integer_demands

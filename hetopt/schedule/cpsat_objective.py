@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.prices import series_of
+from hetopt.instance.prices import series_of
 from hetopt.schedule.cpsat_model import Build
 from hetopt.schedule.grid import common_divisor, exact
 from hetopt.schedule.problem import BILLED

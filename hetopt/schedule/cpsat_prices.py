@@ -31,7 +31,7 @@ from typing import Any
 from ortools.sat.python import cp_model
 
 from hetopt.instance import Series
-from hetopt.prices import ExactSeries, Number, whole
+from hetopt.instance.prices import ExactSeries, Number, whole
 from hetopt.schedule.cpsat_model import Build, Literal
 from hetopt.schedule.cpsat_objective import (
     Measure,

@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Instance
+from hetopt.instance.prices import prices_vary
 from hetopt.interrupt import go_on
-from hetopt.prices import prices_vary
 from hetopt.schedule.cpsat_model import Build, Drawn, Literal, Place
 from hetopt.schedule.problem import Bill, Hop
 from hetopt.solution import DIRECT, READ, WRITE

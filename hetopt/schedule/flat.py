@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
-from hetopt.network import MessageTables, Network, message_tables
-from hetopt.prices import prices_vary
+from hetopt.instance.paths import MessageTables, Network, message_tables
+from hetopt.instance.prices import prices_vary
 from hetopt.schedule.bounds import usable_classes
 from hetopt.schedule.grid import ROUNDED_FROM, Grid, exact, plan_grid, span_s
 

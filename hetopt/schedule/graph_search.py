@@ -22,7 +22,7 @@ import numpy as np
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance, Ints
-from hetopt.network import message_tables
+from hetopt.instance.paths import message_tables
 from hetopt.schedule import improve as annealing
 from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.draft import Draft, draft_of

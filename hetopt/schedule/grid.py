@@ -31,8 +31,8 @@ import numpy as np
 
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Floats, Instance, Ints
-from hetopt.network import Network
-from hetopt.prices import change_times, prices_vary
+from hetopt.instance.paths import Network
+from hetopt.instance.prices import change_times, prices_vary
 
 Direction = Literal["exact", "down", "up"]
 

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
-from hetopt.network import message_tables
+from hetopt.instance.paths import message_tables
 from hetopt.schedule.grid import Grid
 
 MOST_ROWS = 12_000

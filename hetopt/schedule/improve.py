@@ -21,15 +21,15 @@ import numpy as np
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance, Ints
-from hetopt.network import message_tables
-from hetopt.prices import prices_vary
+from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.paths import message_tables
+from hetopt.instance.prices import prices_vary
 from hetopt.schedule.bounds import makespan_bound
 from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.draft import ChainKey, Draft, draft_of, needed_chains
 from hetopt.schedule.improvers import Found, Improved
 from hetopt.schedule.problem import NEVER, Mode, Problem
 from hetopt.search import gap_closed
-from hetopt.sites import joule_prices
 from hetopt.solution import SchedulePlan
 
 OBJECTIVES = ("energy", "makespan", "cost", "carbon", "tardiness")

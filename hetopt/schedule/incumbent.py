@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import noise, objectives
 from hetopt.instance import Instance, is_maximised
-from hetopt.prices import prices_vary
+from hetopt.instance.prices import prices_vary
 from hetopt.schedule import bounds
 from hetopt.schedule.shift import shift
 from hetopt.schedule.trail import Trail

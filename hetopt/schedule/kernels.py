@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Floats, Instance
-from hetopt.network import message_tables
+from hetopt.instance.paths import message_tables
 
 COMPILE_FROM_TRIALS = 200_000
 """Placements tried (tasks × lanes) from which compiling beats interpreting."""

@@ -7,8 +7,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hetopt.instance.prices import prices_vary
 from hetopt.interrupt import in_time
-from hetopt.prices import prices_vary
 from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.cpsat import Answer, ScheduleModel, add_hint, build_model, run
 from hetopt.schedule.cpsat_objective import Scaled

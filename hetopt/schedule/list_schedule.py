@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
-from hetopt.network import Network
+from hetopt.instance.paths import Network
 from hetopt.schedule.flat import NUDGE, Flat
 from hetopt.schedule.jit import is_compiled, kernels, plain
 from hetopt.solution import DIRECT, Hops, SchedulePlan

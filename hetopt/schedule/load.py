@@ -31,10 +31,10 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Bools, Floats, Instance, Ints
-from hetopt.prices import least_mean, least_price, series_of
+from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.prices import least_mean, least_price, series_of
 from hetopt.schedule.load_dual import Smooth, cost_prices, makespan_prices
 from hetopt.schedule.rounding import surely
-from hetopt.sites import joule_prices
 
 ENERGY_LIKE = ("energy", "cost", "carbon")
 LP_SIZE = 4_000

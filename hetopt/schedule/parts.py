@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Edges, Groups, Instance, Ints, Tasks, Tensors
-from hetopt.prices import prices_vary
+from hetopt.instance.prices import prices_vary
 from hetopt.schedule.bounds import usable_classes
 from hetopt.schedule.improve import prices_of, rates_of
 from hetopt.schedule.load import ENERGY_LIKE

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from hetopt.instance import Instance, Series
-from hetopt.prices import mean_price, series_of
+from hetopt.instance.prices import mean_price, series_of
 from hetopt.schedule.problem import NEVER, Mode, Problem
 from hetopt.schedule.timetable import Timetable, Trial
 from hetopt.schedule.timetable_list import mean_times, plan_problem, upward_ranks

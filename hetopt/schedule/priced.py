@@ -17,13 +17,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hetopt.instance import Devices, Floats, Instance, Ints
+from hetopt.instance.joule_prices import joule_prices, sites_differ
 from hetopt.schedule import bounds
 from hetopt.schedule import priorities as p
 from hetopt.schedule.flat import Flat
 from hetopt.schedule.list_schedule import Placement, Setting, messages_of, place, plan_of
 from hetopt.schedule.load import ENERGY_LIKE, LoadBound, load_within
 from hetopt.schedule.recipes import RECIPES, attempts, heft
-from hetopt.sites import joule_prices, sites_differ
 from hetopt.solution import SchedulePlan
 
 STRETCHES = (1.0, 1.5, 0.5, 0.0)

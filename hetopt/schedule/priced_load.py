@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Series
-from hetopt.prices import integral
+from hetopt.instance.prices import integral
 from hetopt.schedule.load import Load
 from hetopt.schedule.rounding import surely
 

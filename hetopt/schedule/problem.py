@@ -14,12 +14,12 @@ from itertools import pairwise
 import numpy as np
 
 from hetopt.instance import Floats, Instance
-from hetopt.network import Network
-from hetopt.prices import prices_vary
+from hetopt.instance.joule_prices import exact_joule_prices
+from hetopt.instance.paths import Network
+from hetopt.instance.prices import prices_vary
 from hetopt.schedule.bounds import makespan_bound, reach_of
 from hetopt.schedule.grid import Grid, exact, hop_time, span_s
 from hetopt.schedule.heads import Reach, latest_ends, ticks_below
-from hetopt.sites import exact_joule_prices
 from hetopt.solution import DIRECT, READ, WRITE
 
 BILLED = ("energy", "cost", "carbon")

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Floats, Instance
-from hetopt.prices import prices_vary
+from hetopt.instance.prices import prices_vary
 from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.draft import Activity, ChainKey, activities, draft_of, needed_chains, retime
 from hetopt.schedule.improve import prices_of, rates_of

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
-from hetopt.prices import series_of
+from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.prices import series_of
 from hetopt.schedule.load import ENERGY_LIKE
 from hetopt.schedule.rounding import ALLOWED, surely
-from hetopt.sites import joule_prices
 
 MOST_COLUMNS = 60_000
 """Options of all classes up to which the LP is solved: some seconds."""

@@ -13,7 +13,7 @@ import bisect
 import numpy as np
 
 from hetopt.instance import Instance, Series
-from hetopt.prices import mean_price, prices_vary, series_of
+from hetopt.instance.prices import mean_price, prices_vary, series_of
 from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.draft import Activity, ChainKey, Draft, activities, draft_of, needed_chains
 from hetopt.schedule.problem import NEVER, Problem

@@ -17,7 +17,7 @@ import numpy as np
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
-from hetopt.network import message_tables
+from hetopt.instance.paths import message_tables
 from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.draft import draft_of
 from hetopt.schedule.improvers import Found, Improved

@@ -16,8 +16,8 @@ import numpy as np
 
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance
+from hetopt.instance.prices import at_mean_prices, prices_vary
 from hetopt.interrupt import in_time
-from hetopt.prices import at_mean_prices, prices_vary
 from hetopt.schedule import bounds
 from hetopt.schedule.apart import solve_apart
 from hetopt.schedule.construct import CONSTRUCTORS

@@ -16,7 +16,7 @@ from itertools import zip_longest
 import numpy as np
 
 from hetopt.instance import Floats, Instance
-from hetopt.prices import prices_vary
+from hetopt.instance.prices import prices_vary
 from hetopt.schedule.bounds import load_plan
 from hetopt.schedule.flat import grid_of
 from hetopt.schedule.list_schedule import Setting
@@ -452,7 +452,7 @@ def _has_deadline(problem: Problem) -> bool:
 
 def _mean_messages(problem: Problem) -> list[float]:
     """Mean time of each tensor's message over ordered pairs of different units, in ticks."""
-    from hetopt.network import message_tables
+    from hetopt.instance.paths import message_tables
 
     tables = message_tables(problem.instance)
     units = np.array(problem.units, dtype=np.float64)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hetopt.columns import distinct, expand, sums
 from hetopt.instance import Bools, Floats, Instance, Ints
-from hetopt.sites import sites_differ
+from hetopt.instance.grouping import distinct, expand, sums
+from hetopt.instance.joule_prices import sites_differ
 from hetopt.steady.routes import LATENCY_SLACK, accuracy_counts
 from hetopt.steady.supplies import Supply, supply_limits
 from hetopt.steady.units import memory_limited, unit_capacity

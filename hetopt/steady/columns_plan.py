@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from hetopt.columns import expand, sums
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.grouping import expand, sums
 from hetopt.solution import SteadyPlan
 from hetopt.steady.columns import Columns
 from hetopt.steady.rows import NO_SHARE, SLIVER, raised_to

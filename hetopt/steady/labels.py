@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Bools, Floats, Groups, Instance, Ints
-from hetopt.network import Network
+from hetopt.instance.paths import Network
 from hetopt.steady.label_tables import Legs, Step, room_of, step_of
 from hetopt.steady.lagrange import Prices
 from hetopt.steady.legs import Leg, leg

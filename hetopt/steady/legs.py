@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hetopt.instance import Floats, Instance
-from hetopt.network import Network
-from hetopt.sites import joule_prices, sites_differ
+from hetopt.instance.joule_prices import joule_prices, sites_differ
+from hetopt.instance.paths import Network
 
 TO_HOST = -1
 """Destination that stands for a staged tensor's one write to host memory."""

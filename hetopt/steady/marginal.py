@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.columns import sums
 from hetopt.instance import NO_MAXIMUM, Instance, Ints, is_maximised
-from hetopt.sites import joule_prices
+from hetopt.instance.grouping import sums
+from hetopt.instance.joule_prices import joule_prices
 from hetopt.steady.mip_arrays import MipArrays
 from hetopt.steady.pool import Measures, Pool
 from hetopt.steady.relax import Relaxed

@@ -26,7 +26,7 @@ import numpy as np
 
 from hetopt.errors import InputError
 from hetopt.instance import NO_MAXIMUM, Bools, Floats, Instance, is_maximised
-from hetopt.sites import joule_prices
+from hetopt.instance.joule_prices import joule_prices
 from hetopt.steady.mip import HOLD, Question
 from hetopt.steady.mip_arrays import MipArrays
 from hetopt.steady.pool import Measures, Pool

@@ -51,7 +51,7 @@ import pulp
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.instance import NO_MAXIMUM, Instance, is_maximised
-from hetopt.sites import joule_prices, sites_differ
+from hetopt.instance.joule_prices import joule_prices, sites_differ
 from hetopt.steady.packing import UnitKind
 from hetopt.steady.routes import Routes
 from hetopt.steady.supplies import supply_limits

@@ -19,9 +19,9 @@ from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.evaluate_steady import SteadyQuantities
 from hetopt.instance import Instance, is_maximised
+from hetopt.instance.joule_prices import joule_prices
 from hetopt.interrupt import in_time
 from hetopt.search import Budget, RegimeResult, gap_closed, joined_proof
-from hetopt.sites import joule_prices
 from hetopt.solution import HistoryEntry, Proof, SteadyPlan, Termination
 from hetopt.steady.placement_greedy import greedy_placement, throughput_bound
 from hetopt.steady.placement_hint import hint

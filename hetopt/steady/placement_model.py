@@ -39,8 +39,8 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import NO_MAXIMUM, Instance
-from hetopt.network import Network
-from hetopt.sites import joule_prices
+from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.paths import Network
 from hetopt.steady.legs import differing_prices
 from hetopt.steady.placement_grid import BREAKS, FINE_GRID, GRID, LINK_UNITS, TIME_GRID
 from hetopt.steady.placement_objectives import add_caps

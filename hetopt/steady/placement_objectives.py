@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hetopt.sites import joule_prices
+from hetopt.instance.joule_prices import joule_prices
 from hetopt.steady.placement_grid import ACCURACY_GRID, CAP_GRID, OBJECTIVE_GRID
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hetopt.instance import NO_MAXIMUM, Floats, Instance, Ints
-from hetopt.network import Network
+from hetopt.instance.paths import Network
 from hetopt.steady.clusters import Clusters
 from hetopt.steady.routes import usable_options
 from hetopt.steady.stage_ways import StageWays, stage_ways

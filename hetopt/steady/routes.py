@@ -19,7 +19,7 @@ import numpy as np
 
 from hetopt.errors import InputError
 from hetopt.instance import Floats, Groups, Instance
-from hetopt.network import Network
+from hetopt.instance.paths import Network
 from hetopt.steady.legs import Leg, differing_prices, leg_paid, new_legs
 from hetopt.steady.supplies import Supply, supply_limits, taken_per_request
 from hetopt.steady.units import memory_limited

@@ -12,7 +12,7 @@ import pytest
 from hetopt.analysis.compare import Comparison, compare
 from hetopt.formats.registry import read_instance
 from hetopt.instance import Instance
-from hetopt.overrides import scale_demand, scale_idle, without_device
+from hetopt.instance.overrides import scale_demand, scale_idle, without_device
 from hetopt.solution import Solution, SteadyPlan
 from hetopt.solve import SolveOptions
 

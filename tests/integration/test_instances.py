@@ -22,11 +22,11 @@ from hetopt.analysis.compare import compare
 from hetopt.cli import app
 from hetopt.formats.registry import read_instance
 from hetopt.instance import Instance
-from hetopt.overrides import with_deadline
+from hetopt.instance.column_specs import SETTINGS, TABLES
+from hetopt.instance.overrides import with_deadline
 from hetopt.profiling.catalogue import devices, options_for
 from hetopt.solution import SchedulePlan, SteadyPlan
 from hetopt.solve import SolveOptions, solve
-from hetopt.tables import SETTINGS, TABLES
 
 FOLDER = Path(__file__).resolve().parents[2] / "instances"
 FILES = sorted(FOLDER.glob("*.yaml")) + sorted(FOLDER.glob("synthetic/*.yaml"))

@@ -18,7 +18,7 @@ import pytest
 
 from hetopt import read_instance, solve, verify
 from hetopt.errors import InputError
-from hetopt.overrides import without_device
+from hetopt.instance.overrides import without_device
 from hetopt.solution import Hops, SchedulePlan
 from tests.integration.test_benchmark_files import FAMILIES, files, numbers, placed
 

@@ -26,7 +26,13 @@ from hetopt.checks import check_question, stuck_tasks
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.instance import Instance, is_maximised
-from hetopt.overrides import keep_options, only_option_of, restrict, scale_idle, without_device
+from hetopt.instance.overrides import (
+    keep_options,
+    only_option_of,
+    restrict,
+    scale_idle,
+    without_device,
+)
 from hetopt.solve import SolveOptions
 from hetopt.verify import verify
 from tests.oracles.campaign import Outcome

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 import hetopt.build
-from hetopt import fields
 from hetopt.build import Model
 from hetopt.errors import InputError
 from hetopt.formats import read_instance
 from hetopt.formats.model import LABEL_PARTS
-from hetopt.instance import NO_MAXIMUM
-from hetopt.tables import SETTINGS, TABLES, Column
+from hetopt.instance import NO_MAXIMUM, fields
+from hetopt.instance.column_specs import SETTINGS, TABLES, Column
 from tests.comparing import differences
 from tests.malformed import GOOD
 

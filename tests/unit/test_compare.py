@@ -162,7 +162,7 @@ def test_sensitivity_asks_about_idle_power_each_device_preview_rows_the_mix_and_
 
 
 def test_what_is_reused_in_the_sensitivity_equals_a_comparison_from_scratch():
-    from hetopt.overrides import without_device
+    from hetopt.instance.overrides import without_device
 
     instance = fleet()
     reused = {s.change: s.gain.value for s in compare(instance, options=QUICK).sensitivity}

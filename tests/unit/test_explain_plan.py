@@ -13,7 +13,7 @@ from hetopt.analysis.questions import Answer, Questions
 from hetopt.cli import app
 from hetopt.evaluate_memory import memory_use
 from hetopt.instance import Instance
-from hetopt.overrides import only_option_of
+from hetopt.instance.overrides import only_option_of
 from tests.random_schedules import random_schedule
 from tests.random_streams import random_stream
 from tests.small_schedules import device, edge, instance, link, option, task

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hetopt import Instance, SolveOptions, compare, read_instance
-from hetopt.overrides import without_device
+from hetopt.instance.overrides import without_device
 
 QUICK = SolveOptions(time_limit_s=10)
 

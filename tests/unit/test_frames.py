@@ -11,7 +11,7 @@ import pytest
 
 from hetopt.errors import InputError
 from hetopt.instance import NO_MAXIMUM, Instance
-from hetopt.tables import SETTINGS, TABLES
+from hetopt.instance.column_specs import SETTINGS, TABLES
 
 DEVICES = {"name": ["cpu", "npu"], "kind": ["cpu", "npu"], "idle_power_w": [2.0, 0.5]}
 OPTIONS = {

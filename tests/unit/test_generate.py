@@ -12,7 +12,7 @@ from hetopt.errors import InputError
 from hetopt.generate import generate_schedule, generate_steady
 from hetopt.generate.graphs import SHAPES
 from hetopt.instance import Instance
-from hetopt.network import Network
+from hetopt.instance.paths import Network
 from hetopt.schedule import kernels
 from hetopt.schedule.kernels import heft_makespan
 

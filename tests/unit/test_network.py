@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from hetopt.instance import Instance
-from hetopt.network import Network, message_tables
+from hetopt.instance.paths import Network, message_tables
 
 
 def instance(devices, links, sizes=(100.0,), pools=()):

@@ -5,7 +5,7 @@ import pytest
 from hetopt.errors import InputError
 from hetopt.formats import read_instance
 from hetopt.instance import Instance
-from hetopt.overrides import (
+from hetopt.instance.overrides import (
     restrict,
     scale_demand,
     scale_idle,

@@ -17,7 +17,7 @@ from hetopt.formats import read_instance
 from hetopt.formats.document_text import write_json, write_yaml
 from hetopt.formats.tables_folder import read_folder, write_csv, write_parquet
 from hetopt.instance import Instance, Series
-from hetopt.prices import ExactSeries, at_mean_prices, integral, least_mean, mean_price
+from hetopt.instance.prices import ExactSeries, at_mean_prices, integral, least_mean, mean_price
 from hetopt.schedule.bounds import bound, load_of
 from hetopt.schedule.construct import CONSTRUCTORS, plan_problem
 from hetopt.schedule.cpsat_prices import stretches

@@ -13,7 +13,7 @@ from hetopt.build import Model
 from hetopt.errors import InputError
 from hetopt.formats import read_instance
 from hetopt.instance import Instance
-from hetopt.overrides import keep_options, without_device
+from hetopt.instance.overrides import keep_options, without_device
 from hetopt.schedule import bounds
 from hetopt.schedule.construct import CONSTRUCTORS
 from hetopt.schedule.improve import fits

@@ -15,7 +15,7 @@ from hetopt.formats import read_instance
 from hetopt.formats.document_text import write_json
 from hetopt.formats.json_source import parse_json
 from hetopt.formats.schema import json_schema, schema_text
-from hetopt.tables import SETTINGS, TABLES
+from hetopt.instance.column_specs import SETTINGS, TABLES
 from tests.malformed import GOOD
 
 REPO = Path(__file__).resolve().parents[2]

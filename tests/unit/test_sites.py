@@ -13,7 +13,7 @@ from hetopt.build import Model
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate
 from hetopt.instance import Instance
-from hetopt.sites import joule_prices
+from hetopt.instance.joule_prices import joule_prices
 from hetopt.solution import SchedulePlan, SteadyPlan
 from hetopt.solve import solve
 from hetopt.verify import verify

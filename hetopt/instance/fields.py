@@ -1,7 +1,7 @@
 """The fields that the Python builder's calls take, for editors and type checkers.
 
-Names, meanings, units and defaults stand in :mod:`hetopt.tables`; a test holds both together.
-A quantity is a number in SI units or a text with a unit.
+Names, meanings, units and defaults stand in :mod:`hetopt.instance.column_specs`; a test holds both
+together. A quantity is a number in SI units or a text with a unit.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
-from hetopt.instance import DeviceKind, ObjectiveName, Regime, Routing
+from hetopt.instance.instance import DeviceKind, ObjectiveName, Regime, Routing
 
 Quantity = float | str
 Pieces = Sequence[Mapping[str, Quantity]]

@@ -12,7 +12,7 @@ import numpy as np
 
 from hetopt import units
 from hetopt.errors import InputError, Problem
-from hetopt.instance import Bools, Floats, Instance, Ints, Profiles, Uses
+from hetopt.instance.instance import Bools, Floats, Instance, Ints, Profiles, Uses
 
 
 def with_deadline(instance: Instance, deadline_s: float) -> Instance:

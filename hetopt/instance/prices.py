@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from hetopt.instance import Floats, Instance, Series
+from hetopt.instance.instance import Floats, Instance, Series
 
 PRICED = ("cost", "carbon")
 """Objectives in which a joule may count differently at different times."""

@@ -23,7 +23,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from hetopt.instance import Bools, Floats, Instance, Ints
+from hetopt.instance.instance import Bools, Floats, Instance, Ints
 
 Path = tuple[int, ...]
 _NEAR = 1e-9

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.instance import Floats, Ints
+from hetopt.instance.instance import Floats, Ints
 
 
 def distinct(*keys: Ints) -> tuple[Ints, Ints]:

@@ -2,7 +2,7 @@
 
 A device draws at its site; a hop of a message draws at the site of the link's sending end. A
 device without a site, and whatever a site does not state, goes by the instance's own figures.
-Prices that change over time exist for the whole instance only (:mod:`hetopt.prices`).
+Prices that change over time exist for the whole instance only (:mod:`hetopt.instance.prices`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from hetopt.instance import Floats, Instance
+from hetopt.instance.instance import Floats, Instance
 
 
 def joule_prices(instance: Instance, objective: str) -> Floats:

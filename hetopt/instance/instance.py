@@ -125,7 +125,7 @@ class Sites:
     """Places where devices stand, length G: on the device, at the edge, in the cloud.
 
     What a joule costs and emits there, and its PUE; NaN where the site does not state it and the
-    instance's own figure holds (:mod:`hetopt.sites`).
+    instance's own figure holds (:mod:`hetopt.instance.joule_prices`).
     """
 
     name: Strings
@@ -595,7 +595,7 @@ class Instance:
     @cached_property
     def topological_order(self) -> Ints:
         """Task indices, every task after all that it waits for; ties by index (length T)."""
-        from hetopt.graph import topological_order
+        from hetopt.instance.graph import topological_order
 
         order, _ = topological_order(len(self.tasks), self.edges.src, self.edges.dst)
         return order
