@@ -6,41 +6,38 @@ The columns are :mod:`~hetopt.instance.instance.tables` of
 the columns alone: paths between devices, prices of joules, orders of tasks.
 """
 
-from hetopt.instance.instance import (
-    KINDS,
+from hetopt.instance.dtypes import Bools, Floats, Ints, Strings
+from hetopt.instance.instance import Instance, Regime, Routing
+from hetopt.instance.objectives import (
     MAXIMISED,
-    NO_MAXIMUM,
     SCHEDULE_OBJECTIVES,
-    SHARES_OF,
     STEADY_OBJECTIVES,
-    Bools,
+    ObjectiveName,
+    is_maximised,
+)
+from hetopt.instance.tables import (
+    KINDS,
+    NO_MAXIMUM,
+    SHARES_OF,
     DeviceKind,
     Devices,
     Edges,
-    Floats,
     Groups,
-    Instance,
-    Ints,
     Jobs,
     KindShares,
     Limits,
     Links,
-    ObjectiveName,
     Options,
     Pools,
     Profiles,
-    Regime,
     Resources,
-    Routing,
     Scenarios,
     Series,
     Sites,
-    Strings,
     TaskClasses,
     Tasks,
     Tensors,
     Uses,
-    is_maximised,
 )
 
 __all__ = [

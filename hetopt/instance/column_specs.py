@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hetopt.instance.instance import KINDS, SHARES_OF
+from hetopt.instance.tables import KINDS, SHARES_OF
 
 ColumnType = Literal["number", "whole", "flag", "text", "names"]
 Default = float | int | bool | str | None

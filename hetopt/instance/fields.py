@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
-from hetopt.instance.instance import DeviceKind, ObjectiveName, Regime, Routing
+from hetopt.instance.instance import Regime, Routing
+from hetopt.instance.objectives import ObjectiveName
+from hetopt.instance.tables import DeviceKind
 
 Quantity = float | str
 Pieces = Sequence[Mapping[str, Quantity]]

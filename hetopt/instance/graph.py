@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hetopt.instance.instance import Ints
+from hetopt.instance.dtypes import Ints
 
 
 def topological_order(n: int, src: Ints, dst: Ints) -> tuple[Ints, Ints]:

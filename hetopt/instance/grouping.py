@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.instance.instance import Floats, Ints
+from hetopt.instance.dtypes import Floats, Ints
 
 
 def distinct(*keys: Ints) -> tuple[Ints, Ints]:

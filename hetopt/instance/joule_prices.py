@@ -11,7 +11,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from hetopt.instance.instance import Floats, Instance
+from hetopt.instance.dtypes import Floats
+from hetopt.instance.instance import Instance
 
 
 def joule_prices(instance: Instance, objective: str) -> Floats:

@@ -12,7 +12,9 @@ import numpy as np
 
 from hetopt import units
 from hetopt.errors import InputError, Problem
-from hetopt.instance.instance import Bools, Floats, Instance, Ints, Profiles, Uses
+from hetopt.instance.dtypes import Bools, Floats, Ints
+from hetopt.instance.instance import Instance
+from hetopt.instance.tables import Profiles, Uses
 
 
 def with_deadline(instance: Instance, deadline_s: float) -> Instance:

@@ -23,7 +23,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from hetopt.instance.instance import Bools, Floats, Instance, Ints
+from hetopt.instance.dtypes import Bools, Floats, Ints
+from hetopt.instance.instance import Instance
 
 Path = tuple[int, ...]
 _NEAR = 1e-9

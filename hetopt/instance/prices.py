@@ -14,7 +14,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from hetopt.instance.instance import Floats, Instance, Series
+from hetopt.instance.dtypes import Floats
+from hetopt.instance.instance import Instance
+from hetopt.instance.tables import Series
 
 PRICED = ("cost", "carbon")
 """Objectives in which a joule may count differently at different times."""

@@ -1,0 +1,34 @@
+"""Names of objectives, by regime."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+ObjectiveName = Literal[
+    "energy",
+    "makespan",
+    "cost",
+    "carbon",
+    "tardiness",
+    "peak_power",
+    "accuracy",
+    "throughput",
+    "power",
+]
+"""Names of objectives of both regimes; the two tuples say which regime has which."""
+SCHEDULE_OBJECTIVES: tuple[ObjectiveName, ...] = (
+    "energy",
+    "makespan",
+    "cost",
+    "carbon",
+    "tardiness",
+    "peak_power",
+    "accuracy",
+)
+STEADY_OBJECTIVES: tuple[ObjectiveName, ...] = ("throughput", "power", "cost", "carbon", "accuracy")
+MAXIMISED = ("throughput", "accuracy")
+
+
+def is_maximised(objective: str) -> bool:
+    """Whether more of ``objective`` is better."""
+    return objective in MAXIMISED

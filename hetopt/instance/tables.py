@@ -1,0 +1,393 @@
+"""The tables of an instance: frozen columns of one length each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from hetopt.instance.dtypes import Bools, Floats, Ints, Strings
+
+SHARES_OF = ("units", "price")
+DeviceKind = Literal["cpu", "gpu", "npu", "fpga", "tpu", "dsp", "mcu", "other"]
+"""Kinds of processor."""
+KINDS: tuple[DeviceKind, ...] = get_args(DeviceKind)
+NO_MAXIMUM = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """Types of processor, length D; a device stands for ``count`` identical units.
+
+    ``count_max`` is ``NO_MAXIMUM`` (-1) where a range has no upper end (steady regime only).
+    A fixed count has ``count_min == count_max``. ``memory_b`` is inf where unlimited, ``pool`` -1
+    where the device is in no memory pool. ``price_per_s`` is money per second of a unit *had*.
+    ``idle_known`` is False where the source of the figures states no idle power (then
+    ``idle_power_w`` is 0 and option energies are whole energies). ``scope`` says what the power
+    meter covered (wall, board, gpu, ...), empty where not stated. ``spare`` units (steady regime)
+    are had beyond those that serve, wherever the device serves at all. ``site`` is -1 where the
+    device is at none.
+    """
+
+    name: Strings
+    kind: Strings
+    count_min: Ints
+    count_max: Ints
+    spare: Ints
+    slots: Ints
+    memory_b: Floats
+    pool: Ints
+    idle_power_w: Floats
+    idle_known: Bools
+    max_utilization: Floats
+    reserved: Floats
+    off_when_unused: Bools
+    exclusive: Bools
+    overlap: Bools
+    price_per_s: Floats
+    site: Ints
+    scope: Strings
+    preview: Bools
+    source: Strings
+    caution: Strings
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """Memory capacities shared by the units of several devices, length P.
+
+    In a ``zero_copy`` pool a message between any two units of the pool's devices takes no time,
+    no energy and no channel, and makes no copy: the output itself stays held, on the producer's
+    unit, until the last of these consumers ends.
+    """
+
+    name: Strings
+    memory_b: Floats
+    zero_copy: Bools
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Sites:
+    """Places where devices stand, length G: on the device, at the edge, in the cloud.
+
+    What a joule costs and emits there, and its PUE; NaN where the site does not state it and the
+    instance's own figure holds (:mod:`hetopt.instance.joule_prices`).
+    """
+
+    name: Strings
+    energy_price_per_j: Floats
+    carbon_kg_per_j: Floats
+    pue: Floats
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """One-way links between devices, length L, in file order; ``both_ways`` is already expanded.
+
+    ``src == dst`` joins the units of one device. ``bandwidth_b_per_s`` may be inf.
+    ``channel_group`` is the index of the group whose channels a hop on this link holds (links of
+    one bus share a group), -1 where there is no contention; ``group_channels[g]`` is the number of
+    hops that group g carries at once. ``per_unit`` (steady) multiplies capacity by units on.
+    """
+
+    src: Ints
+    dst: Ints
+    bandwidth_b_per_s: Floats
+    latency_s: Floats
+    energy_j_per_b: Floats
+    channel_group: Ints
+    group_channels: Ints
+    bus: Strings
+    per_unit: Bools
+
+    def __len__(self) -> int:
+        return len(self.src)
+
+
+@dataclass(frozen=True, slots=True)
+class Profiles:
+    """Named sets of options: options ``ptr[r]`` to ``ptr[r + 1]`` belong to profile r."""
+
+    name: Strings
+    ptr: Ints
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Ways to run a task, length O, grouped by profile.
+
+    ``time_s`` and ``energy_j`` (above idle) are per execution with ``work`` 1. ``memory_b`` is
+    working memory while running. ``weights_key`` indexes (model, variant) pairs, -1 where the
+    option needs no weights; equal keys have equal ``weights_b`` and are resident once per unit.
+    ``accuracy`` and ``latency_s`` are NaN where not stated. (device, label) is unique within a
+    profile.
+    """
+
+    device: Ints
+    label: Strings
+    time_s: Floats
+    energy_j: Floats
+    memory_b: Floats
+    weights_b: Floats
+    weights_key: Ints
+    accuracy: Floats
+    batch: Ints
+    latency_s: Floats
+    estimated: Bools
+    preview: Bools
+    source: Strings
+
+    def __len__(self) -> int:
+        return len(self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What options use beside their unit, length K: host bandwidth, licences, requests, ...
+
+    ``capacity`` is renewable: the amounts of running options never exceed it together (in the
+    steady regime: on average). ``budget`` is not: the amounts of all executions together do not
+    exceed it (in the steady regime: per second). Each is inf where there is no such limit. All
+    are plain numbers in a unit of the resource's own.
+    """
+
+    name: Strings
+    capacity: Floats
+    budget: Floats
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """What options use of resources: rows ``ptr[o]`` to ``ptr[o + 1]`` belong to option o.
+
+    ``amount`` > 0 is used of the resource's capacity while the option runs (not while it takes no
+    time), and of its budget once per execution; ``work`` scales neither. Rows of one option are
+    ordered by resource, each at most once.
+    """
+
+    ptr: Ints
+    resource: Ints
+    amount: Floats
+
+    def __len__(self) -> int:
+        return len(self.resource)
+
+    def of(self, option: int) -> list[tuple[int, float]]:
+        """Resources and amounts of one option."""
+        rows = slice(int(self.ptr[option]), int(self.ptr[option + 1]))
+        return list(zip(self.resource[rows].tolist(), self.amount[rows].tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """Pieces of work, length T: ``profile`` × ``work``, part of ``job``.
+
+    ``pin_device`` is the only device allowed, -1 where free; ``pin_unit`` the only unit of it,
+    -1 where free. ``forbid_task``/``forbid_device`` are parallel: pairs that are not allowed.
+    ``backward`` tasks are not part of the stages of a contiguous job.
+    ``site_task``/``site_site`` are parallel: sites where a task may run; one without any is free.
+    """
+
+    name: Strings
+    profile: Ints
+    work: Floats
+    job: Ints
+    pin_device: Ints
+    pin_unit: Ints
+    forbid_task: Ints
+    forbid_device: Ints
+    backward: Bools
+    site_task: Ints
+    site_site: Ints
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Tensors:
+    """Outputs that travel, length N: one producer and one size each.
+
+    A message with its own bytes and no tensor name is a tensor with exactly one consumer edge, so
+    every message edge has a tensor. ``name`` is empty for those. Edges of one tensor share one
+    transfer and one copy per destination unit. ``staged`` tensors are written once to the
+    instance's host device and read from there once per destination unit.
+    """
+
+    name: Strings
+    producer: Ints
+    bytes_b: Floats
+    staged: Bools
+
+    def __len__(self) -> int:
+        return len(self.producer)
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Directed edges between tasks, length E; ``tensor`` is -1 for pure precedence."""
+
+    src: Ints
+    dst: Ints
+    tensor: Ints
+
+    def __len__(self) -> int:
+        return len(self.src)
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """Graphs of tasks that share times, rate and weight, length J.
+
+    Times are absolute seconds; ``deadline_s``, ``due_s`` and ``latency_slo_s`` are inf where there
+    is none. ``rate_per_s`` is the demanded request rate (steady; NaN in the schedule regime): the
+    given rate, or share × the instance's demand (1 request/s where none is given).
+    ``min_accuracy`` is 0 where there is none. ``slices`` (steady, ``split``) is the number of equal
+    parts of the job's requests, each of which takes one route whole; 0 where rates are divided
+    freely. ``contiguous`` (single routing): the units that run the job's tasks, ``backward`` ones
+    aside, can be put in an order along which no edge goes back.
+    """
+
+    name: Strings
+    release_s: Floats
+    deadline_s: Floats
+    due_s: Floats
+    weight: Floats
+    rate_per_s: Floats
+    latency_slo_s: Floats
+    min_accuracy: Floats
+    slices: Ints
+    contiguous: Bools
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class KindShares:
+    """Limits on the share of one kind of device in the fleet (steady, split), length S.
+
+    ``least`` ≤ share ≤ ``most``. The share is of units on where ``of`` is ``units``, of the price
+    of units had where it is ``price``; a fleet of nothing keeps every limit.
+    """
+
+    kind: Strings
+    least: Floats
+    most: Floats
+    of: Strings
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenarios:
+    """Demands that one fleet serves at different times (steady, ``split``), length S; often 0.
+
+    Units *had* are the same in all scenarios; units on and routes are those of each. ``weight`` is
+    the scenario's part of the time (weights need not sum to 1); ``rate_per_s`` (S × J) the rate of
+    each job in it, ``demand`` × the job's own where none was given for it. A rate of 0 asks for
+    nothing of the job.
+    """
+
+    name: Strings
+    weight: Floats
+    demand: Floats
+    rate_per_s: Floats
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+    @property
+    def share(self) -> Floats:
+        """Weights that sum to 1."""
+        share: Floats = self.weight / self.weight.sum()
+        return share
+
+    def head(self, count: int) -> Scenarios:
+        """Return the first scenarios."""
+        kept = slice(0, count)
+        return Scenarios(
+            self.name[kept], self.weight[kept], self.demand[kept], self.rate_per_s[kept]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskClasses:
+    """Tasks with the same profile, pin, forbidden devices and allowed sites: K classes.
+
+    ``member`` (T) is the class of each task; class k may use ``option[ptr[k]:ptr[k + 1]]``, in
+    order of option index.
+    """
+
+    member: Ints
+    ptr: Ints
+    option: Ints
+
+    def __len__(self) -> int:
+        return len(self.ptr) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Placement groups: group g holds tasks ``task[ptr[g]:ptr[g + 1]]``."""
+
+    ptr: Ints
+    task: Ints
+
+    def __len__(self) -> int:
+        return len(self.ptr) - 1
+
+    def __iter__(self) -> Any:
+        for g in range(len(self)):
+            yield self.task[self.ptr[g] : self.ptr[g + 1]]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A quantity that is constant between changes: ``value[k]`` from ``from_s[k]`` on.
+
+    ``from_s`` begins at 0 and increases; the last value holds for ever. There are at least two
+    pieces, and neighbours differ (a constant is a plain number).
+    """
+
+    from_s: tuple[float, ...]
+    value: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits and prices of the whole instance.
+
+    ``horizon_s``, ``power_cap_w`` and ``budget_per_s`` (a cap on ``cost``, steady) are inf where
+    there is none. ``energy_price_per_j`` and ``carbon_kg_per_j`` are 0 where not given; where they
+    change over time (schedule regime) ``energy_price_over_time`` and ``carbon_over_time`` hold
+    them, and the plain number is the least of them. ``demand_known`` is False where only shares
+    were given, so that rates mean nothing but their ratios and only throughput can be asked for.
+    """
+
+    horizon_s: float = np.inf
+    power_cap_w: float = np.inf
+    budget_per_s: float = np.inf
+    energy_price_per_j: float = 0.0
+    carbon_kg_per_j: float = 0.0
+    energy_price_over_time: Series | None = None
+    carbon_over_time: Series | None = None
+    pue: float = 1.0
+    demand_known: bool = True
