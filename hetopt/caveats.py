@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hetopt.checks import used_devices
 from hetopt.instance import Instance
+from hetopt.instance.questions import used_devices
 from hetopt.profiling.catalogue import MLPERF_NOTICE
 
 

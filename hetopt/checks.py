@@ -1,4 +1,4 @@
-"""Checks that need the whole instance: structure, and whether a question can be asked of it."""
+"""Checks of structure, which need the whole instance."""
 
 from __future__ import annotations
 
@@ -8,19 +8,12 @@ from typing import Any
 import numpy as np
 
 from hetopt.checker import Checker
-from hetopt.errors import InputError, Problem
 from hetopt.instance import (
-    NO_MAXIMUM,
-    SCHEDULE_OBJECTIVES,
-    STEADY_OBJECTIVES,
-    Bools,
     Instance,
-    Ints,
     Series,
 )
 from hetopt.instance.column_specs import SETTINGS
 from hetopt.instance.graph import find_cycle
-from hetopt.instance.joule_prices import joule_prices
 
 
 def check_settings_regime(regime: str, setting: Mapping[str, Any], check: Checker) -> None:
@@ -89,152 +82,3 @@ def _check_split(instance: Instance, check: Checker) -> None:
             f"The device alone ({device}): streams are split over its units, which are named only "
             "where memory is limited or routing is single.",
         )
-
-
-def check_question(instance: Instance) -> None:
-    """Refuse an objective that the instance's data cannot answer.
-
-    Raises
-    ------
-    InputError
-        Where the objective is of the other regime, or a price, carbon intensity, demand or finite
-        limit is missing, accuracies are stated for some options of a task only, or devices whose
-        power was measured at different scopes would be compared.
-    """
-    problems: list[Problem] = []
-
-    def missing(place: str, expected: str, value: str = "") -> None:
-        problems.append(Problem(place, value, expected))
-
-    allowed = SCHEDULE_OBJECTIVES if instance.regime == "schedule" else STEADY_OBJECTIVES
-    limits, devices = instance.limits, instance.devices
-    for name in instance.objective:
-        if name not in allowed:
-            missing(
-                "objective",
-                f"Objectives of the {instance.regime} regime are {', '.join(allowed)}.",
-                name,
-            )
-    if "cost" in instance.objective and not (
-        devices.price_per_s.any()
-        or joule_prices(instance, "cost").any()
-        or limits.energy_price_over_time is not None
-    ):
-        missing("objective", "A price of a device or an energy_price, to count cost.", "cost")
-    emits = joule_prices(instance, "carbon").any() or limits.carbon_over_time is not None
-    if "carbon" in instance.objective and not emits:
-        missing("objective", "A carbon_intensity, to count carbon.", "carbon")
-    if "tardiness" in instance.objective and not np.isfinite(instance.jobs.due_s).any():
-        missing("objective", "A due_s of at least one job, to count tardiness.", "tardiness")
-    if instance.regime == "steady":
-        _check_steady(instance, missing)
-    _check_accuracy(instance, missing)
-    _check_scopes(instance, missing)
-    if problems:
-        raise InputError(problems)
-
-
-def _check_steady(instance: Instance, missing: Any) -> None:
-    limits, devices = instance.limits, instance.devices
-    if "throughput" in instance.objective:
-        free = devices.count_max == NO_MAXIMUM
-        bounded = np.isfinite(limits.power_cap_w) | (
-            np.isfinite(limits.budget_per_s) & (devices.price_per_s > 0)
-        )
-        for d in np.flatnonzero(free & ~bounded & used_devices(instance)):
-            missing(
-                "objective",
-                f"A power_cap, a budget with a price, or a count.max of device "
-                f"{devices.name[d]}: without one, throughput is unbounded.",
-                "throughput",
-            )
-        for j in np.flatnonzero(instance.jobs.slices > 0):
-            missing(
-                f"job {instance.jobs.name[j]}, slices",
-                "0 with the objective throughput: slices are parts of a demand that is served.",
-                str(instance.jobs.slices[j]),
-            )
-    elif not limits.demand_known:
-        missing("demand_per_s", "The demand that the jobs' shares are shares of (requests/s).")
-
-
-def _check_accuracy(instance: Instance, missing: Any) -> None:
-    stated_by_task = accuracy_tasks(instance)
-    floor = instance.jobs.min_accuracy > 0
-    if "accuracy" not in instance.objective and not floor.any():
-        return
-    some, all_ = stated_by_task
-    matters = some & ~all_
-    if "accuracy" not in instance.objective:
-        matters &= floor[instance.tasks.job]
-    for t in np.flatnonzero(matters)[:20]:
-        missing(
-            f"task {instance.tasks.name[t]}",
-            "An accuracy for all of its options or for none, as accuracy matters here.",
-        )
-    any_job = np.zeros(len(instance.jobs), dtype=bool)
-    any_job[instance.tasks.job[some]] = True
-    # A task without any option makes the instance infeasible, whatever accuracies are stated: so
-    # a rival that cannot run the networks is infeasible and no error.
-    any_job[instance.tasks.job[stuck_tasks(instance)]] = True
-    for j in np.flatnonzero(floor & ~any_job):
-        missing(
-            f"job {instance.jobs.name[j]}",
-            "An accuracy of at least one task's options, as the job has a min_accuracy.",
-        )
-    if "accuracy" in instance.objective and not any_job.any():
-        missing("objective", "An accuracy of the options of some task.", "accuracy")
-    elif "accuracy" in instance.objective and not (instance.jobs.weight[any_job] > 0).any():
-        missing(
-            "objective",
-            "A weight above 0 of some job that states accuracies: the objective is their weighted "
-            "mean, which weights of 0 leave undefined.",
-            "accuracy",
-        )
-
-
-def _check_scopes(instance: Instance, missing: Any) -> None:
-    if instance.allow_mixed_scopes or instance.objective[0] in ("makespan", "tardiness"):
-        return
-    used = used_devices(instance)
-    devices = instance.devices
-    scopes = [s for s in dict.fromkeys(devices.scope[used].tolist()) if s]
-    if len(scopes) > 1:
-        listed = "; ".join(
-            f"{scope}: " + ", ".join(devices.name[used & (devices.scope == scope)].tolist())
-            for scope in scopes
-        )
-        missing(
-            "devices",
-            f"Power figures of one scope: {listed}. Set allow_mixed_scopes: true to compare "
-            "anyway.",
-        )
-    if len(np.unique(devices.idle_known[used])) > 1:
-        names = ", ".join(devices.name[used & ~devices.idle_known].tolist())
-        missing(
-            "devices",
-            f"Idle power of all devices or of none: {names} state none, so their energy is whole "
-            "energy. Set allow_mixed_scopes: true to compare anyway.",
-        )
-
-
-def used_devices(instance: Instance) -> Bools:
-    """Whether any task may run on each device (length D)."""
-    used = np.zeros(len(instance.devices), dtype=bool)
-    used[instance.options.device[instance.classes.option]] = True
-    return used
-
-
-def accuracy_tasks(instance: Instance) -> tuple[Bools, Bools]:
-    """Whether some, and whether all, admissible options of each task state an accuracy."""
-    classes = instance.classes
-    owner = np.repeat(np.arange(len(classes)), np.diff(classes.ptr))
-    stated = ~np.isnan(instance.options.accuracy[classes.option])
-    yes = np.bincount(owner[stated], minlength=len(classes))
-    return (yes > 0)[classes.member], (yes == np.diff(classes.ptr))[classes.member]
-
-
-def stuck_tasks(instance: Instance) -> Ints:
-    """Tasks that have no admissible option at all."""
-    classes = instance.classes
-    return np.flatnonzero((np.diff(classes.ptr) == 0)[classes.member]).astype(np.int64)

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hetopt.checks import check_question, stuck_tasks
 from hetopt.errors import InputError, Problem
 from hetopt.formats.whole import write_whole
 from hetopt.instance import Instance, is_maximised
+from hetopt.instance.questions import check_question, stuck_tasks
 from hetopt.version import __version__
 
 Rounding = Literal["down", "up"]

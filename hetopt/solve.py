@@ -16,11 +16,11 @@ import numpy as np
 
 from hetopt import units
 from hetopt.caveats import caveats
-from hetopt.checks import check_question, stuck_tasks
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.course import forward
 from hetopt.errors import HetoptError, InputError, Problem
 from hetopt.instance import Instance, ObjectiveName, is_maximised
+from hetopt.instance.questions import check_question, stuck_tasks
 from hetopt.interrupt import beside_main_thread, interruptible
 from hetopt.methods import METHOD_NAMES, Kind, methods_for
 from hetopt.solution import (

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hetopt.checks import check_question
 from hetopt.errors import InputError
 from hetopt.instance import Instance
+from hetopt.instance.questions import check_question
 
 KB = 1000.0
 OBJECTIVES = ("energy", "makespan", "cost", "carbon", "tardiness", "peak_power", "accuracy")

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hetopt.checks import check_question
 from hetopt.errors import InputError
 from hetopt.instance import Instance
+from hetopt.instance.questions import check_question
 from tests.random_schedules import Dice, random_resources, random_sites
 
 KB = 1000.0

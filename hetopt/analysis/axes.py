@@ -14,10 +14,10 @@ from math import ceil, gcd, lcm
 
 import numpy as np
 
-from hetopt.checks import accuracy_tasks
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.overrides import scale_demand
+from hetopt.instance.questions import accuracy_tasks
 from hetopt.solution import Plan, ScenarioPlan
 
 FINEST_STEPS = 10**6

@@ -26,10 +26,10 @@ from hetopt.analysis.repeats import base_name
 from hetopt.analysis.screens import screens
 from hetopt.analysis.shortage import Screen
 from hetopt.analysis.why import explain_plan
-from hetopt.checks import check_question
 from hetopt.errors import InputError, Problem
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance
+from hetopt.instance.questions import check_question
 from hetopt.interrupt import interruptible
 from hetopt.solution import Plan, Solution
 from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of

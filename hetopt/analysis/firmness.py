@@ -15,10 +15,10 @@ import numpy as np
 
 from hetopt.analysis.gain import Gain, gain_over
 from hetopt.analysis.rivals import Report, Rival, RivalType, Study
-from hetopt.checks import stuck_tasks
 from hetopt.errors import InputError
 from hetopt.instance import Bools, Instance
 from hetopt.instance.overrides import keep_options, scale_idle, scale_job, without_device
+from hetopt.instance.questions import stuck_tasks
 from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, Solution, SteadyPlan, with_options
 from hetopt.verify import verify
 

@@ -38,9 +38,9 @@ from hetopt.analysis.limits_of_platform import (
     with_finite_counts,
 )
 from hetopt.analysis.repeats import base_name, grouped
-from hetopt.checks import accuracy_tasks
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
+from hetopt.instance.questions import accuracy_tasks
 from hetopt.solution import Plan, SchedulePlan
 
 

@@ -17,7 +17,6 @@ from typing import Unpack, cast
 import numpy as np
 
 from hetopt.analysis.axes import Axis, axis_of, levels, on_grid, step
-from hetopt.checks import check_question
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError, Problem
 from hetopt.evaluate import objective_value
@@ -28,6 +27,7 @@ from hetopt.instance import (
     ObjectiveName,
     is_maximised,
 )
+from hetopt.instance.questions import check_question
 from hetopt.solution import Plan, Shown, Solution
 from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of, solve_with
 from hetopt.verify import verify

@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from hetopt.analysis.limit import Limit
-from hetopt.checks import check_question
 from hetopt.errors import InputError
 from hetopt.instance import Instance
+from hetopt.instance.questions import check_question
 from hetopt.solution import Plan, Solution
 from hetopt.solve import SolveOptions, solve_with
 

@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from hetopt.checks import stuck_tasks
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.overrides import restrict
+from hetopt.instance.questions import stuck_tasks
 from hetopt.solution import Plan, Solution, with_options
 from hetopt.solve import SolveOptions, solve_with
 

@@ -16,8 +16,8 @@ from hetopt.analysis.repeats import base_name
 from hetopt.analysis.screens_schedule import schedule_screens
 from hetopt.analysis.screens_steady import steady_screens
 from hetopt.analysis.shortage import Screen, least, named, short
-from hetopt.checks import stuck_tasks
 from hetopt.instance import Instance
+from hetopt.instance.questions import stuck_tasks
 
 MOST_PER_KIND = 5
 """Sentences of one kind; the worst come first."""

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from hetopt.checks import accuracy_tasks
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.questions import accuracy_tasks
 from hetopt.steady.generation import Offer
 from hetopt.steady.labels import LABELS, NARROW, RouteSearch
 from hetopt.steady.lagrange import Prices

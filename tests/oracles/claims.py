@@ -22,7 +22,6 @@ from hetopt.analysis.firmness import MIX_FACTOR
 from hetopt.analysis.limit import Limit
 from hetopt.analysis.pareto import Front, pareto
 from hetopt.analysis.repairs import Repair
-from hetopt.checks import check_question, stuck_tasks
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.instance import Instance, is_maximised
@@ -33,6 +32,7 @@ from hetopt.instance.overrides import (
     scale_idle,
     without_device,
 )
+from hetopt.instance.questions import check_question, stuck_tasks
 from hetopt.solve import SolveOptions
 from hetopt.verify import verify
 from tests.oracles.campaign import Outcome

@@ -17,9 +17,9 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
-from hetopt.checks import check_question
 from hetopt.errors import InputError
 from hetopt.instance import Instance
+from hetopt.instance.questions import check_question
 from hetopt.steady import columns, placement_search, solve_steady
 from hetopt.steady.packing import TooManyPackingsError
 from hetopt.steady.routes import TooManyRoutesError

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hetopt.checks import check_question
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate, objective_value
 from hetopt.instance import Instance
+from hetopt.instance.questions import check_question
 from hetopt.search import Budget, RegimeResult, gap_closed
 from hetopt.solution import SteadyPlan
 from hetopt.steady.solve_steady import solve_steady
