@@ -19,7 +19,7 @@ def to_frames(instance: Instance) -> dict[str, pd.DataFrame]:
     Returns
     -------
     dict
-        Tables by name as ``Instance.from_frames`` takes them. Periodic jobs are unrolled, links
+        Tables by name as ``from_frames`` takes them. Periodic jobs are unrolled, links
         one-way, prices per second, energies above idle.
     """
     import pandas as pd

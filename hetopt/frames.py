@@ -45,7 +45,9 @@ MOST_SLOTS, MOST_UNITS = 2_000_000, 100_000
 """Most in a schedule, whose arrays have a place for each; streams count units only."""
 
 
-def from_frames(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> Instance:
+def from_frames(
+    frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any] | None = None
+) -> Instance:
     """Build an instance from tables.
 
     Parameters
@@ -64,8 +66,9 @@ def from_frames(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any])
         With every problem found: unknown tables, columns or names, values of a wrong type, unit
         or range, cycles, contradictions.
     """
-    instance = _checked(frames, settings)
-    instance.remember_written(frames, settings)
+    given = settings or {}
+    instance = _checked(frames, given)
+    instance.remember_written(frames, given)
     return instance
 
 
@@ -109,20 +112,6 @@ def _taskless(frames: Mapping[str, pd.DataFrame]) -> str:
         return "."
     names = ", ".join(str(name) for name in frames["jobs"]["name"].tolist()[:8])
     return f": a profile, options or tasks of job {names}." if names else "."
-
-
-def to_frames(instance: Instance) -> dict[str, pd.DataFrame]:
-    """Return the tables of an instance; see :func:`hetopt.export.to_frames`."""
-    from hetopt import export
-
-    return export.to_frames(instance)
-
-
-def to_settings(instance: Instance) -> dict[str, Any]:
-    """Return the settings of an instance; see :func:`hetopt.export.to_settings`."""
-    from hetopt import export
-
-    return export.to_settings(instance)
 
 
 def _compiled(

@@ -20,6 +20,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hetopt.errors import InputError, Problem
+from hetopt.export import to_frames, to_settings
+from hetopt.frames import from_frames
 from hetopt.instance import Instance
 from hetopt.instance.column_specs import DEFAULT_JOB, GROUP_SETTINGS, SETTINGS, TABLES
 from hetopt.rows import DRAW, UNSTATED
@@ -57,7 +59,7 @@ def set_values(instance: Instance, assignments: Sequence[str]) -> Instance:
     if tables.problems:
         raise InputError(tables.problems)
     try:
-        changed = Instance.from_frames(tables.frames, tables.settings)
+        changed = from_frames(tables.frames, tables.settings)
     except InputError as error:
         raise InputError([tables.placed(problem) for problem in error.problems]) from None
     return changed.read_from(instance.source)
@@ -77,7 +79,7 @@ class _Tables:
     def __init__(self, instance: Instance) -> None:
         self._repeated = False
         if instance.written is None:
-            self.frames, self.settings = instance.frames(), instance.settings()
+            self.frames, self.settings = to_frames(instance), to_settings(instance)
             self._repeated = any(re.search(r"@\d+$", job) for job in instance.jobs.name.tolist())
         else:
             frames, settings = instance.written

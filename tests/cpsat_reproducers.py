@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from hetopt import from_frames
 from hetopt.instance import Instance
 from tests.random_streams import random_stream
 from tests.small_schedules import device, edge, instance, option, task
@@ -79,7 +80,7 @@ def _idle_of_two() -> Instance:
         "host": "cpu",
         "apart": [["t0", "t1"]],
     }
-    return Instance.from_frames(frames, settings)
+    return from_frames(frames, settings)
 
 
 def _peak_of_one() -> Instance:

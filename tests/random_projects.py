@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hetopt import from_frames
 from hetopt.instance import Instance
 
 TIMES = {"whole": 1.0, "decimal": 0.013, "rough": 1 / 3}
@@ -83,4 +84,4 @@ def random_project(seed: int, tasks: int = 0, kind: str = "") -> Instance:
         "jobs": jobs,
     }
     frames = {name: pd.DataFrame(rows) for name, rows in tables.items() if rows}
-    return Instance.from_frames(frames, settings)
+    return from_frames(frames, settings)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hetopt import from_frames
 from hetopt.errors import InputError
 from hetopt.instance import Instance
 from hetopt.instance.questions import check_question
@@ -86,7 +87,7 @@ def _attempt(
     if twist is not None:
         tick = twist(frames, settings, tick)
     try:
-        instance = Instance.from_frames(frames, settings)
+        instance = from_frames(frames, settings)
         check_question(instance)
     except InputError:
         # An objective without the figures that it needs and the like: draw again.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hetopt import from_frames, to_frames, to_settings
 from hetopt.errors import InputError
 from hetopt.instance import Instance
 from hetopt.instance.questions import check_question
@@ -37,7 +38,7 @@ def _with_scenarios(instance: Instance, dice: Dice) -> Instance:
     simple = len(instance.objective) == 1 and not np.isfinite(instance.limits.budget_per_s)
     if instance.routing == SINGLE or not simple or not dice.chance(0.12):
         return instance
-    frames, settings = instance.frames(), instance.settings()
+    frames, settings = to_frames(instance), to_settings(instance)
     names = ["day", "night", "peak"][: dice.pick(1, 2, 2, 3)]
     frames["scenarios"] = pd.DataFrame(
         {
@@ -55,7 +56,7 @@ def _with_scenarios(instance: Instance, dice: Dice) -> Instance:
     if rates:
         frames["rates"] = pd.DataFrame(rates)
     try:
-        return Instance.from_frames(frames, settings)
+        return from_frames(frames, settings)
     except InputError:
         # A scenario that asks for nothing at all.
         return instance
@@ -102,7 +103,7 @@ def _attempt(dice: Dice, supplies: Dice, slices: Dice, fleet: Dice, sites: Dice)
     if links:
         random_sites(sites, frames, settings, links[0])
     try:
-        instance = Instance.from_frames(frames, settings)
+        instance = from_frames(frames, settings)
         check_question(instance)
     except InputError:
         # An objective without the figures that it needs and the like: draw again.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hetopt import from_frames, to_frames, to_settings
 from hetopt.instance import Instance
 
 TIME, ENERGY = 4.0, 2.0
@@ -54,7 +55,7 @@ OBJECTIVE_POWERS = {
 
 def scaled(instance: Instance) -> Instance:
     """Multiply all times by ``TIME`` and all energies by ``ENERGY``, in other units as it were."""
-    frames, settings = instance.frames(), dict(instance.settings())
+    frames, settings = to_frames(instance), dict(to_settings(instance))
     for table, columns in POWERS.items():
         for name, powers in columns.items():
             factor = _factor(powers)
@@ -69,7 +70,7 @@ def scaled(instance: Instance) -> Instance:
     # Streams take their budgets by the second, schedules once.
     if instance.regime == "steady" and "budget" in frames.get("resources", ()):
         frames["resources"]["budget"] = frames["resources"]["budget"] * _factor((-1, 0))
-    return Instance.from_frames(frames, settings)
+    return from_frames(frames, settings)
 
 
 def _times(value: Any, factor: float) -> Any:
@@ -108,7 +109,7 @@ NAMES = {
 
 def renamed(instance: Instance) -> Instance:
     """Give everything another name."""
-    frames, settings = instance.frames(), dict(instance.settings())
+    frames, settings = to_frames(instance), dict(to_settings(instance))
     for table, columns in NAMES.items():
         for name in columns:
             if table in frames and name in frames[table]:
@@ -122,7 +123,7 @@ def renamed(instance: Instance) -> Instance:
             settings[name] = [[_other(t) for t in group] for group in settings[name]]
     if settings.get("host"):
         settings["host"] = _other(settings["host"])
-    return Instance.from_frames(frames, settings)
+    return from_frames(frames, settings)
 
 
 def _other(name: Any) -> Any:
@@ -140,25 +141,25 @@ def _listed(cell: Any) -> list[str]:
 
 def with_later_limits(instance: Instance) -> Instance:
     """Put off deadlines, due dates, and latency limits."""
-    frames, settings = instance.frames(), dict(instance.settings())
+    frames, settings = to_frames(instance), dict(to_settings(instance))
     for name in ("deadline_s", "due_s", "latency_slo_s"):
         if name in frames["jobs"]:
             frames["jobs"][name] = frames["jobs"][name] * 2
-    return Instance.from_frames(frames, settings)
+    return from_frames(frames, settings)
 
 
 def with_more_memory(instance: Instance) -> Instance:
     """Double every memory."""
-    frames, settings = instance.frames(), dict(instance.settings())
+    frames, settings = to_frames(instance), dict(to_settings(instance))
     for table in ("devices", "pools"):
         if table in frames and "memory_b" in frames[table]:
             frames[table]["memory_b"] = frames[table]["memory_b"] * 2
-    return Instance.from_frames(frames, settings)
+    return from_frames(frames, settings)
 
 
 def with_one_more_device(instance: Instance) -> Instance:
     """Add a device that need not be had, with options for every profile, joined to nothing."""
-    frames, settings = instance.frames(), dict(instance.settings())
+    frames, settings = to_frames(instance), dict(to_settings(instance))
     row: dict[str, Any] = {
         "name": "extra",
         "kind": "other",
@@ -180,4 +181,4 @@ def with_one_more_device(instance: Instance) -> Instance:
     if "accuracy" in options:
         added["accuracy"] = first["accuracy"]
     frames["options"] = pd.concat([options, added], ignore_index=True)
-    return Instance.from_frames(frames, settings)
+    return from_frames(frames, settings)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from hetopt import from_frames
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance
 from hetopt.schedule.solve_schedule import solve_schedule
@@ -61,7 +62,7 @@ def instance(
         **(more or {}),
     }
     frames = {name: pd.DataFrame(rows) for name, rows in tables.items() if rows}
-    return Instance.from_frames(frames, {"regime": "schedule", **settings})
+    return from_frames(frames, {"regime": "schedule", **settings})
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,15 @@ from typing import Any
 
 import pytest
 
-from hetopt import Instance, read_instance, verify, write_instance
+from hetopt import (
+    Instance,
+    from_frames,
+    read_instance,
+    to_frames,
+    to_settings,
+    verify,
+    write_instance,
+)
 from hetopt.generate import generate_schedule, generate_steady
 
 SMALL = os.environ.get("HETOPT_MICRO") == "small"
@@ -72,8 +80,8 @@ def test_load_yaml(benchmark: Any, tmp_path: Path, tasks: int) -> None:
 @pytest.mark.benchmark(group="compile columns")
 def test_compile_columns(benchmark: Any, tasks: int) -> None:
     instance = schedule(tasks)
-    frames, settings = instance.frames(), instance.settings()
-    found = benchmark(Instance.from_frames, frames, settings)
+    frames, settings = to_frames(instance), to_settings(instance)
+    found = benchmark(from_frames, frames, settings)
     assert len(found.tasks) == tasks
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.errors import InputError, Problem
+from hetopt.frames import from_frames
 from hetopt.instance import Floats, Instance, Ints
 
 Place = Callable[[int], str]
@@ -44,7 +45,7 @@ def assemble(
         table: pd.DataFrame(columns) for table, columns in tables.items() if columns is not None
     }
     try:
-        return Instance.from_frames(frames, settings)
+        return from_frames(frames, settings)
     except InputError as error:
         known = places or {}
         raise InputError([_placed(name, problem, known) for problem in error.problems]) from None

@@ -10,6 +10,7 @@ from hetopt.errors import InputError, Problem
 from hetopt.formats.json_source import parse_json
 from hetopt.formats.place import Fault, Parsed, Path, document_order, path_text
 from hetopt.formats.yaml_source import parse_yaml
+from hetopt.frames import from_frames
 from hetopt.instance import Instance
 from hetopt.instance.column_specs import SETTINGS, TABLES
 from hetopt.rows import Rows
@@ -88,7 +89,7 @@ def read_parsed(parsed: Parsed, faults: Sequence[Fault] = ()) -> Instance:
     rows, settings, more = expand(data)
     faults += more
     try:
-        instance = Instance.from_frames(rows.frames(), settings)
+        instance = from_frames(rows.frames(), settings)
     except InputError as error:
         for problem in error.problems:
             path, column = _path(problem, rows, parsed.data)

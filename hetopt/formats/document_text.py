@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hetopt.export import to_frames, to_settings
 from hetopt.formats.model import VERSION
 from hetopt.instance import NO_MAXIMUM, Instance
 from hetopt.instance.column_specs import TABLES
@@ -41,7 +42,7 @@ def write_json(instance: Instance) -> str:
 
 def to_document(instance: Instance) -> dict[str, Any]:
     """Return an instance as the plain data of a document, defaults left out."""
-    frames = {n: {str(c): f[c] for c in f.columns} for n, f in instance.frames().items()}
+    frames = {n: {str(c): f[c] for c in f.columns} for n, f in to_frames(instance).items()}
     data = _settings(instance)
     rows = {name: list(_rows(name, columns)) for name, columns in frames.items()}
     rows["devices"] = [_with_count(row) for row in rows["devices"]]
@@ -67,7 +68,7 @@ def to_document(instance: Instance) -> dict[str, Any]:
 
 
 def _settings(instance: Instance) -> dict[str, Any]:
-    return {"hetopt": VERSION} | {k: _plain(v) for k, v in instance.settings().items()}
+    return {"hetopt": VERSION} | {k: _plain(v) for k, v in to_settings(instance).items()}
 
 
 def _rows(table: str, columns: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,7 @@ import numpy as np
 
 from hetopt import units
 from hetopt.errors import InputError, Problem
+from hetopt.export import to_frames
 from hetopt.formats.assemble import grid_options
 from hetopt.formats.json_source import JsonDocument, parse_json
 from hetopt.formats.place import Fault, Parsed, Path
@@ -147,7 +148,7 @@ def read_platform(parsed: YamlDocument | JsonDocument) -> Platform:
     probe = [{"name": "probe", "options": [{"device": first, "time": 1}]}]
     document = _Hardware(parsed, {"hetopt": 1, **hardware, "tasks": probe})
     instance = read_parsed(document, faults)
-    frames = instance.frames()
+    frames = to_frames(instance)
     return Platform(
         {
             table: frames[table]

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hetopt.errors import InputError, Problem
+from hetopt.export import to_frames
 from hetopt.formats.document_text import settings_yaml
 from hetopt.formats.model import VERSION
 from hetopt.formats.yaml_source import YamlDocument, parse_yaml
+from hetopt.frames import from_frames
 from hetopt.instance import Instance
 from hetopt.instance.column_specs import SETTINGS, TABLES
 
@@ -58,7 +60,7 @@ def read_folder(folder: Path) -> Instance:
             "asked for is the default one."
         )
     try:
-        return Instance.from_frames(frames, settings).read_from(" ".join(told))
+        return from_frames(frames, settings).read_from(" ".join(told))
     except InputError as error:
         places = _Places(folder, files, document)
         raise InputError([places.translated(p) for p in error.problems]) from None
@@ -104,7 +106,7 @@ def _write(
         raise InputError([Problem(str(folder), "a file", text)])
     beside = Path(tempfile.mkdtemp(dir=folder.absolute().parent, prefix=f".{folder.name}."))
     try:
-        frames = {name: frame for name, frame in instance.frames().items() if len(frame)}
+        frames = {name: frame for name, frame in to_frames(instance).items() if len(frame)}
         for name, frame in frames.items():
             write(frame, beside / f"{name}{suffix}")
         (beside / SETTINGS_FILE).write_text(settings_yaml(instance), encoding="utf-8")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetopt.errors import InputError, Problem
-from hetopt.frames import MOST_SLOTS
+from hetopt.frames import MOST_SLOTS, from_frames
 from hetopt.generate.graphs import SHAPES, graph
 from hetopt.instance import Edges, Floats, Instance, Ints, Tensors
 
@@ -129,7 +129,7 @@ def generate_schedule(
     }
     if power_cap_factor is not None:
         settings["power_cap_w"] = _power_cap(platform, options, power_cap_factor)
-    instance = _with_graph(Instance.from_frames(frames, settings), profile, src, dst, size)
+    instance = _with_graph(from_frames(frames, settings), profile, src, dst, size)
     if deadline_factor is None:
         return instance
     return _with_deadline(instance, deadline_factor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hetopt.errors import InputError, Problem
+from hetopt.frames import from_frames
 from hetopt.generate.schedule import KIND_CYCLE
 from hetopt.instance import Bools, Instance
 
@@ -109,7 +110,7 @@ def generate_steady(workloads: int, devices: int, options: int = 3, seed: int = 
         "regime": "steady",
         "objective": "power",
     }
-    return Instance.from_frames(frames, settings)
+    return from_frames(frames, settings)
 
 
 def _runs(workloads: int, devices: int, rng: np.random.Generator) -> Bools:

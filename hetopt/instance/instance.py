@@ -132,27 +132,6 @@ class Instance:
         """Leave the tables out of what goes to another process."""
         return {name: value for name, value in self.__dict__.items() if name != _WRITTEN}
 
-    @classmethod
-    def from_frames(
-        cls, frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any] | None = None
-    ) -> Instance:
-        """Build an instance from pandas tables; see :func:`hetopt.frames.from_frames`."""
-        from hetopt.frames import from_frames
-
-        return from_frames(frames, settings or {})
-
-    def frames(self) -> dict[str, pd.DataFrame]:
-        """Return the tables that :meth:`from_frames` takes (periodic jobs stay unrolled)."""
-        from hetopt.frames import to_frames
-
-        return to_frames(self)
-
-    def settings(self) -> dict[str, Any]:
-        """Return the settings that :meth:`from_frames` takes beside the tables."""
-        from hetopt.frames import to_settings
-
-        return to_settings(self)
-
     @cached_property
     def classes(self) -> TaskClasses:
         """Tasks that may use the same options, found without looking at options task by task."""

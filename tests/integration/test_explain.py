@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from hetopt import Instance, Model, SolveOptions, explain, read_instance, solve, verify
+from hetopt import Instance, Model, SolveOptions, explain, from_frames, read_instance, solve, verify
 from hetopt.analysis.explanation import Explanation
 from hetopt.analysis.repairs import Repair
 from hetopt.report.explanation import explanation_view
@@ -115,7 +115,7 @@ def licences() -> Instance:
             [{"profile": "p", "device": "cpu", "resource": "credits", "amount": 3.0}]
         ),
     }
-    return Instance.from_frames(tables, {"regime": "schedule", "objective": "makespan"})
+    return from_frames(tables, {"regime": "schedule", "objective": "makespan"})
 
 
 def exact_enough() -> Instance:
@@ -133,7 +133,7 @@ def exact_enough() -> Instance:
 
 def fleet(slo: float = 1.0, **settings) -> Instance:
     """40 requests/s of 0.1 s each: 4 units of cpu at 25 W or of npu at 12 W."""
-    return Instance.from_frames(
+    return from_frames(
         {
             "devices": pd.DataFrame(
                 {

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance, is_maximised
 from hetopt.search import Budget
@@ -82,7 +83,7 @@ def headline(csv: Path, *, h100: bool = False, preview: bool = True, **device: o
         "tasks": pd.DataFrame({"name": NETWORKS, "job": NETWORKS}),
         "jobs": pd.DataFrame({"name": NETWORKS, "share": share}),
     }
-    return Instance.from_frames(frames, {"objective": "throughput", "power_cap_w": 7000.0})
+    return from_frames(frames, {"objective": "throughput", "power_cap_w": 7000.0})
 
 
 def ask(

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from hetopt import from_frames, to_frames, to_settings
 from hetopt.instance import Instance, is_maximised
 from tests.oracles.schedule_oracle import TooHardError
 from tests.oracles.steady_oracle import most_units, steady_optimum
@@ -42,7 +43,7 @@ def asked(instance: Instance) -> Instance:
     keep = instance.jobs.rate_per_s > 0
     if keep.all():
         return instance
-    frames, settings = instance.frames(), instance.settings()
+    frames, settings = to_frames(instance), to_settings(instance)
     jobs = instance.jobs.name[keep].tolist()
     tasks = instance.tasks.name[keep[instance.tasks.job]].tolist()
     frames["jobs"] = frames["jobs"][frames["jobs"]["name"].isin(jobs)].reset_index(drop=True)
@@ -52,7 +53,7 @@ def asked(instance: Instance) -> Instance:
         frames["transfers"] = frames["transfers"][inside].reset_index(drop=True)
     for kind in ("together", "apart"):
         settings[kind] = [g for g in settings.get(kind, []) if set(g) <= set(tasks)]
-    return Instance.from_frames(frames, settings)
+    return from_frames(frames, settings)
 
 
 def fleets(instance: Instance, scenarios: list[Instance]) -> list[tuple[int, ...]]:

@@ -17,6 +17,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 
+from hetopt import from_frames, to_frames, to_settings
 from hetopt.errors import InputError
 from hetopt.instance import Instance
 from hetopt.instance.questions import check_question
@@ -111,7 +112,7 @@ def _raising(error: type[Exception]) -> Any:
 
 def _stretched(instance: Instance, dice: Dice) -> tuple[Instance, float]:
     """Bring costs, rates or amounts of an instance many orders of magnitude apart."""
-    frames, settings = instance.frames(), instance.settings()
+    frames, settings = to_frames(instance), to_settings(instance)
     exponents = (3, 6, 9, 10) if dice.chance(0.7) else (-10, -6, -3)
     for _ in range(dice.pick(1, 1, 2)):
         factor = 10.0 ** dice.pick(*exponents)
@@ -137,7 +138,7 @@ def _stretched(instance: Instance, dice: Dice) -> tuple[Instance, float]:
                 devices[column] = devices[column].astype(float)
                 devices.loc[devices.index[row], column] *= factor
     try:
-        made = Instance.from_frames(frames, settings)
+        made = from_frames(frames, settings)
         check_question(made)
     except InputError:
         return instance, 0.0
@@ -145,12 +146,12 @@ def _stretched(instance: Instance, dice: Dice) -> tuple[Instance, float]:
 
 
 def _remade(instance: Instance, columns_of: dict[str, dict[str, Any]]) -> Instance | None:
-    frames = instance.frames()
+    frames = to_frames(instance)
     for table, values in columns_of.items():
         for column, value in values.items():
             frames[table][column] = value
     try:
-        made = Instance.from_frames(frames, instance.settings())
+        made = from_frames(frames, to_settings(instance))
         check_question(made)
     except InputError:
         return None
@@ -203,4 +204,4 @@ def huge_fleet(seed: int) -> tuple[Instance, float, float]:
         settings |= {"objective": "throughput", "power_cap_w": power}
         best, sure = served, served * (1.0 - whole / power)
     tables = {name: pd.DataFrame(rows) for name, rows in frames.items()}
-    return Instance.from_frames(tables, settings), best, sure
+    return from_frames(tables, settings), best, sure

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.evaluate import evaluate, objectives
 from hetopt.instance import SCHEDULE_OBJECTIVES, STEADY_OBJECTIVES, Instance
 from hetopt.solution import Hops, SchedulePlan, SteadyPlan
@@ -90,7 +91,7 @@ def random_instance(rng: random.Random, regime: str) -> Instance:
         settings["routing"] = rng.choice(["split", "single"])
     elif rng.random() < 0.5:
         settings["horizon_s"] = 100.0
-    return Instance.from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
+    return from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hetopt import from_frames, to_frames, to_settings
 from hetopt.formats import read_instance, write_instance
 from hetopt.instance import Instance
 from tests.comparing import differences
@@ -32,7 +33,7 @@ SIZE = st.floats(0, 1e15)
 
 
 def assert_same_in_every_form(instance: Instance) -> None:
-    again = Instance.from_frames(instance.frames(), instance.settings())
+    again = from_frames(to_frames(instance), to_settings(instance))
     assert differences(instance, again) == []
     with tempfile.TemporaryDirectory() as folder:
         for name, form in FORMS:
@@ -89,7 +90,7 @@ def odd_instances(draw: Any) -> Instance:
                     for a, b in kept
                 ]
             ).astype({"bytes": float})
-    return Instance.from_frames(
+    return from_frames(
         frames,
         {
             "name": draw(TEXT),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.instance import Instance
 from hetopt.solution import DIRECT, READ, WRITE, Hops, SchedulePlan
 from hetopt.verify import verify
@@ -96,7 +97,7 @@ def random_instance(rng: np.random.Generator) -> Instance:
         edges.loc[edges["tensor"] == tensor, ["bytes", "staged"]] = (
             rows[["bytes", "staged"]].iloc[0].tolist()
         )
-    return Instance.from_frames(
+    return from_frames(
         tables,
         {
             "objective": "energy",

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.evaluate import objective_value
 from hetopt.formats.gap import read_gap
 from hetopt.formats.rcmax import read_rcmax
@@ -172,7 +173,7 @@ def test_features_that_it_does_not_know_are_left_alone(instance: Instance) -> No
 
 
 def test_two_options_of_a_device_trade_time_for_energy() -> None:
-    instance = Instance.from_frames(
+    instance = from_frames(
         {
             "devices": pd.DataFrame({"name": ["cpu"]}),
             "options": pd.DataFrame(

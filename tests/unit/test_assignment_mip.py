@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.formats import read_instance
-from hetopt.instance import Instance
 from hetopt.schedule import assignment, assignment_mip
 from hetopt.schedule.assignment_columns import columns_of
 from hetopt.solve import solve
@@ -43,7 +43,7 @@ def independent(seed, tasks, devices, *, objective="energy", scale=1.0, tight=0.
         },
     }
     tables = {name: pd.DataFrame(columns) for name, columns in frames.items()}
-    return Instance.from_frames(tables, {"objective": [objective]}), time, cost, deadline
+    return from_frames(tables, {"objective": [objective]}), time, cost, deadline
 
 
 def enumerated(time, cost, deadline):

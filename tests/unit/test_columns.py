@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.generate.steady import generate_steady
@@ -90,7 +91,7 @@ def fleet(seed: int, objective: list[str], **settings: Any) -> Instance:
         "resources": pd.DataFrame({"name": ["port"], "capacity": [4.0], "budget": [30.0]}),
         "uses": pd.DataFrame(uses),
     }
-    return Instance.from_frames(frames, {"regime": "steady", "objective": objective} | settings)
+    return from_frames(frames, {"regime": "steady", "objective": objective} | settings)
 
 
 def listed(instance: Instance) -> Columns:

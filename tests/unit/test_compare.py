@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hetopt import InputError, Instance, SolveOptions, compare, read_instance, verify
+from hetopt import InputError, Instance, SolveOptions, compare, from_frames, read_instance, verify
 from hetopt.report.comparison import comparison_to_dict
 
 QUICK = SolveOptions(time_limit_s=10)
@@ -18,7 +18,7 @@ def fleet(**device_columns) -> Instance:
         "count_max": [-1, -1, -1],
         "idle_power_w": [10.0, 20.0, 2.0],
     }
-    return Instance.from_frames(
+    return from_frames(
         {
             "devices": pd.DataFrame(devices | device_columns),
             "options": pd.DataFrame(
@@ -37,7 +37,7 @@ def fleet(**device_columns) -> Instance:
 
 
 def graph(**settings) -> Instance:
-    return Instance.from_frames(
+    return from_frames(
         {
             "devices": pd.DataFrame(
                 {"name": ["cpu", "npu"], "kind": ["cpu", "npu"], "idle_power_w": [1.0, 0.5]}

@@ -11,14 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames, to_frames, to_settings
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate, objective_value, objectives
-from hetopt.instance import Instance, Tasks
+from hetopt.instance import Tasks
 from hetopt.solution import DIRECT, READ, WRITE, Hops, SchedulePlan, SteadyPlan
 
 
 def make(settings=None, **tables):
-    return Instance.from_frames({k: pd.DataFrame(v) for k, v in tables.items()}, settings or {})
+    return from_frames({k: pd.DataFrame(v) for k, v in tables.items()}, settings or {})
 
 
 def options(profile, *rows, **more):
@@ -479,9 +480,9 @@ def test_a_placement_without_a_path_cannot_be_evaluated():
 
 
 def test_links_of_one_bus_share_their_channels():
-    frames = graph([message("a", "b"), message("b", "c")]).frames()
+    frames = to_frames(graph([message("a", "b"), message("b", "c")]))
     frames["links"]["bus"] = "pci"
-    bus = Instance.from_frames(frames, graph([message("a", "b")], "ab").settings())
+    bus = from_frames(frames, to_settings(graph([message("a", "b")], "ab")))
     found = evaluate(bus, route((CPU, 0), (GPU, 0), (CPU, 1)))
     # 200 B/s each way, of 2 channels of 100 B/s that both ways share.
     used = {(row["from"], row["to"]): row["utilization"] for row in found["links"]}

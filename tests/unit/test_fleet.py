@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames, to_frames, to_settings
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate
 from hetopt.formats import read_instance
@@ -38,7 +39,7 @@ def fleet(spare: int = 0, **more: Any) -> Instance:
     if "kind_shares" in more:
         frames["kind_shares"] = more.pop("kind_shares")
     settings = {"regime": "steady", "objective": "cost"} | more
-    return Instance.from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
+    return from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
 
 
 def answer(instance: Instance) -> tuple[SteadyPlan, float]:
@@ -138,6 +139,6 @@ def test_spares_and_shares_are_refused_where_they_mean_nothing():
     name = schedule.devices.name[0]
     with pytest.raises(InputError, match="steady"):
         set_values(schedule, [f"devices.{name}.spare=1", f"devices.{name}.count=3"])
-    frames = schedule.frames() | {"kind_shares": pd.DataFrame([{"kind": "cpu", "max": 0.5}])}
+    frames = to_frames(schedule) | {"kind_shares": pd.DataFrame([{"kind": "cpu", "max": 0.5}])}
     with pytest.raises(InputError, match="this is a schedule"):
-        Instance.from_frames(frames, schedule.settings())
+        from_frames(frames, to_settings(schedule))

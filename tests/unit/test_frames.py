@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.errors import InputError
 from hetopt.instance import NO_MAXIMUM, Instance
 from hetopt.instance.column_specs import SETTINGS, TABLES
@@ -26,9 +27,7 @@ RATES = {"name": ["j"], "rate_per_s": [5.0]}
 
 def build(settings: dict[str, Any] | None = None, **tables: Any) -> Instance:
     frames = {"devices": DEVICES, "options": OPTIONS, "tasks": TASKS} | tables
-    return Instance.from_frames(
-        {name: pd.DataFrame(table) for name, table in frames.items()}, settings
-    )
+    return from_frames({name: pd.DataFrame(table) for name, table in frames.items()}, settings)
 
 
 def problems(settings: dict[str, Any] | None = None, **tables: Any) -> list[tuple[str, int, str]]:
@@ -119,7 +118,7 @@ def test_a_wrong_name_is_not_reported_again_where_it_is_used() -> None:
 def test_a_missing_table_is_reported_once() -> None:
     frames = {"devices": pd.DataFrame(DEVICES), "tasks": pd.DataFrame(TASKS)}
     with pytest.raises(InputError) as caught:
-        Instance.from_frames(frames)
+        from_frames(frames)
     assert [p.table for p in caught.value.problems] == ["options"]
 
 
@@ -258,7 +257,7 @@ def test_a_hundred_thousand_tasks_become_columns_quickly() -> None:
     }
     frames = {name: pd.DataFrame(table) for name, table in tables.items()}
     started = time.perf_counter()
-    instance = Instance.from_frames(frames)
+    instance = from_frames(frames)
     assert time.perf_counter() - started < 3  # half a second where nothing else runs
     assert len(instance.tasks) == n
     assert instance.edges.src.tolist()[:100] == src.tolist()[:100]

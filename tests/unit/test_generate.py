@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from hetopt import from_frames, to_frames, to_settings
 from hetopt.errors import InputError
 from hetopt.generate import generate_schedule, generate_steady
 from hetopt.generate.graphs import SHAPES
@@ -37,7 +38,7 @@ def test_all_times_are_multiples_of_ten_microseconds(shape: str, ccr: float) -> 
 
 def test_equal_arguments_and_seed_give_equal_instances() -> None:
     def columns(instance: Instance) -> dict[str, str]:
-        return {name: table.to_json() for name, table in instance.frames().items()}
+        return {name: table.to_json() for name, table in to_frames(instance).items()}
 
     made = columns(generate_schedule(30, 4, seed=5, memory="tight", slots=2))
     assert made == columns(generate_schedule(30, 4, seed=5, memory="tight", slots=2))
@@ -49,7 +50,7 @@ def test_equal_arguments_and_seed_give_equal_instances() -> None:
 def test_a_generated_instance_passes_the_checks_of_any_other() -> None:
     for shape in SHAPES:
         instance = generate_schedule(50, 4, shape=shape, memory="tight", power_cap_factor=0.5)
-        again = Instance.from_frames(instance.frames(), instance.settings())
+        again = from_frames(to_frames(instance), to_settings(instance))
         assert again.tasks.name.tolist() == instance.tasks.name.tolist()
         assert again.edges.src.tolist() == instance.edges.src.tolist()
         assert again.tensors.bytes_b.tolist() == instance.tensors.bytes_b.tolist()
@@ -123,7 +124,7 @@ def test_heft_of_a_hand_made_graph() -> None:
         ),
         "transfers": pd.DataFrame({"from": ["a"], "to": ["b"], "bytes": [5.0]}),
     }
-    instance = Instance.from_frames(frames, {"regime": "schedule"})
+    instance = from_frames(frames, {"regime": "schedule"})
     # a and b follow each other on the gpu (0 to 2 s), c runs on the cpu (0 to 2 s).
     assert heft_makespan(instance) == pytest.approx(2.0)
 
@@ -143,7 +144,7 @@ def test_heft_fills_an_idle_stretch() -> None:
         "tasks": pd.DataFrame({"name": ["first", "second", "filler"]}),
         "transfers": pd.DataFrame({"from": ["first"], "to": ["second"]}),
     }
-    instance = Instance.from_frames(frames, {"regime": "schedule"})
+    instance = from_frames(frames, {"regime": "schedule"})
     # The filler ranks last (3 s) and fits before the second task on the cpu.
     assert heft_makespan(instance) == pytest.approx(8.0)
 

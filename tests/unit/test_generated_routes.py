@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hetopt import solve
+from hetopt import from_frames, solve
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
 from hetopt.search import Budget
@@ -79,7 +79,7 @@ def pipelines(
         "jobs": pd.DataFrame(streams),
     }
     given = {"regime": "steady", "objective": ["power"], "host": names[0]} | settings
-    return Instance.from_frames(frames, given)
+    return from_frames(frames, given)
 
 
 def relaxations(instance: Instance) -> tuple[float, float, float]:

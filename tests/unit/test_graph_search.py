@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.evaluate import objective_value
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
@@ -110,7 +111,7 @@ def test_it_starts_without_a_plan_and_keeps_deadlines_that_bind() -> None:
 
 def test_a_deadline_far_below_the_makespan_is_kept() -> None:
     """Two jobs on one unit: the one with the deadline must go first, though the makespan is one."""
-    instance = Instance.from_frames(
+    instance = from_frames(
         {
             "devices": pd.DataFrame({"name": ["cpu"]}),
             "options": pd.DataFrame({"profile": ["p"], "device": ["cpu"], "time_s": [1.0]}),

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import Instance
 from hetopt.schedule.bounds import bound, reach_of
@@ -47,7 +48,7 @@ def join(
         links.append({"from": "a", "to": "a", "time_s": own_link})
     bandwidth = [message / row["time_s"] if row["time_s"] else 1.0 for row in links]
     pools = {"pools": pd.DataFrame({"name": ["shared"], "zero_copy": [True]})} if pool else {}
-    return Instance.from_frames(
+    return from_frames(
         {
             **pools,
             "devices": pd.DataFrame({"name": ["a", "b"], **device}),
@@ -128,7 +129,7 @@ def test_precedence_alone_needs_no_unit_in_common() -> None:
 def forked(units: int, slots: int = 1) -> Instance:
     """A task and three that wait for its messages of 0.5 s, 1 s each, on units of one device."""
     names = ["root", "x", "y", "z"]
-    return Instance.from_frames(
+    return from_frames(
         {
             "devices": pd.DataFrame({"name": ["core"], "count": [units], "slots": [slots]}),
             "links": pd.DataFrame({"from": ["core"], "to": ["core"], "bandwidth_b_per_s": [2.0]}),

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.evaluate import objective_value
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
@@ -173,7 +174,7 @@ def test_solve_takes_annealing_as_a_method(layered: Instance) -> None:
 
 def shared_tensor() -> Instance:
     """One producer, three readers of its tensor, two devices with dear links between them."""
-    return Instance.from_frames(
+    return from_frames(
         {
             "devices": pd.DataFrame(
                 {"name": ["cpu", "gpu"], "idle_power_w": [1.0, 2.0], "count": [1, 2]}

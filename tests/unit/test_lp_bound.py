@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.instance import Instance
 from hetopt.solve import solve
 from hetopt.steady.lp_bound import dual_value, implied_ranges, proven_bound, refutes
@@ -129,7 +130,7 @@ def streams(
         "jobs": [{"name": "j", "rate_per_s": rate}],
     }
     given = {"regime": "steady", "objective": "power"} | settings
-    return Instance.from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, given)
+    return from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, given)
 
 
 @pytest.mark.parametrize("dear", [1e4, 1e10, 1e14])

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hetopt import solve
+from hetopt import from_frames, solve
 from hetopt.formats.plan import solution_to_dict
 from hetopt.instance import Instance
 from hetopt.report.marginal import marginal_line
@@ -56,7 +56,7 @@ def rack(objective: str, **settings: Any) -> Instance:
         ),
         "jobs": pd.DataFrame({"name": ["xy", "z"], "rate_per_s": [6.0, 5.0]}),
     }
-    return Instance.from_frames(frames, {"regime": "steady", "objective": objective} | settings)
+    return from_frames(frames, {"regime": "steady", "objective": objective} | settings)
 
 
 def relaxed(instance: Instance) -> float:

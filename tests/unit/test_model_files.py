@@ -18,7 +18,7 @@ from google.protobuf import text_format
 from ortools.linear_solver.python import model_builder
 from ortools.sat.python import cp_model
 
-from hetopt import export_model, read_instance, solve
+from hetopt import export_model, from_frames, read_instance, solve
 from hetopt.errors import InputError
 from hetopt.instance import Instance
 from tests.random_schedules import random_schedule
@@ -162,7 +162,7 @@ def box(**settings: object) -> Instance:
         "tasks": [{"name": "net", "job": "net"}],
         "jobs": [{"name": "net", "rate_per_s": 250.0}],
     }
-    return Instance.from_frames(
+    return from_frames(
         {k: pd.DataFrame(v) for k, v in frames.items()},
         {"regime": "steady", "objective": "power", **settings},
     )
@@ -239,9 +239,7 @@ def uneven() -> Instance:
         "options": options,
         "tasks": [{"name": "a"}, {"name": "b"}],
     }
-    return Instance.from_frames(
-        {k: pd.DataFrame(v) for k, v in frames.items()}, {"objective": "makespan"}
-    )
+    return from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, {"objective": "makespan"})
 
 
 def test_off_an_exact_grid_the_file_that_rounds_is_below_or_above_the_optimum(tmp_path):

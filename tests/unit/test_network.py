@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hetopt.instance import Instance
+from hetopt import from_frames
 from hetopt.instance.paths import Network, message_tables
 
 
@@ -31,7 +31,7 @@ def instance(devices, links, sizes=(100.0,), pools=()):
     }
     if pools:
         frames["pools"] = pd.DataFrame(pools)
-    return Instance.from_frames(frames, {})
+    return from_frames(frames, {})
 
 
 def abc(**more):

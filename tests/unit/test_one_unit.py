@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from hetopt.instance import Instance
+from hetopt import from_frames
 from hetopt.schedule.one_unit import on_one_unit
 from hetopt.verify import verify
 
@@ -24,7 +24,7 @@ def test_the_faster_device_that_holds_all_weights_runs_everything() -> None:
         "tasks": pd.DataFrame([{"name": "a"}, {"name": "b"}]),
         "transfers": pd.DataFrame([{"from": "a", "to": "b", "bytes": 1.0}]),
     }
-    instance = Instance.from_frames(frames, {"objective": "makespan"})
+    instance = from_frames(frames, {"objective": "makespan"})
     plan = on_one_unit(instance)
     assert plan is not None
     report = verify(instance, plan)

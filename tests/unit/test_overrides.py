@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.errors import InputError
 from hetopt.formats import read_instance
 from hetopt.instance import Instance
@@ -18,7 +19,7 @@ from hetopt.set_values import set_values
 
 
 def steady() -> Instance:
-    return Instance.from_frames(
+    return from_frames(
         {
             "devices": pd.DataFrame(
                 {
@@ -43,7 +44,7 @@ def steady() -> Instance:
 
 
 def schedule() -> Instance:
-    return Instance.from_frames(
+    return from_frames(
         {
             "devices": pd.DataFrame({"name": ["cpu", "gpu"], "count": [2, 1]}),
             "options": pd.DataFrame(

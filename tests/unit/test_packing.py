@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
 from hetopt.search import Budget, RegimeResult, gap_closed
@@ -40,7 +41,7 @@ def fleet(loads: dict[str, float], weights: dict[str, float], **more: Any) -> In
     }
     more.pop("pins", None)
     tables = {k: pd.DataFrame(v) for k, v in frames.items() if v}
-    return Instance.from_frames(tables, {"regime": "steady", "objective": "power"} | more)
+    return from_frames(tables, {"regime": "steady", "objective": "power"} | more)
 
 
 def run(instance: Instance) -> RegimeResult:
@@ -154,7 +155,7 @@ def test_graph_jobs_join_units_of_several_devices() -> None:
         "jobs": [{"name": "job", "share": 1.0}],
         "transfers": [{"from": "a", "to": "b"}],
     }
-    instance = Instance.from_frames(
+    instance = from_frames(
         {k: pd.DataFrame(v) for k, v in frames.items()}, {"objective": "throughput"}
     )
     result = run(instance)
@@ -188,7 +189,7 @@ def test_too_many_packings_still_give_a_plan_and_a_bound(
         "tasks": pd.DataFrame([{"name": n, "job": n} for n in names]),
         "jobs": pd.DataFrame([{"name": n, "rate_per_s": 1.0} for n in names]),
     }  # fmt: skip
-    instance = Instance.from_frames(frames, {"regime": "steady", "objective": objective})
+    instance = from_frames(frames, {"regime": "steady", "objective": objective})
     whole = solve(instance, time_limit=5.0)
     monkeypatch.setattr("hetopt.steady.packing.MAX_KINDS", 1)
     some = solve(instance, time_limit=5.0)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.errors import InputError
-from hetopt.instance import Instance
 from hetopt.units import parse
 
 
@@ -29,7 +29,7 @@ def periodic(*periods, release=0.0, **settings):
         "options": {"profile": ["a"], "device": ["cpu"], "time_s": [0.003], "power_w": [6.0]},
     }
     frames = {name: pd.DataFrame(columns) for name, columns in tables.items()}
-    return Instance.from_frames(frames, {"objective": ["energy"], **settings})
+    return from_frames(frames, {"objective": ["energy"], **settings})
 
 
 @pytest.mark.parametrize("period", [0.033333, 0.0333333])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hetopt import read_instance, solve
+from hetopt import from_frames, read_instance, solve
 from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
@@ -36,7 +36,7 @@ def jobs_of(loads: dict[str, float], **more: Any) -> Instance:
     more.pop("option", None)
     more.pop("pins", None)
     settings = {"regime": "steady", "routing": "single", "objective": "throughput"} | more
-    return Instance.from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
+    return from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
 
 
 def run(instance: Instance, **options: Any) -> RegimeResult:
@@ -186,7 +186,7 @@ def pipeline(**more: Any) -> Instance:
         ],
     }
     settings = {"regime": "steady", "routing": "single", "objective": "throughput"} | more
-    return Instance.from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
+    return from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
 
 
 def test_links_overlap_and_latency_bound_a_pipeline() -> None:
@@ -249,7 +249,7 @@ def test_a_choice_that_costs_a_million_times_more_leaves_no_gap() -> None:
     }
     settings = {"regime": "steady", "routing": "single", "objective": "power"}
     # Both on one unit; sending the message would take 1 MW. `optimum` checks the gap.
-    assert optimum(Instance.from_frames(frames, settings)) == pytest.approx(0.039)
+    assert optimum(from_frames(frames, settings)) == pytest.approx(0.039)
 
 
 @pytest.mark.parametrize("objective", ["power", "throughput"])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hetopt import solve, verify
+from hetopt import from_frames, solve, to_frames, verify
 from hetopt.instance import NO_MAXIMUM, Instance
 from hetopt.steady.placement import served_most
 from hetopt.steady.placement_greedy import greedy_placement, throughput_bound
@@ -29,7 +29,7 @@ def chain(objective: str = "throughput", **device: float) -> Instance:
         "transfers": [{"from": f"t{k}", "to": f"t{k + 1}", "bytes": 2.5} for k in range(CHAIN - 1)],
         "jobs": [{"name": "job", "rate_per_s": 0.5}],
     }
-    return Instance.from_frames(
+    return from_frames(
         {name: pd.DataFrame(rows) for name, rows in frames.items()},
         {"regime": "steady", "objective": objective, "routing": "single"},
     )
@@ -80,7 +80,7 @@ def test_random_placements_hold_and_stay_below_the_bound(seed: int) -> None:
 def test_a_search_whose_time_ends_while_its_model_is_built_has_plan_and_bound() -> None:
     instance = chain()
     big = 400
-    frames = instance.frames()
+    frames = to_frames(instance)
     frames["tasks"] = pd.DataFrame([{"name": f"t{k}", "profile": "p"} for k in range(big)])
     frames["transfers"] = pd.DataFrame(
         [
@@ -90,7 +90,7 @@ def test_a_search_whose_time_ends_while_its_model_is_built_has_plan_and_bound() 
         ]
     )
     settings = {"regime": "steady", "objective": "throughput", "routing": "single"}
-    made = Instance.from_frames(frames, settings)
+    made = from_frames(frames, settings)
     began = time.monotonic()
     solution = solve(made, time_limit=1.0)
     assert solution.plan is not None

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.errors import InputError
 from hetopt.formats import plan_stream, write_instance
 from hetopt.formats.plan import (
@@ -22,7 +23,6 @@ from hetopt.formats.plan import (
     write_result,
     write_solution,
 )
-from hetopt.instance import Instance
 from hetopt.solution import (
     DIRECT,
     READ,
@@ -36,7 +36,7 @@ from hetopt.solution import (
 
 
 def make(settings, **tables):
-    return Instance.from_frames({k: pd.DataFrame(v) for k, v in tables.items()}, settings)
+    return from_frames({k: pd.DataFrame(v) for k, v in tables.items()}, settings)
 
 
 def same(left, right):

@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from hetopt import from_frames, to_frames, to_settings
 from hetopt.build import Model
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate, objective_value
@@ -79,7 +80,7 @@ def test_prices_that_never_change_are_a_plain_number():
 
 def test_every_form_of_an_instance_carries_prices_over_time(tmp_path):
     read = read_instance("x.yaml", text=DOCUMENT)
-    again = Instance.from_frames(read.frames(), read.settings())
+    again = from_frames(to_frames(read), to_settings(read))
     write_parquet(read, tmp_path / "parquet")
     write_csv(read, tmp_path / "csv")
     model = Model(

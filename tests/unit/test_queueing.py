@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from hetopt import from_frames
 from hetopt.evaluate import evaluate
 from hetopt.instance import Floats, Instance
 from hetopt.queueing import Queues, erlang_c, waits
@@ -119,7 +120,7 @@ def rack(**more: Any) -> Instance:
         "jobs": [{"name": "j", "rate_per_s": 75.0, "latency_slo_s": 0.1}],
     }
     settings = {"regime": "steady", "objective": "power"} | more
-    return Instance.from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
+    return from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
 
 
 def test_a_plan_adds_the_wait_before_each_task_to_the_latency() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames, to_frames, to_settings
 from hetopt.build import Model
 from hetopt.errors import InputError
 from hetopt.formats import read_instance
@@ -59,7 +60,7 @@ def machine(
         option = {"profile": task, "device": "d", "label": label}
         pairs.append(("options", option | {"time_s": time.get(label, 1.0)}))
         pairs.append(("uses", option | {"resource": "r", "amount": amount}))
-    return Instance.from_frames(rows(*pairs), {"regime": "schedule", "objective": objective})
+    return from_frames(rows(*pairs), {"regime": "schedule", "objective": objective})
 
 
 def plan(instance: Instance, options: list[int], start: list[float]) -> SchedulePlan:
@@ -96,7 +97,7 @@ def test_every_form_says_the_same() -> None:
     for name in "abc":
         model.task(name, profile)
     assert differences(instance, model.build()) == []
-    again = Instance.from_frames(instance.frames(), instance.settings())
+    again = from_frames(to_frames(instance), to_settings(instance))
     assert differences(instance, again) == []
 
 
@@ -121,18 +122,18 @@ def test_a_wrong_resource_is_named_where_it_stands(
 
 
 def test_uses_of_an_unknown_option_are_refused_once() -> None:
-    frames = read_instance("x.yaml", text=TEXT).frames()
+    frames = to_frames(read_instance("x.yaml", text=TEXT))
     frames["uses"] = frames["uses"].assign(label=["", "fp16", "int8"])
     with pytest.raises(InputError) as caught:
-        Instance.from_frames(frames, {})
+        from_frames(frames, {})
     assert [(p.table, p.row, p.column) for p in caught.value.problems] == [("uses", 1, "label")]
 
 
 def test_a_use_stated_twice_is_refused() -> None:
-    frames = read_instance("x.yaml", text=TEXT).frames()
+    frames = to_frames(read_instance("x.yaml", text=TEXT))
     frames["uses"] = pd.concat([frames["uses"], frames["uses"][:1]], ignore_index=True)
     with pytest.raises(InputError, match="no other row of the option"):
-        Instance.from_frames(frames, {})
+        from_frames(frames, {})
 
 
 def test_uses_follow_their_options_when_some_are_dropped() -> None:
@@ -260,7 +261,7 @@ def stream(objective: str, routing: str = "split", **limit: Any) -> Instance:
         ("tasks", {"name": "t", "profile": "p", "job": "j"}),
         ("jobs", {"name": "j", "rate_per_s": 10}),
     )
-    return Instance.from_frames(frames, {"objective": objective, "routing": routing})
+    return from_frames(frames, {"objective": objective, "routing": routing})
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.errors import InputError
 from hetopt.instance import Instance
 from hetopt.steady.routes import Routes, enumerate_routes, pareto
@@ -30,7 +31,7 @@ def instance_of(devices: list[str], options: Any, tasks: list[str], **more: Any)
         "pools": more.get("pools", []),
     }
     settings = {"regime": "steady", "objective": "power"} | more.get("settings", {})
-    return Instance.from_frames({k: pd.DataFrame(v) for k, v in frames.items() if v}, settings)
+    return from_frames({k: pd.DataFrame(v) for k, v in frames.items() if v}, settings)
 
 
 def labels(instance: Instance, found: Routes) -> list[list[str]]:

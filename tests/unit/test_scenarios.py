@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.build import Model
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate, objective_value
@@ -41,7 +42,7 @@ def make(scenarios: list[dict[str, Any]], **more: Any) -> Instance:
     }
     settings = {"regime": "steady", "objective": "power"} | more
     tables = {k: pd.DataFrame(v) for k, v in frames.items() if v}
-    return Instance.from_frames(tables, settings)
+    return from_frames(tables, settings)
 
 
 def planned(instance: Instance) -> ScenarioPlan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.instance import Instance
 from hetopt.solve import solve
 from tests.small_schedules import device, edge, link, option, task
@@ -28,7 +29,7 @@ def instance(**settings: object) -> Instance:
         ),
         "tasks": pd.DataFrame({"name": ["a", "b"], "profile": ["p", "p"]}),
     }
-    return Instance.from_frames(frames, {"regime": "schedule", **settings})
+    return from_frames(frames, {"regime": "schedule", **settings})
 
 
 def test_a_second_unit_is_priced_where_the_first_is_had_anyway() -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.errors import InputError
 from hetopt.formats.plan_writing import solution_to_dict
 from hetopt.instance import Instance
@@ -131,7 +132,7 @@ def streams(status: str) -> Instance:
         "jobs": {"name": ["j", "k"], "rate_per_s": [rate, rate]},
     }  # fmt: skip
     settings = {"regime": "steady", "routing": "single", "objective": "power"}
-    return Instance.from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
+    return from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
 
 
 @pytest.mark.parametrize("status", ["optimal", "infeasible"])

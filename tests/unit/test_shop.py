@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames, to_frames, to_settings
 from hetopt.evaluate import objective_value
 from hetopt.formats.fjsp import read_fjsp
 from hetopt.generate.schedule import generate_schedule
@@ -123,7 +124,7 @@ def test_graphs_units_and_slots_of_all_kinds(arguments: dict[str, object]) -> No
 
 
 def test_releases_and_tasks_of_no_time_are_respected() -> None:
-    instance = Instance.from_frames(
+    instance = from_frames(
         {
             "devices": pd.DataFrame({"name": ["a", "b"]}),
             "options": pd.DataFrame(
@@ -268,11 +269,11 @@ def test_features_that_it_does_not_know_are_left_alone(changes: dict[str, object
 
 
 def test_resources_are_left_to_others() -> None:
-    frames = two_jobs().frames()
+    frames = to_frames(two_jobs())
     frames["resources"] = pd.DataFrame({"name": ["licence"], "capacity": [1.0]})
     uses = frames["options"][["profile", "device"]].copy()
     uses["resource"], uses["amount"] = "licence", 1.0
     frames["uses"] = uses
-    instance = Instance.from_frames(frames, two_jobs().settings())
+    instance = from_frames(frames, to_settings(two_jobs()))
     assert len(instance.uses)
     assert not fits(instance)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.formats.fjsp import read_fjsp
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
@@ -57,7 +58,7 @@ def test_a_bound_is_raised_to_the_grid_and_float_noise_does_not_lift_it() -> Non
 
 
 def instance_of(times: list[float]) -> Instance:
-    return Instance.from_frames(
+    return from_frames(
         {
             "devices": pd.DataFrame({"name": ["d"]}),
             "options": pd.DataFrame(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.build import Model
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate
@@ -57,7 +58,7 @@ def two_sites(regime: str = "schedule", **more: Any) -> Instance:
     }
     frames |= more.pop("frames", {})
     settings = {"regime": regime, "energy_price_per_j": 2.0, "pue": 1.0} | more
-    return Instance.from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
+    return from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
 
 
 def answer(instance: Instance) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.instance import Instance
 from hetopt.solve import solve
 from hetopt.steady import ideals
@@ -69,7 +70,7 @@ def random_pipeline(
     }
     if together:
         settings["together"] = [[names[1], names[2]]]
-    return Instance.from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
+    return from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
 
 
 def least_load(instance: Instance) -> float:
@@ -180,7 +181,7 @@ def test_a_stage_that_only_lighter_options_fit_is_not_refused(
         "jobs": [{"name": "j", "rate_per_s": 0.01, "contiguous": True}],
     }
     settings = {"regime": "steady", "routing": "single", "objective": "throughput"}
-    instance = Instance.from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
+    instance = from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
     found = solve(instance, time_limit=20.0, workers=1)
     assert found.status == "optimal"
     assert verify(instance, found.plan).ok

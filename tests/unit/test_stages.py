@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
@@ -64,7 +65,7 @@ def graph(
         "regime": "steady", "routing": "single", "objective": "throughput", "host": "cpu",
     }  # fmt: skip
     tables = {k: pd.DataFrame(rows) for k, rows in frames.items()}
-    return Instance.from_frames(tables, settings | more)
+    return from_frames(tables, settings | more)
 
 
 def rejected(instance: Instance, places: list[tuple[int, int]]) -> bool:

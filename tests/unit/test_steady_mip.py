@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate, objective_value
 from hetopt.instance import Instance
@@ -31,7 +32,7 @@ def make(devices: Rows, options: Rows, jobs: Rows, **more: Any) -> Instance:
         if table in more:
             frames[table] = more.pop(table)
     settings = {"regime": "steady", "objective": "power"} | more
-    return Instance.from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
+    return from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
 
 
 def solved(instance: Instance, **options: Any) -> tuple[SteadyPlan, RegimeResult]:

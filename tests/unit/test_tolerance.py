@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.instance import Instance
 from hetopt.methods import methods_for
 from hetopt.solution import Hops, SchedulePlan
@@ -140,6 +141,6 @@ def test_a_route_that_takes_too_long_by_picoseconds_is_not_used() -> None:
         "jobs": [{"name": "j", "rate_per_s": 1e6, "latency_slo_s": 1e-9}],
     }
     frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
-    question = Instance.from_frames(frames, {"regime": "steady", "objective": "power"})
+    question = from_frames(frames, {"regime": "steady", "objective": "power"})
     solution = solve(question, time_limit=10, workers=1)
     assert (solution.status, solution.objective) == ("optimal", pytest.approx(5e6))

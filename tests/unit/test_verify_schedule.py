@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.instance import Instance
 from hetopt.solution import DIRECT, READ, WRITE, Hops, SchedulePlan, Solution
 from hetopt.verify import verify, verify_solution
@@ -109,7 +110,7 @@ def instance() -> Instance:
         "together": [["u", "v"]],
         "apart": [["e", "k"]],
     }
-    return Instance.from_frames(frames, settings)
+    return from_frames(frames, settings)
 
 
 TASKS: dict[str, Task] = {
@@ -456,7 +457,7 @@ def test_tiny_tasks_on_one_slot_are_found_although_they_are_within_the_tolerance
 
 def test_thirds_are_exact_fractions_of_a_tick() -> None:
     """A third of a second from a bandwidth, then a start at the nearest double below it."""
-    third = Instance.from_frames(
+    third = from_frames(
         {
             "devices": frame("name", ("cpu",), ("gpu",)),
             "links": frame("from to bandwidth_b_per_s", ("cpu", "gpu", 3.0)),
@@ -500,9 +501,9 @@ def test_zero_time_tasks_take_no_slot_but_their_weights_count() -> None:
         "tasks": frame("name", ("t0",), ("t1",)),
     }
     plan = {"t0": at(0.0), "t1": at(0.5)}
-    roomy = Instance.from_frames(tables, {"objective": "energy"})
+    roomy = from_frames(tables, {"objective": "energy"})
     assert verify(roomy, make(roomy, plan)).ok
-    tight = Instance.from_frames(
+    tight = from_frames(
         tables | {"devices": frame("name memory_b", ("cpu", 50.0))}, {"objective": "energy"}
     )
     assert verify(tight, make(tight, plan)).kinds == ("memory",)
@@ -522,7 +523,7 @@ def test_memory_holds_outputs_until_consumers_and_first_hops_end() -> None:
         "tasks": frame("name", ("a",), ("b",), ("big",)),
         "transfers": frame("from to bytes", ("a", "b", 60.0)),
     }
-    instance = Instance.from_frames(tables, {"objective": "makespan"})
+    instance = from_frames(tables, {"objective": "makespan"})
     tasks = {"a": at(0.0), "b": ("gpu", "", 0, 3.0), "big": at(2.0)}
     assert verify(instance, make(instance, tasks, [("a", DIRECT, "gpu", 0, 0, 0, 1.0)])).ok
     late: list[Hop] = [("a", DIRECT, "gpu", 0, 0, 0, 1.5)]
@@ -531,7 +532,7 @@ def test_memory_holds_outputs_until_consumers_and_first_hops_end() -> None:
 
 def staged() -> Instance:
     """Producer on a gpu, consumers on a gpu's other unit and on the host, by way of the host."""
-    return Instance.from_frames(
+    return from_frames(
         {
             "devices": frame("name count_min count_max", ("cpu", 1, 1), ("gpu", 2, 2)),
             "links": frame("from to bandwidth_b_per_s both_ways", ("gpu", "cpu", 10.0, True)),
@@ -594,7 +595,7 @@ def test_zero_copy_pools_need_no_transfer_but_hold_the_output() -> None:
         "tasks": frame("name", ("a",), ("b",), ("big",)),
         "transfers": frame("from to bytes", ("a", "b", 60.0)),
     }
-    instance = Instance.from_frames(tables, {"objective": "makespan"})
+    instance = from_frames(tables, {"objective": "makespan"})
     after = {"a": at(0.0), "b": ("gpu", "", 0, 1.0), "big": at(2.0)}
     assert verify(instance, make(instance, after)).ok
     beside = after | {"big": at(1.5)}
@@ -632,7 +633,7 @@ def test_another_path_of_equal_time_and_energy_is_accepted() -> None:
         "tasks": frame("name", ("a",), ("b",)),
         "transfers": frame("from to bytes", ("a", "b", 10.0)),
     }
-    instance = Instance.from_frames(tables, {"objective": "makespan"})
+    instance = from_frames(tables, {"objective": "makespan"})
 
     def over(first: int, second: int, b: Task) -> tuple[str, ...]:
         rows: list[Hop] = [
@@ -659,7 +660,7 @@ def test_units_that_run_nothing_are_off_unless_they_are_always_on() -> None:
         "options": frame("profile device time_s energy_j", ("t0", "cpu", 2.0, 5.0)),
         "tasks": frame("name", ("t0",)),
     }
-    instance = Instance.from_frames(tables, {"objective": "energy"})
+    instance = from_frames(tables, {"objective": "energy"})
     report = verify(instance, make(instance, {"t0": ("cpu", "", 2, 0.0)}))
     assert report.ok
     assert report.objectives["energy"] == 5 + 2 * 1 + 2 * 10
@@ -703,7 +704,7 @@ def rounds(n: int, devices: int = 64) -> tuple[Instance, SchedulePlan]:
         ),
         "tasks": frame("name profile", *((f"t{p}", f"p{p}") for p in range(100))),
     }
-    base = Instance.from_frames(small, {"objective": "energy"})
+    base = from_frames(small, {"objective": "energy"})
     index = np.arange(n)
     src = index[: n - devices]
     dst = (src // devices + 1) * devices + (src % devices + 1) % devices
@@ -767,4 +768,4 @@ def chain(times: list[str], deadline: float = np.inf, edges: bool = True) -> Ins
     }
     if edges:
         tables["transfers"] = frame("from to", *pairwise(names))
-    return Instance.from_frames(tables, {"objective": "makespan"})
+    return from_frames(tables, {"objective": "makespan"})

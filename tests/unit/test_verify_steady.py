@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hetopt import from_frames
 from hetopt.instance import Instance
 from hetopt.solution import SteadyPlan
 from hetopt.verify import verify
@@ -142,7 +143,7 @@ UNITS = {"cpu": (1, 1), "gpu": (2, 2), "npu": (2, 2), "fpga": (1, 1)}
 
 @pytest.fixture(scope="module")
 def instance() -> Instance:
-    return Instance.from_frames(TABLES, SETTINGS)
+    return from_frames(TABLES, SETTINGS)
 
 
 def routes(*changed: tuple[int, Route | None], units: dict[str, tuple[int, int]] = UNITS) -> Any:
@@ -347,7 +348,7 @@ def test_routes_without_requests_are_not_held_to_limits(instance: Instance) -> N
 
 
 def test_under_throughput_the_demand_need_not_be_met() -> None:
-    fast = Instance.from_frames(TABLES, SETTINGS | {"objective": "throughput"})
+    fast = from_frames(TABLES, SETTINGS | {"objective": "throughput"})
     half = [(job, rate / 2, rows) for job, rate, rows in ROUTES]
     report = verify(fast, make(fast, half, UNITS))
     assert report.ok
@@ -394,7 +395,7 @@ def small(objective: str = "power", **tables: pd.DataFrame) -> Instance:
     settings: dict[str, Any] = {"objective": objective}
     if objective == "single":
         settings = {"objective": "power", "routing": "single"}
-    return Instance.from_frames(tables, settings)
+    return from_frames(tables, settings)
 
 
 def test_rates_are_compared_as_printed_decimals() -> None:
@@ -568,7 +569,7 @@ def test_large_plans_are_checked_in_floats() -> None:
 
 def test_staged_tensors_go_by_the_host_once_per_device() -> None:
     """Written once (10 B), read once for both consumers on the npu; latency 0.1 + 0.2 + 0.1."""
-    instance = Instance.from_frames(
+    instance = from_frames(
         {
             "devices": frame("name", ("cpu",), ("gpu",), ("npu",)),
             "links": frame(
