@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bench.cases import Case
 from hetopt import Instance, read_instance
-from hetopt.set_values import set_values
+from hetopt.compile.set_values import set_values
 
 
 def read_case(case: Case) -> Instance:

@@ -2,7 +2,7 @@
 
 ``python -m bench set-round-trip [FILE ...]`` goes through every row of the shipped instances, the
 tests through some. The change in the file is made in the parsed document and read
-anew; it shares nothing with :mod:`hetopt.set_values` but the reader.
+anew; it shares nothing with :mod:`hetopt.compile.set_values` but the reader.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from hetopt.compile.set_values import set_values
 from hetopt.errors import InputError
 from hetopt.formats import read_instance
 from hetopt.formats.yaml_source import parse_yaml
 from hetopt.instance import Instance
 from hetopt.instance.column_specs import SETTINGS, TABLES, Column
-from hetopt.set_values import set_values
 
 REPO = Path(__file__).resolve().parents[1]
 LISTS = (

@@ -110,8 +110,8 @@ class Question:
 
         A case's assignment has precedence over what the command line asks of all cases.
         """
+        from hetopt.compile.set_values import set_values, sets
         from hetopt.instance import overrides
-        from hetopt.set_values import set_values, sets
 
         instance = set_values(read, [*self.assignments, *more])
         pins = [_pair("--pin", text) for text in self.pins]
@@ -135,7 +135,7 @@ class Question:
 
 def _either(flag: str, value: str, assignments: Sequence[str], *columns: str) -> None:
     """Refuse a flag beside a case that sets what the flag changes, as their order is not told."""
-    from hetopt.set_values import sets
+    from hetopt.compile.set_values import sets
 
     for column in columns:
         if sets(assignments, column):

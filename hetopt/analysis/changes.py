@@ -11,10 +11,10 @@ from dataclasses import replace
 import numpy as np
 
 from hetopt import units
+from hetopt.compile.set_values import set_values
 from hetopt.errors import InputError, Problem
 from hetopt.instance import NO_MAXIMUM, Instance
 from hetopt.instance.overrides import scale_demand, with_deadline, without_device
-from hetopt.set_values import set_values
 
 FORMS = {
     "drop": "drop DEVICE",

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from hetopt.compile import from_frames
 from hetopt.errors import InputError, Problem
-from hetopt.frames import from_frames
 from hetopt.instance import Floats, Instance, Ints
 
 Place = Callable[[int], str]
@@ -28,7 +28,7 @@ def assemble(
     name
         What problems call the file.
     tables
-        Columns by table and name (or frames), as :func:`hetopt.frames.from_frames` takes them.
+        Columns by table and name (or frames), as :func:`hetopt.compile.from_frames` takes them.
     settings
         Settings of the instance.
     places

@@ -6,14 +6,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from hetopt.compile import from_frames
+from hetopt.compile.rows import Rows
 from hetopt.errors import InputError, Problem
 from hetopt.formats.json_source import parse_json
 from hetopt.formats.place import Fault, Parsed, Path, document_order, path_text
 from hetopt.formats.yaml_source import parse_yaml
-from hetopt.frames import from_frames
 from hetopt.instance import Instance
 from hetopt.instance.column_specs import SETTINGS, TABLES
-from hetopt.rows import Rows
 
 PROBLEMS_ALIKE = 20
 """Problems reported of one kind at one field; more of them are only counted."""

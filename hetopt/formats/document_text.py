@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.export import to_frames, to_settings
+from hetopt.compile import to_frames, to_settings
 from hetopt.formats.model import VERSION
 from hetopt.instance import NO_MAXIMUM, Instance
 from hetopt.instance.column_specs import TABLES

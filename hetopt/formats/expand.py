@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hetopt import units
-from hetopt.clean import expected_quantity
+from hetopt.compile.cells import expected_quantity
+from hetopt.compile.rows import Rows
 from hetopt.formats.model import LABEL_PARTS
 from hetopt.formats.place import Fault, Path
 from hetopt.formats.shape import shown
 from hetopt.instance import NO_MAXIMUM
 from hetopt.instance.column_specs import GROUP_SETTINGS, SETTINGS, TABLES
-from hetopt.rows import Rows
 
 TASK_FIELDS = ("profile", "options", "work", "pin", "forbid")
 NAMES = {

@@ -1,7 +1,7 @@
 """The document model: what fields a YAML or JSON instance has, made from the tables' columns.
 
 The model checks the *shape* (mappings, lists, texts, numbers, known fields); values, units, ranges
-and references are checked on columns by :mod:`hetopt.frames`, for every form of an instance alike.
+and references are checked on columns by :mod:`hetopt.compile`, for every form of an instance alike.
 So no field is required here, and none has a default; both stand in the generated schema.
 """
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from hetopt import units
+from hetopt.compile import to_frames
 from hetopt.errors import InputError, Problem
-from hetopt.export import to_frames
 from hetopt.formats.assemble import grid_options
 from hetopt.formats.json_source import JsonDocument, parse_json
 from hetopt.formats.place import Fault, Parsed, Path

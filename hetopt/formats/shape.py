@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hetopt.checker import unknown_field
+from hetopt.compile.problems import unknown_field
 from hetopt.formats.model import LIST_TAG, MAPPING_TAG, VERSION, document_model, known_fields
 from hetopt.formats.place import Fault, Path
 

@@ -12,12 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hetopt.compile import from_frames, to_frames
 from hetopt.errors import InputError, Problem
-from hetopt.export import to_frames
 from hetopt.formats.document_text import settings_yaml
 from hetopt.formats.model import VERSION
 from hetopt.formats.yaml_source import YamlDocument, parse_yaml
-from hetopt.frames import from_frames
 from hetopt.instance import Instance
 from hetopt.instance.column_specs import SETTINGS, TABLES
 

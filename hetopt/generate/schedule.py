@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hetopt.compile import from_frames
+from hetopt.compile.to_columns import MOST_SLOTS
 from hetopt.errors import InputError, Problem
-from hetopt.frames import MOST_SLOTS, from_frames
 from hetopt.generate.graphs import SHAPES, graph
 from hetopt.instance import Edges, Floats, Instance, Ints, Tensors
 

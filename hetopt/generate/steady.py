@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from hetopt.compile import from_frames
 from hetopt.errors import InputError, Problem
-from hetopt.frames import from_frames
 from hetopt.generate.schedule import KIND_CYCLE
 from hetopt.instance import Bools, Instance
 

@@ -1,7 +1,7 @@
 """The tables of an instance: every column with its type, unit, default and meaning.
 
 The one place of defaults. The folder form, the document form, the generated schema and the
-checks of :mod:`hetopt.frames` all read it.
+checks of :mod:`hetopt.compile` all read it.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class Instance:
     def remember_written(
         self, frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]
     ) -> None:
-        """Keep what the instance was made of, for :func:`hetopt.set_values.set_values`."""
+        """Keep what the instance was made of, for :func:`hetopt.compile.set_values.set_values`."""
         self.__dict__[_WRITTEN] = (frames, settings)
 
     def forget_written(self) -> None:

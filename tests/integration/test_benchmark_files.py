@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from hetopt import evaluate, read_instance, solve, verify
+from hetopt.compile.set_values import set_values
 from hetopt.schedule.construct import heft
-from hetopt.set_values import set_values
 from hetopt.solution import SteadyPlan
 
 NEAR = 1e-7

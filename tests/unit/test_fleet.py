@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from hetopt import from_frames, to_frames, to_settings
+from hetopt.compile.set_values import set_values
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate
 from hetopt.formats import read_instance
 from hetopt.instance import Instance
-from hetopt.set_values import set_values
 from hetopt.solution import SteadyPlan
 from hetopt.solve import solve
 from hetopt.verify import verify

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from hetopt import from_frames
+from hetopt.compile.set_values import set_values
 from hetopt.errors import InputError
 from hetopt.formats import read_instance
 from hetopt.instance import Instance
@@ -15,7 +16,6 @@ from hetopt.instance.overrides import (
     with_placement,
     without_device,
 )
-from hetopt.set_values import set_values
 
 
 def steady() -> Instance:

@@ -12,6 +12,7 @@ import pytest
 
 from hetopt import from_frames, to_frames, to_settings
 from hetopt.build import Model
+from hetopt.compile.set_values import set_values
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate, objective_value
 from hetopt.formats import read_instance
@@ -24,7 +25,6 @@ from hetopt.schedule.construct import CONSTRUCTORS, plan_problem
 from hetopt.schedule.cpsat_prices import stretches
 from hetopt.schedule.priced_load import priced_bound
 from hetopt.schedule.shift import shift
-from hetopt.set_values import set_values
 from hetopt.solution import Hops, SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify

@@ -1,6 +1,6 @@
 """Rows on their way to tables, each remembering the place that it comes from.
 
-Documents and the builder make rows one by one; the checks of :mod:`hetopt.frames` speak of table
+Documents and the builder make rows one by one; the checks of :mod:`hetopt.compile` speak of table
 positions. This is the way back from a position to a place that the user knows.
 """
 

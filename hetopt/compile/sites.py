@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.checker import Checker, listed
+from hetopt.compile.problems import Checker, listed
+from hetopt.compile.strings import strings
 from hetopt.instance import Devices, Ints, Regime, Series, Sites, Strings
-from hetopt.text import strings
 
 Table = dict[str, Any]
 

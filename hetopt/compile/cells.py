@@ -11,11 +11,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hetopt import text, units
-from hetopt.checker import Checker, listed, unknown_field
+from hetopt import units
+from hetopt.compile import strings as text
+from hetopt.compile.problems import Checker, listed, unknown_field
+from hetopt.compile.strings import strings
 from hetopt.instance import Bools, Floats, Ints, Strings
 from hetopt.instance.column_specs import TABLES, Column
-from hetopt.text import strings
 
 MANY = 1000
 """Cells from which on a column is worth a look at whether all of it is plain numbers."""

@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hetopt import checks
-from hetopt.checker import Checker, listed
-from hetopt.clean import clean_table
-from hetopt.clean_settings import clean_settings
-from hetopt.compile_options import make_options
-from hetopt.compile_platform import make_devices, make_kind_shares, make_links, make_pools
-from hetopt.compile_resources import make_resources, make_uses
-from hetopt.compile_scenarios import make_scenarios
-from hetopt.compile_sites import give_sites_to_tasks, make_sites, network_links
-from hetopt.compile_workload import make_groups, make_jobs, make_tasks, make_transfers
+from hetopt.compile import structure
+from hetopt.compile.cells import clean_table
+from hetopt.compile.options import make_options
+from hetopt.compile.periodic import unroll
+from hetopt.compile.platform import make_devices, make_kind_shares, make_links, make_pools
+from hetopt.compile.problems import Checker, listed
+from hetopt.compile.resources import make_resources, make_uses
+from hetopt.compile.scenarios import make_scenarios
+from hetopt.compile.settings import clean_settings
+from hetopt.compile.sites import give_sites_to_tasks, make_sites, network_links
+from hetopt.compile.strings import strings
+from hetopt.compile.workload import make_groups, make_jobs, make_tasks, make_transfers
 from hetopt.instance import (
     NO_MAXIMUM,
     SCHEDULE_OBJECTIVES,
@@ -34,8 +36,6 @@ from hetopt.instance import (
     Tensors,
 )
 from hetopt.instance.column_specs import DEFAULT_JOB, REQUIRED_TABLES, TABLES
-from hetopt.text import strings
-from hetopt.unroll import unroll
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,7 +176,7 @@ def _compiled(
         model_keys=keys,
         currency=setting["currency"],
     )
-    checks.check_structure(instance, check)
+    structure.check_structure(instance, check)
     return instance
 
 
@@ -226,7 +226,7 @@ def _check_regime(
                         value[row],
                         f"This belongs to the {column.regime} regime; the instance is {regime}.",
                     )
-    checks.check_settings_regime(regime, setting, check)
+    structure.check_settings_regime(regime, setting, check)
     if regime == "schedule":
         _check_size(tables["devices"], check)
         for row in np.flatnonzero(tables["devices"]["count_max"] == NO_MAXIMUM):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.checker import Checker
+from hetopt.compile.problems import Checker
 from hetopt.instance import (
     Instance,
     Series,

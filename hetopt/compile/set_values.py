@@ -19,12 +19,12 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hetopt.compile.rows import DRAW, UNSTATED
+from hetopt.compile.to_columns import from_frames
+from hetopt.compile.to_tables import to_frames, to_settings
 from hetopt.errors import InputError, Problem
-from hetopt.export import to_frames, to_settings
-from hetopt.frames import from_frames
 from hetopt.instance import Instance
 from hetopt.instance.column_specs import DEFAULT_JOB, GROUP_SETTINGS, SETTINGS, TABLES
-from hetopt.rows import DRAW, UNSTATED
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,4 +1,4 @@
-"""Columns back to tables and settings: the inverse of :mod:`hetopt.frames`."""
+"""Columns back to tables and settings: the inverse of :mod:`hetopt.compile`."""
 
 from __future__ import annotations
 

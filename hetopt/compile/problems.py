@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hetopt import text
+from hetopt.compile import strings
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Bools, Ints, Strings
 
@@ -106,7 +106,7 @@ class Checker:
 
     def unique(self, table: str, column: str, values: Strings) -> None:
         """Record every value that stands twice; empty ones count as missing, not as twice."""
-        for row in text.repeated(self.arrow(values)):
+        for row in strings.repeated(self.arrow(values)):
             if values[row] != "":
                 expected = "A name that no other row has."
                 self.add(table, int(row), column, values[row], expected, certain=True)
@@ -124,7 +124,7 @@ class Checker:
 
         ``rows`` gives the input row of each value where they were reordered.
         """
-        found = text.positions(self.arrow(values), self.arrow(names))
+        found = strings.positions(self.arrow(values), self.arrow(names))
         home = NAMED.get(what, f"{what}s")
         if self.unsure(home, "profile" if what == "profile" else "name"):
             return found  # the name may be one that was written wrongly there
@@ -139,7 +139,7 @@ class Checker:
     def arrow(self, values: Strings) -> pa.LargeStringArray:
         """Return a column of text in Arrow's form, made once."""
         if id(values) not in self._arrow:
-            self.remember(values, text.to_arrow(values))
+            self.remember(values, strings.to_arrow(values))
         return self._arrow[id(values)][1]
 
     def remember(self, values: Strings, arrow: pa.LargeStringArray) -> None:

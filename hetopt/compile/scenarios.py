@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.checker import Checker
+from hetopt.compile.problems import Checker
 from hetopt.instance import Jobs, Regime, Scenarios
 
 Table = dict[str, Any]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hetopt.checker import Checker, unknown_field
-from hetopt.clean import cell_names, clean_column
+from hetopt.compile.cells import cell_names, clean_column
+from hetopt.compile.problems import Checker, unknown_field
 from hetopt.errors import Problem
 from hetopt.instance import Series
 from hetopt.instance.column_specs import GROUP_SETTINGS, SETTINGS, Column

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.checker import Checker
+from hetopt.compile.problems import Checker
+from hetopt.compile.strings import strings
 from hetopt.instance import Floats, Ints
-from hetopt.text import strings
 
 MOST_TASKS = 10_000_000
 """More tasks than this after unrolling is a mistake in a period, not a workload."""

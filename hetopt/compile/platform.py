@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.checker import Checker
+from hetopt.compile.problems import Checker
 from hetopt.instance import (
     NO_MAXIMUM,
     Devices,
@@ -106,7 +106,7 @@ def make_links(table: Table, networks: Table, devices: Strings, check: Checker) 
     Parameters
     ----------
     networks
-        Links between sites, as :func:`hetopt.compile_sites.network_links` returns them; they come
+        Links between sites, as :func:`hetopt.compile.sites.network_links` returns them; they come
         last.
     """
     src = check.lookup("links", "from", table["from"], devices, "device")
