@@ -15,7 +15,7 @@ import typer
 
 from hetopt import console
 from hetopt.console import Exit, guarded
-from hetopt.methods import describe
+from hetopt.runtime.methods import describe
 
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
 

@@ -214,9 +214,9 @@ def run_compare(
     from hetopt.analysis.rivals import RivalType
     from hetopt.formats.output import check_writable
     from hetopt.formats.plan_tables import write_result
-    from hetopt.interrupt import interruptible
     from hetopt.report.comparison import comparison_to_dict, comparison_view
     from hetopt.report.progress import line_display
+    from hetopt.runtime.interrupt import interruptible
 
     common = _choice("--basis", basis, get_args(Basis))
     against = _choice("--rival", rival, get_args(RivalType))

@@ -42,9 +42,9 @@ def run_pareto(
 ) -> int:
     """Walk along the front and print it; see ``hetopt pareto``."""
     from hetopt.analysis.pareto import pareto, two_objectives
-    from hetopt.interrupt import interruptible
     from hetopt.report.front import front_to_dict, front_view
     from hetopt.report.progress import line_display
+    from hetopt.runtime.interrupt import interruptible
 
     _check_output(output)
     instance = question.instance()
@@ -83,9 +83,9 @@ def run_whatif(
     from hetopt.analysis.whatif import whatif
     from hetopt.formats.output import check_writable
     from hetopt.formats.plan_tables import write_result
-    from hetopt.interrupt import interruptible
     from hetopt.report.progress import line_display
     from hetopt.report.study import study_to_dict, study_view
+    from hetopt.runtime.interrupt import interruptible
 
     if output is not None:
         check_writable(output)

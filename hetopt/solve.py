@@ -17,12 +17,12 @@ import numpy as np
 from hetopt import units
 from hetopt.caveats import caveats
 from hetopt.constants import GAP_TOLERANCE
-from hetopt.course import forward
 from hetopt.errors import HetoptError, InputError, Problem
 from hetopt.instance import Instance, ObjectiveName, is_maximised
 from hetopt.instance.questions import check_question, stuck_tasks
-from hetopt.interrupt import beside_main_thread, interruptible
-from hetopt.methods import METHOD_NAMES, Kind, methods_for
+from hetopt.runtime.course import forward
+from hetopt.runtime.interrupt import beside_main_thread, interruptible
+from hetopt.runtime.methods import METHOD_NAMES, Kind, methods_for
 from hetopt.solution import (
     Plan,
     ScenarioPlan,
@@ -35,7 +35,7 @@ from hetopt.solution import (
 from hetopt.version import __version__
 
 if TYPE_CHECKING:
-    from hetopt.search import Budget, Progress, RegimeResult
+    from hetopt.runtime.budget import Budget, Progress, RegimeResult
 
 DEFAULT_TIME_LIMIT_S = 60.0
 DEFAULT_WORKERS = 2
@@ -89,7 +89,7 @@ class SolveOptions:
     gap
         Relative gap at which to stop; 0 proves the optimum (up to ``GAP_TOLERANCE``).
     method
-        One of :data:`hetopt.methods.METHODS`.
+        One of :data:`hetopt.runtime.methods.METHODS`.
     workers
         Threads of a solver.
     seed
@@ -291,7 +291,7 @@ def _budget(
     stop: threading.Event,
     progress: Progress | None,
 ) -> Budget:
-    from hetopt.search import Budget
+    from hetopt.runtime.budget import Budget
 
     reserve = CHECK_RESERVE_S + CHECK_RESERVE_S_PER_TASK * len(instance.tasks)
     reserve = min(reserve, options.time_limit_s / 2)

@@ -11,8 +11,8 @@ import pandas as pd
 from hetopt import from_frames
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance
+from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.schedule.solve_schedule import solve_schedule
-from hetopt.search import Budget, RegimeResult
 from hetopt.verify import verify
 
 Row = dict[str, Any]

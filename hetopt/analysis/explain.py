@@ -30,7 +30,7 @@ from hetopt.errors import InputError, Problem
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance
 from hetopt.instance.questions import check_question
-from hetopt.interrupt import interruptible
+from hetopt.runtime.interrupt import interruptible
 from hetopt.solution import Plan, Solution
 from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from hetopt.evaluate import objective_value
 from hetopt.instance import Bools, Instance, Ints
-from hetopt.schedule import jit
+from hetopt.runtime import jit
 from hetopt.schedule.assignment_chain import Chain
 from hetopt.schedule.assignment_columns import Columns, columns_of, is_assignment, joule_price
 from hetopt.schedule.assignment_mip import (

@@ -35,6 +35,7 @@ from typing import Any
 from ortools.sat.python import cp_model
 
 from hetopt.cpsat_solver import FOUND, other_solver, quiet_solver
+from hetopt.runtime.budget import Budget
 from hetopt.schedule.cpsat_memory import limit_memory, limit_power, power_is_hopeless
 from hetopt.schedule.cpsat_model import (
     MERGED,
@@ -51,7 +52,6 @@ from hetopt.schedule.cpsat_transfers import Sending, add_edges, limit_channels
 from hetopt.schedule.draft import Draft, needed_chains
 from hetopt.schedule.grid import exact
 from hetopt.schedule.problem import Problem
-from hetopt.search import Budget
 from hetopt.solution import WRITE
 
 HINT_SECONDS = 5.0

@@ -9,7 +9,7 @@ from typing import Any
 
 from ortools.sat.python import cp_model
 
-from hetopt.interrupt import go_on
+from hetopt.runtime.interrupt import go_on
 from hetopt.schedule.problem import Bill, Mode, Problem
 
 Place = tuple[int, int]

@@ -26,7 +26,7 @@ import numpy as np
 
 from hetopt.instance import Instance
 from hetopt.instance.prices import prices_vary
-from hetopt.interrupt import go_on
+from hetopt.runtime.interrupt import go_on
 from hetopt.schedule.cpsat_model import Build, Drawn, Literal, Place
 from hetopt.schedule.problem import Bill, Hop
 from hetopt.solution import DIRECT, READ, WRITE

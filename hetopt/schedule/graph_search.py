@@ -23,13 +23,13 @@ from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.paths import message_tables
+from hetopt.runtime.budget import gap_closed
 from hetopt.schedule import improve as annealing
 from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.draft import Draft, draft_of
 from hetopt.schedule.improve import timed
 from hetopt.schedule.improvers import Found, Improved
 from hetopt.schedule.problem import Mode, Problem
-from hetopt.search import gap_closed
 from hetopt.solution import SchedulePlan
 
 MOVES = 200_000
@@ -143,7 +143,7 @@ def fits(instance: Instance) -> bool:
 
 def is_compiled() -> bool:
     """Whether the loops are compiled, or their machine code lies on disk (as far as is known)."""
-    from hetopt.schedule import jit
+    from hetopt.runtime import jit
     from hetopt.schedule.kernels_graph import search
 
     return jit.is_compiled(search)

@@ -24,12 +24,12 @@ from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.paths import message_tables
 from hetopt.instance.prices import prices_vary
+from hetopt.runtime.budget import gap_closed
 from hetopt.schedule.bounds import makespan_bound
 from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.draft import ChainKey, Draft, draft_of, needed_chains
 from hetopt.schedule.improvers import Found, Improved
 from hetopt.schedule.problem import NEVER, Mode, Problem
-from hetopt.search import gap_closed
 from hetopt.solution import SchedulePlan
 
 OBJECTIVES = ("energy", "makespan", "cost", "carbon", "tardiness")
@@ -154,7 +154,7 @@ def fits(instance: Instance) -> bool:
 
 def is_compiled() -> bool:
     """Whether the loops are compiled, or their machine code lies on disk (as far as is known)."""
-    from hetopt.schedule import jit
+    from hetopt.runtime import jit
     from hetopt.schedule.kernels_improve import anneal
 
     return jit.is_compiled(anneal)

@@ -11,10 +11,10 @@ from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import noise, objectives
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.prices import prices_vary
+from hetopt.runtime.budget import Budget, RegimeResult, gap_closed, joined_proof
 from hetopt.schedule import bounds
 from hetopt.schedule.shift import shift
 from hetopt.schedule.trail import Trail
-from hetopt.search import Budget, RegimeResult, gap_closed, joined_proof
 from hetopt.solution import HistoryEntry, Proof, SchedulePlan, Termination
 from hetopt.verify import verify
 

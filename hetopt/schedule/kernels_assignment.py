@@ -37,7 +37,7 @@ best       n int         best state without excess
 numbers    3             cost, cost of ``best``, whether the first such state is enough
 ========== ============= ==========================================================================
 
-All arrays come from the caller: the functions make none (see :mod:`hetopt.schedule.jit`).
+All arrays come from the caller: the functions make none (see :mod:`hetopt.runtime.jit`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.schedule.jit import inner, jit
+from hetopt.runtime.jit import inner, jit
 
 COST, BEST, FIRST = range(3)
 NUMBERS = 3

@@ -37,7 +37,7 @@ pair     2 × D × D  latency (inf: no path) and seconds per byte between differ
 numbers  see below  running numbers and settings
 ======== ========== ==============================================================================
 
-All arrays come from the caller: the functions make none (see :mod:`hetopt.schedule.jit`).
+All arrays come from the caller: the functions make none (see :mod:`hetopt.runtime.jit`).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.schedule.jit import inner, jit
+from hetopt.runtime.jit import inner, jit
 from hetopt.schedule.kernels_improve import random
 
 ORDER, PLACE, LANE, NEXT, BEFORE, PATH, MARK, SPARE = range(8)

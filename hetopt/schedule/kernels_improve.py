@@ -40,7 +40,7 @@ jobs       4 × J         deadline, due date, weight, room for a latest end
 numbers    see below     running numbers and settings
 ========== ============= ==========================================================================
 
-All arrays come from the caller: the functions make none (see :mod:`hetopt.schedule.jit`).
+All arrays come from the caller: the functions make none (see :mod:`hetopt.runtime.jit`).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.schedule.jit import jit
+from hetopt.runtime.jit import jit
 
 CHECKPOINT = 8
 """Positions of the sequence between two stored states of the slots."""

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.schedule.jit import inner, jit_allocating
+from hetopt.runtime.jit import inner, jit_allocating
 
 PATIENCE = 15
 """Steps without progress after which the step size falls."""

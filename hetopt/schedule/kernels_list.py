@@ -45,7 +45,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.schedule.jit import inner, jit
+from hetopt.runtime.jit import inner, jit
 
 EFT, EST, QUICKEST, NEXT_FREE, EFT_PLUS, CHEAPEST, LOOKAHEAD = range(7)
 """Choices: least end, start, duration, time at which the unit is free, end + table, cost among

@@ -34,7 +34,7 @@ def longest_paths(instance: Instance, start: Floats, length: Floats) -> None:
 
 @cache
 def _compiled() -> Any:
-    from hetopt.schedule.jit import jit
+    from hetopt.runtime.jit import jit
 
     return jit(_push)
 

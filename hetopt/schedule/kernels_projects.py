@@ -37,7 +37,7 @@ best      2 × n int        rows ORDER and MODE of the best state
 numbers   see below        running numbers and settings
 ========= ================ ========================================================================
 
-All arrays come from the caller: the functions make none (see :mod:`hetopt.schedule.jit`).
+All arrays come from the caller: the functions make none (see :mod:`hetopt.runtime.jit`).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.schedule.jit import inner, jit
+from hetopt.runtime.jit import inner, jit
 
 ORDER, POSITION, MODE, LIST, PATH, SORT = range(6)
 START, END, NODE, TRIAL = range(4)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.schedule.jit import jit
+from hetopt.runtime.jit import jit
 
 
 def _tails(order: Any, ptr: Any, other: Any, message: Any, length: Any, tails: Any) -> None:

@@ -48,7 +48,7 @@ choice       K       machine of each choice; choice_time: its time
 numbers      6       see below
 ============ ======= ==========================================================================
 
-All arrays come from the caller: the functions make none (see :mod:`hetopt.schedule.jit`).
+All arrays come from the caller: the functions make none (see :mod:`hetopt.runtime.jit`).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.schedule.jit import inner, jit
+from hetopt.runtime.jit import inner, jit
 
 MOVES, MAKESPAN, BEST, IMPROVED, TARGET, SAMPLE = range(6)
 """Moves made; makespan of the state and of the best one; move at which that was found; makespan at

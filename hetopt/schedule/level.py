@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hetopt.instance.prices import prices_vary
-from hetopt.interrupt import in_time
+from hetopt.runtime.budget import Budget
+from hetopt.runtime.interrupt import in_time
 from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.cpsat import Answer, ScheduleModel, add_hint, build_model, run
 from hetopt.schedule.cpsat_objective import Scaled
@@ -16,7 +17,6 @@ from hetopt.schedule.draft import Draft, canonical_units, draft_of, retime
 from hetopt.schedule.grid import Grid, exact
 from hetopt.schedule.lns import repair
 from hetopt.schedule.problem import Problem
-from hetopt.search import Budget
 from hetopt.verify import verify
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.paths import Network
+from hetopt.runtime.jit import is_compiled, kernels, plain
 from hetopt.schedule.flat import NUDGE, Flat
-from hetopt.schedule.jit import is_compiled, kernels, plain
 from hetopt.solution import DIRECT, Hops, SchedulePlan
 
 Choice = Literal["eft", "est", "quickest", "next-free", "eft-plus", "cheapest", "lookahead"]

@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 
 from hetopt.instance import Floats, Ints
+from hetopt.runtime.jit import kernels
 from hetopt.schedule.flat import Flat
-from hetopt.schedule.jit import kernels
 
 Average = Literal["mean", "median", "least", "greatest"]
 

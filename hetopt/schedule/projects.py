@@ -26,11 +26,11 @@ import numpy as np
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance, Ints
+from hetopt.runtime.budget import gap_closed
 from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.draft import Draft
 from hetopt.schedule.improvers import Found, Improved
 from hetopt.schedule.project_columns import Columns, columns_of, start_of, units_of
-from hetopt.search import gap_closed
 from hetopt.solution import SchedulePlan
 
 ITERATIONS = 500_000
@@ -151,7 +151,7 @@ def fits(instance: Instance) -> bool:
 
 def is_compiled() -> bool:
     """Whether the loops are compiled, or their machine code lies on disk (as far as is known)."""
-    from hetopt.schedule import jit
+    from hetopt.runtime import jit
     from hetopt.schedule.kernels_projects import anneal
 
     return jit.is_compiled(anneal)

@@ -18,6 +18,7 @@ from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
 from hetopt.instance.paths import message_tables
+from hetopt.runtime.budget import gap_closed
 from hetopt.schedule.construct import plan_problem
 from hetopt.schedule.draft import draft_of
 from hetopt.schedule.improvers import Found, Improved
@@ -25,7 +26,6 @@ from hetopt.schedule.problem import NEVER
 from hetopt.schedule.shop_bounds import FLOAT_NOISE, on_grid, windows_of
 from hetopt.schedule.shop_search import Worker
 from hetopt.schedule.shop_table import Shop
-from hetopt.search import gap_closed
 from hetopt.solution import SchedulePlan
 
 MOVES = 200_000
@@ -157,7 +157,7 @@ def fits(instance: Instance) -> bool:
 
 def is_compiled() -> bool:
     """Whether the loops are compiled, or their machine code lies on disk (as far as is known)."""
-    from hetopt.schedule import jit
+    from hetopt.runtime import jit
     from hetopt.schedule.kernels_shop import search
 
     return jit.is_compiled(search)

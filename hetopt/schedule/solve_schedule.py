@@ -17,7 +17,8 @@ import numpy as np
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance
 from hetopt.instance.prices import at_mean_prices, prices_vary
-from hetopt.interrupt import in_time
+from hetopt.runtime.budget import Budget, RegimeResult
+from hetopt.runtime.interrupt import in_time
 from hetopt.schedule import bounds
 from hetopt.schedule.apart import solve_apart
 from hetopt.schedule.construct import CONSTRUCTORS
@@ -27,7 +28,6 @@ from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.parts import parts_of
 from hetopt.schedule.problem import Problem
 from hetopt.schedule.reclaim import reclaim
-from hetopt.search import Budget, RegimeResult
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 

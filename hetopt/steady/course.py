@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance, is_maximised
-from hetopt.search import Budget
+from hetopt.runtime.budget import Budget
 from hetopt.solution import HistoryEntry, StreamPlan
 
 NODES_PER_S = 20.0

@@ -219,7 +219,7 @@ def _order(clusters: Clusters, k: int, rng: Any) -> list[int]:
 
 def _kernels(count: int) -> Any:
     """Return the loops, as plain Python where there is little to do."""
-    from hetopt.schedule.jit import PLAIN_STEPS, plain
+    from hetopt.runtime.jit import PLAIN_STEPS, plain
 
     name = "hetopt.steady.kernels_ideals"
     return plain(name) if count * count <= PLAIN_STEPS else importlib.import_module(name)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hetopt.schedule.jit import inner, jit
+from hetopt.runtime.jit import inner, jit
 
 
 @inner

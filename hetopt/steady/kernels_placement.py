@@ -47,7 +47,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.schedule.jit import inner, jit
+from hetopt.runtime.jit import inner, jit
 
 SWAP_STAGES, SWAP, ALONE, FROM_ANYWHERE = 0.01, 0.15, 0.45, 0.9
 """Shares of moves, each from the one before on: stages change places, two clusters do, one cluster

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hetopt.instance import Instance
-from hetopt.search import RegimeResult
+from hetopt.runtime.budget import RegimeResult
 
 
 def unbounded(instance: Instance, name: str) -> str:

@@ -20,8 +20,8 @@ from hetopt.evaluate import objective_value
 from hetopt.evaluate_steady import SteadyQuantities
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.joule_prices import joule_prices
-from hetopt.interrupt import in_time
-from hetopt.search import Budget, RegimeResult, gap_closed, joined_proof
+from hetopt.runtime.budget import Budget, RegimeResult, gap_closed, joined_proof
+from hetopt.runtime.interrupt import in_time
 from hetopt.solution import HistoryEntry, Proof, SteadyPlan, Termination
 from hetopt.steady.placement_greedy import greedy_placement, throughput_bound
 from hetopt.steady.placement_hint import hint

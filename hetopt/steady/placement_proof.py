@@ -15,7 +15,7 @@ from typing import Any
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.cpsat_solver import other_solver
 from hetopt.instance import is_maximised
-from hetopt.search import Budget
+from hetopt.runtime.budget import Budget
 from hetopt.steady.placement_model import PlacementModel
 from hetopt.steady.placement_objectives import Counted
 

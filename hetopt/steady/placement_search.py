@@ -21,8 +21,8 @@ import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import Instance, Ints
-from hetopt.interrupt import in_time
-from hetopt.search import Budget
+from hetopt.runtime.budget import Budget
+from hetopt.runtime.interrupt import in_time
 from hetopt.solution import SteadyPlan
 from hetopt.steady.clusters import backward_alone, clusters_of
 from hetopt.steady.ideals import (
@@ -152,7 +152,7 @@ def _search(
 
 def _ready(budget: Budget) -> bool:
     """Whether the loops are compiled, or there is time for that."""
-    from hetopt.schedule.jit import is_compiled
+    from hetopt.runtime.jit import is_compiled
     from hetopt.steady import kernels_ideals, kernels_placement
 
     # An answer that depends on nothing but the seed must not depend on what is compiled already.

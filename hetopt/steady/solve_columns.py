@@ -18,7 +18,7 @@ import numpy as np
 from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance, Ints
-from hetopt.search import Budget, RegimeResult, gap_closed
+from hetopt.runtime.budget import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SteadyPlan, Termination
 from hetopt.steady.columns import Columns
 from hetopt.steady.columns_plan import columns_plan

@@ -20,7 +20,7 @@ import numpy as np
 
 from hetopt.errors import InputError
 from hetopt.instance import Floats
-from hetopt.search import gap_closed
+from hetopt.runtime.budget import gap_closed
 from hetopt.solution import SteadyPlan, Termination
 from hetopt.steady.generation import Generated, generate
 from hetopt.steady.levels import Level

@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from hetopt.instance import Instance
-from hetopt.search import RegimeResult
+from hetopt.runtime.budget import RegimeResult
 from hetopt.solution import SteadyPlan
 from hetopt.steady.routes import Routes
 from hetopt.steady.solve_steady import Search

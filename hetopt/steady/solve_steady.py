@@ -15,7 +15,7 @@ import numpy as np
 from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance
-from hetopt.search import Budget, RegimeResult, gap_closed
+from hetopt.runtime.budget import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SteadyPlan, StreamPlan, Termination
 from hetopt.steady.columns import many_columns
 from hetopt.steady.course import better_plan, effort, note_progress, seconds_left

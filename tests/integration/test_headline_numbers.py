@@ -14,7 +14,7 @@ import pytest
 from hetopt import from_frames
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance, is_maximised
-from hetopt.search import Budget
+from hetopt.runtime.budget import Budget
 from hetopt.solution import SteadyPlan, relative_gap
 from hetopt.steady.solve_steady import solve_steady
 from hetopt.verify import verify

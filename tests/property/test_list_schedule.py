@@ -10,11 +10,11 @@ import pytest
 from hetopt.evaluate import objective_value
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
+from hetopt.runtime.jit import plain
 from hetopt.schedule import kernels_list, timetable_list
 from hetopt.schedule import priorities as p
 from hetopt.schedule.construct import CONSTRUCTORS
 from hetopt.schedule.flat import fits, flat
-from hetopt.schedule.jit import plain
 from hetopt.schedule.list_schedule import Placement, Setting, place, plan_of
 from hetopt.schedule.priced import value_of
 from hetopt.schedule.recipes import RECIPES

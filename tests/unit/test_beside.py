@@ -6,13 +6,13 @@ import threading
 import time
 
 from hetopt.generate import generate_schedule
+from hetopt.runtime.budget import Budget
 from hetopt.schedule import bounds
 from hetopt.schedule.beside import Either, solve_and_repair
 from hetopt.schedule.construct import heft
 from hetopt.schedule.grid import model_grid, span_s
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.problem import Problem
-from hetopt.search import Budget
 from hetopt.verify import verify
 
 

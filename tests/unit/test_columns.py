@@ -15,7 +15,7 @@ from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.generate.steady import generate_steady
 from hetopt.instance import Instance
-from hetopt.search import Budget, RegimeResult, gap_closed
+from hetopt.runtime.budget import Budget, RegimeResult, gap_closed
 from hetopt.solution import SteadyPlan
 from hetopt.steady import columns as columns_module
 from hetopt.steady.columns import Columns, many_columns, single_tasks, tabulate

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from hetopt.instance import Instance
+from hetopt.runtime.budget import Budget
 from hetopt.schedule.solve_schedule import solve_schedule
-from hetopt.search import Budget
 from tests.small_schedules import device, edge, instance, link, option, solved, task
 
 CPU, GPU = device("cpu"), device("gpu")

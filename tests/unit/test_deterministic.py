@@ -12,7 +12,7 @@ import pytest
 
 from hetopt import generate
 from hetopt.formats.plan import solution_to_dict
-from hetopt.search import Budget
+from hetopt.runtime.budget import Budget
 from hetopt.solve import solve
 from hetopt.steady import course, generation, pricing, relax, solve_columns, solve_generated
 from hetopt.steady import solve_steady as steady_module

@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass, field
 
 from hetopt.generate import generate_schedule
+from hetopt.runtime.budget import Budget
 from hetopt.schedule import solve_schedule
 from hetopt.schedule.improvers import Improved
 from hetopt.schedule.incumbent import Incumbent
-from hetopt.search import Budget
 
 
 @dataclass

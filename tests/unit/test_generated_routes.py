@@ -13,7 +13,7 @@ import pytest
 from hetopt import from_frames, solve
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
-from hetopt.search import Budget
+from hetopt.runtime.budget import Budget
 from hetopt.solution import SteadyPlan
 from hetopt.steady.generation import generate
 from hetopt.steady.labels import RouteSearch

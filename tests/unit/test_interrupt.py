@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from hetopt.interrupt import LeftBehindError, go_on, in_time
+from hetopt.runtime.interrupt import LeftBehindError, go_on, in_time
 
 
 def test_work_that_ends_in_time_is_waited_for() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hetopt import from_frames
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
-from hetopt.search import Budget, RegimeResult, gap_closed
+from hetopt.runtime.budget import Budget, RegimeResult, gap_closed
 from hetopt.solution import SteadyPlan
 from hetopt.solve import solve
 from hetopt.steady.packing import unit_kinds

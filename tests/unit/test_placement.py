@@ -14,7 +14,7 @@ from hetopt import from_frames, read_instance, solve
 from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
-from hetopt.search import Budget, RegimeResult, gap_closed
+from hetopt.runtime.budget import Budget, RegimeResult, gap_closed
 from hetopt.solution import SteadyPlan
 from hetopt.steady.solve_steady import solve_steady
 from hetopt.verify import verify

@@ -19,7 +19,7 @@ from hetopt.evaluate import evaluate, objective_value
 from hetopt.formats.plan import plan_from_dict, plan_to_dict, read_result, write_solution
 from hetopt.instance import Instance
 from hetopt.instance.overrides import scale_demand
-from hetopt.search import Budget
+from hetopt.runtime.budget import Budget
 from hetopt.solution import ScenarioPlan
 from hetopt.solve import solve
 from hetopt.steady.solve_steady import solve_steady

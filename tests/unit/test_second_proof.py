@@ -14,13 +14,13 @@ from hetopt import from_frames
 from hetopt.errors import InputError
 from hetopt.formats.plan_writing import solution_to_dict
 from hetopt.instance import Instance
+from hetopt.runtime.budget import Budget
 from hetopt.schedule import level, second_proof
 from hetopt.schedule.cpsat import Answer
 from hetopt.schedule.grid import model_grid, span_s
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.problem import Problem
 from hetopt.schedule.second_proof import infeasible_again
-from hetopt.search import Budget
 from hetopt.solution import Solution
 from hetopt.solve import solve
 from hetopt.steady import placement

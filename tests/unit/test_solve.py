@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from hetopt.search import RegimeResult
+from hetopt.runtime.budget import RegimeResult
 from hetopt.solve import RejectedPlanError, _contradicted, _is_beyond, _tidy_bound
 from tests.oracles.campaign import judge
 

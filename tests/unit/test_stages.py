@@ -16,8 +16,8 @@ from hetopt import from_frames
 from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
-from hetopt.schedule.jit import plain
-from hetopt.search import Budget
+from hetopt.runtime.budget import Budget
+from hetopt.runtime.jit import plain
 from hetopt.steady.clusters import clusters_of
 from hetopt.steady.ideals import best_pipeline, ideals_along_orders, list_ideals
 from hetopt.steady.load_bound import load_bound

@@ -16,7 +16,7 @@ from hetopt.errors import InputError
 from hetopt.evaluate import evaluate, objective_value
 from hetopt.instance import Instance
 from hetopt.instance.questions import check_question
-from hetopt.search import Budget, RegimeResult, gap_closed
+from hetopt.runtime.budget import Budget, RegimeResult, gap_closed
 from hetopt.solution import SteadyPlan
 from hetopt.steady.solve_steady import solve_steady
 from hetopt.verify import verify

@@ -11,7 +11,7 @@ import pytest
 
 from hetopt import from_frames
 from hetopt.instance import Instance
-from hetopt.methods import methods_for
+from hetopt.runtime.methods import methods_for
 from hetopt.solution import Hops, SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify

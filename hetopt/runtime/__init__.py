@@ -1,0 +1,1 @@
+"""What every search runs on: budget, interruption, methods by name, compiled loops."""
