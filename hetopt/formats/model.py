@@ -17,7 +17,6 @@ from pydantic.functional_validators import PlainValidator
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from hetopt.dimensions import DIMENSIONS
 from hetopt.instance import SCHEDULE_OBJECTIVES, STEADY_OBJECTIVES
 from hetopt.instance.column_specs import (
     DEVICES,
@@ -37,6 +36,7 @@ from hetopt.instance.column_specs import (
     USES,
     Column,
 )
+from hetopt.units.dimensions import DIMENSIONS
 
 VERSION = 1
 LABEL_PARTS = (

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hetopt import units
-from hetopt.units import DIMENSIONS, UnitError, parse, parse_column
+from hetopt.units import UnitError, parse, parse_column
+from hetopt.units.quantities import DIMENSIONS
 
 
 @pytest.mark.parametrize(

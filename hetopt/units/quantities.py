@@ -19,7 +19,7 @@ from fractions import Fraction
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from hetopt.dimensions import CURRENCIES, DIMENSIONS, SYMBOLS
+from hetopt.units.dimensions import CURRENCIES, DIMENSIONS, SYMBOLS
 
 if TYPE_CHECKING:
     import numpy as np
