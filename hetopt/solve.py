@@ -131,7 +131,7 @@ class SolveOptions:
         if problems:
             raise InputError(problems)
         if self.mip_solver != "highs":
-            from hetopt.steady.pulp_solvers import check_solver
+            from hetopt.solvers.pulp_solvers import check_solver
 
             check_solver(self.mip_solver)
 

@@ -17,7 +17,7 @@ from bench.answers import Answer, History, Limits, UnsupportedError
 from bench.peers.shop import Extra, Shop, has_limits, shop
 from hetopt.instance import Instance, is_maximised
 from hetopt.schedule.problem import Mode
-from hetopt.steady.highs import MipResult, solve_mip
+from hetopt.solvers.highs import MipResult, solve_mip
 
 
 def plain_mip(instance: Instance, limits: Limits, solver: str) -> Answer:
@@ -134,8 +134,8 @@ def _polished(problem: pulp.LpProblem, values: dict[str, float]) -> dict[str, fl
 
     A solver's own tolerance (CBC: 1e-7) overfills a full unit, and whole units are then one more.
     """
-    from hetopt.steady.mip_arrays import mip_arrays
-    from hetopt.steady.relax import Relaxation
+    from hetopt.solvers.mip_arrays import mip_arrays
+    from hetopt.solvers.relaxation import Relaxation
 
     arrays = mip_arrays(problem)
     point = arrays.vector(values)

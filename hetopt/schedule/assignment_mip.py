@@ -19,8 +19,8 @@ import numpy as np
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import Ints
 from hetopt.schedule.assignment_columns import Columns
-from hetopt.steady.highs import solve_arrays
-from hetopt.steady.mip_arrays import MipArrays
+from hetopt.solvers.highs import solve_arrays
+from hetopt.solvers.mip_arrays import MipArrays
 
 MOST_COLUMNS = 20_000
 """Columns up to which branch and bound has a chance in the time of a search."""

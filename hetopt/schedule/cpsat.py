@@ -34,7 +34,6 @@ from typing import Any
 
 from ortools.sat.python import cp_model
 
-from hetopt.cpsat_solver import FOUND, other_solver, quiet_solver
 from hetopt.runtime.budget import Budget
 from hetopt.schedule.cpsat_memory import limit_memory, limit_power, power_is_hopeless
 from hetopt.schedule.cpsat_model import (
@@ -53,6 +52,7 @@ from hetopt.schedule.draft import Draft, needed_chains
 from hetopt.schedule.grid import exact
 from hetopt.schedule.problem import Problem
 from hetopt.solution import WRITE
+from hetopt.solvers.cpsat import FOUND, other_solver, quiet_solver
 
 HINT_SECONDS = 5.0
 """Most time for completing a hint; it takes milliseconds where the hint is a plan."""

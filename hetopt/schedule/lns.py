@@ -19,11 +19,11 @@ from itertools import pairwise
 
 from ortools.sat.python import cp_model
 
-from hetopt.cpsat_solver import FOUND, quiet_solver
 from hetopt.runtime.budget import Budget
 from hetopt.schedule.cpsat import ScheduleModel, read_draft
 from hetopt.schedule.draft import Draft
 from hetopt.schedule.neighbourhoods import PICKERS, View
+from hetopt.solvers.cpsat import FOUND, quiet_solver
 
 SIZE, SMALLEST = 30.0, 6.0
 """Tasks that are freed at first, and at least."""

@@ -252,7 +252,7 @@ def _options_by_cpsat(columns: Columns, seed: int, until: float | None) -> list[
     """Choose options within the budgets, of least total time, by a model of nothing else."""
     from ortools.sat.python import cp_model
 
-    from hetopt.cpsat_solver import FOUND, quiet_solver
+    from hetopt.solvers.cpsat import FOUND, quiet_solver
 
     model = cp_model.CpModel()
     literal = [model.new_bool_var("") for _ in columns.modes]

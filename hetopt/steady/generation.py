@@ -16,11 +16,11 @@ from typing import Literal, Protocol
 import numpy as np
 
 from hetopt.instance import Bools, Floats, Ints
+from hetopt.solvers.mip_arrays import MipArrays
+from hetopt.solvers.relaxation import Relaxation, Relaxed
 from hetopt.steady.lagrange import Prices, bound, prices
 from hetopt.steady.master import Master
-from hetopt.steady.mip_arrays import MipArrays
 from hetopt.steady.pool import Pool
-from hetopt.steady.relax import Relaxation, Relaxed
 
 WORTH = 1e-7
 """Relative gain of a stream's cost below which another route is not worth a round."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hetopt.instance import is_maximised
-from hetopt.steady.relax import Relaxed
+from hetopt.solvers.relaxation import Relaxed
 
 RELAXED, ROUNDED = "relaxation", "heuristic"
 """What found a point: the linear program alone, or rounding from it."""

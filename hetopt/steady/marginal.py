@@ -26,9 +26,9 @@ import numpy as np
 from hetopt.instance import NO_MAXIMUM, Instance, Ints, is_maximised
 from hetopt.instance.grouping import sums
 from hetopt.instance.joule_prices import joule_prices
-from hetopt.steady.mip_arrays import MipArrays
+from hetopt.solvers.mip_arrays import MipArrays
+from hetopt.solvers.relaxation import Relaxed
 from hetopt.steady.pool import Measures, Pool
-from hetopt.steady.relax import Relaxed
 from hetopt.steady.units import unit_capacity
 
 GIB = 2.0**30

@@ -27,8 +27,8 @@ import numpy as np
 from hetopt.errors import InputError
 from hetopt.instance import NO_MAXIMUM, Bools, Floats, Instance, is_maximised
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.solvers.mip_arrays import MipArrays
 from hetopt.steady.mip import HOLD, Question
-from hetopt.steady.mip_arrays import MipArrays
 from hetopt.steady.pool import Measures, Pool
 from hetopt.steady.supplies import supply_limits
 from hetopt.steady.units import unit_capacity

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE, LIMIT_TOLERANCE
-from hetopt.cpsat_solver import FOUND, quiet_solver
 from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.evaluate_steady import SteadyQuantities
@@ -23,6 +22,7 @@ from hetopt.instance.joule_prices import joule_prices
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed, joined_proof
 from hetopt.runtime.interrupt import in_time
 from hetopt.solution import HistoryEntry, Proof, SteadyPlan, Termination
+from hetopt.solvers.cpsat import FOUND, quiet_solver
 from hetopt.steady.placement_greedy import greedy_placement, throughput_bound
 from hetopt.steady.placement_hint import hint
 from hetopt.steady.placement_model import PlacementModel, Unit

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hetopt.constants import GAP_TOLERANCE
-from hetopt.cpsat_solver import other_solver
 from hetopt.instance import is_maximised
 from hetopt.runtime.budget import Budget
+from hetopt.solvers.cpsat import other_solver
 from hetopt.steady.placement_model import PlacementModel
 from hetopt.steady.placement_objectives import Counted
 

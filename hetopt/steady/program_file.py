@@ -17,8 +17,8 @@ from typing import Any
 import pulp
 
 from hetopt.instance import Instance, is_maximised
+from hetopt.solvers.mip_arrays import MipArrays, mip_arrays
 from hetopt.steady.mip import SteadyModel
-from hetopt.steady.mip_arrays import MipArrays, mip_arrays
 from hetopt.steady.scenarios import StreamModel, blocks_of
 
 LONGEST_NAME = 60

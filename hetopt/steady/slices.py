@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hetopt.solvers.relaxation import Relaxation, Relaxed
 from hetopt.steady.mip import SteadyModel
-from hetopt.steady.relax import Relaxation, Relaxed
 
 
 def with_whole_slices(

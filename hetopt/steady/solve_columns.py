@@ -20,18 +20,18 @@ from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SteadyPlan, Termination
+from hetopt.solvers.highs import solve_arrays
+from hetopt.solvers.mip_arrays import MipArrays
+from hetopt.solvers.relaxation import Relaxation, Relaxed
 from hetopt.steady.columns import Columns
 from hetopt.steady.columns_plan import columns_plan
 from hetopt.steady.course import better_plan, effort, note_progress, seconds_left
 from hetopt.steady.generation import CLOSED, Generated, TablePricer, generate
-from hetopt.steady.highs import solve_arrays
 from hetopt.steady.levels import RELAXED, ROUNDED, Level
 from hetopt.steady.marginal import marginal
 from hetopt.steady.master import Master
-from hetopt.steady.mip_arrays import MipArrays
 from hetopt.steady.outcomes import infeasible_result, unbounded, why_infeasible
 from hetopt.steady.pool import Pool, pool_of_columns
-from hetopt.steady.relax import Relaxation, Relaxed
 from hetopt.steady.units import at_standstill, unit_capacity
 
 FEW, MORE = 4, 16

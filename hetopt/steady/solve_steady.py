@@ -17,17 +17,17 @@ from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SteadyPlan, StreamPlan, Termination
+from hetopt.solvers.highs import safe_bound, solve_mip, warm_up
+from hetopt.solvers.mip_arrays import mip_arrays
+from hetopt.solvers.relaxation import Relaxation, Relaxed, round_off
 from hetopt.steady.columns import many_columns
 from hetopt.steady.course import better_plan, effort, note_progress, seconds_left
-from hetopt.steady.highs import safe_bound, solve_mip, warm_up
 from hetopt.steady.levels import RELAXED, ROUNDED, Level
 from hetopt.steady.marginal import marginal
 from hetopt.steady.mip import SteadyModel
-from hetopt.steady.mip_arrays import mip_arrays
 from hetopt.steady.outcomes import infeasible_result, unbounded, why_infeasible
 from hetopt.steady.packing import TooManyPackingsError, unit_kinds
 from hetopt.steady.pool import pool_of_routes
-from hetopt.steady.relax import Relaxation, Relaxed, round_off
 from hetopt.steady.routes import Routes, TooManyRoutesError, enumerate_routes, no_route
 from hetopt.steady.scenarios import (
     StreamModel,

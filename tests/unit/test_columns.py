@@ -17,14 +17,14 @@ from hetopt.generate.steady import generate_steady
 from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed
 from hetopt.solution import SteadyPlan
+from hetopt.solvers.mip_arrays import MipArrays, mip_arrays
+from hetopt.solvers.relaxation import Relaxation
 from hetopt.steady import columns as columns_module
 from hetopt.steady.columns import Columns, many_columns, single_tasks, tabulate
 from hetopt.steady.generation import Generated, TablePricer, generate
 from hetopt.steady.mip import SteadyModel
-from hetopt.steady.mip_arrays import MipArrays, mip_arrays
 from hetopt.steady.packing import unit_kinds
 from hetopt.steady.pool import pool_of_columns
-from hetopt.steady.relax import Relaxation
 from hetopt.steady.routes import enumerate_routes
 from hetopt.steady.solve_columns import master_of_columns, solve_columns
 from hetopt.steady.solve_steady import solve_steady

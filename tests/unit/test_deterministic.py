@@ -14,12 +14,13 @@ from hetopt import generate
 from hetopt.formats.plan import solution_to_dict
 from hetopt.runtime.budget import Budget
 from hetopt.solve import solve
-from hetopt.steady import course, generation, pricing, relax, solve_columns, solve_generated
+from hetopt.solvers import relaxation
+from hetopt.solvers.highs import solve_arrays
+from hetopt.solvers.mip_arrays import MipArrays
+from hetopt.steady import course, generation, pricing, solve_columns, solve_generated
 from hetopt.steady import solve_steady as steady_module
-from hetopt.steady.highs import solve_arrays
-from hetopt.steady.mip_arrays import MipArrays
 
-CLOCKED = (course, generation, pricing, relax, solve_columns, solve_generated, steady_module)
+CLOCKED = (course, generation, pricing, relaxation, solve_columns, solve_generated, steady_module)
 
 
 def answer(instance, **options):

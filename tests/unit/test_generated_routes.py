@@ -15,13 +15,13 @@ from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget
 from hetopt.solution import SteadyPlan
+from hetopt.solvers.relaxation import Relaxation
 from hetopt.steady.generation import generate
 from hetopt.steady.labels import RouteSearch
 from hetopt.steady.lagrange import prices
 from hetopt.steady.master import Master
 from hetopt.steady.pool import Pool, pool_of_routes
 from hetopt.steady.pricing import GraphPricer, master_of_graphs
-from hetopt.steady.relax import Relaxation
 from hetopt.steady.routes import Routes, TooManyRoutesError, enumerate_routes
 from hetopt.steady.solve_generated import GeneratedSearch
 from hetopt.steady.solve_steady import solve_steady

@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import os
-from hetopt.steady.highs_process import highs_process
+from hetopt.solvers.highs_process import highs_process
 
 parents = highs_process(1)
 child = os.fork()

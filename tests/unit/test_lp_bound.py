@@ -13,10 +13,10 @@ import pytest
 from hetopt import from_frames
 from hetopt.instance import Instance
 from hetopt.solve import solve
-from hetopt.steady.lp_bound import dual_value, implied_ranges, proven_bound, refutes
-from hetopt.steady.mip_arrays import MipArrays
-from hetopt.steady.relax import Relaxation
-from hetopt.steady.scaling import scaled, without_small
+from hetopt.solvers.lp_bound import dual_value, implied_ranges, proven_bound, refutes
+from hetopt.solvers.mip_arrays import MipArrays
+from hetopt.solvers.relaxation import Relaxation
+from hetopt.solvers.scaling import scaled, without_small
 from hetopt.verify import verify
 
 

@@ -15,11 +15,11 @@ from hetopt import from_frames, solve
 from hetopt.formats.plan import solution_to_dict
 from hetopt.instance import Instance
 from hetopt.report.marginal import marginal_line
+from hetopt.solvers.mip_arrays import mip_arrays
+from hetopt.solvers.relaxation import Relaxation
 from hetopt.steady import columns as columns_module
 from hetopt.steady.mip import SteadyModel
-from hetopt.steady.mip_arrays import mip_arrays
 from hetopt.steady.packing import unit_kinds
-from hetopt.steady.relax import Relaxation
 from hetopt.steady.routes import enumerate_routes
 
 STEP = 1e-4

@@ -14,10 +14,10 @@ import pytest
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.solve import SolveOptions
-from hetopt.steady import highs_process as processes
-from hetopt.steady import pulp_solvers
-from hetopt.steady.highs import solve_mip
-from hetopt.steady.highs_worker import last_solution, parse_log_line
+from hetopt.solvers import highs_process as processes
+from hetopt.solvers import pulp_solvers
+from hetopt.solvers.highs import solve_mip
+from hetopt.solvers.highs_worker import last_solution, parse_log_line
 
 
 def _installed(name):
@@ -233,8 +233,8 @@ def test_a_process_that_dies_gives_a_message_and_no_claim():
 def test_the_child_ends_with_its_parent():
     code = (
         "import os, pulp\n"
-        "from hetopt.steady.highs import warm_up\n"
-        "from hetopt.steady.highs_process import highs_process\n"
+        "from hetopt.solvers.highs import warm_up\n"
+        "from hetopt.solvers.highs_process import highs_process\n"
         "warm_up(); print(highs_process(1)._child.pid, flush=True); os._exit(0)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

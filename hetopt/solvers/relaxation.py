@@ -12,9 +12,9 @@ from typing import Any, Literal
 import numpy as np
 
 from hetopt.instance import Bools, Floats
-from hetopt.steady.lp_bound import implied_ranges, proven_bound, refutes
-from hetopt.steady.mip_arrays import MipArrays
-from hetopt.steady.scaling import Scaled, is_wide, scaled, unscaled
+from hetopt.solvers.lp_bound import implied_ranges, proven_bound, refutes
+from hetopt.solvers.mip_arrays import MipArrays
+from hetopt.solvers.scaling import Scaled, is_wide, scaled, unscaled
 
 TOLERANCE = 1e-10
 """HiGHS' smallest feasibility tolerance, a tenth of ``LIMIT_TOLERANCE``."""

@@ -21,8 +21,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hetopt.instance import Bools, Floats, Ints
-from hetopt.steady.lp_bound import implied_ranges
-from hetopt.steady.mip_arrays import MipArrays
+from hetopt.solvers.lp_bound import implied_ranges
+from hetopt.solvers.mip_arrays import MipArrays
 
 SMALLEST = 2e-9
 """Entries below this are left out: HiGHS drops what is below 1e-9."""

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, cast
 
-from hetopt.steady.highs_worker import read_frame, write_frame
+from hetopt.solvers.highs_worker import read_frame, write_frame
 
 Frame = dict[str, Any]
 

@@ -9,7 +9,7 @@ with its parent. Feasibility and pruning tolerances are 1e-9 instead of HiGHS' 1
 
 Scaling. HiGHS' tolerances are absolute and it drops matrix entries below 1e-9, so the objective
 and rows of small coefficients are scaled by powers of two here, and where numbers span much the
-columns too (:mod:`hetopt.steady.scaling`).
+columns too (:mod:`hetopt.solvers.scaling`).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE, LIMIT_TOLERANCE
-from hetopt.steady.mip_arrays import Floats, MipArrays, mip_arrays
-from hetopt.steady.scaling import for_integers
+from hetopt.solvers.mip_arrays import Floats, MipArrays, mip_arrays
+from hetopt.solvers.scaling import for_integers
 
 if TYPE_CHECKING:
     import pulp
 
-    from hetopt.steady.highs_process import HighsProcess
+    from hetopt.solvers.highs_process import HighsProcess
 
 Progress = Callable[[float | None, float | None], None]
 """Called with incumbent and (raw) bound, in the caller's sense, when one of them improves."""
@@ -177,11 +177,11 @@ def solve_arrays(
         result = MipResult(timed_out=True, solver=solver)
     elif solver == "highs":
         deadline = None if time_limit_s is None else began + time_limit_s
-        result = _solve_highs(
+        result = solve_with_highs(
             arrays, began, deadline, nodes, gap_rel, threads, seed, known, stop, progress
         )
     else:
-        from hetopt.steady.pulp_solvers import solve_with_pulp
+        from hetopt.solvers.pulp_solvers import solve_with_pulp
 
         result = solve_with_pulp(arrays, solver, time_limit_s, gap_rel, threads, seed, stop)
     result = _with_start(arrays, result, known)
@@ -190,7 +190,7 @@ def solve_arrays(
 
 def warm_up(threads: int = 1) -> None:
     """Start the child process now, so that it is ready when the first problem is built."""
-    from hetopt.steady.highs_process import highs_process
+    from hetopt.solvers.highs_process import highs_process
 
     highs_process(threads)
 
@@ -243,7 +243,7 @@ def _with_start(arrays: MipArrays, result: MipResult, known: Floats | None) -> M
     return replace(result, values=values, objective=objective, proven_infeasible=False)
 
 
-def _solve_highs(
+def solve_with_highs(
     arrays: MipArrays,
     began: float,
     deadline: float | None,
@@ -255,7 +255,8 @@ def _solve_highs(
     stop: threading.Event | None,
     progress: Progress | None,
 ) -> MipResult:
-    from hetopt.steady.highs_process import highs_process
+    """Solve by HiGHS in its process; see :func:`solve_mip` for the arguments."""
+    from hetopt.solvers.highs_process import highs_process
 
     cutoff = cutoff_of(arrays, known)
     scaling = for_integers(arrays, cutoff)

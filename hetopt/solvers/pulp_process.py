@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hetopt.steady.mip_arrays import Floats, MipArrays
+from hetopt.solvers.mip_arrays import Floats, MipArrays
 
 _POLL_S = 0.05  # how often the clock and the stop event are looked at
 _MESSAGE_LENGTH = 500  # characters of the child's last words that are passed on
@@ -54,7 +54,7 @@ def solve_in_child(
     """
     with tempfile.TemporaryDirectory(prefix="hetopt-") as folder:
         answer, words = Path(folder) / "answer", Path(folder) / "words"
-        command = [sys.executable, "-m", "hetopt.steady.pulp_process", str(answer)]
+        command = [sys.executable, "-m", "hetopt.solvers.pulp_process", str(answer)]
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         with words.open("wb") as log:
             child = subprocess.Popen(
@@ -103,7 +103,7 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
 
 def main() -> None:
     """Solve the problem on stdin."""
-    from hetopt.steady.pulp_solvers import run_solver
+    from hetopt.solvers.pulp_solvers import run_solver
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     arrays, name, options = pickle.load(sys.stdin.buffer)

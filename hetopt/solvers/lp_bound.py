@@ -23,7 +23,7 @@ import numpy as np
 
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Floats, Ints
-from hetopt.steady.mip_arrays import MipArrays
+from hetopt.solvers.mip_arrays import MipArrays
 
 PASSES = 8
 """Times that the rows tighten the ranges."""

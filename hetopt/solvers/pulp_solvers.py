@@ -20,9 +20,9 @@ import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError, Problem
-from hetopt.steady.highs import MipResult, found, safe_bound
-from hetopt.steady.mip_arrays import Floats, MipArrays
-from hetopt.steady.scaling import Scaled, for_integers
+from hetopt.solvers.highs import MipResult, found, safe_bound
+from hetopt.solvers.mip_arrays import Floats, MipArrays
+from hetopt.solvers.scaling import Scaled, for_integers
 
 if TYPE_CHECKING:
     import pulp
@@ -183,7 +183,7 @@ def _run(
         values, message = run_solver(scaling.arrays, name, options)
         ended = ""
     else:
-        from hetopt.steady.pulp_process import solve_in_child
+        from hetopt.solvers.pulp_process import solve_in_child
 
         until = time.monotonic() + time_limit_s
         values, message, ended = solve_in_child(scaling.arrays, (name, options), until, stop)
