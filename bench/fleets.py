@@ -77,7 +77,7 @@ began = time.monotonic()
 import numpy as np
 import pulp
 from hetopt import read_instance
-from hetopt.solvers.highs import solve_mip
+from hetopt.solvers.mip import solve_mip
 instance = read_instance(sys.argv[1])
 read = time.monotonic() - began
 options, jobs, devices = instance.options, instance.jobs, instance.devices

@@ -17,7 +17,8 @@ from bench.answers import Answer, History, Limits, UnsupportedError
 from bench.peers.shop import Extra, Shop, has_limits, shop
 from hetopt.instance import Instance, is_maximised
 from hetopt.schedule.problem import Mode
-from hetopt.solvers.highs import MipResult, solve_mip
+from hetopt.solvers.mip import solve_mip
+from hetopt.solvers.result import MipResult
 
 
 def plain_mip(instance: Instance, limits: Limits, solver: str) -> Answer:

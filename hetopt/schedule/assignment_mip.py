@@ -19,7 +19,7 @@ import numpy as np
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import Ints
 from hetopt.schedule.assignment_columns import Columns
-from hetopt.solvers.highs import solve_arrays
+from hetopt.solvers.mip import solve_arrays
 from hetopt.solvers.mip_arrays import MipArrays
 
 MOST_COLUMNS = 20_000

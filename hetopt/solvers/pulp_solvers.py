@@ -20,8 +20,8 @@ import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError, Problem
-from hetopt.solvers.highs import MipResult, found, safe_bound
 from hetopt.solvers.mip_arrays import Floats, MipArrays
+from hetopt.solvers.result import MipResult, found, safe_bound
 from hetopt.solvers.scaling import Scaled, for_integers
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SteadyPlan, Termination
-from hetopt.solvers.highs import solve_arrays
+from hetopt.solvers.mip import solve_arrays
 from hetopt.solvers.mip_arrays import MipArrays
 from hetopt.solvers.relaxation import Relaxation, Relaxed
 from hetopt.steady.columns import Columns

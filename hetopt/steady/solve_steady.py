@@ -17,9 +17,10 @@ from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed
 from hetopt.solution import HistoryEntry, SteadyPlan, StreamPlan, Termination
-from hetopt.solvers.highs import safe_bound, solve_mip, warm_up
+from hetopt.solvers.mip import solve_mip, warm_up
 from hetopt.solvers.mip_arrays import mip_arrays
 from hetopt.solvers.relaxation import Relaxation, Relaxed, round_off
+from hetopt.solvers.result import safe_bound
 from hetopt.steady.columns import many_columns
 from hetopt.steady.course import better_plan, effort, note_progress, seconds_left
 from hetopt.steady.levels import RELAXED, ROUNDED, Level

@@ -41,7 +41,7 @@ assert round(found.x[0]) == 6
 """,
     "hetopt": """
 import pulp
-from hetopt.solvers.highs import solve_mip
+from hetopt.solvers.mip import solve_mip
 problem = pulp.LpProblem("p", pulp.LpMaximize)
 x = pulp.LpVariable("x", 0, 9, "Integer")
 problem += x

@@ -15,7 +15,7 @@ from hetopt.formats.plan import solution_to_dict
 from hetopt.runtime.budget import Budget
 from hetopt.solve import solve
 from hetopt.solvers import relaxation
-from hetopt.solvers.highs import solve_arrays
+from hetopt.solvers.mip import solve_arrays
 from hetopt.solvers.mip_arrays import MipArrays
 from hetopt.steady import course, generation, pricing, solve_columns, solve_generated
 from hetopt.steady import solve_steady as steady_module

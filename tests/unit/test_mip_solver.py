@@ -16,8 +16,8 @@ from hetopt.errors import InputError
 from hetopt.solve import SolveOptions
 from hetopt.solvers import highs_process as processes
 from hetopt.solvers import pulp_solvers
-from hetopt.solvers.highs import solve_mip
 from hetopt.solvers.highs_worker import last_solution, parse_log_line
+from hetopt.solvers.mip import solve_mip
 
 
 def _installed(name):
@@ -233,7 +233,7 @@ def test_a_process_that_dies_gives_a_message_and_no_claim():
 def test_the_child_ends_with_its_parent():
     code = (
         "import os, pulp\n"
-        "from hetopt.solvers.highs import warm_up\n"
+        "from hetopt.solvers.mip import warm_up\n"
         "from hetopt.solvers.highs_process import highs_process\n"
         "warm_up(); print(highs_process(1)._child.pid, flush=True); os._exit(0)\n"
     )
