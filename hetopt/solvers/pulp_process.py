@@ -103,7 +103,7 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
 
 def main() -> None:
     """Solve the problem on stdin."""
-    from hetopt.solvers.pulp_solvers import run_solver
+    from hetopt.solvers.pulp_run import run_solver
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     arrays, name, options = pickle.load(sys.stdin.buffer)
