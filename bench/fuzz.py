@@ -293,7 +293,7 @@ def _of_question(command: list[str], i: int) -> bool:
 
 
 def _called(command: list[str]) -> int:
-    from hetopt.cli import app
+    from hetopt.cli.app import app
 
     sys.argv = ["hetopt", *command]
     try:

@@ -1,5 +1,5 @@
 """``python -m hetopt`` is ``hetopt``."""
 
-from hetopt.cli import main
+from hetopt.cli.app import main
 
 main()

@@ -12,8 +12,8 @@ from typing import Any
 
 from typer.main import get_command
 
-from hetopt import cli_options
-from hetopt.cli import app
+from hetopt.cli import options
+from hetopt.cli.app import app
 from hetopt.instance.column_specs import SETTINGS, TABLES, Column
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -55,9 +55,7 @@ def page(text: str) -> str:
 def command_page() -> str:
     """Return the page of the command line, made from the commands."""
     commands = _leaves(get_command(app), "hetopt")
-    shared = {
-        name: list(inspect.signature(getattr(cli_options, name)).parameters) for name in SHARED
-    }
+    shared = {name: list(inspect.signature(getattr(options, name)).parameters) for name in SHARED}
     known = {parameter.name: parameter for _, made in commands for parameter in made.params}
     parts = [CLI_HEAD]
     for name, (heading, sentence) in SHARED.items():

@@ -306,7 +306,7 @@ def test_help_names_every_command():
 def test_help_loads_nothing_heavy():
     code = (
         "import sys; sys.argv = ['hetopt', '--help']\n"
-        "from hetopt.cli import main\n"
+        "from hetopt.cli.app import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "heavy = {'numpy', 'pandas', 'ortools', 'pulp', 'scipy', 'pyarrow', 'pydantic', 'numba'}\n"

@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from hetopt.analysis.compare import compare
-from hetopt.cli import app
+from hetopt.cli.app import app
 from hetopt.formats.registry import read_instance
 from hetopt.instance import Instance
 from hetopt.instance.column_specs import SETTINGS, TABLES

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from hetopt.cli import app
+from hetopt.cli.app import app
 from hetopt.errors import InputError
 from hetopt.formats import read_instance
 from tests.malformed import GOOD, MALFORMED, Malformed

@@ -407,7 +407,7 @@ def test_a_fleet_has_a_job_for_each_bucket_and_free_counts():
 def test_the_command_line_takes_a_format_and_a_platform(tmp_path):
     from typer.testing import CliRunner
 
-    from hetopt.cli import app
+    from hetopt.cli.app import app
 
     path, out = tmp_path / "graph", tmp_path / "out.yaml"
     path.write_text(STG, encoding="utf-8")

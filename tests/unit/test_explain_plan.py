@@ -10,7 +10,7 @@ from hetopt import InputError, SolveOptions, explain, solve, verify, write_insta
 from hetopt.analysis.conflict import find_conflict
 from hetopt.analysis.limit import Limit, parts_of
 from hetopt.analysis.questions import Answer, Questions
-from hetopt.cli import app
+from hetopt.cli.app import app
 from hetopt.evaluate_memory import memory_use
 from hetopt.instance import Instance
 from hetopt.instance.overrides import only_option_of

@@ -12,7 +12,7 @@ import pytest
 from hetopt import InputError, Instance, Model, read_instance, verify
 from hetopt.analysis.axes import axis_of
 from hetopt.analysis.pareto import Front, pareto
-from hetopt.cli import main
+from hetopt.cli.app import main
 from hetopt.report.front import front_page, front_to_dict
 from hetopt.solve import SolveOptions
 

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hetopt import Instance, SchedulePlan, default_instance, solve
-from hetopt.cli import app
+from hetopt.cli.app import app
 from hetopt.formats.plan import solution_to_dict
 from hetopt.generate import generate_schedule
 from hetopt.report.gantt import gantt

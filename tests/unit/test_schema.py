@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from hetopt.console import run_schema
+from hetopt.cli.commands import run_schema
 from hetopt.formats import read_instance
 from hetopt.formats.document_text import write_json
 from hetopt.formats.json_source import parse_json

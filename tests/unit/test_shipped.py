@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hetopt import InputError, read_instance
-from hetopt.cli import app
+from hetopt.cli.app import app
 from hetopt.formats.shipped import shipped_names
 
 ROOT = Path(__file__).resolve().parents[2]

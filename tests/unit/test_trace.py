@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hetopt import Instance, SchedulePlan, evaluate, verify
-from hetopt.cli import app
+from hetopt.cli.app import app
 from hetopt.evaluate_timeline import memory_over_time, power_over_time
 from hetopt.generate import generate_schedule
 from hetopt.report.lanes import lanes

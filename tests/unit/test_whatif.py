@@ -11,7 +11,7 @@ import pytest
 from hetopt import InputError, Instance, Model, verify
 from hetopt.analysis.changes import catalogue_entries, changed, usual_cases
 from hetopt.analysis.whatif import whatif
-from hetopt.cli import main
+from hetopt.cli.app import main
 from hetopt.solve import SolveOptions
 
 OPTIONS = SolveOptions(time_limit_s=20, workers=1)

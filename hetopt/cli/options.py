@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hetopt import console
-from hetopt.console import Exit, guarded
+from hetopt.cli import commands
+from hetopt.cli.commands import Exit, guarded
 from hetopt.runtime.methods import describe
 
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
@@ -100,9 +100,9 @@ def question(
     forbid: Forbid = None,
     from_: From = None,
     platform: Platform = None,
-) -> console.Question:
+) -> commands.Question:
     """Return what is asked: an instance file and changes of it."""
-    return console.Question(
+    return commands.Question(
         file,
         from_,
         objective,
@@ -126,7 +126,7 @@ def options(
     mip_solver: MipSolver = "highs",
 ) -> Any:
     """Return the :class:`hetopt.SolveOptions`, checked."""
-    return console.solve_options(time_limit, gap, method, workers, seed, deterministic, mip_solver)
+    return commands.solve_options(time_limit, gap, method, workers, seed, deterministic, mip_solver)
 
 
 def command(

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hetopt.console import (
+from hetopt.cli.commands import (
     INFEASIBLE,
     INTERRUPTED,
     NO_PLAN,

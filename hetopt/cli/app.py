@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from hetopt import console, console_studies
-from hetopt.cli_options import From, Json, Output, Platform, Seed, command, options, question
-from hetopt.console import Question
+from hetopt.cli import commands, studies
+from hetopt.cli.commands import Question
+from hetopt.cli.options import From, Json, Output, Platform, Seed, command, options, question
 from hetopt.version import __version__
 
 app = typer.Typer(
@@ -46,7 +46,7 @@ def solve(
     json: Json = False,
 ) -> int:
     """Find the best plan for an instance, with a proven bound."""
-    return console.run_solve(question, options, start, output, json)
+    return commands.run_solve(question, options, start, output, json)
 
 
 @command(app, question=question, options=options)
@@ -70,7 +70,7 @@ def compare(
     json: Json = False,
 ) -> int:
     """Compare the heterogeneous placement with the best homogeneous one."""
-    return console.run_compare(question, options, basis, rival, host, sensitivity, output, json)
+    return commands.run_compare(question, options, basis, rival, host, sensitivity, output, json)
 
 
 @command(app, question=question, options=options)
@@ -91,7 +91,7 @@ def pareto(
     json: Json = False,
 ) -> int:
     """Trade two objectives off (--objective energy,makespan), every point proven."""
-    return console_studies.run_pareto(question, options, points, between, output, json)
+    return studies.run_pareto(question, options, points, between, output, json)
 
 
 @command(app, question=question, options=options)
@@ -114,7 +114,7 @@ def whatif(
     json: Json = False,
 ) -> int:
     """Solve changed instances beside the one given, with proven differences."""
-    return console_studies.run_whatif(question, options, case or [], parallel, output, json)
+    return studies.run_whatif(question, options, case or [], parallel, output, json)
 
 
 @command(app, question=question, options=options)
@@ -133,7 +133,7 @@ def explain(
     json: Json = False,
 ) -> int:
     """Tell why there is no plan and what would help, or what a plan rests on."""
-    return console_studies.run_explain(question, options, plan, task or [], output, json)
+    return studies.run_explain(question, options, plan, task or [], output, json)
 
 
 @command(app, required=True, question=question)
@@ -145,7 +145,7 @@ def verify(
     json: Json = False,
 ) -> int:
     """Check a plan with the independent checker; exit code 5 if anything is violated."""
-    return console.run_verify(question, plan, json)
+    return commands.run_verify(question, plan, json)
 
 
 @command(app, required=True, question=question)
@@ -168,7 +168,7 @@ def report(
     ] = None,
 ) -> int:
     """Show a plan as one offline page, or a schedule as a trace for Perfetto."""
-    return console_studies.run_report(question, plan, comparison, front, output)
+    return studies.run_report(question, plan, comparison, front, output)
 
 
 @command(app)
@@ -183,19 +183,19 @@ def devices(
     json: Json = False,
 ) -> int:
     """List the measured devices that instances can refer to."""
-    return console.run_devices(text, kind, dataset, task, scope, show, limit, json)
+    return commands.run_devices(text, kind, dataset, task, scope, show, limit, json)
 
 
 @command(app)
 def instances(json: Json = False) -> int:
     """List the instances that ship with hetopt: FILE of every command may be such a name."""
-    return console.run_instances(json)
+    return commands.run_instances(json)
 
 
 @command(app)
 def schema(output: Output = None) -> int:
     """Print the JSON Schema of instance files."""
-    return console.run_schema(output)
+    return commands.run_schema(output)
 
 
 @command(app)
@@ -211,7 +211,7 @@ def convert(
     platform: Platform = None,
 ) -> int:
     """Write an instance in another form."""
-    return console.run_convert(file, from_, output, platform)
+    return commands.run_convert(file, from_, output, platform)
 
 
 @command(app, question=question)
@@ -232,7 +232,7 @@ def export(
     json: Json = False,
 ) -> int:
     """Write the model that is solved, for other solvers."""
-    return console.run_export(question, output, rounding, json)
+    return commands.run_export(question, output, rounding, json)
 
 
 generate = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make a random instance.")
@@ -283,7 +283,7 @@ def schedule(
         "power_cap_factor": power_cap_factor,
         "seed": seed,
     }
-    return console.run_generate("schedule", values, output)
+    return commands.run_generate("schedule", values, output)
 
 
 @command(generate)
@@ -296,7 +296,7 @@ def steady(
 ) -> int:
     """Make random request streams on random devices; docs/generate.md gives the distributions."""
     values = {"workloads": workloads, "devices": devices, "options": options, "seed": seed}
-    return console.run_generate("steady", values, output)
+    return commands.run_generate("steady", values, output)
 
 
 def main() -> None:
