@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 import numpy as np
 
 from hetopt import units
-from hetopt.caveats import caveats
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import HetoptError, InputError, Problem
 from hetopt.instance import Instance, ObjectiveName, is_maximised
 from hetopt.instance.questions import check_question, stuck_tasks
+from hetopt.profiling.caveats import caveats
 from hetopt.runtime.course import forward
 from hetopt.runtime.interrupt import beside_main_thread, interruptible
 from hetopt.runtime.methods import METHOD_NAMES, Kind, methods_for

@@ -17,11 +17,11 @@ import numpy as np
 from hetopt.analysis.firmness import Sensitivity, firmness
 from hetopt.analysis.gain import Gain, gain_over
 from hetopt.analysis.rivals import Report, Rival, RivalType, Study
-from hetopt.caveats import caveats
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Instance
 from hetopt.instance.overrides import with_free_counts
 from hetopt.instance.questions import check_question
+from hetopt.profiling.caveats import caveats
 from hetopt.solution import Shown, Solution
 from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of
 

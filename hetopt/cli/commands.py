@@ -417,7 +417,7 @@ def print_view(view: Any) -> None:
 
 def tell_warnings(instance: Instance) -> None:
     """Say on stderr what results of other commands have among their notes."""
-    from hetopt.caveats import warnings
+    from hetopt.profiling.caveats import warnings
 
     for note in warnings(instance):
         typer.echo(f"note: {note}", err=True)

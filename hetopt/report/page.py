@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from hetopt import units
-from hetopt.caveats import caveats
 from hetopt.evaluate import evaluate, objectives
 from hetopt.instance import Instance, is_maximised
+from hetopt.profiling.caveats import caveats
 from hetopt.quantity import quantity
 from hetopt.report import charts
 from hetopt.report.console import percent, small_gap

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from hetopt import default_instance, read_instance
-from hetopt.caveats import caveats
 from hetopt.errors import InputError
 from hetopt.instance import Instance
+from hetopt.profiling.caveats import caveats
 
 
 def with_scopes(instance: Instance, scopes: list[str]) -> Instance:
