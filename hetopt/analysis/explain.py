@@ -258,7 +258,7 @@ def _hungriest(instance: Instance, plan: Plan) -> list[int]:
     """Return the tasks with a choice of place that take the most energy, or else time."""
     import numpy as np
 
-    from hetopt.evaluate_schedule import ScheduleQuantities
+    from hetopt.evaluate.schedule import ScheduleQuantities
     from hetopt.solution import SchedulePlan
 
     if isinstance(plan, SchedulePlan):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from hetopt.evaluate_schedule import ScheduleQuantities
-from hetopt.evaluate_steady import SteadyQuantities
+from hetopt.evaluate.schedule import ScheduleQuantities
+from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import NO_MAXIMUM, Instance
 from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, SteadyPlan
 

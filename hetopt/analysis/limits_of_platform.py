@@ -17,8 +17,8 @@ from hetopt.analysis.limit import (
     streams_of,
 )
 from hetopt.evaluate import evaluate
-from hetopt.evaluate_memory import memory_use
-from hetopt.evaluate_resources import peak
+from hetopt.evaluate.memory import memory_use
+from hetopt.evaluate.resources import peak
 from hetopt.instance import NO_MAXIMUM, Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.solution import Plan, SchedulePlan

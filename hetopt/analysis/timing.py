@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hetopt.evaluate_schedule import ScheduleQuantities
+from hetopt.evaluate.schedule import ScheduleQuantities
 from hetopt.instance import Instance
 from hetopt.solution import SchedulePlan
 

@@ -268,7 +268,7 @@ def run_verify(question: Question, plan: str, as_json: bool) -> int:
         )
         return OK if report.ok else VIOLATED
     if report.ok:
-        from hetopt.quantity import quantity
+        from hetopt.evaluate.with_units import quantity
 
         values = ", ".join(
             f"{name} {quantity(instance, name, value)}"

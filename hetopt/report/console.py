@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hetopt import units
+from hetopt.evaluate.with_units import quantity
 from hetopt.instance import Instance
-from hetopt.quantity import quantity
 from hetopt.report.marginal import marginal_line
 from hetopt.report.sketch import Sketch
 from hetopt.solution import ScenarioPlan, SchedulePlan, Solution, StreamPlan

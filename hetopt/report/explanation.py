@@ -16,8 +16,8 @@ from hetopt.analysis.repairs import Move, Repair
 from hetopt.analysis.why import Alternative, Effect, PlanExplanation
 from hetopt.analysis.wording import limit_text, number
 from hetopt.constants import GAP_TOLERANCE
+from hetopt.evaluate.with_units import quantity
 from hetopt.instance import Instance
-from hetopt.quantity import quantity
 from hetopt.report.console import percent, small_gap
 
 LIMITS_NAMED = 4

@@ -13,9 +13,9 @@ import numpy as np
 
 from hetopt import units
 from hetopt.evaluate import evaluate, objectives
+from hetopt.evaluate.with_units import quantity
 from hetopt.instance import Instance, is_maximised
 from hetopt.profiling.caveats import caveats
-from hetopt.quantity import quantity
 from hetopt.report import charts
 from hetopt.report.console import percent, small_gap
 from hetopt.report.gantt import gantt

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetopt import units
+from hetopt.evaluate.with_units import quantity
 from hetopt.instance import Instance, is_maximised
-from hetopt.quantity import quantity
 from hetopt.report.charts import stacked
 from hetopt.report.gantt import gantt
 from hetopt.solution import SchedulePlan

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from hetopt.evaluate.with_units import quantity
 from hetopt.instance import Instance
-from hetopt.quantity import quantity
 from hetopt.report.console import small_gap
 from hetopt.solution import relative_gap
 

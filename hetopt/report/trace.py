@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.evaluate_schedule import ScheduleQuantities
-from hetopt.evaluate_timeline import memory_over_time, power_over_time
+from hetopt.evaluate.schedule import ScheduleQuantities
+from hetopt.evaluate.timeline import memory_over_time, power_over_time
 from hetopt.instance import Instance
 from hetopt.report.lanes import lanes
 from hetopt.solution import WRITE, SchedulePlan

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from hetopt.evaluate.with_units import quantity
 from hetopt.instance import Instance
-from hetopt.quantity import quantity
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ import numpy as np
 from hetopt.constants import GAP_TOLERANCE, LIMIT_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
-from hetopt.evaluate_steady import SteadyQuantities
+from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed, joined_proof

@@ -100,7 +100,7 @@ def _named_units(model: SteadyModel, plan: SteadyPlan, device: int) -> list[Cont
 
 def _jobs(model: SteadyModel, plan: SteadyPlan, device: int) -> list[Content]:
     """Units per job of an exclusive device without memory limits."""
-    from hetopt.evaluate_steady import SteadyQuantities
+    from hetopt.evaluate.steady import SteadyQuantities
 
     known = SteadyQuantities(model.instance, plan)
     load = known.row_rate_per_s * known.row_busy_s

@@ -11,7 +11,7 @@ from hetopt.analysis.conflict import find_conflict
 from hetopt.analysis.limit import Limit, parts_of
 from hetopt.analysis.questions import Answer, Questions
 from hetopt.cli.app import app
-from hetopt.evaluate_memory import memory_use
+from hetopt.evaluate.memory import memory_use
 from hetopt.instance import Instance
 from hetopt.instance.overrides import only_option_of
 from tests.random_schedules import random_schedule

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from hetopt import Instance, SchedulePlan, evaluate, verify
 from hetopt.cli.app import app
-from hetopt.evaluate_timeline import memory_over_time, power_over_time
+from hetopt.evaluate.timeline import memory_over_time, power_over_time
 from hetopt.generate import generate_schedule
 from hetopt.report.lanes import lanes
 from hetopt.report.trace import trace

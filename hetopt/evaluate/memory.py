@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hetopt.evaluate_timeline import Steps, memory_over_time
+from hetopt.evaluate.timeline import Steps, memory_over_time
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.grouping import distinct, sums
 from hetopt.solution import SchedulePlan, SteadyPlan

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any, ClassVar
 
 from hetopt.errors import InputError
-from hetopt.evaluate_steady import SteadyQuantities
+from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import Instance
 from hetopt.solution import ScenarioPlan
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.errors import InputError
-from hetopt.evaluate_resources import peak, schedule_use
+from hetopt.evaluate.resources import peak, schedule_use
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.grouping import records, sums
 from hetopt.instance.joule_prices import joule_prices

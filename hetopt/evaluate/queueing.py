@@ -1,4 +1,4 @@
-"""Waiting times of a steady plan, estimated by :mod:`hetopt.queueing`: per queue and per job.
+"""Waiting times of a steady plan, estimated as those of M/G/c queues: per queue and per job.
 
 A request waits before each task of its route. Its latency with waiting is the longest path through
 the route with each task's wait added: mean waits for the mean, p99 waits for the p99, which errs on
@@ -17,7 +17,7 @@ from hetopt.instance.grouping import records, sums
 from hetopt.queueing import Queues, waits
 
 if TYPE_CHECKING:
-    from hetopt.evaluate_steady import SteadyQuantities
+    from hetopt.evaluate.steady import SteadyQuantities
 
 WHOLE = 1e-9
 """Relative rounding: of loads in units of an exclusive device, of latencies beside times."""

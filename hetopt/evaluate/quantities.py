@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from hetopt.errors import InputError
-from hetopt.evaluate_scenarios import ScenarioQuantities
-from hetopt.evaluate_schedule import ScheduleQuantities
-from hetopt.evaluate_steady import SteadyQuantities
+from hetopt.evaluate.scenarios import ScenarioQuantities
+from hetopt.evaluate.schedule import ScheduleQuantities
+from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import Instance
 from hetopt.solution import Plan, ScenarioPlan, SchedulePlan
 

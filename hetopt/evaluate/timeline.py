@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hetopt.constants import LIMIT_TOLERANCE
-from hetopt.evaluate_schedule import ScheduleQuantities
+from hetopt.evaluate.schedule import ScheduleQuantities
 from hetopt.instance import Floats, Instance
 from hetopt.instance.grouping import sums
 from hetopt.solution import READ, WRITE, SchedulePlan

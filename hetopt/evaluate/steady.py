@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hetopt.errors import InputError
-from hetopt.evaluate_queues import PlanQueues
-from hetopt.evaluate_resources import steady_use
-from hetopt.evaluate_routes import RouteTransfers
-from hetopt.evaluate_schedule import ratio, weighted_mean
+from hetopt.evaluate.queueing import PlanQueues
+from hetopt.evaluate.resources import steady_use
+from hetopt.evaluate.routes import RouteTransfers
+from hetopt.evaluate.schedule import ratio, weighted_mean
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.graph import topological_order
 from hetopt.instance.grouping import distinct, records, sums
