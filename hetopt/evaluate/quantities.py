@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.errors import InputError
+from hetopt.evaluate.queueing import queue_rows
 from hetopt.evaluate.scenarios import ScenarioQuantities
 from hetopt.evaluate.schedule import ScheduleQuantities
 from hetopt.evaluate.steady import SteadyQuantities
@@ -42,7 +43,10 @@ def evaluate(instance: Instance, plan: Plan) -> dict[str, Any]:
         If the plan is of the other regime, leaves a task out, or uses a pair of devices between
         which there is no path.
     """
-    return _quantities(instance, plan).as_dict()
+    quantities = _quantities(instance, plan)
+    if isinstance(quantities, SteadyQuantities):
+        return quantities.as_dict() | queue_rows(quantities)
+    return quantities.as_dict()
 
 
 def objective_value(instance: Instance, plan: Plan, name: str) -> float:

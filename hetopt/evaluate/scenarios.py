@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any, ClassVar
 
 from hetopt.errors import InputError
+from hetopt.evaluate.queueing import queue_rows
 from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import Instance
 from hetopt.solution import ScenarioPlan
@@ -84,7 +85,7 @@ class ScenarioQuantities:
 
     def as_dict(self) -> dict[str, Any]:
         """Return all quantities as plain values, rows of tables with their ``scenario``."""
-        tables = [part.as_dict() for part in self.parts]
+        tables = [part.as_dict() | queue_rows(part) for part in self.parts]
         names = [str(name) for name in self.instance.scenarios.name]
         latency = [t["latency_s"] for t in tables if t["latency_s"] is not None]
         whole: dict[str, Any] = {

@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.errors import InputError
+from hetopt.evaluate.ratios import ratio, weighted_mean
 from hetopt.evaluate.resources import peak, schedule_use
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.grouping import records, sums
@@ -302,17 +302,3 @@ class ScheduleQuantities:
                 "energy_j": sums(hops.link, self.hop_energy_j, len(links)),
             }
         )
-
-
-def ratio(part: Floats, whole: NDArray[Any]) -> Floats:
-    """Return part / whole, 0 where there is nothing of either, NaN for something of nothing."""
-    empty = np.where(part == 0, 0.0, np.nan)
-    result: Floats = np.divide(part, whole, out=empty, where=whole > 0)
-    return result
-
-
-def weighted_mean(values: Floats, weight: Floats) -> float:
-    """Return the weighted mean over the values that are not NaN; NaN where they weigh nothing."""
-    stated = ~np.isnan(values)
-    total = float(weight[stated].sum())
-    return float((values[stated] * weight[stated]).sum()) / total if total > 0 else math.nan

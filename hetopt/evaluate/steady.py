@@ -13,10 +13,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hetopt.errors import InputError
-from hetopt.evaluate.queueing import PlanQueues
+from hetopt.evaluate.ratios import ratio, weighted_mean
 from hetopt.evaluate.resources import steady_use
 from hetopt.evaluate.routes import RouteTransfers
-from hetopt.evaluate.schedule import ratio, weighted_mean
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.graph import topological_order
 from hetopt.instance.grouping import distinct, records, sums
@@ -296,14 +295,11 @@ class SteadyQuantities:
         )
         values = {name: float(getattr(self, name)) for name in numbers}
         table: dict[str, Any] = {n: v if math.isfinite(v) else None for n, v in values.items()}
-        queues = PlanQueues(self)
         return table | {
             "devices": self._device_rows(),
             "units": self._unit_rows(),
             "jobs": self._job_rows(),
             "links": self._link_rows(),
-            "queueing": queues.job_rows(),
-            "queues": queues.queue_rows(),
             "kind_shares": self._share_rows(),
             "resources": steady_use(
                 self.instance, self.plan.task, self.plan.option, self.row_rate_per_s

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from hetopt import from_frames
 from hetopt.evaluate import evaluate
+from hetopt.evaluate.queueing import Queues, erlang_c, waits
 from hetopt.instance import Floats, Instance
-from hetopt.queueing import Queues, erlang_c, waits
 from hetopt.report.console import solution_view
 from hetopt.solve import solve
 
