@@ -86,14 +86,14 @@ def _check(
 ) -> tuple[dict[str, float], Mode]:
     # Only the regime at hand is loaded.
     if isinstance(plan, SchedulePlan):
-        from hetopt.verify.schedule import check_schedule
+        from hetopt.verify.schedule.check import check_schedule
 
         return check_schedule(instance, plan, findings)
     if isinstance(plan, ScenarioPlan):
-        from hetopt.verify.scenarios import check_scenarios
+        from hetopt.verify.steady.scenarios import check_scenarios
 
         return check_scenarios(instance, plan, findings)
-    from hetopt.verify.steady import check_steady
+    from hetopt.verify.steady.check import check_steady
 
     return check_steady(instance, plan, findings)
 

@@ -29,7 +29,7 @@ from hetopt.solution import Hops, SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify
 from hetopt.verify.exact import Scale
-from hetopt.verify.prices import priced
+from hetopt.verify.schedule.price_aware import priced
 from tests.comparing import differences
 from tests.small_schedules import device, edge, instance, link, option, solved, task
 

@@ -19,8 +19,8 @@ from hetopt.verify.columns import check_options, read_column, read_columns
 from hetopt.verify.exact import SMALL, exceeds, fraction
 from hetopt.verify.paths import Paths
 from hetopt.verify.report import Findings, Mode, show
-from hetopt.verify.routes import Number, Route, cost_route
-from hetopt.verify.stages import check_stages
+from hetopt.verify.steady.routes import Number, Route, cost_route
+from hetopt.verify.steady.stages import check_stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def check_steady(
 ) -> tuple[dict[str, float], Mode]:
     """Check every rule of the steady regime; return objectives and the arithmetic used."""
     # This module uses the types above.
-    from hetopt.verify.fleet import check_fleet
+    from hetopt.verify.steady.fleet import check_fleet
 
     columns = _read(instance, plan, findings)
     if columns is None:

@@ -9,7 +9,10 @@ import numpy as np
 from hetopt.instance import Bools, Instance, Ints
 from hetopt.solution import DIRECT, READ, WRITE, Hops
 from hetopt.verify.exact import Numbers, Timeline
-from hetopt.verify.hops import (
+from hetopt.verify.paths import Paths
+from hetopt.verify.report import Findings, show
+from hetopt.verify.schedule.check import Placed
+from hetopt.verify.schedule.hops import (
     Stated,
     check_chain,
     check_path,
@@ -18,11 +21,8 @@ from hetopt.verify.hops import (
     target_name,
     tensor_name,
 )
-from hetopt.verify.needs import Needs, find, hop_keys, needed, without_path
-from hetopt.verify.paths import Paths
-from hetopt.verify.report import Findings, show
-from hetopt.verify.schedule import Placed
-from hetopt.verify.sweep import group_max
+from hetopt.verify.schedule.needed_transfers import Needs, find, hop_keys, needed, without_path
+from hetopt.verify.schedule.sweep import group_max
 
 _LEG = {DIRECT: "", WRITE: " (write to the host)", READ: " (read from the host)"}
 

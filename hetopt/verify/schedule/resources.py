@@ -7,8 +7,8 @@ import numpy as np
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.verify.exact import SMALL, Numbers, Timeline, amounts, exceeds, fraction
 from hetopt.verify.report import Findings, show
-from hetopt.verify.schedule import Placed
-from hetopt.verify.sweep import sweep
+from hetopt.verify.schedule.check import Placed
+from hetopt.verify.schedule.sweep import sweep
 
 
 def check_supplies(instance: Instance, placed: Placed, times: Timeline, findings: Findings) -> None:

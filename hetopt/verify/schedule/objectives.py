@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from hetopt.instance import Instance
 from hetopt.solution import Hops
 from hetopt.verify.exact import Timeline
-from hetopt.verify.prices import priced
-from hetopt.verify.schedule import Placed
-from hetopt.verify.sweep import group_max
+from hetopt.verify.schedule.check import Placed
+from hetopt.verify.schedule.price_aware import priced
+from hetopt.verify.schedule.sweep import group_max
 
 
 def site_prices(instance: Instance) -> dict[str, NDArray[np.float64]]:

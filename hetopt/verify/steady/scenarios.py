@@ -11,7 +11,7 @@ from hetopt.instance import Instance
 from hetopt.solution import ScenarioPlan
 from hetopt.verify.exact import exceeds, fraction
 from hetopt.verify.report import Findings, Mode, show
-from hetopt.verify.steady import check_steady
+from hetopt.verify.steady.check import check_steady
 
 
 def check_scenarios(

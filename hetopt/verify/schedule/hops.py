@@ -10,9 +10,9 @@ from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.solution import WRITE, Hops
 from hetopt.verify.exact import Numbers
-from hetopt.verify.needs import Needs
 from hetopt.verify.paths import Paths
 from hetopt.verify.report import Findings, show
+from hetopt.verify.schedule.needed_transfers import Needs
 
 _TIE = 1e-12
 """Relative difference of times in float64 below which paths are compared in fractions."""

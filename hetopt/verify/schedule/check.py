@@ -50,9 +50,9 @@ def check_schedule(
 ) -> tuple[dict[str, float], Mode]:
     """Check every rule of the schedule regime; return objectives and the arithmetic used."""
     # These modules use the types above.
-    from hetopt.verify.resources import check_resources
-    from hetopt.verify.totals import totals
-    from hetopt.verify.transfers import check_transfers
+    from hetopt.verify.schedule.objectives import totals
+    from hetopt.verify.schedule.transfers import check_transfers
+    from hetopt.verify.schedule.usage import check_resources
 
     n = len(instance.tasks)
     read = read_columns(
