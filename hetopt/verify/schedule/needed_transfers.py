@@ -9,7 +9,7 @@ import numpy as np
 from hetopt.instance import Bools, Instance, Ints
 from hetopt.solution import DIRECT, READ, WRITE, Hops
 from hetopt.verify.paths import Paths
-from hetopt.verify.schedule.check import Placed
+from hetopt.verify.schedule.placed import Placed
 
 LEGS = 3
 

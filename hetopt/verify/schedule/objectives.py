@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hetopt.instance import Instance
 from hetopt.solution import Hops
 from hetopt.verify.exact import Timeline
-from hetopt.verify.schedule.check import Placed
+from hetopt.verify.schedule.placed import Placed
 from hetopt.verify.schedule.price_aware import priced
 from hetopt.verify.schedule.sweep import group_max
 

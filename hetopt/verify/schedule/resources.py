@@ -7,7 +7,7 @@ import numpy as np
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.verify.exact import SMALL, Numbers, Timeline, amounts, exceeds, fraction
 from hetopt.verify.report import Findings, show
-from hetopt.verify.schedule.check import Placed
+from hetopt.verify.schedule.placed import Placed
 from hetopt.verify.schedule.sweep import sweep
 
 

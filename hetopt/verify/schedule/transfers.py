@@ -11,7 +11,6 @@ from hetopt.solution import DIRECT, READ, WRITE, Hops
 from hetopt.verify.exact import Numbers, Timeline
 from hetopt.verify.paths import Paths
 from hetopt.verify.report import Findings, show
-from hetopt.verify.schedule.check import Placed
 from hetopt.verify.schedule.hops import (
     Stated,
     check_chain,
@@ -22,6 +21,7 @@ from hetopt.verify.schedule.hops import (
     tensor_name,
 )
 from hetopt.verify.schedule.needed_transfers import Needs, find, hop_keys, needed, without_path
+from hetopt.verify.schedule.placed import Placed
 from hetopt.verify.schedule.sweep import group_max
 
 _LEG = {DIRECT: "", WRITE: " (write to the host)", READ: " (read from the host)"}

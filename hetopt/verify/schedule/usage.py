@@ -8,8 +8,8 @@ from hetopt.instance import Floats, Instance, Ints
 from hetopt.solution import READ, WRITE, Hops
 from hetopt.verify.exact import Numbers, Timeline, amounts, exceeds
 from hetopt.verify.report import Findings, show
-from hetopt.verify.schedule.check import Placed
 from hetopt.verify.schedule.hops import link_name
+from hetopt.verify.schedule.placed import Placed
 from hetopt.verify.schedule.resources import check_supplies
 from hetopt.verify.schedule.sweep import Levels, sweep
 from hetopt.verify.schedule.transfers import Moves

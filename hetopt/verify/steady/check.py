@@ -7,7 +7,6 @@ unknown option, a rate that is no number) are reported and left out of the furth
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -16,40 +15,12 @@ from numpy.typing import NDArray
 from hetopt.instance import NO_MAXIMUM, Bools, Instance, Ints
 from hetopt.solution import SteadyPlan
 from hetopt.verify.columns import check_options, read_column, read_columns
-from hetopt.verify.exact import SMALL, exceeds, fraction
+from hetopt.verify.exact import SMALL, exceeds
 from hetopt.verify.paths import Paths
 from hetopt.verify.report import Findings, Mode, show
-from hetopt.verify.steady.routes import Number, Route, cost_route
+from hetopt.verify.steady.routes import cost_route
 from hetopt.verify.steady.stages import check_stages
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """A readable route of the plan: its row, job, rate, (task, option, unit) rows and costs."""
-
-    row: int
-    job: int
-    rate: Number
-    rows: list[tuple[int, int, int]]
-    cost: Route
-
-    @property
-    def used(self) -> bool:
-        """Whether requests take it."""
-        return bool(self.rate > 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
-    """Exact fractions for small plans, floats for others."""
-
-    mode: Mode
-
-    def number(self, value: float | Fraction) -> Number:
-        """Return a finite number in the form to calculate with."""
-        if self.mode == "float":
-            return float(value)
-        return value if isinstance(value, Fraction) else fraction(value)
+from hetopt.verify.steady.streams import Arithmetic, Stream, names_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +56,6 @@ def check_steady(
     _check_jobs(instance, streams, arithmetic, findings)
     objectives = check_fleet(instance, streams, (columns.on, columns.had), arithmetic, findings)
     return objectives, arithmetic.mode
-
-
-def names_units(instance: Instance, device: int) -> bool:
-    """Whether plans must name the units of a device: memory limits, or one placement per job."""
-    pool = int(instance.devices.pool[device])
-    limited = np.isfinite(instance.devices.memory_b[device]) or (
-        pool >= 0 and np.isfinite(instance.pools.memory_b[pool])
-    )
-    return bool(limited) or instance.routing == "single"
 
 
 def _read(instance: Instance, plan: SteadyPlan, findings: Findings) -> _Columns | None:
@@ -157,16 +119,6 @@ def _check_units(instance: Instance, columns: _Columns, findings: Findings) -> N
                 f"Of {name}, {on} of {had} units are on, but its units are never off.",
                 name,
             )
-
-
-def working_units(instance: Instance, serves: Bools, on: Ints, had: Ints) -> Ints:
-    """Return the units that the work must fit where spare units are to be left over (length D).
-
-    A device that serves requests keeps its last ``spare`` units had out of use.
-    """
-    left = had - np.where(serves, instance.devices.spare, 0)
-    working: Ints = np.maximum(np.minimum(on, left), 0)
-    return working
 
 
 def _check_spares(instance: Instance, columns: _Columns, findings: Findings) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 from hetopt.instance import Bools, Instance, Ints
 from hetopt.verify.exact import exceeds
 from hetopt.verify.report import Findings, show
-from hetopt.verify.steady.check import Arithmetic, Stream, names_units, working_units
 from hetopt.verify.steady.resources import check_rates
 from hetopt.verify.steady.routes import Number, Unit
+from hetopt.verify.steady.streams import Arithmetic, Stream, names_units, working_units
 
 
 def check_fleet(

@@ -7,8 +7,8 @@ import math
 from hetopt.instance import Instance
 from hetopt.verify.exact import exceeds
 from hetopt.verify.report import Findings, show
-from hetopt.verify.steady.check import Arithmetic, Stream
 from hetopt.verify.steady.routes import Number
+from hetopt.verify.steady.streams import Arithmetic, Stream
 
 
 def check_rates(
