@@ -19,7 +19,7 @@ import numpy as np
 from hetopt.compile.set_values import set_values
 from hetopt.errors import InputError
 from hetopt.formats import read_instance
-from hetopt.formats.yaml_source import parse_yaml
+from hetopt.formats.native.yaml_source import parse_yaml
 from hetopt.instance import Instance
 from hetopt.instance.column_specs import SETTINGS, TABLES, Column
 

@@ -21,21 +21,11 @@ if TYPE_CHECKING:
     from hetopt.errors import HetoptError, InputError
     from hetopt.evaluate import evaluate
     from hetopt.formats import read_instance, write_instance
-    from hetopt.formats.plan import (
-        plan_frame as plan_frame,
-    )
-    from hetopt.formats.plan import (
-        read_plan,
-    )
-    from hetopt.formats.plan import (
-        read_solution as read_solution,
-    )
-    from hetopt.formats.plan import (
-        write_plan as write_plan,
-    )
-    from hetopt.formats.plan import (
-        write_solution as write_solution,
-    )
+    from hetopt.formats.plans import plan_frame as plan_frame
+    from hetopt.formats.plans import read_plan
+    from hetopt.formats.plans import read_solution as read_solution
+    from hetopt.formats.plans import write_plan as write_plan
+    from hetopt.formats.plans import write_solution as write_solution
     from hetopt.instance import DeviceKind, Instance, ObjectiveName
     from hetopt.model_files import ModelFile, export_model
     from hetopt.report.page_file import write_report as write_report
@@ -104,11 +94,11 @@ _HOMES = {
     "export_model": "hetopt.model_files",
     "read_instance": "hetopt.formats",
     "write_instance": "hetopt.formats",
-    "plan_frame": "hetopt.formats.plan",
-    "read_plan": "hetopt.formats.plan",
-    "read_solution": "hetopt.formats.plan",
-    "write_plan": "hetopt.formats.plan",
-    "write_solution": "hetopt.formats.plan",
+    "plan_frame": "hetopt.formats.plans",
+    "read_plan": "hetopt.formats.plans",
+    "read_solution": "hetopt.formats.plans",
+    "write_plan": "hetopt.formats.plans",
+    "write_solution": "hetopt.formats.plans",
     "view_text": "hetopt.report.text",
     "write_report": "hetopt.report.page_file",
     "bars_picture": "hetopt.report.pictures",

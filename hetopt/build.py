@@ -420,7 +420,7 @@ class Model:
         InputError
             With every problem: object, field, value and what was expected.
         """
-        from hetopt.formats.document import read_parsed
+        from hetopt.formats.native.document import read_parsed
         from hetopt.formats.place import Fault
 
         faults: list[Fault] = [Fault(*fault) for fault in self._faults]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hetopt.errors import InputError, Problem
-from hetopt.formats.whole import write_whole
+from hetopt.formats.files import write_whole
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.questions import check_question, stuck_tasks
 from hetopt.version import __version__

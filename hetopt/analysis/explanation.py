@@ -10,7 +10,7 @@ from hetopt.analysis.repairs import Move, Repair
 from hetopt.analysis.shortage import Screen
 from hetopt.analysis.why import PlanExplanation
 from hetopt.analysis.wording import change, limit_text, move_text
-from hetopt.formats.plan import plan_to_dict, solution_to_dict, to_json
+from hetopt.formats.plans import plan_to_dict, solution_to_dict, to_json
 from hetopt.instance import Instance
 from hetopt.solution import Shown, Solution
 

@@ -20,7 +20,7 @@ from hetopt.analysis.timing import Step, critical_steps
 from hetopt.analysis.wording import limit_text
 from hetopt.constants import GAP_TOLERANCE, LIMIT_TOLERANCE
 from hetopt.evaluate import evaluate
-from hetopt.formats.plan import to_json
+from hetopt.formats.plans import to_json
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.overrides import only_option_of
 from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, Solution

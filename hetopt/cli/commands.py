@@ -92,7 +92,7 @@ class Question:
         from hetopt.formats import read_instance
 
         if entries:
-            from hetopt.formats.swapping import read_swapped
+            from hetopt.formats.native.catalogue_swaps import read_swapped
 
             if self.file is None:
                 text = "A FILE whose devices come from the catalogue."
@@ -164,9 +164,9 @@ def run_solve(
 ) -> int:
     """Solve and print; see ``hetopt solve``."""
     from hetopt.formats.output import check_writable
-    from hetopt.formats.plan import read_plan, solution_to_dict
-    from hetopt.formats.plan_stream import is_large, json_pieces
-    from hetopt.formats.plan_tables import write_solution
+    from hetopt.formats.plans import read_plan, solution_to_dict
+    from hetopt.formats.plans.stream import is_large, json_pieces
+    from hetopt.formats.plans.tables import write_solution
     from hetopt.report.progress import progress_display
     from hetopt.solve import solve_with
 
@@ -213,7 +213,7 @@ def run_compare(
     from hetopt.analysis.compare import Basis, compare
     from hetopt.analysis.rivals import RivalType
     from hetopt.formats.output import check_writable
-    from hetopt.formats.plan_tables import write_result
+    from hetopt.formats.plans.tables import write_result
     from hetopt.report.comparison import comparison_to_dict, comparison_view
     from hetopt.report.progress import line_display
     from hetopt.runtime.interrupt import interruptible
@@ -246,7 +246,7 @@ def run_compare(
 
 def run_verify(question: Question, plan: str, as_json: bool) -> int:
     """Check a plan and print every violation; see ``hetopt verify``."""
-    from hetopt.formats.plan import read_result, to_json
+    from hetopt.formats.plans import read_result, to_json
     from hetopt.verify import verify
 
     instance = question.instance()
@@ -335,8 +335,8 @@ def run_instances(as_json: bool) -> int:
 
 def run_schema(output: str | None) -> int:
     """Print or write the JSON Schema; see ``hetopt schema``."""
-    from hetopt.formats.plan_tables import write_result
-    from hetopt.formats.schema import json_schema, schema_text
+    from hetopt.formats.native.json_schema import json_schema, schema_text
+    from hetopt.formats.plans.tables import write_result
 
     if output is None:
         typer.echo(schema_text(), nl=False)  # the file in docs/, to the byte

@@ -82,7 +82,7 @@ def run_whatif(
     from hetopt.analysis.changes import catalogue_entries, changed, set_apart, usual_cases
     from hetopt.analysis.whatif import whatif
     from hetopt.formats.output import check_writable
-    from hetopt.formats.plan_tables import write_result
+    from hetopt.formats.plans.tables import write_result
     from hetopt.report.progress import line_display
     from hetopt.report.study import study_to_dict, study_view
     from hetopt.runtime.interrupt import interruptible
@@ -126,9 +126,9 @@ def run_report(
     question: Question, plan: str, comparison: str | None, front: str | None, output: str
 ) -> int:
     """Write the page or the trace of a plan; see ``hetopt report``."""
-    from hetopt.formats.plan import read_result
-    from hetopt.formats.plan_tables import write_result
-    from hetopt.formats.whole import write_whole
+    from hetopt.formats.files import write_whole
+    from hetopt.formats.plans import read_result
+    from hetopt.formats.plans.tables import write_result
     from hetopt.report.page import report_page
     from hetopt.report.trace import trace
     from hetopt.solution import SchedulePlan
@@ -190,8 +190,8 @@ def run_explain(
     """
     from hetopt.analysis.explain import explain
     from hetopt.formats.output import check_writable
-    from hetopt.formats.plan import read_plan
-    from hetopt.formats.plan_tables import write_result
+    from hetopt.formats.plans import read_plan
+    from hetopt.formats.plans.tables import write_result
     from hetopt.report.progress import line_display
 
     if output is not None:
@@ -232,8 +232,8 @@ def _code(front: Front) -> int:
 
 
 def _write_front(output: str, front: Front) -> None:
-    from hetopt.formats.plan_tables import write_result
-    from hetopt.formats.whole import write_whole
+    from hetopt.formats.files import write_whole
+    from hetopt.formats.plans.tables import write_result
     from hetopt.report.front import front_page, front_to_dict
 
     if output.endswith(PAGES):

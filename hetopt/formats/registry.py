@@ -77,41 +77,61 @@ def _is_yaml(text: str) -> bool:
 
 
 FORMATS = (
-    Format("json", (".json",), "document", "read_json", "write_json", _is_json, native=True),
-    Format("yaml", (".yaml", ".yml"), "document", "read_yaml", "write_yaml", _is_yaml, native=True),
-    Format("parquet", (), "tables_folder", "read_folder", "write_parquet", folder=True),
-    Format("csv", (), "tables_folder", "read_folder", "write_csv", folder=True),
-    Format("fjsp", (".fjs", ".fjsp", ".txt"), "fjsp", "read_fjsp", sniff=sniffing.is_fjsp),
-    Format("fajsp", (".fajsp", ".txt"), "fajsp", "read_fajsp", sniff=sniffing.is_fajsp),
-    Format("rcmax", (".rcmax", ".txt"), "rcmax", "read_rcmax", sniff=sniffing.is_rcmax),
+    Format("json", (".json",), "native.document", "read_json", "write_json", _is_json, native=True),
     Format(
-        "flow-shop", (".fsp", ".txt"), "flow_shop", "read_flow_shop", sniff=sniffing.is_flow_shop
+        "yaml",
+        (".yaml", ".yml"),
+        "native.document",
+        "read_yaml",
+        "write_yaml",
+        _is_yaml,
+        native=True,
     ),
-    Format("green-pm", (".txt",), "green_pm", "read_green_pm", sniff=sniffing.is_green_pm),
-    Format("mrcpsp", (".mm",), "mrcpsp", "read_mrcpsp", sniff=sniffing.is_mrcpsp),
-    Format("gap", (".gap", ".txt"), "gap", "read_gap", sniff=sniffing.is_gap),
-    Format("upmr", (".upmr", ".txt"), "upmr", "read_upmr", sniff=sniffing.is_upmr),
-    Format("stg", (".stg", ".txt"), "stg", "read_stg", sniff=sniffing.is_stg, platform=True),
+    Format("parquet", (), "native.tables_folder", "read_folder", "write_parquet", folder=True),
+    Format("csv", (), "native.tables_folder", "read_folder", "write_csv", folder=True),
+    Format(
+        "fjsp", (".fjs", ".fjsp", ".txt"), "literature.fjsp", "read_fjsp", sniff=sniffing.is_fjsp
+    ),
+    Format("fajsp", (".fajsp", ".txt"), "literature.fajsp", "read_fajsp", sniff=sniffing.is_fajsp),
+    Format("rcmax", (".rcmax", ".txt"), "literature.rcmax", "read_rcmax", sniff=sniffing.is_rcmax),
+    Format(
+        "flow-shop",
+        (".fsp", ".txt"),
+        "literature.flow_shop",
+        "read_flow_shop",
+        sniff=sniffing.is_flow_shop,
+    ),
+    Format(
+        "green-pm", (".txt",), "literature.green_pm", "read_green_pm", sniff=sniffing.is_green_pm
+    ),
+    Format("mrcpsp", (".mm",), "literature.mrcpsp", "read_mrcpsp", sniff=sniffing.is_mrcpsp),
+    Format("gap", (".gap", ".txt"), "literature.gap", "read_gap", sniff=sniffing.is_gap),
+    Format("upmr", (".upmr", ".txt"), "literature.upmr", "read_upmr", sniff=sniffing.is_upmr),
+    Format(
+        "stg", (".stg", ".txt"), "literature.stg", "read_stg", sniff=sniffing.is_stg, platform=True
+    ),
     Format(
         "dag-hetero",
         (".dag", ".txt", ".json"),
-        "dag_hetero",
+        "literature.dag_hetero",
         "read_dag_hetero",
         sniff=sniffing.is_dag_hetero,
     ),
-    Format("dag-comm", (".txt",), "dag_comm", "read_dag_comm", sniff=sniffing.is_dag_comm),
-    Format("saga", (".json",), "saga", "read_saga", sniff=sniffing.is_saga),
+    Format(
+        "dag-comm", (".txt",), "literature.dag_comm", "read_dag_comm", sniff=sniffing.is_dag_comm
+    ),
+    Format("saga", (".json",), "literature.saga", "read_saga", sniff=sniffing.is_saga),
     Format(
         "wfformat",
         (".json",),
-        "wfformat",
+        "literature.wfformat.reader",
         "read_wfformat",
         sniff=sniffing.is_wfformat,
         platform=True,
     ),
-    Format("dnn-partitioning", (".json",), "dnn", "read_dnn", sniff=sniffing.is_dnn),
-    Format("dnn-latency", (), "dnn", "read_dnn_latency"),
-    Format("melange", (".json",), "melange", "read_melange", sniff=sniffing.is_melange),
+    Format("dnn-partitioning", (".json",), "literature.dnn", "read_dnn", sniff=sniffing.is_dnn),
+    Format("dnn-latency", (), "literature.dnn", "read_dnn_latency"),
+    Format("melange", (".json",), "literature.melange", "read_melange", sniff=sniffing.is_melange),
 )
 
 
@@ -135,7 +155,7 @@ def read_instance(
         Content to read instead of the file; ``path`` is then only its name.
     platform
         Devices for a workload whose format names none (``wfformat``, ``stg``): ``cores-N``, or a
-        YAML or JSON file with devices and links (:mod:`hetopt.formats.platform`).
+        YAML or JSON file with devices and links (:mod:`hetopt.formats.literature.shared.platform`).
 
     Raises
     ------
@@ -217,7 +237,7 @@ def _write_text(text: str, path: str | Path) -> None:
     if str(path) == "-":
         sys.stdout.write(text)
         return
-    from hetopt.formats.whole import write_whole
+    from hetopt.formats.files import write_whole
 
     write_whole(Path(path), text)
 

@@ -13,7 +13,7 @@ from hetopt.analysis.compare import Comparison
 from hetopt.analysis.gain import Gain
 from hetopt.analysis.rivals import Rival
 from hetopt.evaluate.with_units import quantity
-from hetopt.formats.plan import solution_to_dict, to_json
+from hetopt.formats.plans import solution_to_dict, to_json
 from hetopt.instance import Instance, is_maximised
 from hetopt.report.console import percent, small_gap
 from hetopt.solution import Solution

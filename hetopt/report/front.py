@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hetopt.evaluate.with_units import quantity
-from hetopt.formats.plan import plan_to_dict, to_json
+from hetopt.formats.plans import plan_to_dict, to_json
 from hetopt.instance import is_maximised
 from hetopt.report.console import small_gap
 from hetopt.solution import relative_gap

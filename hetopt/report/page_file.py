@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from hetopt.errors import InputError, Problem
-from hetopt.formats.plan import solution_to_dict
-from hetopt.formats.whole import write_whole
+from hetopt.formats.files import write_whole
+from hetopt.formats.plans import solution_to_dict
 from hetopt.instance import Instance
 from hetopt.report.page import report_page
 from hetopt.solution import Plan, Solution

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hetopt.evaluate.with_units import quantity
-from hetopt.formats.plan import solution_to_dict, to_json
+from hetopt.formats.plans import solution_to_dict, to_json
 from hetopt.instance import is_maximised
 from hetopt.report.console import percent, small_gap
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hetopt.evaluate import objective_value
-from hetopt.formats.fjsp import read_fjsp
+from hetopt.formats.literature.fjsp import read_fjsp
 from hetopt.instance import Instance
 from hetopt.schedule.shop import improve
 from hetopt.solve import solve

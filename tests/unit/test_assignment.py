@@ -12,8 +12,8 @@ import pytest
 
 from hetopt import from_frames
 from hetopt.evaluate import objective_value
-from hetopt.formats.gap import read_gap
-from hetopt.formats.rcmax import read_rcmax
+from hetopt.formats.literature.gap import read_gap
+from hetopt.formats.literature.rcmax import read_rcmax
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
 from hetopt.schedule.assignment import fits, improve, moves_within

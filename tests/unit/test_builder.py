@@ -11,7 +11,7 @@ import hetopt.build
 from hetopt.build import Model
 from hetopt.errors import InputError
 from hetopt.formats import read_instance
-from hetopt.formats.model import LABEL_PARTS
+from hetopt.formats.native.document_model import LABEL_PARTS
 from hetopt.instance import NO_MAXIMUM, fields
 from hetopt.instance.column_specs import SETTINGS, TABLES, Column
 from tests.comparing import differences

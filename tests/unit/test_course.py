@@ -7,7 +7,7 @@ import math
 import pytest
 
 from hetopt import Instance, Model, read_instance, solve
-from hetopt.formats.plan import solution_to_dict
+from hetopt.formats.plans import solution_to_dict
 from hetopt.instance import is_maximised
 from hetopt.runtime.course import forward
 from hetopt.solution import HistoryEntry, Solution

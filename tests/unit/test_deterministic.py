@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hetopt import generate
-from hetopt.formats.plan import solution_to_dict
+from hetopt.formats.plans import solution_to_dict
 from hetopt.runtime.budget import Budget
 from hetopt.solve import solve
 from hetopt.solvers import relaxation

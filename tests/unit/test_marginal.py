@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from hetopt import from_frames, solve
-from hetopt.formats.plan import solution_to_dict
+from hetopt.formats.plans import solution_to_dict
 from hetopt.instance import Instance
 from hetopt.report.marginal import marginal_line
 from hetopt.solvers.mip_arrays import mip_arrays

@@ -13,13 +13,14 @@ import pytest
 
 from hetopt import from_frames
 from hetopt.errors import InputError
-from hetopt.formats import plan_stream, write_instance
-from hetopt.formats.plan import (
+from hetopt.formats import write_instance
+from hetopt.formats.plans import (
     plan_from_dict,
     plan_to_dict,
     read_plan,
     read_result,
     solution_to_dict,
+    stream,
     write_result,
     write_solution,
 )
@@ -233,11 +234,11 @@ def test_a_folder_holds_tables_and_a_result_without_the_plan(tmp_path, graph, pl
 
 @pytest.mark.parametrize("rows", [1, 3, 50_000])
 def test_a_plan_in_pieces_is_the_same_object(tmp_path, monkeypatch, graph, plan, rows):
-    monkeypatch.setattr(plan_stream, "PIECE_ROWS", rows)
-    monkeypatch.setattr(plan_stream, "LARGE_ROWS", 0)
+    monkeypatch.setattr(stream, "PIECE_ROWS", rows)
+    monkeypatch.setattr(stream, "LARGE_ROWS", 0)
     found = solution(plan)
-    assert plan_stream.is_large(found)
-    text = "".join(plan_stream.json_pieces(graph, found))
+    assert stream.is_large(found)
+    text = "".join(stream.json_pieces(graph, found))
     whole = solution_to_dict(graph, found)
     assert json.loads(text) == json.loads(json.dumps(whole))
     for place in (tmp_path / "result.json", tmp_path / "tables"):
@@ -247,7 +248,7 @@ def test_a_plan_in_pieces_is_the_same_object(tmp_path, monkeypatch, graph, plan,
 
 def test_a_plan_without_transfers_and_tasks_is_written_in_pieces_too(graph, plan):
     bare = dataclasses.replace(plan, option=np.full(4, -1), hops=Hops.empty())
-    read = json.loads("".join(plan_stream.json_pieces(graph, solution(bare))))
+    read = json.loads("".join(stream.json_pieces(graph, solution(bare))))
     assert read["plan"] == {"assignments": [], "transfers": []}
 
 

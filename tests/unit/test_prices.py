@@ -16,8 +16,8 @@ from hetopt.compile.set_values import set_values
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate, objective_value
 from hetopt.formats import read_instance
-from hetopt.formats.document_text import write_json, write_yaml
-from hetopt.formats.tables_folder import read_folder, write_csv, write_parquet
+from hetopt.formats.native.document_text import write_json, write_yaml
+from hetopt.formats.native.tables_folder import read_folder, write_csv, write_parquet
 from hetopt.instance import Instance, Series
 from hetopt.instance.prices import ExactSeries, at_mean_prices, integral, least_mean, mean_price
 from hetopt.schedule.bounds import bound, load_of

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from hetopt import Instance, SchedulePlan, default_instance, solve
 from hetopt.cli.app import app
-from hetopt.formats.plan import solution_to_dict
+from hetopt.formats.plans import solution_to_dict
 from hetopt.generate import generate_schedule
 from hetopt.report.gantt import gantt
 from hetopt.report.page import report_page

@@ -16,7 +16,7 @@ from hetopt.build import Model
 from hetopt.compile.set_values import set_values
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate, objective_value
-from hetopt.formats.plan import plan_from_dict, plan_to_dict, read_result, write_solution
+from hetopt.formats.plans import plan_from_dict, plan_to_dict, read_result, write_solution
 from hetopt.instance import Instance
 from hetopt.instance.overrides import scale_demand
 from hetopt.runtime.budget import Budget

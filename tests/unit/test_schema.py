@@ -12,9 +12,9 @@ from ruamel.yaml import YAML
 
 from hetopt.cli.commands import run_schema
 from hetopt.formats import read_instance
-from hetopt.formats.document_text import write_json
-from hetopt.formats.json_source import parse_json
-from hetopt.formats.schema import json_schema, schema_text
+from hetopt.formats.native.document_text import write_json
+from hetopt.formats.native.json_schema import json_schema, schema_text
+from hetopt.formats.native.json_source import parse_json
 from hetopt.instance.column_specs import SETTINGS, TABLES
 from tests.malformed import GOOD
 

@@ -12,7 +12,7 @@ import pytest
 
 from hetopt import from_frames
 from hetopt.errors import InputError
-from hetopt.formats.plan_writing import solution_to_dict
+from hetopt.formats.plans.writing import solution_to_dict
 from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget
 from hetopt.schedule import level, second_proof

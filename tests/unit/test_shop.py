@@ -14,7 +14,7 @@ import pytest
 
 from hetopt import from_frames, to_frames, to_settings
 from hetopt.evaluate import objective_value
-from hetopt.formats.fjsp import read_fjsp
+from hetopt.formats.literature.fjsp import read_fjsp
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
 from hetopt.schedule.construct import heft

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from hetopt import from_frames
-from hetopt.formats.fjsp import read_fjsp
+from hetopt.formats.literature.fjsp import read_fjsp
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
 from hetopt.schedule import bounds, shop_bounds

@@ -1,0 +1,1 @@
+"""Files of published benchmarks and other tools: one module each."""

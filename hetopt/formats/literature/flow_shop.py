@@ -1,0 +1,58 @@
+"""Flow shops: ``jobs machines``, then a line a job with its time on each machine.
+
+Each job passes the machines in the order of the columns. The layout is that of unrelated machines
+(:mod:`hetopt.formats.literature.rcmax`) too, so that nothing but ``--from`` tells them apart. Jobs
+may pass each other between machines; a schedule that keeps one order on all machines is one of
+many.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hetopt.errors import InputError
+from hetopt.formats.literature.shared.assemble import assemble
+from hetopt.formats.literature.shared.number_lines import MOST_PROBLEMS, number_lines
+from hetopt.instance import Instance
+
+
+def read_flow_shop(text: str, name: str) -> Instance:
+    """Read a flow shop; the objective is the makespan.
+
+    Parameters
+    ----------
+    text
+        The whole file.
+    name
+        What problems call it.
+
+    Raises
+    ------
+    InputError
+        With every problem, its line, and what was expected there.
+    """
+    rows = number_lines(text, name)
+    jobs, machines = rows.header(("number of jobs", "number of machines"), (1, 1))
+    time = rows.table(1, jobs, machines, "the times of one job on each machine")
+    rows.end(1 + jobs)
+    wrong = np.argwhere(time < 0)[:MOST_PROBLEMS].tolist()
+    if wrong:
+        faults = [rows.problem(1 + j, time[j, m], "A time of at least 0.") for j, m in wrong]
+        raise InputError(faults)
+    tasks = [f"J{j + 1}.{m + 1}" for j in range(jobs) for m in range(machines)]
+    devices = [f"M{m + 1}" for m in range(machines)]
+    after = [i for i in range(len(tasks)) if i % machines]
+    return assemble(
+        name,
+        {
+            "devices": {"name": devices},
+            "options": {"profile": tasks, "device": devices * jobs, "time_s": time.reshape(-1)},
+            "tasks": {
+                "name": tasks,
+                "job": np.repeat([f"J{j + 1}" for j in range(jobs)], machines),
+            },
+            "transfers": {"from": [tasks[i - 1] for i in after], "to": [tasks[i] for i in after]},
+            "jobs": {"name": [f"J{j + 1}" for j in range(jobs)]},
+        },
+        {"regime": "schedule", "objective": "makespan"},
+    )

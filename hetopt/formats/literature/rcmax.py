@@ -1,0 +1,49 @@
+"""Unrelated parallel machines, R || Cmax: ``jobs machines``, then a line a job with its times.
+
+Instances of L. Fanjul-Peyro, R. Ruiz, European Journal of Operational Research 207(1), 2010.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hetopt.errors import InputError
+from hetopt.formats.literature.shared.assemble import assemble, grid_options
+from hetopt.formats.literature.shared.number_lines import MOST_PROBLEMS, number_lines
+from hetopt.instance import Instance
+
+
+def read_rcmax(text: str, name: str) -> Instance:
+    """Read jobs on unrelated machines; the objective is the makespan.
+
+    Parameters
+    ----------
+    text
+        The whole file.
+    name
+        What problems call it.
+
+    Raises
+    ------
+    InputError
+        With every problem, its line, and what was expected there.
+    """
+    rows = number_lines(text, name)
+    jobs, machines = rows.header(("number of jobs", "number of machines"), (1, 1))
+    time = rows.table(1, jobs, machines, "the times of one job on each machine")
+    rows.end(1 + jobs)
+    wrong = np.argwhere(time < 0)[:MOST_PROBLEMS].tolist()
+    if wrong:
+        faults = [rows.problem(1 + j, time[j, m], "A time of at least 0.") for j, m in wrong]
+        raise InputError(faults)
+    tasks = [f"J{j + 1}" for j in range(jobs)]
+    devices = [f"M{m + 1}" for m in range(machines)]
+    return assemble(
+        name,
+        {
+            "devices": {"name": devices},
+            "options": grid_options(tasks, devices, time),
+            "tasks": {"name": tasks},
+        },
+        {"regime": "schedule", "objective": "makespan"},
+    )

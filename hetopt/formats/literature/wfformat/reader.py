@@ -1,0 +1,168 @@
+"""Workflow traces of WfCommons (WfFormat 1.3 to 1.5), and their reduced form.
+
+T. Coleman, H. Casanova, L. Pottier, M. Kaushik, E. Deelman, R. Ferreira da Silva, "WfCommons: a
+framework for enabling scientific workflow research and development", Future Generation Computer
+Systems 128, 2022.
+
+A task's time is its runtime in the trace, divided by the speed of the device; its memory is working
+memory. A file that one task writes and others read is a tensor: it travels once to each unit that
+reads it. A task that waits for another without a file between them waits without a transfer. The
+trace's machines are where it was recorded, not where it has to run: the platform is the user's
+choice, by default as many identical cores as the trace's machines have.
+
+The reduced form has the top-level lists ``machines``, ``tasks`` (``runtime_s``, ``memory_bytes``)
+and ``edges`` (``[task before, task after, bytes]``, tasks counted from 0), without files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hetopt.formats.literature.shared.assemble import Place, assemble
+from hetopt.formats.literature.shared.json_fields import JsonFields
+from hetopt.formats.literature.shared.platform import Platform, cores, find_platform
+from hetopt.formats.place import Path, place_text
+from hetopt.instance import Floats, Instance
+
+KILO = 1000.0
+"""Bytes of memory per unit of the field ``memory`` up to WfFormat 1.3, which counts in KB."""
+
+
+@dataclass(slots=True)
+class Trace:
+    """What a trace says: T tasks, E edges.
+
+    ``bytes_b`` is NaN where an edge is precedence only; edges of one tensor share its name.
+    ``memory_b`` is 0 where the trace says nothing. Paths are places in the file.
+    """
+
+    names: list[str] = field(default_factory=list)
+    time_s: list[float] = field(default_factory=list)
+    memory_b: list[float] = field(default_factory=list)
+    task_path: list[Path] = field(default_factory=list)
+    src: list[int] = field(default_factory=list)
+    dst: list[int] = field(default_factory=list)
+    bytes_b: list[float] = field(default_factory=list)
+    tensor: list[str] = field(default_factory=list)
+    edge_path: list[Path] = field(default_factory=list)
+    cores: int = 0
+
+    def edge(self, src: int, dst: int, size: float, tensor: str, path: Path) -> None:
+        """Add an edge."""
+        self.src.append(src)
+        self.dst.append(dst)
+        self.bytes_b.append(size)
+        self.tensor.append(tensor)
+        self.edge_path.append(path)
+
+
+def read_wfformat(text: str, name: str, platform: str | None = None) -> Instance:
+    """Read a workflow trace; the objective is the makespan.
+
+    Parameters
+    ----------
+    text
+        The whole file.
+    name
+        What problems call it.
+    platform
+        ``cores-N``, or a file (:mod:`hetopt.formats.literature.shared.platform`); by default as
+        many cores as the trace's machines have.
+
+    Raises
+    ------
+    InputError
+        With every problem: path, value, and what was expected there.
+    """
+    from hetopt.formats.literature.wfformat import full
+
+    fields = JsonFields(text, name)
+    trace = full.read(fields) if "workflow" in fields.data else _reduced(fields)
+    fields.stop()
+    machine = cores(max(trace.cores, 1)) if platform is None else find_platform(platform)
+    return _instance(name, trace, machine)
+
+
+def machine_cores(fields: JsonFields, machines: Any, path: Path, *keys: str) -> int:
+    """Return the cores of all machines; a machine that does not say has one."""
+    total = 0
+    for i, machine in enumerate(fields.list_(machines or [], path)):
+        cpu = fields.object_(machine, (*path, i)).get("cpu") or {}
+        stated = [cpu[key] for key in keys if isinstance(cpu, dict) and cpu.get(key) is not None]
+        total += fields.whole(stated[0], (*path, i, "cpu"), 1) if stated else 1
+    return total
+
+
+def _reduced(fields: JsonFields) -> Trace:
+    trace = Trace()
+    entries = fields.objects("tasks", 1)
+    named = [
+        fields.text(entry.get("name"), ("tasks", i, "name")) for i, entry in enumerate(entries)
+    ]
+    trace.names = distinct_names(named)
+    trace.time_s = fields.numbers("tasks", entries, "runtime_s").tolist()
+    for i, entry in enumerate(entries):
+        memory = entry.get("memory_bytes")
+        path: Path = ("tasks", i, "memory_bytes")
+        trace.memory_b.append(0.0 if memory is None else fields.number(memory, path))
+        trace.task_path.append(("tasks", i))
+    for e, edge in enumerate(fields.list_(fields.data.get("edges"), ("edges",))):
+        path = ("edges", e)
+        if not isinstance(edge, list) or len(edge) != 3:
+            fields.fault(path, edge, "[task before, task after, bytes] is expected.")
+            continue
+        ends = [fields.whole(edge[i], (*path, i)) for i in range(2)]
+        for i in range(2):
+            if ends[i] >= len(entries):
+                fields.fault((*path, i), edge[i], f"A task from 0 to {len(entries) - 1}.")
+        size = float("nan") if edge[2] is None else fields.number(edge[2], (*path, 2))
+        trace.edge(ends[0], ends[1], size, "", path)
+    machines = fields.data.get("machines")
+    trace.cores = machine_cores(fields, machines, ("machines",), "coreCount")
+    return trace
+
+
+def distinct_names(names: list[str]) -> list[str]:
+    """Return the names, those that occur more than once with their place in the list (``x.3``)."""
+    count: dict[str, int] = {}
+    for name in names:
+        count[name] = count.get(name, 0) + 1
+    taken = {name for name, n in count.items() if n == 1}
+    found = []
+    for i, name in enumerate(names):
+        if count[name] > 1:
+            name = f"{name}.{i}"
+            while name in taken:
+                name += "_"
+            taken.add(name)
+        found.append(name)
+    return found
+
+
+def _instance(name: str, trace: Trace, machine: Platform) -> Instance:
+    tasks = np.array(trace.names, dtype=object)
+    places: dict[str, Place] = {
+        "tasks": lambda row: place_text(name, trace.task_path[row]),
+        "transfers": lambda row: place_text(name, trace.edge_path[row]),
+    }
+    time: Floats = np.array(trace.time_s, dtype=np.float64)
+    memory: Floats = np.array(trace.memory_b, dtype=np.float64)
+    return assemble(
+        name,
+        machine.frames
+        | {
+            "options": machine.options(trace.names, time, memory),
+            "tasks": {"name": tasks},
+            "transfers": {
+                "from": tasks[np.array(trace.src, dtype=np.int64)],
+                "to": tasks[np.array(trace.dst, dtype=np.int64)],
+                "bytes": np.array(trace.bytes_b, dtype=np.float64),
+                "tensor": trace.tensor,
+            },
+        },
+        machine.settings | {"regime": "schedule", "objective": "makespan"},
+        places,
+    )

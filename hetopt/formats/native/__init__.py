@@ -1,0 +1,1 @@
+"""hetopt's own instance files: YAML, JSON, folders of tables."""

@@ -1,0 +1,274 @@
+"""A document's plain data to rows: shorthands are written out, catalogue entries filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hetopt import units
+from hetopt.compile.cells import expected_quantity
+from hetopt.compile.rows import Rows
+from hetopt.formats.native.document_model import LABEL_PARTS
+from hetopt.formats.native.shape import shown
+from hetopt.formats.place import Fault, Path
+from hetopt.instance import NO_MAXIMUM
+from hetopt.instance.column_specs import GROUP_SETTINGS, SETTINGS, TABLES
+
+TASK_FIELDS = ("profile", "options", "work", "pin", "forbid")
+NAMES = {
+    table: {alias: c.name for c in columns for alias in (c.name, *c.aliases)}
+    for table, columns in TABLES.items()
+}
+"""Canonical names of columns by every name that files may use."""
+
+DEVICE_FIGURES = ("kind", "idle_power_w", "idle_known", "scope", "preview", "source", "caution")
+OPTION_FIGURES = (
+    *("label", "time_s", "energy_j", "memory_b", "accuracy", "batch", "latency_s"),
+    *("preview", "source"),
+)
+
+
+def expand(data: Mapping[str, Any]) -> tuple[Rows[Path], dict[str, Any], list[Fault]]:
+    """Turn a document of the right shape into rows and settings.
+
+    Returns
+    -------
+    rows
+        Rows of every table, each with its path in the document.
+    settings
+        Settings by the name that the document uses, with ``together`` and ``apart``.
+    faults
+        What the document says twice, or that the catalogue does not have.
+    """
+    reader = _Expansion(data)
+    reader.devices()
+    for table in ("pools", "sites", "links", "networks", "resources", "kind_shares"):
+        for path, entry in reader.entries((table,), data.get(table)):
+            reader.rows.add(table, reader.named(table, path, entry), path)
+    reader.profiles()
+    reader.jobs_and_tasks()
+    reader.scenarios()
+    names = [*GROUP_SETTINGS, *(a for c in SETTINGS for a in (c.name, *c.aliases))]
+    settings = {name: data[name] for name in names if name in data}
+    for column in SETTINGS:
+        given = [a for a in (column.name, *column.aliases) if a in settings]
+        if len(given) > 1:
+            reader.fault((given[1],), settings.pop(given[1]), f"Only one of {' and '.join(given)}.")
+    for name in GROUP_SETTINGS:
+        groups = settings.get(name, [])
+        settings[name] = [g if isinstance(g, list) else [g] for g in groups if g is not None]
+    return reader.rows, settings, reader.faults
+
+
+class _Expansion:
+    """The rows under construction, and the devices that come from the catalogue."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self.data = data
+        self.rows: Rows[Path] = Rows()
+        self.faults: list[Fault] = []
+        self.entry_ids: dict[str, str] = {}  # by device
+        self.idle_given: dict[str, bool] = {}
+
+    def fault(self, path: Path, value: object, expected: str) -> None:
+        self.faults.append(Fault(path, shown(value), expected))
+
+    def entries(self, path: Path, entries: Any) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Yield the path and the fields of every entry of a list that has the right shape."""
+        for i, entry in enumerate(entries or []):
+            if entry is not None:
+                yield (*path, i), entry
+
+    def named(self, table: str, path: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the columns of an entry under their canonical names; other fields are left out."""
+        known = NAMES[table]
+        cells: dict[str, Any] = {}
+        for key, value in entry.items():
+            if key not in known:
+                continue
+            if known[key] in cells:
+                self.fault((*path, key), value, f"{known[key]} once, under one of its names.")
+            cells[known[key]] = value
+        return cells
+
+    def devices(self) -> None:
+        for path, entry in self.entries(("devices",), self.data.get("devices")):
+            cells = self.named("devices", path, entry)
+            if "count" in entry:
+                cells |= self._count(path, entry)
+            if entry.get("from") is not None:
+                self._device_figures(path, entry, cells)
+            elif "entry" in entry:
+                self.fault((*path, "entry"), entry["entry"], "from: catalogue beside the entry.")
+            self.rows.add("devices", cells, path)
+
+    def _count(self, path: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
+        for end in ("count_min", "count_max"):
+            if end in entry:
+                self.fault((*path, end), entry[end], f"Either count or {end}.")
+        count = entry["count"]
+        if not isinstance(count, dict):
+            return {"count_min": count, "count_max": count}
+        return {"count_min": count.get("min", 0), "count_max": count.get("max", NO_MAXIMUM)}
+
+    def _device_figures(self, path: Path, entry: Mapping[str, Any], cells: dict[str, Any]) -> None:
+        from hetopt.profiling.catalogue import UnknownEntry, device_entry
+
+        if entry["from"] != "catalogue":
+            self.fault((*path, "from"), entry["from"], "catalogue, the only source there is.")
+            return
+        where = "entry" if "entry" in entry else "name"
+        id_ = str(entry.get(where, ""))
+        try:
+            found = device_entry(id_)
+        except UnknownEntry as error:
+            self.fault((*path, where), id_, str(error))
+            return
+        name = str(entry.get("name", ""))
+        self.entry_ids[name] = id_
+        self.idle_given[name] = "idle_power_w" in cells
+        if "idle_power_w" in cells:
+            cells.setdefault("idle_known", True)
+        elif "idle_known" not in cells:
+            self.rows.idle_unstated.append(len(self.rows.cells["devices"]))
+        for figure in DEVICE_FIGURES:
+            cells.setdefault(figure, getattr(found, figure))
+
+    def profiles(self) -> None:
+        for name, profile in (self.data.get("profiles") or {}).items():
+            path: Path = ("profiles", name)
+            if isinstance(profile, dict):
+                self._catalogue_options(path, name, profile)
+            else:
+                self.options(path, name, profile)
+
+    def options(self, path: Path, profile: str, entries: Any) -> None:
+        """Add the options of one profile."""
+        if not entries:
+            self.fault(path, entries, "At least one option: a device, a time and an energy.")
+        for at, entry in self.entries(path, entries):
+            cells = self.named("options", at, entry)
+            cells["profile"] = profile
+            label = self._label(at, entry)
+            if label:
+                cells.setdefault("label", label)
+            self.rows.add("options", cells, at)
+            own: dict[str, Any] = {
+                key: cells[key] for key in ("profile", "device", "label") if key in cells
+            }
+            for name, amount in (entry.get("uses") or {}).items():
+                use = own | {"resource": name, "amount": amount}
+                self.rows.add("uses", use, (*at, "uses", name))
+
+    def _label(self, path: Path, entry: Mapping[str, Any]) -> str:
+        parts = []
+        for column in LABEL_PARTS:
+            value = entry.get(column.name)
+            if value is None:
+                continue
+            if column.dimension:
+                try:
+                    number = units.parse(value, column.dimension)
+                except units.UnitError as error:
+                    self.fault((*path, column.name), value, expected_quantity(error))
+                    continue
+                if not isinstance(value, str):
+                    value = units.format(number, column.dimension)
+            parts.append(" ".join(str(value).split()))
+        return " ".join(parts)
+
+    def _catalogue_options(self, path: Path, name: str, profile: Mapping[str, Any]) -> None:
+        """Add what the catalogue has for one task on each device that comes from it."""
+        from hetopt.profiling.catalogue import UnknownEntry, options_for
+
+        if profile.get("from") != "catalogue":
+            self.fault((*path, "from"), profile.get("from", ""), "from: catalogue, and a task.")
+            return
+        if "task" not in profile:
+            self.fault((*path, "task"), "", "The ID of the catalogue's task.")
+            return
+        labels = profile.get("labels")
+        wanted = None if labels is None else [str(v) for v in _as_list(labels)]
+        found: dict[str, None] = {}
+        used = 0
+        for device, id_ in self.entry_ids.items():
+            try:
+                table = options_for(str(profile["task"]), id_)
+            except UnknownEntry as error:
+                self.fault((*path, "task"), profile["task"], str(error))
+                return
+            for row in table.to_dict("records"):
+                found[str(row["label"])] = None
+                if wanted is None or row["label"] in wanted:
+                    self.rows.add("options", self._catalogue_cells(name, device, row), path)
+                    used += 1
+        for label in wanted or []:
+            if label not in found:
+                known = ", ".join(found) or "none"
+                self.fault((*path, "labels"), label, f"A label of this task here: {known}.")
+        if not used and (wanted is None or not found):
+            text = "A task that the catalogue has on a device of the instance (from: catalogue)."
+            self.fault((*path, "task"), profile["task"], text)
+
+    def _catalogue_cells(self, name: str, device: str, row: Mapping[Any, Any]) -> dict[str, Any]:
+        cells = {key: row[key] for key in OPTION_FIGURES}
+        cells |= {"profile": name, "device": device}
+        # Energy above idle depends on the idle power, which the instance may know better.
+        if row["power_w"] == row["power_w"]:
+            if self.idle_given[device]:
+                cells |= {"energy_j": None, "power_w": row["power_w"]}
+            else:
+                self.rows.draw_w[len(self.rows.cells["options"])] = row["power_w"]
+        return cells
+
+    def jobs_and_tasks(self) -> None:
+        data = self.data
+        for path, entry in self.entries(("tasks",), data.get("tasks")):
+            self._task(path, entry, {})
+        for path, entry in self.entries(("jobs",), data.get("jobs")):
+            self.rows.add("jobs", self.named("jobs", path, entry), path)
+            name = entry.get("name", "")
+            if entry.get("tasks"):
+                for field in TASK_FIELDS:
+                    if field in entry:
+                        text = "Either tasks, or the fields of the job's only task."
+                        self.fault((*path, field), entry[field], text)
+                for at, task in self.entries((*path, "tasks"), entry["tasks"]):
+                    self._task(at, task, {"job": name})
+            elif "profile" in entry or "options" in entry:
+                only = {field: entry[field] for field in TASK_FIELDS if field in entry}
+                self._task(path, {"name": name, **only}, {"job": name})
+            else:
+                for field in ("work", "pin", "forbid"):
+                    if field in entry:
+                        text = "A profile or options beside it; other jobs state it per task."
+                        self.fault((*path, field), entry[field], text)
+            for at, transfer in self.entries((*path, "transfers"), entry.get("transfers")):
+                self.rows.add("transfers", self.named("transfers", at, transfer), at)
+        for path, entry in self.entries(("transfers",), data.get("transfers")):
+            self.rows.add("transfers", self.named("transfers", path, entry), path)
+
+    def scenarios(self) -> None:
+        """Add the scenarios, and the rates that they state."""
+        for path, entry in self.entries(("scenarios",), self.data.get("scenarios")):
+            self.rows.add("scenarios", self.named("scenarios", path, entry), path)
+            for name, rate in (entry.get("rates") or {}).items():
+                cells = {"scenario": entry.get("name", ""), "job": name, "rate_per_s": rate}
+                self.rows.add("rates", cells, (*path, "rates", name))
+
+    def _task(self, path: Path, entry: Mapping[str, Any], more: Mapping[str, Any]) -> None:
+        cells = {**self.named("tasks", path, entry), **more}
+        if "options" in entry:
+            name = str(entry.get("name", ""))
+            if "profile" in entry:
+                self.fault((*path, "options"), "", "Either a profile or options of its own.")
+            elif name in (self.data.get("profiles") or {}):
+                text = f"A profile, or another name: profile {name} has options already."
+                self.fault((*path, "options"), "", text)
+            else:
+                self.options((*path, "options"), name, entry["options"])
+        self.rows.add("tasks", cells, path)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

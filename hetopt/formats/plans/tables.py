@@ -1,0 +1,211 @@
+"""Results on disk: one JSON file, or a folder of Parquet tables for large plans (design §9).
+
+Files are written beside their place and then renamed, so that each is there whole or not at all.
+In a folder, ``result.json`` (the result without its plan) is written last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from hetopt.errors import InputError, Problem
+from hetopt.formats.json_text import parse_json, read_text
+from hetopt.formats.output import means_folder
+from hetopt.formats.plans.reading import group_routes, without_plan
+from hetopt.formats.plans.stream import (
+    LARGE_ROWS,
+    assignment_pieces,
+    is_large,
+    json_pieces,
+    transfer_pieces,
+)
+from hetopt.formats.plans.writing import (
+    plan_to_dict,
+    route_columns,
+    rows,
+    solution_to_dict,
+    unit_columns,
+)
+from hetopt.instance import Instance
+from hetopt.solution import Plan, SchedulePlan, Solution
+
+RESULT = "result.json"
+TABLE_NAMES = ("assignments", "transfers", "units", "routes")
+
+
+def write_solution(path: str | Path, instance: Instance, solution: Solution) -> None:
+    """Write a solution to a JSON file, or to a folder of tables.
+
+    :func:`hetopt.formats.output.means_folder` tells which of the two a path means.
+
+    Raises
+    ------
+    InputError
+        If the place cannot be written to.
+    """
+    target = Path(path)
+    if means_folder(path):
+        write_tables(target, instance, solution)
+    elif is_large(solution):
+        _write_whole(target, partial(_write_pieces, json_pieces(instance, solution)))
+    else:
+        write_result(target, solution_to_dict(instance, solution))
+
+
+def write_plan(path: str | Path, instance: Instance, plan: Plan) -> None:
+    """Write a bare plan as a JSON file, without a result around it.
+
+    Raises
+    ------
+    InputError
+        If the place cannot be written to.
+    """
+    write_result(path, {"plan": plan_to_dict(instance, plan)})
+
+
+def _write_pieces(pieces: Iterator[str], path: Path) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(pieces)
+
+
+def write_result(path: str | Path, result: Mapping[str, Any]) -> None:
+    """Write an object as a JSON file, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the place cannot be written to.
+    """
+    plan = result.get("plan") or {}
+    # Larger ones stand on one line: indentation costs several times the time and size.
+    large = sum(len(part) for part in plan.values()) > LARGE_ROWS
+    indent = None if large else 1
+    text = json.dumps(result, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
+    _write_whole(Path(path), lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def write_tables(folder: str | Path, instance: Instance, solution: Solution) -> None:
+    """Write a solution as a folder: the plan's tables in Parquet, the rest in ``result.json``.
+
+    Tables of an earlier result in the same folder are replaced.
+
+    Raises
+    ------
+    InputError
+        If the place cannot be written to.
+    """
+    target, plan = Path(folder), solution.plan
+    tables: dict[str, Iterator[dict[str, list[Any]]]] = {}
+    if isinstance(plan, SchedulePlan):
+        tables["assignments"] = assignment_pieces(instance, plan)
+        tables["transfers"] = transfer_pieces(instance, plan)
+    elif plan is not None:
+        tables["units"] = iter([unit_columns(instance, plan)])
+        tables["routes"] = iter([route_columns(instance, plan)])
+    with _named_errors(target):
+        target.mkdir(parents=True, exist_ok=True)
+        for name in (RESULT, *(f"{table}.parquet" for table in TABLE_NAMES)):
+            (target / name).unlink(missing_ok=True)
+    for name, pieces in tables.items():
+        _write_whole(target / f"{name}.parquet", partial(_write_parquet, pieces))
+    result = without_plan(solution_to_dict(instance, replace(solution, plan=None)))
+    write_result(target / RESULT, result)
+
+
+def _write_parquet(pieces: Iterator[dict[str, list[Any]]], path: Path) -> None:
+    """Write the pieces of a table, one row group each."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {"to": pa.list_(pa.string()), **dict.fromkeys(_WHOLE, pa.int64())}
+    types |= dict.fromkeys(_NUMBERS, pa.float64())
+    first = next(pieces)
+    schema = pa.schema([(column, types.get(column, pa.string())) for column in first])
+    with pq.ParquetWriter(path, schema) as writer:
+        for columns in chain([first], pieces):
+            writer.write_table(pa.table(columns, schema=schema))
+
+
+def read_tables(folder: Path) -> dict[str, Any]:
+    """Return the result object that a folder of tables holds, plan included.
+
+    Raises
+    ------
+    InputError
+        If there is no table, or one cannot be read.
+    """
+    result: dict[str, Any] = {}
+    if (folder / RESULT).exists():
+        found = parse_json(read_text(folder / RESULT), str(folder / RESULT))
+        result = found if isinstance(found, dict) else {}
+    plan: dict[str, Any] = {}
+    for name in TABLE_NAMES:
+        path = folder / f"{name}.parquet"
+        if path.exists():
+            plan[name] = _read_table(path)
+    if "routes" in plan:
+        plan["routes"] = group_routes(plan["routes"])
+    if not plan and not result:
+        wanted = " or ".join(f"{name}.parquet" for name in ("assignments", "routes"))
+        raise InputError([Problem(str(folder), "", f"A folder with {wanted} is expected.")])
+    result["plan"] = plan or None
+    return result
+
+
+_WHOLE = ("edge", "hop", "link_index", "had", "on", "route")
+_NUMBERS = ("start_s", "end_s", "rate_per_s")
+
+
+def _read_table(path: Path) -> list[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        columns: dict[str, list[Any]] = pq.read_table(path).to_pydict()
+    except (pa.ArrowException, OSError) as error:
+        first = str(error).splitlines()[0]
+        raise InputError(
+            [Problem(str(path), "", f"A Parquet table is expected: {first}.")]
+        ) from None
+    return rows(columns)
+
+
+def _write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+    """Write to a file beside the path, then rename it."""
+    with _named_errors(path):
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+        beside = Path(name)
+        try:
+            write(beside)
+            beside.chmod(0o666 & ~_umask())
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+
+
+def _umask() -> int:
+    """Return the permissions that new files go without (which can only be read by setting it)."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@contextlib.contextmanager
+def _named_errors(path: Path) -> Any:
+    """Report a failure of the file system as an input error that names the path."""
+    try:
+        yield
+    except OSError as error:
+        reason = f"The place cannot be written to: {error.strerror or error}."
+        raise InputError([Problem(str(path), "", reason)]) from None
