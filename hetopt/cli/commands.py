@@ -163,7 +163,7 @@ def run_solve(
     question: Question, options: SolveOptions, start: str | None, output: str | None, as_json: bool
 ) -> int:
     """Solve and print; see ``hetopt solve``."""
-    from hetopt.formats.output import check_writable
+    from hetopt.formats.files import check_writable
     from hetopt.formats.plans import read_plan, solution_to_dict
     from hetopt.formats.plans.stream import is_large, json_pieces
     from hetopt.formats.plans.tables import write_solution
@@ -212,7 +212,7 @@ def run_compare(
     """Compare and print; see ``hetopt compare``."""
     from hetopt.analysis.compare import Basis, compare
     from hetopt.analysis.rivals import RivalType
-    from hetopt.formats.output import check_writable
+    from hetopt.formats.files import check_writable
     from hetopt.formats.plans.tables import write_result
     from hetopt.report.comparison import comparison_to_dict, comparison_view
     from hetopt.report.progress import line_display
@@ -364,7 +364,7 @@ def run_export(question: Question, output: str, rounding: str, as_json: bool) ->
     """Write the solvers' model of an instance; see ``hetopt export``."""
     from dataclasses import asdict
 
-    from hetopt.formats.output import check_writable
+    from hetopt.formats.files import check_writable
     from hetopt.model_files import Rounding, export_model
 
     direction = _choice("--rounding", rounding, get_args(Rounding))

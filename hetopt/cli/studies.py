@@ -81,7 +81,7 @@ def run_whatif(
     """Solve changed instances beside the one given; see ``hetopt whatif``."""
     from hetopt.analysis.changes import catalogue_entries, changed, set_apart, usual_cases
     from hetopt.analysis.whatif import whatif
-    from hetopt.formats.output import check_writable
+    from hetopt.formats.files import check_writable
     from hetopt.formats.plans.tables import write_result
     from hetopt.report.progress import line_display
     from hetopt.report.study import study_to_dict, study_view
@@ -189,7 +189,7 @@ def run_explain(
     nor a proof was found in the time, the code is that of ``solve``.
     """
     from hetopt.analysis.explain import explain
-    from hetopt.formats.output import check_writable
+    from hetopt.formats.files import check_writable
     from hetopt.formats.plans import read_plan
     from hetopt.formats.plans.tables import write_result
     from hetopt.report.progress import line_display
@@ -244,7 +244,7 @@ def _write_front(output: str, front: Front) -> None:
 
 
 def _check_output(output: str | None) -> None:
-    from hetopt.formats.output import check_writable
+    from hetopt.formats.files import check_writable
 
     if output is None:
         return

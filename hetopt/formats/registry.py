@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hetopt.errors import InputError, Problem
 from hetopt.formats import sniffing
-from hetopt.formats.output import means_folder
+from hetopt.formats.files import means_folder
 from hetopt.formats.shipped import located, near_names
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ task that is left out are for the checker to report. Only what cannot be express
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -374,25 +374,3 @@ def _units(
         seen.setdefault((scenario, device), i)
         had[device], on[scenario, device] = owned, running
     return had, on
-
-
-def without_plan(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a result object without its plan."""
-    return {key: value for key, value in result.items() if key != "plan"}
-
-
-def group_routes(table: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the nested routes of a table with one row per task of a route."""
-    routes: dict[Any, dict[str, Any]] = {}
-    for row in table:
-        route = routes.setdefault(
-            row.get("route"),
-            {
-                **({"scenario": row["scenario"]} if "scenario" in row else {}),
-                "job": row.get("job"),
-                "rate_per_s": row.get("rate_per_s"),
-                "tasks": [],
-            },
-        )
-        route["tasks"].append({k: row.get(k) for k in ("task", "device", "unit", "option")})
-    return list(routes.values())

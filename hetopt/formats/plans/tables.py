@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from hetopt.errors import InputError, Problem
+from hetopt.formats.files import means_folder
 from hetopt.formats.json_text import parse_json, read_text
-from hetopt.formats.output import means_folder
-from hetopt.formats.plans.reading import group_routes, without_plan
+from hetopt.formats.plans.nesting import group_routes, without_plan
 from hetopt.formats.plans.stream import (
     LARGE_ROWS,
     assignment_pieces,
@@ -45,7 +45,7 @@ TABLE_NAMES = ("assignments", "transfers", "units", "routes")
 def write_solution(path: str | Path, instance: Instance, solution: Solution) -> None:
     """Write a solution to a JSON file, or to a folder of tables.
 
-    :func:`hetopt.formats.output.means_folder` tells which of the two a path means.
+    :func:`hetopt.formats.files.means_folder` tells which of the two a path means.
 
     Raises
     ------

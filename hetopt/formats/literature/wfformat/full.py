@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hetopt.formats.literature.shared.json_fields import JsonFields
-from hetopt.formats.literature.wfformat.reader import KILO, Trace, distinct_names, machine_cores
+from hetopt.formats.literature.wfformat.trace import KILO, Trace, distinct_names, machine_cores
 from hetopt.formats.place import Path
 
 Files = dict[str, float]
