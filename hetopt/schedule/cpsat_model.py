@@ -11,6 +11,7 @@ from ortools.sat.python import cp_model
 
 from hetopt.runtime.interrupt import go_on
 from hetopt.schedule.problem import Bill, Mode, Problem
+from hetopt.schedule.time_windows import TimeWindows
 
 Place = tuple[int, int]
 """(device, unit); unit -1 stands for all units of a device, merged."""
@@ -129,7 +130,7 @@ def make_variables(problem: Problem) -> Build:
     build = Build(problem, cp_model.CpModel(), problem.span)
     merged = merged_devices(problem)
     pin: list[int] = problem.instance.tasks.pin_unit.tolist()
-    heads, late = problem.heads, problem.latest_ends
+    heads, late = TimeWindows.of(problem).heads, TimeWindows.of(problem).latest_ends
     for task in range(problem.n_tasks):
         usable = [
             m
@@ -190,7 +191,10 @@ def _link_task(build: Build, task: int) -> None:
             build.at[task][homes[0]] if len(homes) == 1 else _any(build, literals, f"on{task}")
         )
     build.on.append(on)
-    heads, late = build.problem.heads[task], build.problem.latest_ends[task]
+    heads, late = (
+        TimeWindows.of(build.problem).heads[task],
+        TimeWindows.of(build.problem).latest_ends[task],
+    )
     model.add(build.start[task] >= sum(heads[d] * literal for d, literal in on.items()))
     model.add(build.end[task] <= sum(late[d] * literal for d, literal in on.items()))
 

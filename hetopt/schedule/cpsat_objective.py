@@ -19,6 +19,7 @@ from hetopt.instance.prices import series_of
 from hetopt.schedule.cpsat_model import Build
 from hetopt.schedule.grid import common_divisor, exact
 from hetopt.schedule.problem import BILLED
+from hetopt.schedule.time_windows import TimeWindows
 
 OBJECTIVE_SIZE = 1 << 50
 """Largest value of a scaled objective: doubles carry it exactly, and rounding the coefficient of a
@@ -120,7 +121,7 @@ def measure(build: Build, name: str, peak: tuple[Any, Fraction] | None) -> Measu
 
 def bound_makespan(build: Build) -> None:
     """Let the makespan follow every end, and every end plus the tail behind it."""
-    for task, rests in enumerate(build.problem.rests):
+    for task, rests in enumerate(TimeWindows.of(build.problem).rests):
         least = min(rests.values(), default=0)
         more = [
             (rests[device] - least) * literal
@@ -153,7 +154,8 @@ def load_rows(build: Build) -> None:
             inside = [
                 c.mode.duration * c.literal
                 for task, c in rows
-                if problem.heads[task][device] >= head and problem.rests[task][device] >= tail
+                if TimeWindows.of(problem).heads[task][device] >= head
+                and TimeWindows.of(problem).rests[task][device] >= tail
             ]
             # Where nothing of it runs here, the row must hold all the same.
             if head + tail <= shortest:
@@ -167,8 +169,8 @@ def load_rows(build: Build) -> None:
 
 def _windows(build: Build, device: int, tasks: list[int]) -> list[tuple[int, int]]:
     """(head, tail) pairs that cut off a fifth, two fifths ... of the device's tasks."""
-    heads = sorted({build.problem.heads[t][device] for t in tasks})
-    tails = sorted({build.problem.rests[t][device] for t in tasks})
+    heads = sorted({TimeWindows.of(build.problem).heads[t][device] for t in tasks})
+    tails = sorted({TimeWindows.of(build.problem).rests[t][device] for t in tasks})
     pairs = {(0, 0)}
     for part in range(5):
         head, tail = heads[len(heads) * part // 5], tails[len(tails) * part // 5]
@@ -266,7 +268,9 @@ def least_makespan(build: Build) -> int:
     longest = max(
         (
             min(
-                problem.heads[t][d] + c.mode.duration + problem.rests[t][d]
+                TimeWindows.of(problem).heads[t][d]
+                + c.mode.duration
+                + TimeWindows.of(problem).rests[t][d]
                 for c in choices
                 for d in (c.mode.device,)
             )
@@ -274,7 +278,7 @@ def least_makespan(build: Build) -> int:
         ),
         default=0,
     )
-    return max(longest, problem.least)
+    return max(longest, TimeWindows.of(problem).least)
 
 
 def _tardiness(build: Build) -> Measure:
@@ -292,7 +296,7 @@ def _tardiness(build: Build) -> Measure:
         late = build.time(f"T{job}")
         for task in tasks:
             build.model.add(late >= build.end[task] - ticks)
-            reach = build.problem.tails[task] if len(rows) == 1 else 0
+            reach = TimeWindows.of(build.problem).tails[task] if len(rows) == 1 else 0
             if reach:
                 build.model.add(late >= build.end[task] + reach - ticks)
         found.add(exact(float(jobs.weight[job])) * grid.tick, late, build.span)

@@ -41,6 +41,7 @@ from hetopt.schedule.cpsat_objective import (
     unit_of,
 )
 from hetopt.schedule.grid import exact
+from hetopt.schedule.time_windows import TimeWindows
 
 MOST_HOP_STRETCHES = 20_000
 """Stretches of all hops above which hops are counted at the least price of their windows: the
@@ -85,8 +86,11 @@ def priced_measure(build: Build, name: str, series: Series) -> Measure:
                     pue * problem.energy(task, option),
                 )
             classes.setdefault(known[option], []).append(choice.literal)
-        low = min(problem.heads[task][c.mode.device] for c in choices)
-        high = max(problem.latest_ends[task][c.mode.device] - c.mode.duration for c in choices)
+        low = min(TimeWindows.of(problem).heads[task][c.mode.device] for c in choices)
+        high = max(
+            TimeWindows.of(problem).latest_ends[task][c.mode.device] - c.mode.duration
+            for c in choices
+        )
         runs = [(literals, length, joules) for (_, length, joules), literals in classes.items()]
         parts = bill.add_runs(build.start[task], runs, (low, high))
         for device, (length, here) in zip((key[0] for key in classes), parts, strict=True):

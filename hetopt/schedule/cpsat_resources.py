@@ -14,6 +14,7 @@ from hetopt.schedule.cpsat_memory import SIZE_TIMES_DEMAND
 from hetopt.schedule.cpsat_model import Build, Choice
 from hetopt.schedule.demands import integer_demands
 from hetopt.schedule.resource_use import Supply, budgets, renewables
+from hetopt.schedule.time_windows import TimeWindows
 
 LARGEST_DEMAND = 1 << 40
 WINDOWS = 5
@@ -37,8 +38,8 @@ def _limit_renewable(build: Build, supply: Supply) -> None:
     largest = SIZE_TIMES_DEMAND // ((build.span + 1) * (len(rows) + 1))
     demand, capacity = _scaled(build, supply, [c for _, c in rows], largest)
     model.add_cumulative([c.interval for _, c in rows], demand, capacity)
-    heads = {t: min(problem.heads[t].values()) for t, _ in rows}
-    tails = {t: problem.tails[t] for t, _ in rows}
+    heads = {t: min(TimeWindows.of(problem).heads[t].values()) for t, _ in rows}
+    tails = {t: TimeWindows.of(problem).tails[t] for t, _ in rows}
     for head, tail in _windows(sorted(heads.values()), sorted(tails.values())):
         inside = [
             a * c.mode.duration * c.literal

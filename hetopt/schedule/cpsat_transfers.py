@@ -29,6 +29,7 @@ from hetopt.instance.prices import prices_vary
 from hetopt.runtime.interrupt import go_on
 from hetopt.schedule.cpsat_model import Build, Drawn, Literal, Place
 from hetopt.schedule.problem import Bill, Hop
+from hetopt.schedule.time_windows import TimeWindows
 from hetopt.solution import DIRECT, READ, WRITE
 
 
@@ -314,10 +315,10 @@ def _window(build: Build, tensor: int, source: int, target: int, hop: Hop) -> tu
     problem = build.problem
     producer = problem.producer[tensor]
     least = problem.fastest(producer)
-    heads = problem.heads[producer]
+    heads = TimeWindows.of(problem).heads[producer]
     first = min(heads[d] + p for d, p in least.items() if source in (-1, d))
     last = [
-        problem.latest_ends[c][d] - p
+        TimeWindows.of(problem).latest_ends[c][d] - p
         for c in _consumers(build, tensor)
         for d, p in problem.fastest(c).items()
         if target in (-1, d)

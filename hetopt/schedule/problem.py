@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
-from hetopt.instance import Floats, Instance
+from hetopt.instance import Instance
 from hetopt.instance.joule_prices import exact_joule_prices
 from hetopt.instance.paths import Network
 from hetopt.instance.prices import prices_vary
-from hetopt.schedule.bounds import makespan_bound, reach_of
 from hetopt.schedule.grid import Grid, exact, hop_time, span_s
-from hetopt.schedule.heads import Reach, latest_ends, ticks_below
 from hetopt.solution import DIRECT, READ, WRITE
 
 BILLED = ("energy", "cost", "carbon")
@@ -30,8 +29,6 @@ Bill = tuple[Fraction, ...]
 
 NEVER = 1 << 60
 """Later than any tick that can matter; stands for "no limit"."""
-WINDOW_WORK = 4_000_000
-"""Edges × pairs of devices up to which heads and tails count unavoidable transfers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +62,8 @@ class Problem:
         Per task, in ticks; the deadline includes the horizon, ``NEVER`` where there is none.
     span
         Ticks by which some best plan has ended.
+    derived
+        What other modules have derived from it, by class: kept as long as the problem.
     edges
         (source, destination, tensor or -1) per edge; ``entering``/``leaving`` list edge indices.
     """
@@ -96,6 +95,7 @@ class Problem:
         self.bytes_b: list[float] = instance.tensors.bytes_b.tolist()
         self.staged: list[bool] = instance.tensors.staged.tolist()
         self.order: list[int] = instance.topological_order.tolist()
+        self.derived: dict[type, Any] = {}
         self._hops: dict[tuple[int, int, float], tuple[Hop, ...] | None] = {}
         self._lengths: dict[tuple[float, float, float], int] = {}
 
@@ -196,121 +196,6 @@ class Problem:
         best: dict[int, int] = {}
         for mode in self.modes[task]:
             best[mode.device] = min(mode.duration, best.get(mode.device, NEVER))
-        return best
-
-    @cached_property
-    def heads(self) -> list[dict[int, int]]:
-        """Per task and device: earliest start there, by releases, shortest options, transfers."""
-        reached = self._reach
-        if reached is not None:
-            return self._by_device(reached.start)
-        heads: list[dict[int, int]] = [{} for _ in range(self.n_tasks)]
-        for task in self.order:
-            here = dict.fromkeys(self.fastest(task), self.release[task])
-            for e in self.entering[task]:
-                before, _, tensor = self.edges[e]
-                ends = {d: heads[before][d] + p for d, p in self.fastest(before).items()}
-                for device in here:
-                    arrival = self._soonest(ends, tensor, device, forward=True)
-                    here[device] = max(here[device], arrival)
-            heads[task] = here
-        return heads
-
-    @cached_property
-    def latest_ends(self) -> list[dict[int, int]]:
-        """Per task and device: latest end there by the deadlines of all that waits for it."""
-        if self._reach is not None:
-            return self._latest_ends(self._reach)
-        late: list[dict[int, int]] = [{} for _ in range(self.n_tasks)]
-        for task in reversed(self.order):
-            here = dict.fromkeys(self.fastest(task), min(self.deadline[task], self.span))
-            for e in self.leaving[task]:
-                _, after, tensor = self.edges[e]
-                starts = {d: -(late[after][d] - p) for d, p in self.fastest(after).items()}
-                for device in here:
-                    latest = -self._soonest(starts, tensor, device, forward=False)
-                    here[device] = min(here[device], latest)
-            late[task] = here
-        return late
-
-    @cached_property
-    def rests(self) -> list[dict[int, int]]:
-        """Per task and device: least time from its end there to the last end of all after it."""
-        reached = self._reach
-        if reached is not None:
-            return self._by_device(reached.rest)
-        return [
-            dict.fromkeys(self.fastest(task), tail) for task, tail in enumerate(self._plain_tails)
-        ]
-
-    @cached_property
-    def tails(self) -> list[int]:
-        """Per task: least time from its end to the last end of all that follows it."""
-        if self._reach is None:
-            return self._plain_tails
-        return [min(rests.values(), default=0) for rests in self.rests]
-
-    @cached_property
-    def _plain_tails(self) -> list[int]:
-        """Tails by shortest options alone."""
-        tails = [0] * self.n_tasks
-        for task in reversed(self.order):
-            for e in self.leaving[task]:
-                after = self.edges[e][1]
-                shortest = min(self.fastest(after).values(), default=0)
-                tails[task] = max(tails[task], shortest + tails[after])
-        return tails
-
-    @cached_property
-    def least(self) -> int:
-        """Ticks that every plan takes, by work and messages."""
-        least_s = makespan_bound(self.instance)
-        return int(ticks_below(np.array([least_s]), self.grid)[0]) if np.isfinite(least_s) else 0
-
-    @cached_property
-    def _reach(self) -> Reach | None:
-        """Bounds with messages in seconds; None without messages or where it takes too long."""
-        return reach_of(self.instance)
-
-    def _by_device(self, times_s: Floats) -> list[dict[int, int]]:
-        """Return times (T × D) in ticks, rounded to what surely is not above them."""
-        known = np.isfinite(times_s)
-        below = ticks_below(np.where(known, times_s, 0.0), self.grid)
-        ticks = np.where(known, np.minimum(below, NEVER), NEVER)
-        return [
-            {d: max(0, int(row[d])) for d in self.devices_of(task)}
-            for task, row in enumerate(ticks.tolist())
-        ]
-
-    def _latest_ends(self, reached: Reach) -> list[dict[int, int]]:
-        deadline = [min(d, self.span) for d in self.deadline]
-        if len(set(deadline)) == 1:
-            return [{d: deadline[0] - r for d, r in rests.items()} for rests in self.rests]
-        seconds = np.array([float(d * self.grid.tick) for d in deadline])
-        late = latest_ends(self.instance, reached.length, seconds)
-        known = np.isfinite(late)
-        above = -ticks_below(np.where(known, -late, 0.0), self.grid)
-        ticks = np.where(known, above, -NEVER).tolist()
-        return [
-            {d: min(int(row[d]), deadline[task]) for d in self.devices_of(task)}
-            for task, row in enumerate(ticks)
-        ]
-
-    def _soonest(self, times: dict[int, int], tensor: int, device: int, *, forward: bool) -> int:
-        """Least of times[other] + transfer between ``other`` and ``device``."""
-        if not times:
-            return NEVER
-        pairs = len(self.edges) * len(self.units) ** 2
-        if tensor < 0 or pairs > WINDOW_WORK:
-            return min(times.values())
-        best = NEVER
-        for other, time in times.items():
-            if time >= best:
-                continue
-            ends = (other, device) if forward else (device, other)
-            delay = 0 if other == device else self.delay(tensor, *ends)
-            if delay is not None:
-                best = min(best, time + delay)
         return best
 
     def _make_path(self, src: int, dst: int, bytes_b: float) -> tuple[Hop, ...] | None:

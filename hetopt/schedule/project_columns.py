@@ -16,6 +16,7 @@ from hetopt.schedule.problem import Mode, Problem, option_power
 from hetopt.schedule.resource_bounds import resource_times
 from hetopt.schedule.resource_use import budgets, modes_within_budgets, renewables
 from hetopt.schedule.supplies import PARTS, whole
+from hetopt.schedule.time_windows import TimeWindows
 from hetopt.solution import SchedulePlan
 
 WORD_BITS = 62
@@ -82,7 +83,9 @@ def columns_of(problem: Problem) -> Columns | None:
     ptr = np.concatenate([[0], np.cumsum([len(modes) for modes in modes_of])])
     (pred_ptr, pred), (succ_ptr, succ) = instance.predecessors, instance.successors
     columns = (ptr[:-1], ptr[1:], pred_ptr[:-1], pred_ptr[1:], succ_ptr[:-1], succ_ptr[1:])
-    task_i = np.stack([*columns, problem.release, problem.deadline, problem.tails], axis=1)
+    task_i = np.stack(
+        [*columns, problem.release, problem.deadline, TimeWindows.of(problem).tails], axis=1
+    )
     edges = instance.edges
     shortest = np.minimum.reduceat(length[:, 0], ptr[:-1])
     return Columns(

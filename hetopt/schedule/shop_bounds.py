@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from hetopt.schedule.problem import Problem
+from hetopt.schedule.time_windows import TimeWindows
 from hetopt.schedule.windows import WindowBound, window_bound
 
 MOST_PAIRS = 100_000
@@ -34,11 +35,13 @@ def windows_of(problem: Problem, limit: float | None = None) -> WindowBound:
         return WindowBound(0.0)
     tick = float(problem.grid.tick)
     start, length = np.zeros(shape), np.full(shape, np.inf)
-    for task, heads in enumerate(problem.heads):
+    for task, heads in enumerate(TimeWindows.of(problem).heads):
         for device, duration in problem.fastest(task).items():
             start[task, device] = heads[device] * tick
             length[task, device] = duration * tick
-    rest = np.repeat(np.array(problem.tails, dtype=np.float64)[:, None] * tick, shape[1], axis=1)
+    rest = np.repeat(
+        np.array(TimeWindows.of(problem).tails, dtype=np.float64)[:, None] * tick, shape[1], axis=1
+    )
     lanes = np.array(problem.units) * np.array(problem.slots)
     return window_bound(start, length, rest, lanes, limit)
 

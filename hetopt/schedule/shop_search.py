@@ -21,6 +21,7 @@ import numpy as np
 from hetopt.instance import Floats, Ints
 from hetopt.schedule.draft import Draft
 from hetopt.schedule.shop_table import Shop
+from hetopt.schedule.time_windows import TimeWindows
 
 CHUNK_S = 0.02
 """Time between two looks at the clock and the stop event."""
@@ -154,7 +155,7 @@ class Worker:
         """Time from a task's start to the end, each task's own noisy; never rises along an edge."""
         shop, problem = self.shop, self.shop.problem
         noise = self.random.uniform(0, 2 * NOISE, problem.n_tasks) + 1 - NOISE
-        least = shop.urgency - np.array(problem.tails)
+        least = shop.urgency - np.array(TimeWindows.of(problem).tails)
         rank = (least * noise).tolist()
         for task in reversed(problem.order):
             after = [rank[problem.edges[e][1]] for e in problem.leaving[task]]

@@ -16,6 +16,7 @@ from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import Floats, Ints
 from hetopt.schedule.draft import Draft, needed_chains
 from hetopt.schedule.problem import NEVER, Mode, Problem
+from hetopt.schedule.time_windows import TimeWindows
 from hetopt.solution import SchedulePlan
 
 PART = 0.05
@@ -58,7 +59,9 @@ class Shop:
     def urgency(self) -> Ints:
         """Per task: its shortest time and the least time of all that follows it, in ticks."""
         least = [min(m.duration for m in modes) for modes in self.problem.modes]
-        return np.array(least, dtype=np.int64) + np.array(self.problem.tails, dtype=np.int64)
+        return np.array(least, dtype=np.int64) + np.array(
+            TimeWindows.of(self.problem).tails, dtype=np.int64
+        )
 
     def allowed(self, share: Floats) -> list[bool]:
         """Choices on devices that do a part of the task in a relaxation (T × D)."""

@@ -15,6 +15,7 @@ from hetopt.instance import Instance
 from hetopt.schedule.bounds import makespan_bound, reach_of
 from hetopt.schedule.construct import CONSTRUCTORS, plan_problem
 from hetopt.schedule.graph_search import fits, improve
+from hetopt.schedule.time_windows import TimeWindows
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify
@@ -44,8 +45,8 @@ def check(instance: Instance, plan: SchedulePlan) -> bool:
     tick = float(problem.grid.tick)
     for task, device in enumerate(at[1].tolist()):
         end = float(plan.start_s[task] + time_s[task])
-        assert problem.heads[task][device] * tick <= plan.start_s[task] + slack
-        assert problem.latest_ends[task][device] * tick >= end - slack - tick
+        assert TimeWindows.of(problem).heads[task][device] * tick <= plan.start_s[task] + slack
+        assert TimeWindows.of(problem).latest_ends[task][device] * tick >= end - slack - tick
     return True
 
 
