@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
-from hetopt.instance import Floats, Ints
-
-if TYPE_CHECKING:
-    from hetopt.schedule.assignment import Search
+from hetopt.instance import Bools, Floats, Ints
+from hetopt.schedule.assignment_columns import Columns
+from hetopt.schedule.assignment_prices import RowPrices
 
 CHUNK = 200_000
 """Moves between two looks at the clock: about 20 ms."""
@@ -55,10 +54,32 @@ FIRST_GAP = 0.02
 """Part of the gap above the bound that the first target leaves."""
 
 
+class Shared(Protocol):
+    """What workers share: the assignment's columns, the best value and bound, candidates left."""
+
+    columns: Columns
+    rows: RowPrices
+    value: float
+    low: float
+    moves: float
+    left: Bools | None
+    left_upto: float
+
+    @property
+    def whole(self) -> bool:
+        """Whether objectives are whole numbers of ticks or steps."""
+
+    def over(self) -> bool:
+        """Whether the search ends."""
+
+    def offer(self, chosen: Ints, value: float) -> None:
+        """Take an assignment without excess if it is the best."""
+
+
 class Chain:
     """One worker's annealing: its state, and the lengths and targets of its runs."""
 
-    def __init__(self, search: Search, seed: int) -> None:
+    def __init__(self, search: Shared, seed: int) -> None:
         from hetopt.schedule import kernels_assignment as kernels
 
         self.kernels = kernels
