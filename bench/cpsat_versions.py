@@ -28,10 +28,10 @@ from typing import Any
 
 from bench.peers.environments import ortools_path
 from hetopt.instance import Instance
-from hetopt.schedule.cpsat import build_model
-from hetopt.schedule.cpsat_objective import Scaled
-from hetopt.schedule.grid import model_grid, span_s
-from hetopt.schedule.problem import Problem
+from hetopt.schedule.cpsat.model import build_model
+from hetopt.schedule.cpsat.objectives import Scaled
+from hetopt.schedule.model.grid import model_grid, span_s
+from hetopt.schedule.model.problem import Problem
 from hetopt.steady.placement_model import PlacementModel
 from hetopt.steady.placement_objectives import count_objective
 from tests.cpsat_reproducers import REPRODUCERS

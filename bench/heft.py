@@ -15,7 +15,7 @@ from bench.peers.outside import ask_saga
 from hetopt.build import Model
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
-from hetopt.schedule.construct import CONSTRUCTORS
+from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.solution import SchedulePlan
 
 TASKS, MACHINES = 5_000, 16

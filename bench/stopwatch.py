@@ -13,7 +13,7 @@ from functools import wraps
 from importlib import import_module
 from typing import Any
 
-FUNCTIONS = (("hetopt.schedule.cpsat", "build_model"),)
+FUNCTIONS = (("hetopt.schedule.cpsat.model", "build_model"),)
 CLASSES = (
     ("hetopt.steady.mip", "SteadyModel"),
     ("hetopt.steady.placement_model", "PlacementModel"),

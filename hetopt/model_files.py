@@ -168,7 +168,7 @@ def _write_program(instance: Instance, path: Path, form: str) -> ModelFile:
 def _write_cpsat(instance: Instance, path: Path, form: str, rounding: Rounding) -> ModelFile:
     name = instance.objective[0]
     if instance.regime == "schedule":
-        from hetopt.schedule.model_file import schedule_file
+        from hetopt.schedule.cpsat.model_file import schedule_file
 
         made = schedule_file(instance, rounding)
         model, said = made.model, made.notes

@@ -311,7 +311,7 @@ def _search(
     instance: Instance, budget: Budget, options: SolveOptions, start: Plan | None
 ) -> RegimeResult:
     if instance.regime == "schedule":
-        from hetopt.schedule.solve_schedule import solve_schedule
+        from hetopt.schedule.solve import solve_schedule
 
         known = start if isinstance(start, SchedulePlan) else None
         return solve_schedule(instance, budget, method=options.method, start=known)

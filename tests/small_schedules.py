@@ -12,7 +12,7 @@ from hetopt import from_frames
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget, RegimeResult
-from hetopt.schedule.solve_schedule import solve_schedule
+from hetopt.schedule.solve import solve_schedule
 from hetopt.verify import verify
 
 Row = dict[str, Any]

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from hetopt.instance import Instance
-from hetopt.schedule import grid, load
+from hetopt.schedule.bounds import load_bound
+from hetopt.schedule.model import grid
 from tests.random_schedules import Dice, random_schedule
 
 Frames = dict[str, pd.DataFrame]
@@ -69,8 +70,8 @@ def forced(seed: int) -> Iterator[str]:
             stack.enter_context(patch.object(grid, "ROUNDING_TICKS", ticks))
         if dice.chance(0.35):
             names.append("smoothed dual")
-            stack.enter_context(patch.object(load, "LP_SIZE", 0))
-            stack.enter_context(patch.object(load, "ENDLESS_LP_SIZE", 0))
+            stack.enter_context(patch.object(load_bound, "LP_SIZE", 0))
+            stack.enter_context(patch.object(load_bound, "ENDLESS_LP_SIZE", 0))
         yield " and ".join(names)
 
 

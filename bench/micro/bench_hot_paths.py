@@ -52,7 +52,7 @@ def schedule(tasks: int, shape: str = "layered") -> Instance:
 @lru_cache(maxsize=8)
 def heft_plan(tasks: int) -> tuple[Instance, Any]:
     """Return an instance and its HEFT plan."""
-    from hetopt.schedule.construct import heft
+    from hetopt.schedule.list_scheduling.constructors import heft
 
     instance = schedule(tasks)
     return instance, heft(instance)
@@ -88,7 +88,7 @@ def test_compile_columns(benchmark: Any, tasks: int) -> None:
 @pytest.mark.parametrize("tasks", sizes(100, 400, 1_600))
 @pytest.mark.benchmark(group="list schedule")
 def test_list_schedule(benchmark: Any, tasks: int) -> None:
-    from hetopt.schedule.construct import heft
+    from hetopt.schedule.list_scheduling.constructors import heft
 
     instance = schedule(tasks)
     heft(instance)
@@ -102,7 +102,7 @@ def test_list_schedule(benchmark: Any, tasks: int) -> None:
 def test_bound(benchmark: Any, tasks: int, objective: str) -> None:
     from dataclasses import replace
 
-    from hetopt.schedule.bounds import bound
+    from hetopt.schedule.bounds.objective_bounds import bound
 
     instance = schedule(tasks)
     # A fresh copy each time: bounds remember their instance.
@@ -123,9 +123,9 @@ def test_verify(benchmark: Any, tasks: int) -> None:
 def test_build_schedule_model(benchmark: Any, tasks: int) -> None:
     import inspect
 
-    from hetopt.schedule.cpsat import build_model
-    from hetopt.schedule.grid import model_grid, span_s
-    from hetopt.schedule.problem import Problem
+    from hetopt.schedule.cpsat.model import build_model
+    from hetopt.schedule.model.grid import model_grid, span_s
+    from hetopt.schedule.model.problem import Problem
 
     instance = schedule(tasks)
     grid = model_grid(instance, span_s(instance))

@@ -16,7 +16,7 @@ import pulp
 from bench.answers import Answer, History, Limits, UnsupportedError
 from bench.peers.shop import Extra, Shop, has_limits, shop
 from hetopt.instance import Instance, is_maximised
-from hetopt.schedule.problem import Mode
+from hetopt.schedule.model.problem import Mode
 from hetopt.solvers.mip import solve_mip
 from hetopt.solvers.result import MipResult
 

@@ -20,9 +20,9 @@ from bench.answers import Answer, Limits, UnsupportedError
 from bench.peers.environments import missing, python_of
 from bench.peers.shop import Extra, Shop, Stock, has_limits, shop
 from hetopt.instance import Instance
-from hetopt.schedule.construct import plan_problem
-from hetopt.schedule.draft import draft_of, retime
-from hetopt.schedule.problem import Mode
+from hetopt.schedule.list_scheduling.constructors import plan_problem
+from hetopt.schedule.model.problem import Mode
+from hetopt.schedule.model.tick_schedule import draft_of, retime
 from hetopt.solution import SchedulePlan
 
 WORKERS = Path(__file__).parent / "workers"

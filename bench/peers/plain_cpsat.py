@@ -24,8 +24,8 @@ from ortools.sat.python import cp_model
 from bench.answers import Answer, History, Limits, UnsupportedError
 from bench.peers.shop import Shop, shop
 from hetopt.instance import Instance
-from hetopt.schedule.grid import common_divisor, exact
-from hetopt.schedule.problem import NEVER
+from hetopt.schedule.model.grid import common_divisor, exact
+from hetopt.schedule.model.problem import NEVER
 
 MOST_PAIRS = 3_000_000
 """Rows for pairs of units that are worth building; more take minutes and gigabytes."""

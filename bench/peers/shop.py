@@ -16,10 +16,10 @@ import numpy as np
 from bench.answers import UnsupportedError
 from hetopt.instance import Instance
 from hetopt.schedule.demands import integer_demands
-from hetopt.schedule.draft import ChainKey, Draft, needed_chains
-from hetopt.schedule.grid import Grid, model_grid, span_s
-from hetopt.schedule.problem import NEVER, Mode, Problem
-from hetopt.schedule.resource_use import Supply, budgets, renewables
+from hetopt.schedule.model.grid import Grid, model_grid, span_s
+from hetopt.schedule.model.problem import NEVER, Mode, Problem
+from hetopt.schedule.model.resources import Supply, budgets, renewables
+from hetopt.schedule.model.tick_schedule import ChainKey, Draft, needed_chains
 from hetopt.solution import SchedulePlan
 
 Place = tuple[int, int]

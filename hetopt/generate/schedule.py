@@ -349,7 +349,7 @@ def _power_cap(platform: dict[str, Any], options: dict[str, Any], factor: float)
 
 def _with_deadline(instance: Instance, factor: float) -> Instance:
     """Set the deadline to ``factor`` times HEFT's makespan, rounded up to the grid."""
-    from hetopt.schedule.kernels import heft_makespan
+    from hetopt.schedule.list_scheduling.plain_heft import heft_makespan
 
     # HEFT's times are sums of ticks in floats; the small term undoes their rounding.
     ticks = math.ceil(heft_makespan(instance) * factor * TICKS_PER_S - 1e-4)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance, Ints
 from hetopt.runtime.budget import Budget, RegimeResult, joined_proof
-from hetopt.schedule.parts import join_bounds, join_plans, part_of, plan_part
+from hetopt.schedule.decomposition import join_bounds, join_plans, part_of, plan_part
 from hetopt.solution import HistoryEntry, SchedulePlan, Termination
 
 Solve = Callable[[Instance, Budget, SchedulePlan | None], RegimeResult]

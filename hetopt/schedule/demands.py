@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from hetopt.schedule.grid import Direction, common_divisor
+from hetopt.schedule.model.grid import Direction, common_divisor
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from hetopt.evaluate import noise, objectives
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.prices import prices_vary
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed, joined_proof
-from hetopt.schedule import bounds
-from hetopt.schedule.shift import shift
+from hetopt.schedule.bounds import objective_bounds
+from hetopt.schedule.polish.price_shifting import shift
 from hetopt.schedule.trail import Trail
 from hetopt.solution import HistoryEntry, Proof, SchedulePlan, Termination
 from hetopt.verify import verify
@@ -99,7 +99,9 @@ class Incumbent:
         """Believe nothing more that solvers say of a level: two answers contradict each other."""
         with self.lock:
             self.distrusted.add(level)
-            self.bounds[level] = bounds.bound(self.instance, self.instance.objective[level])
+            self.bounds[level] = objective_bounds.bound(
+                self.instance, self.instance.objective[level]
+            )
 
     def proved(self, level: int) -> bool:
         """Whether the plan is optimal in a level, by the level's bound."""
@@ -149,8 +151,8 @@ class Incumbent:
             value = self.values[level]
             excess = self._sign(level) * (self.bounds[level] - value)
             if level in self.distrusted or excess > self._allowed(level):
-                self.bounds[level] = bounds.bound(self.instance, name)
-                self.trail.bound_by[level] = bounds.source(self.instance, name)
+                self.bounds[level] = objective_bounds.bound(self.instance, name)
+                self.trail.bound_by[level] = objective_bounds.source(self.instance, name)
                 self.notes.append(
                     f"A solver's bound of {name} contradicted a checked plan and was dropped."
                 )

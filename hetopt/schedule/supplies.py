@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hetopt.schedule.demands import integer_demands
-from hetopt.schedule.problem import Problem
-from hetopt.schedule.profile import Profile
-from hetopt.schedule.resource_use import Supply, budgets, renewables
+from hetopt.schedule.model.problem import Problem
+from hetopt.schedule.model.resource_profile import Profile
+from hetopt.schedule.model.resources import Supply, budgets, renewables
 
 PARTS = 10**13
 """Parts that a limit is divided into where amounts have no common divisor."""

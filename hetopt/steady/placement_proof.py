@@ -1,8 +1,8 @@
 """Second proofs of placements: what rests on CP-SAT alone is asked again in another way.
 
-As for schedules (:mod:`hetopt.schedule.second_proof`): a solve without objective, presolve, probing
-and symmetry looks for a placement that is better than the best one by more than the gap that
-counts as 0, for as long as the first proof took.
+As for schedules (:mod:`hetopt.schedule.cpsat.second_proof`): a solve without objective, presolve,
+probing and symmetry looks for a placement that is better than the best one by more than the gap
+that counts as 0, for as long as the first proof took.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import pytest
 
 from hetopt import evaluate, read_instance, solve, verify
 from hetopt.compile.set_values import set_values
-from hetopt.schedule.construct import heft
+from hetopt.schedule.list_scheduling.constructors import heft
 from hetopt.solution import SteadyPlan
 
 NEAR = 1e-7

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from hetopt.evaluate import objective_value
-from hetopt.schedule.construct import CONSTRUCTORS
+from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.verify import verify
 from tests.small_schedules import device, edge, instance, link, option, task
 

@@ -12,10 +12,10 @@ from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import objectives
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
-from hetopt.schedule.bounds import makespan_bound, reach_of
-from hetopt.schedule.construct import CONSTRUCTORS, plan_problem
-from hetopt.schedule.graph_search import fits, improve
-from hetopt.schedule.time_windows import TimeWindows
+from hetopt.schedule.bounds.objective_bounds import makespan_bound, reach_of
+from hetopt.schedule.bounds.time_windows import TimeWindows
+from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS, plan_problem
+from hetopt.schedule.search.best_insertion import fits, improve
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify

@@ -9,8 +9,8 @@ import pytest
 
 from hetopt.evaluate import objective_value
 from hetopt.generate.schedule import generate_schedule
-from hetopt.schedule.construct import heft
-from hetopt.schedule.improve import improve
+from hetopt.schedule.list_scheduling.constructors import heft
+from hetopt.schedule.search.list_annealing import improve
 from hetopt.verify import verify
 
 INSTANCES = 30

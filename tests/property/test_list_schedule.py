@@ -11,13 +11,13 @@ from hetopt.evaluate import objective_value
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
 from hetopt.runtime.jit import plain
-from hetopt.schedule import kernels_list, timetable_list
-from hetopt.schedule import priorities as p
-from hetopt.schedule.construct import CONSTRUCTORS
-from hetopt.schedule.flat import fits, flat
-from hetopt.schedule.list_schedule import Placement, Setting, place, plan_of
-from hetopt.schedule.priced import value_of
-from hetopt.schedule.recipes import RECIPES
+from hetopt.schedule.list_scheduling import packed_kernels, timetable_scheduler
+from hetopt.schedule.list_scheduling import priorities as p
+from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
+from hetopt.schedule.list_scheduling.greedy_packed import value_of
+from hetopt.schedule.list_scheduling.named import RECIPES
+from hetopt.schedule.list_scheduling.packed_scheduler import Placement, Setting, place, plan_of
+from hetopt.schedule.model.packed import fits, flat
 from hetopt.verify import verify
 from tests.random_schedules import random_schedule
 
@@ -59,10 +59,10 @@ def test_heft_is_the_timetables_heft(seed) -> None:
     instance = drawn(seed)
     columns = flat(instance)
     assert columns is not None
-    problem = timetable_list.plan_problem(instance)
-    rank = timetable_list.upward_ranks(problem)
+    problem = timetable_scheduler.plan_problem(instance)
+    rank = timetable_scheduler.upward_ranks(problem)
     found = place(columns, Setting(np.array(rank)))
-    slow = timetable_list.build(problem, rank, timetable_list.earliest_finish)
+    slow = timetable_scheduler.build(problem, rank, timetable_scheduler.earliest_finish)
     assert found is not None
     assert slow is not None
     assert found.start.tolist() == slow.start
@@ -78,7 +78,7 @@ def test_other_choices_are_the_timetables_too(seed, choice) -> None:
     assert columns is not None
     setting = replace(RECIPES["peft"](columns), choice=choice)
     found = place(columns, setting)
-    slow = timetable_list.by_setting(instance, setting)
+    slow = timetable_scheduler.by_setting(instance, setting)
     assert found is not None
     assert slow is not None
     assert columns.seconds(found.start).tolist() == slow.start_s.tolist()
@@ -89,7 +89,7 @@ def test_ranks_are_the_timetables(seed) -> None:
     instance = drawn(seed)
     columns = flat(instance)
     assert columns is not None
-    slow = timetable_list.upward_ranks(timetable_list.plan_problem(instance))
+    slow = timetable_scheduler.upward_ranks(timetable_scheduler.plan_problem(instance))
     assert p.upward_ranks(columns, p.typical_times(columns)) == pytest.approx(slow)
 
 
@@ -120,7 +120,8 @@ def test_plain_python_places_as_compiled_code_does(seed, name, monkeypatch) -> N
     setting = RECIPES[name](columns)
     compiled = place(columns, setting)
     monkeypatch.setattr(
-        "hetopt.schedule.list_schedule._kernels", lambda *_: plain(kernels_list.__name__)
+        "hetopt.schedule.list_scheduling.packed_scheduler._kernels",
+        lambda *_: plain(packed_kernels.__name__),
     )
     assert _same(compiled, place(columns, setting))
 
@@ -158,7 +159,7 @@ def test_works_without_a_common_divisor_are_rounded_up_and_accepted() -> None:
 
 
 def test_many_works_are_scaled_in_the_loop_and_accepted(monkeypatch) -> None:
-    monkeypatch.setattr("hetopt.schedule.flat.MOST_ROWS", 10)
+    monkeypatch.setattr("hetopt.schedule.model.packed.MOST_ROWS", 10)
     instance = drawn(5)
     columns = flat(instance)
     assert columns is not None
@@ -169,9 +170,9 @@ def test_many_works_are_scaled_in_the_loop_and_accepted(monkeypatch) -> None:
 
 
 def test_few_idle_stretches_remembered_still_give_plans(monkeypatch) -> None:
-    monkeypatch.setattr("hetopt.schedule.list_schedule.ALL_IDLE", 0)
-    monkeypatch.setattr("hetopt.schedule.list_schedule.SOME_IDLE", 2)
-    monkeypatch.setattr("hetopt.schedule.list_schedule._MOST_CELLS", 0)
+    monkeypatch.setattr("hetopt.schedule.list_scheduling.packed_scheduler.ALL_IDLE", 0)
+    monkeypatch.setattr("hetopt.schedule.list_scheduling.packed_scheduler.SOME_IDLE", 2)
+    monkeypatch.setattr("hetopt.schedule.list_scheduling.packed_scheduler._MOST_CELLS", 0)
     for seed in range(10):
         instance = drawn(seed)
         plan = CONSTRUCTORS["heft"](instance)

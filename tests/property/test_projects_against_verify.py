@@ -6,8 +6,8 @@ import pytest
 
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import objective_value
-from hetopt.schedule.construct import heft
-from hetopt.schedule.projects import fits, improve
+from hetopt.schedule.list_scheduling.constructors import heft
+from hetopt.schedule.search.projects.improve import fits, improve
 from hetopt.verify import verify
 from tests.random_projects import random_project
 from tests.small_schedules import solved

@@ -8,7 +8,7 @@ import pytest
 from hetopt.evaluate import objective_value
 from hetopt.formats.literature.fjsp import read_fjsp
 from hetopt.instance import Instance
-from hetopt.schedule.shop import improve
+from hetopt.schedule.search.job_shop.improve import improve
 from hetopt.solve import solve
 from hetopt.verify import verify
 

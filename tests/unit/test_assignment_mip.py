@@ -11,8 +11,8 @@ import pytest
 
 from hetopt import from_frames
 from hetopt.formats import read_instance
-from hetopt.schedule import assignment, assignment_mip
-from hetopt.schedule.assignment_columns import columns_of
+from hetopt.schedule.search.assignment import improve, mip
+from hetopt.schedule.search.assignment.table import columns_of
 from hetopt.solve import solve
 
 
@@ -65,7 +65,7 @@ def test_the_program_has_the_optimum_of_an_enumeration(scale, seed):
     best = enumerated(time, cost, deadline)
     columns = columns_of(instance)
     assert columns is not None
-    found = assignment_mip.solve_program(columns, None, stop=threading.Event(), seconds=30)
+    found = mip.solve_program(columns, None, stop=threading.Event(), seconds=30)
     if not np.isfinite(best):
         assert found.chosen is None
         return
@@ -97,7 +97,7 @@ def test_a_deterministic_search_ends_with_the_program_and_is_the_same_again():
     instance, *_ = independent(7, 30, 5, hard=False)
     columns = columns_of(instance)
     assert columns is not None
-    runs = [assignment.improve(instance, None, iterations=2_000_000, seed=1) for _ in range(2)]
+    runs = [improve.improve(instance, None, iterations=2_000_000, seed=1) for _ in range(2)]
     assert runs[0].bound == runs[1].bound
     assert runs[0].plan is not None
     assert runs[1].plan is not None
@@ -110,14 +110,14 @@ def test_makespans_large_ones_and_costs_that_dwarf_the_bound_are_left_to_prices(
     for objective, low, suited in (("energy", 3000.0, True), ("energy", 1e-3, False)):
         columns = columns_of(independent(7, 40, 8, objective=objective)[0])
         assert columns is not None
-        assert assignment_mip.suits(columns, low) == suited
+        assert mip.suits(columns, low) == suited
     columns = columns_of(independent(7, 40, 8, objective="makespan")[0])
     assert columns is not None
-    assert not assignment_mip.suits(columns, 100.0)
-    monkeypatch.setattr(assignment_mip, "MOST_COLUMNS", 10)
+    assert not mip.suits(columns, 100.0)
+    monkeypatch.setattr(mip, "MOST_COLUMNS", 10)
     columns = columns_of(independent(7, 40, 8)[0])
     assert columns is not None
-    assert not assignment_mip.suits(columns, 3000.0)
+    assert not mip.suits(columns, 3000.0)
 
 
 def test_a_plan_that_uses_the_tolerance_of_bounds_is_not_taken():
@@ -129,6 +129,6 @@ def test_a_plan_that_uses_the_tolerance_of_bounds_is_not_taken():
     point[first] = 1.0
     used = np.bincount(columns.row[first], columns.use[first], len(columns.capacity))
     fits = bool((used <= columns.capacity).all())
-    assert (assignment_mip._chosen(columns, point) is not None) == fits
+    assert (mip._chosen(columns, point) is not None) == fits
     point[first[0]] = 0.0
-    assert assignment_mip._chosen(columns, point) is None
+    assert mip._chosen(columns, point) is None

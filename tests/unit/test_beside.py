@@ -7,12 +7,12 @@ import time
 
 from hetopt.generate import generate_schedule
 from hetopt.runtime.budget import Budget
-from hetopt.schedule import bounds
-from hetopt.schedule.beside import Either, solve_and_repair
-from hetopt.schedule.construct import heft
-from hetopt.schedule.grid import model_grid, span_s
+from hetopt.schedule.bounds import objective_bounds
+from hetopt.schedule.cpsat.with_repairs import Either, solve_and_repair
 from hetopt.schedule.incumbent import Incumbent
-from hetopt.schedule.problem import Problem
+from hetopt.schedule.list_scheduling.constructors import heft
+from hetopt.schedule.model.grid import model_grid, span_s
+from hetopt.schedule.model.problem import Problem
 from hetopt.verify import verify
 
 
@@ -33,7 +33,7 @@ def test_a_small_schedule_is_proven_while_it_is_repaired() -> None:
     plan = heft(instance)
     assert plan is not None
     budget = Budget(deadline=time.monotonic() + 20, limit_s=20, workers=2)
-    search = Incumbent(instance, budget, bounds=[bounds.bound(instance, "energy")])
+    search = Incumbent(instance, budget, bounds=[objective_bounds.bound(instance, "energy")])
     search.offer(plan, "heft")
     problem = Problem(instance, model_grid(instance, span_s(instance)))
     _, infeasible = solve_and_repair(search, problem, 0, 20.0)

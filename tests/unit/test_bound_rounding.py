@@ -10,10 +10,10 @@ import pytest
 
 from hetopt.constants import GAP_TOLERANCE, LIMIT_TOLERANCE
 from hetopt.instance import Instance
-from hetopt.schedule.assignment_columns import columns_of
-from hetopt.schedule.bounds import bound, load_of, window
-from hetopt.schedule.load import LP_SIZE, _Relaxation
-from hetopt.schedule.rounding import surely
+from hetopt.schedule.bounds.load_bound import LP_SIZE, _Relaxation
+from hetopt.schedule.bounds.objective_bounds import bound, load_of, window
+from hetopt.schedule.bounds.rounding import surely
+from hetopt.schedule.search.assignment.table import columns_of
 from hetopt.solve import solve
 from tests.small_schedules import device, instance, option, task
 

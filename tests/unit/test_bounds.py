@@ -7,7 +7,7 @@ import math
 import pytest
 
 from hetopt.generate.schedule import generate_schedule
-from hetopt.schedule.bounds import bound, load_plan, makespan_bound, window
+from hetopt.schedule.bounds.objective_bounds import bound, load_plan, makespan_bound, window
 from tests.small_schedules import device, edge, instance, option, solved, task
 
 

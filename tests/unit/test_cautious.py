@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from hetopt import generate
-from hetopt.schedule import cautious as module
-from hetopt.schedule import construct, timetable_list
-from hetopt.schedule.cautious import cautious
-from hetopt.schedule.one_unit import on_one_unit
-from hetopt.schedule.priced import best_of
+from hetopt.schedule.list_scheduling import cautious as module
+from hetopt.schedule.list_scheduling import constructors, timetable_scheduler
+from hetopt.schedule.list_scheduling.cautious import cautious
+from hetopt.schedule.list_scheduling.greedy_packed import best_of
+from hetopt.schedule.list_scheduling.one_unit import on_one_unit
 from hetopt.verify import verify
 
-SEARCHES = [best_of, partial(construct._listed, "heft")]
+SEARCHES = [best_of, partial(constructors._listed, "heft")]
 
 
 def made(tasks=200, devices=6, **more):
@@ -106,13 +106,13 @@ def test_large_ones_do_not_wait_for_a_timetable(monkeypatch, limits):
     def begun(*_, **__):
         raise AssertionError("a timetable that cannot be filled in time was begun")
 
-    monkeypatch.setattr(timetable_list, "heft", begun)
-    monkeypatch.setattr(timetable_list, "energy_greedy", begun)
-    best_of(construct.pack(instance), None)  # compile
-    plan = construct.portfolio(instance, limit=time.monotonic() + 7.0)
+    monkeypatch.setattr(timetable_scheduler, "heft", begun)
+    monkeypatch.setattr(timetable_scheduler, "energy_greedy", begun)
+    best_of(constructors.pack(instance), None)  # compile
+    plan = constructors.portfolio(instance, limit=time.monotonic() + 7.0)
     assert plan is not None
     assert verify(instance, plan).ok
-    assert construct.heft(instance, limit=time.monotonic() + 0.001) is None
+    assert constructors.heft(instance, limit=time.monotonic() + 0.001) is None
 
 
 def test_the_last_resort_gives_up_at_its_limit_and_takes_the_fastest_option():

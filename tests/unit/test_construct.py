@@ -10,11 +10,16 @@ import pytest
 
 from hetopt.evaluate import objective_value
 from hetopt.generate.schedule import generate_schedule
-from hetopt.schedule.construct import CONSTRUCTORS, energy_greedy, heft, plan_problem
-from hetopt.schedule.draft import draft_of, retime
-from hetopt.schedule.grid import model_grid, span_s
-from hetopt.schedule.problem import NEVER, Problem
-from hetopt.schedule.profile import Profile
+from hetopt.schedule.list_scheduling.constructors import (
+    CONSTRUCTORS,
+    energy_greedy,
+    heft,
+    plan_problem,
+)
+from hetopt.schedule.model.grid import model_grid, span_s
+from hetopt.schedule.model.problem import NEVER, Problem
+from hetopt.schedule.model.resource_profile import Profile
+from hetopt.schedule.model.tick_schedule import draft_of, retime
 from hetopt.verify import verify
 from tests.random_schedules import random_schedule
 from tests.small_schedules import device, edge, instance, link, option, task

@@ -10,7 +10,7 @@ import pytest
 
 from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget
-from hetopt.schedule.solve_schedule import solve_schedule
+from hetopt.schedule.solve import solve_schedule
 from tests.small_schedules import device, edge, instance, link, option, solved, task
 
 CPU, GPU = device("cpu"), device("gpu")

@@ -14,8 +14,8 @@ from hetopt.generate import generate_schedule, generate_steady
 from hetopt.generate.graphs import SHAPES
 from hetopt.instance import Instance
 from hetopt.instance.paths import Network
-from hetopt.schedule import kernels
-from hetopt.schedule.kernels import heft_makespan
+from hetopt.schedule.list_scheduling import plain_heft
+from hetopt.schedule.list_scheduling.plain_heft import heft_makespan
 
 TICK = Fraction(1, 100_000)
 
@@ -103,9 +103,9 @@ def test_the_deadline_is_a_multiple_of_hefts_makespan_rounded_up() -> None:
 
 def test_compiled_and_interpreted_heft_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     instance = generate_schedule(300, 5, count=2, slots=2, seed=9)
-    monkeypatch.setattr(kernels, "COMPILE_FROM_TRIALS", 10**12)
+    monkeypatch.setattr(plain_heft, "COMPILE_FROM_TRIALS", 10**12)
     plain = heft_makespan(instance)
-    monkeypatch.setattr(kernels, "COMPILE_FROM_TRIALS", 0)
+    monkeypatch.setattr(plain_heft, "COMPILE_FROM_TRIALS", 0)
     assert heft_makespan(instance) == plain
 
 

@@ -14,9 +14,9 @@ from hetopt import from_frames
 from hetopt.evaluate import objective_value
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
-from hetopt.schedule.construct import heft, plan_problem
-from hetopt.schedule.draft import draft_of
-from hetopt.schedule.graph_search import Chain, fits, improve, table_of
+from hetopt.schedule.list_scheduling.constructors import heft, plan_problem
+from hetopt.schedule.model.tick_schedule import draft_of
+from hetopt.schedule.search.best_insertion import Chain, fits, improve, table_of
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify

@@ -7,8 +7,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from hetopt.schedule.bounds.heads_and_tails import ticks_below
 from hetopt.schedule.demands import integer_demands
-from hetopt.schedule.grid import (
+from hetopt.schedule.model.grid import (
     Grid,
     common_divisor,
     exact_tick,
@@ -17,7 +18,6 @@ from hetopt.schedule.grid import (
     plan_grid,
     span_s,
 )
-from hetopt.schedule.heads import ticks_below
 from tests.small_schedules import device, edge, instance, link, option, task
 
 

@@ -10,8 +10,8 @@ import pytest
 from hetopt import from_frames
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import Instance
-from hetopt.schedule.bounds import bound, reach_of
-from hetopt.schedule.heads import Reach, idle_makespan
+from hetopt.schedule.bounds.heads_and_tails import Reach, idle_makespan
+from hetopt.schedule.bounds.objective_bounds import bound, reach_of
 from hetopt.solve import solve
 
 

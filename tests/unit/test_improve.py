@@ -14,8 +14,8 @@ from hetopt import from_frames
 from hetopt.evaluate import objective_value
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
-from hetopt.schedule.construct import heft
-from hetopt.schedule.improve import fits, improve
+from hetopt.schedule.list_scheduling.constructors import heft
+from hetopt.schedule.search.list_annealing import fits, improve
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify
@@ -70,9 +70,9 @@ def test_units_slots_and_graphs_of_all_kinds(arguments: dict[str, object]) -> No
 
 
 def test_the_cost_that_is_counted_move_by_move_is_that_of_the_plan() -> None:
-    from hetopt.schedule.construct import plan_problem
-    from hetopt.schedule.draft import draft_of
-    from hetopt.schedule.improve import Chain, table_of
+    from hetopt.schedule.list_scheduling.constructors import plan_problem
+    from hetopt.schedule.model.tick_schedule import draft_of
+    from hetopt.schedule.search.list_annealing import Chain, table_of
 
     instance = shared_tensor()
     problem = plan_problem(instance)

@@ -11,9 +11,9 @@ import pytest
 from hetopt.evaluate import objective_value
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
-from hetopt.schedule.construct import CONSTRUCTORS, plan_problem
-from hetopt.schedule.draft import draft_of
-from hetopt.schedule.neighbourhoods import PICKERS, View
+from hetopt.schedule.cpsat.neighbourhoods import PICKERS, View
+from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS, plan_problem
+from hetopt.schedule.model.tick_schedule import draft_of
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from hetopt import from_frames
-from hetopt.schedule.one_unit import on_one_unit
+from hetopt.schedule.list_scheduling.one_unit import on_one_unit
 from hetopt.verify import verify
 
 

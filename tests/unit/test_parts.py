@@ -11,8 +11,8 @@ import pytest
 from hetopt.build import Model
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
-from hetopt.schedule.construct import heft
-from hetopt.schedule.parts import join_bounds, join_plans, parts_of, plan_part
+from hetopt.schedule.decomposition import join_bounds, join_plans, parts_of, plan_part
+from hetopt.schedule.list_scheduling.constructors import heft
 from hetopt.solve import solve
 from hetopt.verify import verify
 

@@ -13,9 +13,9 @@ from hetopt.build import Model
 from hetopt.evaluate import objective_value, objectives
 from hetopt.formats import read_instance
 from hetopt.instance import Instance
-from hetopt.schedule.construct import heft, plan_problem
-from hetopt.schedule.draft import draft_of, retime
-from hetopt.schedule.reclaim import reclaim
+from hetopt.schedule.list_scheduling.constructors import heft, plan_problem
+from hetopt.schedule.model.tick_schedule import draft_of, retime
+from hetopt.schedule.polish.slack_reclamation import reclaim
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify

@@ -19,7 +19,7 @@ from hetopt.formats.plans import solution_to_dict
 from hetopt.generate import generate_schedule
 from hetopt.report.gantt import gantt
 from hetopt.report.page import report_page
-from hetopt.schedule.construct import heft
+from hetopt.schedule.list_scheduling.constructors import heft
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (

@@ -15,9 +15,9 @@ from hetopt.errors import InputError
 from hetopt.formats import read_instance
 from hetopt.instance import Instance
 from hetopt.instance.overrides import keep_options, without_device
-from hetopt.schedule import bounds
-from hetopt.schedule.construct import CONSTRUCTORS
-from hetopt.schedule.improve import fits
+from hetopt.schedule.bounds import objective_bounds
+from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
+from hetopt.schedule.search.list_annealing import fits
 from hetopt.solution import Hops, SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify
@@ -200,12 +200,12 @@ def test_a_slower_option_stays_where_it_uses_less() -> None:
 def test_bounds_count_capacities_and_budgets() -> None:
     many = [f"t{i}" for i in range(12)]
     crowded = machine([(t, "", 2.0) for t in many], slots=12, capacity=6.0)
-    assert bounds.bound(crowded, "makespan") == pytest.approx(4.0)
+    assert objective_bounds.bound(crowded, "makespan") == pytest.approx(4.0)
     # Eight of twelve can be fast.
     uses = [(t, label, amount) for t in many for label, amount in (("", 2.0), ("slow", 1.0))]
     poor = machine(uses, slots=1, budget=20.0)
-    assert bounds.bound(poor, "makespan") == pytest.approx(16.0)
-    assert bounds.bound(machine(uses, budget=11.0), "makespan") == np.inf
+    assert objective_bounds.bound(poor, "makespan") == pytest.approx(16.0)
+    assert objective_bounds.bound(machine(uses, budget=11.0), "makespan") == np.inf
 
 
 @pytest.mark.parametrize("name", sorted(CONSTRUCTORS))

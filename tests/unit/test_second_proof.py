@@ -15,12 +15,12 @@ from hetopt.errors import InputError
 from hetopt.formats.plans.writing import solution_to_dict
 from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget
-from hetopt.schedule import level, second_proof
-from hetopt.schedule.cpsat import Answer
-from hetopt.schedule.grid import model_grid, span_s
+from hetopt.schedule.cpsat import objective_level, second_proof
+from hetopt.schedule.cpsat.model import Answer
+from hetopt.schedule.cpsat.second_proof import infeasible_again
 from hetopt.schedule.incumbent import Incumbent
-from hetopt.schedule.problem import Problem
-from hetopt.schedule.second_proof import infeasible_again
+from hetopt.schedule.model.grid import model_grid, span_s
+from hetopt.schedule.model.problem import Problem
 from hetopt.solution import Solution
 from hetopt.solve import solve
 from hetopt.steady import placement
@@ -76,7 +76,7 @@ def test_where_the_second_proof_has_no_time_it_was_proved_once(monkeypatch):
 
 
 def test_a_wrong_proof_of_an_optimum_is_dropped_for_the_better_plan(monkeypatch):
-    monkeypatch.setattr(level, "run", lying(bound=8.6))
+    monkeypatch.setattr(objective_level, "run", lying(bound=8.6))
     solution = solve(PEAK.make(), time_limit=20)
     assert solution.objective < 8.6
     assert solution.bound <= PEAK.optimum * (1 + 1e-6)
@@ -183,6 +183,6 @@ def test_a_wrong_proof_about_placements_is_dropped(monkeypatch):
 
 def test_time_limit_is_said_only_where_the_time_was_used_up(monkeypatch):
     monkeypatch.setattr(second_proof, "prove_again", lambda *rest: None)
-    monkeypatch.setattr(level, "run", lying(bound=20.0))
+    monkeypatch.setattr(objective_level, "run", lying(bound=20.0))
     solution = solve(hard(), time_limit=20, method="cpsat")
     assert (solution.status, solution.termination) == ("feasible", "iteration_limit")

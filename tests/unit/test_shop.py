@@ -17,8 +17,8 @@ from hetopt.evaluate import objective_value
 from hetopt.formats.literature.fjsp import read_fjsp
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
-from hetopt.schedule.construct import heft
-from hetopt.schedule.shop import fits, improve, moves_within
+from hetopt.schedule.list_scheduling.constructors import heft
+from hetopt.schedule.search.job_shop.improve import fits, improve, moves_within
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 

@@ -10,10 +10,10 @@ from hetopt import from_frames
 from hetopt.formats.literature.fjsp import read_fjsp
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
-from hetopt.schedule import bounds, shop_bounds
-from hetopt.schedule.construct import plan_problem
-from hetopt.schedule.shop_bounds import on_grid, windows_of
-from hetopt.schedule.windows import window_bound
+from hetopt.schedule.bounds import objective_bounds, window_bound_on_grid
+from hetopt.schedule.bounds.window_bound import window_bound
+from hetopt.schedule.bounds.window_bound_on_grid import on_grid, windows_of
+from hetopt.schedule.list_scheduling.constructors import plan_problem
 from hetopt.solve import solve
 
 
@@ -28,8 +28,10 @@ def test_time_before_the_first_and_after_the_last_task_of_a_stage_counts() -> No
 
 def test_the_makespan_bound_of_an_instance_is_no_worse_and_says_what_it_follows_from() -> None:
     instance = read_fjsp("6 6\n" + "3 1 0 1 2 1 5 2 5 3 3 2 4 2 5 2\n" * 6, "stages")
-    assert bounds.bound(instance, "makespan") == pytest.approx(18.0)
-    assert bounds.source(instance, "makespan") == "time on devices between heads and tails"
+    assert objective_bounds.bound(instance, "makespan") == pytest.approx(18.0)
+    assert (
+        objective_bounds.source(instance, "makespan") == "time on devices between heads and tails"
+    )
 
 
 def test_no_two_machines_have_the_same_first_task() -> None:
@@ -99,5 +101,5 @@ def test_no_bound_is_above_the_optimum(seed: int) -> None:
 def test_an_instance_that_is_too_large_has_no_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = plan_problem(instance_of([1.0, 2.0, 3.0]))
     assert windows_of(problem).value == pytest.approx(6.0)
-    monkeypatch.setattr(shop_bounds, "MOST_PAIRS", 2)
+    monkeypatch.setattr(window_bound_on_grid, "MOST_PAIRS", 2)
     assert windows_of(problem).value == 0.0

@@ -17,7 +17,7 @@ from hetopt.evaluate.timeline import memory_over_time, power_over_time
 from hetopt.generate import generate_schedule
 from hetopt.report.lanes import lanes
 from hetopt.report.trace import trace
-from hetopt.schedule.construct import heft
+from hetopt.schedule.list_scheduling.constructors import heft
 from tests.random_schedules import random_schedule
 
 

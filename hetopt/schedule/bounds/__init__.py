@@ -1,0 +1,1 @@
+"""Proven bounds of objectives of schedules, and of single times."""

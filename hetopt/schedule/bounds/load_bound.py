@@ -1,0 +1,454 @@
+"""The load bound: what the work costs where every device has only so much time (design §5).
+
+Tasks with the same profile, permissions and accuracy are one class (time is linear in work, so
+classes aggregate exactly); x[c, o] is the work of class c that option o does, C the makespan, n[d]
+the units of device d that run something, r[d](n) what n such units cost per second (idle power of
+those on, price of those had):
+
+    minimise    Σ cost[o] x[c, o] + C Σ_d r[d](n[d])
+    subject to  Σ_o x[c, o] = work[c]                               for each class
+                Σ time[o] x[c, o] <= slots[d] n[d] C                for each device
+                C_lo <= C <= C_hi,   a[d] <= n[d] <= b[d]
+
+Prices λ >= 0 on the device rows give the bound
+
+    L(λ) = Σ_c work[c] min_o (cost[o] + λ[d] time[o])
+           + min over C of C Σ_d min over n of (r[d](n) - λ[d] slots[d] n),
+
+which is L(λ) of design §5 with a relaxed number of units on. It is computed from whatever prices
+an LP gave, so an inaccurate LP costs strength and never truth. Branching on n, best node first,
+closes most of the rest: a unit that is on pays idle for all of C, however little it runs.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hetopt.instance import Bools, Floats, Instance, Ints
+from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.prices import least_mean, least_price, series_of
+from hetopt.schedule.bounds.rounding import surely
+from hetopt.schedule.bounds.smoothed_dual import Smooth, cost_prices, makespan_prices
+
+ENERGY_LIKE = ("energy", "cost", "carbon")
+LP_SIZE = 4_000
+"""Options of all classes up to which an LP is solved; beyond, its smoothed dual is faster."""
+ENDLESS_LP_SIZE = 60_000
+"""The same where neither a deadline nor a horizon ends the window."""
+NODE_WORK = 150_000
+"""Nodes × options of all classes that branching may take: about a second."""
+MOST_NODES = 24
+"""Nodes of branching over smoothed duals, which take tens of milliseconds each."""
+LARGE = 50_000
+"""Tasks from which the smoothed dual is computed for the root only: they want seconds in all."""
+_WHOLE = 1e-6
+"""Distance from an integer below which a number of units counts as whole."""
+CLEARLY = 2e-3
+"""Relative difference that the smoothed dual's prices tell for sure."""
+_SHRINK = 1 - 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Classes of tasks: total ``work`` (length K) and their options as CSR (``ptr``, ``option``).
+
+    ``capacity`` is slots × units per device. Where not ``possible`` some task has no option.
+    """
+
+    work: Floats
+    ptr: Ints
+    option: Ints
+    capacity: Floats
+    possible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBound:
+    """A bound, the prices on device time that prove it at the best node, and what it would have.
+
+    ``prices`` and ``units`` (on) have length D; the units may be fractional. ``ends`` is its
+    makespan in seconds.
+    """
+
+    value: float
+    prices: Floats
+    units: Floats
+    ends: float = math.inf
+
+
+def load_bound(
+    instance: Instance,
+    load: Load,
+    objective: str,
+    lowest: float,
+    highest: float,
+    limit: float | None = None,
+) -> LoadBound:
+    """Return the load bound of energy, cost or carbon.
+
+    Parameters
+    ----------
+    lowest, highest
+        Proven least and greatest makespan in seconds (greatest inf: no limit).
+    limit
+        ``time.monotonic()`` value at which branching stops, with the bound reached by then.
+    """
+    relaxed = _Relaxation(instance, load, objective, lowest, highest)
+    count = instance.devices.count_max
+    least, most = np.zeros(len(count), dtype=np.int64), count.astype(np.int64)
+    root = relaxed.solve(least, most)
+    if root is None:
+        nothing = np.zeros(len(count))
+        return LoadBound(relaxed.value(nothing, least, most), nothing, count.astype(np.float64))
+    queue = [(root.value, 0, root, least, most)]
+    nodes = 1
+    allowed = max(1, NODE_WORK // max(1, len(load.option)))
+    if relaxed.matrices is None:
+        allowed = MOST_NODES if len(instance.tasks) < LARGE else 1
+    while True:
+        value, _, node, least, most = heapq.heappop(queue)
+        device = relaxed.split(node, least, most)
+        late = limit is not None and time.monotonic() >= limit
+        if device is None or nodes >= allowed or late:
+            return LoadBound(value, node.prices, node.units, node.ends)
+        middle = math.floor(node.units[device])
+        for a, b in ((least[device], middle), (middle + 1, most[device])):
+            low, high = least.copy(), most.copy()
+            low[device], high[device] = a, b
+            child = relaxed.solve(low, high)
+            nodes += 1
+            if child is None:
+                # Not refuted by the LP's word alone: the parent's bound holds here too.
+                heapq.heappush(queue, (value, nodes, node, low, high))
+            elif child.value < math.inf:
+                found = max(value, child.value)
+                heapq.heappush(queue, (found, nodes, child, low, high))
+        if not queue:
+            return LoadBound(math.inf, node.prices, node.units, node.ends)
+
+
+def load_within(
+    instance: Instance,
+    load: Load,
+    objective: str,
+    ends: tuple[float, float],
+    least: Ints,
+    most: Ints,
+) -> LoadBound | None:
+    """Load bound of plans that have so many units of each device on; None if that fails.
+
+    Parameters
+    ----------
+    ends
+        Proven least and greatest makespan in seconds (greatest inf: no limit).
+    """
+    relaxed = _Relaxation(instance, load, objective, *ends)
+    node = relaxed.solve(least.astype(np.int64), most.astype(np.int64))
+    return None if node is None else LoadBound(node.value, node.prices, node.units, node.ends)
+
+
+def load_makespan(instance: Instance, load: Load) -> float:
+    """Least C such that the work fits into slots × units × C, by the duals of that LP."""
+    if not len(load.work) or not load.possible:
+        return 0.0
+    open_ = load.capacity > 0
+    device = instance.options.device[load.option]
+    if not np.logical_or.reduceat(open_[device], load.ptr[:-1]).all():
+        return math.inf
+    if len(load.option) <= LP_SIZE:
+        prices = _makespan_lp(instance, load)
+    else:
+        data = _rows(instance, load, instance.options.time_s * 0.0, open_)
+        renamed = np.cumsum(open_) - 1
+        prices = np.zeros(len(open_))
+        prices[open_] = makespan_prices(
+            replace(
+                data,
+                device=renamed[data.device],
+                rate=np.zeros((int(open_.sum()), 1)),
+                use=np.zeros((int(open_.sum()), 1)),
+            ),
+            load.capacity[open_],
+        ).prices
+        # Closed devices take nothing, so their time may cost anything.
+        prices[~open_] = np.inf
+    total = float((prices[open_] * load.capacity[open_]).sum())
+    if not total > 0:
+        return 0.0
+    spent = instance.options.time_s[load.option] * load.work[_owner(load)]
+    paid = np.where(spent > 0, prices[device], 0.0) * np.where(spent > 0, spent, 1.0)
+    return float(np.minimum.reduceat(paid, load.ptr[:-1]).sum()) / total
+
+
+def _makespan_lp(instance: Instance, load: Load) -> Floats:
+    from scipy.optimize import linprog
+    from scipy.sparse import csr_matrix, hstack
+
+    share, use, _, _ = _matrices(instance, load)
+    rows, columns = share.shape
+    answer = linprog(
+        np.concatenate([np.zeros(columns), [1.0]]),
+        A_ub=hstack([use, csr_matrix(-load.capacity[:, None])]).tocsr(),
+        b_ub=np.zeros(len(load.capacity)),
+        A_eq=hstack([share, csr_matrix((rows, 1))]).tocsr(),
+        b_eq=np.ones(rows),
+        method="highs",
+    )
+    if answer.status != 0:
+        return np.zeros(len(load.capacity))
+    return np.maximum(0.0, -answer.ineqlin.marginals)
+
+
+def _owner(load: Load) -> Ints:
+    """Class of each column."""
+    return np.repeat(np.arange(len(load.work)), np.diff(load.ptr))
+
+
+def _rows(instance: Instance, load: Load, cost: Floats, open_: Bools) -> Smooth:
+    """Rows of the load relaxation on open devices, as the smoothed dual reads them."""
+    owner, device = _owner(load), instance.options.device[load.option]
+    keep = np.flatnonzero(open_[device])
+    owner, option = owner[keep], load.option[keep]
+    size = np.bincount(owner, minlength=len(load.work))
+    none = np.zeros((len(open_), 1))
+    return Smooth(
+        ptr=np.cumsum(size) - size,
+        device=device[keep],
+        cost=cost[option] * load.work[owner],
+        time=instance.options.time_s[option] * load.work[owner],
+        rate=none,
+        use=none,
+        ends=None,
+    )
+
+
+def _matrices(instance: Instance, load: Load) -> tuple[Any, Any, Floats, float]:
+    """Shares per class, scaled time per device, time of each column, and the scale of times."""
+    from scipy.sparse import csr_matrix
+
+    rows, columns = len(load.work), len(load.option)
+    owner = np.repeat(np.arange(rows), np.diff(load.ptr))
+    times = instance.options.time_s[load.option] * load.work[owner]
+    device = instance.options.device[load.option]
+    scale = max(float(times.max(initial=0.0)), 1e-300)
+    each = np.arange(columns)
+    share = csr_matrix((np.ones(columns), (owner, each)), shape=(rows, columns))
+    use = csr_matrix((times / scale, (device, each)), shape=(len(instance.devices), columns))
+    return share, use, times, scale
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    value: float
+    prices: Floats
+    units: Floats
+    ends: float = math.inf
+
+
+class _Relaxation:
+    """The LP for given ranges of units, and L(λ) from its prices."""
+
+    def __init__(
+        self, instance: Instance, load: Load, objective: str, lowest: float, highest: float
+    ) -> None:
+        devices, limits = instance.devices, instance.limits
+        self.instance, self.load = instance, load
+        per_idle: float | Floats = joule_prices(instance, objective)
+        per_joule: float | Floats = joule_prices(instance, objective)[instance.options.device]
+        series = series_of(instance, objective)
+        if series is not None:
+            ends = (lowest, highest)
+            if np.isfinite(limits.horizon_s):
+                ends = (limits.horizon_s, limits.horizon_s)
+            per_joule = limits.pue * least_price(series, highest)
+            per_idle = limits.pue * least_mean(series, *ends)
+        self.cost = instance.options.energy_j * per_joule
+        self.idle = devices.idle_power_w * per_idle
+        self.price = devices.price_per_s if objective == "cost" else np.zeros(len(devices))
+        self.had = devices.count_min.astype(np.float64)
+        self.off = devices.off_when_unused
+        self.slots = devices.slots.astype(np.float64)
+        self.count = devices.count_max
+        self.lowest, self.highest = lowest, highest
+        self.window = 0.0
+        if np.isfinite(limits.horizon_s):
+            # The window is the horizon whatever the makespan is; time on devices ends earlier.
+            self.window = float(limits.horizon_s)
+            self.lowest = self.highest
+        # Without an end of the window prices are hard to follow by smoothing.
+        most = LP_SIZE if math.isfinite(highest) else ENDLESS_LP_SIZE
+        self.matrices = _matrices(instance, load) if len(load.option) <= most else None
+
+    def rate(self, units: Floats) -> Floats:
+        """Cost per second of the window where so many units of each device run something."""
+        had = np.maximum(units, self.had)
+        return np.asarray(self.idle * np.where(self.off, units, had) + self.price * had)
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def value(self, prices: Floats, least: Ints, most: Ints) -> float:
+        """L(λ) for units in the given ranges, less what rounding may have added.
+
+        It holds for any prices >= 0; a device of infinite price is closed. Inf where some class
+        has no other.
+        """
+        load, options = self.load, self.instance.options
+        closed = np.isinf(prices)
+        prices = np.where(closed, 0.0, prices)
+        terms = len(self.instance.tasks) + len(load.option) + 4 * len(prices)
+        # Costs and times are no less than 0: a class's terms do not cancel, those of units do.
+        total = 0.0
+        if len(load.work):
+            shut = closed[options.device]
+            if np.logical_and.reduceat(shut[load.option], load.ptr[:-1]).any():
+                return math.inf
+            reduced = self.cost + prices[options.device] * options.time_s
+            reduced = np.where(shut, np.inf, reduced)
+            best = np.minimum.reduceat(reduced[load.option], load.ptr[:-1])
+            total = float((load.work * best).sum())
+        bends = self._bends(least, most)
+        worth = float((prices * self.slots * most).sum())
+        if self.window:
+            paid = [
+                self.rate(n) * self.window - prices * self.slots * n * self.highest for n in bends
+            ]
+            size = float(self.rate(bends[1]).sum()) * self.window + worth * self.highest
+            return surely(total + float(np.minimum.reduce(paid).sum()), total + size, terms)
+        size = float(self.rate(bends[1]).sum()) + worth
+        bracket = surely(self._bracket(prices, least, most), size, terms)
+        at = self.lowest if bracket >= 0 else self.highest
+        if not math.isfinite(at):
+            return 0.0
+        return surely(total + bracket * at, total + abs(bracket) * at, terms)
+
+    def solve(self, least: Ints, most: Ints) -> _Node | None:
+        """Bound, prices and units of a node; None where the LP gave no answer."""
+        if self.matrices is not None:
+            return self._lp(least, most)
+        if not len(self.load.work) or not math.isfinite(self.highest):
+            return None
+        return self._smooth(least, most)
+
+    def _smooth(self, least: Ints, most: Ints) -> _Node | None:
+        """Solve by the smoothed dual."""
+        open_ = most > 0
+        closed = self._refuted(least, most) if (most < self.count).any() else None
+        if closed is not None:
+            return closed
+        rows = _rows(self.instance, self.load, self.cost, open_)
+        n = self._bends(least, most)
+        rate, use = np.stack([self.rate(k) for k in n]), self.slots * np.stack(n)
+        if self.window:
+            data = replace(rows, rate=rate.T * self.window, use=use.T * self.highest)
+        else:
+            data = replace(rows, rate=rate.T, use=use.T, ends=(self.lowest, self.highest))
+        made = cost_prices(data)
+        prices = np.where(open_, made.prices, 0.0)
+        value = self.value(np.where(open_, made.prices, np.inf), least, most)
+        plain = self.value(np.where(open_, 0.0, np.inf), least, most)
+        busy = np.bincount(rows.device, made.share * rows.time, len(open_))
+        window = self.highest
+        if not self.window and self._bracket(prices, least, most) > 0:
+            window = self.lowest
+        window = max(window, float((busy[open_] / (self.slots * most)[open_]).max()))
+        units = np.clip(busy / (self.slots * window), least, most)
+        # Where a unit's time is clearly worth more than the unit costs, or less, none is split.
+        over = self.window / self.highest if self.window and self.highest else 1.0
+        cost = (self.rate(n[1]) - self.rate(n[0])) * over
+        worth = prices * self.slots * (n[1] - n[0])
+        units = np.where(worth > cost * (1 + CLEARLY), most, units)
+        units = np.where(worth < cost * (1 - CLEARLY), least, units)
+        return _Node(max(value, plain), prices, units.astype(np.float64), min(window, self.highest))
+
+    def _bends(self, least: Ints, most: Ints) -> list[Floats]:
+        """Numbers of units between which costs are linear."""
+        return [
+            least.astype(np.float64),
+            most.astype(np.float64),
+            np.clip(self.had, least, most).astype(np.float64),
+        ]
+
+    def _bracket(self, prices: Floats, least: Ints, most: Ints) -> float:
+        """Cost of units less worth of their time, per second of the window, at its least."""
+        bends = self._bends(least, most)
+        paid = [self.rate(n) - prices * self.slots * n for n in bends]
+        return float(np.minimum.reduce(paid).sum())
+
+    def _lp(self, least: Ints, most: Ints) -> _Node | None:
+        """Solve by linear programming."""
+        from scipy.optimize import linprog
+        from scipy.sparse import bmat, csr_matrix, diags, identity
+
+        if self.matrices is None or not len(self.load.work):
+            return None
+        share, use, _, scale = self.matrices
+        wide, (rows, columns) = len(self.slots), share.shape
+        unit = identity(wide)
+        # Columns: x, time used n C, time had, C. Rows: busy, had >= used, had >= count_min C,
+        # a C <= used <= b C.
+        column = csr_matrix
+        upper: Any = bmat(
+            [
+                [use, -diags(self.slots), None, None],
+                [None, unit, -unit, None],
+                [None, None, -unit, column(self.had[:, None])],
+                [None, -unit, None, column(least[:, None].astype(float))],
+                [None, unit, None, column(-most[:, None].astype(float))],
+            ]
+        ).tocsr()
+        work = self.load.work[np.repeat(np.arange(rows), np.diff(self.load.ptr))]
+        cost = self.cost[self.load.option] * work
+        stretch = self.window / self.highest if self.window and self.highest else 1.0
+        used = np.where(self.off, self.idle, 0.0) * stretch * scale
+        had = (np.where(self.off, 0.0, self.idle) + self.price) * stretch * scale
+        price = max(float(np.abs(cost).max(initial=0.0)), float((used + had).max()), 1e-300)
+        end = self.highest / scale if math.isfinite(self.highest) else np.inf
+        lower, higher = np.zeros(columns + 2 * wide + 1), np.full(columns + 2 * wide + 1, np.inf)
+        lower[-1], higher[-1] = self.lowest / scale, end
+        answer = linprog(
+            np.concatenate([cost, used, had, [0.0]]) / price,
+            A_ub=upper,
+            b_ub=np.zeros(upper.shape[0]),
+            A_eq=bmat([[share, csr_matrix((rows, 2 * wide + 1))]]).tocsr(),
+            b_eq=np.ones(rows),
+            bounds=np.stack([lower, higher], axis=1).tolist(),
+            method="highs",
+        )
+        if answer.status == 2:
+            return self._refuted(least, most)
+        if answer.status != 0:
+            return None
+        prices = np.maximum(0.0, -answer.ineqlin.marginals[:wide]) * price / scale
+        value = self.value(prices, least, most)
+        if not math.isfinite(self.highest) and value <= 0:
+            value = max(value, self.value(prices * _SHRINK, least, most))
+        found = np.asarray(answer.x)
+        ends = float(found[-1])
+        units = found[columns : columns + wide] / ends if ends > 0 else least.astype(float)
+        plain = self.value(np.zeros(wide), least, most)
+        return _Node(max(value, plain), np.asarray(prices), np.asarray(units), ends * scale)
+
+    def _refuted(self, least: Ints, most: Ints) -> _Node | None:
+        """Infeasible by the LP; believed only where the work clearly does not fit."""
+        capacity = most * self.slots
+        limited = Load(self.load.work, self.load.ptr, self.load.option, capacity, True)
+        closed = capacity[self.instance.options.device[self.load.option]] <= 0
+        homeless = np.logical_and.reduceat(closed, self.load.ptr[:-1]).any()
+        late = self.highest * (1 + 1e-6)
+        if homeless or (late < math.inf and load_makespan(self.instance, limited) > late):
+            wide = len(self.slots)
+            return _Node(math.inf, np.zeros(wide), least.astype(float))
+        return None
+
+    def split(self, node: _Node, least: Ints, most: Ints) -> int | None:
+        """Device whose fractional units weigh most, None where all are whole or do not matter."""
+        part = node.units - np.floor(node.units)
+        open_ = (least < most) & (part > _WHOLE) & (part < 1 - _WHOLE)
+        weight = (self.idle + self.price) * (1 - part) * open_
+        device = int(weight.argmax())
+        return device if weight[device] > 0 else None

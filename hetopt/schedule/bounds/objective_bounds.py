@@ -1,0 +1,347 @@
+"""Bounds that hold for every plan, under every limit (design §5).
+
+Each is a relaxation: it forgets memory, channels and most orders, and keeps releases, the longest
+chain of shortest options with the messages that it cannot avoid
+(:mod:`hetopt.schedule.bounds.heads_and_tails`), and time on devices. ``math.inf`` says that no
+plan exists. The load bound of energy, cost and carbon is in
+:mod:`hetopt.schedule.bounds.load_bound`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from hetopt.constants import GAP_TOLERANCE
+from hetopt.instance import Floats, Instance, Ints, TaskClasses
+from hetopt.instance.prices import series_of
+from hetopt.schedule.bounds.heads_and_tails import Reach, idle_makespan, reach, worth
+from hetopt.schedule.bounds.load_bound import (
+    ENERGY_LIKE,
+    Load,
+    LoadBound,
+    load_bound,
+    load_makespan,
+)
+from hetopt.schedule.bounds.longest_paths import longest_paths
+from hetopt.schedule.bounds.priced_load_bound import priced_bound
+from hetopt.schedule.bounds.resource_bounds import out_of_budget, resource_cost, resource_makespan
+from hetopt.schedule.bounds.rounding import ALLOWED
+from hetopt.schedule.bounds.window_bound import window_bound
+
+WINDOW_PAIRS = 6_000
+"""Tasks × devices above which the LPs of windows take too long here (a second)."""
+_SOURCES = {
+    "tardiness": "critical paths",
+    "peak_power": "the most demanding task",
+    "accuracy": "the most accurate options",
+}
+"""What a bound follows from where there is but one way."""
+_SAFETY = GAP_TOLERANCE * 1e-3
+"""Relative weakening of float sums; far above their rounding, far below what is reported."""
+
+
+def bound(instance: Instance, objective: str) -> float:
+    """Return a proven bound of one objective over all plans.
+
+    A lower bound, or for ``accuracy`` an upper one; ``math.inf`` (``-math.inf``) where the
+    relaxation alone shows that no plan exists.
+    """
+    load = load_of(instance)
+    limited = len(instance.uses) > 0
+    hopeless = not load.possible or _idle_too_much(instance)
+    if hopeless or (limited and out_of_budget(instance, *_usable(instance))):
+        return -math.inf if objective == "accuracy" else math.inf
+    if objective == "accuracy":
+        return _accuracy(instance)
+    lowest, highest = window(instance)
+    if math.isinf(lowest) or lowest > highest * (1 + GAP_TOLERANCE):
+        return math.inf
+    if objective == "makespan":
+        return _weaker(makespan_bound(instance))
+    if objective == "tardiness":
+        return _weaker(_tardiness(instance))
+    if objective == "peak_power":
+        return _weaker(_peak_power(instance, load))
+    if objective in ENERGY_LIKE:
+        if objective == instance.objective[0]:
+            found = load_plan(instance).value
+        else:
+            found = load_bound(instance, load, objective, lowest, highest).value
+        series = series_of(instance, objective)
+        if series is not None:
+            ends = lowest, highest
+            priced = priced_bound(instance, load, objective, series, ends)
+            if priced > found:
+                found = priced
+                _note_source(instance, objective, "time on devices at each price")
+        if limited:
+            task, option = _usable(instance)
+            costs = resource_cost(instance, task, option, objective, highest)
+            if costs > found:
+                found = costs
+                _note_source(instance, objective, "resources")
+        return _weaker(found)
+    raise ValueError(f"There is no bound for the objective {objective!r}.")
+
+
+def source(instance: Instance, objective: str) -> str:
+    """Say in a few words what the bound of an objective follows from; known once it is made."""
+    known: dict[str, str] = instance.__dict__.get("_bound_sources", {})
+    return known.get(objective, _SOURCES.get(objective, "time on devices"))
+
+
+def _note_source(instance: Instance, objective: str, words: str) -> None:
+    instance.__dict__.setdefault("_bound_sources", {})[objective] = words
+
+
+def load_plan(instance: Instance, limit: float | None = None) -> LoadBound:
+    """Prices of device time and units on (length D) of the first objective's load bound.
+
+    Prices are 0 and all units on where that objective has none. Computed once per instance;
+    ``limit`` is a ``time.monotonic()`` value at which the computation is cut short.
+    """
+    made = instance.__dict__.get("_load_plan")
+    if isinstance(made, LoadBound):
+        return made
+    load, name = load_of(instance), instance.objective[0]
+    found = LoadBound(
+        0.0, np.zeros(len(instance.devices)), instance.devices.count_max.astype(np.float64)
+    )
+    if name in ENERGY_LIKE and load.possible:
+        lowest, highest = window(instance)
+        if lowest <= highest:
+            found = load_bound(instance, load, name, lowest, highest, limit)
+    instance.__dict__["_load_plan"] = found
+    return found
+
+
+def load_of(instance: Instance) -> Load:
+    """Group tasks into classes; computed once per instance."""
+    made = instance.__dict__.get("_schedule_load")
+    if made is None:
+        made = _load_of(instance)
+        instance.__dict__["_schedule_load"] = made
+    return made
+
+
+def window(instance: Instance) -> tuple[float, float]:
+    """Proven least and greatest makespan of any plan, in seconds (greatest inf: no limit)."""
+    highest = float(instance.limits.horizon_s)
+    if len(instance.jobs):
+        busy = np.unique(instance.tasks.job)
+        if len(busy):
+            highest = min(highest, float(instance.jobs.deadline_s[busy].max()))
+    return makespan_bound(instance), highest * ALLOWED
+
+
+def makespan_bound(instance: Instance) -> float:
+    """Largest of critical path, unavoidable messages and load LP, in s; computed once."""
+    made = instance.__dict__.get("_makespan_bound")
+    if made is None:
+        load = load_of(instance)
+        found = {
+            "the critical path": float(heads_s(instance)[1].max(initial=0.0)),
+            "time on devices": load_makespan(instance, load),
+        }
+        reached = reach_of(instance)
+        if reached is not None:
+            found["messages"] = reached.makespan
+            found["idle time before messages"] = idle_makespan(instance, reached)
+        if load.possible and len(instance.tasks):
+            found["time on devices between heads and tails"] = _windows(instance, reached)
+        if load.possible and len(instance.uses):
+            found["resources"] = resource_makespan(instance, *_usable(instance))
+        words, made = max(found.items(), key=lambda item: item[1])
+        _note_source(instance, "makespan", words)
+        made *= 1 - _SAFETY
+        instance.__dict__["_makespan_bound"] = made
+    return float(made)
+
+
+def _windows(instance: Instance, reached: Reach | None) -> float:
+    """Least makespan by windows of time on devices; 0 where the instance is too large."""
+    if len(instance.tasks) * len(instance.devices) > WINDOW_PAIRS:
+        return 0.0
+    lengths = _lengths(instance) if reached is None else reached.length
+    lanes = instance.devices.count_max * instance.devices.slots
+    if reached is not None:
+        return window_bound(reached.start, lengths, reached.rest, lanes).value
+    ones = np.ones(len(lanes))
+    rest = _tails_s(instance, lengths.min(axis=1))
+    return window_bound(
+        np.outer(heads_s(instance)[0], ones), lengths, np.outer(rest, ones), lanes
+    ).value
+
+
+def _tails_s(instance: Instance, shortest: Floats) -> Floats:
+    """Least time from the end of each task to the end of all that follows it (length T)."""
+    ptr, edge = (column.tolist() for column in instance.predecessors)
+    before, least = instance.edges.src.tolist(), shortest.tolist()
+    rest = [0.0] * len(least)
+    for task in reversed(instance.topological_order.tolist()):
+        through = rest[task] + least[task]
+        for k in range(ptr[task], ptr[task + 1]):
+            other = before[edge[k]]
+            rest[other] = max(rest[other], through)
+    return np.array(rest)
+
+
+def heads_s(instance: Instance) -> tuple[Floats, Floats]:
+    """Earliest start and end of each task (length T).
+
+    By releases, shortest options and, where the instance is not too large, unavoidable messages.
+    """
+    reached = reach_of(instance)
+    if reached is not None and load_of(instance).possible:
+        ends = reached.start + reached.length
+        return reached.start.min(axis=1, initial=np.inf), ends.min(axis=1, initial=np.inf)
+    shortest = _least_per_task(instance, instance.options.time_s) * instance.tasks.work
+    start = instance.jobs.release_s[instance.tasks.job].copy()
+    if load_of(instance).possible:
+        longest_paths(instance, start, shortest)
+        return start, start + shortest
+    return start, start.copy()
+
+
+def reach_of(instance: Instance) -> Reach | None:
+    """Least times before and after each task on each device, in s; computed once.
+
+    None where there are no messages, or the instance is too large.
+    """
+    if "_reach" not in instance.__dict__:
+        found = reach(instance, _lengths(instance)) if worth(instance) else None
+        instance.__dict__["_reach"] = found
+    known: Reach | None = instance.__dict__["_reach"]
+    return known
+
+
+def _lengths(instance: Instance) -> Floats:
+    """Shortest time of each task on each device (T × D), inf where it cannot run."""
+    classes, options = usable_classes(instance), instance.options
+    least = np.full((len(classes), len(instance.devices)), np.inf)
+    owner = np.repeat(np.arange(len(classes)), np.diff(classes.ptr))
+    device = options.device[classes.option]
+    np.minimum.at(least, (owner, device), options.time_s[classes.option])
+    least = least[classes.member]
+    work = np.where(np.isfinite(least), instance.tasks.work[:, None], 1.0)
+    return np.asarray(least * work)
+
+
+def usable_classes(instance: Instance) -> TaskClasses:
+    """Task classes with the options that are accurate enough, on devices that have units.
+
+    Tasks of one class may use the same options; computed once per instance.
+    """
+    made = instance.__dict__.get("_usable_classes")
+    if made is None:
+        made = _usable_classes(instance)
+        instance.__dict__["_usable_classes"] = made
+    return made
+
+
+def _usable_classes(instance: Instance) -> TaskClasses:
+    found = instance.classes
+    member, options = found.member, instance.options
+    needed, level = np.unique(instance.jobs.min_accuracy, return_inverse=True)
+    whole = np.isnan(options.accuracy).all() or not (needed > 0).any()
+    if whole:
+        floor = np.zeros(len(found))
+        kind = np.arange(len(found))
+    else:
+        key = member * len(needed) + level.reshape(-1)[instance.tasks.job]
+        keys, member = np.unique(key, return_inverse=True)
+        kind, floor = keys // len(needed), needed[keys % len(needed)]
+    size = np.diff(found.ptr)[kind]
+    ptr = np.concatenate([[0], np.cumsum(size)])
+    at = np.arange(ptr[-1]) + np.repeat(found.ptr[kind] - ptr[:-1], size)
+    option, owner = found.option[at], np.repeat(np.arange(len(kind)), size)
+    accuracy = options.accuracy[option]
+    keep = np.isnan(accuracy) | (accuracy >= floor[owner])
+    keep &= instance.devices.count_max[options.device[option]] > 0
+    kept = np.bincount(owner[keep], minlength=len(kind))
+    ptr = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+    return TaskClasses(member.reshape(-1), ptr, option[keep])
+
+
+def _usable(instance: Instance) -> tuple[Ints, Ints]:
+    """(task, option) pairs that a plan may use, by task: a row for each, so not for bounds."""
+    classes = usable_classes(instance)
+    size = np.diff(classes.ptr)[classes.member]
+    end = np.cumsum(size)
+    at = np.arange(size.sum()) + np.repeat(classes.ptr[classes.member] - end + size, size)
+    return np.repeat(np.arange(len(size)), size), classes.option[at]
+
+
+def _least_per_task(instance: Instance, column: Floats) -> Floats:
+    classes = usable_classes(instance)
+    least = np.full(len(classes), np.inf)
+    owner = np.repeat(np.arange(len(classes)), np.diff(classes.ptr))
+    np.minimum.at(least, owner, column[classes.option])
+    return least[classes.member]
+
+
+def _load_of(instance: Instance) -> Load:
+    classes = usable_classes(instance)
+    capacity = (instance.devices.slots * instance.devices.count_max).astype(np.float64)
+    work = np.bincount(classes.member, weights=instance.tasks.work, minlength=len(classes))
+    possible = bool((np.diff(classes.ptr) > 0).all())
+    return Load(work.astype(np.float64), classes.ptr, classes.option, capacity, possible)
+
+
+def _tardiness(instance: Instance) -> float:
+    _, end = heads_s(instance)
+    last = np.zeros(len(instance.jobs))
+    np.maximum.at(last, instance.tasks.job, end)
+    # Weaker before the difference is taken: the two times may be large, and it small.
+    late = np.maximum(0.0, last * (1 - _SAFETY) - instance.jobs.due_s)
+    return float((instance.jobs.weight * late).sum())
+
+
+def _idle_too_much(instance: Instance) -> bool:
+    """Whether what is on whatever runs draws more than the power cap."""
+    return _always_w(instance) > instance.limits.power_cap_w * ALLOWED
+
+
+def _always_w(instance: Instance) -> float:
+    """Idle power of units that are never off."""
+    devices = instance.devices
+    return float((devices.idle_power_w * devices.count_min)[~devices.off_when_unused].sum())
+
+
+def _peak_power(instance: Instance, load: Load) -> float:
+    """Idle of what is on anyway, plus the task whose least draw is greatest."""
+    devices, options = instance.devices, instance.options
+    always = _always_w(instance)
+    owed = devices.off_when_unused | (devices.count_min == 0)
+    on = np.where(owed, devices.idle_power_w, 0.0)
+    busy = options.time_s > 0
+    draw = on[options.device]
+    draw[busy] += options.energy_j[busy] / options.time_s[busy]
+    if not len(load.work):
+        return always
+    return always + float(np.minimum.reduceat(draw[load.option], load.ptr[:-1]).max())
+
+
+def _accuracy(instance: Instance) -> float:
+    """Weighted mean over jobs of the least over tasks of the best option."""
+    classes = usable_classes(instance)
+    accuracy = instance.options.accuracy[classes.option]
+    owner = np.repeat(np.arange(len(classes)), np.diff(classes.ptr))
+    stated = ~np.isnan(accuracy)
+    top = np.full(len(classes), -np.inf)
+    np.maximum.at(top, owner[stated], accuracy[stated])
+    best = top[classes.member]
+    worst = np.full(len(instance.jobs), np.inf)
+    states = np.isfinite(best)
+    np.minimum.at(worst, instance.tasks.job[states], best[states])
+    counted = np.isfinite(worst)
+    weight = instance.jobs.weight[counted]
+    if not weight.sum():
+        return math.nan
+    return float((weight * worst[counted]).sum() / weight.sum()) * (1 + _SAFETY)
+
+
+def _weaker(value: float) -> float:
+    return value - _SAFETY * abs(value) if math.isfinite(value) else value

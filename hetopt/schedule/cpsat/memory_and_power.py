@@ -1,0 +1,315 @@
+"""Memory and power of the CP-SAT model: cumulatives over the time that bytes and watts are held.
+
+Never a reservoir (design §4). Per unit with limited memory, and per pool over the units of its
+members: weights for the whole window, working memory of running tasks, outputs from their
+producer's start until the last consumer on the same unit (or in the same zero-copy pool) and the
+first hop of each transfer have ended, copies from the first hop until their last consumer ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from hetopt.instance import Instance
+from hetopt.instance.paths import Network
+from hetopt.schedule.cpsat.transfers import Sending
+from hetopt.schedule.cpsat.variables import Build, Literal, Place
+from hetopt.schedule.demands import integer_demands
+from hetopt.schedule.model.grid import exact
+from hetopt.schedule.model.problem import option_power
+from hetopt.solution import READ, WRITE
+
+SIZE_TIMES_DEMAND = 1 << 60
+"""CP-SAT adds up size × demand of a cumulative in 64 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Bytes held on a place during an interval, where ``literal`` is true."""
+
+    place: Place
+    interval: Any
+    literal: Literal
+    bytes_b: Fraction
+    whole_window: bool = False
+
+
+def limit_memory(build: Build, sendings: list[Sending]) -> None:
+    """Add one cumulative per unit with limited memory and one per limited pool."""
+    instance = build.problem.instance
+    devices, pools = instance.devices, instance.pools
+    limited = _limited(instance)
+    if not any(limited):
+        return
+    holdings = [
+        *_weights(build, limited),
+        *_working(build, limited),
+        *_outputs(build, limited, sendings),
+        *_copies(build, limited, sendings),
+    ]
+    for device, capacity in enumerate(devices.memory_b.tolist()):
+        if np.isfinite(capacity):
+            for unit in range(build.problem.units[device]):
+                here = [h for h in holdings if h.place == (device, unit)]
+                _cumulative(build, here, exact(capacity))
+                _fit_each(build, (device, unit), here, exact(capacity))
+    for pool, capacity in enumerate(pools.memory_b.tolist()):
+        if np.isfinite(capacity):
+            here = [h for h in holdings if devices.pool[h.place[0]] == pool]
+            _cumulative(build, here, exact(capacity))
+
+
+def _limited(instance: Instance) -> list[bool]:
+    """Whether anything on a device counts against a memory limit."""
+    return [
+        bool(np.isfinite(m)) or bool(p >= 0 and np.isfinite(instance.pools.memory_b[p]))
+        for m, p in zip(
+            instance.devices.memory_b.tolist(), instance.devices.pool.tolist(), strict=True
+        )
+    ]
+
+
+def _cumulative(build: Build, holdings: list[Holding], capacity: Fraction) -> None:
+    """Σ of what is held at any time <= capacity, and a knapsack row over the weights."""
+    if not holdings:
+        return
+    model = build.model
+    largest = max(1, min(1 << 40, SIZE_TIMES_DEMAND // ((build.span + 1) * (len(holdings) + 1))))
+    sizes = [h.bytes_b for h in holdings]
+    scaled = integer_demands(sizes, capacity, largest, build.problem.grid.direction)
+    build.faithful &= scaled.faithful
+    model.add_cumulative([h.interval for h in holdings], scaled.demand, scaled.capacity)
+    resident = [
+        size * h.literal for size, h in zip(scaled.demand, holdings, strict=True) if h.whole_window
+    ]
+    if resident:
+        model.add(sum(resident) <= scaled.capacity)
+
+
+def _fit_each(build: Build, place: Place, holdings: list[Holding], capacity: Fraction) -> None:
+    """Weights and what one task needs while it runs <= capacity, for each task.
+
+    Its inputs, copies or the producer's own, and its output are there for its whole run. The
+    cumulative implies it, but sees it only once all starts are fixed, so that a memory a little
+    too small took an enumeration of starts to refute.
+    """
+    resident = [h for h in holdings if h.whole_window]
+    sizes = [h.bytes_b for h in resident]
+    needs = [
+        (choice.literal, need)
+        for task, choices in enumerate(build.choices)
+        for choice in choices
+        if choice.place == place
+        and choice.mode.duration
+        and (need := _need(build, task, choice.mode.option, place))
+    ]
+    if not needs or sum(sizes) + max(need for _, need in needs) <= capacity:
+        return
+    scaled = integer_demands(
+        [*sizes, *(need for _, need in needs)], capacity, 1 << 40, build.problem.grid.direction
+    )
+    weights: Any = sum(
+        size * h.literal for size, h in zip(scaled.demand[: len(sizes)], resident, strict=True)
+    )
+    for (literal, _), demand in zip(needs, scaled.demand[len(sizes) :], strict=True):
+        build.model.add(weights + demand * literal <= scaled.capacity)
+
+
+def _need(build: Build, task: int, option: int, place: Place) -> Fraction:
+    """Bytes beside weights that are on a task's unit at every instant of its run there."""
+    problem, instance = build.problem, build.problem.instance
+    network = Network(instance)
+    need = exact(float(instance.options.memory_b[option]))
+    ptr, rows = instance.predecessors
+    read = instance.edges.tensor[rows[ptr[task] : ptr[task + 1]]]
+    for tensor in np.unique(read[read >= 0]).tolist():
+        staged = bool(instance.tensors.staged[tensor])
+        homes = sorted(build.on[problem.producer[tensor]])
+        # In a zero-copy pool, and at the host, an input is read where it lies.
+        near = [*homes, instance.host] if staged else homes
+        at_host = staged and place[0] == instance.host
+        if not at_host and not any(network.zero_copy(home, place[0]) for home in near):
+            need += exact(problem.bytes_b[tensor])
+    made = np.flatnonzero(instance.tensors.producer == task).tolist()
+    return need + sum((exact(problem.bytes_b[tensor]) for tensor in made), Fraction(0))
+
+
+def _weights(build: Build, limited: list[bool]) -> list[Holding]:
+    """Weights of each key that a unit ever runs, once, for the whole window."""
+    options, model = build.problem.instance.options, build.model
+    users: dict[tuple[Place, int], list[Any]] = {}
+    size: dict[int, Fraction] = {}
+    for choices in build.choices:
+        for choice in choices:
+            key = int(options.weights_key[choice.mode.option])
+            if key >= 0 and limited[choice.place[0]]:
+                users.setdefault((choice.place, key), []).append(choice.literal)
+                size[key] = exact(float(options.weights_b[choice.mode.option]))
+    found = []
+    for (place, key), literals in users.items():
+        if not size[key]:
+            continue
+        resident = build.bool(f"k{key},{place}")
+        for literal in literals:
+            model.add_implication(literal, resident)
+        # At least one tick, so that a window of length 0 still holds what it runs.
+        interval = model.new_optional_fixed_size_interval_var(
+            0, max(1, build.span), resident, f"k{key}"
+        )
+        found.append(Holding(place, interval, resident, size[key], whole_window=True))
+    return found
+
+
+def _working(build: Build, limited: list[bool]) -> list[Holding]:
+    memory = build.problem.instance.options.memory_b
+    return [
+        Holding(c.place, c.interval, c.literal, exact(float(memory[c.mode.option])))
+        for choices in build.choices
+        for c in choices
+        if limited[c.place[0]] and c.mode.duration and memory[c.mode.option] > 0
+    ]
+
+
+def _outputs(build: Build, limited: list[bool], sendings: list[Sending]) -> list[Holding]:
+    """List outputs held; tensors that no sending knows are never in limited memory."""
+    problem, model, network = build.problem, build.model, build.problem.network
+    found = []
+    for sending in sendings:
+        size = exact(problem.bytes_b[sending.tensor])
+        producer = problem.producer[sending.tensor]
+        homes = [place for place in sorted(build.at[producer]) if limited[place[0]]]
+        if not size or not homes:
+            continue
+        until = build.time(f"o{sending.tensor}")
+        model.add(until >= build.end[producer])
+        for source, target in sending.local:
+            for consumer in sorted(set(problem.consumers[sending.tensor])):
+                there = build.at[consumer].get(target)
+                if there is not None and limited[source[0]]:
+                    model.add(until >= build.end[consumer]).only_enforce_if(
+                        [build.at[producer][source], there]
+                    )
+        for (leg, _, _), chain in sending.chains.items():
+            if leg != READ:
+                model.add(until >= chain.end(0)).only_enforce_if(chain.literal)
+                continue
+            # Read from the host, it leaves the producer's own memory only where that is in reach.
+            for device, there in build.on[producer].items():
+                if network.near_host(device):
+                    model.add(until >= chain.end(0)).only_enforce_if([chain.literal, there])
+        length = build.time(f"ol{sending.tensor}")
+        for place in homes:
+            here = build.at[producer][place]
+            interval = model.new_optional_interval_var(
+                build.start[producer], length, until, here, f"o{sending.tensor}"
+            )
+            found.append(Holding(place, interval, here, size))
+    return found
+
+
+def _copies(build: Build, limited: list[bool], sendings: list[Sending]) -> list[Holding]:
+    """List copies held, from the first hop to the end of the last consumer on the unit."""
+    problem, model = build.problem, build.model
+    found = []
+    for sending in sendings:
+        size = exact(problem.bytes_b[sending.tensor])
+        until: dict[Place, Any] = {}
+        for (leg, _, target), chain in sending.chains.items():
+            if leg == WRITE or not size or not limited[target[0]]:
+                continue
+            if target not in until:
+                until[target] = build.time(f"c{sending.tensor}")
+                for consumer in sorted(set(problem.consumers[sending.tensor])):
+                    here = build.at[consumer].get(target)
+                    if here is not None:
+                        model.add(until[target] >= build.end[consumer]).only_enforce_if(here)
+            length = build.time(f"cl{sending.tensor}")
+            interval = model.new_optional_interval_var(
+                chain.start[0], length, until[target], chain.literal, f"c{sending.tensor}"
+            )
+            found.append(Holding(target, interval, chain.literal, size))
+    return found
+
+
+def limit_power(build: Build) -> tuple[Any, Fraction] | None:
+    """Limit, and where it is an objective measure, the watts drawn at once.
+
+    Returns
+    -------
+    (variable, watts per unit of it) or None
+        The peak, where ``peak_power`` is among the objectives.
+    """
+    instance = build.problem.instance
+    cap = float(instance.limits.power_cap_w)
+    wanted = "peak_power" in instance.objective
+    if not np.isfinite(cap) and not wanted:
+        return None
+    drawn, always = _drawn(build)
+    ceiling = exact(cap) if np.isfinite(cap) else always + _most(build)
+    watts = [w for _, w in drawn]
+    largest = max(1, min(1 << 40, SIZE_TIMES_DEMAND // ((build.span + 1) * (len(drawn) + 2))))
+    direction = build.problem.grid.direction
+    scaled = integer_demands([*watts, always], ceiling, largest, direction)
+    if np.isfinite(cap):
+        build.faithful &= scaled.faithful
+    intervals, demands = [i for i, _ in drawn], scaled.demand[:-1]
+    base = scaled.demand[-1]
+    peak: Any = scaled.capacity
+    if wanted:
+        peak = build.model.new_int_var(base, max(base, scaled.capacity), "P")
+    build.model.add_cumulative(intervals, demands, peak - base)
+    return (peak, scaled.unit) if wanted else None
+
+
+def power_is_hopeless(build: Build) -> bool:
+    """Whether the idle power of what is always on exceeds the cap already."""
+    cap = float(build.problem.instance.limits.power_cap_w)
+    return bool(np.isfinite(cap)) and _drawn(build)[1] > exact(cap)
+
+
+def _drawn(build: Build) -> tuple[list[tuple[Any, Fraction]], Fraction]:
+    """Intervals with their watts, and the idle watts of what is on whatever happens."""
+    instance = build.problem.instance
+    devices = instance.devices
+    watts: dict[int, Fraction] = {}
+    drawn: list[tuple[Any, Fraction]] = []
+    for choices in build.choices:
+        for choice in choices:
+            option = choice.mode.option
+            if option not in watts:
+                watts[option] = option_power(instance, option)
+            if choice.mode.duration and watts[option]:
+                drawn.append((choice.interval, watts[option]))
+    always = Fraction(0)
+    for device, idle in enumerate(devices.idle_power_w.tolist()):
+        surely = 0 if devices.off_when_unused[device] else int(devices.count_min[device])
+        always += surely * exact(idle)
+        for literal in build.counted[device][surely:]:
+            if idle:
+                window = build.model.new_optional_fixed_size_interval_var(
+                    0, max(1, build.span), literal, f"on{device}"
+                )
+                drawn.append((window, exact(idle)))
+    return drawn, always
+
+
+def _most(build: Build) -> Fraction:
+    """Watts that can never be exceeded: every unit on, every slot at its greatest draw."""
+    instance = build.problem.instance
+    total = Fraction(0)
+    for device, idle in enumerate(instance.devices.idle_power_w.tolist()):
+        draws: Sequence[Fraction] = [
+            option_power(instance, c.mode.option)
+            for choices in build.choices
+            for c in choices
+            if c.place[0] == device
+        ]
+        slots = build.problem.slots[device] * build.problem.units[device]
+        total += build.problem.units[device] * exact(idle)
+        total += min(slots, build.problem.n_tasks) * max(draws, default=Fraction(0))
+    return total

@@ -1,0 +1,337 @@
+"""Objectives of the CP-SAT model, as integer expressions that never exceed the true value.
+
+Each objective is a constant plus a sum of non-negative variables with fractional coefficients, to
+be minimised (accuracy is negated). Coefficients are scaled to integers by their common divisor
+where that fits, else rounded down; the integer optimum is then a lower bound of the true one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from hetopt.instance.prices import series_of
+from hetopt.schedule.bounds.time_windows import TimeWindows
+from hetopt.schedule.cpsat.variables import Build
+from hetopt.schedule.model.grid import common_divisor, exact
+from hetopt.schedule.model.problem import BILLED
+
+OBJECTIVE_SIZE = 1 << 50
+"""Largest value of a scaled objective: doubles carry it exactly, and rounding the coefficient of a
+literal down loses less than 1e-15 of it. A variable that counts parts of the objective itself needs
+the coefficient 1 (``Measure.unit``): with few units a part, rounding loses much of each."""
+SUM_SIZE = 1 << 60
+"""Largest sum of all terms of a scaled objective, although not all can hold: CP-SAT's limit is near
+2^63."""
+
+
+@dataclass(slots=True)
+class Measure:
+    """``constant + Σ coefficient × variable``, variables from 0 to their upper bound.
+
+    ``sign`` is -1 where the true objective is the negative of it. ``unit`` is what its integers
+    count, where variables were made that count in it; 0: still to be chosen.
+    """
+
+    sign: int = 1
+    constant: Fraction = Fraction(0)
+    terms: list[tuple[Fraction, Any, int]] = field(default_factory=list)
+    unit: Fraction = Fraction(0)
+
+    def add(self, coefficient: Fraction, variable: Any, upper: int = 1) -> None:
+        """Add a term; zero ones are left out."""
+        if coefficient:
+            self.terms.append((coefficient, variable, upper))
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """An integer expression: true measure >= constant + unit × expression."""
+
+    expression: Any
+    constant: Fraction
+    unit: Fraction
+    sign: int
+    terms: tuple[tuple[int, Any], ...] = ()
+
+    def value(self, integer: float) -> float:
+        """Objective in real units of a value (or bound) of the integer expression."""
+        if not math.isfinite(integer):
+            return math.nan
+        return self.sign * float(self.constant + self.unit * Fraction(integer))
+
+
+def scale(measure: Measure) -> Scaled:
+    """Scale a measure to integers, rounding coefficients down where they have no divisor."""
+    most = sum((abs(c) * upper for c, _, upper in measure.terms), Fraction(0))
+    unit = measure.unit or unit_of((c for c, _, _ in measure.terms), most)
+    terms = tuple((math.floor(c / unit), v) for c, v, _ in measure.terms)
+    expression = sum(c * v for c, v in terms)
+    return Scaled(expression, measure.constant, unit, measure.sign, terms)
+
+
+def unit_of(amounts: Iterable[Fraction], most: Fraction, total: Fraction | None = None) -> Fraction:
+    """Return what all amounts are multiples of, or what is fine enough to round them down to.
+
+    Parameters
+    ----------
+    most
+        A value that no solution exceeds.
+    total
+        Sum of all terms at their largest, where that is more.
+    """
+    unit = Fraction(0)
+    finest = max(most / OBJECTIVE_SIZE, (total or most) / SUM_SIZE)
+    for amount in amounts:
+        unit = common_divisor(unit, abs(amount))
+        if 0 < unit < finest:
+            return finest
+    return unit or Fraction(1)
+
+
+def measure(build: Build, name: str, peak: tuple[Any, Fraction] | None) -> Measure:
+    """Return the measure of one objective, making the variables that it needs."""
+    if name == "makespan":
+        found = Measure()
+        found.add(build.problem.grid.tick, build.makespan, build.span)
+        return found
+    if name == "tardiness":
+        return _tardiness(build)
+    if name == "accuracy":
+        return _accuracy(build)
+    if name == "peak_power":
+        if peak is None:
+            raise ValueError("The model has no variable for the peak power.")
+        found = Measure()
+        found.add(peak[1], peak[0], 1 << 40)
+        return found
+    series = series_of(build.problem.instance, name)
+    if series is not None:
+        # That module uses the types above.
+        from hetopt.schedule.cpsat.price_aware_objective import priced_measure
+
+        return priced_measure(build, name, series)
+    return _energy_like(build, name)
+
+
+def bound_makespan(build: Build) -> None:
+    """Let the makespan follow every end, and every end plus the tail behind it."""
+    for task, rests in enumerate(TimeWindows.of(build.problem).rests):
+        least = min(rests.values(), default=0)
+        more = [
+            (rests[device] - least) * literal
+            for device, literal in build.on[task].items()
+            if rests[device] > least
+        ]
+        build.model.add(build.makespan >= build.end[task] + least + sum(more))
+
+
+def load_rows(build: Build) -> None:
+    """Σ time × choice <= slots × units × makespan per device; per unit where units have places.
+
+    Also for the tasks that cannot start early and those that cannot end late: they must fit
+    between their least head and the makespan less their least tail (window rows).
+    """
+    problem, model = build.problem, build.model
+    shortest = least_makespan(build)
+    model.add(build.makespan >= shortest)
+    for device in range(len(problem.units)):
+        rows = [
+            (task, choice)
+            for task, choices in enumerate(build.choices)
+            for choice in choices
+            if choice.place[0] == device and choice.mode.duration
+        ]
+        if not rows:
+            continue
+        room = problem.slots[device] * problem.units[device]
+        for head, tail in _windows(build, device, [task for task, _ in rows]):
+            inside = [
+                c.mode.duration * c.literal
+                for task, c in rows
+                if TimeWindows.of(problem).heads[task][device] >= head
+                and TimeWindows.of(problem).rests[task][device] >= tail
+            ]
+            # Where nothing of it runs here, the row must hold all the same.
+            if head + tail <= shortest:
+                model.add(sum(inside) <= room * (build.makespan - head - tail))
+        if problem.units[device] > 1 and rows[0][1].place[1] >= 0:
+            for unit in range(problem.units[device]):
+                inside = [c.mode.duration * c.literal for _, c in rows if c.place[1] == unit]
+                if inside:
+                    model.add(sum(inside) <= problem.slots[device] * build.makespan)
+
+
+def _windows(build: Build, device: int, tasks: list[int]) -> list[tuple[int, int]]:
+    """(head, tail) pairs that cut off a fifth, two fifths ... of the device's tasks."""
+    heads = sorted({TimeWindows.of(build.problem).heads[t][device] for t in tasks})
+    tails = sorted({TimeWindows.of(build.problem).rests[t][device] for t in tasks})
+    pairs = {(0, 0)}
+    for part in range(5):
+        head, tail = heads[len(heads) * part // 5], tails[len(tails) * part // 5]
+        pairs.update({(head, 0), (0, tail), (head, tails[0])})
+    return sorted(pairs)
+
+
+def _energy_like(build: Build, name: str) -> Measure:
+    """Energy, or what it costs or emits: options, hops, idle of units on, price of units had."""
+    problem = build.problem
+    instance = problem.instance
+    devices = instance.devices
+    billed = BILLED.index(name)
+    per_joule = problem.joule_prices[billed]
+    found = Measure()
+    for task, choices in enumerate(build.choices):
+        energy: dict[int, Fraction] = {}
+        for choice in choices:
+            option = choice.mode.option
+            if option not in energy:
+                energy[option] = problem.energy(task, option)
+            found.add(energy[option] * per_joule[choice.mode.device], choice.literal)
+    for literal, bill in build.paid:
+        found.add(bill[billed], literal)
+    for device in range(len(devices)):
+        idle = exact(float(devices.idle_power_w[device])) * per_joule[device]
+        price = exact(float(devices.price_per_s[device])) if name == "cost" else Fraction(0)
+        had = int(devices.count_min[device])
+        always_on = not devices.off_when_unused[device]
+        surely = had * (price + (idle if always_on else 0))
+        add_window(build, found, surely, None)
+        for k, literal in enumerate(build.counted[device]):
+            rate = idle if (k >= had or not always_on) else Fraction(0)
+            rate += price if k >= had else 0
+            add_window(build, found, rate, (device, k, literal))
+    return found
+
+
+def add_window(
+    build: Build, found: Measure, rate: Fraction, counted: tuple[int, int, Any] | None
+) -> None:
+    """Add rate × W, for certain or where a unit is counted; W is the horizon or the makespan."""
+    if not rate:
+        return
+    problem, model = build.problem, build.model
+    horizon = problem.instance.limits.horizon_s
+    tick = problem.grid.tick
+    if np.isfinite(horizon):
+        whole = rate * exact(float(horizon))
+        if counted is None:
+            found.constant += whole
+        else:
+            found.add(whole, counted[2])
+        return
+    if counted is None:
+        found.add(rate * tick, build.makespan, build.span)
+        return
+    device, k, literal = counted
+    on = on_time(build, device, k, literal)
+    model.add(on >= 0)
+    found.add(rate * tick, on, build.span)
+
+
+def on_time(build: Build, device: int, k: int, literal: Any) -> Any:
+    """Time for which the (k + 1)-th unit of a device is on: the makespan where it is counted.
+
+    Made once per unit. It is at least the least makespan where the unit is counted, and all of a
+    device's on-times hold the work that runs there.
+    """
+    times = build.on_times.setdefault(device, [])
+    while len(times) <= k:
+        at = len(times)
+        each = build.counted[device][at]
+        on = build.time(f"w{device},{at}")
+        build.model.add(on >= build.makespan).only_enforce_if(each)
+        build.model.add(on >= least_makespan(build) * each)
+        build.model.add(on <= build.span * each)
+        build.model.add(on <= build.makespan)
+        times.append(on)
+        if len(times) == len(build.counted[device]):
+            work = [
+                c.mode.duration * c.literal
+                for choices in build.choices
+                for c in choices
+                if c.place[0] == device
+            ]
+            if work:
+                build.model.add(sum(work) <= build.problem.slots[device] * sum(times))
+    return times[k]
+
+
+def least_makespan(build: Build) -> int:
+    """Ticks that every plan takes: the longest head, task and tail, or more by design §5."""
+    problem = build.problem
+    longest = max(
+        (
+            min(
+                TimeWindows.of(problem).heads[t][d]
+                + c.mode.duration
+                + TimeWindows.of(problem).rests[t][d]
+                for c in choices
+                for d in (c.mode.device,)
+            )
+            for t, choices in enumerate(build.choices)
+        ),
+        default=0,
+    )
+    return max(longest, TimeWindows.of(problem).least)
+
+
+def _tardiness(build: Build) -> Measure:
+    problem, jobs = build.problem, build.problem.instance.jobs
+    grid = problem.grid
+    found = Measure()
+    rows: dict[int, list[int]] = {}
+    for task, job in enumerate(problem.job):
+        rows.setdefault(job, []).append(task)
+    for job, tasks in rows.items():
+        due = float(jobs.due_s[job])
+        if not np.isfinite(due) or not jobs.weight[job]:
+            continue
+        ticks = math.ceil(exact(due) / grid.tick)
+        late = build.time(f"T{job}")
+        for task in tasks:
+            build.model.add(late >= build.end[task] - ticks)
+            reach = TimeWindows.of(build.problem).tails[task] if len(rows) == 1 else 0
+            if reach:
+                build.model.add(late >= build.end[task] + reach - ticks)
+        found.add(exact(float(jobs.weight[job])) * grid.tick, late, build.span)
+    return found
+
+
+def _accuracy(build: Build) -> Measure:
+    """Weighted mean of the jobs' least accuracies, negated: shortfall from 1."""
+    problem = build.problem
+    instance = problem.instance
+    stated = instance.options.accuracy
+    rows: dict[int, list[int]] = {}
+    for task, job in enumerate(problem.job):
+        if any(not np.isnan(stated[c.mode.option]) for c in build.choices[task]):
+            rows.setdefault(job, []).append(task)
+    total = sum((exact(float(instance.jobs.weight[j])) for j in rows), Fraction(0))
+    found = Measure(sign=-1)
+    if not total:
+        return found
+    found.constant = Fraction(-1)
+    shares = {job: exact(float(instance.jobs.weight[job])) / total for job in rows}
+    values = [exact(value) for value in np.unique(stated[~np.isnan(stated)]).tolist()]
+    each = np.unique(list(shares.values())).tolist()
+    # Shortfalls are counted in the unit of the objective itself.
+    found.unit = unit = unit_of((s * (1 - v) for s in each for v in values), Fraction(1))
+    for job, tasks in rows.items():
+        parts = math.ceil(shares[job] / unit)
+        short = build.model.new_int_var(0, parts, f"A{job}")
+        for task in tasks:
+            loss = [
+                math.floor(shares[job] * (1 - exact(float(stated[c.mode.option]))) / unit)
+                * c.literal
+                for c in build.choices[task]
+                if not np.isnan(stated[c.mode.option])
+            ]
+            build.model.add(short >= sum(loss))
+        found.add(unit, short, parts)
+    return found

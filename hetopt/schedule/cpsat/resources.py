@@ -1,0 +1,88 @@
+"""Resources of the CP-SAT model: cumulatives of renewable capacities, rows of budgets.
+
+For a renewable resource of capacity R with amounts a[m]: a cumulative over the tasks that run, and
+for the tasks that cannot start before a head or must be followed by a tail the energy row
+Σ a[m] p[m] x[m] <= R (W - head - tail), which the linear relaxation sees. For a budget
+Σ a[m] x[m] <= B.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from hetopt.schedule.bounds.time_windows import TimeWindows
+from hetopt.schedule.cpsat.memory_and_power import SIZE_TIMES_DEMAND
+from hetopt.schedule.cpsat.variables import Build, Choice
+from hetopt.schedule.demands import integer_demands
+from hetopt.schedule.model.resources import Supply, budgets, renewables
+
+LARGEST_DEMAND = 1 << 40
+WINDOWS = 5
+"""Heads and tails that energy rows are written for, evenly spread over those there are."""
+
+
+def limit_resources(build: Build) -> None:
+    """Hold every renewable capacity at each instant and every budget over all tasks."""
+    instance = build.problem.instance
+    for supply in renewables(instance):
+        _limit_renewable(build, supply)
+    for supply in budgets(instance):
+        _limit_budget(build, supply)
+
+
+def _limit_renewable(build: Build, supply: Supply) -> None:
+    rows = [(t, c) for t, c in _users(build, supply) if c.mode.duration]
+    if not rows:
+        return
+    model, problem = build.model, build.problem
+    largest = SIZE_TIMES_DEMAND // ((build.span + 1) * (len(rows) + 1))
+    demand, capacity = _scaled(build, supply, [c for _, c in rows], largest)
+    model.add_cumulative([c.interval for _, c in rows], demand, capacity)
+    heads = {t: min(TimeWindows.of(problem).heads[t].values()) for t, _ in rows}
+    tails = {t: TimeWindows.of(problem).tails[t] for t, _ in rows}
+    for head, tail in _windows(sorted(heads.values()), sorted(tails.values())):
+        inside = [
+            a * c.mode.duration * c.literal
+            for a, (t, c) in zip(demand, rows, strict=True)
+            if a and heads[t] >= head and tails[t] >= tail
+        ]
+        # Every one of these tasks runs somewhere, so the makespan is at least head + tail.
+        if inside:
+            model.add(sum(inside) <= capacity * (build.makespan - head - tail))
+
+
+def _limit_budget(build: Build, supply: Supply) -> None:
+    rows = _users(build, supply)
+    if rows:
+        largest = SIZE_TIMES_DEMAND // (len(rows) + 1)
+        demand, capacity = _scaled(build, supply, [c for _, c in rows], largest)
+        terms = [a * c.literal for a, (_, c) in zip(demand, rows, strict=True)]
+        build.model.add(sum(terms) <= capacity)
+
+
+def _users(build: Build, supply: Supply) -> list[tuple[int, Choice]]:
+    return [
+        (task, choice)
+        for task, choices in enumerate(build.choices)
+        for choice in choices
+        if choice.mode.option in supply.amount
+    ]
+
+
+def _scaled(
+    build: Build, supply: Supply, choices: list[Choice], largest: int
+) -> tuple[list[int], int]:
+    """Return demands and capacity as integers, rounded as the grid's direction asks."""
+    amounts: list[Fraction] = [supply.amount[c.mode.option] for c in choices]
+    largest = max(1, min(LARGEST_DEMAND, largest))
+    scaled = integer_demands(amounts, supply.limit, largest, build.problem.grid.direction)
+    build.faithful &= scaled.faithful
+    return scaled.demand, scaled.capacity
+
+
+def _windows(heads: list[int], tails: list[int]) -> list[tuple[int, int]]:
+    pairs = {(0, 0)}
+    for part in range(WINDOWS):
+        head, tail = heads[len(heads) * part // WINDOWS], tails[len(tails) * part // WINDOWS]
+        pairs.update({(head, 0), (0, tail), (head, tails[0]), (heads[0], tail)})
+    return sorted(pairs)

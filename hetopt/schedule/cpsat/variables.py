@@ -1,0 +1,300 @@
+"""The variables of the CP-SAT model, and which unit runs what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+from ortools.sat.python import cp_model
+
+from hetopt.runtime.interrupt import go_on
+from hetopt.schedule.bounds.time_windows import TimeWindows
+from hetopt.schedule.model.problem import Bill, Mode, Problem
+
+Place = tuple[int, int]
+"""(device, unit); unit -1 stands for all units of a device, merged."""
+MERGED = -1
+Literal = Any
+"""A Boolean variable, its negation, or a constant of CP-SAT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One way to run one task: a mode on a place, true if ``literal`` is."""
+
+    mode: Mode
+    place: Place
+    literal: Literal
+    interval: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A hop that draws energy: literal, start and its window, true length in ticks, joules."""
+
+    literal: Literal
+    start: Any
+    window: tuple[int, int]
+    length: Fraction
+    joules: Fraction
+
+
+@dataclass(slots=True)
+class Build:
+    """A model under construction: shared by all constraint families.
+
+    Attributes
+    ----------
+    choices
+        Per task: its choices; exactly one is true.
+    at, on
+        Per task: literal "runs on this place" / "on this device".
+    used
+        Per device with units of its own: literal "unit u runs something"; for a merged device
+        literal k says that more than k units do.
+    counted
+        Per device: ordered literals, the k-th says that more than k units run something.
+    occupied
+        Intervals (and literals) that hold one slot of a place.
+    paid
+        Transfers that cost energy: literal, and what they add to energy, cost and carbon.
+    stretches
+        Straight stretches of prices by length and window of runs, made once each.
+    drawn
+        Hops that draw energy, where it matters when.
+    faithful
+        False once some demand had to be rounded by more than the checker tolerates.
+    """
+
+    problem: Problem
+    model: cp_model.CpModel
+    span: int
+    start: list[Any] = field(default_factory=list)
+    end: list[Any] = field(default_factory=list)
+    choices: list[list[Choice]] = field(default_factory=list)
+    at: list[dict[Place, Literal]] = field(default_factory=list)
+    on: list[dict[int, Literal]] = field(default_factory=list)
+    used: dict[int, list[Any]] = field(default_factory=dict)
+    counted: dict[int, list[Any]] = field(default_factory=dict)
+    occupied: dict[Place, list[Any]] = field(default_factory=dict)
+    makespan: Any = None
+    paid: list[tuple[Literal, Bill]] = field(default_factory=list)
+    stretches: dict[tuple[int, Fraction, int, int], Any] = field(default_factory=dict)
+    drawn: list[Drawn] = field(default_factory=list)
+    channels: dict[int, list[Any]] = field(default_factory=dict)
+    on_times: dict[int, list[Any]] = field(default_factory=dict)
+    possible: bool = True
+    faithful: bool = True
+
+    def bool(self, name: str) -> Any:
+        """Make a Boolean variable."""
+        return self.model.new_bool_var(name)
+
+    def time(self, name: str) -> Any:
+        """Make a variable of a time in ticks."""
+        return self.model.new_int_var(0, self.span, name)
+
+
+def merged_devices(problem: Problem) -> list[bool]:
+    """Whether the identical units of a device count as one place (design §4).
+
+    Only without memory limits, messages that touch the device, transfers that take slots, and
+    rules that name units or tell them apart.
+    """
+    instance = problem.instance
+    devices = instance.devices
+    limited = [
+        bool(m < float("inf")) or bool(p >= 0 and instance.pools.memory_b[p] < float("inf"))
+        for m, p in zip(devices.memory_b.tolist(), devices.pool.tolist(), strict=True)
+    ]
+    touched = [False] * len(devices)
+    special = {t for t, pin in enumerate(instance.tasks.pin_unit.tolist()) if pin >= 0}
+    special.update(instance.together.task.tolist())
+    special.update(instance.apart.task.tolist())
+    for before, after, tensor in problem.edges:
+        if tensor >= 0:
+            special.update((before, after))
+    for task in sorted(special):
+        for device in problem.devices_of(task):
+            touched[device] = True
+    return [
+        problem.units[d] > 1 and not (limited[d] or touched[d]) and bool(devices.overlap[d])
+        for d in range(len(devices))
+    ]
+
+
+def make_variables(problem: Problem) -> Build:
+    """Make starts, ends, choices and intervals, with domains cut by heads and deadlines."""
+    build = Build(problem, cp_model.CpModel(), problem.span)
+    merged = merged_devices(problem)
+    pin: list[int] = problem.instance.tasks.pin_unit.tolist()
+    heads, late = TimeWindows.of(problem).heads, TimeWindows.of(problem).latest_ends
+    for task in range(problem.n_tasks):
+        usable = [
+            m
+            for m in problem.modes[task]
+            if heads[task][m.device] + m.duration <= late[task][m.device]
+        ]
+        if not usable:
+            build.possible = False
+            return build
+        first = min(heads[task][m.device] for m in usable)
+        last = max(late[task][m.device] for m in usable)
+        shortest = min(m.duration for m in usable)
+        build.start.append(build.model.new_int_var(first, last - shortest, f"s{task}"))
+        build.end.append(build.model.new_int_var(first + shortest, last, f"e{task}"))
+        build.choices.append(_choices(build, task, usable, merged, pin[task]))
+        _link_task(build, task)
+        go_on()
+    longest = max((int(late_end) for ends in late for late_end in ends.values()), default=0)
+    build.makespan = build.model.new_int_var(0, max(0, min(build.span, longest)), "W")
+    return build
+
+
+def _choices(
+    build: Build, task: int, modes: list[Mode], merged: list[bool], pin: int
+) -> list[Choice]:
+    model, found = build.model, []
+    for mode in modes:
+        device = mode.device
+        units = [MERGED] if merged[device] else list(range(build.problem.units[device]))
+        for unit in [pin] if pin >= 0 else units:
+            literal = build.bool(f"x{task},{mode.option},{unit}")
+            interval = model.new_optional_interval_var(
+                build.start[task], mode.duration, build.end[task], literal, f"i{task}"
+            )
+            found.append(Choice(mode, (device, unit), literal, interval))
+            if mode.duration:
+                build.occupied.setdefault((device, unit), []).append(interval)
+    return found
+
+
+def _link_task(build: Build, task: int) -> None:
+    """Exactly one choice; end = start + duration; windows by device."""
+    model, choices = build.model, build.choices[task]
+    model.add_exactly_one(c.literal for c in choices)
+    model.add(
+        build.end[task] == build.start[task] + sum(c.mode.duration * c.literal for c in choices)
+    )
+    places: dict[Place, list[Literal]] = {}
+    devices: dict[int, list[Literal]] = {}
+    for choice in choices:
+        places.setdefault(choice.place, []).append(choice.literal)
+        devices.setdefault(choice.place[0], []).append(choice.literal)
+    build.at.append({p: _any(build, ls, f"at{task}") for p, ls in places.items()})
+    on = {}
+    for device, literals in devices.items():
+        homes = [place for place in places if place[0] == device]
+        on[device] = (
+            build.at[task][homes[0]] if len(homes) == 1 else _any(build, literals, f"on{task}")
+        )
+    build.on.append(on)
+    heads, late = (
+        TimeWindows.of(build.problem).heads[task],
+        TimeWindows.of(build.problem).latest_ends[task],
+    )
+    model.add(build.start[task] >= sum(heads[d] * literal for d, literal in on.items()))
+    model.add(build.end[task] <= sum(late[d] * literal for d, literal in on.items()))
+
+
+def _any(build: Build, literals: list[Literal], name: str) -> Literal:
+    """Return a literal equal to the sum of literals of which at most one is true."""
+    if len(literals) == 1:
+        return literals[0]
+    literal = build.bool(name)
+    build.model.add(sum(literals) == literal)
+    return literal
+
+
+def limit_slots(build: Build) -> None:
+    """No place runs more at once than it has slots; hops of ``overlap: false`` are among it."""
+    problem, model = build.problem, build.model
+    for place in sorted(build.occupied):
+        device, unit = place
+        intervals = build.occupied[place]
+        slots = problem.slots[device]
+        if unit == MERGED:
+            units = model.new_int_var(0, problem.units[device], f"n{device}")
+            model.add(units == sum(build.used[device]))
+            model.add_cumulative(intervals, [1] * len(intervals), slots * units)
+        elif slots == 1:
+            model.add_no_overlap(intervals)
+        elif slots < len(intervals) - _alternatives(build, place):
+            model.add_cumulative(intervals, [1] * len(intervals), slots)
+
+
+def _alternatives(build: Build, place: Place) -> int:
+    """Intervals of a place beyond the first of each task: at most one of a task's is there."""
+    own = [
+        sum(1 for c in choices if c.place == place and c.mode.duration) for choices in build.choices
+    ]
+    return sum(n - 1 for n in own if n)
+
+
+def count_units(build: Build) -> None:
+    """Which units run something; identical units are used in the order of their first task."""
+    problem, model = build.problem, build.model
+    merged = merged_devices(problem)
+    pinned = {
+        m.device
+        for t, pin in enumerate(problem.instance.tasks.pin_unit.tolist())
+        if pin >= 0
+        for m in problem.modes[t]
+    }
+    for device in range(len(problem.units)):
+        n = problem.units[device]
+        used = [build.bool(f"u{device},{k}") for k in range(n)]
+        build.used[device] = used
+        for task in range(problem.n_tasks):
+            for place, literal in build.at[task].items():
+                if place[0] == device:
+                    model.add_implication(literal, used[max(place[1], 0)])
+        ordered = merged[device] or device not in pinned
+        if ordered:
+            for before, after in pairwise(used):
+                model.add_implication(after, before)
+            build.counted[device] = used
+            if not merged[device]:
+                _first_task_order(build, device)
+        else:
+            counted = [build.bool(f"c{device},{k}") for k in range(n)]
+            for before, after in pairwise(counted):
+                model.add_implication(after, before)
+            model.add(sum(counted) == sum(used))
+            build.counted[device] = counted
+
+
+def _first_task_order(build: Build, device: int) -> None:
+    """Allow a task on unit u > 0 only if a task of smaller index runs on unit u - 1."""
+    for unit in range(1, build.problem.units[device]):
+        before: list[Literal] = []
+        for task in range(build.problem.n_tasks):
+            here = build.at[task].get((device, unit))
+            if here is not None:
+                build.model.add_bool_or([*before, here.negated()])
+            previous = build.at[task].get((device, unit - 1))
+            if previous is not None:
+                before.append(previous)
+
+
+def group_tasks(build: Build) -> None:
+    """``together``: one unit for all; ``apart``: pairwise different units."""
+    instance, model = build.problem.instance, build.model
+    for group in instance.together:
+        tasks: list[int] = group.tolist()
+        for a, b in pairwise(tasks):
+            for place in sorted({*build.at[a], *build.at[b]}):
+                left, right = build.at[a].get(place), build.at[b].get(place)
+                if left is None or right is None:
+                    model.add((left if left is not None else right) == 0)
+                else:
+                    model.add(left == right)
+    for group in instance.apart:
+        homes: dict[Place, list[Literal]] = {}
+        for task in group.tolist():
+            for place, literal in build.at[task].items():
+                homes.setdefault(place, []).append(literal)
+        for literals in homes.values():
+            model.add_at_most_one(literals)

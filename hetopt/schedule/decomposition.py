@@ -1,0 +1,220 @@
+"""Parts of an instance that share nothing, solved apart and put together again.
+
+Tasks are of one part where an edge, a group, or a resource joins them, where they may run on one
+device or on devices of one finite memory pool, where their messages may hold channels, or where
+tardiness counts and they are of one job. Parts then restrict each other in nothing, so a best plan
+is made of a best plan of each. Energy, cost and carbon add up where the time for which units idle
+does not depend on the makespan of all (a horizon, or nothing to pay for idling); tardiness adds up;
+the makespan is the greatest. Under a power cap, several objectives, or prices that change over time
+an instance stays whole.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+
+from hetopt.instance import Edges, Groups, Instance, Ints, Tasks, Tensors
+from hetopt.instance.prices import prices_vary
+from hetopt.schedule.bounds.load_bound import ENERGY_LIKE
+from hetopt.schedule.bounds.objective_bounds import usable_classes
+from hetopt.schedule.search.list_annealing import prices_of, rates_of
+from hetopt.solution import Hops, SchedulePlan
+
+MOST_TASKS = 20_000
+"""Tasks above which nothing is gained: no exact model could be built of the parts either."""
+
+PAIRS = ("forbid_task", "forbid_device", "site_task", "site_site")
+"""Columns of tasks that are lists of pairs, not one value a task."""
+
+MOST_PARTS = 64
+"""Parts above which each would get too little time; so many are no hard problems together."""
+
+
+def parts_of(instance: Instance) -> list[Ints]:
+    """Return the tasks (ascending) of each part; one part where it must stay whole."""
+    n = len(instance.tasks)
+    whole = [np.arange(n)]
+    if not 1 < n <= MOST_TASKS or not _adds_up(instance) or _all_meet(instance):
+        return whole
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    # Nodes: tasks, then whatever joins them, in blocks.
+    rows, columns, size = [instance.edges.src], [instance.edges.dst], n
+    for task, key, count in _joints(instance):
+        rows.append(task)
+        columns.append(size + key)
+        size += count
+    row, column = np.concatenate(rows), np.concatenate(columns)
+    joined = csr_matrix((np.ones(len(row)), (row, column)), shape=(size, size))
+    _, label = connected_components(joined, directed=False)
+    _, first, part = np.unique(label[:n], return_index=True, return_inverse=True)
+    if len(first) > MOST_PARTS:
+        return whole
+    order = np.argsort(first, kind="stable")
+    return [np.flatnonzero(part.reshape(-1) == k) for k in order.tolist()]
+
+
+def part_of(instance: Instance, tasks: Ints) -> Instance:
+    """Return the instance of some tasks; platform, jobs, limits and profiles stay as they are."""
+    old, edges, tensors = instance.tasks, instance.edges, instance.tensors
+    new = _numbers(len(old), tasks)
+    forbids, bound = new[old.forbid_task] >= 0, new[old.site_task] >= 0
+    kept_tensors = np.flatnonzero(new[tensors.producer] >= 0)
+    tensor = np.append(_numbers(len(tensors), kept_tensors), -1)
+    kept = new[edges.src] >= 0
+    return replace(
+        instance,
+        tasks=replace(
+            Tasks(**_rows(old, tasks, leaving_out=PAIRS)),
+            forbid_task=new[old.forbid_task[forbids]],
+            forbid_device=old.forbid_device[forbids],
+            site_task=new[old.site_task[bound]],
+            site_site=old.site_site[bound],
+        ),
+        tensors=replace(
+            Tensors(**_rows(tensors, kept_tensors)), producer=new[tensors.producer[kept_tensors]]
+        ),
+        edges=Edges(new[edges.src[kept]], new[edges.dst[kept]], tensor[edges.tensor[kept]]),
+        together=_groups(instance.together, new),
+        apart=_groups(instance.apart, new),
+    )
+
+
+def plan_part(instance: Instance, plan: SchedulePlan, tasks: Ints) -> SchedulePlan:
+    """Return what a plan does with the tasks of a part."""
+    mine = _numbers(len(instance.tasks), tasks)[instance.tensors.producer] >= 0
+    kept = mine[plan.hops.tensor]
+    number = _numbers(len(instance.tensors), np.flatnonzero(mine))
+    hops = _some_hops(plan.hops, kept, number[plan.hops.tensor[kept]])
+    return SchedulePlan(plan.option[tasks], plan.unit[tasks], plan.start_s[tasks], hops)
+
+
+def join_plans(instance: Instance, parts: list[Ints], plans: list[SchedulePlan]) -> SchedulePlan:
+    """Return the plan of the whole instance."""
+    order = np.argsort(np.concatenate(parts), kind="stable")
+    option = np.concatenate([plan.option for plan in plans])[order]
+    unit = np.concatenate([plan.unit for plan in plans])[order]
+    start = np.concatenate([plan.start_s for plan in plans])[order]
+    hops = []
+    for tasks, plan in zip(parts, plans, strict=True):
+        mine = _numbers(len(instance.tasks), tasks)[instance.tensors.producer] >= 0
+        tensor = np.flatnonzero(mine)[plan.hops.tensor]
+        hops.append(_some_hops(plan.hops, np.ones(len(plan.hops), dtype=bool), tensor))
+    columns = [
+        np.concatenate([getattr(h, name) for h in hops]) for name in Hops.__dataclass_fields__
+    ]
+    return SchedulePlan(option, unit, start, Hops(*columns))
+
+
+def join_bounds(instance: Instance, bounds: list[float]) -> float:
+    """Return the bound of the whole instance from those of its parts, NaN where one is missing."""
+    if any(math.isnan(bound) for bound in bounds):
+        return math.nan
+    name = instance.objective[0]
+    if name == "makespan":
+        return max(bounds)
+    shared = 0.0
+    if name in ENERGY_LIKE and math.isfinite(instance.limits.horizon_s):
+        # What is paid though nothing runs is in each part.
+        idle = float(rates_of(instance, *prices_of(instance, name))[:, 0].sum())
+        shared = idle * float(instance.limits.horizon_s)
+    return math.fsum(bounds) - (len(bounds) - 1) * shared
+
+
+def _adds_up(instance: Instance) -> bool:
+    """Whether the objective of parts that share nothing is known from the parts'."""
+    name = instance.objective[0]
+    if len(instance.objective) > 1 or prices_vary(instance):
+        return False
+    if math.isfinite(instance.limits.power_cap_w):
+        return False
+    if name in ENERGY_LIKE:
+        rates = rates_of(instance, *prices_of(instance, name))
+        return math.isfinite(instance.limits.horizon_s) or not rates.any()
+    return name in ("makespan", "tardiness")
+
+
+def _all_meet(instance: Instance) -> bool:
+    """Whether there is a device on which every task may run: what is most often so."""
+    classes = usable_classes(instance)
+    owner = np.repeat(np.arange(len(classes)), np.diff(classes.ptr))
+    wide = len(instance.devices)
+    pairs = np.unique(owner * wide + instance.options.device[classes.option])
+    return bool((np.bincount(pairs % wide, minlength=wide) == len(classes)).any())
+
+
+def _joints(instance: Instance) -> list[tuple[Ints, Ints, int]]:
+    """(tasks, what each is joined to, number of such things) for all that joins tasks."""
+    devices, tasks, n = instance.devices, instance.tasks, len(instance.tasks)
+    pool = devices.pool
+    finite = np.append(np.isfinite(instance.pools.memory_b), False)[pool]
+    home = np.where(finite, len(devices) + pool, np.arange(len(devices)))
+    classes = usable_classes(instance)
+    size = np.diff(classes.ptr)
+    owner = np.repeat(np.arange(len(classes)), size)
+    used = np.unique(
+        np.stack([owner, home[instance.options.device[classes.option]]], axis=1), axis=0
+    )
+    spread = np.bincount(used[:, 0], minlength=len(classes))
+    first = np.concatenate([[0], np.cumsum(spread)])
+    each = spread[classes.member]
+    at = np.arange(each.sum()) + np.repeat(first[classes.member] - np.cumsum(each) + each, each)
+    found = [(np.repeat(np.arange(n), each), used[at, 1], len(devices) + len(instance.pools))]
+    if (instance.links.channel_group >= 0).any():
+        sending = instance.edges.src[instance.edges.tensor >= 0]
+        found.append((sending, np.zeros(len(sending), dtype=np.int64), 1))
+    if instance.objective[0] == "tardiness":
+        found.append((np.arange(n), tasks.job, len(instance.jobs)))
+    if len(instance.uses):
+        ptr, option = instance.admissible
+        task = np.repeat(np.arange(n), np.diff(ptr))
+        amount = np.diff(instance.uses.ptr)[option]
+        rows = np.arange(amount.sum()) + np.repeat(
+            instance.uses.ptr[option] - np.cumsum(amount) + amount, amount
+        )
+        user = np.repeat(task, amount)
+        found.append((user, instance.uses.resource[rows], len(instance.resources)))
+    for groups in (instance.together, instance.apart):
+        group = np.repeat(np.arange(len(groups)), np.diff(groups.ptr))
+        found.append((groups.task, group, len(groups)))
+    return found
+
+
+def _numbers(size: int, kept: Ints) -> Ints:
+    """Return the new number of each of ``size`` things, -1 where it is not kept."""
+    found = np.full(size, -1, dtype=np.int64)
+    found[kept] = np.arange(len(kept))
+    return found
+
+
+def _rows(table: Tasks | Tensors, rows: Ints, leaving_out: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return some rows of all columns; those to be left out stay whole."""
+    columns = {column.name: getattr(table, column.name) for column in fields(table)}
+    return {
+        name: column if name in leaving_out else column[rows] for name, column in columns.items()
+    }
+
+
+def _groups(groups: Groups, new: Ints) -> Groups:
+    """Return the groups of the tasks that are kept; each is kept whole or not at all."""
+    mine = [new[group] for group in groups if len(group) and new[group[0]] >= 0]
+    ptr = np.concatenate([[0], np.cumsum([len(group) for group in mine])]).astype(np.int64)
+    return Groups(ptr, np.concatenate(mine) if mine else np.empty(0, dtype=np.int64))
+
+
+def _some_hops(hops: Hops, kept: np.ndarray, tensor: Ints) -> Hops:
+    """Return some hops, with other numbers of their tensors."""
+    return Hops(
+        tensor,
+        hops.leg[kept],
+        hops.dst_device[kept],
+        hops.dst_unit[kept],
+        hops.ordinal[kept],
+        hops.link[kept],
+        hops.start_s[kept],
+    )

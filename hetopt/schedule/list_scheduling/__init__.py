@@ -1,0 +1,1 @@
+"""Schedules made in one pass: priorities, rules, and what carries them out."""

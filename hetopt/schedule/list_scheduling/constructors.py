@@ -1,0 +1,172 @@
+"""List schedulers: functions from an instance to a plan that respects every limit, or None.
+
+==================== ==============================================================================
+``heft``             decreasing upward rank, earliest finish (Topcuoglu, Hariri, Wu, IEEE TPDS
+                     13(3), 2002)
+``cpop``             upward plus downward rank, the critical path on one device (the same)
+``peft``             earliest finish plus optimistic cost table (Arabnejad, Barbosa, IEEE TPDS
+                     25(3), 2014)
+``lookahead``        the place after which children end earliest (Bittencourt, Sakellariou, Madeira,
+                     PDP 2010)
+``min-min``          of all ready tasks that which can end first; ``max-min`` last; ``sufferage``
+                     the one that loses most by its second best unit (Maheswaran et al., JPDC
+                     59(2), 1999)
+``mct``, ``olb``     in order of arrival: earliest completion, next free unit (Braun et al., JPDC
+                     61(6), 2001)
+``energy-greedy``    cheapest option that ends by a latest finish;
+:mod:`hetopt.schedule.list_scheduling.greedy_packed` ``price-guided``     the same at the load
+bound's prices on device time only ``portfolio``        the best of these and of placements on one
+device ====================
+==============================================================================
+
+Where the instance is flat (:mod:`hetopt.schedule.model.packed`) they run compiled, else on a
+timetable; large ones with memory or a power cap run compiled on fewer options
+(:mod:`hetopt.schedule.list_scheduling.cautious`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from functools import partial
+from typing import Protocol
+
+from hetopt.instance import Instance, is_maximised
+from hetopt.schedule.list_scheduling import timetable_scheduler
+from hetopt.schedule.list_scheduling.cautious import Search, cautious
+from hetopt.schedule.list_scheduling.timetable_scheduler import plan_problem
+from hetopt.schedule.model.packed import Flat, flat, pack
+from hetopt.solution import SchedulePlan
+
+__all__ = ["CONSTRUCTORS", "Constructor", "energy_greedy", "heft", "plan_problem"]
+
+CAUTIOUS_FROM = 2_000
+"""Tasks from which compiled schedulers on fewer options come before a timetable."""
+PLACED_PER_S, HOPED_PER_S = 500, 2_000
+"""Tasks that a timetable places in a second; and at the most, where it is the only hope."""
+
+
+class Constructor(Protocol):
+    """A heuristic: from an instance (and a time at which to give up) to a plan or None."""
+
+    def __call__(self, instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
+        """Return a plan that respects every limit, or None."""
+
+
+def heft(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
+    """Return the plan of HEFT under all limits, or None where it runs into one.
+
+    Where deadlines are missed in the order of upward ranks, the order of least slack (deadline
+    less rank) is tried too. ``limit`` is a ``time.monotonic()`` value at which to give up.
+    """
+    return _named("heft", instance, limit=limit)
+
+
+def energy_greedy(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
+    """Return the cheapest plan (by the first objective) of several greedy passes, or None."""
+    from hetopt.schedule.list_scheduling.greedy_packed import cheapest
+
+    columns = flat(instance)
+    if columns is None:
+        return _careful(instance, cheapest, timetable_scheduler.energy_greedy, limit)
+    return cheapest(columns, limit)
+
+
+def portfolio(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
+    """Return the best plan of all list schedulers by the first objective, or None."""
+    from hetopt.schedule.list_scheduling.greedy_packed import best_of
+
+    columns = flat(instance)
+    if columns is not None:
+        return best_of(columns, limit)
+    plan = _careful(instance, best_of, timetable_scheduler.energy_greedy, limit)
+    if plan is not None:
+        return plan
+    from hetopt.schedule.list_scheduling.one_unit import on_one_unit
+
+    return on_one_unit(instance, limit=limit)
+
+
+def _careful(
+    instance: Instance, search: Search, otherwise: Constructor, limit: float | None
+) -> SchedulePlan | None:
+    """Return a plan of an instance that is not flat: compiled where it is large, or a timetable's.
+
+    A timetable that is not likely to be filled in the time left is not begun.
+    """
+    count = len(instance.tasks)
+    plan = cautious(instance, search, limit=limit) if count > CAUTIOUS_FROM else None
+    left = math.inf if limit is None else limit - time.monotonic()
+    hopeful = PLACED_PER_S if plan is not None else HOPED_PER_S
+    if (plan is not None and limit is None) or count > hopeful * left:
+        return plan
+    other = otherwise(instance, limit=limit)
+    return other if plan is None else _better(instance, plan, other)
+
+
+def _better(instance: Instance, plan: SchedulePlan, other: SchedulePlan | None) -> SchedulePlan:
+    """Return the better of two plans by the first objective."""
+    from hetopt.evaluate import objective_value
+
+    name = instance.objective[0]
+    sign = -1.0 if is_maximised(name) else 1.0
+    if other is None or sign * objective_value(instance, other, name) >= sign * objective_value(
+        instance, plan, name
+    ):
+        return plan
+    return other
+
+
+def _named(name: str, instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
+    """Return the plan of a named list scheduler, or None where it runs into a limit."""
+    columns = flat(instance)
+    if columns is not None:
+        return _listed(name, columns, limit)
+    return _careful(instance, partial(_listed, name), partial(_on_timetable, name), limit)
+
+
+def _listed(name: str, columns: Flat, limit: float | None) -> SchedulePlan | None:
+    """Return the plan of a named list scheduler under the limits that columns know, or None."""
+    from hetopt.schedule.list_scheduling.named import attempts
+    from hetopt.schedule.list_scheduling.packed_scheduler import place, plan_of
+
+    for setting in attempts(columns, name):
+        if limit is not None and time.monotonic() >= limit:
+            return None
+        placement = place(columns, setting, limit=limit)
+        if placement is not None:
+            return plan_of(columns, placement)
+    return None
+
+
+def _on_timetable(
+    name: str, instance: Instance, *, limit: float | None = None
+) -> SchedulePlan | None:
+    """Return the plan of a named list scheduler under every limit, or None."""
+    from hetopt.schedule.list_scheduling.named import RECIPES
+
+    if name == "heft":
+        return timetable_scheduler.heft(instance, limit=limit)
+    setting = RECIPES[name](pack(instance))
+    return timetable_scheduler.by_setting(instance, setting, limit=limit)
+
+
+def _price_guided(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
+    """Return the cheapest plan of passes at the load bound's prices, or None."""
+    from hetopt.schedule.list_scheduling.greedy_packed import price_guided
+
+    columns = flat(instance)
+    if columns is None:
+        return _careful(instance, price_guided, timetable_scheduler.energy_greedy, limit)
+    return price_guided(columns, limit)
+
+
+NAMED = ("cpop", "peft", "lookahead", "min-min", "max-min", "sufferage", "mct", "olb")
+CONSTRUCTORS: dict[str, Constructor] = {
+    "heft": heft,
+    **{name: partial(_named, name) for name in NAMED},
+    "energy-greedy": energy_greedy,
+    "price-guided": _price_guided,
+    "portfolio": portfolio,
+}
+"""Heuristics by the name that ``--method`` takes."""

@@ -1,0 +1,1 @@
+"""A schedule instance as solvers see it: in ticks, in integers, packed for compiled loops."""

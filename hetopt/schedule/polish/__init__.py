@@ -1,0 +1,1 @@
+"""Steps that make a plan better and keep its order: slack, modes, prices."""

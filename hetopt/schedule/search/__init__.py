@@ -1,0 +1,1 @@
+"""Compiled searches that improve a schedule, and the registry that chooses among them."""

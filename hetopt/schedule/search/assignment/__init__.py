@@ -1,0 +1,1 @@
+"""Independent tasks: annealing between bounds by multipliers."""

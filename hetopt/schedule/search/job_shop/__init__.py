@@ -1,0 +1,1 @@
+"""Makespans without transfer times: tabu search over critical blocks."""

@@ -1,0 +1,1 @@
+"""Makespans under resources: annealing over lists and modes."""

@@ -1,0 +1,177 @@
+"""The compiled searches that improve a schedule, by name, and which of them suits an instance."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from hetopt.instance import Instance
+from hetopt.solution import SchedulePlan
+
+LARGE = 80
+"""Tasks from which CP-SAT hardly ever closes a gap that a search has left."""
+
+Found = Callable[[SchedulePlan], None]
+"""Called with each plan that is better than all before, a few times a second at most."""
+
+
+@dataclass(frozen=True)
+class Improved:
+    """What an improver found.
+
+    Attributes
+    ----------
+    plan
+        Better in the first objective than the start, or None.
+    bound
+        A proven bound of the first objective; NaN where the improver has none.
+    """
+
+    plan: SchedulePlan | None
+    bound: float = math.nan
+
+
+class ImproverModule(Protocol):
+    """What the module of an improver offers."""
+
+    def fits(self, instance: Instance) -> bool:
+        """Whether the search knows every feature that the instance has."""
+
+    def is_compiled(self) -> bool:
+        """Whether its loops need no compilation any more."""
+
+    def improve(
+        self,
+        instance: Instance,
+        plan: SchedulePlan | None,
+        *,
+        seconds: float | None = None,
+        iterations: int | None = None,
+        seed: int = 0,
+        workers: int = 1,
+        stop: threading.Event | None = None,
+        bound: float = math.nan,
+        found: Found | None = None,
+    ) -> Improved:
+        """Search from a plan, or from none, for some seconds or iterations."""
+
+    def moves_within(self, instance: Instance, seconds: float) -> int:
+        """Return the number of iterations that stands for so many deterministic seconds."""
+
+
+@dataclass(frozen=True)
+class Improver:
+    """A search by the name that ``--method`` takes.
+
+    Attributes
+    ----------
+    name, module
+        Name, and the module that holds it, which is loaded when it is needed.
+    suits
+        What the instances that it knows have in common.
+    least, most
+        Numbers of tasks between which ``auto`` uses it: below, CP-SAT is as good alone; above,
+        its moves are too slow.
+    share, share_large, most_s
+        Part of the time left, the same from ``LARGE`` tasks on, and most time, that it may use
+        before CP-SAT starts.
+    alone
+        Whether it finds plans without one to start from, so that constructors may give up early.
+    """
+
+    name: str
+    module: str
+    suits: str
+    least: int = 0
+    most: int = 1_000_000_000
+    share: float = 0.3
+    share_large: float | None = None
+    most_s: float = math.inf
+    alone: bool = False
+
+    def load(self) -> ImproverModule:
+        """Import the module; compiled loops are loaded when they run."""
+        return cast(
+            ImproverModule, importlib.import_module(f"hetopt.schedule.search.{self.module}")
+        )
+
+    def seconds(self, instance: Instance, left: float) -> float:
+        """Seconds that it may use of those that are left, where CP-SAT follows."""
+        large = self.share_large is not None and len(instance.tasks) >= LARGE
+        share = self.share_large if large and self.share_large is not None else self.share
+        return min(self.most_s, share * left)
+
+    def worth(self, instance: Instance) -> bool:
+        """Whether ``auto`` uses it for an instance of this size."""
+        return self.least <= len(instance.tasks) <= self.most
+
+
+IMPROVERS = (
+    Improver(
+        "assignment",
+        "assignment.improve",
+        "no task waits for another",
+        least=25,
+        most=200_000,
+        share=0.9,
+        alone=True,
+    ),
+    Improver(
+        "projects",
+        "projects.improve",
+        "a makespan under resources or a power cap",
+        least=20,
+        most=5_000,
+        share=0.6,
+        most_s=40.0,
+        alone=True,
+    ),
+    Improver(
+        "shop",
+        "job_shop.improve",
+        "a makespan, and messages take no time",
+        least=20,
+        most=20_000,
+        share=0.6,
+    ),
+    Improver(
+        "graph",
+        "best_insertion",
+        "a makespan, and messages take time",
+        least=40,
+        most=20_000,
+        share=0.6,
+        share_large=0.8,
+        alone=True,
+    ),
+    Improver(
+        "anneal",
+        "list_annealing",
+        "an objective beside the makespan",
+        least=40,
+        most=5_000,
+        share=0.7,
+        share_large=0.85,
+    ),
+)
+"""In the order in which they are asked: the first one that fits is used."""
+
+
+def improver_of(instance: Instance, method: str = "auto") -> Improver | None:
+    """Return the improver that a method names, else the first one that fits the instance."""
+    for improver in IMPROVERS:
+        if method in (improver.name, "auto", "heuristic", "cpsat", "lns"):
+            if improver.load().fits(instance):
+                return improver
+            if method == improver.name:
+                return None
+    return None
+
+
+def is_improver(method: str) -> bool:
+    """Whether a method is the name of an improver."""
+    return any(improver.name == method for improver in IMPROVERS)
