@@ -19,9 +19,9 @@ import numpy as np
 
 from hetopt.instance import Edges, Groups, Instance, Ints, Tasks, Tensors
 from hetopt.instance.prices import prices_vary
-from hetopt.schedule.bounds.load_bound import ENERGY_LIKE
-from hetopt.schedule.bounds.objective_bounds import usable_classes
-from hetopt.schedule.search.list_annealing import prices_of, rates_of
+from hetopt.schedule.model.objectives import ENERGY_LIKE
+from hetopt.schedule.model.rates import prices_of, rates_of
+from hetopt.schedule.model.usable import usable_classes
 from hetopt.solution import Hops, SchedulePlan
 
 MOST_TASKS = 20_000

@@ -15,7 +15,8 @@ from hetopt.evaluate import objective_value
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
 from hetopt.schedule.list_scheduling.constructors import heft
-from hetopt.schedule.search.list_annealing import fits, improve
+from hetopt.schedule.search.decoder_features import fits
+from hetopt.schedule.search.list_annealing import improve
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify

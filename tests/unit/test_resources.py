@@ -17,7 +17,7 @@ from hetopt.instance import Instance
 from hetopt.instance.overrides import keep_options, without_device
 from hetopt.schedule.bounds import objective_bounds
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
-from hetopt.schedule.search.list_annealing import fits
+from hetopt.schedule.search.decoder_features import fits
 from hetopt.solution import Hops, SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify

@@ -36,7 +36,6 @@ from hetopt.instance.prices import least_mean, least_price, series_of
 from hetopt.schedule.bounds.rounding import surely
 from hetopt.schedule.bounds.smoothed_dual import Smooth, cost_prices, makespan_prices
 
-ENERGY_LIKE = ("energy", "cost", "carbon")
 LP_SIZE = 4_000
 """Options of all classes up to which an LP is solved; beyond, its smoothed dual is faster."""
 ENDLESS_LP_SIZE = 60_000

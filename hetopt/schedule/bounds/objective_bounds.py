@@ -14,21 +14,17 @@ import math
 import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE
-from hetopt.instance import Floats, Instance, Ints, TaskClasses
+from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.prices import series_of
 from hetopt.schedule.bounds.heads_and_tails import Reach, idle_makespan, reach, worth
-from hetopt.schedule.bounds.load_bound import (
-    ENERGY_LIKE,
-    Load,
-    LoadBound,
-    load_bound,
-    load_makespan,
-)
+from hetopt.schedule.bounds.load_bound import Load, LoadBound, load_bound, load_makespan
 from hetopt.schedule.bounds.longest_paths import longest_paths
 from hetopt.schedule.bounds.priced_load_bound import priced_bound
 from hetopt.schedule.bounds.resource_bounds import out_of_budget, resource_cost, resource_makespan
 from hetopt.schedule.bounds.rounding import ALLOWED
 from hetopt.schedule.bounds.window_bound import window_bound
+from hetopt.schedule.model.objectives import ENERGY_LIKE
+from hetopt.schedule.model.usable import usable_classes
 
 WINDOW_PAIRS = 6_000
 """Tasks × devices above which the LPs of windows take too long here (a second)."""
@@ -227,42 +223,6 @@ def _lengths(instance: Instance) -> Floats:
     least = least[classes.member]
     work = np.where(np.isfinite(least), instance.tasks.work[:, None], 1.0)
     return np.asarray(least * work)
-
-
-def usable_classes(instance: Instance) -> TaskClasses:
-    """Task classes with the options that are accurate enough, on devices that have units.
-
-    Tasks of one class may use the same options; computed once per instance.
-    """
-    made = instance.__dict__.get("_usable_classes")
-    if made is None:
-        made = _usable_classes(instance)
-        instance.__dict__["_usable_classes"] = made
-    return made
-
-
-def _usable_classes(instance: Instance) -> TaskClasses:
-    found = instance.classes
-    member, options = found.member, instance.options
-    needed, level = np.unique(instance.jobs.min_accuracy, return_inverse=True)
-    whole = np.isnan(options.accuracy).all() or not (needed > 0).any()
-    if whole:
-        floor = np.zeros(len(found))
-        kind = np.arange(len(found))
-    else:
-        key = member * len(needed) + level.reshape(-1)[instance.tasks.job]
-        keys, member = np.unique(key, return_inverse=True)
-        kind, floor = keys // len(needed), needed[keys % len(needed)]
-    size = np.diff(found.ptr)[kind]
-    ptr = np.concatenate([[0], np.cumsum(size)])
-    at = np.arange(ptr[-1]) + np.repeat(found.ptr[kind] - ptr[:-1], size)
-    option, owner = found.option[at], np.repeat(np.arange(len(kind)), size)
-    accuracy = options.accuracy[option]
-    keep = np.isnan(accuracy) | (accuracy >= floor[owner])
-    keep &= instance.devices.count_max[options.device[option]] > 0
-    kept = np.bincount(owner[keep], minlength=len(kind))
-    ptr = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
-    return TaskClasses(member.reshape(-1), ptr, option[keep])
 
 
 def _usable(instance: Instance) -> tuple[Ints, Ints]:

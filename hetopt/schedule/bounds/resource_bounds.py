@@ -25,8 +25,8 @@ import numpy as np
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.prices import series_of
-from hetopt.schedule.bounds.load_bound import ENERGY_LIKE
 from hetopt.schedule.bounds.rounding import ALLOWED, surely
+from hetopt.schedule.model.objectives import ENERGY_LIKE
 
 MOST_COLUMNS = 60_000
 """Options of all classes up to which the LP is solved: some seconds."""

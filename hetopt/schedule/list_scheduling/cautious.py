@@ -16,8 +16,8 @@ from dataclasses import replace
 import numpy as np
 
 from hetopt.instance import Bools, Floats, Instance, Ints, TaskClasses
-from hetopt.schedule.bounds.objective_bounds import usable_classes
 from hetopt.schedule.model.packed import Flat, flat
+from hetopt.schedule.model.usable import usable_classes
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 

@@ -34,8 +34,8 @@ from typing import Protocol
 from hetopt.instance import Instance, is_maximised
 from hetopt.schedule.list_scheduling import timetable_scheduler
 from hetopt.schedule.list_scheduling.cautious import Search, cautious
-from hetopt.schedule.list_scheduling.timetable_scheduler import plan_problem
 from hetopt.schedule.model.packed import Flat, flat, pack
+from hetopt.schedule.model.problem import plan_problem
 from hetopt.solution import SchedulePlan
 
 __all__ = ["CONSTRUCTORS", "Constructor", "energy_greedy", "heft", "plan_problem"]

@@ -20,7 +20,7 @@ import numpy as np
 from hetopt.instance import Devices, Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices, sites_differ
 from hetopt.schedule.bounds import objective_bounds
-from hetopt.schedule.bounds.load_bound import ENERGY_LIKE, LoadBound, load_within
+from hetopt.schedule.bounds.load_bound import LoadBound, load_within
 from hetopt.schedule.list_scheduling import priorities as p
 from hetopt.schedule.list_scheduling.named import RECIPES, attempts, heft
 from hetopt.schedule.list_scheduling.packed_scheduler import (
@@ -30,6 +30,7 @@ from hetopt.schedule.list_scheduling.packed_scheduler import (
     place,
     plan_of,
 )
+from hetopt.schedule.model.objectives import ENERGY_LIKE
 from hetopt.schedule.model.packed import Flat
 from hetopt.solution import SchedulePlan
 

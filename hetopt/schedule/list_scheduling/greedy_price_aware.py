@@ -17,13 +17,9 @@ import numpy as np
 
 from hetopt.instance import Instance, Series
 from hetopt.instance.prices import mean_price, series_of
+from hetopt.schedule.list_scheduling.ranks_in_ticks import mean_times, upward_ranks
 from hetopt.schedule.list_scheduling.timetable import Timetable, Trial
-from hetopt.schedule.list_scheduling.timetable_scheduler import (
-    mean_times,
-    plan_problem,
-    upward_ranks,
-)
-from hetopt.schedule.model.problem import NEVER, Mode, Problem
+from hetopt.schedule.model.problem import NEVER, Mode, Problem, plan_problem
 
 TRIES = 8
 """Starts tried per mode and unit."""

@@ -20,9 +20,9 @@ from hetopt.instance import Floats, Instance
 from hetopt.instance.prices import prices_vary
 from hetopt.schedule.bounds.objective_bounds import load_plan
 from hetopt.schedule.list_scheduling.packed_scheduler import Setting
+from hetopt.schedule.list_scheduling.ranks_in_ticks import mean_times, upward_ranks
 from hetopt.schedule.list_scheduling.timetable import Timetable, Trial
-from hetopt.schedule.model.packed import grid_of
-from hetopt.schedule.model.problem import NEVER, Mode, Problem, option_power
+from hetopt.schedule.model.problem import NEVER, Mode, Problem, option_power, plan_problem
 from hetopt.schedule.model.resources import modes_within_budgets
 from hetopt.solution import SchedulePlan
 
@@ -204,15 +204,6 @@ def _unit(trial: Trial) -> tuple[int, int]:
     return trial.mode.device, trial.unit
 
 
-def plan_problem(instance: Instance) -> Problem:
-    """Return the instance on the grid on which plans are timed; made once per instance."""
-    made = instance.__dict__.get("_plan_problem")
-    if made is None:
-        made = Problem(instance, grid_of(instance))
-        instance.__dict__["_plan_problem"] = made
-    return made
-
-
 def greedy_tables(instance: Instance, limit: float | None = None) -> Iterator[Timetable]:
     """Yield the complete timetable of each greedy pass that places all tasks."""
     problem = plan_problem(instance)
@@ -306,35 +297,6 @@ def build(
             if not open_before[after]:
                 heapq.heappush(ready, (-priority[after], after))
     return table
-
-
-def upward_ranks(problem: Problem) -> list[float]:
-    """HEFT's upward ranks in ticks.
-
-    Means run over units of each device's fastest option; the mean message time over all pairs of
-    different units (a pair of devices without a path is left out), without contention.
-    """
-    mean = mean_times(problem)
-    message = _mean_messages(problem)
-    ranks = [0.0] * problem.n_tasks
-    for task in reversed(problem.order):
-        tail = 0.0
-        for e in problem.leaving[task]:
-            _, after, tensor = problem.edges[e]
-            tail = max(tail, ranks[after] + (message[tensor] if tensor >= 0 else 0.0))
-        ranks[task] = mean[task] + tail
-    return ranks
-
-
-def mean_times(problem: Problem) -> list[float]:
-    """Mean over units of each device's fastest option, per task, in ticks."""
-    means = []
-    for task in range(problem.n_tasks):
-        fastest = problem.fastest(task)
-        units = sum(problem.units[d] for d in fastest)
-        total = sum(problem.units[d] * p for d, p in fastest.items())
-        means.append(total / units if units else 0.0)
-    return means
 
 
 def earliest_finish(table: Timetable, trial: Trial) -> tuple[float, ...]:
@@ -449,23 +411,6 @@ def _only_on(problem: Problem, units: np.ndarray) -> list[list[Mode]] | None:
 
 def _has_deadline(problem: Problem) -> bool:
     return any(d < NEVER for d in problem.deadline)
-
-
-def _mean_messages(problem: Problem) -> list[float]:
-    """Mean time of each tensor's message over ordered pairs of different units, in ticks."""
-    from hetopt.instance.paths import message_tables
-
-    tables = message_tables(problem.instance)
-    units = np.array(problem.units, dtype=np.float64)
-    pairs = np.outer(units, units) - np.diag(units)
-    plain = tables.uniform & tables.allowed & (pairs > 0)
-    weight = pairs[plain].sum()
-    tick = float(problem.grid.tick)
-    if not weight:
-        return [0.0] * len(problem.bytes_b)
-    latency = float((pairs[plain] * tables.latency_s[plain]).sum() / weight)
-    per_b = float((pairs[plain] * tables.s_per_b[plain]).sum() / weight)
-    return [(latency + per_b * size) / tick for size in problem.bytes_b]
 
 
 def _in_turn(*passes: Iterator[Timetable]) -> Iterator[Timetable]:

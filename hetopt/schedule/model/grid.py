@@ -264,3 +264,12 @@ def _hop_times(instance: Instance) -> Iterable[Fraction]:
 def _power_of_ten(value: float) -> Fraction:
     exponent = math.floor(math.log10(value)) if value > 0 else -9
     return Fraction(10) ** exponent
+
+
+def grid_of(instance: Instance) -> Grid:
+    """Return the grid on which plans are timed; made once per instance."""
+    made = instance.__dict__.get("_plan_grid")
+    if made is None:
+        made = plan_grid(instance, span_s(instance))
+        instance.__dict__["_plan_grid"] = made
+    return made

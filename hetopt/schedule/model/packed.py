@@ -15,8 +15,8 @@ import numpy as np
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.paths import MessageTables, Network, message_tables
 from hetopt.instance.prices import prices_vary
-from hetopt.schedule.bounds.objective_bounds import usable_classes
-from hetopt.schedule.model.grid import ROUNDED_FROM, Grid, exact, plan_grid, span_s
+from hetopt.schedule.model.grid import ROUNDED_FROM, Grid, exact, grid_of, span_s
+from hetopt.schedule.model.usable import usable_classes
 
 MOST_ROWS = 4_000_000
 """Options of tasks that differ in class or work up to which each gets a duration of its own."""
@@ -133,15 +133,6 @@ def fits(instance: Instance) -> bool:
     network, wide = Network(instance), range(len(devices))
     count = devices.count_max.tolist()
     return all(network.one_path(a, b) for a in wide for b in wide if a != b or count[a] > 1)
-
-
-def grid_of(instance: Instance) -> Grid:
-    """Return the grid on which plans are timed; made once per instance."""
-    made = instance.__dict__.get("_plan_grid")
-    if made is None:
-        made = plan_grid(instance, span_s(instance))
-        instance.__dict__["_plan_grid"] = made
-    return made
 
 
 def pack(instance: Instance) -> Flat:

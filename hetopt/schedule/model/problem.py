@@ -18,7 +18,7 @@ from hetopt.instance import Instance
 from hetopt.instance.joule_prices import exact_joule_prices
 from hetopt.instance.paths import Network
 from hetopt.instance.prices import prices_vary
-from hetopt.schedule.model.grid import Grid, exact, hop_time, span_s
+from hetopt.schedule.model.grid import Grid, exact, grid_of, hop_time, span_s
 from hetopt.solution import DIRECT, READ, WRITE
 
 BILLED = ("energy", "cost", "carbon")
@@ -299,3 +299,12 @@ def option_power(instance: Instance, option: int) -> Fraction:
     """Watts above idle that a running option draws (0 for an option that takes no time)."""
     time = exact(float(instance.options.time_s[option]))
     return exact(float(instance.options.energy_j[option])) / time if time else Fraction(0)
+
+
+def plan_problem(instance: Instance) -> Problem:
+    """Return the instance on the grid on which plans are timed; made once per instance."""
+    made = instance.__dict__.get("_plan_problem")
+    if made is None:
+        made = Problem(instance, grid_of(instance))
+        instance.__dict__["_plan_problem"] = made
+    return made

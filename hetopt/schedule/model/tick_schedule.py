@@ -18,7 +18,7 @@ import numpy as np
 
 from hetopt.instance import Instance
 from hetopt.schedule.model.grid import exact
-from hetopt.schedule.model.problem import Hop, Mode, Problem
+from hetopt.schedule.model.problem import NEVER, Hop, Mode, Problem
 from hetopt.solution import READ, WRITE, Hops, SchedulePlan
 
 ChainKey = tuple[int, int, int, int]
@@ -355,3 +355,46 @@ def canonical_units(draft: Draft) -> Draft:
         (n, leg, d, names.get((d, u), u)): starts for (n, leg, d, u), starts in draft.hops.items()
     }
     return Draft(draft.problem, draft.mode, units, draft.start, hops, draft.blur)
+
+
+def timed(problem: Problem, mode: list[Mode], unit: list[int], order: list[int]) -> Draft | None:
+    """Start the tasks in an order, each as early as its data and a slot of its unit allow.
+
+    Transfers start as soon as their data are there; nothing contends for links.
+
+    Returns
+    -------
+    Draft or None
+        None where a deadline is missed or a message has no path.
+    """
+    chains = needed_chains(problem, mode, unit)
+    if chains is None:
+        return None
+    start = [0] * problem.n_tasks
+    free: dict[tuple[int, int], list[int]] = {}
+    for task in order:
+        here = (mode[task].device, unit[task])
+        at = problem.release[task]
+        for e in problem.entering[task]:
+            before, _, tensor = problem.edges[e]
+            source = (mode[before].device, unit[before])
+            ready = start[before] + mode[before].duration
+            if tensor >= 0 and source != here:
+                ready += problem.delay(tensor, source[0], here[0]) or 0
+            at = max(at, ready)
+        slots = free.setdefault(here, [0] * problem.slots[here[0]])
+        slot = min(range(len(slots)), key=slots.__getitem__)
+        at = max(at, slots[slot])
+        start[task] = at
+        slots[slot] = at + mode[task].duration
+        if slots[slot] > min(problem.deadline[task], NEVER):
+            return None
+    hops: dict[ChainKey, list[int]] = {}
+    for key, chain in chains.items():
+        producer = problem.producer[key[0]]
+        at = start[producer] + mode[producer].duration
+        hops[key] = []
+        for hop in chain.hops:
+            hops[key].append(at)
+            at += hop.duration
+    return Draft(problem, mode, unit, start, hops)

@@ -30,9 +30,10 @@ import numpy as np
 
 from hetopt.instance import Floats, Instance
 from hetopt.instance.prices import prices_vary
-from hetopt.schedule.bounds.load_bound import ENERGY_LIKE
 from hetopt.schedule.list_scheduling.constructors import plan_problem
+from hetopt.schedule.model.objectives import ENERGY_LIKE
 from hetopt.schedule.model.problem import NEVER, Mode, Problem
+from hetopt.schedule.model.rates import prices_of, rates_of
 from hetopt.schedule.model.tick_schedule import (
     Activity,
     ChainKey,
@@ -42,7 +43,6 @@ from hetopt.schedule.model.tick_schedule import (
     retime,
 )
 from hetopt.schedule.polish.mode_changes import NOISE, Chart, Repair, Run
-from hetopt.schedule.search.list_annealing import prices_of, rates_of
 from hetopt.solution import READ, WRITE, SchedulePlan
 
 MOST_TASKS, MOST_ARCS = 5_000, 40_000

@@ -26,9 +26,8 @@ from hetopt.instance.paths import message_tables
 from hetopt.runtime.budget import gap_closed
 from hetopt.schedule.list_scheduling.constructors import plan_problem
 from hetopt.schedule.model.problem import Mode, Problem
-from hetopt.schedule.model.tick_schedule import Draft, draft_of
+from hetopt.schedule.model.tick_schedule import Draft, draft_of, timed
 from hetopt.schedule.search import list_annealing as annealing
-from hetopt.schedule.search.list_annealing import timed
 from hetopt.schedule.search.registry import Found, Improved
 from hetopt.solution import SchedulePlan
 
@@ -133,7 +132,7 @@ def improve(
 def fits(instance: Instance) -> bool:
     """Whether the search knows every feature that the instance has, and the makespan is wanted.
 
-    It knows what annealing does (:func:`hetopt.schedule.search.list_annealing.fits`).
+    It knows what annealing does (:func:`hetopt.schedule.search.decoder_features.fits`).
     """
     cells = len(instance.tasks) * len(instance.devices)
     if instance.objective[0] != "makespan" or cells > MOST_CELLS:

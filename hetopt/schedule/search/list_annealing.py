@@ -21,19 +21,17 @@ import numpy as np
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance, Ints
-from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.paths import message_tables
-from hetopt.instance.prices import prices_vary
 from hetopt.runtime.budget import gap_closed
 from hetopt.schedule.bounds.objective_bounds import makespan_bound
 from hetopt.schedule.list_scheduling.constructors import plan_problem
-from hetopt.schedule.model.problem import NEVER, Mode, Problem
-from hetopt.schedule.model.tick_schedule import ChainKey, Draft, draft_of, needed_chains
+from hetopt.schedule.model.problem import Mode, Problem
+from hetopt.schedule.model.rates import prices_of, rates_of
+from hetopt.schedule.model.tick_schedule import Draft, draft_of, timed
+from hetopt.schedule.search.decoder_features import fits as fits
 from hetopt.schedule.search.registry import Found, Improved
 from hetopt.solution import SchedulePlan
 
-OBJECTIVES = ("energy", "makespan", "cost", "carbon", "tardiness")
-"""First objectives that the decoder can count."""
 ITERATIONS = 2_000_000
 """Moves where neither seconds nor iterations are given."""
 TASK_MOVES_PER_S = 40_000_000
@@ -52,8 +50,6 @@ PENALTY_STEP = 1.1
 """Factor by which the price of lateness follows the share of moves with no task late."""
 MOSTLY = 0.5
 """Share of moves with no task late that the price of lateness aims at."""
-MOST_MESSAGES = 20_000_000
-"""Tensors × units above which counting the copies of each takes too much memory."""
 
 
 def improve(
@@ -117,39 +113,6 @@ def improve(
                 found(better)
             return Improved(better)
     return Improved(None)
-
-
-def fits(instance: Instance) -> bool:
-    """Whether the decoder knows every feature that the instance has.
-
-    It knows options, pins and forbids, units, slots, releases, deadlines, the horizon, transfers
-    with shared tensors over several links, free ones in pools, idle power and prices of units. It
-    does not know finite memory, channels, a power cap, staged tensors, ``overlap: false``, tasks
-    together, apart or pinned to a unit, resources that options use, paths that depend on the size
-    of a message, and prices that change over time.
-    """
-    devices = instance.devices
-    unlimited = (
-        np.isinf(devices.memory_b).all()
-        and np.isinf(instance.pools.memory_b).all()
-        and math.isinf(instance.limits.power_cap_w)
-        and (instance.links.channel_group < 0).all()
-    )
-    plain = (
-        not instance.tensors.staged.any()
-        and (devices.overlap.all() or not len(instance.tensors))
-        and not len(instance.together)
-        and not len(instance.apart)
-        and not len(instance.uses)
-        and (instance.tasks.pin_unit < 0).all()
-    )
-    known = len(instance.tasks) > 0 and instance.objective[0] in OBJECTIVES
-    size = len(instance.tensors) * int(devices.count_max.sum())
-    if prices_vary(instance):
-        return False
-    if not (known and unlimited and plain and size <= MOST_MESSAGES):
-        return False
-    return not len(instance.tensors) or bool(message_tables(instance).uniform.all())
 
 
 def is_compiled() -> bool:
@@ -247,24 +210,6 @@ def table_of(problem: Problem) -> Table:
 
 def _packed(*columns: Any, kind: Any = np.float64) -> Any:
     return np.ascontiguousarray(np.stack(columns, axis=1), dtype=kind)
-
-
-def prices_of(instance: Instance, name: str) -> tuple[Floats, float]:
-    """Cost of a joule at each device (D), and whether the price of units counts (1 or 0)."""
-    if name not in ("energy", "cost", "carbon"):
-        return np.zeros(len(instance.devices)), 0.0
-    return joule_prices(instance, name), float(name == "cost")
-
-
-def rates_of(instance: Instance, energy: Floats, price: float) -> Floats:
-    """Cost per second of the window by units in use, D × (units + 1)."""
-    devices = instance.devices
-    used = np.arange(int(devices.count_max.max(initial=0)) + 1)[None, :]
-    had = np.maximum(used, devices.count_min[:, None])
-    on = np.where(devices.off_when_unused[:, None], used, had)
-    idle = (devices.idle_power_w * energy)[:, None]
-    paid = idle * on + devices.price_per_s[:, None] * had * price
-    return np.ascontiguousarray(paid, dtype=np.float64)
 
 
 def _messages(instance: Instance, energy: Floats) -> Floats:
@@ -411,49 +356,6 @@ class Chain:
         new = old * PENALTY_STEP if clean < MOSTLY else old / PENALTY_STEP
         numbers[k.PENALTY] = new
         numbers[k.COST] += (new - old) * numbers[k.LATE]
-
-
-def timed(problem: Problem, mode: list[Mode], unit: list[int], order: list[int]) -> Draft | None:
-    """Start the tasks in an order, each as early as its data and a slot of its unit allow.
-
-    Transfers start as soon as their data are there; nothing contends for links.
-
-    Returns
-    -------
-    Draft or None
-        None where a deadline is missed or a message has no path.
-    """
-    chains = needed_chains(problem, mode, unit)
-    if chains is None:
-        return None
-    start = [0] * problem.n_tasks
-    free: dict[tuple[int, int], list[int]] = {}
-    for task in order:
-        here = (mode[task].device, unit[task])
-        at = problem.release[task]
-        for e in problem.entering[task]:
-            before, _, tensor = problem.edges[e]
-            source = (mode[before].device, unit[before])
-            ready = start[before] + mode[before].duration
-            if tensor >= 0 and source != here:
-                ready += problem.delay(tensor, source[0], here[0]) or 0
-            at = max(at, ready)
-        slots = free.setdefault(here, [0] * problem.slots[here[0]])
-        slot = min(range(len(slots)), key=slots.__getitem__)
-        at = max(at, slots[slot])
-        start[task] = at
-        slots[slot] = at + mode[task].duration
-        if slots[slot] > min(problem.deadline[task], NEVER):
-            return None
-    hops: dict[ChainKey, list[int]] = {}
-    for key, chain in chains.items():
-        producer = problem.producer[key[0]]
-        at = start[producer] + mode[producer].duration
-        hops[key] = []
-        for hop in chain.hops:
-            hops[key].append(at)
-            at += hop.duration
-    return Draft(problem, mode, unit, start, hops)
 
 
 def over(until: float | None, stop: threading.Event | None) -> bool:

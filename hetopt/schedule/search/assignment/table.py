@@ -16,9 +16,9 @@ import numpy as np
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices, sites_differ
 from hetopt.instance.prices import prices_vary
-from hetopt.schedule.bounds.load_bound import ENERGY_LIKE
 from hetopt.schedule.bounds.rounding import ALLOWED
 from hetopt.schedule.model.grid import plan_grid, span_s
+from hetopt.schedule.model.objectives import ENERGY_LIKE
 from hetopt.solution import Hops, SchedulePlan
 
 MOST_COLUMNS = 500_000

@@ -1,0 +1,5 @@
+"""Objectives of schedules that count joules."""
+
+from __future__ import annotations
+
+ENERGY_LIKE = ("energy", "cost", "carbon")
