@@ -15,10 +15,9 @@ import numpy as np
 
 from bench.answers import UnsupportedError
 from hetopt.instance import Instance
-from hetopt.schedule.demands import integer_demands
 from hetopt.schedule.model.grid import Grid, model_grid, span_s
 from hetopt.schedule.model.problem import NEVER, Mode, Problem
-from hetopt.schedule.model.resources import Supply, budgets, renewables
+from hetopt.schedule.model.resources import Supply, budgets, integer_demands, renewables
 from hetopt.schedule.model.tick_schedule import ChainKey, Draft, needed_chains
 from hetopt.solution import SchedulePlan
 

@@ -19,9 +19,8 @@ from hetopt.instance import Instance
 from hetopt.instance.prices import at_mean_prices, prices_vary
 from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.runtime.interrupt import in_time
-from hetopt.schedule.apart import solve_apart
 from hetopt.schedule.bounds import objective_bounds
-from hetopt.schedule.decomposition import parts_of
+from hetopt.schedule.decomposition import parts_of, solve_apart
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.schedule.model.grid import Grid, model_grid, span_s

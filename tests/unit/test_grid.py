@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from hetopt.schedule.bounds.heads_and_tails import ticks_below
-from hetopt.schedule.demands import integer_demands
 from hetopt.schedule.model.grid import (
     Grid,
     common_divisor,
@@ -18,6 +17,7 @@ from hetopt.schedule.model.grid import (
     plan_grid,
     span_s,
 )
+from hetopt.schedule.model.resources import integer_demands
 from tests.small_schedules import device, edge, instance, link, option, task
 
 

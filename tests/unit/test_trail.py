@@ -2,7 +2,7 @@ import math
 from dataclasses import replace
 
 from hetopt.generate import generate_schedule
-from hetopt.schedule.trail import Trail
+from hetopt.schedule.incumbent import Trail
 from hetopt.solve import solve
 
 

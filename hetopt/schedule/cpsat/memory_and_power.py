@@ -19,9 +19,9 @@ from hetopt.instance import Instance
 from hetopt.instance.paths import Network
 from hetopt.schedule.cpsat.transfers import Sending
 from hetopt.schedule.cpsat.variables import Build, Literal, Place
-from hetopt.schedule.demands import integer_demands
 from hetopt.schedule.model.grid import exact
 from hetopt.schedule.model.problem import option_power
+from hetopt.schedule.model.resources import integer_demands
 from hetopt.solution import READ, WRITE
 
 SIZE_TIMES_DEMAND = 1 << 60

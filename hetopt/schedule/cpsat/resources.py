@@ -13,8 +13,7 @@ from fractions import Fraction
 from hetopt.schedule.bounds.time_windows import TimeWindows
 from hetopt.schedule.cpsat.memory_and_power import SIZE_TIMES_DEMAND
 from hetopt.schedule.cpsat.variables import Build, Choice
-from hetopt.schedule.demands import integer_demands
-from hetopt.schedule.model.resources import Supply, budgets, renewables
+from hetopt.schedule.model.resources import Supply, budgets, integer_demands, renewables
 
 LARGEST_DEMAND = 1 << 40
 WINDOWS = 5

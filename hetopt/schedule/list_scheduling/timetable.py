@@ -13,12 +13,11 @@ from fractions import Fraction
 import numpy as np
 
 from hetopt.instance import Groups, Instance
-from hetopt.schedule.demands import integer_demands
 from hetopt.schedule.model.grid import exact
 from hetopt.schedule.model.problem import NEVER, Hop, Mode, Problem, option_power
 from hetopt.schedule.model.resource_profile import Profile
+from hetopt.schedule.model.resources import Supplies, integer_demands
 from hetopt.schedule.model.tick_schedule import Draft
-from hetopt.schedule.supplies import Supplies
 from hetopt.solution import DIRECT, READ, WRITE, SchedulePlan
 
 Unit = tuple[int, int]

@@ -2,19 +2,26 @@
 
 And the choice of one mode a task that keeps within scarce budgets, without looking at time: a
 multi-dimensional multiple-choice knapsack, for which the list schedulers need just one answer.
+
+Integer demands and capacities of resources that are not time: bytes and watts.
+
+What is left of renewable capacities over time, and of budgets, while a schedule is built.
 """
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
-from hetopt.schedule.model.grid import exact
+from hetopt.schedule.model.grid import Direction, common_divisor, exact
 from hetopt.schedule.model.problem import Mode, Problem
+from hetopt.schedule.model.resource_profile import Profile
 
 REPAIR_STEPS = 4
 """Changes of mode per task after which the repair of budgets gives up."""
@@ -147,3 +154,108 @@ class _Rows:
             chosen[self.task[best]] = best
             total = self.use[chosen].sum(axis=0)
         return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """Demands and a capacity as integers of one unit, in the order given.
+
+    ``faithful`` is True where they are exact, or off by less than the checker's tolerance.
+    """
+
+    demand: list[int]
+    capacity: int
+    unit: Fraction
+    faithful: bool
+
+
+FAITHFUL_PARTS = 10**11
+"""Parts of the capacity from which on rounding a few demands stays below 1e-9 of it."""
+
+
+def integer_demands(
+    values: Sequence[Fraction], capacity: Fraction, largest: int, direction: Direction
+) -> Demands:
+    """Scale demands against a capacity to integers of at most ``largest``.
+
+    Exact by the common divisor of the demands where that fits (the capacity is then rounded down,
+    which loses nothing), else demands are rounded down and the capacity up (a relaxation;
+    ``exact`` and ``down``) or the other way round (``up``).
+    """
+    ceiling = max([capacity, *values, Fraction(0)])
+    unit = Fraction(0)
+    for value in sorted(set(values)):
+        unit = common_divisor(unit, value)
+        if unit and ceiling / unit > largest:
+            unit = Fraction(0)
+            break
+    else:
+        unit = unit or Fraction(1)
+        exact = [int(value / unit) for value in values]
+        return Demands(exact, math.floor(capacity / unit), unit, faithful=True)
+    unit = ceiling / largest
+    if direction == "up":
+        return Demands(
+            [math.ceil(v / unit) for v in values], math.floor(capacity / unit), unit, faithful=True
+        )
+    faithful = capacity > 0 and capacity / unit >= FAITHFUL_PARTS
+    return Demands(
+        [math.floor(v / unit) for v in values], math.ceil(capacity / unit), unit, faithful
+    )
+
+
+PARTS = 10**13
+"""Parts that a limit is divided into where amounts have no common divisor."""
+
+
+class Supplies:
+    """What is left of renewable capacities over time, and of budgets, as integers.
+
+    A mode is affordable where each budget also covers the least that the tasks still to be placed
+    must take of it.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        instance = problem.instance
+        self._needs: dict[int, list[tuple[Profile, int]]] = {}
+        self._spends: dict[int, list[tuple[int, int]]] = {}
+        self._spare: list[int] = []
+        self._least: list[list[int]] = []
+        for supply in renewables(instance) if len(instance.uses) else []:
+            amount, capacity = whole(supply)
+            profile = Profile(capacity)
+            for option, need in amount.items():
+                self._needs.setdefault(option, []).append((profile, need))
+        for b, supply in enumerate(budgets(instance) if len(instance.uses) else []):
+            amount, limit = whole(supply)
+            for option, need in amount.items():
+                self._spends.setdefault(option, []).append((b, need))
+            least = [
+                min((amount.get(m.option, 0) for m in modes), default=0) for modes in problem.modes
+            ]
+            self._least.append(least)
+            self._spare.append(limit - sum(least))
+        self._possible = all(spare >= 0 for spare in self._spare)
+
+    def needs(self, option: int) -> list[tuple[Profile, int]]:
+        """Profiles that a running option counts in, with its amounts."""
+        return self._needs.get(option, [])
+
+    def affordable(self, task: int, option: int) -> bool:
+        """Whether the budgets still allow this option."""
+        return self._possible and all(
+            need - self._least[b][task] <= self._spare[b]
+            for b, need in self._spends.get(option, ())
+        )
+
+    def spend(self, task: int, option: int) -> None:
+        """Take what an option uses from the budgets."""
+        needed = dict(self._spends.get(option, ()))
+        for b, least in enumerate(self._least):
+            self._spare[b] -= needed.get(b, 0) - least[task]
+
+
+def whole(supply: Supply) -> tuple[dict[int, int], int]:
+    """Return amounts and limit as integers, rounded so that what fits them fits truly."""
+    scaled = integer_demands(list(supply.amount.values()), supply.limit, PARTS, "up")
+    return dict(zip(supply.amount, scaled.demand, strict=True)), scaled.capacity

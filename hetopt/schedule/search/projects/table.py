@@ -11,12 +11,17 @@ import numpy as np
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.schedule.bounds.resource_bounds import resource_times
 from hetopt.schedule.bounds.time_windows import TimeWindows
-from hetopt.schedule.demands import integer_demands
 from hetopt.schedule.model.grid import exact
 from hetopt.schedule.model.problem import Mode, Problem, option_power
-from hetopt.schedule.model.resources import budgets, modes_within_budgets, renewables
+from hetopt.schedule.model.resources import (
+    PARTS,
+    budgets,
+    integer_demands,
+    modes_within_budgets,
+    renewables,
+    whole,
+)
 from hetopt.schedule.model.tick_schedule import draft_of
-from hetopt.schedule.supplies import PARTS, whole
 from hetopt.solution import SchedulePlan
 
 WORD_BITS = 62
