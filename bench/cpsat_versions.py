@@ -32,7 +32,7 @@ from hetopt.schedule.cpsat.model import build_model
 from hetopt.schedule.cpsat.objectives import Scaled
 from hetopt.schedule.model.grid import model_grid, span_s
 from hetopt.schedule.model.problem import Problem
-from hetopt.steady.placement_model import PlacementModel
+from hetopt.steady.build_placement import build_placement
 from hetopt.steady.placement_objectives import count_objective
 from tests.cpsat_reproducers import REPRODUCERS
 from tests.oracles.schedule_oracle import TooHardError, schedule_optimum
@@ -112,7 +112,7 @@ def model_of(instance: Instance) -> tuple[Any, Callable[[float], float]] | None:
         exact &= made.build.faithful
         return made.model, lambda value: _parts(scaled, value) if exact else ""
     name = instance.objective[0]
-    placed = PlacementModel(instance, None if name == "throughput" else 1.0)
+    placed = build_placement(instance, None if name == "throughput" else 1.0)
     if placed.time is not None:
         placed.model.minimize(placed.time)
     else:

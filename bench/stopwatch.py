@@ -13,11 +13,11 @@ from functools import wraps
 from importlib import import_module
 from typing import Any
 
-FUNCTIONS = (("hetopt.schedule.cpsat.model", "build_model"),)
-CLASSES = (
-    ("hetopt.steady.mip", "SteadyModel"),
-    ("hetopt.steady.placement_model", "PlacementModel"),
+FUNCTIONS = (
+    ("hetopt.schedule.cpsat.model", "build_model"),
+    ("hetopt.steady.build_placement", "build_placement"),
 )
+CLASSES = (("hetopt.steady.mip", "SteadyModel"),)
 
 
 class Stopwatch:

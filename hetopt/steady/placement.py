@@ -23,6 +23,7 @@ from hetopt.runtime.budget import Budget, RegimeResult, gap_closed, joined_proof
 from hetopt.runtime.interrupt import in_time
 from hetopt.solution import HistoryEntry, Proof, SteadyPlan, Termination
 from hetopt.solvers.cpsat import FOUND, quiet_solver
+from hetopt.steady.build_placement import build_placement
 from hetopt.steady.placement_greedy import greedy_placement, throughput_bound
 from hetopt.steady.placement_hint import hint
 from hetopt.steady.placement_model import PlacementModel, Unit
@@ -185,7 +186,7 @@ class _Search:
         theta = 0.0 if self.theta is None else self.theta
         if self.budget.over():
             return None
-        model = PlacementModel(self.instance, theta)
+        model = build_placement(self.instance, theta)
         solver, status = self._refute(model, None, self._second_s(self.spent))
         if status == "INFEASIBLE":
             self.proofs = ["twice"]
@@ -273,7 +274,7 @@ class _Search:
 
     def _model(self) -> PlacementModel | None:
         """Build the model, None where the time is over before it is whole."""
-        build = partial(PlacementModel, self.instance, self.theta)
+        build = partial(build_placement, self.instance, self.theta)
         if self.budget.deterministic:
             return build()
         return in_time(build, self.budget.left_s(), self.budget.stop)
@@ -287,7 +288,7 @@ class _Search:
         value = objective_value(self.instance, found, name)
         if gap_closed(value, bound, self.budget.gap):
             return found, bound
-        model = PlacementModel(self.instance, self.theta)
+        model = build_placement(self.instance, self.theta)
         for earlier, kept in held:
             if earlier != "throughput":
                 self._hold(model, earlier, kept)
@@ -320,7 +321,7 @@ class _Search:
         if found is None or closed or not value > 0 or self.budget.over():
             return found, bound
         total = float(self.instance.jobs.rate_per_s.sum())
-        model = PlacementModel(self.instance, None, known=value / total)
+        model = build_placement(self.instance, None, known=value / total)
         model.model.minimize(model.time)
         hint(model, found)
         solver, status = self._run(model)
@@ -336,7 +337,7 @@ class _Search:
 
         The one with the most power or money left for work is taken, and its multiple is refined.
         """
-        bare = PlacementModel(self.instance, 0.0)
+        bare = build_placement(self.instance, 0.0)
         limit = "power" if np.isfinite(self.instance.limits.power_cap_w) else "cost"
         counted = count_objective(bare, limit)
         if not isinstance(counted.expression, int):

@@ -6,6 +6,7 @@ from typing import Any
 
 from hetopt.errors import InputError
 from hetopt.instance import Instance, is_maximised
+from hetopt.steady.build_placement import build_placement
 from hetopt.steady.placement_model import PlacementModel
 from hetopt.steady.placement_objectives import count_objective
 
@@ -24,7 +25,7 @@ def placement_file(instance: Instance) -> tuple[Any, tuple[str, ...]]:
         If no placement makes a difference to the objective.
     """
     name = instance.objective[0]
-    model = PlacementModel(instance, None if name == "throughput" else 1.0)
+    model = build_placement(instance, None if name == "throughput" else 1.0)
     if model.time is not None:
         model.model.minimize(model.time)
         scale, offset = 1.0 / model.second, 0.0

@@ -43,9 +43,6 @@ from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.paths import Network
 from hetopt.steady.legs import differing_prices
 from hetopt.steady.placement_grid import BREAKS, FINE_GRID, GRID, LINK_UNITS, TIME_GRID
-from hetopt.steady.placement_objectives import add_caps
-from hetopt.steady.placement_stages import add_stages
-from hetopt.steady.placement_transfers import add_latency, add_link_rows, add_transfers
 from hetopt.steady.routes import usable_options
 from hetopt.steady.supplies import Supply, supply_limits, taken_per_request
 from hetopt.steady.units import memory_limited, unit_capacity
@@ -66,20 +63,15 @@ class Totals:
 
 
 class PlacementModel:
-    """The assignment model of one instance.
+    """Variables of the assignment model of one instance, and rows on units alone.
 
     Parameters
     ----------
     theta
         Multiple of the demanded rates that is served; None where it is what is maximised.
-    known
-        A multiple that some placement serves, where one is known: only better ones are allowed,
-        and T is counted in parts fine enough to tell them apart.
     """
 
-    def __init__(
-        self, instance: Instance, theta: float | None, *, known: float | None = None
-    ) -> None:
+    def __init__(self, instance: Instance, theta: float | None) -> None:
         from ortools.sat.python import cp_model
 
         self.instance, self.theta = instance, theta
@@ -108,17 +100,6 @@ class PlacementModel:
         self._assignment()
         self._units_on()
         self._groups()
-        add_stages(self)
-        add_transfers(self)
-        add_latency(self)
-        self._memory()
-        self._exclusive()
-        if theta is None:
-            self._time_scale(known)
-        self._capacity_rows()
-        self._supply_rows()
-        add_link_rows(self)
-        add_caps(self)
 
     def _assignment(self) -> None:
         """Give every task one option on one unit; count busy time and energy."""
@@ -230,7 +211,8 @@ class PlacementModel:
     def _all_units(self) -> list[Unit]:
         return [(d, u) for d, count in enumerate(self.units) for u in range(count)]
 
-    def _memory(self) -> None:
+    def hold_memory(self) -> None:
+        """Hold weights and working memory within the memory of each unit and pool."""
         instance = self.instance
         limited = memory_limited(instance)
         options, devices = instance.options, instance.devices
@@ -271,7 +253,8 @@ class PlacementModel:
             made[key] = self.model.new_bool_var(name)
         self.model.add_implication(literal, made[key])
 
-    def _exclusive(self) -> None:
+    def hold_exclusive(self) -> None:
+        """Let an exclusive unit serve one job."""
         tasks, devices = self.instance.tasks, self.instance.devices
         for unit in self._all_units():
             if not devices.exclusive[unit[0]]:
@@ -284,7 +267,7 @@ class PlacementModel:
             if len(serves) > 1:
                 self.model.add_at_most_one(list(serves.values()))
 
-    def _time_scale(self, known: float | None) -> None:
+    def choose_time_scale(self, known: float | None) -> None:
         """Choose the parts that T counts."""
         if known is not None:
             self.second, self.most = FINE_GRID * known, FINE_GRID + 1
@@ -311,11 +294,13 @@ class PlacementModel:
         self.second = TIME_GRID / 100.0 / whole if whole > 0 else 1.0
         self.time = self.model.new_int_var(0, self.most, "T")
 
-    def _capacity_rows(self) -> None:
+    def hold_capacity(self) -> None:
+        """Hold the load of each unit within its capacity."""
         for unit, terms in self.totals.load.items():
             self._limit_rate(terms, float(self.capacity[unit[0]]))
 
-    def _supply_rows(self) -> None:
+    def hold_resources(self) -> None:
+        """Hold what options take of resources within their limits."""
         for supply, terms in self.totals.taken.items():
             self._limit_rate(terms, self.supplies[supply])
 
