@@ -32,8 +32,8 @@ from hetopt.schedule.cpsat.model import build_model
 from hetopt.schedule.cpsat.objectives import Scaled
 from hetopt.schedule.model.grid import model_grid, span_s
 from hetopt.schedule.model.problem import Problem
-from hetopt.steady.build_placement import build_placement
-from hetopt.steady.placement_objectives import count_objective
+from hetopt.steady.placement.model import build_placement
+from hetopt.steady.placement.objectives import count_objective
 from tests.cpsat_reproducers import REPRODUCERS
 from tests.oracles.schedule_oracle import TooHardError, schedule_optimum
 from tests.random_schedules import random_schedule

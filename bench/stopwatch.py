@@ -15,9 +15,9 @@ from typing import Any
 
 FUNCTIONS = (
     ("hetopt.schedule.cpsat.model", "build_model"),
-    ("hetopt.steady.build_placement", "build_placement"),
+    ("hetopt.steady.placement.model", "build_placement"),
 )
-CLASSES = (("hetopt.steady.mip", "SteadyModel"),)
+CLASSES = (("hetopt.steady.program.formulation", "SteadyModel"),)
 
 
 class Stopwatch:

@@ -125,8 +125,8 @@ def _other_form(instance: Instance) -> str:
 
 
 def _write_program(instance: Instance, path: Path, form: str) -> ModelFile:
-    from hetopt.steady.program_file import readable_program
-    from hetopt.steady.solve_steady import steady_program
+    from hetopt.steady.program.program_file import readable_program
+    from hetopt.steady.solve import steady_program
 
     name = instance.objective[0]
     made = readable_program(steady_program(instance, until=time.monotonic() + RELAXATION_S), name)
@@ -173,7 +173,7 @@ def _write_cpsat(instance: Instance, path: Path, form: str, rounding: Rounding) 
         made = schedule_file(instance, rounding)
         model, said = made.model, made.notes
     else:
-        from hetopt.steady.placement_file import placement_file
+        from hetopt.steady.placement.model_file import placement_file
 
         model, said = placement_file(instance)
     inverse = name == "throughput"

@@ -315,7 +315,7 @@ def _search(
 
         known = start if isinstance(start, SchedulePlan) else None
         return solve_schedule(instance, budget, method=options.method, start=known)
-    from hetopt.steady.solve_steady import solve_steady
+    from hetopt.steady.solve import solve_steady
 
     stream = start if isinstance(start, SteadyPlan | ScenarioPlan) else None
     return solve_steady(

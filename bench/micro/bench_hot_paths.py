@@ -140,9 +140,9 @@ def test_build_schedule_model(benchmark: Any, tasks: int) -> None:
 @pytest.mark.parametrize("workloads", sizes(10, 40, 160))
 @pytest.mark.benchmark(group="build steady model")
 def test_build_steady_model(benchmark: Any, workloads: int) -> None:
-    from hetopt.steady.mip import SteadyModel
-    from hetopt.steady.packing import unit_kinds
-    from hetopt.steady.routes import enumerate_routes
+    from hetopt.steady.program.formulation import SteadyModel
+    from hetopt.steady.routes.packings import unit_kinds
+    from hetopt.steady.routes.routes import enumerate_routes
 
     instance = generate_steady(workloads, DEVICES, seed=0)
     routes = enumerate_routes(instance)

@@ -2,7 +2,8 @@
 
 assignment  minimise C, or Σ energy x
             Σ_{m,q} x[i,m,q] = 1;  Σ p x ≤ C on each unit;  Σ a x ≤ B for each budget
-streams     hetopt's own model of routes (`hetopt.steady.mip`), handed to the bare solver
+streams     hetopt's own model of routes (`hetopt.steady.program.formulation`), handed to the bare
+solver
             without relaxation bound, rounding, or a start; its integers give the plan
 """
 
@@ -103,10 +104,10 @@ def _in_a_row(plain: Shop, chosen: list[tuple[int, Mode]]) -> list[int]:
 
 
 def _streams(instance: Instance, limits: Limits, solver: str) -> Answer:
-    from hetopt.steady.mip import SteadyModel
-    from hetopt.steady.packing import unit_kinds
-    from hetopt.steady.routes import enumerate_routes
-    from hetopt.steady.rows import build_plan
+    from hetopt.steady.program.extract_plan import build_plan
+    from hetopt.steady.program.formulation import SteadyModel
+    from hetopt.steady.routes.packings import unit_kinds
+    from hetopt.steady.routes.routes import enumerate_routes
 
     began = time.monotonic()
     if instance.routing == "single" or len(instance.objective) > 1:

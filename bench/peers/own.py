@@ -10,7 +10,7 @@ from bench.stopwatch import watch_builders
 from hetopt.instance import Instance
 from hetopt.solve import solve
 
-for _module in ("hetopt.schedule.solve", "hetopt.steady.solve_steady", "hetopt.verify"):
+for _module in ("hetopt.schedule.solve", "hetopt.steady.solve", "hetopt.verify"):
     import_module(_module)  # hetopt imports late; its peers' imports are not in their times either
 
 

@@ -87,7 +87,8 @@ class RegimeResult:
     notes
         Full sentences for the user (for example why ``auto`` chose the method).
     marginal
-        What one more of each limit is worth by the relaxation (see ``hetopt.steady.marginal``).
+        What one more of each limit is worth by the relaxation (see
+        ``hetopt.steady.program.marginal_values``).
     proof
         How often what is proved was proved, where that is CP-SAT's word alone; else None.
     """

@@ -16,7 +16,7 @@ from hetopt.evaluate import objective_value
 from hetopt.instance import Instance, is_maximised
 from hetopt.runtime.budget import Budget
 from hetopt.solution import SteadyPlan, relative_gap
-from hetopt.steady.solve_steady import solve_steady
+from hetopt.steady.solve import solve_steady
 from hetopt.verify import verify
 
 Locate = Callable[..., Path]

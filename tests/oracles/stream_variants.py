@@ -21,9 +21,11 @@ from hetopt import from_frames, to_frames, to_settings
 from hetopt.errors import InputError
 from hetopt.instance import Instance
 from hetopt.instance.questions import check_question
-from hetopt.steady import columns, placement_search, solve_steady
-from hetopt.steady.packing import TooManyPackingsError
-from hetopt.steady.routes import TooManyRoutesError
+from hetopt.steady import solve
+from hetopt.steady.placement.search import annealing
+from hetopt.steady.routes import single_task_routes
+from hetopt.steady.routes.packings import TooManyPackingsError
+from hetopt.steady.routes.routes import TooManyRoutesError
 from tests.random_schedules import Dice
 from tests.random_streams import SINGLE, random_stream
 
@@ -80,15 +82,15 @@ def forcing(variant: Variant) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         if variant.forced == "stages":
             # The annealing that follows would use up its share of the time.
-            stack.enter_context(mock.patch.object(placement_search._Search, "anneal"))
-            stack.enter_context(mock.patch.object(placement_search, "LEAST_TASKS", 1))
-            stack.enter_context(mock.patch.object(placement_search, "_ready", return_value=True))
+            stack.enter_context(mock.patch.object(annealing._Search, "anneal"))
+            stack.enter_context(mock.patch.object(annealing, "LEAST_TASKS", 1))
+            stack.enter_context(mock.patch.object(annealing, "_ready", return_value=True))
         if variant.forced == "routes":
             stack.enter_context(
-                mock.patch.object(solve_steady, "enumerate_routes", _raising(TooManyRoutesError))
+                mock.patch.object(solve, "enumerate_routes", _raising(TooManyRoutesError))
             )
         if variant.forced == "packings":
-            plain = solve_steady.unit_kinds
+            plain = solve.unit_kinds
             memory = variant.instance.devices.memory_b
 
             def few_only(instance: Instance, routes: Any, *, few: bool = False) -> Any:
@@ -97,9 +99,9 @@ def forcing(variant: Variant) -> Iterator[None]:
                 return plain(instance, routes, few=few)
 
             if np.isfinite(memory).any():
-                stack.enter_context(mock.patch.object(solve_steady, "unit_kinds", few_only))
+                stack.enter_context(mock.patch.object(solve, "unit_kinds", few_only))
         if variant.forced == "columns":
-            stack.enter_context(mock.patch.object(columns, "MANY", 1))
+            stack.enter_context(mock.patch.object(single_task_routes, "MANY", 1))
         yield
 
 

@@ -19,15 +19,15 @@ from hetopt.runtime.budget import Budget, RegimeResult, gap_closed
 from hetopt.solution import SteadyPlan
 from hetopt.solvers.mip_arrays import MipArrays, mip_arrays
 from hetopt.solvers.relaxation import Relaxation
-from hetopt.steady import columns as columns_module
-from hetopt.steady.columns import Columns, many_columns, single_tasks, tabulate
-from hetopt.steady.generation import Generated, TablePricer, generate
-from hetopt.steady.mip import SteadyModel
-from hetopt.steady.packing import unit_kinds
-from hetopt.steady.pool import pool_of_columns
-from hetopt.steady.routes import enumerate_routes
-from hetopt.steady.solve_columns import master_of_columns, solve_columns
-from hetopt.steady.solve_steady import solve_steady
+from hetopt.steady.column_generation.column_generation import Generated, TablePricer, generate
+from hetopt.steady.column_generation.solve_single_tasks import master_of_columns, solve_columns
+from hetopt.steady.program.formulation import SteadyModel
+from hetopt.steady.routes import single_task_routes as columns_module
+from hetopt.steady.routes.packings import unit_kinds
+from hetopt.steady.routes.route_columns import pool_of_columns
+from hetopt.steady.routes.routes import enumerate_routes
+from hetopt.steady.routes.single_task_routes import Columns, many_columns, single_tasks, tabulate
+from hetopt.steady.solve import solve_steady
 from hetopt.verify import verify
 
 QUESTIONS: list[tuple[list[str], dict[str, Any]]] = [

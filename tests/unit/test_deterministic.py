@@ -17,10 +17,24 @@ from hetopt.solve import solve
 from hetopt.solvers import relaxation
 from hetopt.solvers.mip import solve_arrays
 from hetopt.solvers.mip_arrays import MipArrays
-from hetopt.steady import course, generation, pricing, solve_columns, solve_generated
-from hetopt.steady import solve_steady as steady_module
+from hetopt.steady import course
+from hetopt.steady import solve as steady_module
+from hetopt.steady.column_generation import (
+    column_generation,
+    graph_pricer,
+    solve_graphs,
+    solve_single_tasks,
+)
 
-CLOCKED = (course, generation, pricing, relaxation, solve_columns, solve_generated, steady_module)
+CLOCKED = (
+    course,
+    column_generation,
+    graph_pricer,
+    relaxation,
+    solve_single_tasks,
+    solve_graphs,
+    steady_module,
+)
 
 
 def answer(instance, **options):

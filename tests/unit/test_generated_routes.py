@@ -16,15 +16,15 @@ from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget
 from hetopt.solution import SteadyPlan
 from hetopt.solvers.relaxation import Relaxation
-from hetopt.steady.generation import generate
-from hetopt.steady.labels import RouteSearch
-from hetopt.steady.lagrange import prices
-from hetopt.steady.master import Master
-from hetopt.steady.pool import Pool, pool_of_routes
-from hetopt.steady.pricing import GraphPricer, master_of_graphs
-from hetopt.steady.routes import Routes, TooManyRoutesError, enumerate_routes
-from hetopt.steady.solve_generated import GeneratedSearch
-from hetopt.steady.solve_steady import solve_steady
+from hetopt.steady.column_generation.column_generation import generate
+from hetopt.steady.column_generation.graph_pricer import GraphPricer, master_of_graphs
+from hetopt.steady.column_generation.lagrangian_bound import prices
+from hetopt.steady.column_generation.solve_graphs import GeneratedSearch
+from hetopt.steady.program.formulation_arrays import Master
+from hetopt.steady.routes.route_columns import Pool, pool_of_routes
+from hetopt.steady.routes.route_search import RouteSearch
+from hetopt.steady.routes.routes import Routes, TooManyRoutesError, enumerate_routes
+from hetopt.steady.solve import solve_steady
 from hetopt.verify import verify
 from tests.random_streams import random_stream
 

@@ -17,10 +17,10 @@ from hetopt.instance import Instance
 from hetopt.report.marginal import marginal_line
 from hetopt.solvers.mip_arrays import mip_arrays
 from hetopt.solvers.relaxation import Relaxation
-from hetopt.steady import columns as columns_module
-from hetopt.steady.mip import SteadyModel
-from hetopt.steady.packing import unit_kinds
-from hetopt.steady.routes import enumerate_routes
+from hetopt.steady.program.formulation import SteadyModel
+from hetopt.steady.routes import single_task_routes as columns_module
+from hetopt.steady.routes.packings import unit_kinds
+from hetopt.steady.routes.routes import enumerate_routes
 
 STEP = 1e-4
 

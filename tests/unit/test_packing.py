@@ -14,9 +14,9 @@ from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed
 from hetopt.solution import SteadyPlan
 from hetopt.solve import solve
-from hetopt.steady.packing import unit_kinds
-from hetopt.steady.routes import enumerate_routes
-from hetopt.steady.solve_steady import solve_steady
+from hetopt.steady.routes.packings import unit_kinds
+from hetopt.steady.routes.routes import enumerate_routes
+from hetopt.steady.solve import solve_steady
 from hetopt.verify import verify
 
 Rows = list[dict[str, Any]]
@@ -191,7 +191,7 @@ def test_too_many_packings_still_give_a_plan_and_a_bound(
     }  # fmt: skip
     instance = from_frames(frames, {"regime": "steady", "objective": objective})
     whole = solve(instance, time_limit=5.0)
-    monkeypatch.setattr("hetopt.steady.packing.MAX_KINDS", 1)
+    monkeypatch.setattr("hetopt.steady.routes.packings.MAX_KINDS", 1)
     some = solve(instance, time_limit=5.0)
     assert some.plan is not None
     assert some.objective == pytest.approx(whole.objective)

@@ -16,7 +16,7 @@ from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed
 from hetopt.solution import SteadyPlan
-from hetopt.steady.solve_steady import solve_steady
+from hetopt.steady.solve import solve_steady
 from hetopt.verify import verify
 
 

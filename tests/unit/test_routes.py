@@ -13,7 +13,7 @@ import pytest
 from hetopt import from_frames
 from hetopt.errors import InputError
 from hetopt.instance import Instance
-from hetopt.steady.routes import Routes, enumerate_routes, pareto
+from hetopt.steady.routes.routes import Routes, enumerate_routes, pareto
 
 
 def instance_of(devices: list[str], options: Any, tasks: list[str], **more: Any) -> Instance:

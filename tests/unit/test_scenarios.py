@@ -22,7 +22,7 @@ from hetopt.instance.overrides import scale_demand
 from hetopt.runtime.budget import Budget
 from hetopt.solution import ScenarioPlan
 from hetopt.solve import solve
-from hetopt.steady.solve_steady import solve_steady
+from hetopt.steady.solve import solve_steady
 from hetopt.verify import verify
 
 BOX = {"name": "box", "count_min": 0, "count_max": -1, "idle_power_w": 100.0, "price_per_s": 1.0}

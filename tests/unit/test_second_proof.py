@@ -23,7 +23,7 @@ from hetopt.schedule.model.grid import model_grid, span_s
 from hetopt.schedule.model.problem import Problem
 from hetopt.solution import Solution
 from hetopt.solve import solve
-from hetopt.steady import placement
+from hetopt.steady.placement import solve as placement
 from tests.cpsat_reproducers import REPRODUCERS
 from tests.random_streams import random_stream
 from tests.small_schedules import device, instance, option, task

@@ -14,12 +14,12 @@ import pytest
 from hetopt import from_frames
 from hetopt.instance import Instance
 from hetopt.solve import solve
-from hetopt.steady import ideals
-from hetopt.steady.clusters import clusters_of
-from hetopt.steady.ideals import best_pipeline, list_ideals
-from hetopt.steady.load_bound import load_bound
-from hetopt.steady.placement_table import placement_columns
-from hetopt.steady.stage_ways import MOST_WAYS, front_of, thinned
+from hetopt.steady.placement import ideals
+from hetopt.steady.placement.clusters import clusters_of
+from hetopt.steady.placement.ideals import best_pipeline, list_ideals
+from hetopt.steady.placement.load_bound import load_bound
+from hetopt.steady.placement.search.table import placement_columns
+from hetopt.steady.placement.stage_ways import MOST_WAYS, front_of, thinned
 from hetopt.verify import verify
 
 EDGES = [(0, 1), (0, 2), (1, 3), (2, 3), (3, 4)]
@@ -146,7 +146,7 @@ def test_weights_that_stages_may_share_never_lift_the_bound_above_a_placement(se
 def test_compiled_and_plain_loops_find_the_same_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     instance = random_pipeline(3, tasks=6)
     plain = pipeline_load(instance)
-    compiled = importlib.import_module("hetopt.steady.kernels_ideals")
+    compiled = importlib.import_module("hetopt.steady.placement.ideals_kernels")
     monkeypatch.setattr(ideals, "_kernels", lambda _: compiled)
     assert pipeline_load(instance) == plain
 

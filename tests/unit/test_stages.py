@@ -18,14 +18,14 @@ from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget
 from hetopt.runtime.jit import plain
-from hetopt.steady.clusters import clusters_of
-from hetopt.steady.ideals import best_pipeline, ideals_along_orders, list_ideals
-from hetopt.steady.load_bound import load_bound
-from hetopt.steady.placement import served_most
-from hetopt.steady.placement_greedy import plan_of
-from hetopt.steady.placement_search import FEW_IDEALS, plan_of_state
-from hetopt.steady.placement_table import placement_columns
-from hetopt.steady.solve_steady import solve_steady
+from hetopt.steady.placement.clusters import clusters_of
+from hetopt.steady.placement.greedy import plan_of
+from hetopt.steady.placement.ideals import best_pipeline, ideals_along_orders, list_ideals
+from hetopt.steady.placement.load_bound import load_bound
+from hetopt.steady.placement.search.annealing import FEW_IDEALS, plan_of_state
+from hetopt.steady.placement.search.table import placement_columns
+from hetopt.steady.placement.solve import served_most
+from hetopt.steady.solve import solve_steady
 from hetopt.verify import verify
 from tests.random_streams import random_stream
 
@@ -152,7 +152,7 @@ def test_the_search_counts_rows_as_evaluation_does(seed: int) -> None:
     columns = placement_columns(instance, clusters_of(instance))
     if columns is None or instance.links.per_unit.any():
         return
-    kernels = plain("hetopt.steady.kernels_placement")
+    kernels = plain("hetopt.steady.placement.search.kernels")
     state, rng = columns.state(), np.random.default_rng(seed)
     table, wide = columns.table, len(columns.units)
     for c in range(len(columns.clusters)):

@@ -18,7 +18,7 @@ from hetopt.instance import Instance
 from hetopt.instance.questions import check_question
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed
 from hetopt.solution import SteadyPlan
-from hetopt.steady.solve_steady import solve_steady
+from hetopt.steady.solve import solve_steady
 from hetopt.verify import verify
 
 Rows = list[dict[str, Any]]

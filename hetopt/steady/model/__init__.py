@@ -1,0 +1,1 @@
+"""What an instance of streams offers: resources, capacity of units."""

@@ -1,0 +1,517 @@
+"""The columns that the search over placements reads, made from an instance.
+
+What each array holds stands in `kernels_placement`.
+
+Tasks that must share a unit become one cluster; where stages must be in order, so do tasks on a
+cycle of clusters. Every row is divided by its limit, at the demanded rates: the largest row of a
+placement is 1 / θ. Of several options of a task on a device those stay that need less time, or
+smaller weights, than any other; a cluster of several tasks has at most two ways on a device, the
+fastest one and the one with the smallest weights.
+
+Working memory counts with the largest that any way on the device takes, which is never too little;
+latency limits, power caps, budgets, links that grow with units on, and ``exclusive`` are left to
+the checker of what comes out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hetopt.instance import NO_MAXIMUM, Floats, Instance, Ints
+from hetopt.instance.paths import Network
+from hetopt.steady.model.capacity import memory_limited, unit_capacity
+from hetopt.steady.model.resources import supply_limits, taken_per_request
+from hetopt.steady.placement.clusters import Clusters
+from hetopt.steady.placement.stage_ways import StageWays, stage_ways
+from hetopt.steady.routes.routes import usable_options
+
+MOST_UNITS = 256
+"""Units of all devices up to which the search looks at each on its own."""
+
+MOST_CELLS = 20_000_000
+"""Tensors × pairs of devices up to which they are tabulated."""
+
+UNLIMITED = 1e-30
+"""What stands for one over a limit that there is not: a share too small to be seen."""
+
+
+class Table(NamedTuple):
+    """What does not change during a search; see `kernels_placement`."""
+
+    sizes: Ints
+    device: Ints
+    free: Any
+    pool: Ints
+    fixed: Floats
+    taken: Floats
+    per_unit: Floats
+    per_pool: Floats
+    pinned: Ints
+    way_ptr: Ints
+    way_load: Floats
+    key_ptr: Ints
+    key_id: Ints
+    key_size: Floats
+    more_ptr: Ints
+    more_row: Ints
+    more_share: Floats
+    apart_ptr: Ints
+    apart_id: Ints
+    ten_ptr: Ints
+    ten_id: Ints
+    maker: Ints
+    read_ptr: Ints
+    reader: Ints
+    staged: Any
+    volume: Floats
+    out: Floats
+    inn: Floats
+    route: Ints
+    hop_ptr: Ints
+    hop_row: Ints
+    hop_share: Floats
+    near_ptr: Ints
+    near: Ints
+    next_ptr: Ints
+    next_id: Ints
+    next_job: Ints
+    last_ptr: Ints
+    last_id: Ints
+    last_job: Ints
+
+
+class State(NamedTuple):
+    """A placement and its sums, packed; ``place``, ``way`` and ``pos`` are views of ``ints``."""
+
+    ints: Ints
+    reals: Floats
+    place: Ints
+    way: Ints
+    pos: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A table with what is needed to make plans of states.
+
+    Attributes
+    ----------
+    clusters
+        Which tasks move together.
+    units
+        Units of each device (length D) that the search may use.
+    first_unit
+        Index of each device's unit 0.
+    options
+        Options of the tasks of each way's cluster, in the cluster's order of tasks.
+    keys, groups, pools
+        Numbers of weights keys, groups of tasks that must be apart, and pools.
+    stage
+        What clusters take at least, for bounds.
+    """
+
+    table: Table
+    clusters: Clusters
+    units: Ints
+    first_unit: Ints
+    options: list[list[int]]
+    keys: int
+    groups: int
+    pools: int
+    stage: StageWays
+
+    def packed(self) -> tuple[Ints, Floats]:
+        """Return the table's arrays of integers and of floats, each as one array."""
+        names = self.table._fields
+        whole = [np.asarray(getattr(self.table, n)) for n in names]
+        ints = [a.astype(np.int64).reshape(-1) for a in whole if a.dtype.kind != "f"]
+        reals = [a.reshape(-1) for a in whole if a.dtype.kind == "f"]
+        return _packed(ints, reals)
+
+    def state(self) -> State:
+        """Return a state in which no unit runs anything yet."""
+        count, units = len(self.clusters), len(self.table.device)
+        jobs = max(1, self.clusters.jobs)
+        sizes = (count, count, jobs * units, self.keys * units, self.groups * units)
+        reals = [np.zeros(len(self.table.fixed)), np.zeros(len(self.table.taken))]
+        ints, floats = _packed([np.zeros(size, dtype=np.int64) for size in sizes], reals)
+        place, way, pos = (ints[ints[k] : ints[k + 1]] for k in range(3))
+        pos[:] = np.tile(np.arange(units), jobs)
+        return State(ints, floats, place, way, pos)
+
+    def scratch(self) -> Ints:
+        """Return what one search marks and lists things in."""
+        count, units = len(self.clusters), len(self.table.device)
+        tensors = len(self.table.maker)
+        sizes = (units, 1, count, 1, count, 1, count, count, 2, tensors, 1, tensors)
+        return _packed([np.zeros(size, dtype=np.int64) for size in sizes], [])[0]
+
+
+def placement_columns(instance: Instance, clusters: Clusters) -> Columns | None:
+    """Return the columns of an instance; None where some cluster fits nowhere, or it is too large.
+
+    Parameters
+    ----------
+    instance
+        A steady instance with ``routing: single``.
+    clusters
+        Its tasks that must share units.
+    """
+    devices = instance.devices
+    wide = len(devices)
+    units = _units(instance)
+    if int(units.sum()) > MOST_UNITS or len(instance.tensors) * wide * wide > MOST_CELLS:
+        return None
+    capacity = unit_capacity(instance)
+    ways = _Ways(instance, clusters, capacity)
+    if not ways.whole:
+        return None
+    device = np.repeat(np.arange(wide), units)
+    first_unit = np.cumsum(units) - units
+    pinned = _pins(instance, clusters, first_unit, units)
+    if pinned is None:
+        return None
+    rows = _Rows(instance, int(units.sum()))
+    moves = _Moves(instance, clusters, capacity, rows)
+    more = ways.more(rows)
+    apart_ptr, apart_id = _apart(instance, clusters)
+    room, taken, per_pool = _memory(instance, device, ways.working)
+    near_ptr, near = _near(len(clusters), moves)
+    table = Table(
+        sizes=np.array([wide, len(instance.apart), max(1, len(instance.jobs)), instance.host]),
+        device=device, free=_free(instance), pool=_limited_pools(instance),
+        fixed=np.zeros(rows.count), taken=taken, per_unit=room, per_pool=per_pool, pinned=pinned,
+        way_ptr=ways.ptr, way_load=np.array(ways.load),
+        key_ptr=_ptr(ways.keys), key_id=_flat([[k for k, _ in w] for w in ways.keys]),
+        key_size=np.array([size for w in ways.keys for _, size in w], dtype=np.float64),
+        more_ptr=_ptr(more), more_row=_flat([[r for r, _ in m] for m in more]),
+        more_share=np.array([share for m in more for _, share in m], dtype=np.float64),
+        apart_ptr=apart_ptr, apart_id=apart_id,
+        ten_ptr=moves.of_cluster_ptr, ten_id=moves.of_cluster, maker=moves.maker,
+        read_ptr=moves.read_ptr, reader=moves.reader, staged=moves.staged, volume=moves.volume,
+        out=moves.out, inn=moves.inn, route=moves.route, hop_ptr=moves.hop_ptr,
+        hop_row=moves.hop_row, hop_share=moves.hop_share, near_ptr=near_ptr, near=near,
+        next_ptr=clusters.next_ptr, next_id=clusters.next_id, next_job=clusters.next_job,
+        last_ptr=clusters.last_ptr, last_id=clusters.last_id, last_job=clusters.last_job,
+    )  # fmt: skip
+    return Columns(
+        table, clusters, units, first_unit, ways.options,
+        max(1, len(instance.model_keys)), len(instance.apart), len(instance.pools),
+        stage_ways(instance, clusters, room),
+    )  # fmt: skip
+
+
+class _Rows:
+    """Numbers of the rows beyond units: channel groups, single links, resources."""
+
+    def __init__(self, instance: Instance, units: int) -> None:
+        self.supplies = supply_limits(instance)
+        self.of_supply = {s: units + i for i, s in enumerate(self.supplies)}
+        self.of_link: dict[int, int] = {}
+        at = units + len(self.supplies)
+        groups: dict[int, int] = {}
+        for link in range(len(instance.links)):
+            group = int(instance.links.channel_group[link])
+            if instance.links.per_unit[link] or np.isinf(instance.links.bandwidth_b_per_s[link]):
+                continue
+            if group >= 0 and group in groups:
+                self.of_link[link] = groups[group]
+                continue
+            self.of_link[link] = at
+            if group >= 0:
+                groups[group] = at
+            at += 1
+        self.count = at
+
+
+class _Ways:
+    """Ways of every cluster on every device.
+
+    Attributes
+    ----------
+    ptr
+        Ways of a cluster on a device, row by row (C × D + 1).
+    load, keys, options
+        Of each way: share of a unit's time; weights keys with sizes; an option for each task.
+    working
+        Largest working memory of an option of each device (length D).
+    whole
+        Whether every cluster has a way.
+    """
+
+    def __init__(self, instance: Instance, clusters: Clusters, capacity: Floats) -> None:
+        self.instance = instance
+        self.load: list[float] = []
+        self.keys: list[list[tuple[int, float]]] = []
+        self.options: list[list[int]] = []
+        self.working = np.zeros(len(capacity))
+        self.members: list[list[int]] = []
+        self.whole = True
+        sizes = []
+        limited = memory_limited(instance)
+        usable = [usable_options(instance, t) for t in range(len(instance.tasks))]
+        for members in clusters.members:
+            found = 0
+            for d in range(len(capacity)):
+                ways = self._ways(members, usable, d, bool(limited[d])) if capacity[d] > 0 else []
+                for way in ways:
+                    self._enter(members, way, d, float(capacity[d]))
+                sizes.append(len(ways))
+                found += len(ways)
+            self.whole = self.whole and found > 0
+        self.ptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+    def more(self, rows: _Rows) -> list[list[tuple[int, float]]]:
+        """Return the rows of resources that each way takes, with shares."""
+        result: list[list[tuple[int, float]]] = []
+        jobs = self.instance.tasks.job
+        for members, options in zip(self.members, self.options, strict=True):
+            total: dict[int, float] = {}
+            for t, o in zip(members, options, strict=True):
+                rate = float(self.instance.jobs.rate_per_s[jobs[t]])
+                taken = taken_per_request(self.instance, rows.supplies, t, o)
+                for supply, amount in taken.items():
+                    row, limit = rows.of_supply[supply], rows.supplies[supply]
+                    share = rate * amount / limit if limit > 0 else 1.0 / UNLIMITED
+                    total[row] = total.get(row, 0.0) + share
+            result.append(sorted(total.items()))
+        return result
+
+    def _ways(
+        self, members: list[int], usable: list[list[int]], device: int, limited: bool
+    ) -> list[list[int]]:
+        """Options of the members on a device: fastest, and others that need smaller weights."""
+        here = [
+            [
+                o
+                for _, _, o in sorted(
+                    (self._busy(t, o), self._weights(o), o)
+                    for o in usable[t]
+                    if self.instance.options.device[o] == device
+                )
+            ]
+            for t in members
+        ]
+        if not all(here):
+            return []
+        fastest = [options[0] for options in here]
+        if not limited and not len(self.instance.uses):
+            return [fastest]
+        if len(members) == 1:
+            kept: list[list[int]] = []
+            least = np.inf
+            for o in here[0]:
+                if self._weights(o) < least or len(self.instance.uses):
+                    kept.append([o])
+                    least = min(least, self._weights(o))
+            return kept
+        leanest = [min(options, key=self._weights) for options in here]
+        return [fastest] if leanest == fastest else [fastest, leanest]
+
+    def _enter(self, members: list[int], way: list[int], device: int, capacity: float) -> None:
+        options, jobs = self.instance.options, self.instance.jobs
+        total = 0.0
+        keys: dict[int, float] = {}
+        for t, o in zip(members, way, strict=True):
+            total += float(jobs.rate_per_s[self.instance.tasks.job[t]]) * self._busy(t, o)
+            if options.weights_key[o] >= 0:
+                keys[int(options.weights_key[o])] = float(options.weights_b[o])
+            self.working[device] = max(self.working[device], float(options.memory_b[o]))
+        self.load.append(total / capacity)
+        self.keys.append(sorted(keys.items()))
+        self.options.append(way)
+        self.members.append(members)
+
+    def _busy(self, task: int, option: int) -> float:
+        options = self.instance.options
+        time = float(self.instance.tasks.work[task]) * float(options.time_s[option])
+        return time / float(options.batch[option])
+
+    def _weights(self, option: int) -> float:
+        return float(self.instance.options.weights_b[option])
+
+
+class _Moves:
+    """Tensors that several clusters share, and what their transfers take."""
+
+    def __init__(
+        self, instance: Instance, clusters: Clusters, capacity: Floats, rows: _Rows
+    ) -> None:
+        ptr, edges = instance.consumers
+        tensors, maker, readers = [], [], []
+        of = clusters.of_task
+        for n in range(len(instance.tensors)):
+            producer = int(of[instance.tensors.producer[n]])
+            inside = sorted(
+                {int(of[t]) for t in instance.edges.dst[edges[ptr[n] : ptr[n + 1]]]} - {producer}
+            )
+            if inside:
+                tensors.append(n)
+                maker.append(producer)
+                readers.append(inside)
+        self.maker = np.array(maker, dtype=np.int64)
+        self.read_ptr, self.reader = _ptr(readers), _flat(readers)
+        at = np.array(tensors, dtype=np.int64)
+        rate = instance.jobs.rate_per_s[instance.tasks.job[instance.tensors.producer[at]]]
+        self.volume = rate * instance.tensors.bytes_b[at]
+        self.staged = instance.tensors.staged[at]
+        self._transfers(instance, capacity, rows, at, rate)
+        mine: list[list[int]] = [[] for _ in range(len(clusters))]
+        for i, (c, read) in enumerate(zip(maker, readers, strict=True)):
+            for other in (c, *read):
+                mine[other].append(i)
+        self.of_cluster_ptr, self.of_cluster = _ptr(mine), _flat(mine)
+
+    def _transfers(
+        self, instance: Instance, capacity: Floats, rows: _Rows, at: Ints, rate: Floats
+    ) -> None:
+        network, wide = Network(instance), len(instance.devices)
+        overlap = instance.devices.overlap
+        self.out = np.zeros((len(at), wide, wide))
+        self.inn = np.zeros((len(at), wide, wide))
+        self.route = np.zeros((len(at), wide, wide), dtype=np.int64)
+        links = instance.links
+        numbers: dict[tuple[int, ...], int] = {(): 0}
+        hops: list[list[tuple[int, float]]] = [[]]
+        known: dict[tuple[float, int, int], tuple[int, float, float]] = {}
+        for i, n in enumerate(at.tolist()):
+            size = float(instance.tensors.bytes_b[n])
+            for src in range(wide):
+                for dst in range(wide):
+                    if (size, src, dst) not in known:
+                        path = network.path(src, dst, size)
+                        first = last = 0.0
+                        number = -1
+                        if path is not None:
+                            if path not in numbers:
+                                numbers[path] = len(hops)
+                                hops.append(_hops(instance, rows, path))
+                            number = numbers[path]
+                        if path:
+                            first, last = (
+                                float(links.latency_s[k] + size / links.bandwidth_b_per_s[k])
+                                for k in (path[0], path[-1])
+                            )
+                        known[size, src, dst] = number, first, last
+                    number, first, last = known[size, src, dst]
+                    self.route[i, src, dst] = number
+                    if not overlap[src] and capacity[src] > 0:
+                        self.out[i, src, dst] = rate[i] * first / capacity[src]
+                    if not overlap[dst] and capacity[dst] > 0:
+                        self.inn[i, src, dst] = rate[i] * last / capacity[dst]
+        self.hop_ptr = _ptr(hops)
+        self.hop_row = _flat([[r for r, _ in h] for h in hops])
+        self.hop_share = np.array([s for h in hops for _, s in h], dtype=np.float64)
+
+
+def _hops(instance: Instance, rows: _Rows, path: tuple[int, ...]) -> list[tuple[int, float]]:
+    """Rows of the links of a path with their shares per byte and second."""
+    links = instance.links
+    found = []
+    for link in path:
+        if link in rows.of_link:
+            group = int(links.channel_group[link])
+            channels = int(links.group_channels[group]) if group >= 0 else 1
+            share = 1.0 / (float(links.bandwidth_b_per_s[link]) * channels)
+            found.append((rows.of_link[link], share))
+    return found
+
+
+def _units(instance: Instance) -> Ints:
+    """Units of each device that may serve: no more than there are tasks."""
+    devices, most = instance.devices, len(instance.tasks)
+    pinned = np.zeros(len(devices), dtype=np.int64)
+    held = instance.tasks.pin_unit >= 0
+    np.maximum.at(
+        pinned, instance.tasks.pin_device[held], instance.tasks.pin_unit[held].astype(np.int64) + 1
+    )
+    serving = np.maximum(0, devices.count_max - devices.spare)
+    limit = np.where(devices.count_max == NO_MAXIMUM, np.iinfo(np.int64).max, serving)
+    return np.minimum(limit, np.maximum(most, pinned)).astype(np.int64)
+
+
+def _pins(instance: Instance, clusters: Clusters, first_unit: Ints, units: Ints) -> Ints | None:
+    """Return the unit that each cluster is pinned to, -1 where free; None where pins collide."""
+    pinned = np.full(len(clusters), -1, dtype=np.int64)
+    tasks = instance.tasks
+    for t in np.flatnonzero(tasks.pin_unit >= 0).tolist():
+        if tasks.pin_unit[t] >= units[tasks.pin_device[t]]:
+            return None
+        unit = int(first_unit[tasks.pin_device[t]] + tasks.pin_unit[t])
+        c = int(clusters.of_task[t])
+        if pinned[c] not in (-1, unit):
+            return None
+        pinned[c] = unit
+    return pinned
+
+
+def _memory(instance: Instance, device: Ints, working: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return shares per byte of units' and pools' memory, and what working memory takes of them."""
+    devices, pools = instance.devices, instance.pools
+    per_unit, taken = np.zeros(len(devices)), np.zeros(len(device) + len(pools))
+    at_work = devices.slots * working
+    for d in range(len(devices)):
+        if np.isfinite(devices.memory_b[d]):
+            per_unit[d] = 1.0 / max(float(devices.memory_b[d]), 1.0)
+    taken[: len(device)] = (at_work * per_unit)[device]
+    per_pool = np.zeros(len(pools))
+    for p in range(len(pools)):
+        if np.isfinite(pools.memory_b[p]):
+            per_pool[p] = 1.0 / max(float(pools.memory_b[p]), 1.0)
+            # Units that run nothing take nothing; how many will is not known here.
+            taken[len(device) + p] = 0.0
+    return per_unit, taken, per_pool
+
+
+def _limited_pools(instance: Instance) -> Ints:
+    """Pool of each device where its memory is finite, else -1."""
+    pool = instance.devices.pool.astype(np.int64).copy()
+    for d in range(len(pool)):
+        if pool[d] >= 0 and not np.isfinite(instance.pools.memory_b[pool[d]]):
+            pool[d] = -1
+    return pool
+
+
+def _free(instance: Instance) -> Any:
+    network, wide = Network(instance), len(instance.devices)
+    return np.array([[network.zero_copy(a, b) for b in range(wide)] for a in range(wide)])
+
+
+def _apart(instance: Instance, clusters: Clusters) -> tuple[Ints, Ints]:
+    """Return the groups that each cluster's tasks belong to, once for each task."""
+    of: list[list[int]] = [[] for _ in range(len(clusters))]
+    for g, group in enumerate(instance.apart):
+        for t in group.tolist():
+            of[int(clusters.of_task[t])].append(g)
+    return _ptr(of), _flat(of)
+
+
+def _near(count: int, moves: _Moves) -> tuple[Ints, Ints]:
+    """Clusters that share a tensor with each cluster, its maker or a reader."""
+    found: list[list[int]] = [[] for _ in range(count)]
+    for n, c in enumerate(moves.maker.tolist()):
+        for other in moves.reader[moves.read_ptr[n] : moves.read_ptr[n + 1]].tolist():
+            found[c].append(other)
+            found[other].append(c)
+    return _ptr(found), _flat(found)
+
+
+def _packed(ints: list[Ints], reals: list[Floats]) -> tuple[Ints, Floats]:
+    """Put arrays behind a header of where each begins, integers and floats apart."""
+    head = len(ints) + 1 + (len(reals) + 1 if reals else 0)
+    at = head + np.concatenate([[0], np.cumsum([len(a) for a in ints])])
+    real_at = np.cumsum([0, *(len(a) for a in reals)]) if reals else np.zeros(0, dtype=np.int64)
+    whole = np.concatenate([at, real_at, *ints]).astype(np.int64)
+    return whole, np.concatenate([*reals, np.zeros(0)])
+
+
+def _ptr(lists: list[Any]) -> Ints:
+    sizes = [len(members) for members in lists]
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+
+def _flat(lists: list[list[int]]) -> Ints:
+    return np.array([x for members in lists for x in members], dtype=np.int64)

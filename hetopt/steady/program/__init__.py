@@ -1,0 +1,1 @@
+"""Routes shared out by one mixed-integer program."""

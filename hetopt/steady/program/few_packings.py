@@ -1,0 +1,110 @@
+"""Streams whose memory allows too many packings to list: a bound without memory, then few packings.
+
+1. The instance without memory limits is a relaxation: aggregate load only. Its program gives the
+   bound, and the routes that a good plan would use. (Each route alone fits into its units, as
+   routes that do not are never made.)
+2. The instance itself is solved over those routes, and for each job and device the route that needs
+   the smallest weights there, so that there are few packings; where there are still too many, over
+   the first of them and each route's weights alone.
+
+Between the two stands what memory costs and what the choice of packings leaves out; only the bound
+of the first objective is proven.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hetopt.instance import Instance
+from hetopt.runtime.budget import RegimeResult
+from hetopt.solution import SteadyPlan
+from hetopt.steady.routes.routes import Routes
+from hetopt.steady.solve import Search
+
+RELAXED_SHARE = 0.3
+"""Share of the time left that the program without memory limits may take."""
+
+NOTE = (
+    "Too many sets of weights fit into a unit to list them: the plan is the best over some of "
+    "them, and the bound that of the instance without memory limits."
+)
+
+
+def solve_packed(search: Search) -> RegimeResult:
+    """Solve a search whose packings are too many to list."""
+    left = search.budget.left_s()
+    budget = replace(
+        search.budget,
+        deadline=search.budget.deadline - (1.0 - RELAXED_SHARE) * left,
+        limit_s=search.budget.limit_s * RELAXED_SHARE,
+    )
+    loose = replace(
+        search,
+        instance=_without_memory(search.instance),
+        budget=budget,
+        start=None,
+        history=[],
+        notes=[],
+    ).run()
+    if loose.infeasible:
+        return loose
+    used = loose.plan if isinstance(loose.plan, SteadyPlan) else None
+    routes = _promising(search.instance, search.routes, used)
+    found = replace(search, routes=routes, few_packings=True).run()
+    bounds = (loose.bounds[0], *(np.nan for _ in loose.bounds[1:]))
+    stopped = "iteration_limit" if found.stopped_by in ("proved", "gap_limit") else found.stopped_by
+    return replace(
+        found,
+        bounds=bounds,
+        stopped_by=stopped,
+        notes=(*found.notes, NOTE),
+        infeasible=False,
+        marginal=None,
+    )
+
+
+def _without_memory(instance: Instance) -> Instance:
+    devices, pools = instance.devices, instance.pools
+    return replace(
+        instance,
+        devices=replace(devices, memory_b=np.full(len(devices), np.inf)),
+        pools=replace(pools, memory_b=np.full(len(pools), np.inf)),
+    )
+
+
+def _promising(instance: Instance, routes: Routes, plan: SteadyPlan | None) -> Routes:
+    """Return the routes of a plan, and those with the smallest weights on each device."""
+    sizes = {
+        int(k): float(s)
+        for k, s in zip(instance.options.weights_key, instance.options.weights_b, strict=True)
+    }
+    used = _used(plan)
+    kept: list[int] = []
+    of_job: list[tuple[int, ...]] = []
+    for members in routes.of_job:
+        leanest: dict[tuple[int, ...], tuple[float, int]] = {}
+        chosen = []
+        for r in members:
+            route = routes.routes[r]
+            if (route.job, route.options) in used:
+                chosen.append(r)
+            weights = sum(sizes[k] for d in route.busy_s for k in route.keys.get(d, ()))
+            where = tuple(sorted(route.busy_s))
+            leanest[where] = min(leanest.get(where, (np.inf, r)), (weights, r))
+        chosen = sorted({*chosen, *(r for _, r in leanest.values())})
+        of_job.append(tuple(range(len(kept), len(kept) + len(chosen))))
+        kept += chosen
+    picked = tuple(routes.routes[r] for r in kept)
+    return Routes(picked, tuple(of_job), complete=False)
+
+
+def _used(plan: SteadyPlan | None) -> set[tuple[int, tuple[int, ...]]]:
+    """Jobs and options of the routes that a plan serves."""
+    if plan is None:
+        return set()
+    return {
+        (int(plan.route_job[k]), tuple(plan.option[plan.ptr[k] : plan.ptr[k + 1]].tolist()))
+        for k in np.flatnonzero(plan.rate_per_s > 0).tolist()
+    }

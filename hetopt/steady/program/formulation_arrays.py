@@ -1,0 +1,351 @@
+r"""The rows of the steady program that a pool of routes shares, as arrays (design §3.3, §4).
+
+The formulation is that of :mod:`hetopt.steady.program.formulation`, for devices whose units are
+all alike; the variables and rows have the same names, scales and order of families there. What
+differs is that routes are columns over measures (:mod:`hetopt.steady.routes.route_columns`), so
+that a program over a part of the routes, and the prices of all others, cost no loop over routes:
+
+    minimise   Σ_r c_r y_r + Σ_s c_s v_s        c_r = R_j (c^E e_r + c^A_j a_r)
+    demand     Σ_{r of j} y_r = θ               (or 1)
+    coupling   Σ_r R_j (W_i · m_r + w_i e_r + w^A_ij a_r) y_r + Σ_s S_is v_s ≤ b_i
+
+with the measures m_r of a route (busy time of each device, bytes over each link, amounts taken of
+resources), its energy e_r and accuracy a_r, and side variables v: units on and had, θ.
+
+Aggregate loads are all that these rows know. Memory limits and exclusive units are left out, so
+with them the program is a relaxation, whose bounds hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hetopt.errors import InputError
+from hetopt.instance import NO_MAXIMUM, Bools, Floats, Instance, is_maximised
+from hetopt.instance.joule_prices import joule_prices
+from hetopt.solvers.mip_arrays import MipArrays
+from hetopt.steady.model.capacity import unit_capacity
+from hetopt.steady.model.resources import supply_limits
+from hetopt.steady.program.formulation import HOLD, Question
+from hetopt.steady.routes.route_columns import Measures, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A linear form: energy × requests, accuracy × weighted shares, side variables, a constant."""
+
+    side: Floats
+    energy: float = 0.0
+    accuracy: float = 0.0
+    constant: float = 0.0
+
+    def times(self, factor: float) -> Form:
+        """Return the form multiplied by a number."""
+        return Form(
+            self.side * factor,
+            self.energy * factor,
+            self.accuracy * factor,
+            self.constant * factor,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A coupling row: measures → coefficient, a form, and its limit from above."""
+
+    name: str
+    measures: dict[int, float]
+    form: Form
+    upper: float
+
+
+class Master:
+    """Rows and side variables of one instance.
+
+    Parameters
+    ----------
+    rate_per_s, weight
+        Of each of the G streams.
+    used
+        Devices (length D) that some route may use.
+    theta_unit
+        θ that a value of 1 of the variable stands for; 1 unless throughput is asked for.
+    rated
+        Streams (length G) whose routes state an accuracy.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        rate_per_s: Floats,
+        weight: Floats,
+        used: Bools,
+        theta_unit: float = 1.0,
+        rated: Bools | None = None,
+    ) -> None:
+        self.instance = instance
+        self.question = Question.of(instance)
+        self.rate, self.weight = rate_per_s, weight
+        self.rated = np.zeros(len(rate_per_s), dtype=bool) if rated is None else rated
+        self.used = used
+        self.unit = theta_unit if self.question.throughput else 1.0
+        self.capacity = unit_capacity(instance)
+        self.measures = Measures.of(instance)
+        self.side_names: list[str] = []
+        self.side_lower: list[float] = []
+        self.side_upper: list[float] = []
+        self.side_integer: list[bool] = []
+        self.theta = self._variable("theta", 0.0, np.inf, False) if self.question.throughput else -1
+        self.on: dict[int, int] = {}
+        self.had: dict[int, int] = {}
+        self.constant_on: dict[int, int] = {}
+        self.constant_had: dict[int, int] = {}
+        for device in range(len(instance.devices)):
+            self._units(device)
+        self.theta_fixed = 1.0
+        self.rows: list[Row] = []
+        self._capacity_rows()
+        self._link_rows()
+        self._supply_rows()
+        self._cap_rows()
+        self.objective = Form(self._side())
+
+    def aim(self, objective: str, pool: Pool) -> float:
+        """Make an objective what is minimised; return what it is multiplied by (see ``mip``)."""
+        form = self.expression(objective)
+        largest = max(
+            float(np.abs(self.column_costs(form, pool)).max(initial=0.0)),
+            float(np.abs(form.side).max(initial=0.0)),
+        )
+        scale = (-1.0 if is_maximised(objective) else 1.0) / (largest or 1.0)
+        self.objective = form.times(scale)
+        return scale
+
+    def hold(self, objective: str, value: float) -> None:
+        """Allow no objective worse than ``value``, up to ``HOLD`` of it."""
+        if objective == "throughput":
+            served = value / (self.unit * float(self.rate.sum())) * (1.0 - HOLD)
+            self.theta_fixed = served
+            self.side_lower[self.theta] = self.side_upper[self.theta] = served
+            return
+        sign = -1.0 if is_maximised(objective) else 1.0
+        size = abs(value) or 1.0
+        form = self.expression(objective).times(sign / size)
+        self._add(f"hold_{objective}", {}, form, sign * value / size + HOLD)
+
+    def expression(self, objective: str) -> Form:
+        """Return an objective as a form, in SI units."""
+        if objective == "throughput":
+            side = self._side()
+            side[self.theta] = self.unit * float(self.rate.sum())
+            return Form(side)
+        if objective == "accuracy":
+            total = float(self.weight[self.rated].sum()) * self.theta_fixed
+            return Form(self._side(), accuracy=1.0 / total if total else 0.0)
+        if objective == "cost":
+            return self._cost()
+        # Where sites differ in it the least of their prices makes a relaxation, whose bound holds.
+        return self._power().times(float(joule_prices(self.instance, objective).min()))
+
+    def column_costs(self, form: Form, pool: Pool) -> Floats:
+        """Return a form's coefficient of each route of a pool."""
+        costs = (self.rate * self.unit * form.energy)[pool.stream] * pool.energy_j
+        if form.accuracy:
+            stated = np.where(np.isfinite(pool.accuracy), pool.accuracy, 0.0)
+            costs = costs + (self.weight * self.rated * form.accuracy)[pool.stream] * stated
+        return costs
+
+    def row_table(self) -> tuple[Any, Any, Floats]:
+        """Return measures' and side variables' coefficients (sparse) and limits of all rows."""
+        from scipy.sparse import csr_array
+
+        ptr, index, value = [0], [], []
+        for row in self.rows:
+            index += list(row.measures)
+            value += list(row.measures.values())
+            ptr.append(len(index))
+        shape = (len(self.rows), len(self.measures))
+        measures = csr_array((value, index, ptr), shape=shape, dtype=np.float64)
+        sides = np.array([row.form.side for row in self.rows]).reshape(
+            len(self.rows), len(self.side_names)
+        )
+        upper = np.array([row.upper for row in self.rows], dtype=np.float64)
+        return measures, csr_array(sides), upper
+
+    def coupling(self, pool: Pool) -> Any:
+        """Return the coefficients of a pool's routes in the coupling rows, sparse, rows × N."""
+        from scipy.sparse import csr_array, diags_array
+
+        measures, _, _ = self.row_table()
+        factor = (self.rate * self.unit)[pool.stream]
+        table = csr_array(measures @ pool.use.T) @ diags_array(factor)
+        for i, row in enumerate(self.rows):
+            if row.form.energy or row.form.accuracy:
+                costs = self.column_costs(row.form, pool)
+                entries = (costs, (np.full(len(pool), i), np.arange(len(pool))))
+                table = table + csr_array(entries, shape=table.shape)
+        return csr_array(table)
+
+    def arrays(self, pool: Pool, names: Sequence[int] | None = None) -> MipArrays:
+        """Return the program over a pool's routes, whose numbers (for names) may be given."""
+        from scipy.sparse import coo_array
+
+        numbers = range(len(pool)) if names is None else names
+        streams, count = len(self.rate), len(pool)
+        _, side_table, upper = self.row_table()
+        table, side = coo_array(self.coupling(pool)), coo_array(side_table)
+        rows: list[Any] = [pool.stream, table.row + streams, side.row + streams]
+        columns: list[Any] = [np.arange(count), table.col, side.col + count]
+        values: list[Any] = [np.ones(count), table.data, side.data]
+        target = np.ones(streams)
+        if self.theta >= 0:
+            rows.append(np.arange(streams))
+            columns.append(np.full(streams, count + self.theta))
+            values.append(np.full(streams, -1.0))
+            target = np.zeros(streams)
+        row, column = np.concatenate(rows), np.concatenate(columns)
+        value = np.concatenate(values)
+        kept = np.flatnonzero(value)
+        order = kept[np.lexsort((column[kept], row[kept]))]
+        cost = np.concatenate([self.column_costs(self.objective, pool), self.objective.side])
+        return MipArrays(
+            names=[*(f"y_{r}" for r in numbers), *self.side_names],
+            sign=1,
+            cost=cost,
+            offset=self.objective.constant,
+            lower=np.concatenate([np.zeros(count), self.side_lower]),
+            upper=np.concatenate([np.full(count, np.inf), self.side_upper]),
+            integer=np.concatenate([np.zeros(count, dtype=bool), self.side_integer]).astype(bool),
+            row_names=[*(f"demand_{j}" for j in range(streams)), *(row.name for row in self.rows)],
+            row_lower=np.concatenate([target, np.full(len(upper), -np.inf)]),
+            row_upper=np.concatenate([target, upper]),
+            rows=row[order].astype(np.int64),
+            columns=column[order].astype(np.int64),
+            coefficients=value[order],
+        )
+
+    def _variable(self, name: str, lower: float, upper: float, integer: bool) -> int:
+        self.side_names.append(name)
+        self.side_lower.append(float(lower))
+        self.side_upper.append(float(upper))
+        self.side_integer.append(integer)
+        return len(self.side_names) - 1
+
+    def _side(self) -> Floats:
+        return np.zeros(len(self.side_names))
+
+    def _units(self, device: int) -> None:
+        """Units on and had; constants where nothing sees how many are on (see ``mip``)."""
+        devices = self.instance.devices
+        least, most = int(devices.count_min[device]), int(devices.count_max[device])
+        limit = np.inf if most == NO_MAXIMUM else most
+        always = not devices.off_when_unused[device]
+        idle_counts = self.question.power and devices.idle_power_w[device] > 0
+        price_counts = self.question.price and devices.price_per_s[device] > 0
+        fixed = least == most
+        if not self.used[device] and not self._scales_links(device):
+            self.constant_on[device] = least if always else 0
+            self.constant_had[device] = least
+            return
+        free = not idle_counts and (fixed or not price_counts)
+        if most != NO_MAXIMUM and (free or (always and fixed)):
+            self.constant_on[device] = self.constant_had[device] = most
+            return
+        self.on[device] = self._variable(f"u_{device}", least if always else 0, limit, True)
+        if always:
+            self.had[device] = self.on[device]
+        elif price_counts and not fixed:
+            self.had[device] = self._variable(f"h_{device}", least, limit, False)
+        else:
+            self.constant_had[device] = least
+
+    def _scales_links(self, device: int) -> bool:
+        links = self.instance.links
+        return bool(np.any(links.per_unit & (links.src == device)))
+
+    def _add(self, name: str, measures: dict[int, float], form: Form, upper: float) -> None:
+        """Add a row, its constant on the right."""
+        self.rows.append(Row(name, measures, replace(form, constant=0.0), upper - form.constant))
+
+    def _room(self, device: int, size: float) -> Form:
+        """Return −size × units on, as part of a row's left side."""
+        side = self._side()
+        if device in self.on:
+            side[self.on[device]] = -size
+            return Form(side)
+        return Form(side, constant=-size * self.constant_on[device])
+
+    def _capacity_rows(self) -> None:
+        for k, device in enumerate(np.flatnonzero(self.used).tolist()):
+            room = self._room(device, float(self.capacity[device]))
+            self._add(f"capacity_{k}", {device: 1.0}, room, 0.0)
+        for device in sorted(self.had):
+            if device in self.on and self.had[device] != self.on[device]:
+                side = self._side()
+                side[self.on[device]], side[self.had[device]] = 1.0, -1.0
+                self._add(f"had_{device}", {}, Form(side), 0.0)
+
+    def _link_rows(self) -> None:
+        links = self.instance.links
+        groups: dict[tuple[int, int], list[int]] = {}
+        for link in range(len(links)):
+            if np.isfinite(links.bandwidth_b_per_s[link]):
+                group = int(links.channel_group[link])
+                groups.setdefault((group, -1 if group >= 0 else link), []).append(link)
+        for (group, _), members in groups.items():
+            channels = max(1, int(links.group_channels[group])) if group >= 0 else 1
+            scaling = {int(links.src[i]) if links.per_unit[i] else -1 for i in members}
+            if len(scaling) > 1:
+                raise InputError(
+                    f"Links of bus {links.bus[members[0]]!s} scale with the units of different "
+                    "devices (`per_unit`), so their shares of one bus are not defined; give them "
+                    "buses of their own."
+                )
+            source = scaling.pop()
+            load = {
+                self.measures.link(link): 1.0 / float(links.bandwidth_b_per_s[link])
+                for link in members
+            }
+            room = self._room(source, channels) if source >= 0 else Form(self._side())
+            self._add(f"link_{members[0]}", load, room, 0.0 if source >= 0 else float(channels))
+
+    def _supply_rows(self) -> None:
+        for supply, limit in supply_limits(self.instance).items():
+            name = f"resource_{supply[0]}_{supply[1]}"
+            measure = self.measures.supply(supply)
+            self._add(name, {measure: 1.0 / (limit or 1.0)}, Form(self._side()), float(limit > 0))
+
+    def _cap_rows(self) -> None:
+        limits = self.instance.limits
+        for name, limit, form in (
+            ("power_cap", limits.power_cap_w, self._power),
+            ("budget", limits.budget_per_s, self._cost),
+        ):
+            if np.isfinite(limit):
+                size = limit or 1.0
+                self._add(name, {}, form().times(1.0 / size), limit / size)
+
+    def _power(self) -> Form:
+        idle = self.instance.devices.idle_power_w
+        side, constant = self._side(), 0.0
+        for device in range(len(idle)):
+            if device in self.on:
+                side[self.on[device]] += idle[device]
+            else:
+                constant += float(idle[device]) * self.constant_on[device]
+        return Form(side, energy=1.0, constant=constant)
+
+    def _cost(self) -> Form:
+        price = self.instance.devices.price_per_s
+        power = self._power().times(float(joule_prices(self.instance, "cost").min()))
+        side, constant = power.side.copy(), power.constant
+        for device in range(len(price)):
+            if device in self.had:
+                side[self.had[device]] += price[device]
+            else:
+                constant += float(price[device]) * self.constant_had[device]
+        return Form(side, power.energy, 0.0, constant)

@@ -1,0 +1,1 @@
+"""Routes: ways for requests of a job through the platform."""
