@@ -17,7 +17,6 @@ from hetopt.solve import solve
 from hetopt.solvers import relaxation
 from hetopt.solvers.mip import solve_arrays
 from hetopt.solvers.mip_arrays import MipArrays
-from hetopt.steady import course
 from hetopt.steady import solve as steady_module
 from hetopt.steady.column_generation import (
     column_generation,
@@ -25,9 +24,10 @@ from hetopt.steady.column_generation import (
     solve_graphs,
     solve_single_tasks,
 )
+from hetopt.steady.program import objective_level
 
 CLOCKED = (
-    course,
+    objective_level,
     column_generation,
     graph_pricer,
     relaxation,
@@ -64,11 +64,11 @@ def test_a_fleet_has_the_same_answer_on_a_clock_that_races(monkeypatch, workload
 
 def test_a_deterministic_limit_counts_nodes_and_the_clock_ends_runaways_only():
     budget = Budget(deadline=time.monotonic(), deterministic=True, limit_s=3.0)
-    allowed = course.effort(budget)
-    assert allowed.nodes == 3 * course.NODES_PER_S
+    allowed = objective_level.effort(budget)
+    assert allowed.nodes == 3 * objective_level.NODES_PER_S
     assert allowed.time_limit_s > 60
-    assert course.seconds_left(budget) == np.inf
-    timed = course.effort(Budget(deadline=time.monotonic() + 5))
+    assert objective_level.seconds_left(budget) == np.inf
+    timed = objective_level.effort(Budget(deadline=time.monotonic() + 5))
     assert timed.nodes is None
     assert 4 < timed.time_limit_s <= 5
 

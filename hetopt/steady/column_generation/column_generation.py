@@ -19,8 +19,9 @@ import numpy as np
 from hetopt.instance import Bools, Floats, Ints
 from hetopt.solvers.mip_arrays import MipArrays
 from hetopt.solvers.relaxation import Relaxation, Relaxed
-from hetopt.steady.column_generation.lagrangian_bound import Prices, bound, prices
+from hetopt.steady.column_generation.lagrangian_bound import bound, prices
 from hetopt.steady.program.formulation_arrays import Master
+from hetopt.steady.routes.measure_prices import Prices
 from hetopt.steady.routes.route_columns import Pool
 
 WORTH = 1e-7

@@ -10,9 +10,9 @@ import numpy as np
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.questions import accuracy_tasks
 from hetopt.steady.column_generation.column_generation import Offer
-from hetopt.steady.column_generation.lagrangian_bound import Prices
 from hetopt.steady.model.capacity import unit_capacity
 from hetopt.steady.program.formulation_arrays import Master
+from hetopt.steady.routes.measure_prices import Prices
 from hetopt.steady.routes.route_columns import Pool, pool_of_routes
 from hetopt.steady.routes.route_search import LABELS, NARROW, RouteSearch
 from hetopt.steady.routes.routes import Route, Routes, route_of

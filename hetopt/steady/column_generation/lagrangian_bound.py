@@ -12,40 +12,14 @@ at any time (Lasdon 1970; Farley, Oper. Res. 38:922, 1990, for the scaling with 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from hetopt.instance import Floats
 from hetopt.steady.program.formulation_arrays import Master
-from hetopt.steady.routes.route_columns import Pool
+from hetopt.steady.routes.measure_prices import Prices
 
 ROUNDING = 1e-10
 """Relative error that the sum of a bound may have: far above that of 1e5 terms in doubles."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """What routes cost at some prices π of the coupling rows.
-
-    A route of stream j costs ``factor[j]`` × (``energy`` × joules + ``measures`` · its measures)
-    + ``accuracy[j]`` × its accuracy (0 where none counts).
-    """
-
-    rows: Floats
-    factor: Floats
-    energy: float
-    measures: Floats
-    accuracy: Floats
-
-    def of(self, pool: Pool) -> Floats:
-        """Return the cost of each route of a pool."""
-        cost = self.energy * pool.energy_j + pool.use @ self.measures
-        cost = self.factor[pool.stream] * cost
-        if self.accuracy.any():
-            stated = np.where(np.isfinite(pool.accuracy), pool.accuracy, 0.0)
-            cost = cost + self.accuracy[pool.stream] * stated
-        return np.asarray(cost, dtype=np.float64)
 
 
 def prices(master: Master, rows: Floats) -> Prices:

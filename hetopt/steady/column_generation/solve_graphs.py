@@ -25,11 +25,10 @@ from hetopt.runtime.budget import gap_closed
 from hetopt.solution import SteadyPlan, Termination
 from hetopt.steady.column_generation.column_generation import Generated, generate
 from hetopt.steady.column_generation.graph_pricer import GraphPricer, master_of_graphs
-from hetopt.steady.outcomes import unbounded
 from hetopt.steady.program.formulation_arrays import Master
-from hetopt.steady.program.objective_level import Level
+from hetopt.steady.program.objective_level import Level, unbounded
 from hetopt.steady.program.scenarios import StreamModel
-from hetopt.steady.solve import Search, program_of, values_of
+from hetopt.steady.program.search import Search, program_of, values_of
 
 FIRST, MORE = 3, 3
 """Routes per job to begin with, and to add in a round."""

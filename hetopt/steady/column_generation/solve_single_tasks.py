@@ -29,13 +29,22 @@ from hetopt.steady.column_generation.column_generation import (
     TablePricer,
     generate,
 )
-from hetopt.steady.course import better_plan, effort, note_progress, seconds_left
 from hetopt.steady.model.capacity import at_standstill, unit_capacity
-from hetopt.steady.outcomes import infeasible_result, unbounded, why_infeasible
 from hetopt.steady.program.extract_plan_of_columns import columns_plan
 from hetopt.steady.program.formulation_arrays import Master
 from hetopt.steady.program.marginal_values import marginal
-from hetopt.steady.program.objective_level import RELAXED, ROUNDED, Level
+from hetopt.steady.program.objective_level import (
+    RELAXED,
+    ROUNDED,
+    Level,
+    better_plan,
+    effort,
+    infeasible_result,
+    note_progress,
+    seconds_left,
+    unbounded,
+    why_infeasible,
+)
 from hetopt.steady.routes.route_columns import Pool, pool_of_columns
 from hetopt.steady.routes.single_task_routes import Columns
 

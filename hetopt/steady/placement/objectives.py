@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetopt.instance.joule_prices import joule_prices
-from hetopt.steady.placement_grid import ACCURACY_GRID, CAP_GRID, OBJECTIVE_GRID
+from hetopt.steady.placement.variables import ACCURACY_GRID, CAP_GRID, OBJECTIVE_GRID
 
 if TYPE_CHECKING:
     from hetopt.steady.placement.variables import PlacementModel, Terms

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from hetopt.steady.placement_grid import BREAKS, GRID
+from hetopt.steady.placement.variables import BREAKS, GRID
 from hetopt.steady.routes.routes import option_latency_s
 from hetopt.steady.routes.transfers import Leg, leg
 

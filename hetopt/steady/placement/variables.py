@@ -28,6 +28,8 @@ by θ.
 CP-SAT counts in integers. Every row is divided by its limit and written with ``GRID`` parts,
 demands rounded down: rounding only relaxes, so bounds and infeasibility are proven, and a plan
 exceeds a limit by less than the number of its terms / ``GRID``, far within ``LIMIT_TOLERANCE``.
+
+In how many parts the placement model counts, as CP-SAT knows whole numbers only.
 """
 
 from __future__ import annotations
@@ -43,9 +45,26 @@ from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.paths import Network
 from hetopt.steady.model.capacity import memory_limited, unit_capacity
 from hetopt.steady.model.resources import Supply, supply_limits, taken_per_request
-from hetopt.steady.placement_grid import BREAKS, FINE_GRID, GRID, LINK_UNITS, TIME_GRID
 from hetopt.steady.routes.routes import usable_options
 from hetopt.steady.routes.transfers import differing_prices
+
+GRID = 10**12
+"""Parts that a limit or an objective is divided into."""
+TIME_GRID = 10**9
+"""Largest T; a factor of 100 above what one unit of everything would need."""
+FINE_GRID = 10**8
+"""T of a known plan, where T is counted more finely to find the last digits."""
+LINK_UNITS = 8
+"""Units per task that throughput may have on for links that grow with the units on."""
+BREAKS = 2.0
+"""Multiple of a limit that no sum can take back; larger demands are cut to it."""
+CAP_GRID = 10**8
+"""Parts of a cap beside T, whose product must stay below 2^63."""
+ACCURACY_GRID = 10**8
+"""Parts of an accuracy, rounded up, and of its weight."""
+OBJECTIVE_GRID = 10**11
+"""Parts that the sum of an objective's terms is divided into."""
+
 
 Unit = tuple[int, int]
 Terms = list[tuple[Any, float]]

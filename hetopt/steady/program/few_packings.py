@@ -20,8 +20,8 @@ import numpy as np
 from hetopt.instance import Instance
 from hetopt.runtime.budget import RegimeResult
 from hetopt.solution import SteadyPlan
+from hetopt.steady.program.search import Search
 from hetopt.steady.routes.routes import Routes
-from hetopt.steady.solve import Search
 
 RELAXED_SHARE = 0.3
 """Share of the time left that the program without memory limits may take."""

@@ -1,12 +1,23 @@
-"""What is known of one objective of a list while it is solved."""
+"""What is known of one objective of a list while it is solved.
+
+What searches for streams keep track of: time, progress, the plan they began with.
+
+What every search for streams says when it cannot answer.
+"""
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
-from hetopt.instance import is_maximised
+from hetopt.evaluate import objective_value
+from hetopt.instance import Instance, is_maximised
+from hetopt.runtime.budget import Budget, RegimeResult
+from hetopt.solution import HistoryEntry, StreamPlan
 from hetopt.solvers.relaxation import Relaxed
 
 RELAXED, ROUNDED = "relaxation", "heuristic"
@@ -53,3 +64,104 @@ class Level:
     def value(self) -> float:
         """Objective (SI) of the best point, NaN where there is none."""
         return np.nan if self.best is None else self.best.objective / self.scale
+
+
+NODES_PER_S = 20.0
+"""Nodes of a MIP solver's search tree that stand for a deterministic second."""
+RUNAWAY, RUNAWAY_S = 20.0, 60.0
+"""Multiple of a deterministic limit, and seconds beyond, at which the clock ends a MIP after
+all."""
+P = TypeVar("P", bound=StreamPlan)
+
+
+def better_plan(instance: Instance, plan: P | None, start: P | None) -> P | None:
+    """Return the better of a plan and the start; of several objectives, the plan where it is."""
+    if start is None or plan is None or len(instance.objective) > 1:
+        return start if plan is None else plan
+    name = instance.objective[0]
+    ours, theirs = (objective_value(instance, known, name) for known in (plan, start))
+    worse = ours < theirs if is_maximised(name) else ours > theirs
+    return start if worse else plan
+
+
+def seconds_left(budget: Budget) -> float:
+    """Return the time left; where the clock does not count there is no end to it."""
+    return math.inf if budget.deterministic else budget.left_s()
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long a MIP solver may search.
+
+    Attributes
+    ----------
+    time_limit_s
+        On the clock.
+    nodes
+        Nodes of the search tree, None where they are not counted.
+    """
+
+    time_limit_s: float
+    nodes: int | None
+
+
+def effort(budget: Budget) -> Effort:
+    """Return what a MIP solver may use: the time left, or as many nodes as stand for the limit.
+
+    HiGHS counts no deterministic time, but nodes. The clock ends a deterministic search only where
+    those take many times as long as they should: that it returns matters more then.
+    """
+    if not budget.deterministic:
+        return Effort(budget.left_s(), None)
+    nodes = max(1, int(budget.limit_s * NODES_PER_S))
+    return Effort(RUNAWAY * budget.limit_s + RUNAWAY_S, nodes)
+
+
+def note_progress(
+    budget: Budget,
+    began: float,
+    history: list[HistoryEntry] | None,
+    objective: float,
+    bound: float,
+) -> None:
+    """Keep a better plan or bound (SI) with its time, where there is a history; tell of it."""
+    if history is not None:
+        history.append(HistoryEntry(time.monotonic() - began, objective, bound))
+    if budget.progress is not None:
+        budget.progress(objective, bound)
+
+
+def unbounded(instance: Instance, name: str) -> str:
+    """Say what would bound an objective."""
+    return (
+        f"The objective {name} is unbounded: some work takes neither time on a device of limited "
+        "number nor power under a power_cap nor money under a budget; limit the `count` of the "
+        f"devices, or set a power_cap (devices: {', '.join(map(str, instance.devices.name))})."
+    )
+
+
+def infeasible_result(instance: Instance, reason: str) -> RegimeResult:
+    """Return the result of an instance that is proven to have no plan."""
+    return RegimeResult(
+        plan=None,
+        bounds=(np.nan,) * len(instance.objective),
+        infeasible=True,
+        reason=reason,
+        stopped_by="proved",
+        method="mip",
+    )
+
+
+def why_infeasible(instance: Instance) -> str:
+    """Say what the demanded rates do not fit into."""
+    limits = instance.limits
+    words = ["the units there are"]
+    if np.isfinite(limits.power_cap_w):
+        words.append(f"the power cap of {limits.power_cap_w:g} W")
+    if np.isfinite(limits.budget_per_s):
+        words.append(f"the budget of {limits.budget_per_s:g} per second")
+    if len(instance.uses):
+        words.append("the capacities and budgets of the resources")
+    if len(instance.links):
+        words.append("the bandwidth of the links")
+    return f"The demanded rates cannot be served within {' and '.join(words)}."

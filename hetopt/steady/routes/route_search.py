@@ -20,8 +20,8 @@ import numpy as np
 
 from hetopt.instance import Bools, Floats, Groups, Instance, Ints
 from hetopt.instance.paths import Network
-from hetopt.steady.column_generation.lagrangian_bound import Prices
 from hetopt.steady.model.capacity import memory_limited
+from hetopt.steady.routes.measure_prices import Prices
 from hetopt.steady.routes.route_columns import Measures
 from hetopt.steady.routes.route_search_tables import Legs, Step, room_of, step_of
 from hetopt.steady.routes.routes import LATENCY_SLACK, accuracy_counts

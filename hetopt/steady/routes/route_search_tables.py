@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Bools, Floats, Instance, Ints
-from hetopt.steady.column_generation.lagrangian_bound import Prices
 from hetopt.steady.model.resources import supply_limits, taken_per_request
+from hetopt.steady.routes.measure_prices import Prices
 from hetopt.steady.routes.route_columns import Measures
 from hetopt.steady.routes.routes import option_latency_s, usable_options
 from hetopt.steady.routes.transfers import Leg
