@@ -12,8 +12,7 @@ from hetopt.version import __version__
 if TYPE_CHECKING:
     from hetopt.analysis.changes import changed
     from hetopt.analysis.compare import Comparison, compare
-    from hetopt.analysis.explain import explain
-    from hetopt.analysis.explanation import Explanation
+    from hetopt.analysis.explanation import Explanation, explain
     from hetopt.analysis.pareto import Front, pareto
     from hetopt.analysis.whatif import Study, whatif
     from hetopt.build import Model
@@ -84,7 +83,7 @@ _HOMES = {
     "Study": "hetopt.analysis.whatif",
     "whatif": "hetopt.analysis.whatif",
     "Explanation": "hetopt.analysis.explanation",
-    "explain": "hetopt.analysis.explain",
+    "explain": "hetopt.analysis.explanation",
     "Model": "hetopt.build",
     "default_instance": "hetopt.default",
     "HetoptError": "hetopt.errors",

@@ -188,7 +188,7 @@ def run_explain(
     An answer is a success whether it explains a plan or why there is none; where neither a plan
     nor a proof was found in the time, the code is that of ``solve``.
     """
-    from hetopt.analysis.explain import explain
+    from hetopt.analysis.explanation import explain
     from hetopt.formats.files import check_writable
     from hetopt.formats.plans import read_plan
     from hetopt.formats.plans.tables import write_result

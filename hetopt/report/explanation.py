@@ -11,10 +11,10 @@ from rich.text import Text
 
 from hetopt import units
 from hetopt.analysis.explanation import Explanation, Group, repair_text
-from hetopt.analysis.limit import Limit
-from hetopt.analysis.repairs import Move, Repair
-from hetopt.analysis.why import Alternative, Effect, PlanExplanation
-from hetopt.analysis.wording import limit_text, number
+from hetopt.analysis.explanation.limits.limit import Limit
+from hetopt.analysis.explanation.plan_explanation import Alternative, Effect, PlanExplanation
+from hetopt.analysis.explanation.repairs import Move, Repair
+from hetopt.analysis.explanation.wording import limit_text, number
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate.with_units import quantity
 from hetopt.instance import Instance

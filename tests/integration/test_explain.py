@@ -13,7 +13,7 @@ from rich.console import Console
 
 from hetopt import Instance, Model, SolveOptions, explain, from_frames, read_instance, solve, verify
 from hetopt.analysis.explanation import Explanation
-from hetopt.analysis.repairs import Repair
+from hetopt.analysis.explanation.repairs import Repair
 from hetopt.report.explanation import explanation_view
 from tests.small_schedules import device, edge, instance, link, option, task
 

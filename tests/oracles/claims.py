@@ -16,12 +16,11 @@ import numpy as np
 
 from hetopt.analysis.axes import axis_of, step
 from hetopt.analysis.compare import Comparison, compare
-from hetopt.analysis.explain import explain
-from hetopt.analysis.explanation import Explanation, Group
+from hetopt.analysis.explanation import Explanation, Group, explain
+from hetopt.analysis.explanation.limits.limit import Limit
+from hetopt.analysis.explanation.repairs import Repair
 from hetopt.analysis.firmness import MIX_FACTOR
-from hetopt.analysis.limit import Limit
 from hetopt.analysis.pareto import Front, pareto
-from hetopt.analysis.repairs import Repair
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.instance import Instance, is_maximised

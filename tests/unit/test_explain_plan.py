@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from hetopt import InputError, SolveOptions, explain, solve, verify, write_instance
-from hetopt.analysis.conflict import find_conflict
-from hetopt.analysis.limit import Limit, parts_of
-from hetopt.analysis.questions import Answer, Questions
+from hetopt.analysis.explanation.conflict import find_conflict
+from hetopt.analysis.explanation.limits.limit import Limit, parts_of
+from hetopt.analysis.explanation.questions import Answer, Questions
 from hetopt.cli.app import app
 from hetopt.evaluate.memory import memory_use
 from hetopt.instance import Instance

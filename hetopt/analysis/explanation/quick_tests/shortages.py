@@ -27,8 +27,9 @@ class Screen:
     text
         A full sentence with both figures.
     limits
-        Keys of the limits that it speaks of (:attr:`hetopt.analysis.limit.Limit.key`); they
-        conflict on their own, or together with pins, bans and missing links.
+        Keys of the limits that it speaks of
+        (:attr:`hetopt.analysis.explanation.limits.limit.Limit.key`); they conflict on their own,
+        or together with pins, bans and missing links.
     excess
         Need over what there is, to put the worst first.
     """

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hetopt.analysis.conflict import Conflict, find_conflict
-from hetopt.analysis.least import Least, least_value
-from hetopt.analysis.limit import Limit
-from hetopt.analysis.limits import extra_units
-from hetopt.analysis.questions import Questions
+from hetopt.analysis.explanation.conflict import Conflict, find_conflict
+from hetopt.analysis.explanation.least_change import Least, least_value
+from hetopt.analysis.explanation.limits.limit import Limit
+from hetopt.analysis.explanation.limits.listing import extra_units
+from hetopt.analysis.explanation.questions import Questions
 from hetopt.instance import Instance
 from hetopt.solution import Plan
 from hetopt.verify import verify

@@ -13,8 +13,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from hetopt.analysis.limit import Amount, Limit
-from hetopt.analysis.questions import Questions
+from hetopt.analysis.explanation.limits.limit import Amount, Limit
+from hetopt.analysis.explanation.questions import Questions
 from hetopt.constants import GAP_TOLERANCE, LIMIT_TOLERANCE
 from hetopt.instance import Instance
 from hetopt.solution import Plan

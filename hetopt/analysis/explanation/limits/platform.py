@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hetopt.analysis.limit import (
+from hetopt.analysis.explanation.limits.limit import (
     Amount,
     Limit,
     asks_throughput,

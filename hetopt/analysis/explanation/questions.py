@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from hetopt.analysis.limit import Limit
+from hetopt.analysis.explanation.limits.limit import Limit
 from hetopt.errors import InputError
 from hetopt.instance import Instance
 from hetopt.instance.questions import check_question

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.analysis.least import Least, searched
-from hetopt.analysis.limit import Limit, unbounded_without
-from hetopt.analysis.questions import Questions
-from hetopt.analysis.timing import Step, critical_steps
-from hetopt.analysis.wording import limit_text
+from hetopt.analysis.explanation.critical_chain import Step, critical_steps
+from hetopt.analysis.explanation.least_change import Least, searched
+from hetopt.analysis.explanation.limits.limit import Limit, unbounded_without
+from hetopt.analysis.explanation.questions import Questions
+from hetopt.analysis.explanation.wording import limit_text
 from hetopt.constants import GAP_TOLERANCE, LIMIT_TOLERANCE
 from hetopt.evaluate import evaluate
 from hetopt.formats.plans import to_json

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from hetopt import units
-from hetopt.analysis.chains import chain_of, chains
-from hetopt.analysis.shortage import Screen, least, short
+from hetopt.analysis.explanation.critical_paths import chain_of, chains
+from hetopt.analysis.explanation.quick_tests.shortages import Screen, least, short
 from hetopt.instance import Instance
 from hetopt.instance.grouping import sums
 

@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 
 from hetopt import units
-from hetopt.analysis.limit import Limit
+from hetopt.analysis.explanation.limits.limit import Limit
 from hetopt.instance import Instance
 
 DIGITS = 6

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from hetopt import units
-from hetopt.analysis.chains import chain_of, chains
-from hetopt.analysis.shortage import Screen, least, short
-from hetopt.analysis.wording import number
+from hetopt.analysis.explanation.critical_paths import chain_of, chains
+from hetopt.analysis.explanation.quick_tests.shortages import Screen, least, short
+from hetopt.analysis.explanation.wording import number
 from hetopt.instance import NO_MAXIMUM, Floats, Instance
 from hetopt.instance.grouping import sums
 from hetopt.instance.joule_prices import joule_prices

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from hetopt import units
-from hetopt.analysis.repeats import base_name
-from hetopt.analysis.screens_schedule import schedule_screens
-from hetopt.analysis.screens_steady import steady_screens
-from hetopt.analysis.shortage import Screen, least, named, short
+from hetopt.analysis.explanation.quick_tests.schedule import schedule_screens
+from hetopt.analysis.explanation.quick_tests.shortages import Screen, least, named, short
+from hetopt.analysis.explanation.quick_tests.steady import steady_screens
+from hetopt.analysis.explanation.repetitions import base_name
 from hetopt.instance import Instance
 from hetopt.instance.questions import stuck_tasks
 

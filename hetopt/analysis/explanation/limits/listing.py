@@ -3,7 +3,7 @@
 An explanation is a statement about these: a set of them that cannot be met together, and how far
 one must move. What is no limit here (devices and their speed, the graph of tasks) is taken as a
 fact. Those that a user is most likely to have set come first, because conflicts are
-told in terms of early ones where there is a choice (:mod:`hetopt.analysis.conflict`).
+told in terms of early ones where there is a choice (:mod:`hetopt.analysis.explanation.conflict`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from hetopt.analysis.limit import (
+from hetopt.analysis.explanation.limits.limit import (
     Amount,
     Limit,
     asking,
@@ -24,8 +24,8 @@ from hetopt.analysis.limit import (
     streams_of,
     unbounded_without,
 )
-from hetopt.analysis.limits_of_places import bans, groups_of_tasks, missing_links
-from hetopt.analysis.limits_of_platform import (
+from hetopt.analysis.explanation.limits.placement import bans, groups_of_tasks, missing_links
+from hetopt.analysis.explanation.limits.platform import (
     bandwidths,
     channels,
     count_of,
@@ -37,7 +37,7 @@ from hetopt.analysis.limits_of_platform import (
     resource_limits,
     with_finite_counts,
 )
-from hetopt.analysis.repeats import base_name, grouped
+from hetopt.analysis.explanation.repetitions import base_name, grouped
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
 from hetopt.instance.questions import accuracy_tasks

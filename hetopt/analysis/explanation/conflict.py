@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hetopt.analysis.questions import Questions
+from hetopt.analysis.explanation.questions import Questions
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """Why an instance has no plan and what would give it one; what a plan rests on (design §1, §9).
 
-For an infeasible instance: sentences from arithmetic (:mod:`hetopt.analysis.screens`), a minimal
-set of limits that cannot be met together, proven twice (:mod:`hetopt.analysis.conflict`), and the
-least changes that suffice (:mod:`hetopt.analysis.repairs`). For a plan: what binds, what another
-place of a task costs, and how far limits are from changing the answer (:mod:`hetopt.analysis.why`).
+For an infeasible instance: sentences from arithmetic
+(:mod:`hetopt.analysis.explanation.quick_tests.run`), a minimal set of limits that cannot be met
+together, proven twice (:mod:`hetopt.analysis.explanation.conflict`), and the least changes that
+suffice (:mod:`hetopt.analysis.explanation.repairs`). For a plan: what binds, what another place of
+a task costs, and how far limits are from changing the answer
+(:mod:`hetopt.analysis.explanation.plan_explanation`).
 
 Everything is asked of ``solve``, and each plan on the way passed the checker.
 """
@@ -16,16 +18,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Unpack
 
-from hetopt.analysis.conflict import Conflict, find_conflict, reprove
-from hetopt.analysis.explanation import Explanation, Group
-from hetopt.analysis.limit import streams_of
-from hetopt.analysis.limits import limits_of
-from hetopt.analysis.questions import Answer, Questions
-from hetopt.analysis.repairs import find_repairs
-from hetopt.analysis.repeats import base_name
-from hetopt.analysis.screens import screens
-from hetopt.analysis.shortage import Screen
-from hetopt.analysis.why import explain_plan
+from hetopt.analysis.explanation.conflict import Conflict, find_conflict, reprove
+from hetopt.analysis.explanation.limits.limit import streams_of
+from hetopt.analysis.explanation.limits.listing import limits_of
+from hetopt.analysis.explanation.plan_explanation import explain_plan
+from hetopt.analysis.explanation.questions import Answer, Questions
+from hetopt.analysis.explanation.quick_tests.run import screens
+from hetopt.analysis.explanation.quick_tests.shortages import Screen
+from hetopt.analysis.explanation.repairs import find_repairs
+from hetopt.analysis.explanation.repetitions import base_name
+from hetopt.analysis.explanation.result import Explanation, Group
 from hetopt.errors import InputError, Problem
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.analysis.limit import Limit
-from hetopt.analysis.repeats import grouped
+from hetopt.analysis.explanation.limits.limit import Limit
+from hetopt.analysis.explanation.repetitions import grouped
 from hetopt.instance import Groups, Instance, Ints, Links
 from hetopt.instance.paths import Network, message_tables
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hetopt.analysis.limit import Limit
-from hetopt.analysis.repairs import Move, Repair
-from hetopt.analysis.shortage import Screen
-from hetopt.analysis.why import PlanExplanation
-from hetopt.analysis.wording import change, limit_text, move_text
+from hetopt.analysis.explanation.limits.limit import Limit
+from hetopt.analysis.explanation.plan_explanation import PlanExplanation
+from hetopt.analysis.explanation.quick_tests.shortages import Screen
+from hetopt.analysis.explanation.repairs import Move, Repair
+from hetopt.analysis.explanation.wording import change, limit_text, move_text
 from hetopt.formats.plans import plan_to_dict, solution_to_dict, to_json
 from hetopt.instance import Instance
 from hetopt.solution import Shown, Solution

@@ -1,0 +1,1 @@
+"""Impossibilities that arithmetic finds, without a solver."""
