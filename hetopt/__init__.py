@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hetopt.model_files import ModelFile, export_model
     from hetopt.report.page_file import write_report as write_report
     from hetopt.report.pictures import bars_picture, front_picture, schedule_picture
-    from hetopt.report.text import view_text as view_text
+    from hetopt.report.terminal.text import view_text as view_text
     from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, Solution, SteadyPlan
     from hetopt.solve import SolveOptions, solve
     from hetopt.verify import Report, verify
@@ -98,7 +98,7 @@ _HOMES = {
     "read_solution": "hetopt.formats.plans",
     "write_plan": "hetopt.formats.plans",
     "write_solution": "hetopt.formats.plans",
-    "view_text": "hetopt.report.text",
+    "view_text": "hetopt.report.terminal.text",
     "write_report": "hetopt.report.page_file",
     "bars_picture": "hetopt.report.pictures",
     "changed": "hetopt.analysis.changes",

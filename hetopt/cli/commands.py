@@ -167,7 +167,7 @@ def run_solve(
     from hetopt.formats.plans import read_plan, solution_to_dict
     from hetopt.formats.plans.stream import is_large, json_pieces
     from hetopt.formats.plans.tables import write_solution
-    from hetopt.report.progress import progress_display
+    from hetopt.report.terminal.progress import progress_display
     from hetopt.solve import solve_with
 
     if output is not None:
@@ -185,7 +185,7 @@ def run_solve(
     elif as_json:
         print_json(solution_to_dict(instance, solution))
     else:
-        from hetopt.report.console import solution_view
+        from hetopt.report.terminal.solution import solution_view
 
         print_view(solution_view(instance, solution))
     return _code(solution)
@@ -214,8 +214,8 @@ def run_compare(
     from hetopt.analysis.rivals import RivalType
     from hetopt.formats.files import check_writable
     from hetopt.formats.plans.tables import write_result
-    from hetopt.report.comparison import comparison_to_dict, comparison_view
-    from hetopt.report.progress import line_display
+    from hetopt.report.terminal.comparison import comparison_to_dict, comparison_view
+    from hetopt.report.terminal.progress import line_display
     from hetopt.runtime.interrupt import interruptible
 
     common = _choice("--basis", basis, get_args(Basis))
@@ -294,7 +294,7 @@ def run_devices(
     as_json: bool,
 ) -> int:
     """List the catalogue, or show one device of it; see ``hetopt devices``."""
-    from hetopt.report import devices
+    from hetopt.report.terminal import devices
 
     if show is not None:
         if as_json:

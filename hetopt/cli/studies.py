@@ -43,7 +43,7 @@ def run_pareto(
     """Walk along the front and print it; see ``hetopt pareto``."""
     from hetopt.analysis.pareto import pareto, two_objectives
     from hetopt.report.front import front_to_dict, front_view
-    from hetopt.report.progress import line_display
+    from hetopt.report.terminal.progress import line_display
     from hetopt.runtime.interrupt import interruptible
 
     _check_output(output)
@@ -83,8 +83,8 @@ def run_whatif(
     from hetopt.analysis.whatif import whatif
     from hetopt.formats.files import check_writable
     from hetopt.formats.plans.tables import write_result
-    from hetopt.report.progress import line_display
-    from hetopt.report.study import study_to_dict, study_view
+    from hetopt.report.terminal.progress import line_display
+    from hetopt.report.terminal.study import study_to_dict, study_view
     from hetopt.runtime.interrupt import interruptible
 
     if output is not None:
@@ -192,7 +192,7 @@ def run_explain(
     from hetopt.formats.files import check_writable
     from hetopt.formats.plans import read_plan
     from hetopt.formats.plans.tables import write_result
-    from hetopt.report.progress import line_display
+    from hetopt.report.terminal.progress import line_display
 
     if output is not None:
         check_writable(output)
@@ -209,7 +209,7 @@ def run_explain(
     if as_json:
         print_json(explanation.to_json())
     else:
-        from hetopt.report.explanation import explanation_view
+        from hetopt.report.terminal.explanation import explanation_view
 
         print_view(explanation_view(explanation))
     if explanation.status != "unknown":

@@ -1,1 +1,1 @@
-"""What people read: tables on the console."""
+"""What people read: tables on a terminal, pages, pictures, traces."""

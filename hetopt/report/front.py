@@ -14,7 +14,7 @@ from rich.text import Text
 from hetopt.evaluate.with_units import quantity
 from hetopt.formats.plans import plan_to_dict, to_json
 from hetopt.instance import is_maximised
-from hetopt.report.console import small_gap
+from hetopt.report.terminal.solution import small_gap
 from hetopt.solution import relative_gap
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from hetopt.evaluate.with_units import quantity
 from hetopt.instance import Instance, is_maximised
 from hetopt.profiling.caveats import caveats
 from hetopt.report import charts
-from hetopt.report.console import percent, small_gap
 from hetopt.report.gantt import gantt
+from hetopt.report.terminal.solution import percent, small_gap
 from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, relative_gap
 
 ROWS_SHOWN = 200

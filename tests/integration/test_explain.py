@@ -14,7 +14,7 @@ from rich.console import Console
 from hetopt import Instance, Model, SolveOptions, explain, from_frames, read_instance, solve, verify
 from hetopt.analysis.explanation import Explanation
 from hetopt.analysis.explanation.repairs import Repair
-from hetopt.report.explanation import explanation_view
+from hetopt.report.terminal.explanation import explanation_view
 from tests.small_schedules import device, edge, instance, link, option, task
 
 MIB = 2.0**20

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from hetopt import InputError, Instance, SolveOptions, compare, from_frames, read_instance, verify
-from hetopt.report.comparison import comparison_to_dict
+from hetopt.report.terminal.comparison import comparison_to_dict
 
 QUICK = SolveOptions(time_limit_s=10)
 

@@ -9,7 +9,12 @@ from rich.console import Console
 
 from hetopt.errors import InputError
 from hetopt.profiling.catalogue import MLPERF_NOTICE, catalogue
-from hetopt.report.devices import details_to_dict, details_view, devices_to_dict, devices_view
+from hetopt.report.terminal.devices import (
+    details_to_dict,
+    details_view,
+    devices_to_dict,
+    devices_view,
+)
 
 
 def printed(view: object) -> str:

@@ -15,7 +15,7 @@ from hetopt import from_frames
 from hetopt.evaluate import evaluate
 from hetopt.evaluate.queueing import Queues, erlang_c, waits
 from hetopt.instance import Floats, Instance
-from hetopt.report.console import solution_view
+from hetopt.report.terminal.solution import solution_view
 from hetopt.solve import solve
 
 CUSTOMERS = 60_000

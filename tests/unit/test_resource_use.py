@@ -12,7 +12,7 @@ from rich.console import Console
 
 from hetopt import evaluate, read_instance, solve
 from hetopt.instance import Instance
-from hetopt.report.console import solution_view
+from hetopt.report.terminal.solution import solution_view
 from tests.unit.test_resources import machine, plan, stream
 
 BARE = """devices: [{name: cpu}]

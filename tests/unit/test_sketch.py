@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from hetopt import Instance, Model, evaluate, solve
-from hetopt.report.console import solution_view
-from hetopt.report.sketch import Sketch
+from hetopt.report.terminal.sketch import Sketch
+from hetopt.report.terminal.solution import solution_view
 from hetopt.solution import Hops, SchedulePlan
 
 

@@ -18,7 +18,7 @@ from hetopt.analysis.explanation.wording import limit_text, number
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate.with_units import quantity
 from hetopt.instance import Instance
-from hetopt.report.console import percent, small_gap
+from hetopt.report.terminal.solution import percent, small_gap
 
 LIMITS_NAMED = 4
 """Lifted limits that a sentence names; the others are counted, and in ``--json``."""

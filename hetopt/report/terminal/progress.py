@@ -11,7 +11,7 @@ import numpy as np
 
 from hetopt.evaluate.with_units import quantity
 from hetopt.instance import Instance
-from hetopt.report.console import small_gap
+from hetopt.report.terminal.solution import small_gap
 from hetopt.solution import relative_gap
 
 REFRESHES_PER_S = 4

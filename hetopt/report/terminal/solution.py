@@ -12,8 +12,8 @@ from rich.text import Text
 from hetopt import units
 from hetopt.evaluate.with_units import quantity
 from hetopt.instance import Instance
-from hetopt.report.marginal import marginal_line
-from hetopt.report.sketch import Sketch
+from hetopt.report.terminal.marginal import marginal_line
+from hetopt.report.terminal.sketch import Sketch
 from hetopt.solution import ScenarioPlan, SchedulePlan, Solution, StreamPlan
 
 ROWS_SHOWN = 30

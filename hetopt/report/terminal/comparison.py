@@ -15,7 +15,7 @@ from hetopt.analysis.rivals import Rival
 from hetopt.evaluate.with_units import quantity
 from hetopt.formats.plans import solution_to_dict, to_json
 from hetopt.instance import Instance, is_maximised
-from hetopt.report.console import percent, small_gap
+from hetopt.report.terminal.solution import percent, small_gap
 from hetopt.solution import Solution
 
 TASKS_NAMED = 6

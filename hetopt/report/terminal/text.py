@@ -9,11 +9,11 @@ from hetopt.analysis.explanation import Explanation
 from hetopt.analysis.pareto import Front
 from hetopt.analysis.whatif import Study
 from hetopt.errors import InputError
-from hetopt.report.comparison import comparison_view
-from hetopt.report.console import solution_view
-from hetopt.report.explanation import explanation_view
 from hetopt.report.front import front_view
-from hetopt.report.study import study_view
+from hetopt.report.terminal.comparison import comparison_view
+from hetopt.report.terminal.explanation import explanation_view
+from hetopt.report.terminal.solution import solution_view
+from hetopt.report.terminal.study import study_view
 from hetopt.solution import Solution
 
 WIDTH = 100

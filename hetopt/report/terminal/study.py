@@ -12,7 +12,7 @@ from rich.text import Text
 from hetopt.evaluate.with_units import quantity
 from hetopt.formats.plans import solution_to_dict, to_json
 from hetopt.instance import is_maximised
-from hetopt.report.console import percent, small_gap
+from hetopt.report.terminal.solution import percent, small_gap
 
 if TYPE_CHECKING:
     from hetopt.analysis.whatif import Outcome, Study
