@@ -18,7 +18,7 @@ from hetopt.formats.native.json_source import parse_json
 from hetopt.instance.column_specs import SETTINGS, TABLES
 from tests.malformed import GOOD
 
-REPO = Path(__file__).resolve().parents[2]
+REPO = Path(__file__).resolve().parents[4]
 SHIPPED = sorted((REPO / "instances").rglob("*.yaml"))
 
 
