@@ -9,7 +9,7 @@ A path is a setting (``horizon_s``), or ``TABLE.ROW.COLUMN`` where ROW is the ro
 The change is made in the tables as they were read and these are compiled anew, so that it means
 what it would mean in the file: another period or horizon repeats jobs anew, another idle power
 leaves what a whole draw was measured, a purchase price stays one. Only of an instance that was
-changed in memory since, the tables are those of :meth:`Instance.frames`.
+changed in memory since, the tables are those of :func:`hetopt.to_frames`.
 """
 
 from __future__ import annotations

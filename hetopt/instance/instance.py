@@ -7,8 +7,8 @@ indices; "one to many" is CSR (``ptr`` of length n + 1 into a flat column).
 Sizes used in the docstrings: D devices, P memory pools, L links, R profiles, O options,
 K resources, T tasks, N tensors, E edges, J jobs, G sites; S shares of kinds, or scenarios.
 
-Periodic jobs are unrolled before the columns are made (``frames.unroll``), so a solver only ever
-meets jobs that run once (schedule regime) or streams (steady regime).
+Periodic jobs are unrolled before the columns are made (:mod:`hetopt.compile.periodic`), so a
+solver only ever meets jobs that run once (schedule regime) or streams (steady regime).
 """
 
 from __future__ import annotations

@@ -3,15 +3,15 @@
 Sets and data: tasks i with modes m (option, device d, duration p[m]), places q (a unit of a
 device, or all its merged units), edges i -> j, tensors n with producer i, tails t[i], the tick.
 Variables: x[i,m,q] (task i runs in mode m on q), start and end s[i], e[i], makespan W, units used
-u[d,k], sent[n,d,q] and hop starts h (:mod:`cpsat_transfers`), held until o[n], c[n,q]
-(:mod:`cpsat_memory`), on-times w[d,k] (:mod:`cpsat_objective`).
+u[d,k], sent[n,d,q] and hop starts h (:mod:`cpsat.transfers`), held until o[n], c[n,q]
+(:mod:`cpsat.memory_and_power`), on-times w[d,k] (:mod:`cpsat.objectives`).
 
     minimise    Σ energy x + Σ hop energy sent + Σ idle w        (or another objective)
     subject to  Σ_{m,q} x[i,m,q] = 1,   e[i] = s[i] + Σ p x
                 intervals of x, and of hops, on each place: at most slots × units at once
                 s[j] >= e[i];   s[j] >= last hop's end where the tensor is sent
                 channels, memory, power, renewable resources: cumulatives
-                Σ amount x <= budget                         (:mod:`cpsat_resources`)
+                Σ amount x <= budget                         (:mod:`cpsat.resources`)
                 Σ p x <= slots × units × W per device;   W >= e[i] + t[i]
                 w[d,k] >= W where u[d,k];   Σ p x <= slots × Σ_k w[d,k]
 

@@ -190,8 +190,8 @@ class Table:
     lane_unit
         (device, unit) of each lane.
     arrays
-        By the names in :mod:`kernels_graph`; ``lanes`` empty, and ``release`` and ``deadline`` of
-        each task.
+        By the names in :mod:`search.best_insertion_kernels`; ``lanes`` empty, and ``release`` and
+        ``deadline`` of each task.
     hot, cold
         First and last heat, s.
     """

@@ -1,4 +1,4 @@
-"""Annealing by best insertion on the graph of a schedule: the inner loop of :mod:`graph_search`.
+"""Annealing by best insertion on the graph of a schedule: the inner loop of :mod:`best_insertion`.
 
 A state puts each task on a *lane* (one slot of one unit) and orders the tasks of each lane. Its
 graph has an arc per edge, as long as the message takes between the two units, and one between

@@ -130,7 +130,7 @@ def moves_within(instance: Instance, seconds: float) -> int:
 
 @dataclass(frozen=True)
 class Table:
-    """The instance as the kernel reads it: ``arrays`` by the names in :mod:`kernels_improve`."""
+    """The instance as the kernel reads it; ``arrays`` by names of :mod:`list_annealing_kernels`."""
 
     problem: Problem
     choice_mode: list[Mode]

@@ -1,4 +1,4 @@
-"""Simulated annealing over a compiled list decoder: the inner loop of :mod:`improve`.
+"""Simulated annealing over a compiled list decoder: the inner loop of :mod:`search.list_annealing`.
 
 A state is a choice (option and unit) per task and a sequence of the tasks in topological order;
 :func:`decode` starts each task of the sequence as early as its data and the first free slot of its

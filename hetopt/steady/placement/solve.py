@@ -1,4 +1,4 @@
-"""``routing: single``: one placement per job, by CP-SAT (model: `placement_model`)."""
+"""``routing: single``: one placement per job, by CP-SAT (model: `placement.variables`)."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ Constraints
     latency     longest path ≤ latency_slo
     memory      Σ weights held + slots × largest working memory ≤ memory, per unit and pool
     exclusive   a unit serves one job; together, apart, pins: units
-    contiguous  stages in an order (`placement_stages`)
+    contiguous  stages in an order (`placement.stages`)
     power       Σ idle on + θ Σ R_j e ≤ cap, as  Σ R_j e + Σ idle (on T) ≤ cap T;  budget alike
 
 With θ fixed (every other objective, and throughput once it is known) T is 1 and R_j is multiplied

@@ -115,7 +115,7 @@ class Master:
         self.objective = Form(self._side())
 
     def aim(self, objective: str, pool: Pool) -> float:
-        """Make an objective what is minimised; return what it is multiplied by (see ``mip``)."""
+        """Make an objective what is minimised; return what it is multiplied by."""
         form = self.expression(objective)
         largest = max(
             float(np.abs(self.column_costs(form, pool)).max(initial=0.0)),
@@ -239,7 +239,7 @@ class Master:
         return np.zeros(len(self.side_names))
 
     def _units(self, device: int) -> None:
-        """Units on and had; constants where nothing sees how many are on (see ``mip``)."""
+        """Units on and had; constants where nothing sees how many are on."""
         devices = self.instance.devices
         least, most = int(devices.count_min[device]), int(devices.count_max[device])
         limit = np.inf if most == NO_MAXIMUM else most

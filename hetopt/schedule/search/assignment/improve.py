@@ -3,10 +3,10 @@
 Least cost (energy, cost, carbon) within budgets or time, or least makespan, of tasks that wait for
 nothing and send nothing: the generalised assignment problem and R || Cmax.
 
-- :mod:`assignment_prices` proves bounds and finds columns that no better plan uses. For the
+- :mod:`assignment.multipliers` proves bounds and finds columns that no better plan uses. For the
   makespan it proves, from below, for one tick after the other that nothing fits into so many.
-- :mod:`assignment_mip` is branch and bound, beside the rest where the instance is small.
-- :mod:`kernels_assignment` anneals over assignments whose excess of capacity is penalised by the
+- :mod:`assignment.mip` is branch and bound, beside the rest where the instance is small.
+- :mod:`assignment.kernels` anneals over assignments whose excess of capacity is penalised by the
   prices of rows; candidates are each task's columns of least reduced cost. For the makespan it
   looks for any assignment that fits into a target, which is then lowered towards the bound.
 """

@@ -1,4 +1,4 @@
-"""Annealing of an assignment: the inner loop of :mod:`assignment`.
+"""Annealing of an assignment: the inner loop of :mod:`assignment.improve`.
 
 Each of n tasks takes one of its columns; a column takes ``use`` of one row's capacity and costs
 ``cost``. With prices of rows, a state's energy is

@@ -1,6 +1,6 @@
 """Lagrangian bounds of an assignment: prices of capacities, and prices of tasks with knapsacks.
 
-The problem of :mod:`kernels_assignment`: one column for each task, Σ use <= capacity on each row,
+The problem of :mod:`assignment.kernels`: one column for each task, Σ use <= capacity on each row,
 least cost. Two relaxations give bounds for any prices:
 
 - prices π >= 0 of capacities (equal to the LP at best; M. L. Fisher, Management Science 27, 1981):

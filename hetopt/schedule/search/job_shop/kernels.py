@@ -1,4 +1,4 @@
-r"""Tabu search on the disjunctive graph of a flexible job shop: the inner loop of :mod:`shop`.
+r"""Tabu search on the disjunctive graph of a flexible job shop: the inner loop of :mod:`improve`.
 
 Method: M. Mastrolilli, L. M. Gambardella, "Effective neighbourhood functions for the flexible job
 shop problem", Journal of Scheduling 3, 2000. A state is a machine per task and a sequence per

@@ -1,4 +1,4 @@
-"""A shop-like instance as arrays for :mod:`kernels_shop`, and plans from what that finds.
+"""A shop-like instance as arrays for :mod:`job_shop.kernels`, and plans from what that finds.
 
 Messages must be free here, so units and slots of a device are alike: a *machine* of the search is
 one slot of one unit. A task that may take no time needs no machine.
@@ -24,7 +24,7 @@ PART = 0.05
 
 
 class Shop:
-    """An instance as the kernel reads it: its arrays are described in :mod:`kernels_shop`.
+    """An instance as the kernel reads it: its arrays are described in :mod:`job_shop.kernels`.
 
     ``modes`` gives the mode of each choice, ``first`` the first machine of each device.
     """

@@ -49,7 +49,7 @@ HOT = 0.5
 COLD = 0.03
 """Last temperature over the same."""
 SETTINGS = {"SMOOTH": 0.3, "CRITICAL": 0.5, "CHANGE": 0.6, "JUSTIFY": 0.05}
-"""Settings of the loop, by their names in :mod:`kernels_projects`."""
+"""Settings of the loop, by their names in :mod:`projects.kernels`."""
 WEIGHTS = (1.0, 0.0)
 """Weights of what modes cost by the prices of the relaxation, by workers and rounds in turn: where
 resources are what limits the makespan they help, where precedence does they mislead."""

@@ -36,7 +36,7 @@ Amounts = tuple[dict[int, int], int]
 
 @dataclass(frozen=True)
 class Columns:
-    """The instance as the kernel reads it (arrays as in :mod:`kernels_projects`).
+    """The instance as the kernel reads it (arrays as in :mod:`projects.kernels`).
 
     Attributes
     ----------

@@ -3,7 +3,7 @@
 1. The load bound: the linear relaxation of the assignment, without transfers.
 2. Pipelines by dynamic programming over ideals (`ideals`): along some topological orders, then,
    where there are few enough, over all ideals; this proves the optimum of a contiguous job.
-3. Annealing from there (`kernels_placement`), in rounds on every worker, each from the best state
+3. Annealing from there (`search.kernels`), in rounds on every worker, each from the best state
    or from the start. Where jobs are contiguous every state keeps the order of stages.
 
 Only throughput is searched for. Whatever comes out is a plan only if the checker takes it.

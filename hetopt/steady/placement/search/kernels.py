@@ -1,4 +1,4 @@
-r"""Simulated annealing over placements of streams' tasks: the loop of `placement_search`.
+r"""Simulated annealing over placements of streams' tasks: the loop of `search.annealing`.
 
 A state puts every cluster (tasks that must share a unit) on a unit, in one of its ways to run
 there. What a request takes of every row (a unit's time, a link, a resource), divided by the row's
@@ -500,7 +500,7 @@ def anneal(
     Parameters
     ----------
     gi, gf, si, sf, best, wi, was
-        Table, state, best state (as ``si``), scratch, and room for ``sf`` (`placement_table`).
+        Table, state, best state (as ``si``), scratch, and room for ``sf`` (`search.table`).
     plan
         Moves to make, temperature at the beginning and at the end (of a cost of about 1),
         doublings of the norm, whether stages are in order, largest region, and the largest row of

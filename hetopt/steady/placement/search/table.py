@@ -1,6 +1,6 @@
 """The columns that the search over placements reads, made from an instance.
 
-What each array holds stands in `kernels_placement`.
+What each array holds stands in `search.kernels`.
 
 Tasks that must share a unit become one cluster; where stages must be in order, so do tasks on a
 cycle of clusters. Every row is divided by its limit, at the demanded rates: the largest row of a
@@ -39,7 +39,7 @@ UNLIMITED = 1e-30
 
 
 class Table(NamedTuple):
-    """What does not change during a search; see `kernels_placement`."""
+    """What does not change during a search; see `search.kernels`."""
 
     sizes: Ints
     device: Ints
