@@ -8,7 +8,6 @@ where that fits, else rounded down; the integer optimum is then a lower bound of
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,18 +16,10 @@ import numpy as np
 
 from hetopt.instance.prices import series_of
 from hetopt.schedule.bounds.time_windows import TimeWindows
-from hetopt.schedule.cpsat.measures import Measure, add_window, least_makespan
+from hetopt.schedule.cpsat.measures import Measure, add_window, least_makespan, unit_of
 from hetopt.schedule.cpsat.variables import Build
-from hetopt.schedule.model.grid import common_divisor, exact
+from hetopt.schedule.model.grid import exact
 from hetopt.schedule.model.problem import BILLED
-
-OBJECTIVE_SIZE = 1 << 50
-"""Largest value of a scaled objective: doubles carry it exactly, and rounding the coefficient of a
-literal down loses less than 1e-15 of it. A variable that counts parts of the objective itself needs
-the coefficient 1 (``Measure.unit``): with few units a part, rounding loses much of each."""
-SUM_SIZE = 1 << 60
-"""Largest sum of all terms of a scaled objective, although not all can hold: CP-SAT's limit is near
-2^63."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +46,6 @@ def scale(measure: Measure) -> Scaled:
     terms = tuple((math.floor(c / unit), v) for c, v, _ in measure.terms)
     expression = sum(c * v for c, v in terms)
     return Scaled(expression, measure.constant, unit, measure.sign, terms)
-
-
-def unit_of(amounts: Iterable[Fraction], most: Fraction, total: Fraction | None = None) -> Fraction:
-    """Return what all amounts are multiples of, or what is fine enough to round them down to.
-
-    Parameters
-    ----------
-    most
-        A value that no solution exceeds.
-    total
-        Sum of all terms at their largest, where that is more.
-    """
-    unit = Fraction(0)
-    finest = max(most / OBJECTIVE_SIZE, (total or most) / SUM_SIZE)
-    for amount in amounts:
-        unit = common_divisor(unit, abs(amount))
-        if 0 < unit < finest:
-            return finest
-    return unit or Fraction(1)
 
 
 def measure(build: Build, name: str, peak: tuple[Any, Fraction] | None) -> Measure:

@@ -33,8 +33,7 @@ from ortools.sat.python import cp_model
 from hetopt.instance import Series
 from hetopt.instance.prices import ExactSeries, Number, whole
 from hetopt.schedule.bounds.time_windows import TimeWindows
-from hetopt.schedule.cpsat.measures import Measure, add_window, least_makespan, on_time
-from hetopt.schedule.cpsat.objectives import unit_of
+from hetopt.schedule.cpsat.measures import Measure, add_window, least_makespan, on_time, unit_of
 from hetopt.schedule.cpsat.variables import Build, Literal
 from hetopt.schedule.model.grid import exact
 
