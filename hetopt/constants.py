@@ -1,4 +1,4 @@
-"""Tolerances that hold everywhere (design §3.5)."""
+"""Tolerances that hold everywhere (docs/quantities.md)."""
 
 GAP_TOLERANCE = 1e-6
 """A relative gap up to this counts as 0; bounds from an LP or MIP are weakened by it."""

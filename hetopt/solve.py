@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TIME_LIMIT_S = 60.0
 DEFAULT_WORKERS = 2
-"""More workers than cores do not help CP-SAT, and two are best on two cores (design §4)."""
+"""More workers than cores do not help CP-SAT, and two are best on two cores."""
 
 USED_UP, SPARE_S = 0.9, 0.5
 """Share of a time limit, less so many seconds, from which on it counts as used up: searches end a
@@ -211,7 +211,7 @@ def solve(
     Returns
     -------
     Solution
-        ``status`` says what is known, ``termination`` why the search stopped (design §6).
+        ``status`` says what is known, ``termination`` why the search stopped.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Random tiny schedule instances by seed, every feature of design §3.2 switched on in some."""
+"""Random tiny schedule instances by seed, features of docs/quantities.md on in some."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random tiny steady instances by seed, every feature of design §3.3 switched on in some."""
+"""Random tiny steady instances by seed, every feature of docs/quantities.md switched on in some."""
 
 from __future__ import annotations
 

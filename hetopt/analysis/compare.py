@@ -1,4 +1,4 @@
-"""The heterogeneous placement against the best homogeneous one (design §3.4).
+"""The heterogeneous placement against the best homogeneous one (docs/mathematics.md).
 
 A rival is the best solution in which only one device's units (or one kind's) run tasks. Rivals
 and the heterogeneous side are solved by the same solver with the same options; the best rival's

@@ -38,7 +38,7 @@ class Gain:
 
 
 def gain_over(ours: Solution, rivals: Sequence[tuple[str, Solution]]) -> tuple[str, Gain]:
-    """Return the best rival's name and the gain over it (design §3.4).
+    """Return the best rival's name and the gain over it (docs/mathematics.md).
 
     The gain is over the best rival *plan*; the proven gain over the best *bound* among all rivals
     not proven infeasible, also those without a plan. For a list of objectives it is of the first.

@@ -1,4 +1,4 @@
-"""The command line: arguments in, exit code out (design §9)."""
+"""The command line: arguments in, exit code out (docs/cli.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory that a plan takes of units and pools (design §3.2, §3.3): peaks and what holds them."""
+"""Memory that a plan takes of units and pools (docs/quantities.md): peaks and what holds them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every quantity of a plan: what the objectives mean, and what reports print (design §3).
+"""Every quantity of a plan: what the objectives mean, and what reports print (docs/quantities.md).
 
 Nothing is checked here beyond what is needed to compute; whether a plan respects the limits is
 the business of :mod:`hetopt.verify`, which shares no code with this module.

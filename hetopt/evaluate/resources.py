@@ -1,4 +1,4 @@
-"""Use of resources by a plan (design §3.2, §3.3): peaks of capacities, sums of budgets."""
+"""Use of resources by a plan (docs/quantities.md): peaks of capacities, sums of budgets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What routes of a steady plan move: edges, transfers, bytes and delays per request (design §3.3).
+"""What routes of a steady plan move: edges, transfers, bytes, delays (docs/quantities.md).
 
 A message between units of one zero-copy pool, or on one unit, moves nothing. A staged tensor is
 written once to the host and read from there once per destination unit; tasks on the host's units

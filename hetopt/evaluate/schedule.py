@@ -1,4 +1,4 @@
-"""Quantities of a schedule (design §3.2), vectorised over tasks and hops."""
+"""Quantities of a schedule (docs/quantities.md), vectorised over tasks and hops."""
 
 from __future__ import annotations
 

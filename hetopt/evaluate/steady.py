@@ -1,4 +1,4 @@
-"""Quantities of a steady plan (design §3.3), vectorised over the tasks of all routes.
+"""Quantities of a steady plan (docs/quantities.md), vectorised over the tasks of all routes.
 
 What a route needs per request (busy time, bytes, energy, latency) comes first, then what the rates
 make of it.

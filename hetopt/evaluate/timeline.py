@@ -1,4 +1,4 @@
-"""What a schedule draws and holds over time: power, and memory of each unit (design §3.2)."""
+"""What a schedule draws and holds over time: power, and units' memory (docs/quantities.md)."""
 
 from __future__ import annotations
 

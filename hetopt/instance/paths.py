@@ -1,4 +1,4 @@
-"""Paths between devices: which links a message takes, how long and at what energy (design §3.2).
+"""Paths between devices: the links a message takes, its time and its energy (docs/quantities.md).
 
 A message between two units takes a direct link where there is one (of several: the least time,
 ties by energy, then file order), else the store-and-forward path of least total time (ties by

@@ -1,1 +1,1 @@
-"""The schedule regime: a finite set of jobs, each run once, with start times (design §3.2)."""
+"""The schedule regime: a finite set of jobs, each run once, with starts (docs/quantities.md)."""

@@ -193,7 +193,7 @@ class Incumbent:
         )
 
     def _drop_contradicted(self) -> None:
-        """Fall back on the bound of design §5 where a solver's bound is beyond the plan."""
+        """Fall back on the bound of docs/mathematics.md where a solver's is beyond the plan."""
         if self.plan is None:
             return
         for level, name in enumerate(self.instance.objective):

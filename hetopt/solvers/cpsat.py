@@ -39,7 +39,7 @@ def quiet_solver(workers: int, seed: int) -> CpSolver:
 
 
 def other_solver(workers: int, seed: int) -> CpSolver:
-    """Return a solver of another kind for a second proof (design §3.5).
+    """Return a solver of another kind for a second proof (docs/schedule.md).
 
     It goes without presolve, probing and symmetry: the parts that wrong answers came from.
     """

@@ -21,7 +21,7 @@ def verify(
 ) -> Report:
     """Check a plan against an instance, and what is claimed about it.
 
-    Every rule of the design's §3 is recomputed here, without code of ``evaluate`` or the solvers.
+    Every rule of docs/quantities.md is counted anew, without code of ``evaluate`` or the solvers.
     Floats are read as the decimals that ``repr`` prints; a limit is violated beyond
     ``LIMIT_TOLERANCE`` × the scale of its quantity: the limit itself, of times the latest end in
     the plan.

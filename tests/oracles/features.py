@@ -1,4 +1,4 @@
-"""Which features of the design a random instance uses."""
+"""Which features a random instance uses."""
 
 from __future__ import annotations
 

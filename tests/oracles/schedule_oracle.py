@@ -1,6 +1,6 @@
 """Optimum of a tiny schedule instance by enumeration of options, units and integer starts.
 
-Written from the instance's columns and the definitions of design §3.2 alone. All durations,
+Written from the instance's columns and the definitions of docs/quantities.md alone. All durations,
 releases, deadlines and due dates must be multiples of one tick. Then starts may be taken as
 multiples too: rounding every start of a plan down keeps order, and what is active in the tick from
 t on is what was active just before t + 1, so every limit still holds and no end is later.

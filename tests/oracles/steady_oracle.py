@@ -1,8 +1,8 @@
 """Optimum of a tiny steady instance: units and packings enumerated, rates by a linear program.
 
-Written from the instance's columns and the definitions of design §3.3 alone. ``split``: for every
-number of units on, and every packing of weights (and jobs, on exclusive devices) on units, an LP
-over rates of routes on units. ``single``: every placement of every task on units.
+Written from the instance's columns and the definitions of docs/quantities.md alone. ``split``: for
+every number of units on, and every packing of weights (and jobs, on exclusive devices) on units, an
+LP over rates of routes on units. ``single``: every placement of every task on units.
 
 Serving more than is demanded never helps: scaling a job's rates down keeps its accuracy and takes
 less of everything. So a job is served exactly, or exactly θ times its demand.

@@ -1,4 +1,4 @@
-"""Why an instance has no plan and what would give it one; what a plan rests on (design §1, §9).
+"""Why an instance has no plan and what would give it one; what a plan rests on (docs/explain.md).
 
 For an infeasible instance: sentences from arithmetic
 (:mod:`hetopt.analysis.explanation.quick_tests.run`), a minimal set of limits that cannot be met

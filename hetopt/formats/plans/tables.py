@@ -1,4 +1,4 @@
-"""Results on disk: one JSON file, or a folder of Parquet tables for large plans (design §9).
+"""Results on disk: one JSON file, or a folder of Parquet tables for large plans.
 
 Files are written beside their place and then renamed, so that each is there whole or not at all.
 In a folder, ``result.json`` (the result without its plan) is written last.

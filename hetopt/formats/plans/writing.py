@@ -1,4 +1,4 @@
-"""Plans and results to JSON objects and tables of columns (design §9).
+"""Plans and results to JSON objects and tables of columns.
 
 A *result* is what ``solve --json`` prints; it holds a *plan*. In the schedule regime a plan is
 ``{"assignments": [...], "transfers": [...]}``, in the steady regime ``{"units": [...], "routes":
@@ -42,7 +42,7 @@ def plan_to_dict(instance: Instance, plan: Plan) -> dict[str, Any]:
 
 
 def solution_to_dict(instance: Instance, solution: Solution) -> dict[str, Any]:
-    """Return a solution as the JSON object of design §9.
+    """Return a solution as the JSON object of ``solve --json``.
 
     ``objective_name``, ``objective``, ``bound`` and ``gap`` are lists where the objective is a
     list. NaN and infinity become None.

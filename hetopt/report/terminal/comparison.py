@@ -68,7 +68,7 @@ def gain_lines(comparison: Comparison) -> list[str]:
 
 
 def comparison_to_dict(comparison: Comparison) -> dict[str, Any]:
-    """Return the JSON object of ``hetopt compare`` (design §9)."""
+    """Return the JSON object of ``hetopt compare`` (docs/cli.md)."""
     instance = comparison.instance
     return {
         "basis": comparison.basis,

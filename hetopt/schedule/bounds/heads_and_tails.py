@@ -4,7 +4,8 @@ Let H(i, d) be a time before which task i cannot start on device d in any plan, 
 time there and E(i, d) = H(i, d) + p(i, d). A predecessor j of i either runs on i's unit or not.
 
 - If not, its message arrives at the earliest at r(j) = min over d' of E(j, d') + delay(d', d); d'
-  = d counts only if d has more than one unit. Delays are those of design §3.2, without contention.
+  = d counts only if d has more than one unit. Delays are those of docs/quantities.md, without
+  contention.
 - The set S of those that run on i's unit shares its slots: sorted by H, t becomes
   max(t, H(j, d)) + p(j, d) / slots for each of them in turn; they are not all done before the last
   t (the work of any of them after its start, at most ``slots`` at once), nor before any E(j, d).

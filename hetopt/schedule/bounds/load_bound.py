@@ -1,4 +1,4 @@
-"""The load bound: what the work costs where every device has only so much time (design §5).
+"""The load bound: what the work costs where devices have only so much time (docs/mathematics.md).
 
 Tasks with the same profile, permissions and accuracy are one class (time is linear in work, so
 classes aggregate exactly); x[c, o] is the work of class c that option o does, C the makespan, n[d]
@@ -15,9 +15,9 @@ Prices λ >= 0 on the device rows give the bound
     L(λ) = Σ_c work[c] min_o (cost[o] + λ[d] time[o])
            + min over C of C Σ_d min over n of (r[d](n) - λ[d] slots[d] n),
 
-which is L(λ) of design §5 with a relaxed number of units on. It is computed from whatever prices
-an LP gave, so an inaccurate LP costs strength and never truth. Branching on n, best node first,
-closes most of the rest: a unit that is on pays idle for all of C, however little it runs.
+which is L(λ) of docs/mathematics.md with a relaxed number of units on. It is computed from whatever
+prices an LP gave, so an inaccurate LP costs strength and never truth. Branching on n, best node
+first, closes most of the rest: a unit that is on pays idle for all of C, however little it runs.
 """
 
 from __future__ import annotations

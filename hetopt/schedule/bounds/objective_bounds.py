@@ -1,4 +1,4 @@
-"""Bounds that hold for every plan, under every limit (design §5).
+"""Bounds that hold for every plan, under every limit (docs/mathematics.md).
 
 Each is a relaxation: it forgets memory, channels and most orders, and keeps releases, the longest
 chain of shortest options with the messages that it cannot avoid

@@ -9,10 +9,10 @@ within b of the end has k[d] × (C - a - b) of time. With x[i,d] the part of i t
                 Σ over i with r[i,d] >= a, q[i,d] >= b of p[i,d] x[i,d] <= k[d] (C - a - b)
                                                    for each device and a + b <= critical path
 
-Windows with a = b = 0 are the load LP of design §5. The others matter where work comes in stages:
-where some devices do first, or last, tasks only. (A window in which nothing runs would still ask
-for C >= a + b, hence the limit on a + b.) Rows are added as they are violated. For any prices
-λ >= 0 on windows the bound
+Windows with a = b = 0 are the load LP of docs/mathematics.md. The others matter where work comes in
+stages: where some devices do first, or last, tasks only. (A window in which nothing runs would
+still ask for C >= a + b, hence the limit on a + b.) Rows are added as they are violated. For any
+prices λ >= 0 on windows the bound
 
     C >= (Σ_w λ[w] k (a + b) + Σ_i min_d p[i,d] Σ over windows w of d with i of λ[w]) / Σ_w λ[w] k
 

@@ -87,7 +87,7 @@ def on_time(build: Build, device: int, k: int, literal: Any) -> Any:
 
 
 def least_makespan(build: Build) -> int:
-    """Ticks that every plan takes: the longest head, task and tail, or more by design §5."""
+    """Ticks that every plan takes: longest head, task and tail, or more by docs/mathematics.md."""
     problem = build.problem
     longest = max(
         (

@@ -1,6 +1,6 @@
 """Memory and power of the CP-SAT model: cumulatives over the time that bytes and watts are held.
 
-Never a reservoir (design §4). Per unit with limited memory, and per pool over the units of its
+Never a reservoir. Per unit with limited memory, and per pool over the units of its
 members: weights for the whole window, working memory of running tasks, outputs from their
 producer's start until the last consumer on the same unit (or in the same zero-copy pool) and the
 first hop of each transfer have ended, copies from the first hop until their last consumer ends.

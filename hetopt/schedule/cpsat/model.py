@@ -15,9 +15,9 @@ u[d,k], sent[n,d,q] and hop starts h (:mod:`cpsat.transfers`), held until o[n], 
                 Σ p x <= slots × units × W per device;   W >= e[i] + t[i]
                 w[d,k] >= W where u[d,k];   Σ p x <= slots × Σ_k w[d,k]
 
-The bound of design §5 is no row of the model: in OR-Tools 9.15 a (valid) row parallel to the
-objective with large coefficients made presolve claim a worse solution as optimal. It is compared
-with the plan outside, and stops the search when it closes the gap.
+The bound of docs/mathematics.md is no row of the model: in OR-Tools 9.15 a (valid) row parallel to
+the objective with large coefficients made presolve claim a worse solution as optimal. It is
+compared with the plan outside, and stops the search when it closes the gap.
 
 On an exact grid the model is the problem; on a grid that rounds down it is a relaxation, whose
 plans are carried to the plan grid by :mod:`hetopt.schedule.model.tick_schedule`.
@@ -57,7 +57,7 @@ from hetopt.solvers.cpsat import FOUND, other_solver, quiet_solver
 HINT_SECONDS = 5.0
 """Most time for completing a hint; it takes milliseconds where the hint is a plan."""
 HELD_PARTS = 1e-9
-"""Relative slack with which earlier levels of a lexicographic objective are held (design §3.2)."""
+"""Relative slack with which earlier levels of a list of objectives are held (docs/schedule.md)."""
 _POLL_S = 0.05
 
 
@@ -306,7 +306,7 @@ def _watch(solver: cp_model.CpSolver, budget: Budget, over: threading.Event) -> 
 
 
 def _hold(build: Build, scaled: Scaled, value: float) -> None:
-    """Keep an earlier level at its value, plus the slack of design §3.2."""
+    """Keep an earlier level at its value, plus the slack of docs/schedule.md."""
     limit = scaled.sign * exact(value)
     limit += abs(limit) * exact(HELD_PARTS)
     if scaled.terms:

@@ -1,4 +1,4 @@
-"""Proofs that rest on CP-SAT alone, proved a second time by a solve of another kind (design §3.5).
+"""Proofs that rest on CP-SAT alone, proved again by a solve of another kind (docs/schedule.md).
 
 The second solve has no objective: it looks for a plan that is better than the best one by more
 than the gap that counts as 0 (or for any plan, where the first one says that there is none), with

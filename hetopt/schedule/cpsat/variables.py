@@ -98,7 +98,7 @@ class Build:
 
 
 def merged_devices(problem: Problem) -> list[bool]:
-    """Whether the identical units of a device count as one place (design §4).
+    """Whether the identical units of a device count as one place (docs/mathematics.md).
 
     Only without memory limits, messages that touch the device, transfers that take slots, and
     rules that name units or tell them apart.

@@ -20,7 +20,7 @@ COMPILE_FROM_TRIALS = 200_000
 
 
 def heft_makespan(instance: Instance) -> float:
-    """Makespan of plain HEFT in seconds: no limits, no contention (design §9, ``generate``).
+    """Makespan of plain HEFT in seconds: no limits, no contention (docs/generate.md).
 
     Decreasing upward rank, earliest finish with insertion (Topcuoglu, Hariri, Wu, "Performance-
     effective and low-complexity task scheduling for heterogeneous computing", IEEE TPDS 13(3),

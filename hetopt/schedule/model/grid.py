@@ -1,4 +1,4 @@
-"""Integer time: the coarsest exact tick, or a rounding grid where there is none (design §3.5).
+"""Integer time: the coarsest exact tick, or a rounding grid where there is none (docs/schedule.md).
 
 Every float is read as the decimal that its ``repr`` prints. A tick is exact where all durations,
 releases and hop times (and due dates, where tardiness counts) are multiples of it.

@@ -261,7 +261,7 @@ def _usable(instance: Instance, task: np.ndarray, option: np.ndarray) -> np.ndar
 
 
 def _dominated(instance: Instance, options: tuple[int, ...]) -> set[int]:
-    """Options that another one on the same device makes superfluous (design §4).
+    """Options that another one on the same device makes superfluous (docs/schedule.md).
 
     Under prices that change over time none is: a slower option may run when energy is cheap.
     """

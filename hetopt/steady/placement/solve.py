@@ -41,7 +41,7 @@ from hetopt.steady.placement.variables import PlacementModel, Unit
 from hetopt.verify import verify
 
 HOLD = 1e-9
-"""Relative room with which earlier levels of a list of objectives are held (design §3.2)."""
+"""Relative room with which earlier levels of a list of objectives are held (docs/schedule.md)."""
 
 SEARCH_SHARE = 0.5
 """Share of the time that the search before CP-SAT may take."""

@@ -1,4 +1,4 @@
-r"""``routing: single`` as a CP-SAT assignment model (design §3.3, §4).
+r"""``routing: single`` as a CP-SAT assignment model (docs/mathematics.md).
 
 Sets
     t tasks (of job j, demanded rate R_j); o options; U units (device d, number u)

@@ -1,4 +1,4 @@
-r"""The steady regime as a mixed-integer program over routes (design §3.3, §4).
+r"""The steady regime as a mixed-integer program over routes (docs/mathematics.md).
 
 Sets
     j jobs with rate R_j; r routes (of job j(r)), with busy time b_rd on device d, e_r joules,
@@ -59,7 +59,7 @@ from hetopt.steady.routes.packings import UnitKind
 from hetopt.steady.routes.routes import Routes
 
 HOLD = 1e-9
-"""Relative room with which earlier levels of a list of objectives are held (design §3.2)."""
+"""Relative room with which earlier levels of a list of objectives are held (docs/schedule.md)."""
 
 NEGLIGIBLE = 1e-6
 """Load of a route, in units, that a solver's tolerances could hide."""

@@ -1,4 +1,4 @@
-r"""The rows of the steady program that a pool of routes shares, as arrays (design §3.3, §4).
+r"""The rows of the steady program that a pool of routes shares, as arrays (docs/mathematics.md).
 
 The formulation is that of :mod:`hetopt.steady.program.formulation`, for devices whose units are
 all alike; the variables and rows have the same names, scales and order of families there. What

@@ -1,4 +1,4 @@
-"""What one more of each limit is worth: the duals of the relaxation, in SI units (design §3.3).
+"""What one more of each limit is worth: the duals of the relaxation, in SI units (docs/steady.md).
 
 Every figure is the change of the first objective per unit of the limit, at the optimum of the
 linear relaxation: negative is a saving where the objective is minimised, positive a gain where it

@@ -1,11 +1,11 @@
 """Kinds of unit: what one unit of a device may serve, given its memory and exclusiveness.
 
 With memory limits aggregate load per device is not enough: loads 1.5 and 0.5 of two models on two
-units that hold one model each cannot be served (design §3.3). Instead of deciding the contents of
-every single unit, which leaves identical units interchangeable, the model counts units per *kind*:
-a set of weights that fits in one unit together with the working memory of what it runs. Only
-packings that cannot take another model matter, unless a pool's memory is shared, where a smaller
-packing leaves room for other units.
+units that hold one model each cannot be served (docs/quantities.md). Instead of deciding the
+contents of every single unit, which leaves identical units interchangeable, the model counts units
+per *kind*: a set of weights that fits in one unit together with the working memory of what it runs.
+Only packings that cannot take another model matter, unless a pool's memory is shared, where a
+smaller packing leaves room for other units.
 
 On an ``exclusive`` device a kind belongs to one job. A unit that a pin names is a kind of its own.
 """

@@ -1,10 +1,10 @@
 """Routes of a steady instance: one option per task of a job, without the dominated ones.
 
-A *route* fixes one option for every task of a job (design §3.3). Under ``split`` routing its
+A *route* fixes one option for every task of a job (docs/quantities.md). Under ``split`` routing its
 tasks on one device share a unit, so a route is described by devices alone. Routes are built task
 by task in topological order; partial routes that look the same to the tasks still to come are
 compared, and one is dropped where another is at least as good in every respect that a limit or an
-objective can see (design §4): busy time per request of each device, energy, bytes per link,
+objective can see (docs/steady.md): busy time per request of each device, energy, bytes per link,
 latency (where the job has a limit on it), accuracy (where it counts), weights and working memory
 (where the device has a memory limit), use of resources. So chains of many tasks work as long as few
 partial routes are incomparable.

@@ -36,7 +36,7 @@ def new_legs(
 
     Legs already in ``arrivals`` ((tensor, device) -> time at which it is there) are shared and
     not made again; new ones are entered. A zero-copy pair needs no leg and gets no entry.
-    A staged tensor is written to the host once and read once per destination (design §3.2).
+    A staged tensor is written to the host once and read once per destination (docs/quantities.md).
     """
     if network.zero_copy(source, target):
         return []

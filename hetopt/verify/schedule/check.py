@@ -1,8 +1,8 @@
 """Checks of a schedule: placement, times and groups; transfers and resources are beside it.
 
-Rules are those of the design's schedule regime. Rows that cannot be read (an option of another
-task's profile, a unit that does not exist, a start that is no number) are reported and left out of
-the further checks, so that one mistake does not drown in its consequences.
+Rules are those of docs/quantities.md, schedule regime. Rows that cannot be read (an option of
+another task's profile, a unit that does not exist, a start that is no number) are reported and left
+out of the further checks, so that one mistake does not drown in its consequences.
 """
 
 from __future__ import annotations

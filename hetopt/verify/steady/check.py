@@ -1,7 +1,7 @@
 """Checks of a steady plan: its routes and units; loads, memory and power are in ``fleet``.
 
-Rules are those of the design's steady regime. Routes that cannot be read (tasks of another job, an
-unknown option, a rate that is no number) are reported and left out of the further checks.
+Rules are those of docs/quantities.md, steady regime. Routes that cannot be read (tasks of another
+job, an unknown option, a rate that is no number) are reported and left out of the further checks.
 """
 
 from __future__ import annotations

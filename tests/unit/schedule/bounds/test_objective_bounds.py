@@ -1,4 +1,4 @@
-"""Bounds of design §5 against values computed by hand and against proven optima."""
+"""Bounds of docs/mathematics.md against values computed by hand and against proven optima."""
 
 from __future__ import annotations
 
