@@ -245,6 +245,14 @@ PLANTED: list[tuple[str, str, Callable[[Instance], SteadyPlan]]] = [
         "capacity",
         routes((4, ("radar", 101.0, [("fpga", "", 0)]))),
     ),
+    (
+        "busy beyond what others leave of a unit",
+        "capacity",
+        routes(
+            (0, ("vision", 81.0, [("cpu", "", -1), ("gpu", "", 0)])),
+            units=UNITS | {"cpu": (2, 2)},
+        ),
+    ),
     ("two jobs on too few exclusive units", "exclusive", units(npu=(1, 2))),
     (
         "two jobs on one exclusive unit",
