@@ -14,6 +14,7 @@ import numpy as np
 
 from hetopt.instance import Floats, Instance
 from hetopt.instance.paths import message_tables
+from hetopt.runtime.jit import jit_allocating
 
 COMPILE_FROM_TRIALS = 200_000
 """Placements tried (tasks × lanes) from which compiling beats interpreting."""
@@ -55,28 +56,31 @@ def heft_makespan(instance: Instance) -> float:
     pred_ptr, pred = instance.predecessors
     ready = np.full(len(tasks), -np.inf)
     np.maximum.at(ready, np.arange(len(tasks)), instance.jobs.release_s[tasks.job])
-    run = _compiled() if len(tasks) * len(lane_device) >= COMPILE_FROM_TRIALS else _heft
+    large = len(tasks) * len(lane_device) >= COMPILE_FROM_TRIALS
+    ranks, place = _compiled() if large else (_ranks, _place)
+    own = mean[tasks.profile] * tasks.work
+    message = np.where(size >= 0, mean_latency + mean_per_b * size, 0.0)
+    topological = instance.topological_order
+    rank = ranks(topological, succ_ptr, succ, edges.dst, own, message)
+    # A stable sort of the topological order keeps parents first where ranks tie.
+    order = topological[np.argsort(-rank[topological], kind="stable")]
+    least = time.min(axis=0, initial=np.inf)[lane_device] * tasks.work.min(initial=np.inf)
     return float(
-        run(
-            instance.topological_order,
-            succ_ptr,
-            succ,
+        place(
+            order,
             pred_ptr,
             pred,
             edges.src,
-            edges.dst,
             size,
             tasks.profile,
             tasks.work,
             ready,
-            mean,
             time,
             latency,
             per_b,
-            mean_latency,
-            mean_per_b,
             lane_device,
             first_unit[lane_device] + lane_unit,
+            least,
         )
     )
 
@@ -117,57 +121,47 @@ def _messages(instance: Instance) -> tuple[Floats, Floats, float, float]:
 
 
 @cache
-def _compiled() -> Any:
-    import numba
+def _compiled() -> tuple[Any, Any]:
+    # Sorting and whole arrays are left to NumPy: they took most of the time of compiling.
+    return jit_allocating(_ranks), jit_allocating(_place)
 
-    return numba.njit(cache=True)(_heft)
 
-
-def _heft(
-    topological: Any,
-    succ_ptr: Any,
-    succ: Any,
-    pred_ptr: Any,
-    pred: Any,
-    src: Any,
-    dst: Any,
-    size: Any,
-    profile: Any,
-    work: Any,
-    release: Any,
-    mean: Any,
-    time: Any,
-    latency: Any,
-    per_b: Any,
-    mean_latency: float,
-    mean_per_b: float,
-    lane_device: Any,
-    lane_unit: Any,
-) -> float:
-    """Place every task; loops over columns in the subset of Python that Numba compiles.
-
-    A lane is one slot of one unit. Its idle stretches that a later task may still fill are rows of
-    ``gap_from`` and ``gap_to``, in order of time; what follows the last one starts at ``free``.
-    """
-    n, lanes = len(topological), len(lane_device)
-    rank = np.zeros(n)
-    for i in range(n - 1, -1, -1):
+def _ranks(topological: Any, succ_ptr: Any, succ: Any, dst: Any, own: Any, message: Any) -> Any:
+    """Upward rank of each task from its mean time and the mean times of messages, by edge."""
+    rank = np.zeros(len(topological))
+    for i in range(len(topological) - 1, -1, -1):
         t = topological[i]
         tail = 0.0
         for k in range(succ_ptr[t], succ_ptr[t + 1]):
             e = succ[k]
-            message = mean_latency + mean_per_b * size[e] if size[e] >= 0 else 0.0
-            tail = max(tail, message + rank[dst[e]])
-        rank[t] = mean[profile[t]] * work[t] + tail
-    # A stable sort of the topological order keeps parents first where ranks tie.
-    order = topological[np.argsort(-rank[topological], kind="mergesort")]
+            tail = max(tail, message[e] + rank[dst[e]])
+        rank[t] = own[t] + tail
+    return rank
 
-    least = np.full(lanes, np.inf)
-    for r in range(time.shape[0]):
-        for lane in range(lanes):
-            least[lane] = min(least[lane], time[r, lane_device[lane]])
-    least *= work.min()
 
+def _place(
+    order: Any,
+    pred_ptr: Any,
+    pred: Any,
+    src: Any,
+    size: Any,
+    profile: Any,
+    work: Any,
+    release: Any,
+    time: Any,
+    latency: Any,
+    per_b: Any,
+    lane_device: Any,
+    lane_unit: Any,
+    least: Any,
+) -> float:
+    """Place every task; loops over columns in the subset of Python that Numba compiles.
+
+    A lane is one slot of one unit. Its idle stretches that a later task may still fill, those of at
+    least ``least`` seconds, are rows of ``gap_from`` and ``gap_to``, in order of time; what follows
+    the last one starts at ``free``.
+    """
+    n, lanes = len(order), len(lane_device)
     room = 64
     gap_from = np.zeros((lanes, room))
     gap_to = np.zeros((lanes, room))
@@ -230,8 +224,9 @@ def _heft(
         if gaps[lane] + 2 > room:
             wider_from = np.zeros((lanes, 2 * room))
             wider_to = np.zeros((lanes, 2 * room))
-            wider_from[:, :room] = gap_from
-            wider_to[:, :room] = gap_to
+            for row in range(lanes):
+                for g in range(gaps[row]):
+                    wider_from[row, g], wider_to[row, g] = gap_from[row, g], gap_to[row, g]
             gap_from, gap_to = wider_from, wider_to
             room *= 2
         for side in range(2):
