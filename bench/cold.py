@@ -26,7 +26,7 @@ def cold(smoke: bool) -> list[dict[str, Any]]:
     ``empty``: no machine code lies anywhere yet; ``cached``: the same again; ``read-only``: neither
     the installation nor any cache folder can be written. Importing and reading count.
     """
-    tasks, limit_s = (8, 10.0) if smoke else (1_000, LIMIT_S)
+    tasks, limit_s = (8, 2.0) if smoke else (1_000, LIMIT_S)
     rows = []
     with tempfile.TemporaryDirectory(prefix="hetopt-bench-") as name:
         folder = Path(name)

@@ -39,7 +39,7 @@ def check(smoke: bool) -> list[dict[str, Any]]:
     """Time of the independent checker on a list schedule of a layered graph."""
     from hetopt.solution import Hops, SchedulePlan
 
-    tasks = 10_000 if smoke else 1_000_000
+    tasks = 2_000 if smoke else 1_000_000
     instance = generate_schedule(
         tasks=tasks, devices=64, shape="independent", ccr=0.0, deadline_factor=1e9, seed=0
     )
@@ -65,7 +65,7 @@ def check(smoke: bool) -> list[dict[str, Any]]:
 
 def load(smoke: bool) -> list[dict[str, Any]]:
     """Time to load a folder of Parquet tables."""
-    tasks = 5_000 if smoke else 100_000
+    tasks = 2_000 if smoke else 100_000
     instance = generate_schedule(
         tasks=tasks, devices=64, shape="layered", ccr=0.5, deadline_factor=1.5, seed=0
     )
@@ -122,7 +122,7 @@ def scale(smoke: bool) -> list[dict[str, Any]]:
     ``slope`` is the growth of the time in log-log from the size before.
     """
     devices = 8 if smoke else 64
-    sizes = (200, 1_000) if smoke else (1_000, 10_000, 100_000, 1_000_000)
+    sizes = (50, 200) if smoke else (1_000, 10_000, 100_000, 1_000_000)
     rows: list[dict[str, Any]] = []
     for tasks in sizes:
         with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ADDOPTS = ["-rfEs", "-p", "no:cacheprovider"]
+ADDOPTS = ["-rfEs", "-p", "no:cacheprovider", "-p", "xdist"]
 
 
 def run(folder, reason, workers="0", **environment):
@@ -19,6 +19,7 @@ def run(folder, reason, workers="0", **environment):
     test = f"import pytest\n\ndef test_it():\n    pytest.skip({reason!r})\n"
     (folder / "tests" / "test_it.py").write_text(test, encoding="utf-8")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("HETOPT_", "PYTEST_"))}
+    kept["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # loading them all takes most of the time
     return subprocess.run(
         [sys.executable, "-m", "pytest", *ADDOPTS, "-n", workers, "tests"],
         cwd=folder,

@@ -6,7 +6,6 @@ import json
 import math
 import re
 import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from ortools.sat.python import cp_model
 from hetopt import export_model, from_frames, read_instance, solve
 from hetopt.errors import InputError
 from hetopt.instance import Instance
+from tests.command_line import hetopt
 from tests.random_schedules import random_schedule
 from tests.random_streams import random_stream
 
@@ -285,20 +285,15 @@ def test_later_objectives_are_named_and_left_out(tmp_path):
     assert any("energy would follow it" in note for note in written.notes)
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "hetopt", "export", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-
-
 def test_the_command_writes_the_question_that_it_is_asked(tmp_path):
     path = tmp_path / "model.lp"
-    done = run(SERVERS, "--objective", "power", "--demand", "2", "-o", path)
+    done = hetopt("export", SERVERS, "--objective", "power", "--demand", "2", "-o", path)
     assert done.returncode == 0, done.stderr
     assert "Objective: power in W, minimised." in done.stdout
     answer = solve(read_instance(SERVERS), objective="power", time_limit=20)
     assert cbc(path) > 1.5 * answer.objective
-    shown = json.loads(run(SERVERS, "-o", path, "--json").stdout)
+    shown = json.loads(hetopt("export", SERVERS, "-o", path, "--json").stdout)
     assert shown["form"] == "lp"
-    refused = run(SERVERS, "-o", tmp_path / "model.pb")
+    refused = hetopt("export", SERVERS, "-o", tmp_path / "model.pb")
     assert refused.returncode == 2
     assert refused.stderr.startswith("error: ")
