@@ -168,8 +168,8 @@ FAULTS = (
     ),
     Fault(
         "model: weights resident",
-        "sum(resident) <= scaled.capacity",
-        "sum(resident) <= 2 * scaled.capacity",
+        "model.add_implication(literal, resident)",
+        "pass",
         SCHEDULE,
     ),
     Fault(
