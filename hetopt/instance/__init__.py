@@ -1,9 +1,9 @@
 """The instance: frozen NumPy columns, and what each of them means.
 
-The columns are :mod:`~hetopt.instance.instance.tables` of
-:mod:`~hetopt.instance.instance.instance`; what tables of a file may hold is
-:mod:`~hetopt.instance.instance.column_specs`. The other modules answer questions that follow from
-the columns alone: paths between devices, prices of joules, orders of tasks.
+The columns are the tables of :mod:`~hetopt.instance.tables`, which
+:class:`~hetopt.instance.instance.Instance` holds together; what tables of a file may hold is said
+in :mod:`~hetopt.instance.column_specs`. The other modules answer questions that follow from the
+columns alone: paths between devices, prices of joules, orders of tasks.
 """
 
 from hetopt.instance.dtypes import Bools, Floats, Ints, Strings
