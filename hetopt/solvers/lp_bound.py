@@ -49,6 +49,18 @@ def implied_ranges(
     cutoff
         Cost, offset included, up to which points count.
     """
+    low, high, _ = _narrowed(arrays, lower, upper, cutoff, ROUNDING)
+    return low, high
+
+
+def _narrowed(
+    arrays: MipArrays, lower: Floats, upper: Floats, cutoff: float, room: float
+) -> tuple[Floats, Floats, bool]:
+    """Return ranges for all points that break no row by more than ``room``, and if none is left.
+
+    ``room`` is relative to the sizes of a row's terms and of its limit.
+    """
+    crossed = False
     rows, columns, value = arrays.rows, arrays.columns, arrays.coefficients
     least, most = arrays.row_lower, arrays.row_upper
     if math.isfinite(cutoff):
@@ -62,28 +74,31 @@ def implied_ranges(
     for _ in range(PASSES):
         before = lower.copy(), upper.copy()
         ends = np.where(rising, lower[columns], upper[columns]) * value
-        above = _beyond(rows, ends, most) / value
+        above = _beyond(rows, ends, most, room) / value
         ends = np.where(rising, upper[columns], lower[columns]) * value
-        below = _beyond(rows, -ends, -least) / -value
+        below = _beyond(rows, -ends, -least, room) / -value
         highest = np.full(len(upper), np.inf)
         lowest = np.full(len(lower), -np.inf)
         np.minimum.at(highest, columns[rising], above[rising])
         np.minimum.at(highest, columns[~rising], below[~rising])
         np.maximum.at(lowest, columns[rising], below[rising])
         np.maximum.at(lowest, columns[~rising], above[~rising])
-        # Ranges that cross say that nothing is left: they stay as they were, which holds as well.
+        # Ends that cross say that nothing is left. One of them alone holds as well, and without it
+        # a variable may have no end at all.
         higher, low = np.minimum(upper, highest), np.maximum(lower, lowest)
         kept = low <= higher
-        upper, lower = np.where(kept, higher, upper), np.where(kept, low, lower)
+        crossed = crossed or bool((low > higher).any())
+        upper = np.where(kept | (higher >= lower), higher, upper)
+        lower = np.where(kept, low, lower)
         with np.errstate(invalid="ignore"):
             moved = np.abs(before[1] - upper) + np.abs(before[0] - lower)
             settled = ~(moved > 0.1 * (np.abs(upper) + np.abs(lower)))
         if settled.all():
             break
-    return lower, upper
+    return lower, upper, crossed
 
 
-def _beyond(rows: Ints, ends: Floats, limit: Floats) -> Floats:
+def _beyond(rows: Ints, ends: Floats, limit: Floats, part: float) -> Floats:
     """Return what each term may be at most where all others of its row are at their least."""
     count = len(limit)
     free = np.isinf(ends)
@@ -93,7 +108,7 @@ def _beyond(rows: Ints, ends: Floats, limit: Floats) -> Floats:
     missing = np.bincount(rows, free, count)
     with np.errstate(invalid="ignore"):
         room = limit[rows] - (total[rows] - held)
-        room += ROUNDING * (size[rows] + np.abs(limit[rows]))
+        room += part * (size[rows] + np.abs(limit[rows]))
     known = (missing[rows] - free == 0) & np.isfinite(limit[rows])
     return np.asarray(np.where(known, room, np.inf), dtype=np.float64)
 
@@ -152,7 +167,13 @@ def proven_bound(
 
 
 def refutes(arrays: MipArrays, duals: Floats, lower: Floats, upper: Floats) -> bool:
-    """Whether prices of the rows show that no point meets them, not even by their tolerance."""
-    low, high = implied_ranges(arrays, lower, upper)
+    """Whether prices of the rows show that no point meets them, not even by their tolerance.
+
+    Where the ranges that rows imply by that tolerance cross, none does whatever the prices are: a
+    solver's own may leave a rounded reduced cost on a variable that no row bounds from above.
+    """
+    low, high, crossed = _narrowed(arrays, lower, upper, math.inf, 2 * LIMIT_TOLERANCE)
+    if crossed:
+        return True
     value, size = dual_value(arrays, duals, low, high, np.zeros(len(arrays.cost)))
     return value > 2 * LIMIT_TOLERANCE * size

@@ -113,6 +113,39 @@ def test_an_empty_row_refutes_and_a_tolerance_does_not() -> None:
     assert Relaxation(near).solve().outcome != "infeasible"
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_demand_beyond_what_endless_variables_may_take_is_refuted(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    busy = rng.uniform(0.1, 2.0, 2)
+    demand = float(rng.uniform(0.5, 3.0))
+
+    def program(limit: float) -> MipArrays:
+        return MipArrays(
+            names=["x", "y"],
+            sign=1,
+            cost=np.ones(2),
+            offset=0.0,
+            lower=np.zeros(2),
+            upper=np.full(2, np.inf),
+            integer=np.zeros(2, dtype=bool),
+            row_names=["demand", "load"],
+            row_lower=np.array([demand, -np.inf]),
+            row_upper=np.array([demand, limit]),
+            rows=np.array([0, 0, 1, 1]),
+            columns=np.array([0, 1, 0, 1]),
+            coefficients=np.r_[1.0, 1.0, busy],
+        )
+
+    least = demand * float(busy.min())
+    assert Relaxation(program(least * (1 - 1e-6))).solve().outcome == "infeasible"
+    assert Relaxation(program(least * (1 - 1e-9))).solve().outcome != "infeasible"
+    one = replace(program(least), upper=np.array([np.inf, 0.0]))
+    over = replace(one, row_upper=np.array([demand, demand * busy[0] * (1 - 1e-6)]))
+    assert Relaxation(over).solve().outcome == "infeasible"
+    within = replace(one, row_upper=np.array([demand, demand * busy[0] * (1 - 1e-9)]))
+    assert Relaxation(within).solve().outcome != "infeasible"
+
+
 def test_a_free_variable_with_a_price_of_its_own_leaves_no_bound() -> None:
     arrays, _ = random_program(2)
     free = replace(arrays, lower=np.full(len(arrays.cost), -np.inf))
