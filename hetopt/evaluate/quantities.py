@@ -74,13 +74,16 @@ def objectives(
 
 
 def noise(instance: Instance, plan: Plan, name: str) -> float:
-    """Return the difference up to which a bound beyond a plan's value of 0 is rounding.
+    """Return the difference up to which a bound beyond a plan's value is rounding.
 
     Tardiness is a difference of times and may be 0 where they are large: there it is the tolerance
-    of times, by the weights of the jobs that are due. Other objectives of 0 are sums of nothing.
+    of times, by the weights of the jobs that are due. What prices over time make of energy depends
+    on times as well (`ScheduleQuantities.priced_noise`). Others are sums without a difference.
     """
-    if name != "tardiness" or not isinstance(plan, SchedulePlan):
+    if not isinstance(plan, SchedulePlan):
         return 0.0
+    if name != "tardiness":
+        return ScheduleQuantities(instance, plan).priced_noise(name)
     jobs = instance.jobs
     weight = float(jobs.weight[np.isfinite(jobs.due_s)].sum())
     return weight * ScheduleQuantities(instance, plan).slack_s

@@ -15,11 +15,8 @@ from hetopt.evaluate.resources import peak, schedule_use
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.grouping import records, sums
 from hetopt.instance.joule_prices import joule_prices
-from hetopt.instance.prices import integral, mean_price, series_of
+from hetopt.instance.prices import TIME_ROUNDING, at_changes, integral, mean_price, series_of
 from hetopt.solution import SchedulePlan
-
-END_ROUNDING = 1e-15
-"""Relative rounding of the sum of a start and a time."""
 
 
 class ScheduleQuantities:
@@ -171,11 +168,31 @@ class ScheduleQuantities:
         pue, series = self.instance.limits.pue, series_of(self.instance, objective)
         if series is None:
             return self._paid_at_sites(joule_prices(self.instance, objective))
-        tasks = self.task_energy_j * mean_price(series, self.plan.start_s, self.end_s)
+        ends = at_changes(series, self.end_s)
+        tasks = self.task_energy_j * mean_price(series, self.plan.start_s, ends)
         left = self.plan.hops.start_s
-        hops = self.hop_energy_j * mean_price(series, left, left + self.hop_time_s)
-        window = float(integral(series, np.array([self.window_s]))[0])
+        come = at_changes(series, left + self.hop_time_s)
+        hops = self.hop_energy_j * mean_price(series, left, come)
+        window = float(integral(series, at_changes(series, np.array([self.window_s])))[0])
         return pue * float(tasks.sum() + hops.sum() + self.idle_power_w * window)
+
+    def priced_noise(self, objective: str) -> float:
+        """What rounding of times may change where a joule's price changes over time.
+
+        A run keeps its energy, of which it may draw a part at another price: as much as a rounding
+        of the latest end is of the run, if not all.
+        """
+        series = series_of(self.instance, objective)
+        if series is None:
+            return 0.0
+        latest = max(self.window_s, float(self.end_s.max(initial=0.0)))
+        time = np.concatenate([self.time_s, self.hop_time_s])
+        energy = np.concatenate([self.task_energy_j, self.hop_energy_j])
+        shift = np.full(len(time), TIME_ROUNDING * latest)
+        part = np.divide(shift, time, out=np.ones(len(time)), where=time > shift)
+        spread = max(series.value) - min(series.value)
+        moved = float((energy * part).sum()) + self.idle_power_w * TIME_ROUNDING * latest
+        return self.instance.limits.pue * spread * moved
 
     def _paid_at_sites(self, price: Floats) -> float:
         """Return energy × price, of each device (D); hops draw where they are sent from."""
@@ -201,7 +218,7 @@ class ScheduleQuantities:
         """Time by which each job ends after its due date, not weighted (J)."""
         end, due = self.job_end_s, self.instance.jobs.due_s
         # The sum of a start and a time may exceed the due date by its rounding.
-        return np.where(end - due <= END_ROUNDING * np.abs(due), 0.0, end - due)
+        return np.where(end - due <= TIME_ROUNDING * np.abs(due), 0.0, end - due)
 
     @cached_property
     def tardiness_s(self) -> float:

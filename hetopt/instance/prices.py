@@ -18,6 +18,9 @@ from hetopt.instance.dtypes import Floats
 from hetopt.instance.instance import Instance
 from hetopt.instance.tables import Series
 
+TIME_ROUNDING = 1e-15
+"""Relative rounding of a time that is the sum of a start and a length."""
+
 PRICED = ("cost", "carbon")
 """Objectives in which a joule may count differently at different times."""
 
@@ -69,6 +72,19 @@ def mean_price(series: Series, start_s: Floats, end_s: Floats) -> Floats:
     mean = np.divide(spread, time, out=instant.copy(), where=time > 0)
     result: Floats = np.where((time > 0) & inside, value[last], mean)
     return result
+
+
+def at_changes(series: Series, time_s: Floats) -> Floats:
+    """Return times, those that miss a change of the price by no more than rounding put on it.
+
+    What ends at the change to a price from one of 0 costs nothing, and not what rounding adds.
+    """
+    begin = np.array(series.from_s)
+    later = np.minimum(np.searchsorted(begin, time_s), len(begin) - 1)
+    result = time_s
+    for near in (begin[later], begin[np.maximum(later - 1, 0)]):
+        result = np.where(np.abs(time_s - near) <= TIME_ROUNDING * near, near, result)
+    return np.asarray(result)
 
 
 def least_price(series: Series, until_s: float) -> float:

@@ -34,7 +34,8 @@ def verify(
     claimed
         Values of objectives that a result states, by name; compared with the recomputed ones
         within ``LIMIT_TOLERANCE`` × their scale: the value itself, of tardiness the makespan for
-        each job, by its weight. NaN claims nothing.
+        each job, by its weight; of prices over time all energy at the dearest price, more where
+        runs are so short that the rounding of a late time is a part of them. NaN claims nothing.
     bounds
         Bounds that a result states, by name of objective; NaN states none.
     status
@@ -48,17 +49,18 @@ def verify(
     """
     findings = Findings()
     objectives: dict[str, float] = {}
+    priced: dict[str, float] = {}
     mode: Mode = "float"
     steady = ScenarioPlan if len(instance.scenarios) else SteadyPlan
     if isinstance(plan, SchedulePlan if instance.regime == "schedule" else steady):
-        objectives, mode = _check(instance, plan, findings)
+        objectives, priced, mode = _check(instance, plan, findings)
     else:
         findings.add(
             "wrong-regime",
             f"The instance is of the {instance.regime} regime and has {len(instance.scenarios)} "
             f"scenarios, but the plan is a {type(plan).__name__}.",
         )
-    scales = _scales(instance, objectives)
+    scales = _scales(instance, objectives) | priced
     _check_claims(objectives, scales, claimed or {}, findings)
     _check_bounds(objectives, scales, claimed or {}, bounds or {}, status, findings)
     return Report(findings.violations(), objectives, mode)
@@ -83,7 +85,8 @@ def verify_solution(instance: Instance, solution: Solution) -> Report:
 
 def _check(
     instance: Instance, plan: SchedulePlan | SteadyPlan | ScenarioPlan, findings: Findings
-) -> tuple[dict[str, float], Mode]:
+) -> tuple[dict[str, float], dict[str, float], Mode]:
+    """Return objectives, the scales of those that prices over time make, and the arithmetic."""
     # Only the regime at hand is loaded.
     if isinstance(plan, SchedulePlan):
         from hetopt.verify.schedule.check import check_schedule
@@ -92,10 +95,12 @@ def _check(
     if isinstance(plan, ScenarioPlan):
         from hetopt.verify.steady.scenarios import check_scenarios
 
-        return check_scenarios(instance, plan, findings)
+        objectives, mode = check_scenarios(instance, plan, findings)
+        return objectives, {}, mode
     from hetopt.verify.steady.check import check_steady
 
-    return check_steady(instance, plan, findings)
+    objectives, mode = check_steady(instance, plan, findings)
+    return objectives, {}, mode
 
 
 def _scales(instance: Instance, objectives: Mapping[str, float]) -> dict[str, float]:

@@ -20,8 +20,14 @@ from hetopt.verify.schedule.placed import Placed
 
 def check_schedule(
     instance: Instance, plan: SchedulePlan, findings: Findings
-) -> tuple[dict[str, float], Mode]:
-    """Check every rule of the schedule regime; return objectives and the arithmetic used."""
+) -> tuple[dict[str, float], dict[str, float], Mode]:
+    """Check every rule of the schedule regime.
+
+    Returns
+    -------
+    tuple
+        Objectives, the scales of those that prices over time make, and the arithmetic used.
+    """
     # These modules use the types above.
     from hetopt.verify.schedule.objectives import totals
     from hetopt.verify.schedule.transfers import check_transfers
@@ -39,7 +45,7 @@ def check_schedule(
     )
     rows = _read_hops(instance, plan.hops, findings)
     if read is None or rows is None:
-        return {}, "float"
+        return {}, {}, "float"
     option, unit, start = read
     hops, spoilt = rows
     placed, start = _placement(instance, option, unit, start, findings)
@@ -51,7 +57,7 @@ def check_schedule(
     accuracy = _check_accuracy(instance, placed, findings)
     moves = check_transfers(instance, placed, times, hops, spoilt, findings)
     peak = check_resources(instance, placed, times, hops, moves, findings)
-    return totals(instance, placed, times, hops, peak, accuracy), times.scale.mode
+    return *totals(instance, placed, times, hops, peak, accuracy), times.scale.mode
 
 
 def _read_hops(instance: Instance, hops: object, findings: Findings) -> tuple[Hops, Bools] | None:

@@ -11,7 +11,7 @@ from hetopt.instance import Instance
 from hetopt.solution import Hops
 from hetopt.verify.exact import Timeline
 from hetopt.verify.schedule.placed import Placed
-from hetopt.verify.schedule.price_aware import priced
+from hetopt.verify.schedule.price_aware import priced, priced_scale
 from hetopt.verify.schedule.sweep import group_max
 
 
@@ -40,8 +40,11 @@ def totals(
     hops: Hops,
     peak_power_w: float,
     accuracy: float | None,
-) -> dict[str, float]:
-    """Return every objective of the schedule regime that the plan determines (SI units)."""
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return every objective that the plan determines, and scales where prices change over time.
+
+    All are in SI units.
+    """
     options, devices, limits = instance.options, instance.devices, instance.limits
     task = np.flatnonzero(placed.usable)
     ends = times.end[task]
@@ -62,6 +65,7 @@ def totals(
         )
         for name, price in site_prices(instance).items()
     }
+    scales: dict[str, float] = {}
     for name, series in (
         ("cost", limits.energy_price_over_time),
         ("carbon", limits.carbon_over_time),
@@ -74,6 +78,7 @@ def totals(
             idle = math.fsum(devices.idle_power_w * on)
             drawn = np.concatenate([active, moved])
             spent[name] = limits.pue * priced(series, times.scale, runs, drawn, idle, window)
+            scales[name] = limits.pue * priced_scale(series, times.scale, runs, drawn, idle, window)
     job = instance.tasks.job[task]
     late = times.scale.zero(len(instance.jobs))
     dated = np.isfinite(instance.jobs.due_s[job])
@@ -92,4 +97,4 @@ def totals(
     }
     if accuracy is not None:
         result["accuracy"] = accuracy
-    return result
+    return result, {name: max(size, abs(result[name])) for name, size in scales.items()}

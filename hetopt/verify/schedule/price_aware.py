@@ -12,8 +12,12 @@ from fractions import Fraction
 
 import numpy as np
 
+from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Floats, Series
 from hetopt.verify.exact import Numbers, Scale, fraction
+
+_ROUNDING = 1e-15
+"""Relative rounding of the sum of a start and a length."""
 
 _FEW = 20_000
 """Runs × price pieces up to which fractions are used."""
@@ -52,6 +56,30 @@ def priced(
     share = np.divide(area, lasting, out=instant, where=lasting > 0)
     whole = _areas(series, np.zeros(1), np.array([window_s]))[0]
     return math.fsum(share * energy_j) + idle_power_w * float(whole)
+
+
+def priced_scale(
+    series: Series,
+    scale: Scale,
+    runs: tuple[Numbers, Numbers],
+    energy_j: Floats,
+    idle_power_w: float,
+    window_s: float,
+) -> float:
+    """Return the size of what `priced` sums: all energy at the dearest price.
+
+    A time in floats is off by ``_ROUNDING`` of the latest one, and a run that is short beside that
+    may draw a part of its energy at another price, if not all.
+    """
+    begin, end = runs
+    unit = 1.0 if scale.mode == "float" else scale.seconds(1)
+    lasting = (end - begin).astype(np.float64) * unit
+    latest = max(window_s, float(end.max(initial=0)) * unit)
+    off = np.full(len(lasting), _ROUNDING * latest)
+    moved = np.divide(off, lasting, out=np.ones(len(lasting)), where=lasting > off)
+    dearest, spread = max(series.value), max(series.value) - min(series.value)
+    drawn = math.fsum(energy_j) + idle_power_w * window_s
+    return dearest * drawn + spread * math.fsum(energy_j * moved) / LIMIT_TOLERANCE
 
 
 def _areas(series: Series, first: Floats, last: Floats) -> Floats:

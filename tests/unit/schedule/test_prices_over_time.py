@@ -64,6 +64,55 @@ def plan(starts, hops=None, options=None) -> SchedulePlan:
     )
 
 
+def of_three(unit: float) -> Instance:
+    """Three tasks in a row that end as a free joule becomes a dear one, up to a rounding."""
+    return instance(
+        [device("cpu", idle_power_w=0.5)],
+        [option("a", "cpu", unit, 2.5)],
+        [task("a"), task("b", "a"), task("c", "a")],
+        transfers=[edge("a", "b"), edge("b", "c")],
+        objective="carbon",
+        carbon_intensity=[{"from": 0, "intensity": 0}, {"from": 3 * unit, "intensity": 0.125}],
+    )
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-3, 0.1, 1.1, 7e5])
+def test_what_ends_as_prices_rise_pays_nothing_of_them_by_rounding(unit):
+    question = of_three(float(repr(unit)))
+    if unit == 1e-9:
+        assert 2e-9 + 1e-9 > 3e-9
+    found = solve(question, time_limit=10, workers=1)
+    assert (found.status, found.objective, found.bound) == ("optimal", 0.0, 0.0)
+    assert verify(question, found.plan, {"carbon": 0.0}).ok
+
+
+def test_a_short_run_late_may_miss_a_change_by_the_rounding_of_its_time():
+    late = instance(
+        [device("cpu")],
+        [option("a", "cpu", 1e-9, 1.0)],
+        [task("a", job="j")],
+        jobs=[{"name": "j", "release_s": 1.0}],
+        objective="cost",
+        energy_price=[{"from": 0, "price": 3}, {"from": 1.0000000005, "price": 1}],
+    )
+    missed = []
+    for k in range(1, 40):
+        at = plan([round(1.0 + k * 1.01e-11, 13)])
+        value, exact = objective_value(late, at, "cost"), verify(late, at).objectives["cost"]
+        missed.append(abs(value - exact))
+        assert exact == pytest.approx(2.0 - 2.02e-2 * k, rel=1e-9)
+        assert verify(late, at, {"cost": value}).ok
+        assert not verify(late, at, {"cost": exact + 1e-4}).ok
+    assert max(missed) > 1e-8
+
+
+def test_a_claim_of_priced_energy_is_held_to_a_billionth_of_what_it_sums():
+    question = pair()
+    value = objective_value(question, plan([0, 4]), "cost")
+    assert verify(question, plan([0, 4]), {"cost": value * (1 + 1e-10)}).ok
+    assert not verify(question, plan([0, 4]), {"cost": value * (1 + 1e-8)}).ok
+
+
 def test_a_list_of_prices_is_read_with_units_and_its_currency():
     read = read_instance("x.yaml", text=DOCUMENT)
     assert read.limits.energy_price_over_time == Series((0.0, 3600.0), (1e-7, 2e-7))
