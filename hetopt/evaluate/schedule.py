@@ -177,7 +177,7 @@ class ScheduleQuantities:
         return pue * float(tasks.sum() + hops.sum() + self.idle_power_w * window)
 
     def priced_noise(self, objective: str) -> float:
-        """What rounding of times may change where a joule's price changes over time.
+        """Return what rounding of times may change where a joule's price changes over time.
 
         A run keeps its energy, of which it may draw a part at another price: as much as a rounding
         of the latest end is of the run, if not all.

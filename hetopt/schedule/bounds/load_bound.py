@@ -355,7 +355,9 @@ class _Relaxation:
         if not self.window and self._bracket(prices, least, most) > 0:
             window = self.lowest
         window = max(window, float((busy[open_] / (self.slots * most)[open_]).max()))
-        units = np.clip(busy / (self.slots * window), least, most)
+        # Where nothing takes time no unit is needed beyond the least.
+        needed = busy / (self.slots * window) if window > 0 else busy
+        units = np.clip(needed, least, most)
         # Where a unit's time is clearly worth more than the unit costs, or less, none is split.
         over = self.window / self.highest if self.window and self.highest else 1.0
         cost = (self.rate(n[1]) - self.rate(n[0])) * over

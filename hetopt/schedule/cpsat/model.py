@@ -175,15 +175,7 @@ def run(
         Called with each better bound, in real units.
     lower
         Whether one worker refutes small values of the objective rather than looks for plans.
-
-    Raises
-    ------
-    ValueError
-        Where the model's numbers do not fit CP-SAT.
     """
-    problem = made.model.validate()
-    if problem:
-        raise ValueError(f"CP-SAT cannot hold this model: {problem}")
     solver = quiet_solver(1 if budget.deterministic else budget.workers, budget.seed)
     parameters = solver.parameters
     parameters.use_objective_lb_search = lower and parameters.num_workers == 1

@@ -17,6 +17,7 @@ from hetopt.schedule.list_scheduling.constructors import plan_problem
 from hetopt.schedule.model.grid import Grid, exact
 from hetopt.schedule.model.problem import Problem
 from hetopt.schedule.model.tick_schedule import Draft, canonical_units, draft_of, retime
+from hetopt.solvers.cpsat_range import TOO_LARGE
 from hetopt.verify import verify
 
 if TYPE_CHECKING:
@@ -126,7 +127,23 @@ class Level:
             self._raise(made.objective.value(proven))
 
     def build(self, problem: Problem) -> ScheduleModel | None:
-        """Build the model of the level; None where no plan can be, or where it takes too long."""
+        """Build the model of the level.
+
+        Returns
+        -------
+        ScheduleModel or None
+            None where no plan can be, or with ``unbuilt`` where it takes too long, or where CP-SAT
+            refuses its numbers.
+        """
+        made = self._built(problem)
+        if made is None or not made.model.validate():
+            return made
+        self.unbuilt = True
+        if TOO_LARGE not in self.search.notes:
+            self.search.notes.append(TOO_LARGE)
+        return None
+
+    def _built(self, problem: Problem) -> ScheduleModel | None:
         search, budget = self.search, self.budget
         build = partial(build_model, problem, self.level, list(search.values[: self.level]))
         if budget.deterministic:

@@ -103,6 +103,9 @@ def best_pipeline(
     over
         Whether the time is over.
     """
+    if limit <= 0:
+        # No load is below 0.
+        return Pipeline([], np.inf, True)
     ideals = _kernels(len(family)).ideals
     counts = np.minimum(columns.units, len(columns.clusters)).astype(np.int64)
     states = int(np.prod(counts + 1))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.steady.placement.variables import ACCURACY_GRID, CAP_GRID, OBJECTIVE_GRID
 
@@ -75,6 +76,10 @@ def _cap(
         m.limit(whole[0], cap - whole[1])
         return
     size = cap or 1.0
+    if still[1] > cap * (1 + 2 * LIMIT_TOLERANCE):
+        # What stands still whatever runs takes more than the cap, and T is more than 0.
+        m.model.add_bool_or([])
+        return
     parts = _cap_parts([size, still[1], *(c for _, c in still[0])])
     taken: Any = m.parts(
         moving,

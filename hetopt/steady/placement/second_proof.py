@@ -49,7 +49,7 @@ def of_throughput(model: PlacementModel, seconds: float) -> Claim:
     def better(value: float) -> Any:
         # Where T is multiplied in a row, its being whole can cost up to one part.
         parts = model.second * total / (value * (1.0 + GAP_TOLERANCE)) + float(model.rounds_up)
-        return model.time <= math.ceil(parts) - 1
+        return model.time <= min(model.most, math.ceil(parts) - 1)
 
     return Claim(model, better, seconds)
 

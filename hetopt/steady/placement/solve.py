@@ -23,6 +23,7 @@ from hetopt.runtime.budget import Budget, RegimeResult, gap_closed, joined_proof
 from hetopt.runtime.interrupt import in_time
 from hetopt.solution import HistoryEntry, Proof, SteadyPlan, Termination
 from hetopt.solvers.cpsat import FOUND, quiet_solver
+from hetopt.solvers.cpsat_range import TOO_LARGE, within_range
 from hetopt.steady.model.capacity import at_standstill
 from hetopt.steady.model.resources import supply_limits, taken_per_request
 from hetopt.steady.placement.greedy import greedy_placement, throughput_bound
@@ -206,6 +207,8 @@ class _Search:
 
     def _refute(self, model: PlacementModel, row: Any, seconds: float) -> tuple[Any, str]:
         solver = refuting(model, row, self.budget, seconds)
+        if not within_range(model.model):
+            return solver, "MODEL_INVALID"
         with _stoppable(solver, self.budget.stop):
             return solver, str(solver.status_name(solver.solve(model.model)))
 
@@ -258,6 +261,8 @@ class _Search:
             if model.time is not None:
                 return self._starved(model)
             return None, np.nan, True
+        if status == "MODEL_INVALID":
+            return None, np.nan, False
         found = None
         if status in FOUND:
             found = _plan(self.instance, model, solver, self.theta)
@@ -325,6 +330,8 @@ class _Search:
         model.model.minimize(model.time)
         hint(model, found)
         solver, status = self._run(model)
+        if status == "MODEL_INVALID":
+            return found, bound
         if status in FOUND:
             better = _plan(self.instance, model, solver, None)
             found = self._better("throughput", found, better)
@@ -378,17 +385,24 @@ class _Search:
             parameters.max_deterministic_time = self.budget.limit_s
         else:
             parameters.max_time_in_seconds = max(self.budget.left_s(), 1e-3)
+        if not within_range(model.model):
+            self._leave_out()
+            return solver, "MODEL_INVALID"
         began = time.monotonic()
         with _stoppable(solver, self.budget.stop):
             status = solver.solve(model.model)
         deterministic = float(solver.response_proto.deterministic_time)
         self.spent = deterministic if self.budget.deterministic else time.monotonic() - began
         name = str(solver.status_name(status))
-        if name == "MODEL_INVALID":
-            raise RuntimeError(f"CP-SAT rejects the placement model: {model.model.validate()}")
         self.cut = self.cut or name not in ("OPTIMAL", "INFEASIBLE")
         self.closed = self.closed and not self.cut
         return solver, name
+
+    def _leave_out(self) -> None:
+        """Go on without a model whose numbers do not fit CP-SAT."""
+        self.closed = False
+        if TOO_LARGE not in self.notes:
+            self.notes.append(TOO_LARGE)
 
     def _better(
         self, name: str, plan: SteadyPlan | None, found: SteadyPlan | None

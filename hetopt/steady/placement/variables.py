@@ -56,6 +56,8 @@ FINE_GRID = 10**8
 """T of a known plan, where T is counted more finely to find the last digits."""
 LINK_UNITS = 8
 """Units per task that throughput may have on for links that grow with the units on."""
+MOST_PARTS = 1 << 60
+"""Largest demand in parts; larger ones are cut to it, which relaxes."""
 BREAKS = 2.0
 """Multiple of a limit that no sum can take back; larger demands are cut to it."""
 CAP_GRID = 10**8
@@ -352,7 +354,7 @@ class PlacementModel:
         """Return Σ terms in parts of ``limit``, each rounded down and cut where it breaks it."""
         whole: Any = 0
         for literal, amount in terms:
-            part = math.floor(min(amount / limit, cut) * grid)
+            part = min(MOST_PARTS, math.floor(min(amount / limit, cut) * grid))
             if part:
                 whole = whole + literal * part
         return whole

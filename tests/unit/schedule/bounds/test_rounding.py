@@ -49,6 +49,23 @@ def test_whatever_the_prices_the_load_bound_is_not_beyond_a_forced_plan(price: f
         assert relaxed.value(np.array(prices), 0 * count, count) <= energy
 
 
+def test_tasks_that_take_no_time_need_no_unit() -> None:
+    question = instance(
+        [device("d", count_max=3, idle_power_w=2)],
+        [option("a", "d", 0)],
+        [task("a", job="j"), task("b", "a", job="j")],
+        jobs=[{"name": "j", "deadline_s": 4.0}],
+        objective="energy",
+    )
+    relaxed = _Relaxation(question, load_of(question), "energy", 0.0, 0.0)
+    count = question.devices.count_max.astype(np.int64)
+    with np.errstate(divide="raise", invalid="raise"):
+        node = relaxed._smooth(0 * count, count)
+    assert node is not None
+    assert node.units.tolist() == [0.0]
+    assert node.value == 0.0
+
+
 def test_a_class_without_an_open_device_has_no_plan_and_huge_prices_prove_nothing() -> None:
     question, _ = forced(3)
     relaxed = _Relaxation(question, load_of(question), "energy", *window(question))

@@ -7,10 +7,12 @@ import time
 from typing import Any
 
 import pytest
+from ortools.sat.python import cp_model
 
 from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget
 from hetopt.schedule.solve import solve_schedule
+from hetopt.solve import solve
 from tests.small_schedules import device, edge, instance, link, option, solved, task
 
 CPU, GPU = device("cpu"), device("gpu")
@@ -555,3 +557,15 @@ def test_a_heuristic_alone_still_comes_with_a_bound() -> None:
     assert result.method == "heft"
     assert result.stopped_by in ("iteration_limit", "proved")
     assert 0 < result.bounds[0] < 1e9
+
+
+def test_a_model_that_cpsat_refuses_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cp_model.CpModel, "validate", lambda model: "Possible integer overflow")
+    question = instance([CPU, GPU], [one(2, 3), one(1, 5, "gpu")], two(3), objective="energy")
+    for method in ("auto", "cpsat", "lns"):
+        answer = solve(question, time_limit=2, workers=2, method=method)
+        assert answer.plan is not None
+        assert answer.termination != "time_limit"
+    hopeless = [{"name": "j", "deadline_s": 2.5}]
+    late = instance([CPU], [one(1)], two(3, job="j"), jobs=hopeless, objective="energy")
+    assert solve(late, time_limit=2, workers=1).status in ("infeasible", "unknown")

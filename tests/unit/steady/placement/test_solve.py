@@ -16,6 +16,9 @@ from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed
 from hetopt.solution import SteadyPlan
+from hetopt.solvers.cpsat_range import TOO_LARGE, within_range
+from hetopt.steady.placement import solve as placement
+from hetopt.steady.placement.model import build_placement
 from hetopt.steady.solve import solve_steady
 from hetopt.verify import verify
 
@@ -228,6 +231,31 @@ def test_a_cap_that_idle_power_takes_up_leaves_no_throughput() -> None:
     box = {"off_when_unused": False, "idle_power_w": 10.0}
     assert optimum(jobs_of({"a": 1.0}, box=box, power_cap_w=20.0)) == 0.0
     assert run(jobs_of({"a": 1.0}, box=box, power_cap_w=19.0)).infeasible
+
+
+@pytest.mark.parametrize("idle_w", [20.5, 1e3, 1e6, 1e12])
+def test_idle_power_however_far_beyond_a_cap_is_infeasible(idle_w: float) -> None:
+    box = {"off_when_unused": False, "idle_power_w": idle_w / 3, "count_min": 3, "count_max": 3}
+    assert run(jobs_of({"a": 1.0}, box=box, power_cap_w=20.0)).infeasible
+
+
+def test_many_units_of_which_few_fit_under_a_cap_stay_within_64_bits() -> None:
+    box = {"idle_power_w": 333.3333333, "count_min": 0, "count_max": 60}
+    instance = jobs_of({f"j{k}": 1.0 + k / 7 for k in range(60)}, box=box, power_cap_w=400.0)
+    model = build_placement(instance, None).model
+    assert "overflow" in model.validate()
+    assert within_range(model)
+
+
+def test_a_model_that_cpsat_refuses_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placement, "within_range", lambda model: False)
+    for objective in ("power", "accuracy", "throughput"):
+        rated = {"option": {"accuracy": 0.5}, "power_cap_w": 100.0, "objective": objective}
+        found = solve(jobs_of({"a": 0.5, "b": 0.7}, **rated), time_limit=3, workers=1)
+        assert found.status != "infeasible"
+        assert TOO_LARGE in found.notes or found.status == "optimal"
+    nothing = jobs_of({"a": 1.5}, objective="power")
+    assert solve(nothing, time_limit=3, workers=1).status == "unknown"
 
 
 def test_little_headroom_is_counted_finely() -> None:

@@ -136,6 +136,9 @@ def test_the_program_over_ideals_finds_what_the_model_finds(seed: int) -> None:
     assert bound.load <= found.load * (1 + 1e-9)
     again = best_pipeline(columns, family, bound, found.load * (1 + 1e-9), lambda: False)
     assert again.load == pytest.approx(found.load)
+    with np.errstate(all="raise"):
+        nothing = best_pipeline(columns, family, bound, 0.0, lambda: False)
+    assert (nothing.stages, nothing.load, nothing.finished) == ([], math.inf, True)
     along = ideals_along_orders(clusters, 0)
     assert best_pipeline(columns, along, bound, math.inf, lambda: False).load >= found.load - 1e-9
 
