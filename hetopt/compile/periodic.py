@@ -16,8 +16,8 @@ from hetopt.compile.problems import Checker
 from hetopt.compile.strings import strings
 from hetopt.instance import Floats, Ints
 
-MOST_TASKS = 10_000_000
-"""More tasks than this after unrolling is a mistake in a period, not a workload."""
+MOST_TASKS = 200_000
+"""More tasks than this through repetition come from a mistake in a period, or are a stream."""
 MOST_COMMON, MOST_ROUNDS = 100_000, 1_000
 """Where no horizon is given: more tasks than this, in more repetitions of the longest period than
 this, come from a period that was rounded (33.333 ms beside 100 ms)."""
@@ -106,17 +106,8 @@ def _repetitions(jobs: Table, horizon_s: float, task_job: Ints, check: Checker) 
         dtype=object,
     )
     size = np.bincount(task_job[task_job >= 0], minlength=len(times))
-    total = sum(int(n) * int(t) for n, t in zip(size, times, strict=True))
-    if total > MOST_TASKS or any(int(t) > MOST_TASKS for t in times):
-        check.add(
-            "jobs",
-            int(np.argmax([int(t) for t in times])),
-            "period_s",
-            f"{max(int(t) for t in times)} repetitions over {float(window):g} s",
-            f"Periods and a horizon that make at most {MOST_TASKS:,} tasks; set horizon_s, or "
-            "periods with a small common multiple.",
-        )
-        return None
+    counted = zip(size.tolist(), times.tolist(), period, strict=True)
+    total = sum(n * t for n, t, p in counted if p is not None)
     if open_ended and total > MOST_COMMON and window > MOST_ROUNDS * max(given):
         fewest = [int(t) if p is not None else 0 for t, p in zip(times, period, strict=True)]
         check.add(
@@ -125,6 +116,17 @@ def _repetitions(jobs: Table, horizon_s: float, task_job: Ints, check: Checker) 
             "period_s",
             f"{float(window):g} s until the periods meet again, {total:,} tasks",
             f"Periods with a small common multiple, or horizon_s.{_suggestion(period, jobs)}",
+        )
+        return None
+    if total > MOST_TASKS or any(int(t) > MOST_TASKS for t in times):
+        check.add(
+            "jobs",
+            int(np.argmax([int(t) for t in times])),
+            "period_s",
+            f"{max(int(t) for t in times)} repetitions over {float(window):g} s",
+            f"Periods and a horizon that make at most {MOST_TASKS:,} tasks; set horizon_s, or "
+            "periods with a small common multiple. Streams of so many requests are of the steady "
+            "regime.",
         )
         return None
     for j in np.flatnonzero(times == 0):

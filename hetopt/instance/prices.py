@@ -11,10 +11,11 @@ import bisect
 import math
 from dataclasses import replace
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 
-from hetopt.instance.dtypes import Floats
+from hetopt.instance.dtypes import Floats, Ints
 from hetopt.instance.instance import Instance
 from hetopt.instance.tables import Series
 
@@ -52,9 +53,8 @@ def change_times(instance: Instance) -> tuple[float, ...]:
 def integral(series: Series, time_s: Floats) -> Floats:
     """Return the integral of the price from 0 to each time: price × s."""
     begin, value = np.array(series.from_s), np.array(series.value)
-    before = np.concatenate([[0.0], np.cumsum(value[:-1] * np.diff(begin))])
-    piece = np.searchsorted(begin, time_s, side="right") - 1
-    piece = np.maximum(piece, 0)
+    before, _ = _areas_before(series)
+    piece = _piece(series, time_s)
     result: Floats = before[piece] + value[piece] * (time_s - begin[piece])
     return result
 
@@ -62,15 +62,19 @@ def integral(series: Series, time_s: Floats) -> Floats:
 def mean_price(series: Series, start_s: Floats, end_s: Floats) -> Floats:
     """Return the mean price over each run; of a run of time 0 the price of its instant."""
     begin, value = np.array(series.from_s), np.array(series.value)
-    last = np.maximum(np.searchsorted(begin, start_s, side="right") - 1, 0)
-    first = np.maximum(np.searchsorted(begin, start_s, side="left") - 1, 0)
-    instant = np.minimum(value[first], value[last])
-    # Within one piece its own value, so that nothing is lost in differences of integrals.
-    inside = last == np.maximum(np.searchsorted(begin, end_s, side="left") - 1, 0)
+    first, last = _piece(series, start_s), _piece(series, end_s, "left")
+    instant = np.minimum(value[_piece(series, start_s, "left")], value[first])
     time = end_s - start_s
-    spread = integral(series, end_s) - integral(series, start_s)
-    mean = np.divide(spread, time, out=instant.copy(), where=time > 0)
-    result: Floats = np.where((time > 0) & inside, value[last], mean)
+    inside = (time > 0) & (first >= last)
+    # Whole pieces between the first and the last are differences of sums: in twice the digits, so
+    # that a price of 1 is not lost behind an earlier one of 1e19.
+    after = np.minimum(first + 1, len(begin) - 1)
+    large, small = _areas_before(series)
+    between = (large[last] - large[after]) + (small[last] - small[after])
+    head, tail = value[first] * (begin[after] - start_s), value[last] * (end_s - begin[last])
+    across = (time > 0) & ~inside
+    mean = np.divide(head + between + tail, time, out=instant.copy(), where=across)
+    result: Floats = np.where(inside, value[first], mean)
     return result
 
 
@@ -85,6 +89,24 @@ def at_changes(series: Series, time_s: Floats) -> Floats:
     for near in (begin[later], begin[np.maximum(later - 1, 0)]):
         result = np.where(np.abs(time_s - near) <= TIME_ROUNDING * near, near, result)
     return np.asarray(result)
+
+
+def _piece(series: Series, time_s: Floats, side: Literal["left", "right"] = "right") -> Ints:
+    """Return the piece that holds each time: at a change the later one, or the earlier (left)."""
+    return np.maximum(np.searchsorted(np.array(series.from_s), time_s, side=side) - 1, 0)
+
+
+def _areas_before(series: Series) -> tuple[Floats, Floats]:
+    """Return the integral from 0 to each change as sums of two floats, of twice the digits."""
+    begin, value = np.array(series.from_s), np.array(series.value)
+    large, small = [0.0], [0.0]
+    for area in (value[:-1] * np.diff(begin)).tolist():
+        total = large[-1] + area
+        # The rounding of a sum is a float, and these differences tell it exactly (Knuth).
+        added = total - large[-1]
+        small.append(small[-1] + (large[-1] - (total - added)) + (area - added))
+        large.append(total)
+    return np.array(large), np.array(small)
 
 
 def least_price(series: Series, until_s: float) -> float:

@@ -47,6 +47,8 @@ EXACT_PAIRS = 200_000
 ROUNDED_FROM = 2_000
 """Times from which a grid that rounds up counts in floats: it is so fine that a tick more than
 needed is lost in the checker's tolerance."""
+SHORT_DIGITS = 15
+"""Digits of a decimal that survive the way into a float and back."""
 LOOKED_AT = 1_000
 """Pairs that become Python's numbers at a time."""
 MOST_TICKS = 2**50
@@ -228,16 +230,33 @@ def _times(instance: Instance, lengths: Floats) -> Iterable[Fraction]:
         for work, time in lengths[first : first + LOOKED_AT].tolist():
             yield exact(work) * exact(time)
     jobs = instance.jobs
-    for release in np.unique(jobs.release_s).tolist():
-        yield exact(release)
+    yield from _divisors(jobs.release_s)
     if "tardiness" in instance.objective:
-        for due in np.unique(jobs.due_s[np.isfinite(jobs.due_s)]).tolist():
-            yield exact(due)
+        yield from _divisors(jobs.due_s[np.isfinite(jobs.due_s)])
     if prices_vary(instance):
-        ends = np.unique(np.append(jobs.deadline_s, instance.limits.horizon_s))
-        for at in (*change_times(instance), *ends[np.isfinite(ends)].tolist()):
-            yield exact(at)
+        ends = np.append(jobs.deadline_s, instance.limits.horizon_s)
+        yield from _divisors(np.append(change_times(instance), ends[np.isfinite(ends)]))
     yield from _hop_times(instance)
+
+
+def _divisors(values: Floats) -> Iterable[Fraction]:
+    """Yield fractions of which the times >= 0 have the same divisors: of many, one if possible.
+
+    An integer below 10^15 over a power of ten, where it rounds to a float, is the decimal that the
+    float's repr prints, as no other decimal of so few digits rounds to it.
+    """
+    values = np.unique(values)
+    largest = float(values.max(initial=0.0))
+    for digits in range(SHORT_DIGITS) if len(values) > LOOKED_AT else ():
+        power = 10**digits
+        if largest * power >= 10**SHORT_DIGITS:
+            break
+        whole = np.rint(values * power)
+        if np.array_equal(whole / power, values):
+            yield Fraction(int(np.gcd.reduce(whole.astype(np.int64))), power)
+            return
+    for value in values.tolist():
+        yield exact(value)
 
 
 def _hop_times(instance: Instance) -> Iterable[Fraction]:

@@ -83,10 +83,20 @@ def priced_scale(
 
 
 def _areas(series: Series, first: Floats, last: Floats) -> Floats:
-    """Integral of the price over each run: what it overlaps of the pieces."""
-    knots = np.append(series.from_s, max(series.from_s[-1], float(last.max(initial=0.0))) + 1.0)
-    heights = np.append(0.0, np.cumsum(np.diff(knots) * series.value))
-    result: Floats = np.interp(last, knots, heights) - np.interp(first, knots, heights)
+    """Integral of the price over each run: what it overlaps of the pieces.
+
+    Each run sums its own pieces. Differences of sums from 0 on would lose a price of 1 behind an
+    earlier one of 1e19.
+    """
+    knots, price = np.array(series.from_s), np.array(series.value)
+    low = np.maximum(np.searchsorted(knots, first, side="right") - 1, 0)
+    high = np.maximum(np.searchsorted(knots, last, side="left") - 1, low)
+    after = np.minimum(low + 1, len(knots) - 1)
+    whole = np.append(np.diff(knots) * price[:-1], 0.0)
+    bounds = np.stack([after, high], axis=1).reshape(-1)
+    between = np.where(high > after, np.add.reduceat(whole, bounds)[::2], 0.0) if len(low) else 0.0
+    across = price[low] * (knots[after] - first) + between + price[high] * (last - knots[high])
+    result: Floats = np.where(high > low, across, price[low] * (last - first))
     return result
 
 

@@ -59,6 +59,16 @@ def test_periods_without_a_simple_common_multiple_need_a_horizon():
     assert len(periodic(0.0712347, 0.1, horizon_s=1.0).tasks) == 15 + 10
 
 
+def test_a_million_repetitions_are_an_error_at_the_period():
+    with pytest.raises(InputError, match=r"1000000 repetitions over 1 s.*at most 200,000 tasks"):
+        periodic(1e-6, horizon_s=1.0)
+
+
+def test_tasks_that_no_period_repeats_do_not_count(monkeypatch):
+    monkeypatch.setattr("hetopt.compile.periodic.MOST_TASKS", 3)
+    assert len(periodic(0.5, np.nan, np.nan, horizon_s=1.0).tasks) == 4
+
+
 @pytest.mark.parametrize("period", [0.1, 0.0333333, 1 / 30, 1e-7])
 def test_releases_are_the_nearest_floats_to_the_exact_sums(period):
     releases = periodic(period, release=0.7, horizon_s=0.7 + 50 * period).jobs.release_s

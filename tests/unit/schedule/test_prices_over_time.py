@@ -204,6 +204,16 @@ def test_the_mean_price_of_a_run_is_its_integral_over_its_time():
     assert integral(SERIES, np.array([0.0, 4.0, 5.0, 10.0])).tolist() == [0.0, 12.0, 13.0, 30.0]
 
 
+def test_a_price_is_not_lost_behind_an_earlier_one_of_1e19():
+    dear = Series((0.0, 4.0, 7.0, 9.0), (2.0**64, 1.0, 5.0, 2.0))
+    starts, ends = np.array([5.0, 4.0, 6.5, 7.0]), np.array([8.0, 10.0, 9.5, 10.0])
+    right = [(2 + 5) / 3, (3 + 10 + 2) / 6, (0.5 + 10 + 1) / 3, (10 + 2) / 3]
+    assert mean_price(dear, starts, ends).tolist() == pytest.approx(right)
+    joules = np.ones(4)
+    paid = priced(dear, Scale("float"), (starts, ends), joules, 0.0, 10.0)
+    assert paid == pytest.approx(sum(right))
+
+
 def test_an_instant_at_a_change_pays_the_lower_price():
     at = np.array([0.0, 3.9, 4.0, 7.0, 7.1])
     assert mean_price(SERIES, at, at).tolist() == [3.0, 3.0, 1.0, 1.0, 5.0]

@@ -217,7 +217,8 @@ def _uses_known(instance: Instance) -> bool:
 
 def _jobs_known(instance: Instance) -> bool:
     """Whether everything is released at 0, and where time is scarce one deadline holds."""
-    busy = np.unique(instance.tasks.job)
+    busy = np.zeros(len(instance.jobs), dtype=bool)
+    busy[instance.tasks.job] = True
     if instance.jobs.release_s[busy].any():
         return False
     return _free(instance) or len(np.unique(instance.jobs.deadline_s[busy])) == 1

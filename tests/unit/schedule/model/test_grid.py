@@ -44,6 +44,23 @@ def test_the_coarsest_exact_tick_divides_durations_hops_and_releases() -> None:
     assert exact_tick(chain(0.6, release_s=0.3), 10.0) == Fraction("0.1")
 
 
+@pytest.mark.parametrize("step", ["0.00021", "0.3", "7", "1e-12", "0.1234567890123"])
+def test_the_tick_of_thousands_of_releases_is_their_divisor_in_decimals(step: str) -> None:
+    count = 1_500
+    releases = [float(3 * Fraction(step) * k) for k in range(count)]
+    question = instance(
+        [device("cpu", count=count)],
+        [option("a", "cpu", float(2 * Fraction(step)))],
+        [task(f"t{k}", "a", job=f"j{k}") for k in range(count)],
+        jobs=[{"name": f"j{k}", "release_s": release} for k, release in enumerate(releases)],
+        objective="makespan",
+    )
+    exact = 2 * Fraction(step)
+    for release in releases:
+        exact = common_divisor(exact, Fraction(repr(release)))
+    assert exact_tick(question, releases[-1], limit=10**30) == exact
+
+
 def test_deadlines_need_not_be_on_the_grid() -> None:
     question = chain(0.6, deadline_s=3.14159)
     grid = model_grid(question, span_s(question))
