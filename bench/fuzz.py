@@ -9,6 +9,7 @@ code, what stderr holds, CPU time (which a loaded machine does not falsify), mem
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import random
@@ -73,6 +74,8 @@ FOREIGN = (
     "saga",
     "melange",
 )
+AMBIGUOUS = {"rcmax": "rcmax", "upmr": "upmr"}
+"""Formats of files that may be of several, by the folder."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,11 @@ def sources(shared: Path) -> list[Path]:
     for folder in sorted(shared.joinpath("benchmarks").glob("*")):
         small = [p for p in folder.rglob("*.*") if p.is_file() and p.stat().st_size < LARGEST_FILE]
         found += sorted(p for p in small if p.suffix in (".txt", ".json", ".mm", ".stg"))[:6]
-    return sorted(p for p in found if p.stat().st_size < LARGEST_FILE)
+    small = sorted(p for p in found if p.stat().st_size < LARGEST_FILE)
+    # Plans, and files that are wrong as they are, stop at the first error: two of them are enough.
+    wrong = [p for p in small if p.parent.name in ("22-warm-start", "23-empty-things", "jsp")]
+    wrong += [p for p in small if p.parent.name == "proofs" and "plan" in p.stem]
+    return sorted(set(small) - set(wrong)) + wrong[::10]
 
 
 def mutated(text: str, rng: random.Random) -> str:
@@ -159,8 +166,10 @@ def _replaced(text: str, pattern: str, value: str, rng: random.Random) -> str:
     return text[: match.start()] + value + text[match.end() :]
 
 
-def arguments(path: Path, folder: Path, rng: random.Random, limit_s: float) -> list[str]:
-    """Return a command line about a file."""
+def arguments(
+    path: Path, folder: Path, rng: random.Random, limit_s: float, form: str = ""
+) -> list[str]:
+    """Return a command line about a file (of a format that its name does not tell)."""
     command = rng.choice(
         ("solve",) * 10
         + ("compare", "explain", "explain", "pareto", "whatif", "convert", "export", "export")
@@ -172,7 +181,7 @@ def arguments(path: Path, folder: Path, rng: random.Random, limit_s: float) -> l
         return ["convert", str(path), "-o", str(folder / rng.choice(("c.yaml", "c.json", "c")))]
     if command == "export":
         end = rng.choice((".mps", ".lp", ".pb", ".mps", ".txt", ".json"))
-        return ["export", str(path), "-o", str(folder / f"model{end}"), *_question(path, rng)]
+        return ["export", str(path), "-o", str(folder / f"model{end}"), *_question(path, rng, form)]
     more = ["--time-limit", f"{limit_s:g}", "--workers", "1", "--json"]
     if rng.random() < 0.3:
         more += ["--method", rng.choice(METHODS)]
@@ -192,12 +201,12 @@ def arguments(path: Path, folder: Path, rng: random.Random, limit_s: float) -> l
         return [command, str(path), "--objective", rng.choice(objectives), "--points", "3", *more]
     if command == "solve":
         more += ["-o", str(folder / "plan.json")]
-    return [command, str(path), *_question(path, rng), *more]
+    return [command, str(path), *_question(path, rng, form), *more]
 
 
-def _question(path: Path, rng: random.Random) -> list[str]:
+def _question(path: Path, rng: random.Random, form: str = "") -> list[str]:
     more: list[str] = []
-    if rng.random() < 0.15:
+    if rng.random() < 0.1:
         more += ["--objective", rng.choice(OBJECTIVES)]
     if rng.random() < 0.1:
         more += ["--deadline", rng.choice(("1us", "1", "1e300", "1e-320", "10 ms", "0", "-1"))]
@@ -212,8 +221,10 @@ def _question(path: Path, rng: random.Random) -> list[str]:
     if rng.random() < 0.06:
         setting = rng.choice(("horizon", "pue", "energy_price", "carbon_intensity", "budget"))
         more += ["--set", f"{setting}={rng.choice(NUMBERS)}"]
-    if rng.random() < 0.02 or (path.suffix == ".txt" and rng.random() < 0.3):
+    if rng.random() < 0.02:
         more += ["--from", rng.choice(FOREIGN)]
+    elif form and rng.random() < 0.9:
+        more += ["--from", form]
     return more
 
 
@@ -342,7 +353,7 @@ def case(k: int, seed: int, files: list[Path], folder: Path, limit_s: float) -> 
             return arguments(folder / "tables", folder, rng, limit_s)
     path = folder / f"input{source.suffix}"
     path.write_text(mutated(text, rng) if rng.random() < 0.8 else text, encoding="utf-8")
-    return arguments(path, folder, rng, limit_s)
+    return arguments(path, folder, rng, limit_s, AMBIGUOUS.get(source.parent.name, ""))
 
 
 def fuzz(
@@ -350,7 +361,7 @@ def fuzz(
     seed: int,
     shared: Path,
     *,
-    limit_s: float = 0.5,
+    limit_s: float = 0.3,
     keep: Path | None = None,
     stop_after_s: float = float("inf"),
 ) -> Campaign:
@@ -406,11 +417,30 @@ def _keep(folder: Path, target: Path) -> None:
 
 
 def _warm_up() -> None:
-    """Import and compile what runs need, once for all forks."""
-    from hetopt import read_instance, solve
-
-    for name in ("edge-box", "llm-two-gpus", "robot"):
-        solve(read_instance(REPO / "instances" / f"{name}.yaml"), time_limit=1, workers=1)
+    """Import, build and compile what runs need, once for all forks."""
+    warm = (
+        *("solve edge-box --json -o plan.json", "solve llm-two-gpus --json", "solve robot"),
+        *("verify edge-box plan.json", "convert robot -o c.yaml", "convert robot -o tables"),
+        *("compare edge-box --json", "explain edge-box --json", "explain llm-two-gpus --json"),
+        *("pareto edge-box --objective energy,makespan --points 2 --json", "solve nosuch.yaml"),
+        *("whatif llm-two-gpus --case demand=2 --json", "export llm-two-gpus -o m.lp"),
+        *("solve robot --method cpsat --json", "export robot -o m.pb", "generate steady -o s.yaml"),
+        "generate schedule -o g.yaml",
+    )
+    with tempfile.TemporaryDirectory(prefix="fuzz") as name:
+        for line in warm:
+            words = line.split()
+            if words[0] in ("solve", "compare", "explain", "pareto", "whatif"):
+                words += ["--time-limit", "1", "--workers", "1"]
+            with (
+                contextlib.chdir(name),
+                open(os.devnull, "w") as nowhere,
+                contextlib.redirect_stdout(nowhere),
+                contextlib.redirect_stderr(nowhere),
+            ):
+                _called(words)
+    gc.collect()
+    gc.freeze()  # pages that no fork's collector touches stay shared
 
 
 def main(runs: int, seed: int, shared: Path, only: int | None, keep: Path | None) -> int:

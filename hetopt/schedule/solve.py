@@ -30,6 +30,8 @@ from hetopt.schedule.search.registry import Improved, Improver, improver_of, is_
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 
+LONGEST_SPAN = 2**15
+"""How many times as long as what its grid is made for the span of an exact model may be."""
 LARGEST_MODEL = 1_000_000
 """Constraints above which a CP-SAT model takes too much memory and time."""
 CONSTRAINTS_PER_S = 4_000
@@ -355,7 +357,9 @@ def _exact(best: Incumbent, method: str, *, shared: bool = False) -> RegimeResul
     instance, budget = best.instance, best.budget
     longest = span_s(instance)
     if best.plan is not None:
-        longest = min(longest, objectives(instance, best.plan, ("makespan",))[0])
+        # Not so short that the whole span makes ticks whose sums do not fit 64 bits.
+        makespan = objectives(instance, best.plan, ("makespan",))[0]
+        longest = min(longest, max(makespan, longest / LONGEST_SPAN))
     problem = Problem(instance, model_grid(instance, longest))
     levels = len(instance.objective)
     for level in range(levels):

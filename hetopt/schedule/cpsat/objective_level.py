@@ -127,30 +127,22 @@ class Level:
             self._raise(made.objective.value(proven))
 
     def build(self, problem: Problem) -> ScheduleModel | None:
-        """Build the model of the level.
+        """Build the model of the level; None where no plan can be, or where it is not to be had.
 
-        Returns
-        -------
-        ScheduleModel or None
-            None where no plan can be, or with ``unbuilt`` where it takes too long, or where CP-SAT
-            refuses its numbers.
+        It takes too long, or its numbers do not fit CP-SAT, which says nothing of plans.
         """
-        made = self._built(problem)
-        if made is None or not made.model.validate():
-            return made
-        self.unbuilt = True
-        if TOO_LARGE not in self.search.notes:
-            self.search.notes.append(TOO_LARGE)
-        return None
-
-    def _built(self, problem: Problem) -> ScheduleModel | None:
         search, budget = self.search, self.budget
         build = partial(build_model, problem, self.level, list(search.values[: self.level]))
         if budget.deterministic:
-            return build()
-        done = in_time(lambda: (build(),), self.left(1.0), budget.stop)
-        self.unbuilt = done is None
-        return None if done is None else done[0]
+            made = build()
+        else:
+            done = in_time(lambda: (build(),), self.left(1.0), budget.stop)
+            made, self.unbuilt = (None, True) if done is None else (done[0], False)
+        if made is not None and made.model.validate():
+            made, self.unbuilt = None, True
+            if TOO_LARGE not in search.notes:
+                search.notes.append(TOO_LARGE)
+        return made
 
     def _hint(self, made: ScheduleModel, problem: Problem) -> bool:
         """Give the best plan known as a hint; return whether there was one and it is complete."""

@@ -1,0 +1,42 @@
+"""Numbers that a CP-SAT model of 64-bit integers cannot hold."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+
+import pytest
+
+from hetopt.instance import Instance
+from hetopt.runtime.budget import Budget
+from hetopt.schedule.cpsat.objective_level import Level
+from hetopt.schedule.incumbent import Incumbent
+from hetopt.schedule.model.grid import Grid
+from hetopt.schedule.model.problem import Problem
+from hetopt.solve import solve
+from tests.small_schedules import device, instance, option, task
+
+
+def nine_on_two() -> Instance:
+    """Nine tasks of 3 s on two units, beside an option of 2^64 s for each."""
+    options = [option("a", "cpu", 3.0, 2.0), option("a", "npu", 2.0**64, 1.0)]
+    tasks = [task(name, "a") for name in "abcdefghi"]
+    devices = [device("cpu", count=2), device("npu")]
+    return instance(devices, options, tasks, objective="makespan")
+
+
+@pytest.mark.parametrize("method", ["cpsat", "lns"])
+def test_an_option_of_more_ticks_than_64_bits_hold_leaves_an_answer(method: str) -> None:
+    found = solve(nine_on_two(), method=method, time_limit=1, workers=1)
+    assert found.plan is not None
+    assert found.bound <= 15.0 <= found.objective
+
+
+def test_a_model_that_does_not_fit_says_nothing_of_plans() -> None:
+    question = nine_on_two()
+    budget = Budget(time.monotonic() + 9, workers=1, deterministic=True)
+    level = Level(
+        Incumbent(question, budget), Problem(question, Grid(Fraction(1), "exact")), 0, 5.0
+    )
+    assert not level.solve()
+    assert level.unbuilt
