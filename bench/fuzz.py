@@ -97,6 +97,8 @@ class Outcome:
     peak_bytes: int
     stderr: str
     hung: bool = False
+    solves: int = 0
+    """Solves that ``compare`` says it has made."""
 
 
 @dataclass
@@ -272,7 +274,17 @@ def run(command: list[str], folder: Path, wall_s: float) -> Outcome:
         usage.ru_maxrss * 1024,
         (folder / "stderr").read_text(errors="replace"),
         hung,
+        _compared(folder / "stdout") if command[0] == "compare" else 0,
     )
+
+
+def _compared(stdout: Path) -> int:
+    """Return how many solves a comparison with each device, and without each, took."""
+    try:
+        told = json.loads(stdout.read_text(encoding="utf-8"))
+        return 1 + len(told["homogeneous"]) + len(told["sensitivity"] or ())
+    except (OSError, ValueError, LookupError, TypeError):
+        return 0
 
 
 def _in_child(command: list[str], folder: Path) -> None:
@@ -316,6 +328,8 @@ def _called(command: list[str]) -> int:
 
 def judged(command: list[str], outcome: Outcome, limit_s: float) -> str:
     """Return what is wrong with a run, empty where nothing is."""
+    from hetopt.analysis.explanation.questions import DETERMINISTIC_PER_S
+
     code, stderr = outcome.code, outcome.stderr
     if code == 71:
         return "verify rejects the plan"
@@ -325,7 +339,10 @@ def judged(command: list[str], outcome: Outcome, limit_s: float) -> str:
         return f"{outcome.peak_bytes / GIB:.1f} GiB"
     # The other commands solve several times, the limit holding for each.
     solves = {"compare": 30, "pareto": 12, "whatif": 3, "solve": 1, "explain": 1}.get(command[0], 0)
-    allowed = solves * limit_s + BEYOND_S + START_UP_S
+    allowed = max(solves, outcome.solves) * limit_s + BEYOND_S + START_UP_S
+    if command[0] == "explain" and "--deterministic" in command:
+        # No clock ends its questions, whose number follows from the limit: each has a limit.
+        allowed += DETERMINISTIC_PER_S * limit_s * (limit_s + BEYOND_S)
     if outcome.cpu_s > allowed:
         return f"{outcome.cpu_s:.1f} s of CPU time where {allowed:.1f} s are allowed"
     if outcome.hung:

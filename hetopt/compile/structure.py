@@ -72,7 +72,8 @@ def _check_split(instance: Instance, check: Checker) -> None:
                 check.setting(f"{kind}[{i}]", text, expected)
     pool_memory = np.append(instance.pools.memory_b, np.inf)[devices.pool]
     limited = np.isfinite(devices.memory_b) | np.isfinite(pool_memory)
-    for t in np.flatnonzero((tasks.pin_unit >= 0) & ~limited[tasks.pin_device]):
+    pinned = np.flatnonzero(tasks.pin_unit >= 0)
+    for t in pinned[~limited[tasks.pin_device[pinned]]]:
         device = str(devices.name[tasks.pin_device[t]])
         check.add(
             "tasks",

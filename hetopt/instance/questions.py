@@ -17,6 +17,9 @@ from hetopt.instance import (
 )
 from hetopt.instance.joule_prices import joule_prices
 
+MOST_UNITS = 1e15
+"""Units in a fleet: floats tell them apart, and integers of 64 bits hold sums of them."""
+
 
 def check_question(instance: Instance) -> None:
     """Refuse an objective that the instance's data cannot answer.
@@ -83,6 +86,31 @@ def _check_steady(instance: Instance, missing: Any) -> None:
             )
     elif not limits.demand_known:
         missing("demand_per_s", "The demand that the jobs' shares are shares of (requests/s).")
+    elif (devices.count_max == NO_MAXIMUM).any():
+        _check_rates(instance, missing)
+
+
+def _check_rates(instance: Instance, missing: Any) -> None:
+    """Refuse rates that take more units than can be counted, whichever options serve them."""
+    options, tasks, rates = instance.options, instance.tasks, instance.jobs.rate_per_s
+    slots = instance.devices.slots[options.device]
+    each = options.time_s / (np.maximum(1, options.batch) * slots)
+    classes = instance.classes
+    shortest = np.full(len(classes), np.inf)
+    owner = np.repeat(np.arange(len(classes)), np.diff(classes.ptr))
+    np.minimum.at(shortest, owner, each[classes.option])
+    shortest[np.isinf(shortest)] = 0.0
+    per_request = np.bincount(
+        tasks.job, shortest[classes.member] * tasks.work, minlength=len(instance.jobs)
+    )
+    if len(instance.scenarios):
+        rates = np.maximum(rates, instance.scenarios.rate_per_s.max(axis=0))
+    for j in np.flatnonzero(rates * per_request > MOST_UNITS):
+        missing(
+            f"job {instance.jobs.name[j]}",
+            f"A rate that {MOST_UNITS:.0e} units serve, as more cannot be counted.",
+            f"{rates[j]:g} requests/s",
+        )
 
 
 def _check_accuracy(instance: Instance, missing: Any) -> None:

@@ -384,3 +384,13 @@ def shown(found: Explanation) -> str:
     console = Console(width=200, file=io.StringIO())
     console.print(explanation_view(found))
     return console.file.getvalue()
+
+
+def test_without_a_clock_the_number_of_solves_follows_from_the_limit():
+    rack = read_instance("llm-two-gpus").with_limits(power_cap_w=1e4)
+    counts = [
+        explain(rack, options=SolveOptions(limit, workers=1, deterministic=True)).solves
+        for limit in (0.1, 0.4)
+    ]
+    assert counts[0] <= 3
+    assert counts[0] < counts[1] <= 9

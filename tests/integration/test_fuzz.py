@@ -46,6 +46,11 @@ def test_what_ends_badly_is_seen(outcome, said):
     assert (said in found) if said else not found
 
 
+def test_each_solve_of_a_comparison_may_take_the_limit():
+    assert not judged(["compare", "x.yaml"], Outcome(0, 30.0, 0, "", solves=101), 0.3)
+    assert "s of CPU time" in judged(["compare", "x.yaml"], Outcome(0, 30.0, 0, ""), 0.3)
+
+
 def test_mutations_follow_from_the_seed():
     text = "a: 1\nb: {time: 3 ms, power: 4 W}\n"
     made = [mutated(text, random.Random(seed)) for seed in range(60)]

@@ -31,8 +31,8 @@ LITTLE = 0.01
 NOTHING_SERVED = "Nothing at all can be served."
 REROUTING = ("no_link", "bandwidth")
 """Kinds of limits that change the paths of messages when they are lifted."""
-DETERMINISTIC_QUESTIONS = 200
-"""Questions asked in all where no clock may be looked at."""
+DETERMINISTIC_QUESTIONS, DETERMINISTIC_PER_S = 200, 20
+"""Questions asked at most where no clock may be looked at, in all and per second of the limit."""
 
 Tell = Callable[[str], None]
 
@@ -72,11 +72,13 @@ class Questions:
     _refuted: list[tuple[frozenset[int], Answer]] = field(default_factory=list)
 
     def left_s(self) -> float:
-        """Seconds left; in deterministic mode as long as there are questions left."""
+        """Seconds left; in deterministic mode the whole limit while there are questions left."""
         if self.stop.is_set():
             return 0.0
         if self.options.deterministic:
-            return self.options.time_limit_s if self.asked < DETERMINISTIC_QUESTIONS else 0.0
+            limit = self.options.time_limit_s
+            most = min(DETERMINISTIC_QUESTIONS, DETERMINISTIC_PER_S * limit)
+            return limit if self.asked < most else 0.0
         return max(0.0, self.options.time_limit_s - (time.monotonic() - self.began))
 
     def over(self) -> bool:
