@@ -32,6 +32,8 @@ LARGEST_FILE = 20_000
 """Bytes of the files that are mutated; larger ones take their time to read, nothing else."""
 START_UP_S, BEYOND_S = 1.5, 1.0
 """CPU seconds that a run may take beside its limit: to read and print, and beyond the limit."""
+EXPORT_S = 10.0
+"""CPU seconds of an export, which has no limit: a model of 1,000,000 choices is written whole."""
 
 NUMBERS = (
     *(
@@ -340,6 +342,8 @@ def judged(command: list[str], outcome: Outcome, limit_s: float) -> str:
     # The other commands solve several times, the limit holding for each.
     solves = {"compare": 30, "pareto": 12, "whatif": 3, "solve": 1, "explain": 1}.get(command[0], 0)
     allowed = max(solves, outcome.solves) * limit_s + BEYOND_S + START_UP_S
+    if command[0] == "export":
+        allowed += EXPORT_S
     if command[0] == "explain" and "--deterministic" in command:
         # No clock ends its questions, whose number follows from the limit: each has a limit.
         allowed += DETERMINISTIC_PER_S * limit_s * (limit_s + BEYOND_S)
