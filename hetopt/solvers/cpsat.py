@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,3 +50,14 @@ def other_solver(workers: int, seed: int) -> CpSolver:
     parameters.cp_model_probing_level = 0
     parameters.symmetry_level = 0
     return solver
+
+
+def stated_bound(solver: CpSolver, status: str) -> float:
+    """Return CP-SAT's bound on the integer objective after a solve; nan where it states none.
+
+    A solve that ends before its search has begun leaves the 0 of an empty answer there. That 0 is
+    no bound: of a maximised objective, which is minimised negated, it would say that nothing is
+    better than 0. A search that has a solution has a bound as well.
+    """
+    bound = float(solver.best_objective_bound)
+    return math.nan if status not in FOUND and bound == 0 else bound

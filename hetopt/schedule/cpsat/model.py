@@ -52,7 +52,7 @@ from hetopt.schedule.model.grid import exact
 from hetopt.schedule.model.problem import Problem
 from hetopt.schedule.model.tick_schedule import Draft, needed_chains
 from hetopt.solution import WRITE
-from hetopt.solvers.cpsat import FOUND, other_solver, quiet_solver
+from hetopt.solvers.cpsat import FOUND, other_solver, quiet_solver, stated_bound
 
 HINT_SECONDS = 5.0
 """Most time for completing a hint; it takes milliseconds where the hint is a plan."""
@@ -190,7 +190,7 @@ def run(
         return Answer(None, math.nan, infeasible=True, complete=True, seconds=spent)
     return Answer(
         read_draft(made, solver.value) if status in FOUND else None,
-        made.objective.value(solver.best_objective_bound),
+        made.objective.value(stated_bound(solver, status)),
         infeasible=False,
         complete=status == "OPTIMAL",
         seconds=spent,

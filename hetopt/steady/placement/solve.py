@@ -22,7 +22,7 @@ from hetopt.instance.joule_prices import joule_prices
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed, joined_proof
 from hetopt.runtime.interrupt import in_time
 from hetopt.solution import HistoryEntry, Proof, SteadyPlan, Termination
-from hetopt.solvers.cpsat import FOUND, quiet_solver
+from hetopt.solvers.cpsat import FOUND, quiet_solver, stated_bound
 from hetopt.solvers.cpsat_range import TOO_LARGE, within_range
 from hetopt.steady.model.capacity import at_standstill
 from hetopt.steady.model.resources import supply_limits, taken_per_request
@@ -266,7 +266,7 @@ class _Search:
         found = None
         if status in FOUND:
             found = _plan(self.instance, model, solver, self.theta)
-        raw = solver.best_objective_bound
+        raw = stated_bound(solver, status)
         if model.time is not None:
             self.claim = of_throughput(model, self.spent)
             bound = self._throughput_bound(model, raw)
@@ -274,6 +274,9 @@ class _Search:
         if isinstance(counted.expression, int):
             return found, counted.constant, False
         self.claim = of_objective(model, name, counted, self.spent)
+        if math.isnan(raw) and not is_maximised(name):
+            # All terms of a cost are at least 0.
+            raw = 0.0
         bound = sign * raw * counted.part + counted.constant
         return (*self._recounted(name, found, bound, held), False)
 
