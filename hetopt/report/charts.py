@@ -19,7 +19,7 @@ def stacked(rows: Sequence[tuple[str, Sequence[float], str]], title: str) -> str
     """Return bars of up to three parts, one row each: label, parts, and the value in words."""
     most = max((math.fsum(parts) for _, parts, _ in rows), default=0.0) or 1.0
     height = ROW * len(rows) + 8
-    lines = [_open(WIDTH, height, title)]
+    lines = [opened(WIDTH, height, title)]
     for i, (label, parts, text) in enumerate(rows):
         y = i * ROW + 4
         lines.append(f'<text x="0" y="{y + 15}">{html.escape(_cut(label, 24))}</text>')
@@ -50,7 +50,7 @@ def progress(
     def y(v: float) -> float:
         return 8 + (high - v) / (high - low) * (CURVE_HEIGHT - BOTTOM - 8)
 
-    lines = [_open(WIDTH, CURVE_HEIGHT, title)]
+    lines = [opened(WIDTH, CURVE_HEIGHT, title)]
     for k in range(5):
         v = low + (high - low) * k / 4
         lines.append(
@@ -75,59 +75,17 @@ def progress(
     return "".join([*lines, "</svg>"])
 
 
-def front(
-    points: Sequence[tuple[float, float, str]],
-    bounds: Sequence[tuple[float, float]],
-    names: tuple[str, str],
-) -> str:
-    """Return points (x, y, what to say) of a front, and the stepped line that no plan crosses.
-
-    ``bounds`` go from the widest limit to the tightest: each holds up to the next one.
-    """
-    known = [*((x, y) for x, y, _ in points), *bounds]
-    if not known:
-        return ""
-    low_x, high_x = _widened([x for x, _ in known])
-    low_y, high_y = _widened([y for _, y in known])
-
-    def x_of(value: float) -> float:
-        return LEFT + (value - low_x) / (high_x - low_x) * (WIDTH - LEFT - 30)
-
-    def y_of(value: float) -> float:
-        return 8 + (high_y - value) / (high_y - low_y) * (CURVE_HEIGHT - BOTTOM - 8)
-
-    lines = [_open(WIDTH, CURVE_HEIGHT, f"{names[1]} against {names[0]}")]
-    for k in range(5):
-        v = low_y + (high_y - low_y) * k / 4
-        y = y_of(v)
-        lines.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        lines.append(f'<text x="0" y="{y + 4:.1f}">{v:.5g}</text>')
-        t = low_x + (high_x - low_x) * k / 4
-        place = min(x_of(t), WIDTH - 60)
-        lines.append(f'<text x="{place:.1f}" y="{CURVE_HEIGHT - 8}">{t:.4g}</text>')
-    path = "".join(
-        f"H{x_of(x):.1f}V{y_of(y):.1f}" if k else f"M{x_of(x):.1f},{y_of(y):.1f}"
-        for k, (x, y) in enumerate(bounds)
-    )
-    lines.append(f'<path class="lb" d="{path}"/>' if path else "")
-    for x, y, text in points:
-        lines.append(
-            f'<circle class="fa" cx="{x_of(x):.1f}" cy="{y_of(y):.1f}" r="5">'
-            f"<title>{html.escape(text)}</title></circle>"
-        )
-    return "".join([*lines, "</svg>"])
-
-
 def _widened(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     spread = max(high - low, LEAST_SPREAD * abs(high)) or 1.0
     return low - 0.05 * spread, high + 0.05 * spread
 
 
-def _open(width: int, height: int, title: str) -> str:
+def opened(width: float, height: float, title: str) -> str:
+    """Return the opening tag of a picture that takes its style from the page, and its title."""
     name = html.escape(title, quote=True)
     return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{name}">'
+        f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img" aria-label="{name}">'
         f"<title>{name}</title>"
     )
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from hetopt.evaluate.with_units import quantity
 from hetopt.formats.plans import plan_to_dict, to_json
 from hetopt.instance import is_maximised
+from hetopt.report.pictures import front_picture
 from hetopt.report.terminal.solution import small_gap
 from hetopt.solution import relative_gap
 
@@ -111,52 +112,8 @@ def front_page(front: Front, command: str) -> str:
     The line of bounds is proven: below it (above, where more is better) there is no plan. What
     lies beyond a point in both objectives is beaten by it.
     """
-    import plotly.graph_objects as go
-
     title = f"{front.instance.name or 'instance'}: {front.optimised} against {front.held}"
-    figure = go.Figure()
-    bounded = [p for p in front.points if not np.isnan(p.bound) and not np.isnan(_place(p))]
-    figure.add_scatter(
-        x=[_place(p) for p in bounded],
-        y=[p.bound for p in bounded],
-        mode="lines",
-        # The bound of a limit holds for all tighter ones, up to the next limit.
-        line={"shape": "hv", "dash": "dot", "color": "#888888"},
-        name="proven bound",
-    )
-    efficient = front.efficient()
-    figure.add_scatter(
-        x=[p.held for p in efficient],
-        y=[p.value for p in efficient],
-        mode="lines+markers",
-        # Between the limits of two plans only the tighter one's value is had.
-        line={"shape": "vh", "color": "#1f6fb4"},
-        marker={"size": 9, "symbol": ["circle" if p.proven else "circle-open" for p in efficient]},
-        name="plans (filled: proven optimal)",
-        text=[
-            f"{quantity(front.instance, front.held, p.held)}, "
-            f"{quantity(front.instance, front.optimised, p.value)}, {p.solution.status}"
-            for p in efficient
-        ],
-        hoverinfo="text",
-    )
-    beaten = [p for p in front.points if not p.efficient and not np.isnan(p.value)]
-    if beaten:
-        figure.add_scatter(
-            x=[p.held for p in beaten],
-            y=[p.value for p in beaten],
-            mode="markers",
-            marker={"size": 7, "symbol": "x", "color": "#bbbbbb"},
-            name="beaten by another point",
-        )
-    figure.update_layout(
-        xaxis_title=_axis_title(front, front.held),
-        yaxis_title=_axis_title(front, front.optimised),
-        template="plotly_white",
-        legend={"orientation": "h", "y": 1.08},
-        margin={"l": 70, "r": 20, "t": 30, "b": 60},
-    )
-    picture = figure.to_html(full_html=False, include_plotlyjs=True, config={"responsive": True})
+    picture = front_picture(front)
     rows = "".join(_table_row(front, p) for p in front.points)
     lines = "".join(f"<p>{html.escape(line)}</p>" for line in summary(front))
     return (
@@ -176,26 +133,8 @@ main { max-width: 60rem; margin: 0 auto; padding: 1rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: 0.25rem 0.5rem; border-bottom: 1px solid #dddddd; }
 td:last-child, th:last-child { text-align: left; }
+svg { display: block; max-width: 100%; height: auto; }
 """
-
-
-def _place(point: Point) -> float:
-    return point.held if np.isnan(point.limit) else point.limit
-
-
-def _axis_title(front: Front, name: str) -> str:
-    units = {
-        "energy": "J",
-        "makespan": "s",
-        "tardiness": "s",
-        "power": "W",
-        "peak_power": "W",
-        "throughput": "requests/s",
-    }
-    money = front.instance.currency or "money"
-    rate = "" if front.instance.regime == "schedule" else "/s"
-    unit = {"cost": money + rate, "carbon": "kg" + rate}.get(name) or units.get(name, "")
-    return f"{name} ({unit})" if unit else name
 
 
 def _cells(front: Front, point: Point, largest: float) -> list[str]:

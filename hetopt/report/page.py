@@ -17,6 +17,7 @@ from hetopt.evaluate.with_units import quantity
 from hetopt.instance import Instance, is_maximised
 from hetopt.profiling.caveats import caveats
 from hetopt.report import charts
+from hetopt.report.front_drawing import WIDTH, Mark, front_drawing
 from hetopt.report.gantt import gantt
 from hetopt.report.terminal.solution import percent, small_gap
 from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, relative_gap
@@ -186,16 +187,22 @@ def _front(instance: Instance, front: Mapping[str, Any]) -> list[str]:
         )
         for p in points
     ]
-    marks = [(p[held], p[optimised], ", ".join(r)) for p, r in zip(points, rows, strict=True)]
-    line = [
-        (p[held] if p["limit"] is None else p["limit"], p["bound"])
+    nan = float("nan")
+    marks = [
+        Mark(
+            *(nan if value is None else value for value in figures),
+            p["efficient"],
+            p["status"] in ("optimal", "infeasible"),
+            p["status"],
+        )
         for p in front["points"]
-        if p["bound"] is not None and (p["limit"] is not None or p[held] is not None)
+        for figures in [(p[held], p[optimised], p["limit"], p["bound"])]
     ]
+    height, drawn = front_drawing(instance, held, optimised, marks)
     return [
         f"<h2>{_text(optimised)} against {_text(held)}</h2>",
         PROVEN_LINE,
-        charts.front(marks, line, (held, optimised)),
+        charts.opened(WIDTH, height, f"{optimised} against {held}") + drawn + "</svg>",
         *(f"<p>{_text(note)}</p>" for note in front["notes"]),
         _table((held, optimised, "proven bound", "status"), rows, text=(3,)),
     ]

@@ -7,15 +7,15 @@ Each is an ``<svg>`` with its own style and a white ground, so that it looks the
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hetopt import units
-from hetopt.evaluate.with_units import quantity
-from hetopt.instance import Instance, is_maximised
+from hetopt.instance import Instance
 from hetopt.report.charts import stacked
+from hetopt.report.front_drawing import WIDTH, Mark, front_drawing, text
 from hetopt.report.gantt import gantt
 from hetopt.solution import SchedulePlan
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 Bar = Sequence[Any]
 """Row, begin, end (s), name, group (-1: a hop), more text."""
 
-Scale = Callable[[float], float]
-
 STYLE = (
     "text{font:12px system-ui,sans-serif;fill:#1b1f24}"
     "text.in{fill:#fff;font-size:11px}text.soft{fill:#57606a}text.end{text-anchor:end}"
@@ -34,7 +32,8 @@ STYLE = (
     ".grid{stroke:#d5dae0}.limit{stroke:#b3261e;stroke-dasharray:5 3;stroke-width:1.5}"
     ".fa{fill:#1f6fb4}.fb{fill:#d9822b}.fc{fill:#8a94a0}"
     ".la{stroke:#1f6fb4;stroke-width:2;fill:none}"
-    ".lb{stroke:#8a94a0;stroke-width:2;fill:none;stroke-dasharray:2 4}"
+    ".lb{stroke:#8a94a0;stroke-width:2;fill:none}"
+    ".beaten{stroke:#8a94a0;stroke-width:1.5;fill:none}"
     ".open{fill:#fff;stroke:#1f6fb4;stroke-width:2}"
 )
 
@@ -43,13 +42,11 @@ COLOURS = ("#1f6fb4", "#1a7f4b", "#a04a9c", "#b8561f", "#4d5fa8", "#94791a", "#a
 
 HOP_COLOUR = "#8a94a0"
 
-WIDTH, LEFT, RIGHT, ROW, MARGIN = 760, 120, 14, 28, 10
-"""Pixels of a picture, of the names at its left, of a row, and around it."""
+LEFT, RIGHT, ROW, MARGIN = 120, 14, 28, 10
+"""Pixels of the names at the left of a schedule, at its right, of a row, and around it."""
 
 LETTER = 6.4
 """Pixels that a letter takes; names of bars that do not fit are left to the tooltip."""
-
-FRONT_HEIGHT, FRONT_LEFT, FRONT_BOTTOM, TICKS = 330, 92, 66, 4
 
 
 def schedule_picture(instance: Instance, plan: SchedulePlan, *, deadline_s: float = np.nan) -> str:
@@ -79,8 +76,8 @@ def schedule_picture(instance: Instance, plan: SchedulePlan, *, deadline_s: floa
         )
         place = "end" if k == 5 else "mid"
         label = units.format(end * k / 5, "time", digits=3) if k else "0"
-        lines.append(_text(at, bottom + 18, label, f"soft {place}"))
-    lines += [_text(LEFT - 8, MARGIN + i * ROW + 18, row, "end") for i, row in enumerate(rows)]
+        lines.append(text(at, bottom + 18, label, f"soft {place}"))
+    lines += [text(LEFT - 8, MARGIN + i * ROW + 18, row, "end") for i, row in enumerate(rows)]
     bars: list[Bar] = view["bars"]
     for bar, after in zip(bars, [*bars[1:], None], strict=True):
         free = x(after[1]) if after is not None and after[0] == bar[0] else WIDTH
@@ -93,47 +90,22 @@ def schedule_picture(instance: Instance, plan: SchedulePlan, *, deadline_s: floa
 
 def front_picture(front: Front) -> str:
     """Draw a front: plans as dots (filled where proven), and the bound that no plan crosses."""
-    points = sorted(front.efficient(), key=lambda p: p.held)
-    title = f"{front.optimised} against {front.held}"
-    if not points:
-        return _picture(40, title, [_text(LEFT, 24, "No plan was found.", "")])
-    limits = [_limit(p) for p in front.points if not np.isnan([_limit(p), p.bound]).any()]
-    x_low, x_high = _range([*(p.held for p in points), *limits])
-    values = [v for p in front.points for v in (p.value, p.bound) if not np.isnan(v)]
-    y_low, y_high = _range(values)
+    height, content = front_drawing(
+        front.instance, front.held, front.optimised, [_mark(p) for p in front.points]
+    )
+    return _picture(height, f"{front.optimised} against {front.held}", [content])
 
-    def x(v: float) -> float:
-        return FRONT_LEFT + (v - x_low) / (x_high - x_low) * (WIDTH - FRONT_LEFT - 30)
 
-    def y(v: float) -> float:
-        return MARGIN + (y_high - v) / (y_high - y_low) * (FRONT_HEIGHT - FRONT_BOTTOM - MARGIN)
-
-    lines = []
-    for k in range(TICKS + 1):
-        across = x_low + (x_high - x_low) * k / TICKS
-        up = y_low + (y_high - y_low) * k / TICKS
-        lines.append(
-            f'<line class="grid" x1="{FRONT_LEFT}" x2="{WIDTH}" y1="{y(up):.1f}" y2="{y(up):.1f}"/>'
-        )
-        label = quantity(front.instance, front.optimised, _short(up))
-        lines.append(_text(FRONT_LEFT - 8, y(up) + 4, label, "soft end"))
-        label = quantity(front.instance, front.held, _short(across))
-        lines.append(_text(x(across), FRONT_HEIGHT - FRONT_BOTTOM + 20, label, "soft mid"))
-    lines.append(f'<path class="lb" d="{_bound_line(front, x, y)}"/>')
-    lines.append(f'<path class="la" d="{_plan_line(front, points, x, y)}"/>')
-    for p in points:
-        tip = (
-            f"{quantity(front.instance, front.held, p.held)}, "
-            f"{quantity(front.instance, front.optimised, p.value)}, {p.solution.status}"
-        )
-        lines.append(
-            f'<circle class="{"fa" if p.proven else "open"}" cx="{x(p.held):.1f}" '
-            f'cy="{y(p.value):.1f}" r="5"><title>{html.escape(tip)}</title></circle>'
-        )
-    middle = (FRONT_LEFT + WIDTH) / 2
-    legend = f"right: {front.held}, up: {front.optimised}; filled: proven; dotted: the bound"
-    lines.append(_text(middle, FRONT_HEIGHT - 14, legend, "mid"))
-    return _picture(FRONT_HEIGHT, title, lines)
+def _mark(point: Point) -> Mark:
+    return Mark(
+        point.held,
+        point.value,
+        point.limit,
+        point.bound,
+        point.efficient,
+        point.proven,
+        point.solution.status,
+    )
 
 
 def bars_picture(rows: Sequence[tuple[str, Sequence[float], str]], title: str) -> str:
@@ -153,52 +125,13 @@ def _bar(bar: Bar, left: float, right: float, free: float) -> str:
     tip = html.escape(f"{name}: {more}")
     label, room = "", len(name) * LETTER + 8
     if room <= wide:
-        label = _text(left + 4, top + 14, name, "in")
+        label = text(left + 4, top + 14, name, "in")
     elif group >= 0 and right + room <= free:
-        label = _text(right + 4, top + 14, name, "soft")
+        label = text(right + 4, top + 14, name, "soft")
     return (
         f'<g><title>{tip}</title><rect x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" '
         f'height="{ROW - 8}" rx="2" fill="{colour}" stroke="#fff"/>{label}</g>'
     )
-
-
-def _range(values: Sequence[float]) -> tuple[float, float]:
-    low, high = min(values), max(values)
-    spread = high - low or abs(high) or 1.0
-    return low - 0.05 * spread, high + 0.05 * spread
-
-
-def _plan_line(front: Front, points: Sequence[Point], x: Scale, y: Scale) -> str:
-    """Draw what the plans reach: each counts at looser limits too, up to the next better one."""
-    ordered = points[::-1] if is_maximised(front.held) else points
-    path = ""
-    for p in ordered:
-        path += (
-            f"H{x(p.held):.1f}V{y(p.value):.1f}" if path else f"M{x(p.held):.1f},{y(p.value):.1f}"
-        )
-    return path
-
-
-def _bound_line(front: Front, x: Scale, y: Scale) -> str:
-    """Draw what is proven: the bound of a limit holds at tighter limits too, up to the next one."""
-    known = [(_limit(p), p.bound) for p in front.points if not np.isnan([_limit(p), p.bound]).any()]
-    known.sort(reverse=is_maximised(front.held))
-    path = ""
-    for limit, bound in known:
-        path += f"V{y(bound):.1f}H{x(limit):.1f}" if path else f"M{x(limit):.1f},{y(bound):.1f}"
-    return path
-
-
-def _limit(point: Point) -> float:
-    return point.held if np.isnan(point.limit) else point.limit
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.3g}")
-
-
-def _text(x: float, y: float, text: str, style: str) -> str:
-    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}">{html.escape(text)}</text>'
 
 
 def _picture(height: float, title: str, lines: Sequence[str]) -> str:
