@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from hetopt import units
 from hetopt.compile import strings as text
 from hetopt.compile.problems import Checker, listed, unknown_field
+from hetopt.compile.rows import Cells, Sheet
 from hetopt.compile.strings import strings
 from hetopt.instance import Bools, Floats, Ints, Strings
 from hetopt.instance.column_specs import TABLES, Column
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MANY = 1000
 """Cells from which on a column is worth a look at whether all of it is plain numbers."""
@@ -26,7 +27,7 @@ TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
 
 def clean_table(
-    name: str, frame: pd.DataFrame | None, check: Checker, rows: int = 0
+    name: str, frame: pd.DataFrame | Sheet | None, check: Checker, rows: int = 0
 ) -> dict[str, Any]:
     """Return every column of a table as an array, defaults filled in.
 
@@ -46,36 +47,75 @@ def clean_table(
     """
     spec = TABLES[name]
     n = rows if frame is None else len(frame)
-    if frame is not None and not frame.columns.is_unique:
-        twice = frame.columns[frame.columns.duplicated()].astype(str).tolist()
-        check.add(name, -1, twice[0], ", ".join(twice), "Each column once.")
-        frame = frame.loc[:, ~frame.columns.duplicated()]
-    present: dict[str, str] = {}
-    if frame is not None:
-        known = {alias: c.name for c in spec for alias in (c.name, *c.aliases)}
-        if name == "devices":
-            known["count"] = "count"
-        for label in map(str, frame.columns):
-            if label not in known:
-                hint = unknown_field(label, list(dict.fromkeys(known.values())), known)
-                check.add(name, -1, label, label, f"No such column. {hint}")
-            elif known[label] in present:
-                check.add(name, -1, label, label, f"Only one of {label}, {present[known[label]]}.")
-            else:
-                present[known[label]] = label
-    table: dict[str, Any] = {}
-    for column in spec:
-        source = present.get(column.name)
-        cells = None if frame is None or source is None else frame[source]
-        table[column.name] = clean_column(name, column, cells, n, check, frame, present)
-    if frame is not None and "count" in present:
-        _counts(table, frame[present["count"]], check)
+    known = {alias: c.name for c in spec for alias in (c.name, *c.aliases)}
+    if name == "devices":
+        known["count"] = "count"
+    cells: dict[str, Cells] = {}
+    labels: dict[str, str] = {}
+    for label, column_cells in _columns(name, frame, check):
+        if label not in known:
+            hint = unknown_field(label, list(dict.fromkeys(known.values())), known)
+            check.add(name, -1, label, label, f"No such column. {hint}")
+        elif known[label] in labels:
+            check.add(name, -1, label, label, f"Only one of {label}, {labels[known[label]]}.")
+        else:
+            labels[known[label]] = label
+            cells[known[label]] = _plain(column_cells)
+    table: dict[str, Any] = {c.name: clean_column(name, c, cells, n, check) for c in spec}
+    if "count" in cells:
+        _counts(table, cells["count"], check)
     return table
 
 
-def _counts(table: dict[str, Any], cells: pd.Series[Any], check: Checker) -> None:
+def _columns(
+    name: str, frame: pd.DataFrame | Sheet | None, check: Checker
+) -> list[tuple[str, Any]]:
+    """Return label and cells of each column, those that stand twice once, with a problem."""
+    if frame is None:
+        return []
+    if isinstance(frame, Sheet):
+        return list(frame.columns.items())
+    twice = frame.columns[frame.columns.duplicated()].astype(str).tolist()
+    if twice:
+        check.add(name, -1, twice[0], ", ".join(twice), "Each column once.")
+        frame = frame.loc[:, ~frame.columns.duplicated()]
+    return [(str(label), frame[label]) for label in frame.columns]
+
+
+def _plain(cells: Cells | pd.Series[Any]) -> Cells:
+    """Return cells as numbers or flags where they are such, else as objects, None where missing."""
+    if isinstance(cells, np.ndarray):
+        return cells
+    if isinstance(cells.dtype, np.dtype) and cells.dtype.kind in "iufb":
+        return cells.to_numpy()
+    given: Cells = cells.to_numpy(dtype=object, copy=True)
+    given[cells.isna().to_numpy()] = None
+    return given
+
+
+def _missing(cells: Cells) -> Bools:
+    """Return where a cell says nothing."""
+    if cells.dtype.kind == "f":
+        return np.isnan(cells)
+    if cells.dtype != object:
+        return np.zeros(len(cells), dtype=bool)
+    values = cells.tolist()
+    if set(map(type, values)) == {str}:
+        return np.zeros(len(cells), dtype=bool)
+    found = (v is None or (isinstance(v, (float, np.floating)) and v != v) for v in values)
+    return np.fromiter(found, dtype=bool, count=len(cells))
+
+
+def _only(cells: Cells, kept: Bools) -> Cells:
+    """Return cells with none but those that are kept."""
+    some = cells.astype(object)
+    some[~kept] = None
+    return some
+
+
+def _counts(table: dict[str, Any], cells: Cells, check: Checker) -> None:
     """Spread a fixed count over both ends of the range."""
-    given = ~cells.isna().to_numpy()
+    given = ~_missing(cells)
     column = Column("count", "", "whole", 1, minimum=1)
     count = _whole_numbers("devices", column, cells, check)
     for end in ("count_min", "count_max"):
@@ -83,24 +123,20 @@ def _counts(table: dict[str, Any], cells: pd.Series[Any], check: Checker) -> Non
 
 
 def clean_column(
-    table: str,
-    column: Column,
-    cells: pd.Series[Any] | None,
-    n: int,
-    check: Checker,
-    frame: pd.DataFrame | None,
-    present: Mapping[str, str],
+    table: str, column: Column, given: Mapping[str, Cells], n: int, check: Checker
 ) -> Any:
-    """Return one column as an array of its type; ``cells`` is None where it is absent."""
+    """Return one column of ``n`` rows as an array of its type; ``given`` are the table's cells."""
+    cells = given.get(column.name)
     if cells is None:
         if column.default is None and n:
             check.add(table, -1, column.name, "", f"The column is required. {column.meaning}")
         return _defaults(column, n)
-    if column.name == "price_per_s" and frame is not None and "lifetime_s" in present:
-        bought = ~frame[present["lifetime_s"]].isna().to_numpy()
-        rent = _numbers(table, column, cells.where(~bought), check)
+    if column.name == "price_per_s" and "lifetime_s" in given:
+        bought = ~_missing(given["lifetime_s"])
+        rent = _numbers(table, column, _only(cells, ~bought), check)
         purchase = Column("price_per_s", "", "number", 0.0, "money", minimum=0.0)
-        return np.where(bought, _numbers(table, purchase, cells.where(bought), check), rent)
+        spent = _numbers(table, purchase, _only(cells, bought), check)
+        return np.where(bought, spent, rent)
     if column.type == "number":
         return _numbers(table, column, cells, check)
     if column.type == "whole":
@@ -121,16 +157,16 @@ def _defaults(column: Column, n: int) -> Any:
     return np.full(n, 0 if column.default is None else column.default, dtype=kind)
 
 
-def _numbers(table: str, column: Column, cells: pd.Series[Any], check: Checker) -> Any:
-    if isinstance(cells.dtype, np.dtype) and cells.dtype.kind in "iuf":
-        given = cells.to_numpy()
-        values = given.astype(np.float64)
+def _numbers(table: str, column: Column, cells: Cells, check: Checker) -> Any:
+    given = cells
+    if cells.dtype.kind in "iuf":
+        values = cells.astype(np.float64)
         bad = np.isinf(values) if not column.unlimited else np.isneginf(values)
         for row in np.flatnonzero(bad):
             check.add(table, int(row), column.name, values[row], "A finite number.")
     else:
-        given = cells.to_numpy(dtype=object)
-        values, bad = _from_objects(table, column, cells, given, check)
+        given = cells.astype(object)
+        values, bad = _from_objects(table, column, given, check)
     blank = np.isnan(values) & ~bad
     if column.default is None:
         for row in np.flatnonzero(blank):
@@ -149,9 +185,7 @@ def _numbers(table: str, column: Column, cells: pd.Series[Any], check: Checker) 
     return values
 
 
-def _from_objects(
-    table: str, column: Column, cells: pd.Series[Any], given: Any, check: Checker
-) -> tuple[Floats, Bools]:
+def _from_objects(table: str, column: Column, given: Cells, check: Checker) -> tuple[Floats, Bools]:
     """Parse cells of any type, and record the wrong ones; NaN where missing or wrong."""
     if column.dimension in MONEY:
         for value in given:
@@ -162,10 +196,6 @@ def _from_objects(
     plain = _plain_numbers(given)
     if plain is not None:
         return plain, bad
-    missing = cells.isna().to_numpy()
-    if missing.any():
-        given = given.copy()
-        given[missing] = None
     values, errors = _parsed(given, column)
     for row, expected in errors:
         bad[row] = True
@@ -175,11 +205,11 @@ def _from_objects(
 
 def _plain_numbers(given: Any) -> Floats | None:
     """Return cells that are all plain finite numbers or missing at once, else None."""
-    kind = pd.api.types.infer_dtype(given, skipna=True)
+    kinds = set(map(type, given.tolist()))
     try:
-        if kind in ("floating", "integer", "mixed-integer-float"):
+        if all(kind is type(None) or _is_numeric(kind) for kind in kinds):
             values = given.astype(np.float64)
-        elif kind == "string" and len(given) >= MANY and all(type(v) is str for v in given):
+        elif kinds == {str} and len(given) >= MANY:
             values = given.astype(str).astype(np.float64)  # a CSV's column
             return values if np.isfinite(values).all() else None
         else:
@@ -187,6 +217,10 @@ def _plain_numbers(given: Any) -> Floats | None:
     except (ValueError, OverflowError, TypeError):
         return None  # the loop names the cell
     return None if np.isinf(values).any() else values
+
+
+def _is_numeric(kind: type) -> bool:
+    return issubclass(kind, (int, float, np.integer, np.floating)) and kind is not bool
 
 
 def _parsed(raw: Any, column: Column) -> tuple[Floats, list[tuple[int, str]]]:
@@ -217,15 +251,15 @@ def expected_quantity(error: units.UnitError) -> str:
     return f"{text} {error.hint}" if error.hint else text
 
 
-def _whole_numbers(table: str, column: Column, cells: pd.Series[Any], check: Checker) -> Ints:
+def _whole_numbers(table: str, column: Column, cells: Cells, check: Checker) -> Ints:
     default = int(column.default or 0)
-    if isinstance(cells.dtype, np.dtype) and cells.dtype.kind in "iu":
-        given = cells.to_numpy()
-        values: Ints = given.astype(np.int64)
+    given = cells
+    if cells.dtype.kind in "iu":
+        values: Ints = cells.astype(np.int64)
     else:
-        given = cells.to_numpy(dtype=object)
+        given = cells.astype(object)
         values = np.full(len(given), default, dtype=np.int64)
-        missing = cells.isna().to_numpy()
+        missing = _missing(cells)
         for row, value in enumerate(given):
             if missing[row] or value == "":
                 continue
@@ -264,11 +298,11 @@ def _whole(value: object) -> int | None:
     return int(number)
 
 
-def _flags(table: str, column: Column, cells: pd.Series[Any], check: Checker) -> Bools:
-    if isinstance(cells.dtype, np.dtype) and cells.dtype == np.bool_:
-        return cells.to_numpy(dtype=np.bool_)
+def _flags(table: str, column: Column, cells: Cells, check: Checker) -> Bools:
+    if cells.dtype == np.bool_:
+        return cells
     values = np.full(len(cells), bool(column.default))
-    for row, (value, missing) in enumerate(zip(cells, cells.isna(), strict=True)):
+    for row, (value, missing) in enumerate(zip(cells.astype(object), _missing(cells), strict=True)):
         if missing or value == "":
             continue
         flag = _flag(value)
@@ -286,50 +320,45 @@ def _flag(value: object) -> bool | None:
     return True if word in TRUE else False if word in FALSE else None
 
 
-def _texts(table: str, column: Column, cells: pd.Series[Any], check: Checker) -> Strings:
-    arrow = _arrow_texts(table, column, cells, check)
-    if pc.any(pc.match_substring(arrow, "\0")).as_py():
-        for row in np.flatnonzero(pc.match_substring(arrow, "\0").to_numpy(zero_copy_only=False)):
-            check.add(table, int(row), column.name, "", "A text without the character NUL.")
-    values = text.from_arrow(arrow)
-    check.remember(values, arrow)
+def _texts(table: str, column: Column, cells: Cells, check: Checker) -> Strings:
+    given = _python_texts(table, column, cells, check)
+    if "\0" in "".join(given.tolist()):
+        for row in [i for i, v in enumerate(given) if "\0" in v]:
+            check.add(table, row, column.name, "", "A text without the character NUL.")
+    values = strings(given)
+    check.remember(values, text.keys(given))
     if column.default is None:
-        for row in np.flatnonzero(values == ""):
+        for row in np.flatnonzero(values == "").tolist():
             check.add(table, int(row), column.name, "", f"A value is required. {column.meaning}")
     if column.choices:
-        known = text.positions(arrow, text.to_arrow(strings([*column.choices, column.default])))
-        for row in np.flatnonzero(known < 0):
+        known = text.positions(
+            check.keys(values), np.array([*column.choices, column.default], dtype=object)
+        )
+        for row in np.flatnonzero(known < 0).tolist():
             expected = f"One of {listed(values[row], list(column.choices))}."
             check.add(table, int(row), column.name, values[row], expected)
             values[row] = column.default
     return values
 
 
-def _arrow_texts(
-    table: str, column: Column, cells: pd.Series[Any], check: Checker
-) -> pa.LargeStringArray:
-    """Return cells of any type as texts in Arrow's form; missing ones are the default."""
+def _python_texts(table: str, column: Column, cells: Cells, check: Checker) -> Cells:
+    """Return cells of any type as Python texts; missing ones are the default."""
     default = str(column.default or "")
-    if isinstance(cells.dtype, pd.StringDtype):
-        arrow = pa.array(cells, type=pa.large_string(), from_pandas=True)
-        if isinstance(arrow, pa.ChunkedArray):
-            arrow = arrow.combine_chunks()
-        return arrow.fill_null(default) if arrow.null_count else arrow
-    given = cells.to_numpy(dtype=object, copy=True)
-    given[cells.isna().to_numpy()] = default
-    if pd.api.types.infer_dtype(given, skipna=False) != "string":
+    given = cells.astype(object)
+    given[_missing(cells)] = default
+    if set(map(type, given.tolist())) - {str}:
         for row in [i for i, v in enumerate(given) if not isinstance(v, str)]:
             if isinstance(given[row], (bool, np.bool_, dict, list, tuple, np.ndarray)):
                 check.add(table, row, column.name, given[row], "A text.")
             given[row] = _number_as_text(given[row])
     try:
-        return pa.array(given, type=pa.large_string())
+        "".join(given.tolist()).encode()
     except UnicodeEncodeError:
         for row, value in enumerate(given):
             if any("\ud800" <= c <= "\udfff" for c in value):
                 check.add(table, row, column.name, ascii(value), "A text of Unicode characters.")
                 given[row] = default
-        return pa.array(given, type=pa.large_string())
+    return given
 
 
 def _number_as_text(value: object) -> str:
@@ -338,10 +367,10 @@ def _number_as_text(value: object) -> str:
     return str(value)
 
 
-def _name_lists(cells: pd.Series[Any]) -> dict[int, list[str]]:
+def _name_lists(cells: Cells) -> dict[int, list[str]]:
     result: dict[int, list[str]] = {}
-    for row in np.flatnonzero(~cells.isna().to_numpy()):
-        names = cell_names(cells.iloc[row])
+    for row in np.flatnonzero(~_missing(cells)):
+        names = cell_names(cells[row])
         if names:
             result[int(row)] = names
     return result

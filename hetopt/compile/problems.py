@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hetopt.compile import strings
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Bools, Ints, Strings
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 PROBLEMS_PER_RULE = 20
 """Rows reported for one broken rule; a wrong column of a million rows needs no million lines."""
@@ -36,7 +33,7 @@ class Checker:
         self._wrong: set[tuple[str, int]] = set()
         self._unsure: set[tuple[str, str]] = set()
         self._settled = False
-        self._arrow: dict[int, tuple[Strings, pa.LargeStringArray]] = {}
+        self._keys: dict[int, tuple[Strings, strings.Keys]] = {}
 
     def add(
         self,
@@ -106,7 +103,7 @@ class Checker:
 
     def unique(self, table: str, column: str, values: Strings) -> None:
         """Record every value that stands twice; empty ones count as missing, not as twice."""
-        for row in strings.repeated(self.arrow(values)):
+        for row in strings.repeated(self.keys(values)):
             if values[row] != "":
                 expected = "A name that no other row has."
                 self.add(table, int(row), column, values[row], expected, certain=True)
@@ -124,7 +121,7 @@ class Checker:
 
         ``rows`` gives the input row of each value where they were reordered.
         """
-        found = strings.positions(self.arrow(values), self.arrow(names))
+        found = strings.positions(self.keys(values), self.keys(names))
         home = NAMED.get(what, f"{what}s")
         if self.unsure(home, "profile" if what == "profile" else "name"):
             return found  # the name may be one that was written wrongly there
@@ -136,15 +133,15 @@ class Checker:
             self.add(table, place, column, values[row], expected, certain=True)
         return found
 
-    def arrow(self, values: Strings) -> pa.LargeStringArray:
-        """Return a column of text in Arrow's form, made once."""
-        if id(values) not in self._arrow:
-            self.remember(values, strings.to_arrow(values))
-        return self._arrow[id(values)][1]
+    def keys(self, values: Strings) -> strings.Keys:
+        """Return a column of text in the form that is looked up, made once."""
+        if id(values) not in self._keys:
+            self.remember(values, strings.keys(values))
+        return self._keys[id(values)][1]
 
-    def remember(self, values: Strings, arrow: pa.LargeStringArray) -> None:
-        """Keep the Arrow form of a column of text."""
-        self._arrow[id(values)] = (values, arrow)  # holds the column, so that its id stays its own
+    def remember(self, values: Strings, keys: strings.Keys) -> None:
+        """Keep the form of a column of text that is looked up."""
+        self._keys[id(values)] = (values, keys)  # holds the column, so that its id stays its own
 
     def stop_if_any(self) -> None:
         """Raise what was collected.

@@ -6,8 +6,11 @@ positions. This is the way back from a position to a place that the user knows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
 
 from hetopt.instance.column_specs import TABLES
 
@@ -20,6 +23,38 @@ DRAW = "draw_w"
 """Attribute of the table of options: see :attr:`Rows.draw_w`."""
 UNSTATED = "idle_unstated"
 """Attribute of the table of devices: see :attr:`Rows.idle_unstated`."""
+
+
+Cells = np.ndarray[Any, Any]
+"""A column as it was given: numbers or flags, else objects with None where nothing is said."""
+
+
+def column_cells(values: Sequence[Any]) -> Cells:
+    """Return values of any kind, lists too, as the cells of one column."""
+    cells = np.empty(len(values), dtype=object)
+    for row, value in enumerate(values):
+        cells[row] = value  # not all at once: NumPy would take lists for more dimensions
+    return cells
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table by its columns: what a frame is, for small tables that need no pandas."""
+
+    columns: dict[str, Cells]
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(next(iter(self.columns.values()), ()))
+
+    def frame(self) -> pd.DataFrame:
+        """Return the table as a frame of pandas."""
+        import pandas as pd
+
+        frame = pd.DataFrame({c: pd.Series(v, dtype=object) for c, v in self.columns.items()})
+        frame.attrs.update(self.attrs)
+        return frame
 
 
 class Rows(Generic[Place]):
@@ -43,11 +78,9 @@ class Rows(Generic[Place]):
         places = self.places.get(table, [])
         return places[row] if 0 <= row < len(places) else None
 
-    def frames(self) -> dict[str, pd.DataFrame]:
+    def sheets(self) -> dict[str, Sheet]:
         """Return the tables that have rows; required columns are always there."""
-        import pandas as pd
-
-        frames = {}
+        sheets = {}
         for name, rows in self.cells.items():
             if not rows:
                 continue
@@ -55,11 +88,9 @@ class Rows(Generic[Place]):
             for column in TABLES[name]:
                 if column.default is None:
                     present[column.name] = None
-            frames[name] = pd.DataFrame(
-                {c: pd.Series([row.get(c) for row in rows], dtype=object) for c in present}
-            )
+            sheets[name] = Sheet({c: column_cells([row.get(c) for row in rows]) for c in present})
         if self.draw_w:
-            frames["options"].attrs[DRAW] = dict(self.draw_w)
+            sheets["options"].attrs[DRAW] = dict(self.draw_w)
         if self.idle_unstated:
-            frames["devices"].attrs[UNSTATED] = list(self.idle_unstated)
-        return frames
+            sheets["devices"].attrs[UNSTATED] = list(self.idle_unstated)
+        return sheets

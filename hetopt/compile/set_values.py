@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hetopt.compile.rows import DRAW, UNSTATED
+from hetopt.compile.rows import DRAW, UNSTATED, Sheet
 from hetopt.compile.to_columns import from_frames
 from hetopt.compile.to_tables import to_frames, to_settings
 from hetopt.errors import InputError, Problem
@@ -83,7 +83,11 @@ class _Tables:
             self._repeated = any(re.search(r"@\d+$", job) for job in instance.jobs.name.tolist())
         else:
             frames, settings = instance.written
-            self.frames, self.settings = dict(frames), dict(settings)
+            self.frames = {
+                name: table.frame() if isinstance(table, Sheet) else table
+                for name, table in frames.items()
+            }
+            self.settings = dict(settings)
         self.problems: list[Problem] = []
         self._by: dict[tuple[str, int, str], str] = {}
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from hetopt.compile.cells import cell_names, clean_column
 from hetopt.compile.problems import Checker, unknown_field
+from hetopt.compile.rows import column_cells
 from hetopt.errors import Problem
 from hetopt.instance import Series
 from hetopt.instance.column_specs import GROUP_SETTINGS, SETTINGS, Column
@@ -40,8 +40,8 @@ def clean_settings(settings: Mapping[str, Any], check: Checker) -> dict[str, Any
             result[column.name] = _clean_series(column, given[column.name], check)
             continue
         before = len(check.problems)
-        cells = pd.Series([given[column.name]], dtype=object)
-        clean = clean_column("settings", column, cells, 1, check, None, {})[0]
+        cells = {column.name: column_cells([given[column.name]])}
+        clean = clean_column("settings", column, cells, 1, check)[0]
         check.problems[before:] = [
             Problem(f"setting {column.name}", p.value, p.expected, "settings", -1, column.name)
             for p in check.problems[before:]
@@ -93,7 +93,7 @@ def _clean_series(column: Column, value: Any, check: Checker) -> Series | float:
             else:
                 cells[known[name]][k] = cell
     begin, level = (
-        clean_column("settings", p, pd.Series(cells[p.name], dtype=object), 1, check, None, {})
+        clean_column("settings", p, {p.name: column_cells(cells[p.name])}, len(value), check)
         for p in column.pieces
     )
     check.problems[before:] = [_of_piece(column, p) for p in check.problems[before:]]

@@ -1,22 +1,23 @@
-"""Columns of text between Arrow and NumPy, without a Python object per row.
+"""Columns of text: what an instance holds, and how their values are looked up.
 
-NumPy's variable-width strings are what an instance holds; Arrow hashes them (lookups, duplicates,
-codes). Both ways go over fixed-width columns while those stay small.
+An instance holds NumPy's variable-width strings, which hash nothing. ``keys`` are the same texts in
+a form that does: Python texts, or for large columns Arrow's, where pyarrow is installed.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import Any
 
 import numpy as np
 
 from hetopt.instance import Ints, Strings
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+LARGE = 50_000
+"""Rows from which on Arrow's hashing is worth its import."""
 
-WIDEST = 256
-"""Longest text (bytes) for which a column goes over fixed width; memory is rows × width."""
+Keys = Any
+"""An array of Python texts, or a ``pyarrow.LargeStringArray``."""
 
 
 def strings(values: Any) -> Strings:
@@ -24,57 +25,44 @@ def strings(values: Any) -> Strings:
     return np.asarray(values, dtype=np.dtypes.StringDType())
 
 
-def to_arrow(values: Any) -> pa.LargeStringArray:
-    """Return a column of text (of NumPy strings or Python texts) as an Arrow array."""
-    import pyarrow as pa
-
-    if values.dtype.kind == "T" and len(values):
-        width = int(np.strings.str_len(values).max())
-        if width <= WIDEST:
-            values = values.astype(f"U{max(width, 1)}")
-        else:
-            values = values.astype(object)
-    elif values.dtype.kind == "T":
-        values = values.astype(object)
-    return pa.array(values, type=pa.large_string())
+def keys(values: Any) -> Keys:
+    """Return a column of text (of NumPy strings or Python texts) in a form to look up."""
+    objects = values.astype(object) if values.dtype.kind == "T" else values
+    arrow = _arrow() if len(objects) >= LARGE else None
+    return objects if arrow is None else arrow.array(objects, type=arrow.large_string())
 
 
-def from_arrow(texts: pa.LargeStringArray) -> Strings:
-    """Return an Arrow array of text without nulls as NumPy strings."""
-    n = len(texts)
-    if n == 0:
-        return np.empty(0, dtype=np.dtypes.StringDType())
-    _, ends, characters = texts.buffers()
-    bounds = np.frombuffer(ends, dtype=np.int64)[texts.offset : texts.offset + n + 1]
-    size = np.diff(bounds)
-    width = int(size.max())
-    data = np.frombuffer(characters or b"", dtype=np.uint8)[bounds[0] : bounds[-1]]
-    if width == 0 or width > WIDEST or (data > 127).any():
-        return strings(texts.to_numpy(zero_copy_only=False))
-    fixed = np.zeros((n, width), dtype=np.uint8)
-    fixed[np.arange(width) < size[:, None]] = data
-    return fixed.view(f"S{width}").ravel().astype(np.dtypes.StringDType())
-
-
-def codes(texts: pa.LargeStringArray) -> tuple[Ints, Strings]:
+def codes(texts: Keys) -> tuple[Ints, Strings]:
     """Return each row's number, by first appearance of its text, and the different texts."""
+    if isinstance(texts, np.ndarray):
+        number: dict[str, int] = {}
+        found = (number.setdefault(text, len(number)) for text in texts.tolist())
+        code = np.fromiter(found, dtype=np.int64, count=len(texts))
+        return code, strings(list(number))
     encoded = texts.dictionary_encode()
-    return (
-        encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64),
-        from_arrow(encoded.dictionary),
-    )
+    code = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return code, strings(encoded.dictionary.to_numpy(zero_copy_only=False))
 
 
-def positions(texts: pa.LargeStringArray, names: pa.LargeStringArray) -> Ints:
+def positions(texts: Keys, names: Keys) -> Ints:
     """Return the first place of each text among the names, -1 where it is not there."""
+    if isinstance(texts, np.ndarray) and isinstance(names, np.ndarray):
+        place = {name: len(names) - 1 - k for k, name in enumerate(names.tolist()[::-1])}
+        found = (place.get(text, -1) for text in texts.tolist())
+        return np.fromiter(found, dtype=np.int64, count=len(texts))
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    found = pc.index_in(texts, value_set=names).fill_null(-1)
-    result: Ints = found.to_numpy(zero_copy_only=False).astype(np.int64)
+    texts, names = (
+        pa.array(part, type=pa.large_string()) if isinstance(part, np.ndarray) else part
+        for part in (texts, names)
+    )
+    at = pc.index_in(texts, value_set=names).fill_null(-1)
+    result: Ints = at.to_numpy(zero_copy_only=False).astype(np.int64)
     return result
 
 
-def repeated(texts: pa.LargeStringArray) -> Ints:
+def repeated(texts: Keys) -> Ints:
     """Return the rows whose text stands in an earlier row too."""
     code, names = codes(texts)
     if len(names) == len(code):
@@ -83,3 +71,13 @@ def repeated(texts: pa.LargeStringArray) -> Ints:
     later = np.ones(len(code), dtype=bool)
     later[first] = False
     return np.flatnonzero(later)
+
+
+@cache
+def _arrow() -> Any:
+    """Return the module pyarrow, None where it is not installed."""
+    try:
+        import pyarrow as pa
+    except ImportError:
+        return None
+    return pa

@@ -19,6 +19,7 @@ from hetopt.compile.periodic import unroll
 from hetopt.compile.platform import make_devices, make_kind_shares, make_links, make_pools
 from hetopt.compile.problems import Checker, listed
 from hetopt.compile.resources import make_resources, make_uses
+from hetopt.compile.rows import Sheet
 from hetopt.compile.scenarios import make_scenarios
 from hetopt.compile.settings import clean_settings
 from hetopt.compile.sites import give_sites_to_tasks, make_sites, network_links
@@ -46,7 +47,8 @@ MOST_SLOTS, MOST_UNITS = 2_000_000, 100_000
 
 
 def from_frames(
-    frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any] | None = None
+    frames: Mapping[str, pd.DataFrame] | Mapping[str, Sheet],
+    settings: Mapping[str, Any] | None = None,
 ) -> Instance:
     """Build an instance from tables.
 
@@ -72,7 +74,9 @@ def from_frames(
     return instance
 
 
-def _checked(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> Instance:
+def _checked(
+    frames: Mapping[str, pd.DataFrame] | Mapping[str, Sheet], settings: Mapping[str, Any]
+) -> Instance:
     check = Checker()
     for name in frames:
         if name not in TABLES:
@@ -106,11 +110,13 @@ def _checked(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) ->
     return instance
 
 
-def _taskless(frames: Mapping[str, pd.DataFrame]) -> str:
+def _taskless(frames: Mapping[str, pd.DataFrame] | Mapping[str, Sheet]) -> str:
     """Name the jobs that have no tasks, where nothing has any."""
-    if "jobs" not in frames or "name" not in frames["jobs"]:
+    jobs = frames.get("jobs")
+    columns: Any = jobs.columns if isinstance(jobs, Sheet) else jobs
+    if columns is None or "name" not in columns:
         return "."
-    names = ", ".join(str(name) for name in frames["jobs"]["name"].tolist()[:8])
+    names = ", ".join(str(name) for name in columns["name"].tolist()[:8])
     return f": a profile, options or tasks of job {names}." if names else "."
 
 

@@ -192,7 +192,7 @@ def _number_tensors(names: Strings, named: Any, message: Any, check: Checker) ->
     if not named.any():
         tensor[used] = np.arange(len(used))
         return tensor, used
-    code, shared = strings.codes(check.arrow(names))
+    code, shared = strings.codes(check.keys(names))
     code = np.where(named, code, len(shared) + np.arange(len(code)))
     _, first, number = np.unique(code[used], return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first, kind="stable"), kind="stable")

@@ -42,7 +42,7 @@ from hetopt.instance.tables import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 Regime = Literal["schedule", "steady"]
 Routing = Literal["split", "single"]
@@ -99,19 +99,17 @@ class Instance:
     source: str = field(default="", compare=False)
 
     @property
-    def written(self) -> tuple[Mapping[str, pd.DataFrame], Mapping[str, Any]] | None:
+    def written(self) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
         """Tables and settings that the instance was made of; None once it was changed.
 
         Not a field, so that :func:`dataclasses.replace` leaves it behind: of a changed instance
         it would say something else than the columns.
         """
-        found: tuple[Mapping[str, pd.DataFrame], Mapping[str, Any]] | None
+        found: tuple[Mapping[str, Any], Mapping[str, Any]] | None
         found = self.__dict__.get(_WRITTEN)
         return found
 
-    def remember_written(
-        self, frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]
-    ) -> None:
+    def remember_written(self, frames: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
         """Keep what the instance was made of, for :func:`hetopt.compile.set_values.set_values`."""
         self.__dict__[_WRITTEN] = (frames, settings)
 

@@ -187,16 +187,17 @@ def _front(instance: Instance, front: Mapping[str, Any]) -> list[str]:
         )
         for p in points
     ]
-    nan = float("nan")
     marks = [
         Mark(
-            *(nan if value is None else value for value in figures),
+            _number(p[held]),
+            _number(p[optimised]),
+            _number(p["limit"]),
+            _number(p["bound"]),
             p["efficient"],
             p["status"] in ("optimal", "infeasible"),
             p["status"],
         )
         for p in front["points"]
-        for figures in [(p[held], p[optimised], p["limit"], p["bound"])]
     ]
     height, drawn = front_drawing(instance, held, optimised, marks)
     return [
@@ -206,6 +207,10 @@ def _front(instance: Instance, front: Mapping[str, Any]) -> list[str]:
         *(f"<p>{_text(note)}</p>" for note in front["notes"]),
         _table((held, optimised, "proven bound", "status"), rows, text=(3,)),
     ]
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _side(instance: Instance, name: str, side: Mapping[str, Any]) -> Cells:

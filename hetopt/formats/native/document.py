@@ -89,7 +89,7 @@ def read_parsed(parsed: Parsed, faults: Sequence[Fault] = ()) -> Instance:
     rows, settings, more = expand(data)
     faults += more
     try:
-        instance = from_frames(rows.frames(), settings)
+        instance = from_frames(rows.sheets(), settings)
     except InputError as error:
         for problem in error.problems:
             path, column = _path(problem, rows, parsed.data)
