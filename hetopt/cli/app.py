@@ -9,7 +9,7 @@ import typer
 
 from hetopt.cli import commands, studies
 from hetopt.cli.commands import Question
-from hetopt.cli.options import From, Json, Output, Platform, Seed, command, options, question
+from hetopt.cli.options import From, Json, Output, Platform, Seed, To, command, options, question
 from hetopt.version import __version__
 
 app = typer.Typer(
@@ -207,11 +207,12 @@ def convert(
         str,
         typer.Option("-o", "--output", help=".yaml, .json, or a folder of Parquet tables."),
     ],
+    to: To = None,
     from_: From = None,
     platform: Platform = None,
 ) -> int:
     """Write an instance in another form."""
-    return commands.run_convert(file, from_, output, platform)
+    return commands.run_convert(file, from_, output, to, platform)
 
 
 @command(app, question=question)
@@ -249,6 +250,7 @@ OutputFile = Annotated[
 @command(generate)
 def schedule(
     output: OutputFile,
+    to: To = None,
     tasks: Annotated[int, typer.Option(metavar="N", help="Number of tasks.")] = 100,
     devices: Annotated[int, typer.Option(metavar="D", help="Number of devices.")] = 6,
     shape: Annotated[
@@ -283,12 +285,13 @@ def schedule(
         "power_cap_factor": power_cap_factor,
         "seed": seed,
     }
-    return commands.run_generate("schedule", values, output)
+    return commands.run_generate("schedule", values, output, to)
 
 
 @command(generate)
 def steady(
     output: OutputFile,
+    to: To = None,
     workloads: Annotated[int, typer.Option(metavar="N", help="Number of workloads.")] = 20,
     devices: Annotated[int, typer.Option(metavar="D", help="Number of devices.")] = 6,
     options: Annotated[int, typer.Option(metavar="K", help="Options per device.")] = 3,
@@ -296,7 +299,7 @@ def steady(
 ) -> int:
     """Make random request streams on random devices; docs/generate.md gives the distributions."""
     values = {"workloads": workloads, "devices": devices, "options": options, "seed": seed}
-    return commands.run_generate("steady", values, output)
+    return commands.run_generate("steady", values, output, to)
 
 
 def main() -> None:

@@ -163,7 +163,8 @@ def run_solve(
     question: Question, options: SolveOptions, start: str | None, output: str | None, as_json: bool
 ) -> int:
     """Solve and print; see ``hetopt solve``."""
-    from hetopt.formats.files import check_writable
+    from hetopt.formats.files import check_writable, means_folder
+    from hetopt.formats.parquet import pyarrow
     from hetopt.formats.plans import read_plan, solution_to_dict
     from hetopt.formats.plans.stream import is_large, json_pieces
     from hetopt.formats.plans.tables import write_solution
@@ -172,6 +173,8 @@ def run_solve(
 
     if output is not None:
         check_writable(output)
+        if means_folder(output):
+            pyarrow(output)
     instance = question.instance()
     known = None if start is None else read_plan(instance, start)
     stop = threading.Event()
@@ -349,6 +352,7 @@ def run_convert(
     file: str,
     format: str | None,  # noqa: A002 - the flag's name
     output: str,
+    to: str | None = None,
     platform: str | None = None,
 ) -> int:
     """Read an instance and write it in another form; see ``hetopt convert``."""
@@ -356,7 +360,7 @@ def run_convert(
 
     instance = read_instance(file, format=format, platform=platform)
     tell_warnings(instance)
-    write_instance(instance, output)
+    write_instance(instance, output, format=to)
     return OK
 
 
@@ -385,14 +389,14 @@ def run_export(question: Question, output: str, rounding: str, as_json: bool) ->
     return OK
 
 
-def run_generate(regime: str, values: Mapping[str, Any], output: str) -> int:
+def run_generate(regime: str, values: Mapping[str, Any], output: str, to: str | None = None) -> int:
     """Make a random instance and write it; see ``hetopt generate``."""
     from hetopt import generate
     from hetopt.formats import write_instance
 
     make = generate.generate_schedule if regime == "schedule" else generate.generate_steady
     instance = make(**values)
-    write_instance(instance, output)
+    write_instance(instance, output, format=to)
     typer.echo(
         f"{output}: {len(instance.tasks):,} tasks, {len(instance.devices):,} devices, {regime}",
         err=True,

@@ -32,6 +32,10 @@ File = Annotated[
     ),
 ]
 From = Annotated[str | None, typer.Option("--from", metavar="FORMAT", help="Format of FILE.")]
+To = Annotated[
+    str | None,
+    typer.Option("--to", metavar="FORMAT", help="yaml, json, parquet, csv; else told by the name."),
+]
 Platform = Annotated[
     str | None,
     typer.Option(metavar="NAME|FILE", help="Devices for a trace that names none: cores-16, FILE."),

@@ -17,6 +17,7 @@ from hetopt.errors import InputError, Problem
 from hetopt.formats.native.document_model import VERSION
 from hetopt.formats.native.document_text import settings_yaml
 from hetopt.formats.native.yaml_source import YamlDocument, parse_yaml
+from hetopt.formats.parquet import pyarrow
 from hetopt.instance import Instance
 from hetopt.instance.column_specs import SETTINGS, TABLES
 
@@ -67,9 +68,10 @@ def read_folder(folder: Path) -> Instance:
 
 def write_parquet(instance: Instance, folder: Path) -> None:
     """Write an instance as a folder of Parquet tables, whole or not at all."""
+    pyarrow(folder)
 
     def write(frame: pd.DataFrame, path: Path) -> None:
-        frame.to_parquet(path, index=False)
+        frame.to_parquet(path, index=False, engine="pyarrow")
 
     _write(instance, folder, ".parquet", write)
 
@@ -167,11 +169,9 @@ def _read_table(path: Path) -> pd.DataFrame:
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    pa = pyarrow(path)
     try:
-        table = pq.ParquetFile(path).read()
+        table = pa.parquet.ParquetFile(path).read()
     except pa.ArrowException as error:
         what = " ".join(str(error).split()).rstrip(".")
         text = f"A Parquet table is expected, but: {what}."

@@ -20,6 +20,7 @@ from typing import Any
 from hetopt.errors import InputError, Problem
 from hetopt.formats.files import means_folder
 from hetopt.formats.json_text import parse_json, read_text
+from hetopt.formats.parquet import pyarrow
 from hetopt.formats.plans.nesting import group_routes, without_plan
 from hetopt.formats.plans.stream import (
     LARGE_ROWS,
@@ -104,6 +105,7 @@ def write_tables(folder: str | Path, instance: Instance, solution: Solution) -> 
         If the place cannot be written to.
     """
     target, plan = Path(folder), solution.plan
+    pyarrow(target)
     tables: dict[str, Iterator[dict[str, list[Any]]]] = {}
     if isinstance(plan, SchedulePlan):
         tables["assignments"] = assignment_pieces(instance, plan)
@@ -123,14 +125,12 @@ def write_tables(folder: str | Path, instance: Instance, solution: Solution) -> 
 
 def _write_parquet(pieces: Iterator[dict[str, list[Any]]], path: Path) -> None:
     """Write the pieces of a table, one row group each."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    pa = pyarrow(path)
     types = {"to": pa.list_(pa.string()), **dict.fromkeys(_WHOLE, pa.int64())}
     types |= dict.fromkeys(_NUMBERS, pa.float64())
     first = next(pieces)
     schema = pa.schema([(column, types.get(column, pa.string())) for column in first])
-    with pq.ParquetWriter(path, schema) as writer:
+    with pa.parquet.ParquetWriter(path, schema) as writer:
         for columns in chain([first], pieces):
             writer.write_table(pa.table(columns, schema=schema))
 
@@ -166,11 +166,9 @@ _NUMBERS = ("start_s", "end_s", "rate_per_s")
 
 
 def _read_table(path: Path) -> list[dict[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    pa = pyarrow(path)
     try:
-        columns: dict[str, list[Any]] = pq.read_table(path).to_pydict()
+        columns: dict[str, list[Any]] = pa.parquet.read_table(path).to_pydict()
     except (pa.ArrowException, OSError) as error:
         first = str(error).splitlines()[0]
         raise InputError(

@@ -156,6 +156,8 @@ def test_the_page_needs_no_network_and_shows_every_point(front: Front) -> None:
     for entry in front_to_dict(front)["points"]:
         assert entry["status"] == "optimal"
     assert page.count("<tr>") == len(front.points) + 1
+    assert page.count("<circle") == len(front.efficient())
+    assert page.count('class="lb"') == 1
 
 
 def test_the_command_prints_the_front_as_json(capsys, monkeypatch, tmp_path) -> None:

@@ -10,7 +10,7 @@ from hetopt import InputError, read_instance
 from hetopt.cli.app import app
 from hetopt.formats.shipped import shipped_names
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,75 @@
+"""Without pyarrow all but Parquet works, and what needs it names the command that installs it."""
+
+import sys
+
+import pytest
+
+from hetopt import InputError, Model, read_instance, solve, write_instance, write_solution
+from hetopt.compile import strings
+from hetopt.compile.strings import codes, keys, positions, repeated
+
+NAMED = r"Parquet needs pyarrow.*pip install 'hetopt\[parquet\]'.*--to csv"
+
+
+def small():
+    m = Model("small", objective="energy")
+    cpu = m.device("cpu", kind="cpu", idle_power="1 W")
+    m.job("frame").task("grab", options=[cpu.option(time="4 ms", energy="1 mJ")])
+    return m.build()
+
+
+@pytest.fixture
+def without_pyarrow(monkeypatch):
+    for name in [n for n in sys.modules if n.split(".")[0] == "pyarrow"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # what import then refuses
+    strings._arrow.cache_clear()
+    yield
+    strings._arrow.cache_clear()
+
+
+@pytest.mark.usefixtures("without_pyarrow")
+def test_a_folder_of_parquet_tables_is_refused_by_name_in_all_ways(tmp_path):
+    instance = small()
+    solution = solve(instance, deterministic=True, time_limit=5)
+    with pytest.raises(InputError, match=NAMED):
+        write_instance(instance, tmp_path / "tables")
+    with pytest.raises(InputError, match=NAMED):
+        write_solution(tmp_path / "plan", instance, solution)
+    for folder in ("instance", "result"):
+        (tmp_path / folder).mkdir()
+    for table in ("devices", "options", "tasks"):
+        (tmp_path / "instance" / f"{table}.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=NAMED):
+        read_instance(tmp_path / "instance")
+    assert not (tmp_path / "tables").exists()
+    assert not (tmp_path / "plan").exists()
+
+
+@pytest.mark.usefixtures("without_pyarrow")
+@pytest.mark.parametrize(("name", "form"), [("x.yaml", None), ("x.json", None), ("x", "csv")])
+def test_all_other_forms_work(tmp_path, name, form):
+    write_instance(small(), tmp_path / name, format=form)
+    read = read_instance(tmp_path / name)
+    assert read.tasks.name.tolist() == ["grab"]
+    assert read.options.energy_j.tolist() == [1e-3]
+
+
+@pytest.mark.parametrize("large", [1, 10**9])
+def test_texts_are_looked_up_alike_with_and_without_arrow(large, monkeypatch):
+    monkeypatch.setattr(strings, "LARGE", large)
+    texts = strings.strings(["b", "a", "", "b", "Ω\0x", "a"])
+    code, names = codes(keys(texts))
+    assert code.tolist() == [0, 1, 2, 0, 3, 1]
+    assert names.tolist() == ["b", "a", "", "Ω\0x"]
+    known = keys(strings.strings(["a", "Ω\0x", "a", "c"]))
+    assert positions(keys(texts), known).tolist() == [-1, 0, -1, -1, 1, 0]
+    assert repeated(keys(texts)).tolist() == [3, 5]
+
+
+def test_columns_of_both_sizes_are_looked_up_in_each_other(monkeypatch):
+    few = keys(strings.strings(["a", "c"]))
+    monkeypatch.setattr(strings, "LARGE", 3)
+    many = keys(strings.strings(["c", "b", "a", "c"]))
+    assert positions(many, few).tolist() == [1, -1, 0, 1]
+    assert positions(few, many).tolist() == [2, 0]
