@@ -50,6 +50,7 @@ def clean_table(
     known = {alias: c.name for c in spec for alias in (c.name, *c.aliases)}
     if name == "devices":
         known["count"] = "count"
+    texts = {c.name for c in spec if c.type == "text"}
     cells: dict[str, Cells] = {}
     labels: dict[str, str] = {}
     for label, column_cells in _columns(name, frame, check):
@@ -60,7 +61,10 @@ def clean_table(
             check.add(name, -1, label, label, f"Only one of {label}, {labels[known[label]]}.")
         else:
             labels[known[label]] = label
-            cells[known[label]] = _plain(column_cells)
+            arrow = None
+            if known[label] in texts and not isinstance(column_cells, np.ndarray):
+                arrow = text.arrow_keys(column_cells)
+            cells[known[label]] = _plain(column_cells) if arrow is None else arrow
     table: dict[str, Any] = {c.name: clean_column(name, c, cells, n, check) for c in spec}
     if "count" in cells:
         _counts(table, cells["count"], check)
@@ -320,13 +324,17 @@ def _flag(value: object) -> bool | None:
     return True if word in TRUE else False if word in FALSE else None
 
 
-def _texts(table: str, column: Column, cells: Cells, check: Checker) -> Strings:
-    given = _python_texts(table, column, cells, check)
-    if "\0" in "".join(given.tolist()):
-        for row in [i for i, v in enumerate(given) if "\0" in v]:
+def _texts(table: str, column: Column, cells: Any, check: Checker) -> Strings:
+    if isinstance(cells, np.ndarray):
+        given = _python_texts(table, column, cells, check)
+        values, keys, nul = strings(given), text.keys(given), "\0" in "".join(given.tolist())
+    else:  # a large column, in Arrow's form already
+        keys = cells.fill_null(str(column.default or ""))
+        values, nul = text.from_arrow(keys), b"\0" in bytes(keys.buffers()[2] or b"")
+    check.remember(values, keys)
+    if nul:
+        for row in [i for i, v in enumerate(values) if "\0" in v]:
             check.add(table, row, column.name, "", "A text without the character NUL.")
-    values = strings(given)
-    check.remember(values, text.keys(given))
     if column.default is None:
         for row in np.flatnonzero(values == "").tolist():
             check.add(table, int(row), column.name, "", f"A value is required. {column.meaning}")

@@ -16,6 +16,9 @@ from hetopt.instance import Ints, Strings
 LARGE = 50_000
 """Rows from which on Arrow's hashing is worth its import."""
 
+WIDEST = 256
+"""Longest text (bytes) for which a column goes over fixed width; memory is rows x width."""
+
 Keys = Any
 """An array of Python texts, or a ``pyarrow.LargeStringArray``."""
 
@@ -30,6 +33,32 @@ def keys(values: Any) -> Keys:
     objects = values.astype(object) if values.dtype.kind == "T" else values
     arrow = _arrow() if len(objects) >= LARGE else None
     return objects if arrow is None else arrow.array(objects, type=arrow.large_string())
+
+
+def arrow_keys(texts: Any) -> Keys | None:
+    """Return a large column of texts of pandas in Arrow's form, without a Python object per row.
+
+    None where it is small, of another type, or pyarrow is not installed.
+    """
+    if len(texts) < LARGE or str(texts.dtype) not in ("str", "string") or _arrow() is None:
+        return None
+    arrow = _arrow()
+    found = arrow.array(texts, type=arrow.large_string(), from_pandas=True)
+    return found.combine_chunks() if isinstance(found, arrow.ChunkedArray) else found
+
+
+def from_arrow(texts: Keys) -> Strings:
+    """Return Arrow's texts, none of them null, as NumPy strings."""
+    _, ends, characters = texts.buffers()
+    bounds = np.frombuffer(ends, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    size = np.diff(bounds)
+    width = int(size.max(initial=0))
+    data = np.frombuffer(characters or b"", dtype=np.uint8)[bounds[0] : bounds[-1]]
+    if width == 0 or width > WIDEST or (data > 127).any() or (data == 0).any():
+        return strings(texts.to_numpy(zero_copy_only=False))
+    fixed = np.zeros((len(texts), width), dtype=np.uint8)
+    fixed[np.arange(width) < size[:, None]] = data
+    return fixed.view(f"S{width}").ravel().astype(np.dtypes.StringDType())
 
 
 def codes(texts: Keys) -> tuple[Ints, Strings]:

@@ -2,10 +2,11 @@
 
 import sys
 
+import pandas as pd
 import pytest
 
 from hetopt import InputError, Model, read_instance, solve, write_instance, write_solution
-from hetopt.compile import strings
+from hetopt.compile import from_frames, strings
 from hetopt.compile.strings import codes, keys, positions, repeated
 
 NAMED = r"Parquet needs pyarrow.*pip install 'hetopt\[parquet\]'.*--to csv"
@@ -73,3 +74,24 @@ def test_columns_of_both_sizes_are_looked_up_in_each_other(monkeypatch):
     many = keys(strings.strings(["c", "b", "a", "c"]))
     assert positions(many, few).tolist() == [1, -1, 0, 1]
     assert positions(few, many).tolist() == [2, 0]
+
+
+@pytest.mark.parametrize("large", [1, 10**9])
+def test_texts_of_frames_are_read_alike_with_and_without_arrow(large, monkeypatch):
+    monkeypatch.setattr(strings, "LARGE", large)
+    frames = {
+        "devices": pd.DataFrame({"name": ["Ω", "b"], "kind": pd.array(["cpu", None], "str")}),
+        "options": pd.DataFrame({"profile": ["p", "p"], "device": ["Ω", "b"], "time_s": 1.0}),
+        "tasks": pd.DataFrame({"name": ["x" * 300, "y"], "profile": "p"}),
+    }
+    read = from_frames(frames)
+    assert read.devices.name.tolist() == ["Ω", "b"]
+    assert read.devices.kind[0] == "cpu"
+    assert read.tasks.name.tolist() == ["x" * 300, "y"]
+    frames["tasks"] = pd.DataFrame({"name": ["a\0b", None], "profile": ["p", "q"]})
+    with pytest.raises(InputError) as refused:
+        from_frames(frames)
+    told = str(refused.value)
+    assert "row 0, column name" in told
+    assert "NUL" in told
+    assert "row 1, column name" in told
