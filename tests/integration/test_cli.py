@@ -317,6 +317,20 @@ def test_help_names_every_command():
     assert [c for c in commands if c not in result.stdout] == []
 
 
+def test_a_document_is_read_without_what_only_large_tables_and_solvers_need():
+    code = (
+        "import sys\n"
+        "from hetopt import read_instance\n"
+        "read_instance('synthetic/power-cap')\n"
+        "heavy = {'pandas', 'ortools', 'pulp', 'scipy', 'pyarrow', 'numba'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert result.stdout.strip() == "[]"
+
+
 def test_help_loads_nothing_heavy():
     code = (
         "import sys; sys.argv = ['hetopt', '--help']\n"
