@@ -50,22 +50,30 @@ class Trail:
                 continue
             said, known = [], math.nan
             for name, value in steps:
-                said.append(f"{name} {_reached(instance, objective, value, known)}")
+                said.append(f"{_shown(name)}{_reached(instance, objective, value, known)}")
                 known = value
             text = ", ".join(said)
             if not math.isnan(bounds[level]):
                 by = self.bound_by.get(level, "")
                 text += f"; bound {quantity(instance, objective, bounds[level])}"
-                text += f" from {by}" if by else ""
+                text += f" from {_shown(by)}" if by else ""
             parts.append(f"{objective}: {text}" if len(instance.objective) > 1 else text)
         return f"Steps: {'. '.join(parts)}." if parts else ""
 
 
 def _reached(instance: Instance, objective: str, value: float, known: float) -> str:
     if math.isnan(value):
-        return "no plan"
-    return "nothing better" if value == known else quantity(instance, objective, value)
+        return ": no feasible schedule"
+    return " nothing better" if value == known else f" {quantity(instance, objective, value)}"
 
+
+def _shown(name: str) -> str:
+    """Write the name of a step as the field does; names of more words, or of ours, as they are."""
+    return FIELD_NAMES.get(name, name)
+
+
+FIELD_NAMES = {name: name.upper() for name in ("heft", "cpop", "peft", "mct", "olb", "lns")}
+FIELD_NAMES |= {"cpsat": "CP-SAT", "cpsat with lns": "CP-SAT with LNS"}
 
 _HELD = 1e-9
 _SAME = 1e-12

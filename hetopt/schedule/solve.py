@@ -26,6 +26,7 @@ from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.schedule.model.grid import Grid, model_grid, span_s
 from hetopt.schedule.model.problem import Problem
 from hetopt.schedule.polish.slack_reclamation import reclaim
+from hetopt.schedule.search.decoder_features import why_unsupported
 from hetopt.schedule.search.registry import Improved, Improver, improver_of, is_improver
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
@@ -229,11 +230,12 @@ def _improver(best: Incumbent, method: str) -> Improver | None:
     if improver is None:
         if asked:
             best.notes.append(
-                f"The instance has features that {method} does not know: the plan is a list "
-                "scheduler's."
+                f"Local search skipped: {method} does not support this instance; the plan is a "
+                "list scheduler's."
             )
         elif method in SEARCHING:
-            best.notes.append("No compiled search knows every feature of the instance.")
+            lacking = why_unsupported(_seen(instance))
+            best.notes.append(f"Local search skipped: it does not support {lacking}.")
         return None
     if asked:
         return improver

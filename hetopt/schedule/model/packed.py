@@ -14,7 +14,7 @@ import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.paths import MessageTables, Network, message_tables
-from hetopt.instance.prices import prices_vary
+from hetopt.schedule.model.features import has_any
 from hetopt.schedule.model.grid import ROUNDED_FROM, Grid, exact, grid_of, span_s
 from hetopt.schedule.model.usable import usable_classes
 
@@ -24,6 +24,22 @@ NUDGE = 1 + 16 * np.finfo(float).eps
 """Outweighs the rounding of a few products where times are rounded up."""
 LONGEST = 2.0**52
 """Ticks up to which floats hold every whole number, and a half more."""
+UNSUPPORTED = (
+    "memory limits",
+    "a power cap",
+    "co-located tasks (together)",
+    "anti-affinity (apart)",
+    "tasks pinned to a unit",
+    "resources",
+    "prices that change over time",
+)
+UNSUPPORTED_MESSAGES = (
+    "staged tensors",
+    "transfers that hold slots (overlap: false)",
+    "link channels",
+    "paths that depend on the size of a message",
+)
+"""The same, of instances with messages."""
 
 
 @dataclass(frozen=True)
@@ -104,32 +120,15 @@ def fits(instance: Instance) -> bool:
     channels, a power cap, staged tensors, ``overlap: false``, tasks together, apart or pinned to a
     unit, resources, paths that depend on the size of a message, and prices that change over time.
     """
-    devices, messages = instance.devices, len(instance.tensors) > 0
-    unlimited = (
-        np.isinf(devices.memory_b).all()
-        and np.isinf(instance.pools.memory_b).all()
-        and math.isinf(instance.limits.power_cap_w)
-    )
-    plain = (
-        not len(instance.together)
-        and not len(instance.apart)
-        and not len(instance.uses)
-        and bool((instance.tasks.pin_unit < 0).all())
-        and len(instance.tasks) > 0
-    )
-    if not (unlimited and plain) or prices_vary(instance):
+    if not len(instance.tasks) or has_any(instance, UNSUPPORTED):
         return False
-    if not messages:
+    if not len(instance.tensors):
         return True
-    if (
-        instance.tensors.staged.any()
-        or not devices.overlap.all()
-        or (instance.links.channel_group >= 0).any()
-        or not message_tables(instance).uniform.all()
-    ):
+    if has_any(instance, UNSUPPORTED_MESSAGES):
         return False
     if (instance.tensors.bytes_b > 0).all():
         return True
+    devices = instance.devices
     network, wide = Network(instance), range(len(devices))
     count = devices.count_max.tolist()
     return all(network.one_path(a, b) for a in wide for b in wide if a != b or count[a] > 1)

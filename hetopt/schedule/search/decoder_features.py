@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-
 from hetopt.instance import Instance
-from hetopt.instance.paths import message_tables
-from hetopt.instance.prices import prices_vary
+from hetopt.schedule.model.features import FEATURES, features, has_any
 
 OBJECTIVES = ("energy", "makespan", "cost", "carbon", "tardiness")
 """First objectives that the decoder can count."""
 
+UNSUPPORTED = tuple(name for name in FEATURES if name != "messages")
 
 MOST_MESSAGES = 20_000_000
 """Tensors × units above which counting the copies of each takes too much memory."""
@@ -27,25 +23,15 @@ def fits(instance: Instance) -> bool:
     together, apart or pinned to a unit, resources that options use, paths that depend on the size
     of a message, and prices that change over time.
     """
-    devices = instance.devices
-    unlimited = (
-        np.isinf(devices.memory_b).all()
-        and np.isinf(instance.pools.memory_b).all()
-        and math.isinf(instance.limits.power_cap_w)
-        and (instance.links.channel_group < 0).all()
-    )
-    plain = (
-        not instance.tensors.staged.any()
-        and (devices.overlap.all() or not len(instance.tensors))
-        and not len(instance.together)
-        and not len(instance.apart)
-        and not len(instance.uses)
-        and (instance.tasks.pin_unit < 0).all()
-    )
-    known = len(instance.tasks) > 0 and instance.objective[0] in OBJECTIVES
-    size = len(instance.tensors) * int(devices.count_max.sum())
-    if prices_vary(instance):
+    if not len(instance.tasks) or instance.objective[0] not in OBJECTIVES:
         return False
-    if not (known and unlimited and plain and size <= MOST_MESSAGES):
-        return False
-    return not len(instance.tensors) or bool(message_tables(instance).uniform.all())
+    size = len(instance.tensors) * int(instance.devices.count_max.sum())
+    return size <= MOST_MESSAGES and not has_any(instance, UNSUPPORTED)
+
+
+def why_unsupported(instance: Instance) -> str:
+    """Return what the decoder does not support of an instance, as the end of a sentence."""
+    if instance.objective[0] not in OBJECTIVES:
+        return f"the objective {instance.objective[0]}"
+    found = features(instance, UNSUPPORTED)
+    return ", ".join(found) if found else "so large an instance"

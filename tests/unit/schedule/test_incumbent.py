@@ -18,7 +18,9 @@ def test_a_note_names_each_step_with_what_it_reached_and_where_the_bound_is_from
         trail.add(0, name, value)
     trail.bound_by[0] = "cpsat"
     told = trail.told(small(), (1.5,))
-    assert told == "Steps: heft 2 J, portfolio nothing better, cpsat 1.5 J; bound 1.5 J from cpsat."
+    assert (
+        told == "Steps: HEFT 2 J, portfolio nothing better, CP-SAT 1.5 J; bound 1.5 J from CP-SAT."
+    )
 
 
 def test_a_note_tells_levels_apart_and_says_where_no_plan_was_found():
@@ -27,7 +29,7 @@ def test_a_note_tells_levels_apart_and_says_where_no_plan_was_found():
     trail.add(0, "heft", math.nan)
     trail.add(1, "cpsat", 3.0)
     told = trail.told(instance, (math.nan, math.nan))
-    assert told == "Steps: makespan: heft no plan. energy: cpsat 3 J."
+    assert told == "Steps: makespan: HEFT: no feasible schedule. energy: CP-SAT 3 J."
 
 
 def test_nothing_is_told_where_no_step_ran():
@@ -36,5 +38,19 @@ def test_nothing_is_told_where_no_step_ran():
 
 def test_auto_tells_its_steps():
     notes = solve(small(), time_limit=5).notes
-    assert any(note.startswith("Steps: heft ") and "bound" in note for note in notes)
+    assert any(note.startswith("Steps: HEFT ") and "bound" in note for note in notes)
     assert "The search anneal is left out: CP-SAT is as good on so few tasks." in notes
+
+
+def test_a_note_names_the_features_that_keep_local_search_out():
+    made = small()
+    capped = replace(made, limits=replace(made.limits, power_cap_w=1e6))
+    assert (
+        "Local search skipped: it does not support a power cap."
+        in solve(capped, time_limit=5).notes
+    )
+    peak = replace(made, objective=("peak_power",))
+    assert (
+        "Local search skipped: it does not support the objective peak_power."
+        in solve(peak, time_limit=5).notes
+    )

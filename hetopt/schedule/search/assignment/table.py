@@ -15,8 +15,8 @@ import numpy as np
 
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices, sites_differ
-from hetopt.instance.prices import prices_vary
 from hetopt.schedule.bounds.rounding import ALLOWED
+from hetopt.schedule.model.features import has_any
 from hetopt.schedule.model.grid import plan_grid, span_s
 from hetopt.schedule.model.objectives import ENERGY_LIKE
 from hetopt.solution import Hops, SchedulePlan
@@ -102,20 +102,23 @@ class Columns:
         return SchedulePlan(option, unit, start, Hops.empty())
 
 
+UNSUPPORTED = (
+    "memory limits",
+    "a power cap",
+    "co-located tasks (together)",
+    "anti-affinity (apart)",
+    "tasks pinned to a unit",
+    "prices that change over time",
+)
+
+
 def is_assignment(instance: Instance) -> bool:
     """Whether an instance is an assignment: see :func:`improve.fits`."""
-    devices, limits = instance.devices, instance.limits
-    if not len(instance.tasks) or len(instance.edges) or len(instance.together):
+    if not len(instance.tasks) or len(instance.edges) or has_any(instance, UNSUPPORTED):
         return False
     name = instance.objective[0]
     plain = (
-        not len(instance.apart)
-        and name in ("makespan", *ENERGY_LIKE)
-        and np.isinf(devices.memory_b).all()
-        and np.isinf(instance.pools.memory_b).all()
-        and math.isinf(limits.power_cap_w)
-        and (instance.tasks.pin_unit < 0).all()
-        and not prices_vary(instance)
+        name in ("makespan", *ENERGY_LIKE)
         and not sites_differ(instance, name)
         and _uses_known(instance)
     )

@@ -22,6 +22,7 @@ from hetopt.instance.paths import message_tables
 from hetopt.runtime.budget import gap_closed
 from hetopt.schedule.bounds.window_bound_on_grid import FLOAT_NOISE, on_grid, windows_of
 from hetopt.schedule.list_scheduling.constructors import plan_problem
+from hetopt.schedule.model.features import has_any
 from hetopt.schedule.model.problem import NEVER
 from hetopt.schedule.model.tick_schedule import draft_of
 from hetopt.schedule.search.job_shop.table import Shop
@@ -130,6 +131,16 @@ def _guide(shop: Shop, runs: list[Worker], bound: float, limit: float | None) ->
     return proven
 
 
+UNSUPPORTED = (
+    "memory limits",
+    "a power cap",
+    "co-located tasks (together)",
+    "anti-affinity (apart)",
+    "tasks pinned to a unit",
+    "resources",
+)
+
+
 def fits(instance: Instance) -> bool:
     """Whether the search knows every feature that the instance has.
 
@@ -141,15 +152,7 @@ def fits(instance: Instance) -> bool:
     devices, tasks, jobs = instance.devices, instance.tasks, instance.jobs
     if not len(tasks) or instance.objective[0] != "makespan":
         return False
-    plain = (
-        np.isinf(devices.memory_b).all()
-        and np.isinf(instance.pools.memory_b).all()
-        and math.isinf(instance.limits.power_cap_w)
-        and not len(instance.together)
-        and not len(instance.apart)
-        and not len(instance.uses)
-        and (tasks.pin_unit < 0).all()
-    )
+    plain = not has_any(instance, UNSUPPORTED)
     alike = len(np.unique(jobs.deadline_s[tasks.job])) == 1
     machines = int((devices.count_max * devices.slots).sum())
     small = len(tasks) * machines <= MOST_CELLS

@@ -28,6 +28,7 @@ from hetopt.evaluate import objective_value
 from hetopt.instance import Instance, Ints
 from hetopt.runtime.budget import gap_closed
 from hetopt.schedule.list_scheduling.constructors import plan_problem
+from hetopt.schedule.model.features import has_any
 from hetopt.schedule.model.tick_schedule import Draft
 from hetopt.schedule.search.projects.table import Columns, columns_of, start_of, units_of
 from hetopt.schedule.search.registry import Found, Improved
@@ -126,6 +127,15 @@ def improve(
     return search.result()
 
 
+UNSUPPORTED = (
+    "messages",
+    "memory limits",
+    "co-located tasks (together)",
+    "anti-affinity (apart)",
+    "tasks pinned to a unit",
+)
+
+
 def fits(instance: Instance) -> bool:
     """Whether the search knows every feature that the instance has.
 
@@ -136,14 +146,7 @@ def fits(instance: Instance) -> bool:
     """
     devices, capped = instance.devices, math.isfinite(instance.limits.power_cap_w)
     known = instance.objective[0] == "makespan" and 0 < len(instance.tasks) <= MOST_TASKS
-    plain = (
-        not len(instance.tensors)
-        and not len(instance.together)
-        and not len(instance.apart)
-        and bool((instance.tasks.pin_unit < 0).all())
-        and bool(np.isinf(devices.memory_b).all())
-        and bool(np.isinf(instance.pools.memory_b).all())
-    )
+    plain = not has_any(instance, UNSUPPORTED)
     fixed = devices.idle_power_w == 0
     fixed |= ~devices.off_when_unused & (devices.count_min == devices.count_max)
     return known and plain and (len(instance.uses) > 0 or capped) and (not capped or fixed.all())

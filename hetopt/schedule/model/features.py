@@ -1,0 +1,44 @@
+"""Features that an instance of the schedule regime may have and that not every method supports."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from hetopt.instance import Instance
+from hetopt.instance.paths import message_tables
+from hetopt.instance.prices import prices_vary
+
+FEATURES: dict[str, Callable[[Instance], bool]] = {
+    "memory limits": lambda i: bool(
+        np.isfinite(i.devices.memory_b).any() or np.isfinite(i.pools.memory_b).any()
+    ),
+    "a power cap": lambda i: math.isfinite(i.limits.power_cap_w),
+    "co-located tasks (together)": lambda i: len(i.together) > 0,
+    "anti-affinity (apart)": lambda i: len(i.apart) > 0,
+    "tasks pinned to a unit": lambda i: bool((i.tasks.pin_unit >= 0).any()),
+    "resources": lambda i: len(i.uses) > 0,
+    "prices that change over time": prices_vary,
+    "messages": lambda i: len(i.tensors) > 0,
+    "staged tensors": lambda i: bool(i.tensors.staged.any()),
+    "transfers that hold slots (overlap: false)": lambda i: bool(
+        len(i.tensors) and not i.devices.overlap.all()
+    ),
+    "link channels": lambda i: bool((i.links.channel_group >= 0).any()),
+    "paths that depend on the size of a message": lambda i: bool(
+        len(i.tensors) and not message_tables(i).uniform.all()
+    ),
+}
+"""Whether an instance has a feature, by the feature's name in messages; cheap ones first."""
+
+
+def features(instance: Instance, of: Iterable[str] = FEATURES) -> list[str]:
+    """Return those of the named features that an instance has, in their order."""
+    return [name for name in of if FEATURES[name](instance)]
+
+
+def has_any(instance: Instance, of: Iterable[str]) -> bool:
+    """Whether an instance has one of the named features at least."""
+    return any(FEATURES[name](instance) for name in of)
