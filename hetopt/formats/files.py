@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from hetopt.errors import InputError, Problem
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
+def write_whole(path: Path, content: str | bytes | Callable[[Path], object]) -> None:
     """Write a file beside its place, then rename it.
 
     Parameters
@@ -22,7 +23,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
     path
         Where the file goes; what was there is replaced. A link is followed.
     content
-        Text (written in UTF-8) or bytes.
+        Text (written in UTF-8), bytes, or what writes the file at the place that it is given.
 
     Raises
     ------
@@ -30,23 +31,29 @@ def write_whole(path: Path, content: str | bytes) -> None:
         If the folder cannot be written to; then nothing has changed.
     """
     path = Path(os.path.realpath(path))
-    data = content.encode("utf-8") if isinstance(content, str) else content
     if path.exists() and not path.is_file():
         # A device or a pipe (/dev/stdout) cannot be replaced.
-        with path.open("wb") as stream:
-            stream.write(data)
+        _write(path, content)
         return
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    beside = Path(name)
     try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        Path(beside).chmod(mode)
-        Path(beside).replace(path)
+        _write(beside, content)
+        beside.chmod(mode)
+        beside.replace(path)
     except BaseException:
         with suppress(OSError):
-            Path(beside).unlink()
+            beside.unlink()
         raise
+
+
+def _write(path: Path, content: str | bytes | Callable[[Path], object]) -> None:
+    if callable(content):
+        content(path)
+    else:
+        path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 
 
 def _umask() -> int:

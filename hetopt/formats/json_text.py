@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import Any
 
 from hetopt.errors import InputError, Problem
+from hetopt.formats.place import Path, place_text
 
 
-def read_text(path: Path) -> str:
+def read_text(path: FilePath) -> str:
     """Return the text of a file.
 
     Raises
@@ -26,56 +29,93 @@ def read_text(path: Path) -> str:
     raise InputError([Problem(place=str(path), value="", expected=reason)])
 
 
-def parse_json(text: str, file: str) -> Any:
+@dataclass(slots=True)
+class JsonDocument:
+    """A parsed JSON document: its name and its data; places in it are paths, not lines."""
+
+    name: str
+    data: Any
+
+    def place(self, path: Path) -> str:
+        """Write a place for people; a path without a line, as a JSON file often is one line."""
+        return place_text(self.name, path)
+
+
+class _Repeated(dict[str, Any]):
+    """An object that has keys twice."""
+
+    twice: tuple[str, ...] = ()
+
+
+class _Constant(str):
+    """NaN or Infinity, which are not JSON."""
+
+    __slots__ = ()
+
+
+def parse_json(text: str, name: str) -> Any:
     """Return the value that a JSON text holds.
 
     Parameters
     ----------
     text
-        The text.
-    file
-        Name of the file for errors, or empty.
+        The whole file.
+    name
+        What problems call it; empty for a text that is no file.
 
     Raises
     ------
     InputError
-        If it is not JSON, repeats a key in an object, or holds NaN or an infinity.
+        If it is no JSON (NaN and Infinity are not), or an object has a key twice.
     """
-    repeated: list[str] = []
+    name = name or "JSON text"
+    wrong = False
 
-    def pairs(entries: list[tuple[str, Any]]) -> dict[str, Any]:
-        table = dict(entries)
-        if len(table) < len(entries):
-            seen: set[str] = set()
-            for key, _ in entries:
-                if key in seen:
-                    repeated.append(key)
-                seen.add(key)
-        return table
+    def object_(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal wrong
+        found = dict(items)
+        if len(found) == len(items):
+            return found
+        wrong = True
+        keys = [key for key, _ in items]
+        repeated = _Repeated(found)
+        repeated.twice = tuple(key for key in found if keys.count(key) > 1)
+        return repeated
 
-    def constant(name: str) -> Any:
-        raise _ConstantError(name)
+    def constant(value: str) -> _Constant:
+        nonlocal wrong
+        wrong = True
+        return _Constant(value)
 
     try:
-        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+        data = json.loads(text, object_pairs_hook=object_, parse_constant=constant)
+        faults = list(_faults(data, ())) if wrong else []
     except json.JSONDecodeError as error:
-        place = f"{file}:{error.lineno}" if file else f"line {error.lineno}"
-        expected = f"JSON is expected; {error.msg} at column {error.colno}."
-        raise InputError([Problem(place=place, value="", expected=expected)]) from None
-    except _ConstantError as error:
-        raise _bad(file, str(error), "Numbers in JSON are finite.") from None
+        place = f"{name}:{error.lineno}, column {error.colno}"
+        what = error.msg[0].lower() + error.msg[1:]
+        raise InputError([Problem(place, "", f"JSON is expected, but: {what}.")]) from None
     except ValueError:
-        raise _bad(file, "", "Whole numbers of fewer digits are expected.") from None
+        expected = "Whole numbers of fewer digits are expected."
+        raise InputError([Problem(name, "", expected)]) from None
     except RecursionError:
-        raise _bad(file, "", "JSON nested less deeply is expected.") from None
-    if repeated:
-        raise _bad(file, ", ".join(repeated), "Each key of an object once.")
-    return value
+        expected = "A document with fewer levels of nesting is expected."
+        raise InputError([Problem(name, "", expected)]) from None
+    if faults:
+        raise InputError([Problem(place_text(name, p), value, text) for p, value, text in faults])
+    return data
 
 
-class _ConstantError(ValueError):
-    """A constant that strict JSON does not have."""
-
-
-def _bad(file: str, value: str, expected: str) -> InputError:
-    return InputError([Problem(place=file or "JSON text", value=value, expected=expected)])
+def _faults(data: Any, path: Path) -> Iterator[tuple[Path, str, str]]:
+    """Yield place, value and expectation of everything that JSON does not have."""
+    if isinstance(data, dict):
+        if isinstance(data, _Repeated):
+            for key in data.twice:
+                yield (*path, key), key, "Each key of an object once."
+        for key, value in data.items():
+            yield from _faults(value, (*path, key))
+    elif isinstance(data, list):
+        for i, value in enumerate(data):
+            yield from _faults(value, (*path, i))
+    elif isinstance(data, _Constant):
+        text = 'Numbers in JSON are finite; in an instance write "unlimited", or leave it out.'
+        yield path, data, text

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hetopt.errors import InputError, Problem
+from hetopt.formats.json_text import JsonDocument, parse_json
 from hetopt.formats.native.document import read_parsed
-from hetopt.formats.native.json_source import parse_json
 from hetopt.formats.native.yaml_source import parse_yaml
 from hetopt.formats.place import Parsed
 from hetopt.formats.registry import read_text
@@ -47,7 +47,7 @@ def read_swapped(path: str | Path, entries: Mapping[str, str]) -> Instance:
     if name.endswith((".yaml", ".yml")):
         parsed: Parsed = parse_yaml(text, name)
     elif name.endswith(".json"):
-        parsed = parse_json(text, name)
+        parsed = JsonDocument(name, parse_json(text, name))
     else:
         raise InputError([Problem(name, "", "A YAML or JSON document, to take entries from.")])
     devices = parsed.data.get("devices") if isinstance(parsed.data, dict) else None

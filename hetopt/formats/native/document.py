@@ -9,7 +9,7 @@ from typing import Any
 from hetopt.compile import from_frames
 from hetopt.compile.rows import Rows
 from hetopt.errors import InputError, Problem
-from hetopt.formats.native.json_source import parse_json
+from hetopt.formats.json_text import JsonDocument, parse_json
 from hetopt.formats.native.yaml_source import parse_yaml
 from hetopt.formats.place import Fault, Parsed, Path, document_order, path_text
 from hetopt.instance import Instance
@@ -42,7 +42,7 @@ def read_yaml(text: str, name: str) -> Instance:
 
 def read_json(text: str, name: str) -> Instance:
     """Read an instance from a JSON document; like :func:`read_yaml`, with paths for lines."""
-    return read_parsed(parse_json(text, name))
+    return read_parsed(JsonDocument(name, parse_json(text, name)))
 
 
 def write_yaml(instance: Instance) -> str:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -18,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hetopt.errors import InputError, Problem
-from hetopt.formats.files import means_folder
+from hetopt.formats.files import means_folder, write_whole
 from hetopt.formats.json_text import parse_json, read_text
 from hetopt.formats.parquet import pyarrow
 from hetopt.formats.plans.nesting import group_routes, without_plan
@@ -91,7 +89,7 @@ def write_result(path: str | Path, result: Mapping[str, Any]) -> None:
     large = sum(len(part) for part in plan.values()) > LARGE_ROWS
     indent = None if large else 1
     text = json.dumps(result, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
-    _write_whole(Path(path), lambda beside: beside.write_text(text, encoding="utf-8"))
+    _write_whole(Path(path), text)
 
 
 def write_tables(folder: str | Path, instance: Instance, solution: Solution) -> None:
@@ -177,26 +175,9 @@ def _read_table(path: Path) -> list[dict[str, Any]]:
     return rows(columns)
 
 
-def _write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write to a file beside the path, then rename it."""
+def _write_whole(path: Path, content: str | Callable[[Path], object]) -> None:
     with _named_errors(path):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
-        beside = Path(name)
-        try:
-            write(beside)
-            beside.chmod(0o666 & ~_umask())
-            beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-
-
-def _umask() -> int:
-    """Return the permissions that new files go without (which can only be read by setting it)."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        write_whole(path, content)
 
 
 @contextlib.contextmanager

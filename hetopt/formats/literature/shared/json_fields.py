@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from hetopt.errors import InputError, Problem
+from hetopt.formats.json_text import parse_json
 from hetopt.formats.literature.shared.number_lines import MOST_PROBLEMS
-from hetopt.formats.native.json_source import parse_json
 from hetopt.formats.place import Path, place_text
 from hetopt.instance import Floats
 
@@ -34,7 +34,7 @@ class JsonFields:
     def __init__(self, text: str, name: str) -> None:
         self.name = name
         self.faults: list[Problem] = []
-        self.data: dict[str, Any] = self.object_(parse_json(text, name).data, ())
+        self.data: dict[str, Any] = self.object_(parse_json(text, name), ())
         self.stop()
 
     def fault(self, path: Path, value: object, expected: str) -> None:

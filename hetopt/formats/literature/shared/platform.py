@@ -19,8 +19,8 @@ import numpy as np
 from hetopt import units
 from hetopt.compile import to_frames
 from hetopt.errors import InputError, Problem
+from hetopt.formats.json_text import JsonDocument, parse_json
 from hetopt.formats.literature.shared.assemble import grid_options
-from hetopt.formats.native.json_source import JsonDocument, parse_json
 from hetopt.formats.native.yaml_source import YamlDocument, parse_yaml
 from hetopt.formats.place import Fault, Parsed, Path
 from hetopt.instance import Floats
@@ -117,7 +117,9 @@ def find_platform(wanted: str) -> Platform:
 
     text = read_text(wanted, wanted)
     json_ = FilePath(wanted).suffix.lower() == ".json"
-    return read_platform(parse_json(text, wanted) if json_ else parse_yaml(text, wanted))
+    if json_:
+        return read_platform(JsonDocument(wanted, parse_json(text, wanted)))
+    return read_platform(parse_yaml(text, wanted))
 
 
 def read_platform(parsed: YamlDocument | JsonDocument) -> Platform:

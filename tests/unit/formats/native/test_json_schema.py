@@ -12,9 +12,9 @@ from ruamel.yaml import YAML
 
 from hetopt.cli.commands import run_schema
 from hetopt.formats import read_instance
+from hetopt.formats.json_text import parse_json
 from hetopt.formats.native.document_text import write_json
 from hetopt.formats.native.json_schema import json_schema, schema_text
-from hetopt.formats.native.json_source import parse_json
 from hetopt.instance.column_specs import SETTINGS, TABLES
 from tests.malformed import GOOD
 
@@ -60,7 +60,7 @@ def test_shipped_instances_are_valid_and_name_the_schema(path: Path) -> None:
 
 def test_what_is_written_is_valid() -> None:
     text = write_json(read_instance("x.yaml", text=GOOD))
-    assert valid(parse_json(text, "x.json").data)
+    assert valid(parse_json(text, "x.json"))
 
 
 @pytest.mark.parametrize(

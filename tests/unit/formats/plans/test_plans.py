@@ -432,15 +432,15 @@ def test_all_mistakes_are_reported_at_once_with_file_and_path(tmp_path, graph, p
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ('{"assignments": [', "plan.json:1: JSON is expected"),
-        ('{"assignments": [{"task": "a", "start_s": NaN}]}', "NaN; Numbers in JSON are finite"),
+        ('{"assignments": [', "plan.json:1, column 18: JSON is expected"),
+        ('{"assignments": [{"task": "a", "start_s": NaN}]}', "start_s: got NaN; Numbers in JSON"),
         ('{"assignments": [], "assignments": []}', "assignments; Each key of an object once"),
         ("[1]", "A JSON object is expected"),
         ('{"plan": 3}', "An object with assignments and transfers is expected"),
         ('{"transfers": []}', "assignments: This list is missing"),
         ("", "JSON is expected"),
         ('{"assignments": ' + "9" * 5000 + "}", "Whole numbers of fewer digits"),
-        ("[" * 100_000, "nested less deeply"),
+        ("[" * 100_000, "fewer levels of nesting"),
         (b"\xff\xfe\x00", "UTF-8"),
     ],
 )
