@@ -35,6 +35,7 @@ from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.prices import least_mean, least_price, series_of
 from hetopt.schedule.bounds.rounding import surely
 from hetopt.schedule.bounds.smoothed_dual import Smooth, cost_prices, makespan_prices
+from hetopt.solvers.share_lp import solve_shares
 
 LP_SIZE = 4_000
 """Options of all classes up to which an LP is solved; beyond, its smoothed dual is faster."""
@@ -108,7 +109,7 @@ def load_bound(
     queue = [(root.value, 0, root, least, most)]
     nodes = 1
     allowed = max(1, NODE_WORK // max(1, len(load.option)))
-    if relaxed.matrices is None:
+    if relaxed.matrix is None:
         allowed = MOST_NODES if len(instance.tasks) < LARGE else 1
     while True:
         value, _, node, least, most = heapq.heappop(queue)
@@ -186,22 +187,13 @@ def load_makespan(instance: Instance, load: Load) -> float:
 
 
 def _makespan_lp(instance: Instance, load: Load) -> Floats:
-    from scipy.optimize import linprog
     from scipy.sparse import csr_matrix, hstack
 
-    share, use, _, _ = _matrices(instance, load)
-    rows, columns = share.shape
-    answer = linprog(
-        np.concatenate([np.zeros(columns), [1.0]]),
-        A_ub=hstack([use, csr_matrix(-load.capacity[:, None])]).tocsr(),
-        b_ub=np.zeros(len(load.capacity)),
-        A_eq=hstack([share, csr_matrix((rows, 1))]).tocsr(),
-        b_eq=np.ones(rows),
-        method="highs",
-    )
-    if answer.status != 0:
-        return np.zeros(len(load.capacity))
-    return np.maximum(0.0, -answer.ineqlin.marginals)
+    use, _ = _matrix(instance, load)
+    cost = np.append(np.zeros(use.shape[1]), 1.0)
+    upper = hstack([use, csr_matrix(-load.capacity[:, None])]).tocsr()
+    limit = np.zeros(len(load.capacity))
+    return solve_shares(_owner(load), len(load.work), cost, upper, limit).prices
 
 
 def _owner(load: Load) -> Ints:
@@ -227,19 +219,15 @@ def _rows(instance: Instance, load: Load, cost: Floats, open_: Bools) -> Smooth:
     )
 
 
-def _matrices(instance: Instance, load: Load) -> tuple[Any, Any, Floats, float]:
-    """Shares per class, scaled time per device, time of each column, and the scale of times."""
+def _matrix(instance: Instance, load: Load) -> tuple[Any, float]:
+    """Scaled time per device of each column, and the scale of times."""
     from scipy.sparse import csr_matrix
 
-    rows, columns = len(load.work), len(load.option)
-    owner = np.repeat(np.arange(rows), np.diff(load.ptr))
-    times = instance.options.time_s[load.option] * load.work[owner]
+    times = instance.options.time_s[load.option] * load.work[_owner(load)]
     device = instance.options.device[load.option]
     scale = max(float(times.max(initial=0.0)), 1e-300)
-    each = np.arange(columns)
-    share = csr_matrix((np.ones(columns), (owner, each)), shape=(rows, columns))
-    use = csr_matrix((times / scale, (device, each)), shape=(len(instance.devices), columns))
-    return share, use, times, scale
+    shape = (len(instance.devices), len(times))
+    return csr_matrix((times / scale, (device, np.arange(len(times)))), shape=shape), scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +270,7 @@ class _Relaxation:
             self.lowest = self.highest
         # Without an end of the window prices are hard to follow by smoothing.
         most = LP_SIZE if math.isfinite(highest) else ENDLESS_LP_SIZE
-        self.matrices = _matrices(instance, load) if len(load.option) <= most else None
+        self.matrix = _matrix(instance, load) if len(load.option) <= most else None
 
     def rate(self, units: Floats) -> Floats:
         """Cost per second of the window where so many units of each device run something."""
@@ -327,7 +315,7 @@ class _Relaxation:
 
     def solve(self, least: Ints, most: Ints) -> _Node | None:
         """Bound, prices and units of a node; None where the LP gave no answer."""
-        if self.matrices is not None:
+        if self.matrix is not None:
             return self._lp(least, most)
         if not len(self.load.work) or not math.isfinite(self.highest):
             return None
@@ -382,13 +370,12 @@ class _Relaxation:
 
     def _lp(self, least: Ints, most: Ints) -> _Node | None:
         """Solve by linear programming."""
-        from scipy.optimize import linprog
         from scipy.sparse import bmat, csr_matrix, diags, identity
 
-        if self.matrices is None or not len(self.load.work):
+        if self.matrix is None or not len(self.load.work):
             return None
-        share, use, _, scale = self.matrices
-        wide, (rows, columns) = len(self.slots), share.shape
+        use, scale = self.matrix
+        wide, columns, owner = len(self.slots), use.shape[1], _owner(self.load)
         unit = identity(wide)
         # Columns: x, time used n C, time had, C. Rows: busy, had >= used, had >= count_min C,
         # a C <= used <= b C.
@@ -402,8 +389,7 @@ class _Relaxation:
                 [None, unit, None, column(-most[:, None].astype(float))],
             ]
         ).tocsr()
-        work = self.load.work[np.repeat(np.arange(rows), np.diff(self.load.ptr))]
-        cost = self.cost[self.load.option] * work
+        cost = self.cost[self.load.option] * self.load.work[owner]
         stretch = self.window / self.highest if self.window and self.highest else 1.0
         used = np.where(self.off, self.idle, 0.0) * stretch * scale
         had = (np.where(self.off, 0.0, self.idle) + self.price) * stretch * scale
@@ -411,24 +397,23 @@ class _Relaxation:
         end = self.highest / scale if math.isfinite(self.highest) else np.inf
         lower, higher = np.zeros(columns + 2 * wide + 1), np.full(columns + 2 * wide + 1, np.inf)
         lower[-1], higher[-1] = self.lowest / scale, end
-        answer = linprog(
+        answer = solve_shares(
+            owner,
+            len(self.load.work),
             np.concatenate([cost, used, had, [0.0]]) / price,
-            A_ub=upper,
-            b_ub=np.zeros(upper.shape[0]),
-            A_eq=bmat([[share, csr_matrix((rows, 2 * wide + 1))]]).tocsr(),
-            b_eq=np.ones(rows),
-            bounds=np.stack([lower, higher], axis=1).tolist(),
-            method="highs",
+            upper,
+            np.zeros(upper.shape[0]),
+            np.stack([lower, higher], axis=1),
         )
-        if answer.status == 2:
+        if answer.infeasible:
             return self._refuted(least, most)
-        if answer.status != 0:
+        if not answer.solved:
             return None
-        prices = np.maximum(0.0, -answer.ineqlin.marginals[:wide]) * price / scale
+        prices = answer.prices[:wide] * price / scale
         value = self.value(prices, least, most)
         if not math.isfinite(self.highest) and value <= 0:
             value = max(value, self.value(prices * _SHRINK, least, most))
-        found = np.asarray(answer.x)
+        found = answer.x
         ends = float(found[-1])
         units = found[columns : columns + wide] / ends if ends > 0 else least.astype(float)
         plain = self.value(np.zeros(wide), least, most)

@@ -28,6 +28,7 @@ from hetopt.instance import Floats, Instance, Series
 from hetopt.instance.prices import integral
 from hetopt.schedule.bounds.load_bound import Load
 from hetopt.schedule.bounds.rounding import surely
+from hetopt.solvers.share_lp import solve_shares
 
 LARGEST_LP = 60_000
 """Options of all classes × price pieces up to which the LP is solved: about a second."""
@@ -100,7 +101,6 @@ def _dual_prices(
 
     ``unit`` (2 D) is what a unit among those had anyway costs, and what one more does.
     """
-    from scipy.optimize import linprog
     from scipy.sparse import csr_matrix, hstack
 
     pieces, wide, rows = len(value), len(instance.devices), len(load.work)
@@ -123,22 +123,19 @@ def _dual_prices(
         ),
         shape=(wide * pieces, wide),
     )
-    share = csr_matrix((np.ones(len(option)), (owner, each)), shape=(rows, len(option)))
     had, count = instance.devices.count_min, instance.devices.count_max
     most = np.concatenate([np.full(len(option), np.inf), had, count - had])
     upper: Any = hstack([use, give, give]).tocsr()
-    whole: Any = hstack([share, csr_matrix((rows, 2 * wide))]).tocsr()
-    answer = linprog(
+    found = solve_shares(
+        owner,
+        rows,
         np.concatenate([cost, unit]) / money,
-        A_ub=upper[ends],
-        b_ub=np.zeros(int(ends.sum())),
-        A_eq=whole,
-        b_eq=np.ones(rows),
-        bounds=np.stack([np.zeros(len(most)), most], axis=1).tolist(),
-        method="highs",
+        upper[ends],
+        np.zeros(int(ends.sum())),
+        np.stack([np.zeros(len(most)), most], axis=1),
     )
-    if answer.status != 0:
+    if not found.solved:
         return None
     prices = np.zeros(wide * pieces)
-    prices[ends] = np.maximum(0.0, -answer.ineqlin.marginals) * money / size
+    prices[ends] = found.prices * money / size
     return prices.reshape(wide, pieces)

@@ -27,6 +27,7 @@ from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.prices import series_of
 from hetopt.schedule.bounds.rounding import ALLOWED, surely
 from hetopt.schedule.model.objectives import ENERGY_LIKE
+from hetopt.solvers.share_lp import solve_shares
 
 MOST_COLUMNS = 60_000
 """Options of all classes up to which the LP is solved: some seconds."""
@@ -174,7 +175,7 @@ class _Relaxation:
         upper = bmat([[self.timed, csr_matrix(-self.rate[:, None])], [self.fixed, None]])
         objective = np.append(np.zeros(len(self.work)), 1.0)
         limit = np.concatenate([np.zeros(len(self.rate)), self.stock])
-        return self._prices(objective, upper.tocsr(), limit, 1)
+        return self._prices(objective, upper.tocsr(), limit)
 
     def cost(self, cost_per_work: Floats, highest: float) -> float:
         """Least cost at the greatest makespan, by the prices of the LP."""
@@ -186,7 +187,7 @@ class _Relaxation:
         if math.isfinite(highest):
             upper = vstack([self.timed, self.fixed], format="csr")
             limit = np.concatenate([self.rate * highest / self.scale, self.stock])
-        prices = self._prices(cost / price, upper, limit, 0)
+        prices = self._prices(cost / price, upper, limit)
         if prices is None:
             return 0.0
         both = np.concatenate(prices)
@@ -199,33 +200,14 @@ class _Relaxation:
         terms = len(reduced) + int(self.classes.count.sum()) + self.timed.shape[0] + len(self.stock)
         return surely(least - spent, least + spent, terms)
 
-    def _prices(
-        self, objective: Floats, upper: Any, limit: Floats, more: int
-    ) -> tuple[Floats, Floats] | None:
+    def _prices(self, objective: Floats, upper: Any, limit: Floats) -> tuple[Floats, Floats] | None:
         """Return prices >= 0 of the time-like rows and of the budgets."""
-        from scipy.optimize import linprog
-        from scipy.sparse import csr_matrix
-
-        rows, columns = len(self.classes.work), len(self.classes.option)
-        share: Any = csr_matrix(
-            (np.ones(columns), (self.classes.owner, np.arange(columns))),
-            shape=(rows, columns + more),
-        )
         if not upper.shape[0]:
             return np.empty(0), np.empty(0)
-        answer = linprog(
-            objective,
-            A_ub=upper,
-            b_ub=limit,
-            A_eq=share,
-            b_eq=np.ones(rows),
-            method="highs",
-        )
-        if answer.status != 0:
-            return None
-        found = np.maximum(0.0, -np.asarray(answer.ineqlin.marginals))
-        split = len(found) - len(self.stock)
-        return found[:split], found[split:]
+        classes = self.classes
+        found = solve_shares(classes.owner, len(classes.work), objective, upper, limit)
+        split = len(limit) - len(self.stock)
+        return (found.prices[:split], found.prices[split:]) if found.solved else None
 
 
 def _sizes(limits: Floats) -> Floats:

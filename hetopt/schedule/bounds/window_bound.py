@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Bools, Floats, Ints
+from hetopt.solvers.share_lp import solve_shares
 
 ROUNDS = 12
 """Rounds of adding rows."""
@@ -125,7 +126,6 @@ class _Work:
 
     def solve(self, windows: list[Window]) -> tuple[Floats, float, Floats] | None:
         """Shares (T × D), makespan and prices of the windows; None where the LP gave no answer."""
-        from scipy.optimize import linprog
         from scipy.sparse import csr_matrix
 
         task, device = np.nonzero(self.able)
@@ -143,26 +143,15 @@ class _Work:
         use: Any = csr_matrix(
             (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape
         )
-        whole: Any = csr_matrix(
-            (np.ones(len(task)), (task, np.arange(len(task)))), shape=(len(self.able), shape[1])
-        )
-        cost: Any = np.append(np.zeros(len(task)), 1.0)
-        bounds: Any = np.full((len(task) + 1, 2), [0.0, np.inf])
+        cost = np.append(np.zeros(len(task)), 1.0)
+        bounds = np.full((len(task) + 1, 2), [0.0, np.inf])
         bounds[-1, 0] = self.lowest / scale
-        answer: Any = linprog(
-            cost,
-            A_ub=use,
-            b_ub=np.array(upper),
-            A_eq=whole,
-            b_eq=np.ones(len(self.able)),
-            bounds=bounds,
-            method="highs",
-        )
-        if answer.status != 0:
+        found = solve_shares(task, len(self.able), cost, use, np.array(upper), bounds)
+        if not found.solved:
             return None
         share = np.zeros(self.able.shape)
-        share[task, device] = answer.x[:-1]
-        return share, float(answer.x[-1]) * scale, np.maximum(0.0, -answer.ineqlin.marginals)
+        share[task, device] = found.x[:-1]
+        return share, float(found.x[-1]) * scale, found.prices
 
     def value(self, windows: list[Window], prices: Floats) -> float:
         """Bound from the prices alone (those of rows divided by lanes, so that k drops out)."""

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Floats
+from hetopt.solvers.share_lp import solve_shares
 from hetopt.steady.placement.search.table import Columns
 
 ROUNDING = 1e-12
@@ -82,7 +83,6 @@ def _columns(columns: Columns) -> tuple[Floats, Floats]:
 
 def _prices(load: Floats, weights: Floats, units: Floats) -> tuple[Floats, Floats]:
     """Solve the linear program; return λ and μ (0 where it has no solution)."""
-    from scipy.optimize import linprog
     from scipy.sparse import coo_matrix
 
     count, wide = load.shape
@@ -92,12 +92,8 @@ def _prices(load: Floats, weights: Floats, units: Floats) -> tuple[Floats, Float
     cols = np.concatenate([x, np.full(wide, len(x)), x])
     values = np.concatenate([load[c, d], -units, weights[c, d]])
     upper: Any = coo_matrix((values, (rows, cols)), shape=(2 * wide, len(x) + 1))
-    equal: Any = coo_matrix((np.ones(len(x)), (c, x)), shape=(count, len(x) + 1))
     goal = np.zeros(len(x) + 1)
     goal[-1] = 1.0
     most = np.concatenate([np.zeros(wide), units])
-    result: Any = linprog(goal, upper, most, equal, np.ones(count), method="highs")
-    if result.status != 0:
-        return np.zeros(wide), np.zeros(wide)
-    dual = np.maximum(0.0, -np.asarray(result.ineqlin.marginals))
+    dual = solve_shares(c, count, goal, upper, most).prices
     return dual[:wide], dual[wide:]

@@ -14,6 +14,7 @@ import numpy as np
 
 from hetopt.instance import Bools, Floats
 from hetopt.schedule.search.assignment.table import Columns
+from hetopt.solvers.share_lp import solve_shares
 
 SAFETY = 1e-9
 """Weakening of sums of floats, in parts of Σ |terms|: above what millions of them may lose."""
@@ -92,7 +93,6 @@ class RowPrices:
 
     def _solved(self, per_task: int) -> Floats | None:
         """Prices of rows of an LP with so many columns a task; None where it has no answer."""
-        from scipy.optimize import linprog
         from scipy.sparse import csr_matrix, hstack
 
         c = self.columns
@@ -106,18 +106,12 @@ class RowPrices:
         used: Any = csr_matrix(
             (c.weight[kept] / scale[c.row[kept]], (c.row[kept], each)), (rows, size)
         )
-        assigned: Any = csr_matrix((np.ones(size), (owner[kept], each)), (n, size))
         cost, right = c.cost[kept], c.limit / scale
         if c.makespan:
             used = hstack([used, csr_matrix(-np.ones((rows, 1)))]).tocsr()
-            assigned = hstack([assigned, csr_matrix((n, 1))]).tocsr()
             cost, right = np.append(cost, 1.0), np.zeros(rows)
-        answer = linprog(
-            cost, A_ub=used, b_ub=right, A_eq=assigned, b_eq=np.ones(n), method="highs"
-        )
-        if answer.status != 0:
-            return None
-        return np.asarray(np.maximum(0.0, -answer.ineqlin.marginals) / scale)
+        found = solve_shares(owner[kept], n, cost, used, right)
+        return found.prices / scale if found.solved else None
 
     def _read(self) -> None:
         """Bound and reduced costs of the present prices."""
