@@ -131,6 +131,14 @@ class Instance:
         return {name: value for name, value in self.__dict__.items() if name != _WRITTEN}
 
     @cached_property
+    def derived(self) -> dict[str, Any]:
+        """What was computed from the columns, by the name of what made it.
+
+        :func:`hetopt.instance.derived.once` keeps it here.
+        """
+        return {}
+
+    @cached_property
     def classes(self) -> TaskClasses:
         """Tasks that may use the same options, found without looking at options task by task."""
         return _task_classes(self)

@@ -23,6 +23,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from hetopt.instance.derived import once
 from hetopt.instance.dtypes import Bools, Floats, Ints
 from hetopt.instance.instance import Instance
 
@@ -44,11 +45,7 @@ class Network:
     """
 
     def __init__(self, instance: Instance) -> None:
-        key = "_network_state"
-        state = instance.__dict__.get(key)
-        if state is None:
-            state = instance.__dict__.setdefault(key, _State(instance))
-        self._state: _State = state
+        self._state = _state_of(instance)
 
     def zero_copy(self, src_device: int, dst_device: int) -> bool:
         """Whether a message between any two units of these devices is free (one shared pool)."""
@@ -378,3 +375,8 @@ class _State:
     def _exact_sum(self, path: Path, bytes_b: float) -> tuple[Fraction, Fraction]:
         hops = [self._exact(link, bytes_b) for link in path]
         return sum((h[0] for h in hops), Fraction(0)), sum((h[1] for h in hops), Fraction(0))
+
+
+@once
+def _state_of(instance: Instance) -> _State:
+    return _State(instance)

@@ -15,6 +15,7 @@ import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.derived import once
 from hetopt.instance.prices import series_of
 from hetopt.schedule.bounds.heads_and_tails import Reach, idle_makespan, reach, worth
 from hetopt.schedule.bounds.load_bound import Load, LoadBound, load_bound, load_makespan
@@ -84,12 +85,17 @@ def bound(instance: Instance, objective: str) -> float:
 
 def source(instance: Instance, objective: str) -> str:
     """Say in a few words what the bound of an objective follows from; known once it is made."""
-    known: dict[str, str] = instance.__dict__.get("_bound_sources", {})
-    return known.get(objective, _SOURCES.get(objective, "time on devices"))
+    return _sources(instance).get(objective, _SOURCES.get(objective, "time on devices"))
 
 
 def _note_source(instance: Instance, objective: str, words: str) -> None:
-    instance.__dict__.setdefault("_bound_sources", {})[objective] = words
+    _sources(instance)[objective] = words
+
+
+@once
+def _sources(_: Instance) -> dict[str, str]:
+    """Return what gave the bound of an objective, where that is not always the same."""
+    return {}
 
 
 def load_plan(instance: Instance, limit: float | None = None) -> LoadBound:
@@ -98,7 +104,7 @@ def load_plan(instance: Instance, limit: float | None = None) -> LoadBound:
     Prices are 0 and all units on where that objective has none. Computed once per instance;
     ``limit`` is a ``time.monotonic()`` value at which the computation is cut short.
     """
-    made = instance.__dict__.get("_load_plan")
+    made = instance.derived.get("load_plan")
     if isinstance(made, LoadBound):
         return made
     load, name = load_of(instance), instance.objective[0]
@@ -109,17 +115,8 @@ def load_plan(instance: Instance, limit: float | None = None) -> LoadBound:
         lowest, highest = window(instance)
         if lowest <= highest:
             found = load_bound(instance, load, name, lowest, highest, limit)
-    instance.__dict__["_load_plan"] = found
+    instance.derived["load_plan"] = found
     return found
-
-
-def load_of(instance: Instance) -> Load:
-    """Group tasks into classes; computed once per instance."""
-    made = instance.__dict__.get("_schedule_load")
-    if made is None:
-        made = _load_of(instance)
-        instance.__dict__["_schedule_load"] = made
-    return made
 
 
 def window(instance: Instance) -> tuple[float, float]:
@@ -132,28 +129,25 @@ def window(instance: Instance) -> tuple[float, float]:
     return makespan_bound(instance), highest * ALLOWED
 
 
+@once
 def makespan_bound(instance: Instance) -> float:
     """Largest of critical path, unavoidable messages and load LP, in s; computed once."""
-    made = instance.__dict__.get("_makespan_bound")
-    if made is None:
-        load = load_of(instance)
-        found = {
-            "the critical path": float(heads_s(instance)[1].max(initial=0.0)),
-            "time on devices": load_makespan(instance, load),
-        }
-        reached = reach_of(instance)
-        if reached is not None:
-            found["messages"] = reached.makespan
-            found["idle time before messages"] = idle_makespan(instance, reached)
-        if load.possible and len(instance.tasks):
-            found["time on devices between heads and tails"] = _windows(instance, reached)
-        if load.possible and len(instance.uses):
-            found["resources"] = resource_makespan(instance, *_usable(instance))
-        words, made = max(found.items(), key=lambda item: item[1])
-        _note_source(instance, "makespan", words)
-        made *= 1 - _SAFETY
-        instance.__dict__["_makespan_bound"] = made
-    return float(made)
+    load = load_of(instance)
+    found = {
+        "the critical path": float(heads_s(instance)[1].max(initial=0.0)),
+        "time on devices": load_makespan(instance, load),
+    }
+    reached = reach_of(instance)
+    if reached is not None:
+        found["messages"] = reached.makespan
+        found["idle time before messages"] = idle_makespan(instance, reached)
+    if load.possible and len(instance.tasks):
+        found["time on devices between heads and tails"] = _windows(instance, reached)
+    if load.possible and len(instance.uses):
+        found["resources"] = resource_makespan(instance, *_usable(instance))
+    words, made = max(found.items(), key=lambda item: item[1])
+    _note_source(instance, "makespan", words)
+    return float(made * (1 - _SAFETY))
 
 
 def _windows(instance: Instance, reached: Reach | None) -> float:
@@ -201,16 +195,13 @@ def heads_s(instance: Instance) -> tuple[Floats, Floats]:
     return start, start.copy()
 
 
+@once
 def reach_of(instance: Instance) -> Reach | None:
     """Least times before and after each task on each device, in s; computed once.
 
     None where there are no messages, or the instance is too large.
     """
-    if "_reach" not in instance.__dict__:
-        found = reach(instance, _lengths(instance)) if worth(instance) else None
-        instance.__dict__["_reach"] = found
-    known: Reach | None = instance.__dict__["_reach"]
-    return known
+    return reach(instance, _lengths(instance)) if worth(instance) else None
 
 
 def _lengths(instance: Instance) -> Floats:
@@ -242,7 +233,9 @@ def _least_per_task(instance: Instance, column: Floats) -> Floats:
     return least[classes.member]
 
 
-def _load_of(instance: Instance) -> Load:
+@once
+def load_of(instance: Instance) -> Load:
+    """Group tasks into classes; computed once per instance."""
     classes = usable_classes(instance)
     capacity = (instance.devices.slots * instance.devices.count_max).astype(np.float64)
     work = np.bincount(classes.member, weights=instance.tasks.work, minlength=len(classes))

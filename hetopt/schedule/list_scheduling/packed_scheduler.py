@@ -158,7 +158,7 @@ def _kernels(columns: Flat, limit: float | None) -> Any:
     left = math.inf if limit is None else limit - time.monotonic()
     if trials <= PLAIN_TRIALS:
         return plain(KERNELS)
-    first = "_list_graph" not in columns.instance.__dict__
+    first = GRAPH not in columns.instance.derived
     if first and trials <= PLAIN_FIRST and not _ready():
         return plain(KERNELS)
     found = importlib.import_module(KERNELS)
@@ -220,10 +220,13 @@ class _Graph:
     most_waits: int
 
 
+GRAPH = "list_graph"
+"""Name by which an instance keeps its graph for the kernels."""
+
+
 def _graph(columns: Flat) -> _Graph:
     k = kernels("hetopt.schedule.list_scheduling.packed_kernels", 0)
-    kept = columns.instance.__dict__
-    made = kept.get("_list_graph")
+    made = columns.instance.derived.get(GRAPH)
     if isinstance(made, _Graph):
         return made
     instance = columns.instance
@@ -249,7 +252,7 @@ def _graph(columns: Flat) -> _Graph:
         most_waits=int(np.diff(pred_ptr).max(initial=0)),
         most_idle=_MOST_CELLS // max(1, int(lanes.sum())),
     )
-    kept["_list_graph"] = made
+    instance.derived[GRAPH] = made
     return made
 
 

@@ -362,13 +362,13 @@ def _targets(problem: Problem, ranks: Sequence[float], stretch: float) -> list[f
 
 def _fastest(problem: Problem, limit: float | None) -> Timetable | None:
     """HEFT's timetable; made once per instance, where it was not cut short."""
-    kept = problem.instance.__dict__
-    if "_fastest" not in kept:
+    kept = problem.instance.derived
+    if "fastest" not in kept:
         table = build(problem, upward_ranks(problem), earliest_finish, limit=limit)
         if table is None and _late(limit):
             return None
-        kept["_fastest"] = table
-    made = kept["_fastest"]
+        kept["fastest"] = table
+    made = kept["fastest"]
     return made if isinstance(made, Timetable) else None
 
 

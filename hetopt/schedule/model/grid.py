@@ -31,6 +31,7 @@ import numpy as np
 
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.derived import once
 from hetopt.instance.paths import Network
 from hetopt.instance.prices import change_times, prices_vary
 
@@ -285,10 +286,7 @@ def _power_of_ten(value: float) -> Fraction:
     return Fraction(10) ** exponent
 
 
+@once
 def grid_of(instance: Instance) -> Grid:
     """Return the grid on which plans are timed; made once per instance."""
-    made = instance.__dict__.get("_plan_grid")
-    if made is None:
-        made = plan_grid(instance, span_s(instance))
-        instance.__dict__["_plan_grid"] = made
-    return made
+    return plan_grid(instance, span_s(instance))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.derived import once
 from hetopt.instance.paths import MessageTables, Network, message_tables
 from hetopt.schedule.model.features import has_any
 from hetopt.schedule.model.grid import ROUNDED_FROM, Grid, exact, grid_of, span_s
@@ -97,19 +98,16 @@ class Flat:
         return np.array([self.grid.seconds(int(t)) for t in ticks.tolist()], dtype=np.float64)
 
 
+@once
 def flat(instance: Instance) -> Flat | None:
     """Pack an instance; None where it has a feature that the kernels do not know.
 
     Made once per instance.
     """
-    kept = instance.__dict__
-    if "_flat" not in kept:
-        made = pack(instance) if fits(instance) else None
-        # Beyond, floats do not hold every tick.
-        short = made is not None and float(made.grid.limit(span_s(instance))) < LONGEST
-        kept["_flat"] = made if short else None
-    made = kept["_flat"]
-    return made if isinstance(made, Flat) else None
+    made = pack(instance) if fits(instance) else None
+    # Beyond, floats do not hold every tick.
+    short = made is not None and float(made.grid.limit(span_s(instance))) < LONGEST
+    return made if short else None
 
 
 def fits(instance: Instance) -> bool:

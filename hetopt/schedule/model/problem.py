@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Instance
+from hetopt.instance.derived import once
 from hetopt.instance.joule_prices import exact_joule_prices
 from hetopt.instance.paths import Network
 from hetopt.instance.prices import prices_vary
@@ -301,10 +302,7 @@ def option_power(instance: Instance, option: int) -> Fraction:
     return exact(float(instance.options.energy_j[option])) / time if time else Fraction(0)
 
 
+@once
 def plan_problem(instance: Instance) -> Problem:
     """Return the instance on the grid on which plans are timed; made once per instance."""
-    made = instance.__dict__.get("_plan_problem")
-    if made is None:
-        made = Problem(instance, grid_of(instance))
-        instance.__dict__["_plan_problem"] = made
-    return made
+    return Problem(instance, grid_of(instance))

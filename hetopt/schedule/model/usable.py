@@ -5,21 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from hetopt.instance import Instance, TaskClasses
+from hetopt.instance.derived import once
 
 
+@once
 def usable_classes(instance: Instance) -> TaskClasses:
     """Task classes with the options that are accurate enough, on devices that have units.
 
     Tasks of one class may use the same options; computed once per instance.
     """
-    made = instance.__dict__.get("_usable_classes")
-    if made is None:
-        made = _usable_classes(instance)
-        instance.__dict__["_usable_classes"] = made
-    return made
-
-
-def _usable_classes(instance: Instance) -> TaskClasses:
     found = instance.classes
     member, options = found.member, instance.options
     needed, level = np.unique(instance.jobs.min_accuracy, return_inverse=True)
