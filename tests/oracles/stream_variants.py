@@ -23,6 +23,7 @@ from hetopt.instance import Instance
 from hetopt.instance.questions import check_question
 from hetopt.steady import solve
 from hetopt.steady.placement.search import annealing
+from hetopt.steady.program import search
 from hetopt.steady.routes import single_task_routes
 from hetopt.steady.routes.packings import TooManyPackingsError
 from hetopt.steady.routes.routes import TooManyRoutesError
@@ -90,7 +91,7 @@ def forcing(variant: Variant) -> Iterator[None]:
                 mock.patch.object(solve, "enumerate_routes", _raising(TooManyRoutesError))
             )
         if variant.forced == "packings":
-            plain = solve.unit_kinds
+            plain = search.unit_kinds
             memory = variant.instance.devices.memory_b
 
             def few_only(instance: Instance, routes: Any, *, few: bool = False) -> Any:
@@ -99,7 +100,7 @@ def forcing(variant: Variant) -> Iterator[None]:
                 return plain(instance, routes, few=few)
 
             if np.isfinite(memory).any():
-                stack.enter_context(mock.patch.object(solve, "unit_kinds", few_only))
+                stack.enter_context(mock.patch.object(search, "unit_kinds", few_only))
         if variant.forced == "columns":
             stack.enter_context(mock.patch.object(single_task_routes, "MANY", 1))
         yield
