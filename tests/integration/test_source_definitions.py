@@ -20,7 +20,7 @@ from hetopt import read_instance, solve, verify
 from hetopt.errors import InputError
 from hetopt.instance.overrides import without_device
 from hetopt.solution import Hops, SchedulePlan
-from tests.integration.test_benchmark_files import FAMILIES, files, numbers, placed
+from tests.integration.test_benchmark_files import AMBIGUOUS, FAMILIES, files, numbers, placed
 
 FILES = 8
 """Files of a family, evenly spaced over it."""
@@ -74,7 +74,10 @@ def test_all_in_a_row_takes_the_sum_of_the_times(family, shared_path):
     """On one machine where one can run all, else on machines that need no messages."""
     found, read, _ = files(shared_path, family)
     for path in some(found):
-        instance, raw = read_instance(path), read(path.read_text(encoding="utf-8"))
+        instance, raw = (
+            read_instance(path, format=AMBIGUOUS.get(family)),
+            read(path.read_text(encoding="utf-8")),
+        )
         count = len(raw.times)
         common = sorted(set.intersection(*(set(times) for times in raw.times)))
         rng = random.Random(path.name)
@@ -121,7 +124,7 @@ def test_an_assignment_to_unrelated_machines_takes_the_largest_sum(shared_path):
         for row, m in zip(times, chosen, strict=True):
             start.append(load[m])
             load[m] += row[m]
-        instance = read_instance(path)
+        instance = read_instance(path, format="rcmax")
         names = [str(instance.devices.name[m]) for m in chosen]
         report = verify(instance, schedule(instance, names, None, [0] * len(start), start))
         assert report.ok, (path, report.violations[:2])

@@ -29,7 +29,7 @@ TEXT = st.text(
 )
 NAME = TEXT.filter(lambda name: "#" not in name)
 POSITIVE = st.floats(1e-12, 1e12)
-SIZE = st.floats(0, 1e15)
+SIZE = st.just(0.0) | st.floats(1e-30, 1e15)
 
 
 def assert_same_in_every_form(instance: Instance) -> None:
