@@ -163,6 +163,7 @@ def _solve_whole(
         and searched
         and best.plan is not None
         and budget.workers > 1
+        and not budget.deterministic  # which of two threads is first is the clock's word
         and size <= SHARED_MODEL
     )
     return _exact(best, method, shared=shared)
