@@ -469,3 +469,14 @@ def test_accuracy_where_no_weight_counts_is_refused_in_both_regimes() -> None:
         )
         with pytest.raises(InputError, match=r"objective: got accuracy; A weight above 0"):
             check_question(instance)
+
+
+def test_what_is_pinned_to_one_unit_has_that_unit_only() -> None:
+    box = BOX | {"count_max": 3, "memory_b": 1e9}  # units are named where memory is limited
+    tasks = [{"name": "net", "job": "net", "pin": "box#0"}]
+    held = make([box], [RUN], [NET], tasks=tasks, objective="throughput")
+    assert optimum(held) == pytest.approx(100.0)
+    beyond = solve_steady(
+        make([box], [RUN], [NET], tasks=tasks), Budget(deadline=time.monotonic() + 20)
+    )
+    assert beyond.infeasible
