@@ -209,6 +209,12 @@ def test_what_is_written_is_read_again(graph, plan, streams, steady_plan):
     assert same(again, steady_plan)
 
 
+def test_assignments_may_stand_in_any_order(graph, plan):
+    written = plan_to_dict(graph, plan)
+    written["assignments"].reverse()
+    assert same(plan_from_dict(graph, written), plan)
+
+
 @pytest.mark.parametrize("name", ["plan.json", "folder"])
 def test_results_on_disk_are_read_again_with_what_they_claim(
     tmp_path, name, graph, plan, streams, steady_plan
