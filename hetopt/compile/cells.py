@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetopt import units
-from hetopt.compile import strings as text
 from hetopt.compile.problems import Checker, listed, unknown_field
 from hetopt.compile.rows import Cells, Sheet
-from hetopt.compile.strings import strings
+from hetopt.compile.strings import arrow_keys, from_arrow, keys_of, positions, strings
 from hetopt.instance import Bools, Floats, Ints, Strings
 from hetopt.instance.column_specs import TABLES, Column
 
@@ -63,7 +62,7 @@ def clean_table(
             labels[known[label]] = label
             arrow = None
             if known[label] in texts and not isinstance(column_cells, np.ndarray):
-                arrow = text.arrow_keys(column_cells)
+                arrow = arrow_keys(column_cells)
             cells[known[label]] = _plain(column_cells) if arrow is None else arrow
     table: dict[str, Any] = {c.name: clean_column(name, c, cells, n, check) for c in spec}
     if "count" in cells:
@@ -327,10 +326,10 @@ def _flag(value: object) -> bool | None:
 def _texts(table: str, column: Column, cells: Any, check: Checker) -> Strings:
     if isinstance(cells, np.ndarray):
         given = _python_texts(table, column, cells, check)
-        values, keys, nul = strings(given), text.keys(given), "\0" in "".join(given.tolist())
+        values, keys, nul = strings(given), keys_of(given), "\0" in "".join(given.tolist())
     else:  # a large column, in Arrow's form already
         keys = cells.fill_null(str(column.default or ""))
-        values, nul = text.from_arrow(keys), b"\0" in bytes(keys.buffers()[2] or b"")
+        values, nul = from_arrow(keys), b"\0" in bytes(keys.buffers()[2] or b"")
     check.remember(values, keys)
     if nul:
         for row in [i for i, v in enumerate(values) if "\0" in v]:
@@ -339,7 +338,7 @@ def _texts(table: str, column: Column, cells: Any, check: Checker) -> Strings:
         for row in np.flatnonzero(values == "").tolist():
             check.add(table, int(row), column.name, "", f"A value is required. {column.meaning}")
     if column.choices:
-        known = text.positions(
+        known = positions(
             check.keys(values), np.array([*column.choices, column.default], dtype=object)
         )
         for row in np.flatnonzero(known < 0).tolist():

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.compile import strings
 from hetopt.compile.problems import Checker
+from hetopt.compile.strings import codes, keys_of
 from hetopt.instance import Bools, Devices, Floats, Ints, Options, Profiles
 
 Table = dict[str, Any]
@@ -17,7 +17,7 @@ def make_options(
     table: Table, devices: Devices, check: Checker
 ) -> tuple[Profiles, Options, tuple[tuple[str, str], ...]]:
     """Return profiles, options grouped by them, and the names of the weights keys."""
-    code, names = strings.codes(check.keys(table["profile"]))
+    code, names = codes(check.keys(table["profile"]))
     ptr = np.concatenate([[0], np.cumsum(np.bincount(code, minlength=len(names)))])
     device = check.lookup("options", "device", table["device"], devices.name, "device")
     energy = _energy(table, device, devices, check)
@@ -45,7 +45,7 @@ def make_options(
 
 
 def _check_labels(table: Table, code: Ints, device: Ints, check: Checker) -> None:
-    label, labels = strings.codes(check.keys(table["label"]))
+    label, labels = codes(check.keys(table["label"]))
     place = (code * (device.max(initial=0) + 2) + device + 1) * max(len(labels), 1) + label
     _, first = np.unique(place, return_index=True)
     again = np.ones(len(place), dtype=bool)
@@ -110,8 +110,8 @@ def _weights_keys(table: Table, check: Checker) -> tuple[Ints, tuple[tuple[str, 
     plain = unnamed & (variant == "")
     model = np.where(unnamed, table["profile"][has], model)
     variant = np.where(plain, table["label"][has], variant)
-    model_code, models = strings.codes(strings.keys(model))
-    variant_code, variants = strings.codes(strings.keys(variant))
+    model_code, models = codes(keys_of(model))
+    variant_code, variants = codes(keys_of(variant))
     both = model_code * len(variants) + variant_code
     _, first, number = np.unique(both, return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first, kind="stable"), kind="stable")

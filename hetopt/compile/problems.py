@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.compile import strings
+from hetopt.compile.strings import Keys, keys_of, positions, repeated
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Bools, Ints, Strings
 
@@ -33,7 +33,7 @@ class Checker:
         self._wrong: set[tuple[str, int]] = set()
         self._unsure: set[tuple[str, str]] = set()
         self._settled = False
-        self._keys: dict[int, tuple[Strings, strings.Keys]] = {}
+        self._keys: dict[int, tuple[Strings, Keys]] = {}
 
     def add(
         self,
@@ -103,7 +103,7 @@ class Checker:
 
     def unique(self, table: str, column: str, values: Strings) -> None:
         """Record every value that stands twice; empty ones count as missing, not as twice."""
-        for row in strings.repeated(self.keys(values)):
+        for row in repeated(self.keys(values)):
             if values[row] != "":
                 expected = "A name that no other row has."
                 self.add(table, int(row), column, values[row], expected, certain=True)
@@ -121,7 +121,7 @@ class Checker:
 
         ``rows`` gives the input row of each value where they were reordered.
         """
-        found = strings.positions(self.keys(values), self.keys(names))
+        found = positions(self.keys(values), self.keys(names))
         home = NAMED.get(what, f"{what}s")
         if self.unsure(home, "profile" if what == "profile" else "name"):
             return found  # the name may be one that was written wrongly there
@@ -133,13 +133,13 @@ class Checker:
             self.add(table, place, column, values[row], expected, certain=True)
         return found
 
-    def keys(self, values: Strings) -> strings.Keys:
+    def keys(self, values: Strings) -> Keys:
         """Return a column of text in the form that is looked up, made once."""
         if id(values) not in self._keys:
-            self.remember(values, strings.keys(values))
+            self.remember(values, keys_of(values))
         return self._keys[id(values)][1]
 
-    def remember(self, values: Strings, keys: strings.Keys) -> None:
+    def remember(self, values: Strings, keys: Keys) -> None:
         """Keep the form of a column of text that is looked up."""
         self._keys[id(values)] = (values, keys)  # holds the column, so that its id stays its own
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.compile import strings
 from hetopt.compile.problems import Checker
+from hetopt.compile.strings import codes, keys_of, positions
 from hetopt.instance import Devices, Ints, Options, Profiles, Resources, Uses
 
 Table = dict[str, Any]
@@ -69,12 +69,12 @@ def _options(
     """Return the option that each row names, -1 where there is none."""
     devices, profiles, options = parts
     profile = check.lookup("uses", "profile", table["profile"], profiles.name, "profile")
-    device = strings.positions(check.keys(table["device"]), check.keys(devices.name))
+    device = positions(check.keys(table["device"]), check.keys(devices.name))
     # An unknown device that an option names is told of there.
-    alike = strings.positions(check.keys(table["device"]), check.keys(stated["device"]))
+    alike = positions(check.keys(table["device"]), check.keys(stated["device"]))
     rows = np.flatnonzero((device < 0) & (alike < 0))
     check.lookup("uses", "device", table["device"][rows], devices.name, "device", rows)
-    label, _ = strings.codes(strings.keys(np.concatenate([options.label, table["label"]])))
+    label, _ = codes(keys_of(np.concatenate([options.label, table["label"]])))
     wide = int(label.max(initial=0)) + 1
     owner = np.repeat(np.arange(len(profiles)), np.diff(profiles.ptr))
     known = (owner * len(devices) + options.device) * wide + label[: len(options)]

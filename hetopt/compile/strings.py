@@ -28,7 +28,7 @@ def strings(values: Any) -> Strings:
     return np.asarray(values, dtype=np.dtypes.StringDType())
 
 
-def keys(values: Any) -> Keys:
+def keys_of(values: Any) -> Keys:
     """Return a column of text (of NumPy strings or Python texts) in a form to look up."""
     objects = values.astype(object) if values.dtype.kind == "T" else values
     arrow = _arrow() if len(objects) >= LARGE else None

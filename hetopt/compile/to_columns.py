@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hetopt.compile import structure
 from hetopt.compile.cells import clean_table
 from hetopt.compile.options import make_options
 from hetopt.compile.periodic import unroll
@@ -24,6 +23,7 @@ from hetopt.compile.scenarios import make_scenarios
 from hetopt.compile.settings import clean_settings
 from hetopt.compile.sites import give_sites_to_tasks, make_sites, network_links
 from hetopt.compile.strings import strings
+from hetopt.compile.structure import check_settings_regime, check_structure
 from hetopt.compile.workload import make_groups, make_jobs, make_tasks, make_transfers
 from hetopt.instance import (
     NO_MAXIMUM,
@@ -182,7 +182,7 @@ def _compiled(
         model_keys=keys,
         currency=setting["currency"],
     )
-    structure.check_structure(instance, check)
+    check_structure(instance, check)
     return instance
 
 
@@ -232,7 +232,7 @@ def _check_regime(
                         value[row],
                         f"This belongs to the {column.regime} regime; the instance is {regime}.",
                     )
-    structure.check_settings_regime(regime, setting, check)
+    check_settings_regime(regime, setting, check)
     if regime == "schedule":
         _check_size(tables["devices"], check)
         for row in np.flatnonzero(tables["devices"]["count_max"] == NO_MAXIMUM):

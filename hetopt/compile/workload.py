@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.compile import strings
 from hetopt.compile.problems import Checker, listed
 from hetopt.compile.sites import task_sites
+from hetopt.compile.strings import codes
 from hetopt.instance import (
     NO_MAXIMUM,
     Devices,
@@ -192,7 +192,7 @@ def _number_tensors(names: Strings, named: Any, message: Any, check: Checker) ->
     if not named.any():
         tensor[used] = np.arange(len(used))
         return tensor, used
-    code, shared = strings.codes(check.keys(names))
+    code, shared = codes(check.keys(names))
     code = np.where(named, code, len(shared) + np.arange(len(code)))
     _, first, number = np.unique(code[used], return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(first, kind="stable"), kind="stable")

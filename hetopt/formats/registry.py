@@ -14,9 +14,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hetopt.errors import InputError, Problem
-from hetopt.formats import sniffing
 from hetopt.formats.files import means_folder
 from hetopt.formats.shipped import located, near_names
+from hetopt.formats.sniffing import (
+    is_dag_comm,
+    is_dag_hetero,
+    is_dnn,
+    is_fajsp,
+    is_fjsp,
+    is_flow_shop,
+    is_gap,
+    is_green_pm,
+    is_melange,
+    is_mrcpsp,
+    is_rcmax,
+    is_saga,
+    is_stg,
+    is_upmr,
+    is_wfformat,
+)
 
 if TYPE_CHECKING:
     from hetopt.instance import Instance
@@ -89,49 +105,41 @@ FORMATS = (
     ),
     Format("parquet", (), "native.tables_folder", "read_folder", "write_parquet", folder=True),
     Format("csv", (), "native.tables_folder", "read_folder", "write_csv", folder=True),
-    Format(
-        "fjsp", (".fjs", ".fjsp", ".txt"), "literature.fjsp", "read_fjsp", sniff=sniffing.is_fjsp
-    ),
-    Format("fajsp", (".fajsp", ".txt"), "literature.fajsp", "read_fajsp", sniff=sniffing.is_fajsp),
-    Format("rcmax", (".rcmax", ".txt"), "literature.rcmax", "read_rcmax", sniff=sniffing.is_rcmax),
+    Format("fjsp", (".fjs", ".fjsp", ".txt"), "literature.fjsp", "read_fjsp", sniff=is_fjsp),
+    Format("fajsp", (".fajsp", ".txt"), "literature.fajsp", "read_fajsp", sniff=is_fajsp),
+    Format("rcmax", (".rcmax", ".txt"), "literature.rcmax", "read_rcmax", sniff=is_rcmax),
     Format(
         "flow-shop",
         (".fsp", ".txt"),
         "literature.flow_shop",
         "read_flow_shop",
-        sniff=sniffing.is_flow_shop,
+        sniff=is_flow_shop,
     ),
-    Format(
-        "green-pm", (".txt",), "literature.green_pm", "read_green_pm", sniff=sniffing.is_green_pm
-    ),
-    Format("mrcpsp", (".mm",), "literature.mrcpsp", "read_mrcpsp", sniff=sniffing.is_mrcpsp),
-    Format("gap", (".gap", ".txt"), "literature.gap", "read_gap", sniff=sniffing.is_gap),
-    Format("upmr", (".upmr", ".txt"), "literature.upmr", "read_upmr", sniff=sniffing.is_upmr),
-    Format(
-        "stg", (".stg", ".txt"), "literature.stg", "read_stg", sniff=sniffing.is_stg, platform=True
-    ),
+    Format("green-pm", (".txt",), "literature.green_pm", "read_green_pm", sniff=is_green_pm),
+    Format("mrcpsp", (".mm",), "literature.mrcpsp", "read_mrcpsp", sniff=is_mrcpsp),
+    Format("gap", (".gap", ".txt"), "literature.gap", "read_gap", sniff=is_gap),
+    Format("upmr", (".upmr", ".txt"), "literature.upmr", "read_upmr", sniff=is_upmr),
+    Format("stg", (".stg", ".txt"), "literature.stg", "read_stg", sniff=is_stg, platform=True),
     Format(
         "dag-hetero",
         (".dag", ".txt", ".json"),
         "literature.dag_hetero",
         "read_dag_hetero",
-        sniff=sniffing.is_dag_hetero,
+        sniff=is_dag_hetero,
     ),
-    Format(
-        "dag-comm", (".txt",), "literature.dag_comm", "read_dag_comm", sniff=sniffing.is_dag_comm
-    ),
-    Format("saga", (".json",), "literature.saga", "read_saga", sniff=sniffing.is_saga),
+    Format("dag-comm", (".txt",), "literature.dag_comm", "read_dag_comm", sniff=is_dag_comm),
+    Format("saga", (".json",), "literature.saga", "read_saga", sniff=is_saga),
     Format(
         "wfformat",
         (".json",),
         "literature.wfformat.reader",
         "read_wfformat",
-        sniff=sniffing.is_wfformat,
+        sniff=is_wfformat,
         platform=True,
     ),
-    Format("dnn-partitioning", (".json",), "literature.dnn", "read_dnn", sniff=sniffing.is_dnn),
+    Format("dnn-partitioning", (".json",), "literature.dnn", "read_dnn", sniff=is_dnn),
     Format("dnn-latency", (), "literature.dnn", "read_dnn_latency"),
-    Format("melange", (".json",), "literature.melange", "read_melange", sniff=sniffing.is_melange),
+    Format("melange", (".json",), "literature.melange", "read_melange", sniff=is_melange),
 )
 
 

@@ -20,7 +20,10 @@ def modules() -> dict[str, Path]:
 
 
 def imports(path: Path, known: dict[str, Path]) -> set[str]:
-    """Modules that a file imports anywhere: at its top, in functions, for types."""
+    """Modules that a file names in imports anywhere: at its top, in functions, for types.
+
+    ``from package import module`` names both: the package runs before its module is found.
+    """
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -28,8 +31,7 @@ def imports(path: Path, known: dict[str, Path]) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports by a relative name"
             for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                found.add(inner if inner in known else str(node.module))
+                found |= {f"{node.module}.{alias.name}", str(node.module)}
     return found & known.keys()
 
 
