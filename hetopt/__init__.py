@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hetopt.formats.plans import write_plan as write_plan
     from hetopt.formats.plans import write_solution as write_solution
     from hetopt.instance import DeviceKind, Instance, ObjectiveName
+    from hetopt.instance.robust import robust
     from hetopt.model_files import ModelFile, export_model
     from hetopt.report.page_file import write_report as write_report
     from hetopt.report.pictures import bars_picture, front_picture, schedule_picture
@@ -66,6 +67,7 @@ __all__ = [
     "pareto",
     "read_instance",
     "read_plan",
+    "robust",
     "schedule_picture",
     "solve",
     "to_frames",
@@ -110,6 +112,7 @@ _HOMES = {
     "to_frames": "hetopt.compile",
     "to_settings": "hetopt.compile",
     "ObjectiveName": "hetopt.instance",
+    "robust": "hetopt.instance.robust",
     "Plan": "hetopt.solution",
     "SchedulePlan": "hetopt.solution",
     "Solution": "hetopt.solution",

@@ -74,6 +74,7 @@ class Question:
     pins: list[str]
     forbids: list[str]
     platform: str | None = None
+    robust: float | None = None
 
     def instance(self) -> Instance:
         """Read the instance and apply the changes."""
@@ -112,6 +113,7 @@ class Question:
         """
         from hetopt.compile.set_values import set_values, sets
         from hetopt.instance import overrides
+        from hetopt.instance.robust import robust
 
         instance = set_values(read, [*self.assignments, *more])
         pins = [_pair("--pin", text) for text in self.pins]
@@ -130,7 +132,7 @@ class Question:
         if self.demand is not None:
             _either("--demand", f"{self.demand:g}", more, "rate_per_s", "share", "demand_per_s")
             instance = overrides.scale_demand(instance, self.demand)
-        return instance
+        return instance if self.robust is None else robust(instance, self.robust)
 
 
 def _either(flag: str, value: str, assignments: Sequence[str], *columns: str) -> None:

@@ -85,6 +85,10 @@ Pin = Annotated[
 Forbid = Annotated[
     list[str] | None, typer.Option(metavar="TASK=DEVICE", help="Never run the task there.")
 ]
+Robust = Annotated[
+    float | None,
+    typer.Option(metavar="Q", help="Plan with this quantile of each option's interval: 0.95."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
 Output = Annotated[
     str | None,
@@ -104,6 +108,7 @@ def question(
     forbid: Forbid = None,
     from_: From = None,
     platform: Platform = None,
+    robust: Robust = None,
 ) -> commands.Question:
     """Return what is asked: an instance file and changes of it."""
     return commands.Question(
@@ -117,6 +122,7 @@ def question(
         pin or [],
         forbid or [],
         platform,
+        robust,
     )
 
 

@@ -8,9 +8,11 @@ import numpy as np
 
 from hetopt.compile.problems import Checker
 from hetopt.compile.strings import codes, keys_of
+from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Bools, Devices, Floats, Ints, Options, Profiles
 
 Table = dict[str, Any]
+INTERVALS = ("time_low_s", "time_high_s", "energy_low_j", "energy_high_j", "interval")
 
 
 def make_options(
@@ -21,6 +23,8 @@ def make_options(
     ptr = np.concatenate([[0], np.cumsum(np.bincount(code, minlength=len(names)))])
     device = check.lookup("options", "device", table["device"], devices.name, "device")
     energy = _energy(table, device, devices, check)
+    _check_interval("time", table["time_s"], table, check)
+    _check_interval("energy", energy, table, check)
     key, keys = _weights_keys(table, check)
     _check_labels(table, code, device, check)
     columns = {
@@ -35,6 +39,7 @@ def make_options(
         "batch": table["batch"],
         "latency_s": table["latency_s"],
         "estimated": table["estimated"],
+        **{name: table[name] for name in INTERVALS},
         "preview": table["preview"],
         "source": table["source"],
     }
@@ -42,6 +47,24 @@ def make_options(
         order = np.argsort(code, kind="stable")
         columns = {name: column[order] for name, column in columns.items()}
     return Profiles(names, ptr.astype(np.int64)), Options(**columns), keys
+
+
+def _check_interval(what: str, value: Floats, table: Table, check: Checker) -> None:
+    """Refuse half an interval, and one that does not hold the value that plans count on."""
+    unit = "s" if what == "time" else "j"
+    low, high = f"{what}_low_{unit}", f"{what}_high_{unit}"
+    stated = {name: ~np.isnan(table[name]) for name in (low, high)}
+    for one, other in ((low, high), (high, low)):
+        for row in np.flatnonzero(stated[one] & ~stated[other]):
+            check.add("options", int(row), other, "", f"Both ends of the interval: {other} too.")
+    slack = LIMIT_TOLERANCE * np.abs(value)
+    both = stated[low] & stated[high]
+    for row in np.flatnonzero(both & (table[low] > value + slack)):
+        text = f"At most the {what} of the option, {value[row]:g}."
+        check.add("options", int(row), low, table[low][row], text)
+    for row in np.flatnonzero(both & (table[high] < value - slack)):
+        text = f"At least the {what} of the option, {value[row]:g}."
+        check.add("options", int(row), high, table[high][row], text)
 
 
 def _check_labels(table: Table, code: Ints, device: Ints, check: Checker) -> None:

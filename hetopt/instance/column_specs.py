@@ -239,6 +239,42 @@ OPTIONS = (
         "latency_s", "Measured latency of a request.", NOT_STATED, "time", aliases=("latency",)
     ),
     _flag("estimated", "Whether the figures are estimated, not measured."),
+    _number(
+        "time_low_s",
+        "Low end of the interval of the time.",
+        NOT_STATED,
+        "time",
+        aliases=("time_low",),
+    ),
+    _number(
+        "time_high_s",
+        "High end of the interval of the time.",
+        NOT_STATED,
+        "time",
+        aliases=("time_high",),
+    ),
+    _number(
+        "energy_low_j",
+        "Low end of the interval of the energy above idle.",
+        NOT_STATED,
+        "energy",
+        aliases=("energy_low",),
+    ),
+    _number(
+        "energy_high_j",
+        "High end of the interval of the energy above idle.",
+        NOT_STATED,
+        "energy",
+        aliases=("energy_high",),
+    ),
+    _number(
+        "interval",
+        "Share of outcomes that lie in the intervals, half of the others on either side.",
+        0.9,
+        "fraction",
+        positive=True,
+        maximum=0.999999,
+    ),
     _flag("preview", "Whether the figures are of a preview."),
     _text("source", "Where the figures come from."),
 )

@@ -114,6 +114,15 @@ class OptionFields(TypedDict, total=False):
     latency: Quantity
     latency_s: Quantity
     estimated: bool
+    time_low: Quantity
+    time_low_s: Quantity
+    time_high: Quantity
+    time_high_s: Quantity
+    energy_low: Quantity
+    energy_low_j: Quantity
+    energy_high: Quantity
+    energy_high_j: Quantity
+    interval: Quantity
     preview: bool
     source: str
     uses: Mapping[Any, float]

@@ -133,7 +133,10 @@ class Options:
     working memory while running. ``weights_key`` indexes (model, variant) pairs, -1 where the
     option needs no weights; equal keys have equal ``weights_b`` and are resident once per unit.
     ``accuracy`` and ``latency_s`` are NaN where not stated. (device, label) is unique within a
-    profile.
+    profile. ``time_low_s`` ≤ ``time_s`` ≤ ``time_high_s``, and the same of energies, hold the share
+    ``interval`` of outcomes, half of the others on either side; NaN where no interval is stated.
+    Plans, evaluation and checker know ``time_s`` and ``energy_j`` alone; what lies around them is
+    for :mod:`hetopt.instance.robust` and for simulation.
     """
 
     device: Ints
@@ -147,6 +150,11 @@ class Options:
     batch: Ints
     latency_s: Floats
     estimated: Bools
+    time_low_s: Floats
+    time_high_s: Floats
+    energy_low_j: Floats
+    energy_high_j: Floats
+    interval: Floats
     preview: Bools
     source: Strings
 

@@ -19,6 +19,7 @@ def caveats(instance: Instance) -> tuple[str, ...]:
         notes.append(f"Preview, not on sale when measured: {', '.join(preview)}.")
     named = zip(devices.name.tolist(), devices.caution.tolist(), strict=True)
     notes += [f"Figures of {name} are in doubt: {text}." for name, text in named if text]
+    notes += _estimates(instance)
     unstated = devices.name[~devices.idle_known].tolist()
     if unstated:
         notes.append(
@@ -37,6 +38,26 @@ def caveats(instance: Instance) -> tuple[str, ...]:
     if any("mlcommons" in source.lower() for source in sources):
         notes.append(MLPERF_NOTICE)
     return tuple(notes)
+
+
+def _estimates(instance: Instance) -> list[str]:
+    """Say how many options are estimated, and how far off their times may be."""
+    options = instance.options
+    estimated = options.estimated
+    if not estimated.any():
+        return []
+    text = f"{int(estimated.sum())} of {len(options)} options are estimated, not measured"
+    known = estimated & ~np.isnan(options.time_high_s) & (options.time_s > 0)
+    if known.any():
+        low = np.median(options.time_low_s[known] / options.time_s[known])
+        high = np.median(options.time_high_s[known] / options.time_s[known])
+        share = np.unique(options.interval[known])
+        held = f"{share[0]:.0%}" if len(share) == 1 else f"{share[0]:.0%} to {share[-1]:.0%}"
+        text += (
+            f"; the intervals of their times, which claim to hold {held} of outcomes, go in the "
+            f"median from {low:.2f} to {high:.2f} of the time"
+        )
+    return [f"{text}."]
 
 
 def warnings(instance: Instance) -> list[str]:

@@ -415,7 +415,22 @@ def _doubt(instance: Instance, option: int) -> str:
     preview = instance.options.preview[option]
     preview |= instance.devices.preview[instance.options.device[option]]
     doubts = ["estimated"] if instance.options.estimated[option] else []
+    spread = _spread(instance, option)
+    doubts += [spread] if spread else []
     return ", ".join([*doubts, *(["preview"] if preview else [])])
+
+
+def _spread(instance: Instance, option: int) -> str:
+    """Return the interval of an option's time as text, empty where it states none."""
+    options = instance.options
+    time, low, high = (
+        float(column[option])
+        for column in (options.time_s, options.time_low_s, options.time_high_s)
+    )
+    if not time > 0 or high != high:
+        return ""
+    share = float(options.interval[option])
+    return f"time {low / time - 1:+.0%} to {high / time - 1:+.0%} ({share:.0%})"
 
 
 def _table(

@@ -24,5 +24,6 @@ def group_routes(table: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "tasks": [],
             },
         )
-        route["tasks"].append({k: row.get(k) for k in ("task", "device", "unit", "option")})
+        task = {k: row.get(k) for k in ("task", "device", "unit", "option")}
+        route["tasks"].append(task | {k: row[k] for k in ("estimated",) if k in row})
     return list(routes.values())

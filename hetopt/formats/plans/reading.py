@@ -30,7 +30,7 @@ from hetopt.solution import (
     StreamPlan,
 )
 
-ASSIGNMENT = ("task", "device", "unit", "option", "start_s", "end_s")
+ASSIGNMENT = ("task", "device", "unit", "option", "start_s", "end_s", "estimated")
 LEG_NAMES = {"direct": DIRECT, "write": WRITE, "read": READ}
 
 
@@ -91,8 +91,9 @@ def read_result(instance: Instance, source: str | Path) -> PlanFile:
 def plan_from_dict(instance: Instance, obj: Any, place: str = "") -> Plan:
     """Return the plan that an object made by `plan_to_dict`, or by hand, describes.
 
-    A task that the plan leaves out gets option -1, for the checker to report. ``end_s`` is not
-    read: it follows from the rest. Steady devices that are left out have their least count, off.
+    A task that the plan leaves out gets option -1, for the checker to report. ``end_s`` and
+    ``estimated`` are not read: they follow from the rest. Steady devices that are left out have
+    their least count, off.
 
     Parameters
     ----------
@@ -333,7 +334,7 @@ def _route_tasks(
 ) -> dict[int, tuple[int, int]]:
     """Option and unit of each task that a route places."""
     placed: dict[int, tuple[int, int]] = {}
-    fields = ("task", "device", "unit", "option")
+    fields = ("task", "device", "unit", "option", "estimated")
     for _, row in rows.inside(route, f"routes[{index}].tasks", "tasks", fields):
         task = rows.find(row, "task", names.tasks, "task of the instance")
         if task >= 0 and job >= 0 and instance.tasks.job[task] != job:

@@ -125,7 +125,7 @@ def _write_parquet(pieces: Iterator[dict[str, list[Any]]], path: Path) -> None:
     """Write the pieces of a table, one row group each."""
     pa = pyarrow(path)
     types = {"to": pa.list_(pa.string()), **dict.fromkeys(_WHOLE, pa.int64())}
-    types |= dict.fromkeys(_NUMBERS, pa.float64())
+    types |= dict.fromkeys(_NUMBERS, pa.float64()) | {"estimated": pa.bool_()}
     first = next(pieces)
     schema = pa.schema([(column, types.get(column, pa.string())) for column in first])
     with pa.parquet.ParquetWriter(path, schema) as writer:

@@ -113,7 +113,16 @@ def assignment_columns(
         "option": instance.options.label[option].tolist(),
         "start_s": plan.start_s[task].tolist(),
         "end_s": (plan.start_s[task] + time).tolist(),
+        **_estimated(instance, option),
     }
+
+
+def _estimated(instance: Instance, option: Ints) -> dict[str, list[Any]]:
+    """Return the column that marks estimated options, where the instance has any."""
+    estimated = instance.options.estimated
+    if not estimated.any():
+        return {}
+    return {"estimated": (estimated[option] & (option >= 0)).tolist()}
 
 
 def transfer_columns(
@@ -180,6 +189,7 @@ def route_columns(instance: Instance, plan: StreamPlan) -> dict[str, list[Any]]:
         "device": instance.devices.name[device].tolist(),
         "unit": unit_names(instance, device, plan.unit),
         "option": instance.options.label[plan.option].tolist(),
+        **_estimated(instance, plan.option),
     }
 
 
@@ -221,7 +231,7 @@ def _routes(instance: Instance, plan: StreamPlan) -> list[dict[str, Any]]:
     ]
 
 
-_ROUTE_TASK = ("task", "device", "unit", "option")
+_ROUTE_TASK = ("task", "device", "unit", "option", "estimated")
 
 
 def _consumers(instance: Instance, plan: SchedulePlan) -> list[list[str]]:
