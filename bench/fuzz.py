@@ -99,6 +99,8 @@ class Outcome:
     peak_bytes: int
     stderr: str
     hung: bool = False
+    contradicted: bool = False
+    """Whether a note says that a plan refuted a proof."""
     solves: int = 0
     """Solves that ``compare`` says it has made."""
 
@@ -276,8 +278,16 @@ def run(command: list[str], folder: Path, wall_s: float) -> Outcome:
         usage.ru_maxrss * 1024,
         (folder / "stderr").read_text(errors="replace"),
         hung,
+        _contradicted(folder),
         _compared(folder / "stdout") if command[0] == "compare" else 0,
     )
+
+
+def _contradicted(folder: Path) -> bool:
+    from hetopt.solution import CONTRADICTED
+
+    said = [folder / name for name in ("stdout", "stderr")]
+    return any(p.exists() and CONTRADICTED in p.read_text(errors="replace") for p in said)
 
 
 def _compared(stdout: Path) -> int:
@@ -337,6 +347,8 @@ def judged(command: list[str], outcome: Outcome, limit_s: float) -> str:
         return "verify rejects the plan"
     if "Traceback" in stderr or "Warning" in stderr:
         return "a traceback or warning on stderr"
+    if outcome.contradicted:
+        return "a proof that a checked plan refutes"
     if outcome.peak_bytes > MOST_BYTES:
         return f"{outcome.peak_bytes / GIB:.1f} GiB"
     # The other commands solve several times, the limit holding for each.

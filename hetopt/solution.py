@@ -24,6 +24,9 @@ Termination = Literal["proved", "gap_limit", "time_limit", "interrupted", "itera
 Proof = Literal["once", "twice"]
 """How often CP-SAT proved what rests on its word alone."""
 
+CONTRADICTED = "contradicted a checked plan"
+"""What a note says where a solver or a bound said what a plan refutes; campaigns look for it."""
+
 DIRECT, WRITE, READ = 0, 1, 2
 """Legs of a transfer: straight to the destination unit; a staged tensor's one write to the host;
 its read from the host to one destination unit."""
@@ -320,6 +323,11 @@ class Solution(Shown):
         if self.plan is None:
             raise InputError(f"The solution holds no plan (status {self.status}).")
         return self.plan
+
+
+def contradictions(solution: Solution) -> list[str]:
+    """Return the notes that say of a proof that a checked plan refuted it, empty where none was."""
+    return [note for note in solution.notes if CONTRADICTED in note]
 
 
 def relative_gap(objective: float, bound: float) -> float:

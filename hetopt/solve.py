@@ -17,9 +17,10 @@ import numpy as np
 from hetopt import units
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import HetoptError, InputError, Problem
-from hetopt.instance import Instance, ObjectiveName, is_maximised
+from hetopt.instance import Instance, ObjectiveName
 from hetopt.instance.questions import check_question, stuck_tasks
 from hetopt.profiling.caveats import caveats
+from hetopt.runtime.contradiction import contradiction, is_beyond, tidy_bound
 from hetopt.runtime.course import forward
 from hetopt.runtime.interrupt import beside_main_thread, interruptible
 from hetopt.runtime.methods import METHOD_NAMES, Kind, methods_for
@@ -362,17 +363,18 @@ def _conclude(
     names = instance.objective
     values = (np.nan,) * len(names)
     quantities = {}
+    beyond: list[bool] = []
     if plan is not None:
         values = objectives(instance, plan, names)
         _check_plan(instance, plan, values)
         beyond = [
-            _is_beyond(name, value, bound, noise(instance, plan, name))
+            is_beyond(name, value, bound, noise(instance, plan, name))
             for name, value, bound in zip(names, values, bounds, strict=True)
         ]
         if result.infeasible or any(beyond):
-            notes = (*notes, _contradicted(result, values, start))
+            notes = (*notes, contradiction(result, names, beyond, start))
         bounds = tuple(
-            np.nan if result.infeasible or wrong else _tidy_bound(name, value, bound)
+            np.nan if result.infeasible or wrong else tidy_bound(name, value, bound)
             for name, value, bound, wrong in zip(names, values, bounds, beyond, strict=True)
         )
         quantities = evaluate(instance, plan)
@@ -402,8 +404,8 @@ def _conclude(
         quantities=quantities,
         history=history,
         notes=(*notes, *caveats(instance)),
-        reason=result.reason,
-        marginal=result.marginal,
+        reason=result.reason if plan is None else "",
+        marginal=None if result.infeasible or any(beyond) else result.marginal,
         proof=result.proof if status in ("optimal", "infeasible") else None,
         instance=instance,
     )
@@ -423,43 +425,6 @@ def _check_plan(instance: Instance, plan: Plan, values: Sequence[float]) -> None
     if not report.ok:
         first = "; ".join(v.message for v in report.violations[:3])
         raise RejectedPlanError(f"The independent checker rejected the solver's plan: {first}")
-
-
-def _is_beyond(name: str, value: float, bound: float, noise: float) -> bool:
-    """Whether a bound is beyond a plan's value by more than the tolerance and the rounding."""
-    beyond = value - bound if is_maximised(name) else bound - value
-    return bool(beyond > max(GAP_TOLERANCE * abs(value), noise))
-
-
-def _contradicted(result: RegimeResult, values: Sequence[float], start: Plan | None) -> str:
-    """Return what to say of a proof that a checked plan contradicts.
-
-    A start may use the tolerance of every limit, which proofs need not allow for; any other plan
-    shows a mistake.
-
-    Raises
-    ------
-    RejectedPlanError
-        If there is no start.
-    """
-    if start is not None:
-        return (
-            "The start uses the tolerance of limits, without which no plan is as good: what was "
-            "proven of plans without it is left out."
-        )
-    if result.infeasible:
-        raise RejectedPlanError("The search says infeasible although a plan is known.")
-    raise RejectedPlanError(f"The bounds {result.bounds!r} are beyond a plan of {values!r}.")
-
-
-def _tidy_bound(name: str, value: float, bound: float) -> float:
-    """Bring a bound that passes the plan's value by rounding back to it.
-
-    A valid bound beyond a plan's value by no more than the tolerance says that the plan is
-    optimal; the nearer of the two is then a valid bound as well.
-    """
-    beyond = value - bound if is_maximised(name) else bound - value
-    return float(bound) if np.isnan(bound) or beyond <= 0 else value
 
 
 def _status(

@@ -24,6 +24,7 @@ from tests.random_schedules import Dice, random_schedule
 Frames = dict[str, pd.DataFrame]
 SCALES = (*("1", "1", "1e-9", "1e-9"), *("1e-12", "1e-6", "1e3", "1e6", "86400", "3.3333e-6"))
 """Factors of every time; powers stay as they are."""
+GRID = "rounding grid"
 TIMES = {
     "options": ("time_s",),
     "jobs": ("release_s", "deadline_s", "due_s", "period_s"),
@@ -64,7 +65,7 @@ def forced(seed: int) -> Iterator[str]:
     with ExitStack() as stack:
         names = []
         if dice.chance(0.35):
-            names.append("rounding grid")
+            names.append(GRID)
             ticks = dice.pick(10, 100, 10_000)
             stack.enter_context(patch.object(grid, "EXACT_TICKS", 1))
             stack.enter_context(patch.object(grid, "ROUNDING_TICKS", ticks))

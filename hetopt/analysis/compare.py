@@ -22,7 +22,7 @@ from hetopt.instance import Instance
 from hetopt.instance.overrides import with_free_counts
 from hetopt.instance.questions import check_question
 from hetopt.profiling.caveats import caveats
-from hetopt.solution import Shown, Solution
+from hetopt.solution import Shown, Solution, contradictions
 from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of
 
 Basis = Literal["units", "power", "price"]
@@ -121,6 +121,7 @@ def compare(
     if sensitivity and not stop.is_set():
         took = time.monotonic() - began
         changes, left_out = firmness(study, ours, contest, rival, tell, took)
+    refuted = [n for s in (ours, *(r.solution for r in rivals)) for n in contradictions(s)]
     return Comparison(
         instance=instance,
         basis=basis,
@@ -132,7 +133,7 @@ def compare(
         gain=gain,
         sensitivity=changes,
         interrupted=stop.is_set(),
-        notes=(*caveats(instance), *left_out),
+        notes=(*caveats(instance), *left_out, *dict.fromkeys(refuted)),
     )
 
 

@@ -19,7 +19,15 @@ from hetopt.errors import InputError
 from hetopt.instance import Bools, Instance
 from hetopt.instance.overrides import keep_options, scale_idle, scale_job, without_device
 from hetopt.instance.questions import stuck_tasks
-from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, Solution, SteadyPlan, with_options
+from hetopt.solution import (
+    Plan,
+    ScenarioPlan,
+    SchedulePlan,
+    Solution,
+    SteadyPlan,
+    contradictions,
+    with_options,
+)
 from hetopt.verify import verify
 
 IDLE_FACTORS = (0.0, 0.5, 1.0)
@@ -69,7 +77,7 @@ def firmness(
     asking.devices()
     asking.doubtful_rows()
     notes = asking.mix_and_sharing(took_s)
-    return tuple(asking.rows), notes
+    return tuple(asking.rows), (*notes, *dict.fromkeys(asking.refuted))
 
 
 class _Asking:
@@ -89,6 +97,7 @@ class _Asking:
         self.rival = rival
         self.tell = tell
         self.rows: list[Sensitivity] = []
+        self.refuted: list[str] = []
 
     def ask(self, change: str, changed: Instance, known: Sequence[Rival] = ()) -> None:
         """Compare again under a change; ``known`` are rivals that it leaves as they are."""
@@ -109,6 +118,8 @@ class _Asking:
             self.rows.append(Sensitivity(change, Gain(reason=str(error).splitlines()[0]), ""))
             return
         best, gain = gain_over(ours, [(r.name, r.solution) for r in rivals])
+        for solution in (ours, *(r.solution for r in rivals)):
+            self.refuted += [f"{change}: {note}" for note in contradictions(solution)]
         if not study.stop.is_set():
             self.rows.append(Sensitivity(change, gain, best))
 

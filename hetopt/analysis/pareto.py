@@ -28,7 +28,8 @@ from hetopt.instance import (
     is_maximised,
 )
 from hetopt.instance.questions import check_question
-from hetopt.solution import Plan, Shown, Solution
+from hetopt.runtime.contradiction import is_beyond
+from hetopt.solution import CONTRADICTED, Plan, Shown, Solution, Status
 from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of, solve_with
 from hetopt.verify import verify
 
@@ -48,6 +49,11 @@ RESOLUTION = 1e-4
 
 SECOND_LEVELS = ("makespan", "peak_power", "power", "cost")
 """Held objectives that are minimised in a second level; the others are met as tightly as asked."""
+
+_CONTRADICTION = (
+    f"What was proven of {{}} with {{}} {{}} {CONTRADICTED} and was dropped. This is a mistake in "
+    "hetopt or in a solver that it calls; please report it with the instance and the command."
+)
 
 
 @dataclass(frozen=True)
@@ -179,6 +185,7 @@ def pareto(
         report or (lambda line: None),
     )
     whole = walk.all(between, resolution) if points is None else walk.spread(points, between)
+    notes = walk.drop_contradicted()
     found = _settled(walk.points, axis, target)
     return Front(
         instance=instance,
@@ -186,9 +193,10 @@ def pareto(
         held=axis.name,
         points=tuple(found),
         best_held=walk.best_held,
-        complete=whole and all(p.proven for p in found),
+        complete=whole and not notes and all(p.proven for p in found),
         resolution=walk.step_taken,
         interrupted=walk.stop.is_set(),
+        notes=notes,
     )
 
 
@@ -264,6 +272,36 @@ class _Walk:
                 return proven
         return False
 
+    def drop_contradicted(self) -> tuple[str, ...]:
+        """Drop what was proven of a point that a plan of another one refutes; say so."""
+        notes: list[str] = []
+        for i, point in enumerate(self.points):
+            better = [
+                plan
+                for value, held, plan in self.plans
+                if (np.isnan(point.limit) or self.sign * held <= self.sign * point.limit)
+                and (
+                    point.solution.status == "infeasible"
+                    or is_beyond(self.target, value, point.bound, 0.0)
+                )
+            ]
+            question = self._within(point.limit) if better else self.instance
+            if any(verify(question, plan).ok for plan in better):
+                status: Status = "unknown" if point.solution.plan is None else "feasible"
+                said = replace(
+                    point.solution, status=status, bounds=(np.nan,) * len(point.solution.bounds)
+                )
+                self.points[i] = replace(point, bound=np.nan, solution=said)
+                where = "free" if np.isnan(point.limit) else f"at {point.limit:.6g}"
+                notes.append(_CONTRADICTION.format(self.target, self.axis.name, where))
+        if any(is_beyond(self.axis.name, held, self.best_held, 0.0) for _, held, _ in self.plans):
+            self.best_held = np.nan
+            notes.append(_CONTRADICTION.format(self.axis.name, self.target, "free"))
+        return tuple(notes)
+
+    def _within(self, limit: float) -> Instance:
+        return self.instance if np.isnan(limit) else self.axis.within(self.instance, limit)
+
     def _best_held(self) -> float:
         """Solve for the held objective alone; return its best value known, NaN without a plan."""
         self.tell(f"best {self.axis.name}")
@@ -282,9 +320,8 @@ class _Walk:
         """Optimise the target within a limit; None where there is no plan."""
         shown = "free" if np.isnan(limit) else f"{limit:.6g}"
         self.tell(f"{self.target} with {self.axis.name} {shown}")
-        held = self.instance if np.isnan(limit) else self.axis.within(self.instance, limit)
         names = (self.target, self.axis.name) if self._two_levels() else (self.target,)
-        question = replace(held, objective=names)
+        question = replace(self._within(limit), objective=names)
         solution = solve_with(question, self.options, start=self._start(question), stop=self.stop)
         target = value = np.nan
         if solution.plan is not None:

@@ -25,6 +25,8 @@ def peak(start_s: Floats, end_s: Floats, time_s: Floats, amount: Floats, slack_s
     # Rounding must not turn "one after the other" into "both at once"; a plan may break a limit
     # of time by as much, too.
     end = end - np.minimum(slack_s, 0.5 * time_s[holds])
+    # A late and short interval is empty in floats; it is none, and holds what it holds.
+    end = np.maximum(end, np.nextafter(start, np.inf))
     change = np.concatenate([-amount, amount])
     # Ends come first, and a stable sort keeps them first at equal times.
     order = np.argsort(np.concatenate([end, start]), kind="stable")

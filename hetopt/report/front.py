@@ -70,6 +70,7 @@ def summary(front: Front) -> list[str]:
             f"No plan at all has {least} {front.held} than "
             f"{quantity(front.instance, front.held, front.best_held)}."
         )
+    lines += front.notes
     if front.interrupted:
         lines.append("Interrupted: the points that were not solved by then are missing.")
     return lines

@@ -18,7 +18,7 @@ from hetopt.instance.prices import prices_vary
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed, joined_proof
 from hetopt.schedule.bounds import objective_bounds
 from hetopt.schedule.polish.price_shifting import shift
-from hetopt.solution import HistoryEntry, Proof, SchedulePlan, Termination
+from hetopt.solution import CONTRADICTED, HistoryEntry, Proof, SchedulePlan, Termination
 from hetopt.verify import verify
 
 
@@ -210,9 +210,7 @@ class Incumbent:
             if level in self.distrusted or excess > self._allowed(level):
                 self.bounds[level] = objective_bounds.bound(self.instance, name)
                 self.trail.bound_by[level] = objective_bounds.source(self.instance, name)
-                self.notes.append(
-                    f"A solver's bound of {name} contradicted a checked plan and was dropped."
-                )
+                self.notes.append(f"A solver's bound of {name} {CONTRADICTED} and was dropped.")
 
     def ended(self) -> Termination:
         """Why a search without CP-SAT ends."""

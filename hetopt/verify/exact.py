@@ -155,9 +155,14 @@ def timeline(
     if times is not None:
         return times
     flight = links.latency_s[hop_link] + bytes_b / links.bandwidth_b_per_s[hop_link]
-    end, hop_end = start + work * time_s, hop_start + flight
+    end, hop_end = _ended(start, work * time_s), _ended(hop_start, flight)
     scale = Scale.of("float", 1, end, hop_end)
     return Timeline(scale, start, end, hop_start, hop_end, *limits)
+
+
+def _ended(start: Floats, length: Floats) -> Floats:
+    """Return start + length; what takes time ends after its start, also where floats lose it."""
+    return np.maximum(start + length, np.where(length > 0, np.nextafter(start, np.inf), start))
 
 
 def _flight(bytes_b: float, bandwidth: float, latency: float) -> Fraction:

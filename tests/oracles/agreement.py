@@ -9,14 +9,28 @@ from hetopt.constants import GAP_TOLERANCE, LIMIT_TOLERANCE
 from hetopt.evaluate import noise as evaluated_noise
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance, is_maximised
-from hetopt.solution import Solution
+from hetopt.solution import Solution, contradictions
 from hetopt.verify import verify
 
 
 def disagreements(
-    instance: Instance, solution: Solution, optimum: Sequence[float] | None
+    instance: Instance,
+    solution: Solution,
+    optimum: Sequence[float] | None,
+    *,
+    proven: bool = True,
 ) -> list[str]:
-    """Return everything in which a proven solution and the oracle's optimum differ."""
+    """Return everything in which a solution and the oracle's optimum differ.
+
+    Parameters
+    ----------
+    proven
+        Whether that the status is not ``optimal`` is a difference. Without, value and bound are
+        held against the optimum all the same.
+    """
+    refuted = contradictions(solution)
+    if refuted:
+        return refuted
     if optimum is None:
         if solution.status == "infeasible":
             return []
@@ -26,7 +40,7 @@ def disagreements(
     wrong = []
     # Where nothing is served there are no requests to have an accuracy: no plan, no optimum.
     levels = [v for v in solution.objectives if not math.isnan(v)]
-    if solution.status != "optimal" and len(levels) == len(optimum):
+    if proven and solution.status != "optimal" and len(levels) == len(optimum):
         wrong.append(
             f"status {solution.status}: objective {solution.objectives}, bound {solution.bounds}, "
             f"the oracle says {tuple(optimum)}"
@@ -71,6 +85,9 @@ def falsehoods(
         The optimum with a little more room in every limit, and with a little less: no plan is
         better than the first, and a plan reaches the second. None where there is no plan.
     """
+    refuted = contradictions(solution)
+    if refuted:
+        return refuted
     if solution.status == "infeasible":
         return [] if sure is None else [f"a plan reaches {tuple(sure)}, solve says infeasible"]
     if solution.plan is None:

@@ -28,7 +28,7 @@ MOST_TOO_HARD = 3
 
 @dataclass
 class Outcome:
-    """``kind`` is ``agreed``, ``agreed infeasible``, ``disagreed`` or ``too hard``."""
+    """``kind`` is ``agreed``, ``agreed infeasible``, ``disagreed``, ``too hard``, or `UNPROVED`."""
 
     seed: int
     kind: str
@@ -41,9 +41,7 @@ def judge(regime: str, seed: int, time_limit: float) -> Outcome:
         return judge_variant(seed, time_limit)
     try:
         if regime == UNUSUAL:
-            has_plan, wrong = judge_unusual(seed, time_limit)
-            agreed = "agreed" if has_plan else "agreed infeasible"
-            return Outcome(seed, "disagreed" if wrong else agreed, wrong)
+            return Outcome(seed, *judge_unusual(seed, time_limit))
         instance, optimum = known(regime, seed)
     except TooHardError:
         return Outcome(seed, "too hard", [])

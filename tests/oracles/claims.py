@@ -8,7 +8,7 @@ that is too hard for the oracle is passed over.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -32,6 +32,7 @@ from hetopt.instance.overrides import (
     without_device,
 )
 from hetopt.instance.questions import check_question, stuck_tasks
+from hetopt.solution import CONTRADICTED, contradictions
 from hetopt.solve import SolveOptions
 from hetopt.verify import verify
 from tests.oracles.campaign import Outcome
@@ -146,7 +147,7 @@ def judge_explanation(seed: int) -> Outcome:
         check_question(instance)
         feasible = truth.any_plan(instance)
         found = explain(instance, options=_options(seed))
-        wrong = list(_explained(instance, found, feasible, truth))
+        wrong = [*_explained(instance, found, feasible, truth), *_refuted(found.notes)]
     except (TooHardError, InputError) as why:
         return Outcome(seed, "too hard", [str(why)] if isinstance(why, InputError) else [])
     return Outcome(seed, _kind(wrong, found.status), wrong)
@@ -154,6 +155,11 @@ def judge_explanation(seed: int) -> Outcome:
 
 def _options(seed: int) -> SolveOptions:
     return SolveOptions(time_limit_s=TIME_LIMIT_S, workers=1, seed=seed)
+
+
+def _refuted(notes: Iterable[str]) -> list[str]:
+    """Return the notes on proofs that a plan refuted: faults, although nothing false was said."""
+    return [note for note in notes if CONTRADICTED in note]
 
 
 def _kind(wrong: list[str], agreed: str) -> str:
@@ -392,7 +398,7 @@ def judge_comparison(seed: int) -> Outcome:
     try:
         check_question(instance)
         found = compare(instance, rival=kind, host=host, options=_options(seed))
-        wrong = list(_compared(instance, found, truth))
+        wrong = [*_compared(instance, found, truth), *_refuted(found.notes)]
     except (TooHardError, InputError):
         return Outcome(seed, "too hard", [])
     return Outcome(seed, _kind(wrong, "agreed"), wrong)
@@ -509,7 +515,8 @@ def judge_front(seed: int) -> Outcome:
         found = pareto(
             instance, objectives, points=points, options=options, resolution=FRONT_RESOLUTION
         )
-        wrong = list(_front(instance, found, truth))
+        wrong = [*_front(instance, found, truth), *_refuted(found.notes)]
+        wrong += [note for p in found.points for note in contradictions(p.solution)]
     except (TooHardError, InputError):
         return Outcome(seed, "too hard", [])
     return Outcome(seed, _kind(wrong, "whole" if found.complete else "partial"), wrong)

@@ -108,6 +108,7 @@ def explain(
             found = _of_instance(questions, wanted)
     return replace(
         found,
+        notes=(*found.notes, *dict.fromkeys(questions.contradictions)),
         solves=questions.asked,
         wall_time_s=None if options.deterministic else time.monotonic() - began,
         interrupted=stop.is_set(),

@@ -17,7 +17,7 @@ from hetopt.analysis.explanation.limits.limit import Limit
 from hetopt.errors import InputError
 from hetopt.instance import Instance
 from hetopt.instance.questions import check_question
-from hetopt.solution import Plan, Solution
+from hetopt.solution import Plan, Solution, contradictions
 from hetopt.solve import SolveOptions, solve_with
 
 ANY_GAP = 1e12
@@ -59,6 +59,8 @@ class Questions:
         How each question is solved; the time limit holds for all of them together.
     asked
         Solves so far.
+    contradictions
+        What solves noted of bounds that a plan refuted.
     """
 
     instance: Instance
@@ -68,6 +70,7 @@ class Questions:
     tell: Tell = lambda line: None
     began: float = field(default_factory=time.monotonic)
     asked: int = 0
+    contradictions: list[str] = field(default_factory=list)
     _met: list[tuple[frozenset[int], Answer]] = field(default_factory=list)
     _refuted: list[tuple[frozenset[int], Answer]] = field(default_factory=list)
 
@@ -182,7 +185,7 @@ class Questions:
         seconds = left if left < LEAST_S else max(LEAST_S, share * left)
         try:
             check_question(instance)
-            return solve_with(
+            solution = solve_with(
                 instance,
                 replace(options, time_limit_s=seconds),
                 start=start,
@@ -191,3 +194,5 @@ class Questions:
         except InputError:
             # Without some limit the question may be one that cannot be asked (too many routes).
             return None
+        self.contradictions += contradictions(solution)
+        return solution

@@ -13,6 +13,7 @@ from hetopt.evaluate.with_units import quantity
 from hetopt.formats.plans import solution_to_dict, to_json
 from hetopt.instance import is_maximised
 from hetopt.report.terminal.solution import percent, small_gap
+from hetopt.solution import contradictions
 
 if TYPE_CHECKING:
     from hetopt.analysis.whatif import Outcome, Study
@@ -47,6 +48,8 @@ def study_view(study: Study) -> RenderableType:
         for o in study.outcomes
         if o.solution.plan is None and o.solution.reason
     ]
+    told = [("as given", study.base), *((o.name, o.solution) for o in study.outcomes)]
+    lines += [Text(f"{name}: {note}") for name, s in told for note in contradictions(s)]
     if study.interrupted:
         lines.append(Text("Interrupted: cases that were not solved by then are missing."))
     title = Text(f"{instance.name or 'instance'}: what if", style="bold")

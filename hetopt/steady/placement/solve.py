@@ -21,7 +21,7 @@ from hetopt.instance import Instance, is_maximised
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed, joined_proof
 from hetopt.runtime.interrupt import in_time
-from hetopt.solution import HistoryEntry, Proof, SteadyPlan, Termination
+from hetopt.solution import CONTRADICTED, HistoryEntry, Proof, SteadyPlan, Termination
 from hetopt.solvers.cpsat import FOUND, quiet_solver, stated_bound
 from hetopt.solvers.cpsat_range import TOO_LARGE, within_range
 from hetopt.steady.model.capacity import at_standstill
@@ -47,7 +47,7 @@ HOLD = 1e-9
 SEARCH_SHARE = 0.5
 """Share of the time that the search before CP-SAT may take."""
 
-DROPPED = "CP-SAT's proof of {name} contradicted a plan that it found later, and was dropped."
+DROPPED = f"CP-SAT's proof of {{name}} {CONTRADICTED} that it found later, and was dropped."
 
 STOP_CHECK_S = 0.05
 """Seconds between two looks at whether the search shall stop."""

@@ -54,7 +54,11 @@ def sweep(scale: Scale, group: Ints, start: Numbers, end: Numbers, demand: Numbe
     rows = np.flatnonzero(np.asarray(end > start, dtype=bool))
     first, last = start[rows], end[rows]
     early = np.minimum(scale.slack, scale.half(last - first))
-    times = np.concatenate([last - early, first])
+    until = last - early
+    if scale.mode == "float":
+        # Half of a short interval is lost in a late time.
+        until = np.maximum(until, np.nextafter(first, np.inf))
+    times = np.concatenate([until, first])
     if times.dtype == object:
         times = np.unique(times, return_inverse=True)[1]
     amount = demand[rows]

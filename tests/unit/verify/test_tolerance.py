@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 
 from hetopt import from_frames
+from hetopt.evaluate import objectives
 from hetopt.instance import Instance
 from hetopt.runtime.methods import methods_for
 from hetopt.solution import Hops, SchedulePlan
 from hetopt.solve import solve
-from hetopt.verify import verify
+from hetopt.verify import exact, verify
 from tests.small_schedules import device, edge, instance, option, task
 
 SCALES = [1e-12, 1e-9, 3.3333e-6, 1.0, 3600.0, 1e9]
@@ -144,3 +145,28 @@ def test_a_route_that_takes_too_long_by_picoseconds_is_not_used() -> None:
     question = from_frames(frames, {"regime": "steady", "objective": "power"})
     solution = solve(question, time_limit=10, workers=1)
     assert (solution.status, solution.objective) == ("optimal", pytest.approx(5e6))
+
+
+@pytest.mark.parametrize("held", ["fractions", "floats"])
+@pytest.mark.parametrize("starts", [(1e20, 1e20), (1e20, 0.0)])
+def test_a_short_run_at_a_late_time_draws_its_power(
+    held: str, starts: tuple[float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second after 1e20 s is lost in floats: start and end of it are the same number."""
+    question = instance(
+        [device("a", idle_power_w=1.0), device("b", idle_power_w=1.0), device("c")],
+        [option("t", "a", 1e20, 1.0), option("u", "b", 1.0, 2.0), option("v", "c", 1.0, 4.0)],
+        [task("t"), task("u"), task("v")],
+        objective="peak_power",
+    )
+    tried = replace(plan(0.0, *starts), option=np.arange(3), unit=np.zeros(3, dtype=np.int64))
+    if held == "floats":
+        monkeypatch.setattr(exact, "_ticks", lambda *columns: None)
+        monkeypatch.setattr(exact, "SMALL", -1)
+    peak = 2.0 + (6.0 if starts[0] == starts[1] else 4.0)
+    report = verify(question, tried, {"peak_power": peak})
+    assert report.ok, report.violations
+    assert objectives(question, tried, ["peak_power"])[0] == pytest.approx(peak, rel=1e-12)
+    found = solve(question, time_limit=3, workers=1)
+    assert found.objective == pytest.approx(6.0)
+    assert not found.bound > 6.0 * (1 + 1e-6)
