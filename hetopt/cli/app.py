@@ -187,6 +187,22 @@ def devices(
 
 
 @command(app)
+def rounds(
+    text: Annotated[
+        str | None, typer.Argument(help="Part of round/division/suite/scenario: v3.0/closed.")
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", metavar="FILE", help=".csv, .md, .html, .json.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Tell the gain of mixed over homogeneous in every public round of the catalogue."""
+    from hetopt.cli.rounds import run_rounds
+
+    return run_rounds(text, output, json)
+
+
+@command(app)
 def instances(json: Json = False) -> int:
     """List the instances that ship with hetopt: FILE of every command may be such a name."""
     return commands.run_instances(json)
