@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Status = Literal["optimal", "feasible", "infeasible", "unknown"]
 Termination = Literal["proved", "gap_limit", "time_limit", "interrupted", "iteration_limit"]
 Proof = Literal["once", "twice"]
-"""How often CP-SAT proved what rests on its word alone."""
+"""How often a solver proved what rests on its word alone."""
 
 CONTRADICTED = "contradicted a checked plan"
 """What a note says where a solver or a bound said what a plan refutes; campaigns look for it."""
@@ -198,9 +198,10 @@ class Solution(Shown):
     marginal
         Steady regime, ``split``: what one more W, unit, request/s ... is worth (docs/steady.md).
     proof
-        How often an optimum or infeasibility was proved that rests on the word of CP-SAT alone:
-        ``twice`` by solves of two kinds, or ``once``, where the second did not end in time. None
-        where nothing is proved, or by something else than CP-SAT (bounds, MIP, structure).
+        How often an optimum or infeasibility was proved that rests on the word of CP-SAT alone, or
+        infeasibility on that of a MIP solver: ``twice`` by solves of two kinds, or ``once``, where
+        the second did not end in time. None where nothing is proved, or by something else (bounds,
+        prices of a relaxation, structure).
     instance
         What was solved, with the objective that was asked for.
     """

@@ -90,7 +90,7 @@ class RegimeResult:
         What one more of each limit is worth by the relaxation (see
         ``hetopt.steady.program.marginal_values``).
     proof
-        How often what is proved was proved, where that is CP-SAT's word alone; else None.
+        How often what is proved was proved, where that is a solver's word alone; else None.
     """
 
     plan: Plan | None
@@ -106,7 +106,7 @@ class RegimeResult:
 
 
 def joined_proof(proofs: Iterable[Proof | None]) -> Proof | None:
-    """Return how often all was proved that rests on CP-SAT's word, None where nothing does."""
+    """Return how often all was proved that rests on a solver's word, None where nothing does."""
     known = {proof for proof in proofs if proof is not None}
     return min(known, default=None)
 

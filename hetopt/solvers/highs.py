@@ -44,6 +44,8 @@ def solve_with_highs(
     known: Floats | None,
     stop: threading.Event | None,
     progress: Progress | None,
+    *,
+    presolve: bool = True,
 ) -> MipResult:
     """Solve by HiGHS in its process; see :func:`solve_mip` for the arguments."""
     from hetopt.solvers.highs_process import highs_process
@@ -54,11 +56,14 @@ def solve_with_highs(
     frame = _frame(scaling.arrays, scale)
     frame["seed"] = seed
     frame["nodes"] = nodes
+    frame["presolve"] = presolve
     # The bound is weakened afterwards, and the gap asked for must still hold then.
     frame["gap_rel"] = max(0.0, gap_rel - GAP_TOLERANCE)
     held = math.inf if known is None else _value(frame, known / scaling.column)
     # MathOpt of OR-Tools 9.14 hands HiGHS no solution to start from. The start is held here; what
     # HiGHS has of it is that it prunes by its value (a hair above, so that its equals are found).
+    # The floor is one in HiGHS' scaled numbers, in which its tolerances are absolute. A cutoff that
+    # is too high only searches more: the bound is held to the start's value below.
     frame["cutoff"] = None if known is None else held + GAP_TOLERANCE * max(1.0, abs(held))
     scale *= scaling.cost
     history: list[tuple[float, float | None, float | None]] = []
@@ -97,7 +102,9 @@ def solve_with_highs(
     # What is pruned by the start's value says nothing beyond that.
     most = cutoff if known is None else held / scale
     raw = min(bound / scale, most) if bound is not None and math.isfinite(bound) else None
-    # A reduced cost that HiGHS takes for 0 may be as much below it as its tolerance.
+    # A reduced cost that HiGHS takes for 0 may be as much below it as its tolerance, so that the
+    # bound is off by that times what the variables of a best point sum to, in scaled columns. The
+    # point found stands for it. The floor, of one scaled unit, only weakens the bound.
     about = known / scaling.column if point is None and known is not None else point
     size = 1.0 if about is None else max(1.0, float(np.abs(about).sum()))
     return found(

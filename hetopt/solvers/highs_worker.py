@@ -215,6 +215,8 @@ class _Worker:
         if frame["nodes"] is not None:
             parameters.node_limit = frame["nodes"]
         parameters.random_seed = frame["seed"]
+        if not frame["presolve"]:
+            parameters.presolve = self.parameters_pb2.EMPHASIS_OFF
         parameters.relative_gap_tolerance = frame["gap_rel"]
         parameters.absolute_gap_tolerance = 0.0
         highs = parameters.highs

@@ -91,6 +91,7 @@ def solve_arrays(
     stop: threading.Event | None = None,
     solver: str = "highs",
     progress: Progress | None = None,
+    presolve: bool = True,
 ) -> MipResult:
     """Solve a problem that is in arrays already; see :func:`solve_mip`.
 
@@ -98,6 +99,8 @@ def solve_arrays(
     ----------
     start
         A known solution, a value per variable.
+    presolve
+        Whether HiGHS may simplify the problem first.
     """
     began = time.monotonic()
     known = _checked(arrays, start)
@@ -110,7 +113,17 @@ def solve_arrays(
     elif solver == "highs":
         deadline = None if time_limit_s is None else began + time_limit_s
         result = solve_with_highs(
-            arrays, began, deadline, nodes, gap_rel, threads, seed, known, stop, progress
+            arrays,
+            began,
+            deadline,
+            nodes,
+            gap_rel,
+            threads,
+            seed,
+            known,
+            stop,
+            progress,
+            presolve=presolve,
         )
     else:
         from hetopt.solvers.pulp_solvers import solve_with_pulp

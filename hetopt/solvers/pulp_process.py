@@ -66,7 +66,7 @@ def solve_in_child(
                 start_new_session=True,
             )
         try:
-            with contextlib.suppress(OSError), child.stdin as to_child:  # type: ignore[union-attr]
+            with contextlib.suppress(OSError), child.stdin as to_child:  # type: ignore[union-attr]  # a pipe
                 pickle.dump((arrays, *solver), to_child)
             ended = _wait(child, deadline, stop)
         finally:

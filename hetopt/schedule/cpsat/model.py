@@ -211,7 +211,7 @@ def refute(
     """
     model = made.model
     model.clear_hints()  # type: ignore[no-untyped-call]  # ortools types only part of its API
-    model.clear_objective()  # type: ignore[no-untyped-call]
+    model.clear_objective()  # type: ignore[no-untyped-call]  # as above
     if most is not None:
         model.add(made.objective.expression <= most)
     solver = other_solver(1 if budget.deterministic else budget.workers, budget.seed)

@@ -45,6 +45,7 @@ from hetopt.steady.program.objective_level import (
     unbounded,
     why_infeasible,
 )
+from hetopt.steady.program.second_proof import FOUND, infeasible_again
 from hetopt.steady.routes.route_columns import Pool, pool_of_columns
 from hetopt.steady.routes.single_task_routes import Columns
 
@@ -131,7 +132,7 @@ class _Search:
         for name in self.instance.objective:
             level, routes = self._solve_level(name)
             if level.infeasible and plan is None:
-                return infeasible_result(self.instance, why_infeasible(self.instance))
+                return infeasible_result(self.instance, why_infeasible(self.instance), level.proof)
             bounds.append(level.bound)
             if level.best is None:
                 break
@@ -299,7 +300,11 @@ class _Search:
         if whole and result.bound is not None:
             level.tighten(result.bound / level.scale)
         if whole and result.proven_infeasible and level.best is None:
-            level.infeasible = True
+            level.proof, other = infeasible_again(arrays, self.budget, result.wall_time_s)
+            level.infeasible = other is None
+            if other is not None:
+                self.notes.append(FOUND)
+                level.improve(_exact(arrays, other), "mip")
         if result.message:
             self.notes.append(result.message)
         point = None if result.values is None else arrays.vector(result.values)

@@ -116,7 +116,7 @@ def stage_ways(instance: Instance, clusters: Clusters, per_unit: Floats) -> Stag
 def front_of(points: object) -> Front:
     """Return the points that no other point is as good as, by rising load."""
     front: Front = []
-    for load, weights in sorted(points):  # type: ignore[call-overload]
+    for load, weights in sorted(points):  # type: ignore[call-overload]  # pairs of floats and tuples
         if not front or weights < front[-1][1]:
             front.append((load, weights))
     return front

@@ -17,7 +17,7 @@ import numpy as np
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance, is_maximised
 from hetopt.runtime.budget import Budget, RegimeResult
-from hetopt.solution import HistoryEntry, StreamPlan
+from hetopt.solution import HistoryEntry, Proof, StreamPlan
 from hetopt.solvers.relaxation import Relaxed
 
 RELAXED, ROUNDED = "relaxation", "heuristic"
@@ -34,6 +34,8 @@ class Level:
         What the objective in SI units is multiplied by in the program.
     bound
         In SI units, NaN where none is known.
+    proof
+        How often ``infeasible`` was proved, where that is a MIP solver's word; else None.
     found_by
         What found the best point.
     """
@@ -43,6 +45,7 @@ class Level:
     best: Relaxed | None = None
     bound: float = np.nan
     infeasible: bool = False
+    proof: Proof | None = None
     found_by: str = ""
 
     def tighten(self, bound: float | None) -> None:
@@ -140,7 +143,7 @@ def unbounded(instance: Instance, name: str) -> str:
     )
 
 
-def infeasible_result(instance: Instance, reason: str) -> RegimeResult:
+def infeasible_result(instance: Instance, reason: str, proof: Proof | None = None) -> RegimeResult:
     """Return the result of an instance that is proven to have no plan."""
     return RegimeResult(
         plan=None,
@@ -149,6 +152,7 @@ def infeasible_result(instance: Instance, reason: str) -> RegimeResult:
         reason=reason,
         stopped_by="proved",
         method="mip",
+        proof=proof,
     )
 
 

@@ -39,6 +39,7 @@ from hetopt.steady.program.scenarios import (
     stream_model,
     stream_plan,
 )
+from hetopt.steady.program.second_proof import FOUND, infeasible_again
 from hetopt.steady.program.slices import with_whole_slices
 from hetopt.steady.routes.packings import unit_kinds
 from hetopt.steady.routes.route_columns import pool_of_routes
@@ -101,7 +102,7 @@ class Search:
         for name in self.instance.objective:
             model, level = self.next_level(model, name, previous, held)
             if level.infeasible and plan is None:
-                return infeasible_result(self.instance, self.why_infeasible())
+                return infeasible_result(self.instance, self.why_infeasible(), level.proof)
             bounds.append(level.bound)
             if level.best is None:
                 break
@@ -241,8 +242,14 @@ class Search:
             level.tighten(_si(result.bound, level.scale))
         if result.message:
             self.notes.append(result.message)
-        if result.proven_infeasible and level.best is None:
-            level.infeasible = self.routes.complete
+        if result.proven_infeasible and level.best is None and self.routes.complete:
+            level.proof, found = infeasible_again(
+                relaxation.arrays, self.budget, result.wall_time_s
+            )
+            level.infeasible = found is None
+            if found is not None:
+                self.notes.append(FOUND)
+                level.improve(relaxation.fixed(found), "mip")
         if result.values is None:
             return
         point = relaxation.arrays.vector(result.values)
