@@ -67,6 +67,9 @@ def make_jobs(
         min_accuracy=table["min_accuracy"],
         slices=table["slices"],
         contiguous=table["contiguous"],
+        model=table["model"],
+        model_sha256=table["model_sha256"],
+        model_shape=table["model_shape"],
     )
     check.rows(
         "jobs",
@@ -108,6 +111,7 @@ def make_tasks(
         backward=table["backward"],
         site_task=site_task,
         site_site=site_site,
+        segment=table["segment"],
     )
 
 

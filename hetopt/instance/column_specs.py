@@ -321,6 +321,7 @@ TASKS = (
         regime="steady",
     ),
     Column("allowed_sites", "Sites where it must run: data that stay there.", "names"),
+    _text("segment", "Operators of the job's model that it runs, as places in the file: 0-57,60."),
 )
 
 TRANSFERS = (
@@ -406,6 +407,9 @@ JOBS = (
         "Single routing: whether units are the stages of a pipeline, in some order.",
         regime="steady",
     ),
+    _text("model", "Model file that the job runs; relative paths are from the instance's folder."),
+    _text("model_sha256", "Hash of the model file, so that no other is taken for it."),
+    _text("model_shape", "Sizes of the model's open axes: batch=8,seq=128."),
 )
 
 KIND_SHARES = (

@@ -146,6 +146,7 @@ class TaskFields(TypedDict, total=False):
     forbid: Any
     backward: bool
     allowed_sites: Any
+    segment: str
 
 
 class JobFields(TypedDict, total=False):
@@ -168,6 +169,9 @@ class JobFields(TypedDict, total=False):
     min_accuracy: Quantity
     slices: int
     contiguous: bool
+    model: str
+    model_sha256: str
+    model_shape: str
     allowed_sites: Any
     work: float
     pin: Any

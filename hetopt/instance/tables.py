@@ -210,6 +210,7 @@ class Tasks:
     -1 where free. ``forbid_task``/``forbid_device`` are parallel: pairs that are not allowed.
     ``backward`` tasks are not part of the stages of a contiguous job.
     ``site_task``/``site_site`` are parallel: sites where a task may run; one without any is free.
+    ``segment`` says which operators of the job's model the task runs, empty where not stated.
     """
 
     name: Strings
@@ -223,6 +224,7 @@ class Tasks:
     backward: Bools
     site_task: Ints
     site_site: Ints
+    segment: Strings
 
     def __len__(self) -> int:
         return len(self.name)
@@ -269,7 +271,9 @@ class Jobs:
     ``min_accuracy`` is 0 where there is none. ``slices`` (steady, ``split``) is the number of equal
     parts of the job's requests, each of which takes one route whole; 0 where rates are divided
     freely. ``contiguous`` (single routing): the units that run the job's tasks, ``backward`` ones
-    aside, can be put in an order along which no edge goes back.
+    aside, can be put in an order along which no edge goes back. ``model`` names the model file that
+    the job runs, ``model_sha256`` its hash, ``model_shape`` the sizes of its open axes; empty where
+    not stated.
     """
 
     name: Strings
@@ -282,6 +286,9 @@ class Jobs:
     min_accuracy: Floats
     slices: Ints
     contiguous: Bools
+    model: Strings
+    model_sha256: Strings
+    model_shape: Strings
 
     def __len__(self) -> int:
         return len(self.name)

@@ -226,7 +226,7 @@ def test_a_million_tasks_take_seconds():
     zeros, ones = np.zeros(tasks, dtype=np.int64), np.ones(tasks)
     named = np.full(tasks, "t", dtype=base.tasks.name.dtype)
     columns = Tasks(
-        named, zeros, ones, zeros, zeros - 1, zeros - 1, none, none, zeros > 0, none, none
+        named, zeros, ones, zeros, zeros - 1, zeros - 1, none, none, zeros > 0, none, none, named
     )
     base = replace(base, tasks=columns)
     plan = schedule(

@@ -1,0 +1,151 @@
+"""What ``hetopt profile`` does: model files in, a profile or an instance out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hetopt.cli.commands import OK, print_json, print_view
+from hetopt.cli.options import Json, Output, command
+from hetopt.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from hetopt.profiling.onnx.document import ModelProfile
+
+FORMS = (".json",)
+MOST_SEGMENTS = 1000
+"""More tasks of one model than anyone cuts by; cuts are chosen in time quadratic in it."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    command(app)(profile)
+
+
+def profile(
+    files: Annotated[list[str], typer.Argument(metavar="MODEL...", help="ONNX model files.")],
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=N", help="Sizes of open axes: batch=8,seq=128, or INPUT.NUMBER=N."
+        ),
+    ] = None,
+    segments: Annotated[
+        int, typer.Option(metavar="N", help="Most segments that a model is cut into.")
+    ] = 12,
+    output: Output = None,
+    json: Json = False,
+) -> int:
+    """Count what a model's operators compute and move, and cut it into segments."""
+    from hetopt.profiling.onnx.document import profile_document, profile_models
+    from hetopt.report.terminal.progress import line_display
+
+    if not 1 <= segments <= MOST_SEGMENTS:
+        raise InputError([Problem("--segments", str(segments), f"1 to {MOST_SEGMENTS}.")])
+    if output is not None:
+        check_output(output)
+    with line_display() as report:
+        profiles = profile_models(
+            files, sizes=sizes_of(shape or []), most_segments=segments, report=report
+        )
+    if output is not None:
+        write_profile(output, profiles)
+    if json:
+        print_json(profile_document(profiles))
+    else:
+        show(profiles)
+    return OK
+
+
+def sizes_of(texts: list[str]) -> dict[str, int]:
+    """Read ``--shape``."""
+    sizes: dict[str, int] = {}
+    for part in (p.strip() for text in texts for p in text.split(",")):
+        name, mark, size = part.rpartition("=")
+        if not mark or not name or not size.isdecimal() or int(size) < 1:
+            raise InputError([Problem("--shape", part, "NAME=N with a whole N of at least 1.")])
+        if sizes.setdefault(name.strip(), int(size)) != int(size):
+            raise InputError([Problem("--shape", part, f"One size for {name.strip()}.")])
+    return sizes
+
+
+def check_output(output: str) -> None:
+    """Refuse a place that a profile cannot be written to, before the work."""
+    from hetopt.formats.files import check_writable, means_folder
+
+    if not means_folder(output) and not output.endswith(FORMS):
+        expected = "A .json file, or a folder for CSV tables."
+        raise InputError([Problem("-o", output, expected)])
+    check_writable(output)
+
+
+def write_profile(output: str, profiles: list[ModelProfile]) -> None:
+    """Write the profile document, or a folder of tables."""
+    from hetopt.formats.files import means_folder
+    from hetopt.formats.plans.tables import write_result
+    from hetopt.profiling.onnx.document import profile_document, profile_tables
+
+    if not means_folder(output):
+        write_result(output, profile_document(profiles))
+        return
+    from hetopt.formats.files import write_whole
+
+    folder = Path(output)
+    folder.mkdir(exist_ok=True)
+    for name, rows in profile_tables(profiles).items():
+        write_whole(folder / f"{name}.csv", _csv(rows))
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    import csv
+    import io
+
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()
+
+
+def show(profiles: list[ModelProfile]) -> None:
+    """Print the segments of each model, its totals, and what is not counted."""
+    from rich.table import Table
+
+    from hetopt.profiling.onnx.document import NO_OPTIONS
+    from hetopt.units import format as with_unit
+
+    for profile in profiles:
+        graph = profile.graph
+        typer.echo(f"{profile.name}: {graph.model.path}")
+        table = Table(box=None, pad_edge=False)
+        for name in ("segment", "operators", "GFLOP", "moves", "weights", "memory", "passes on"):
+            table.add_column(name, justify="left" if name == "segment" else "right")
+        for s in profile.segments:
+            passed = {c.tensor: c.bytes_b for c in profile.crossings if c.source == s.name}
+            table.add_row(
+                profile.task(s.name),
+                f"{len(s.operators)}",
+                f"{s.flop / 1e9:.3f}",
+                *(
+                    with_unit(b, "bytes")
+                    for b in (
+                        s.read_b + s.written_b,
+                        s.weights_b,
+                        s.memory_b,
+                        sum(passed.values()),
+                    )
+                ),
+            )
+        print_view(table)
+        macs = sum(o.macs for o in graph.operators)
+        typer.echo(
+            f"{len(graph.operators)} operators ({graph.folded} more are constants), "
+            f"{sum(o.flop for o in graph.operators) / 1e9:.3f} GFLOP, {macs / 1e9:.3f} GMAC, "
+            f"weights {with_unit(graph.weights_b, 'bytes')}"
+        )
+        for line in graph.not_counted():
+            typer.echo(f"not counted: {line}")
+    typer.echo(NO_OPTIONS, err=True)

@@ -1,0 +1,189 @@
+"""Model files: read, checked, and their open axes given sizes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hetopt.errors import InputError, Problem
+from hetopt.profiling.extras import load_extra
+
+MOST_BYTES = 2**31 - 1
+"""Largest protobuf message; larger models keep their weights in files beside them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model as it stands in its file.
+
+    Attributes
+    ----------
+    path
+        The file.
+    sha256
+        Hash of the file itself, without weights in files beside it.
+    proto
+        The ``onnx.ModelProto``, its open axes given sizes; weights in files beside it are not
+        loaded.
+    sizes
+        What was given for the open axes that it has, by name.
+    """
+
+    path: Path
+    sha256: str
+    proto: Any
+    sizes: dict[str, int]
+
+
+def read_model(path: str | Path, sizes: Mapping[str, int] | None = None) -> ModelFile:
+    """Read a model file without its external weights.
+
+    Parameters
+    ----------
+    path
+        The file.
+    sizes
+        Sizes of open axes by the axis' name (``batch``), or by input and number (``input.0``).
+
+    Raises
+    ------
+    InputError
+        If the file is missing, corrupt or too large, its external data are missing, it has an
+        operator that ONNX does not know, or an open axis has no size.
+    """
+    onnx = load_extra("onnx", "onnx", path)
+    path = Path(path)
+    proto, digest = _parsed(onnx, path)
+    _check_external(onnx, path, proto)
+    _check_operators(onnx, path, proto)
+    return ModelFile(path, digest, proto, _bind(path, proto, dict(sizes or {})))
+
+
+def problem(path: object, value: str, expected: str) -> InputError:
+    """Return the error for one thing that is wrong with a model file."""
+    return InputError([Problem(str(path), value, expected)])
+
+
+def _parsed(onnx: Any, path: Path) -> tuple[Any, str]:
+    if not path.is_file():
+        raise problem(path, "", "A model file (.onnx) that exists.")
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise problem(
+            path,
+            f"{size:,} bytes",
+            "At most 2 GiB in one protobuf file: save the model with its weights beside it "
+            "(onnx.save_model with save_as_external_data=True).",
+        )
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise problem(path, "", f"A file that can be read: {error.strerror}.") from None
+    proto = onnx.ModelProto()
+    try:
+        proto.ParseFromString(content)
+    except Exception:  # noqa: BLE001 - protobuf's error depends on how it is built
+        raise problem(
+            path, "", "An ONNX model: the file is corrupt, cut off, or no ONNX."
+        ) from None
+    if not proto.graph.node or not proto.ir_version:
+        raise problem(path, "", "An ONNX model with operators: the file has none.")
+    if proto.functions:
+        from onnx import inliner
+
+        proto = inliner.inline_local_functions(proto)
+    return proto, hashlib.sha256(content).hexdigest()
+
+
+def _check_external(onnx: Any, path: Path, proto: Any) -> None:
+    wrong = []
+    for tensor in proto.graph.initializer:
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            continue
+        entry = {e.key: e.value for e in tensor.external_data}
+        beside = path.parent / entry.get("location", "")
+        needed = int(entry.get("offset", 0)) + int(entry.get("length", 0))
+        if not entry.get("location") or not beside.is_file():
+            wrong.append((entry.get("location", ""), "which is missing"))
+        elif beside.stat().st_size < needed:
+            wrong.append((entry["location"], f"which is shorter than {needed:,} bytes"))
+    if wrong:
+        name, why = wrong[0]
+        expected = f"Weights of {len(wrong)} tensor(s) in the file {name!r} beside it, {why}."
+        raise problem(path, "", expected)
+
+
+def _check_operators(onnx: Any, path: Path, proto: Any) -> None:
+    version = {o.domain or "ai.onnx": o.version for o in proto.opset_import}
+    for node in all_nodes(proto.graph):
+        domain = node.domain or "ai.onnx"
+        if domain not in ("ai.onnx", "ai.onnx.ml"):
+            continue
+        if domain not in version:
+            raise problem(path, node.op_type, f"A version of the operator set {domain}: has none.")
+        if not onnx.defs.has(node.op_type, version[domain], node.domain):
+            expected = (
+                f"An operator of ONNX: operator set {domain} {version[domain]} has none of this "
+                f"name (node {node.name or node.output[0]!r})."
+            )
+            raise problem(path, node.op_type, expected)
+
+
+def all_nodes(graph: Any) -> list[Any]:
+    """Return the nodes of a graph and of the graphs within them."""
+    found = []
+    for node in graph.node:
+        found.append(node)
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                found += all_nodes(attribute.g)
+            for inner in attribute.graphs:
+                found += all_nodes(inner)
+    return found
+
+
+def graph_inputs(graph: Any) -> list[Any]:
+    """Return the inputs that a caller feeds: none that is an initializer with a default."""
+    constants = {t.name for t in graph.initializer}
+    return [i for i in graph.input if i.name not in constants]
+
+
+def _bind(path: Path, proto: Any, sizes: dict[str, int]) -> dict[str, int]:
+    """Give open axes of inputs their sizes, in place; return those that were used."""
+    missing: list[str] = []
+    used: dict[str, int] = {}
+    names: list[str] = []
+    for entry in graph_inputs(proto.graph):
+        if not entry.type.HasField("tensor_type"):
+            continue
+        if not entry.type.tensor_type.HasField("shape"):
+            raise problem(path, entry.name, "An input with a shape: it states none.")
+        for number, axis in enumerate(entry.type.tensor_type.shape.dim):
+            position = f"{entry.name}.{number}"
+            if axis.HasField("dim_value") and axis.dim_value > 0:
+                if position in sizes and sizes[position] != axis.dim_value:
+                    expected = f"Its size in the model, which is fixed: {axis.dim_value}."
+                    raise problem(path, f"--shape {position}={sizes[position]}", expected)
+                used.update({position: sizes[position]} if position in sizes else {})
+                continue
+            name = axis.dim_param or position
+            names.append(name)
+            key = position if position in sizes else name
+            if key not in sizes:
+                missing.append(name)
+                continue
+            used[key] = sizes[key]
+            axis.dim_value = sizes[key]
+    if missing:
+        wanted = ",".join(f"{name}=N" for name in dict.fromkeys(missing))
+        raise problem(path, "", f"Sizes of its open axes: --shape {wanted}")
+    return used
+
+
+def unknown_axes(sizes: Mapping[str, int], models: list[ModelFile]) -> list[str]:
+    """Return the axes that sizes were given for and that no model has."""
+    known = {name for model in models for name in model.sizes}
+    return [name for name in sizes if name not in known]

@@ -1,0 +1,73 @@
+"""Small ONNX models, made in the tests that use them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+
+def model(
+    nodes: list[Any],
+    inputs: dict[str, list[Any]],
+    outputs: list[str],
+    weights: dict[str, Any] | None = None,
+    *,
+    opset: int = 20,
+    domains: dict[str, int] | None = None,
+    dtype: int = TensorProto.FLOAT,
+) -> onnx.ModelProto:
+    """A model of these nodes; inputs by name with their shapes, weights as arrays."""
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info(n, dtype, s) for n, s in inputs.items()],
+        [helper.make_empty_tensor_value_info(n) for n in outputs],
+        [numpy_helper.from_array(np.asarray(v), n) for n, v in (weights or {}).items()],
+    )
+    sets = [helper.make_opsetid("", opset)]
+    sets += [helper.make_opsetid(d, v) for d, v in (domains or {}).items()]
+    return helper.make_model(graph, opset_imports=sets, ir_version=10)
+
+
+def one(
+    op_type: str,
+    shapes: list[list[int]],
+    weights: dict[int, Any] | None = None,
+    *,
+    outputs: int = 1,
+    opset: int = 20,
+    **attributes: Any,
+) -> onnx.ModelProto:
+    """A model of one operator: inputs x0, x1 ... of these shapes, constants at their places."""
+    names = [f"x{i}" for i in range(len(shapes))]
+    constants = {}
+    for place, value in (weights or {}).items():
+        while len(names) <= place:
+            names.append("")
+        names[place] = f"w{place}"
+        constants[f"w{place}"] = value
+    made = [f"y{i}" for i in range(outputs)]
+    node = helper.make_node(op_type, names, made, **attributes)
+    inputs = {f"x{i}": s for i, s in enumerate(shapes)}
+    return model([node], inputs, made, constants, opset=opset)
+
+
+def saved(proto: onnx.ModelProto, folder: Path, name: str = "m.onnx") -> Path:
+    """Write a model."""
+    path = folder / name
+    onnx.save(proto, path)
+    return path
+
+
+def random_array(*shape: int) -> np.ndarray:
+    """Numbers of a fixed seed."""
+    return np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+
+
+def light(name: str) -> Path:
+    """A real graph with generated weights that the package onnx ships."""
+    return Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / f"light_{name}.onnx"
