@@ -250,7 +250,7 @@ class Model:
         name: str,
         options: Sequence[Option] | None = None,
         *,
-        catalogue: str | None = None,
+        catalogue: str | Sequence[str] | None = None,
         labels: Sequence[str] | None = None,
     ) -> Profile:
         """Add a set of options that tasks share.
@@ -262,8 +262,8 @@ class Model:
         options
             The options; or
         catalogue, labels
-            ID of a task of the catalogue: its options on every device that is from the catalogue,
-            all or those of these labels.
+            ID of a task of the catalogue, a pattern, or a list of them: its options on every device
+            that is from the catalogue, all or those of these labels.
         """
         if name in self._profiles:
             text = "A name that no other profile has."
@@ -273,9 +273,13 @@ class Model:
             return Profile(name)
         if options:
             text = "Either options or a task of the catalogue."
-            self._faults.append((("profiles", name), catalogue, text))
+            self._faults.append((("profiles", name), str(catalogue), text))
         chosen = {} if labels is None else {"labels": list(labels)}
-        self._profiles[name] = {"from": "catalogue", "task": catalogue, **chosen}
+        self._profiles[name] = {
+            "from": "catalogue",
+            "task": catalogue if isinstance(catalogue, str) else list(catalogue),
+            **chosen,
+        }
         return Profile(name)
 
     def job(

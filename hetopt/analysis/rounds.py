@@ -25,8 +25,9 @@ from hetopt.analysis.rivals import Rival, Study
 from hetopt.build import Model
 from hetopt.instance import Instance
 from hetopt.instance.dtypes import Floats
+from hetopt.instance.mixes import balanced_shares
 from hetopt.instance.overrides import scale_demand
-from hetopt.profiling.rounds import Slice, balanced_shares
+from hetopt.profiling.rounds import Slice
 from hetopt.solution import Solution
 from hetopt.solve import SolveOptions
 

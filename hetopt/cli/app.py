@@ -176,7 +176,10 @@ def devices(
     text: Annotated[str | None, typer.Argument(help="Show rows that contain this.")] = None,
     kind: Annotated[str | None, typer.Option(metavar="K", help="cpu, gpu, npu, ...")] = None,
     dataset: Annotated[str | None, typer.Option(metavar="D", help="Data set.")] = None,
-    task: Annotated[str | None, typer.Option(metavar="T", help="Task measured.")] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(metavar="T", help="Task measured; repeated: devices that ran all of them."),
+    ] = None,
     scope: Annotated[str | None, typer.Option(metavar="S", help="What the meter covered.")] = None,
     show: Annotated[str | None, typer.Option(metavar="ID", help="Every option of one.")] = None,
     limit: Annotated[int, typer.Option(metavar="N", help="Rows printed; 0: all.")] = 40,

@@ -292,7 +292,7 @@ def run_devices(
     text: str | None,
     kind: str | None,
     dataset: str | None,
-    task: str | None,
+    task: list[str] | None,
     scope: str | None,
     show: str | None,
     limit: int,
@@ -307,7 +307,8 @@ def run_devices(
         else:
             print_view(devices.details_view(show))
         return OK
-    filters = {"text": text, "kind": kind, "dataset": dataset, "task": task, "scope": scope}
+    filters: dict[str, Any] = {"text": text, "kind": kind, "dataset": dataset, "scope": scope}
+    filters["task"] = task or None
     if as_json:
         print_json(devices.devices_to_dict(**filters))
     else:

@@ -24,7 +24,7 @@ from hetopt.compile.settings import clean_settings
 from hetopt.compile.sites import give_sites_to_tasks, make_sites, network_links
 from hetopt.compile.strings import strings
 from hetopt.compile.structure import check_settings_regime, check_structure
-from hetopt.compile.workload import make_groups, make_jobs, make_tasks, make_transfers
+from hetopt.compile.workload import give_shares, make_groups, make_jobs, make_tasks, make_transfers
 from hetopt.instance import (
     NO_MAXIMUM,
     SCHEDULE_OBJECTIVES,
@@ -133,6 +133,7 @@ def _compiled(
     resources = make_resources(tables["resources"], check)
     parts = (devices, profiles, options, resources)
     uses = make_uses(tables["uses"], tables["options"], parts, check)
+    give_shares(tables, setting, (devices, profiles, options), check)
     jobs, demand_known = make_jobs(tables["jobs"], setting, regime, check)
     routing = setting["routing"]
     scenarios = make_scenarios(
@@ -210,7 +211,7 @@ def _regime(setting: Mapping[str, Any], jobs: Table) -> Regime:
     if setting["regime"] == "schedule":
         return "schedule"
     streams = bool(np.isfinite(jobs["rate_per_s"]).any() or np.isfinite(jobs["share"]).any())
-    steady = streams or np.isfinite(setting["demand_per_s"]) or setting["routing"]
+    steady = streams or np.isfinite(setting["demand_per_s"]) or setting["routing"] or setting["mix"]
     return "steady" if setting["regime"] == "steady" or steady else "schedule"
 
 

@@ -18,12 +18,14 @@ from hetopt.instance import (
     Groups,
     Ints,
     Jobs,
+    Options,
     Profiles,
     Regime,
     Strings,
     Tasks,
     Tensors,
 )
+from hetopt.instance.mixes import balanced_shares
 
 Table = dict[str, Any]
 
@@ -234,3 +236,51 @@ def make_groups(groups: Any, tasks: Strings, setting: str, check: Checker) -> Gr
                 members.append(index[name])
         ptr.append(len(members))
     return Groups(np.array(ptr, dtype=np.int64), np.array(members, dtype=np.int64))
+
+
+def give_shares(
+    tables: Mapping[str, Table],
+    setting: Mapping[str, Any],
+    parts: tuple[Devices, Profiles, Options],
+    check: Checker,
+) -> None:
+    """Give each job its share of a balanced mix (``mix: balanced``).
+
+    What a request costs on a device is the sum over its tasks of the least whole energy (idle
+    included) of their options there.
+    """
+    if setting["mix"] != "balanced" or check.problems:
+        return
+    jobs = tables["jobs"]
+    stated = ~np.isnan(jobs["rate_per_s"]) | ~np.isnan(jobs["share"])
+    if stated.any():
+        text = "Jobs without rate and share, which a balanced mix gives them."
+        check.setting("mix", "balanced", text)
+        return
+    energy = _energy(tables["tasks"], jobs["name"], *parts)
+    if not (energy[~np.isnan(energy)] > 0).all():
+        check.setting("mix", "balanced", "Options with energy or idle power: the mix balances it.")
+    elif np.isnan(energy).all(axis=1).any():
+        lost = [str(n) for n in jobs["name"][np.isnan(energy).all(axis=1)]]
+        text = f"Jobs that some device runs whole; none runs {', '.join(lost)}."
+        check.setting("mix", "balanced", text)
+    else:
+        jobs["share"] = balanced_shares(energy)
+
+
+def _energy(
+    tasks: Table, jobs: Any, devices: Devices, profiles: Profiles, options: Options
+) -> Floats:
+    """Return the whole energy of a request, of shape (jobs, devices); NaN: does not run there."""
+    idle = devices.idle_power_w[options.device]
+    whole = (options.energy_j + idle * options.time_s) / options.batch
+    energy = np.zeros((len(jobs), len(devices)))
+    names = [str(n) for n in profiles.name]
+    for job, profile, work in zip(tasks["job"], tasks["profile"], tasks["work"], strict=True):
+        least = np.full(len(devices), np.inf)
+        if str(profile) in names:
+            p = names.index(str(profile))
+            rows = slice(profiles.ptr[p], profiles.ptr[p + 1])
+            np.minimum.at(least, options.device[rows], whole[rows] * work)
+        energy[np.flatnonzero(jobs == job)] += least
+    return np.where(np.isinf(energy), np.nan, energy)

@@ -456,6 +456,12 @@ SETTINGS = (
     _text("regime", "schedule or steady.", choices=("schedule", "steady")),
     Column("objective", "Objective, or a list in order of priority.", "names"),
     _text("routing", "Steady: split or single.", choices=("split", "single"), regime="steady"),
+    _text(
+        "mix",
+        "Steady: balanced gives jobs without rates shares such that each costs the same energy.",
+        choices=("balanced",),
+        regime="steady",
+    ),
     _text("host", "Device that staged tensors are written to."),
     _number(
         "horizon_s",

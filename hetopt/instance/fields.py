@@ -193,6 +193,7 @@ class SettingFields(TypedDict, total=False):
     regime: Regime
     objective: ObjectiveName | Sequence[ObjectiveName]
     routing: Routing
+    mix: Literal["balanced"]
     host: Any
     horizon: Quantity
     horizon_s: Quantity

@@ -29,7 +29,7 @@ Columns (SI units; a number that is not known is NaN, a text that is not known i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import translate
@@ -129,7 +129,7 @@ def catalogue() -> pd.DataFrame:
 def find(
     device: str | None = None,
     kind: str | None = None,
-    task: str | None = None,
+    task: str | Sequence[str] | None = None,
     dataset: str | None = None,
     scope: str | None = None,
     text: str | None = None,
@@ -140,13 +140,20 @@ def find(
     ----------
     device, kind, task, dataset, scope
         Part of the value, or a pattern of the whole value with ``*`` and ``?``; upper and lower
-        case are the same.
+        case are the same. Of several tasks, those of devices that ran all of them.
     text
         The same, in any of device, name, board, task, label, submitter, system, note.
     """
     table = _table()
     keep = [True] * len(table)
-    wanted = {"device": device, "kind": kind, "task": task, "dataset": dataset, "scope": scope}
+    tasks = [task] if isinstance(task, str) else list(task or ())
+    if tasks:
+        ran = [_matches(table["task"], pattern) for pattern in tasks]
+        names = list(table["device"])
+        who = [{n for n, hit in zip(names, hits, strict=True) if hit} for hits in ran]
+        all_of_them = set.intersection(*who)
+        keep = [n in all_of_them and any(h) for n, *h in zip(names, *ran, strict=True)]
+    wanted = {"device": device, "kind": kind, "dataset": dataset, "scope": scope}
     for column, pattern in wanted.items():
         if pattern is not None:
             keep = [a and b for a, b in zip(keep, _matches(table[column], pattern), strict=True)]
@@ -245,6 +252,28 @@ def options_for(task_id: str, device_id: str, labels: Iterable[str] | None = Non
             chosen.append(by_label[label])
         rows = rows.iloc[chosen]
     return rows.reset_index(drop=True)
+
+
+def tasks_like(patterns: Sequence[str]) -> list[str]:
+    """Return the IDs of the tasks that are named or match a pattern (``*``, ``?``), each once.
+
+    Raises
+    ------
+    UnknownEntry
+        If a name or pattern means no task; the message names close ones.
+    """
+    known = list(_positions("task"))
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        if "*" in pattern or "?" in pattern:
+            test = re.compile(translate(pattern.replace("[", "[[]"))).match
+            hits = [name for name in known if test(name)]
+        else:
+            hits = [pattern] if pattern in known else []
+        if not hits:
+            raise _unknown("task", pattern, known)
+        found |= dict.fromkeys(hits)
+    return list(found)
 
 
 def _options_of_both(task_id: str, first: str, second: str) -> pd.DataFrame:

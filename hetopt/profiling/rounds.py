@@ -7,7 +7,6 @@ here; nothing is solved.
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -223,26 +222,3 @@ def _first_seen() -> dict[str, str]:
 def _model(hardware: str) -> str:
     """Return hardware without how many of it: eight cards are no other card than four."""
     return re.sub(r"^\d+x ", "", hardware).casefold()
-
-
-def balanced_shares(energy_j: Floats) -> Floats:
-    """Return the shares of networks such that each costs the same energy (``mix: balanced``).
-
-    Parameters
-    ----------
-    energy_j
-        Whole energy per request, shape (networks, devices); NaN where a network does not run.
-
-    Returns
-    -------
-    numpy.ndarray
-        In inverse proportion to the geometric mean of energy over the devices that run all
-        networks (over all that run this network, where none does); they sum to 1.
-    """
-    runs = ~np.isnan(energy_j)
-    whole = runs.all(axis=0)
-    weights = []
-    for row, known in zip(energy_j, runs, strict=True):
-        values = row[whole] if whole.any() else row[known]
-        weights.append(math.exp(-math.fsum(np.log(values).tolist()) / len(values)))
-    return np.array(weights) / math.fsum(weights)

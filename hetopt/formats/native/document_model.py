@@ -72,7 +72,9 @@ def document_model() -> type[Shape]:
         "CatalogueProfile",
         {
             "from": _field(_choice(("catalogue",)), "Where the options come from."),
-            "task": _field(_TEXT, "ID of the catalogue's task."),
+            "task": _field(
+                _NAMES, "ID of the catalogue's task, a pattern of IDs (*, ?), or a list of them."
+            ),
             "labels": _field(
                 _NAMES, "Only options of these labels; default: all that the devices have."
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from hetopt import units
@@ -179,7 +180,7 @@ class _Expansion:
 
     def _catalogue_options(self, path: Path, name: str, profile: Mapping[str, Any]) -> None:
         """Add what the catalogue has for one task on each device that comes from it."""
-        from hetopt.profiling.catalogue import UnknownEntry, options_for
+        from hetopt.profiling.catalogue import UnknownEntry, options_for, tasks_like
 
         if profile.get("from") != "catalogue":
             self.fault((*path, "from"), profile.get("from", ""), "from: catalogue, and a task.")
@@ -189,18 +190,23 @@ class _Expansion:
             return
         labels = profile.get("labels")
         wanted = None if labels is None else [str(v) for v in _as_list(labels)]
+        try:
+            tasks = tasks_like([str(task) for task in _as_list(profile["task"])])
+        except UnknownEntry as error:
+            self.fault((*path, "task"), profile["task"], str(error))
+            return
         found: dict[str, None] = {}
         used = 0
         for device, id_ in self.entry_ids.items():
-            try:
-                table = options_for(str(profile["task"]), id_)
-            except UnknownEntry as error:
-                self.fault((*path, "task"), profile["task"], str(error))
-                return
-            for row in table.to_dict("records"):
+            tables = [options_for(task, id_).to_dict("records") for task in tasks]
+            several = sum(bool(table) for table in tables) > 1
+            for row in chain.from_iterable(tables):
                 found[str(row["label"])] = None
                 if wanted is None or row["label"] in wanted:
-                    self.rows.add("options", self._catalogue_cells(name, device, row), path)
+                    cells = self._catalogue_cells(name, device, row)
+                    if several:
+                        cells["label"] = f"{row['task']} {row['label']}"
+                    self.rows.add("options", cells, path)
                     used += 1
         for label in wanted or []:
             if label not in found:

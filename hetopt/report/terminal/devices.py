@@ -28,7 +28,7 @@ OPTION_FIELDS = (
 )
 
 
-def devices_view(limit: int = 40, **filters: str | None) -> RenderableType:
+def devices_view(limit: int = 40, **filters: Any) -> RenderableType:
     """Return the devices that match, as a table with the lines that say whose figures they are.
 
     Parameters
@@ -84,7 +84,7 @@ def devices_view(limit: int = 40, **filters: str | None) -> RenderableType:
     return Group(table, Text(), *map(Text, lines))
 
 
-def devices_to_dict(**filters: str | None) -> dict[str, Any]:
+def devices_to_dict(**filters: Any) -> dict[str, Any]:
     """Return the devices that match, for JSON: ``devices`` and ``attribution``.
 
     An idle power that the source does not state is null. Filters are those of
@@ -184,7 +184,7 @@ SCOPE_NOTE = (
 )
 
 
-def _matching(filters: dict[str, str | None]) -> list[dict[str, Any]]:
+def _matching(filters: dict[str, Any]) -> list[dict[str, Any]]:
     rows = catalogue.find(**filters)
     groups = rows.groupby("device", sort=False)
     return [_summary(group, str(device)) for device, group in groups]

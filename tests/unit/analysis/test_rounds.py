@@ -13,7 +13,8 @@ from hetopt.analysis.rounds import (
     rounds,
 )
 from hetopt.default import default_instance
-from hetopt.profiling.rounds import balanced_shares, slices
+from hetopt.instance.mixes import balanced_shares
+from hetopt.profiling.rounds import slices
 from hetopt.report.rounds import (
     csv_row,
     rounds_csv,

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hetopt.errors import HetoptError
+from hetopt import Model
+from hetopt.errors import HetoptError, InputError
 from hetopt.profiling import catalogue as cat
 
 COLUMNS = [
@@ -393,3 +394,36 @@ def test_attribution_of_mlperf_rows_is_complete_and_carries_the_notice() -> None
         assert part in line
     assert "not verified by MLCommons" in notice
     assert len(cat.attribution(["zeus/v100", "zeus/v100"])) == 1
+
+
+def test_a_pattern_or_a_list_of_tasks_joins_rounds_in_one_profile() -> None:
+    m = Model("pooled", objective="power")
+    count = (0, None)
+    m.device("h200", catalogue="mlperf-v4.1/H200-SXM-141GBx8_TRT_MaxQ", count=count)
+    m.device("ai100", catalogue="mlperf-v3.0/r282_z93_q8e-qaic-v1.8.3.7-aic100", count=count)
+    m.profile("pattern", catalogue="mlperf-v?.?/server/resnet50")
+    names = ["mlperf-v3.0/server/bert-99", "mlperf-v4.1/server/bert-99"]
+    m.profile("list", catalogue=[n for n in names if n in cat.catalogue()["task"].tolist()])
+    for name in ("pattern", "list"):
+        m.job(name, profile=name, rate=10)
+    assert m.build().options.device.tolist()[:2] == [0, 1]
+
+
+def test_a_pattern_without_a_task_is_an_error() -> None:
+    m = Model("pooled", objective="power")
+    m.device("h200", catalogue="mlperf-v4.1/H200-SXM-141GBx8_TRT_MaxQ")
+    m.job("a", profile=m.profile("a", catalogue="mlperf-v9*/resnet50"), rate=10)
+    with pytest.raises(InputError, match="no task 'mlperf-v9"):
+        m.build()
+
+
+def test_several_tasks_find_the_devices_that_ran_all_of_them() -> None:
+    rows = cat.find(task=["v3.0/server/resnet50", "v3.0/server/rnnt"])
+    both = set(cat.find(task="v3.0/server/resnet50")["device"])
+    both &= set(cat.find(task="v3.0/server/rnnt")["device"])
+    assert set(rows["device"]) == both
+    assert len(rows) == sum(
+        len(cat.options_for(t, d))
+        for d in both
+        for t in ("mlperf-v3.0/server/resnet50", "mlperf-v3.0/server/rnnt")
+    )
