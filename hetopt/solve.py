@@ -279,6 +279,16 @@ def _check_start(instance: Instance, start: Plan) -> None:
     wanted = SchedulePlan if instance.regime == "schedule" else SteadyPlan | ScenarioPlan
     if not isinstance(start, wanted):
         raise InputError(f"The start plan is expected to be of the {instance.regime} regime.")
+    if isinstance(start, SchedulePlan) and len(start.option) == len(instance.tasks):
+        out = np.flatnonzero(start.option < 0)
+        if len(out):
+            names = ", ".join(str(name) for name in instance.tasks.name[out[:5]])
+            more = f" and {len(out) - 5} more" if len(out) > 5 else ""
+            raise InputError(
+                f"The start plan leaves {len(out)} of {len(instance.tasks)} tasks out: "
+                f"{names}{more}. A start is a whole plan: each task with a unit, an option and a "
+                "start."
+            )
     report = verify(instance, start)
     if not report.ok:
         first = "; ".join(v.message for v in report.violations[:3])

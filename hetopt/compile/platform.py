@@ -73,6 +73,7 @@ def make_devices(table: Table, pools: Strings, sites: Strings, check: Checker) -
         preview=table["preview"],
         source=table["source"],
         caution=table["caution"],
+        board=table["board"],
     )
 
 

@@ -137,6 +137,7 @@ DEVICES = (
     ),
     _text("site", "Name of the site where it stands."),
     _text("scope", "What the power meter covered: wall, board, gpu, ..."),
+    _text("board", "Board that it is on; devices of one board may each state its idle power."),
     _flag("preview", "Whether the device was submitted as a preview, not on sale."),
     _text("source", "Where the figures come from."),
     _text("caution", "Why its figures are in doubt; shown beside every result."),

@@ -44,6 +44,7 @@ class DeviceFields(TypedDict, total=False):
     preview: bool
     source: str
     caution: str
+    board: str
     count_min: int
     count_max: int
 

@@ -51,6 +51,7 @@ class Devices:
     preview: Bools
     source: Strings
     caution: Strings
+    board: Strings
 
     def __len__(self) -> int:
         return len(self.name)

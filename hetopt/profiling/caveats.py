@@ -20,6 +20,7 @@ def caveats(instance: Instance) -> tuple[str, ...]:
     named = zip(devices.name.tolist(), devices.caution.tolist(), strict=True)
     notes += [f"Figures of {name} are in doubt: {text}." for name, text in named if text]
     notes += _estimates(instance)
+    notes += _boards(instance)
     unstated = devices.name[~devices.idle_known].tolist()
     if unstated:
         notes.append(
@@ -58,6 +59,22 @@ def _estimates(instance: Instance) -> list[str]:
             f"median from {low:.2f} to {high:.2f} of the time"
         )
     return [f"{text}."]
+
+
+def _boards(instance: Instance) -> list[str]:
+    """Name devices of one board that each state an idle power, which is that of the whole board."""
+    devices = instance.devices
+    notes = []
+    for board in dict.fromkeys(devices.board.tolist()):
+        both = (devices.board == board) & (devices.idle_power_w > 0) & (devices.count_max != 0)
+        if board and both.sum() > 1:
+            names = devices.name[both].tolist()
+            notes.append(
+                f"{', '.join(names)} are processors of one board, {board}, and each states the "
+                "idle power of the whole board: with more than one of them on it counts more than "
+                "once. Where they are one board, set `idle_power: 0 W` for all but one of them."
+            )
+    return notes
 
 
 def warnings(instance: Instance) -> list[str]:

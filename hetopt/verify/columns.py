@@ -82,7 +82,7 @@ def check_options(
         np.flatnonzero(~known),
         lambda i: (
             (
-                f"The plan leaves task {tasks.name[task[i]]} out; it has no option there."
+                f"The plan leaves task {tasks.name[task[i]]} out."
                 if option[i] == -1  # what readers of plans put where a row is missing
                 else f"Task {tasks.name[task[i]]} uses option {option[i]}, but options are "
                 f"numbered 0 to {len(options) - 1}."

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
@@ -394,3 +395,18 @@ def test_without_a_clock_the_number_of_solves_follows_from_the_limit():
     ]
     assert counts[0] <= 3
     assert counts[0] < counts[1] <= 9
+
+
+def test_a_deadline_of_a_microsecond_for_a_robot_is_explained_with_the_least_that_helps() -> None:
+    robot = read_instance("robot")
+    tight = replace(robot, jobs=replace(robot.jobs, deadline_s=np.full(len(robot.jobs), 1e-6)))
+    found = explain(tight, options=QUICK)
+    assert found.status == "infeasible"
+    assert any("critical path" in screen.text for screen in found.screens)
+    (repair,) = found.repairs
+    (move,) = repair.moves
+    assert move.limit.kind == "deadline"
+    assert verify(move.limit.amount.at(tight, move.value), repair.plan).ok
+    assert move.value == pytest.approx(0.0390393, rel=1e-4)
+    shorter = move.limit.amount.at(tight, move.bound * (1 - 1e-4))
+    assert solve(shorter, time_limit=20, workers=1).status == "infeasible"

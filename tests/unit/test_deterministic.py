@@ -42,6 +42,18 @@ def answer(instance, **options):
     return solution, json.dumps(solution_to_dict(instance, solution))
 
 
+@pytest.mark.parametrize("options", [{}, {"method": "heuristic"}, {"gap": 0.01}])
+@pytest.mark.parametrize("workloads", [20, 200])
+def test_a_fleet_has_the_same_bytes_twice(workloads, options):
+    """As it was read, twice in one process: nothing that the first solve kept has a say."""
+    instance = generate.generate_steady(workloads=workloads, devices=6, options=3, seed=7)
+    first, text = answer(instance, time_limit=0.5, **options)
+    assert first.plan is not None
+    assert answer(instance, time_limit=0.5, **options)[1] == text
+    again = generate.generate_steady(workloads=workloads, devices=6, options=3, seed=7)
+    assert answer(again, time_limit=0.5, **options)[1] == text
+
+
 @pytest.mark.parametrize(
     ("workloads", "options"),
     [

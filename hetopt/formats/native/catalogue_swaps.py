@@ -17,7 +17,7 @@ from hetopt.instance import Instance
 
 FIGURES = (
     *("idle_power_w", "idle_power", "idle_known", "kind", "preview", "scope", "source"),
-    "caution",
+    *("caution", "board"),
 )
 """What the entry says of a device; a document's own figures of the old one would be wrong."""
 

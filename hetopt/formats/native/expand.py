@@ -22,7 +22,9 @@ NAMES = {
 }
 """Canonical names of columns by every name that files may use."""
 
-DEVICE_FIGURES = ("kind", "idle_power_w", "idle_known", "scope", "preview", "source", "caution")
+DEVICE_FIGURES = (
+    *("kind", "idle_power_w", "idle_known", "scope", "board", "preview", "source", "caution"),
+)
 OPTION_FIGURES = (
     *("label", "time_s", "energy_j", "memory_b", "accuracy", "batch", "latency_s"),
     *("preview", "source"),

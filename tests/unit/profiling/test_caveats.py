@@ -89,3 +89,32 @@ def test_what_plays_its_part_is_not_named():
 def test_jobs_without_tasks_are_named():
     with pytest.raises(InputError, match=r"in table tasks: a profile, options or tasks of job j"):
         small("devices: [{name: m}]\njobs: [{name: j}]\n")
+
+
+def test_processors_of_one_board_that_each_state_its_idle_power_are_named():
+    def board(
+        idle: str = "", gpu: str = "mlperf-v3.0-open/firefly-armnn-v22.11-opencl"
+    ) -> Instance:
+        return read_instance(
+            "board.yaml",
+            text=f"""
+hetopt: 1
+regime: steady
+objective: power
+allow_mixed_scopes: true
+devices:
+  - {{name: cpu, from: catalogue, entry: mlperf-v3.0-open/firefly-armnn-v22.11-neon{idle}}}
+  - {{name: gpu, from: catalogue, entry: {gpu}}}
+profiles:
+  a: {{from: catalogue, task: mlperf-v3.0-open/singlestream/efficientnet-lite0-quantized}}
+jobs: [{{name: a, profile: a, rate: 20/s}}]
+""",
+        )
+
+    def said(instance: Instance) -> list[str]:
+        return [note for note in caveats(instance) if "of one board" in note]
+
+    assert len(said(board())) == 1
+    assert said(board())[0].startswith("cpu, gpu are processors of one board, Firefly RK3588S")
+    assert said(board(idle=", idle_power: 0 W")) == []
+    assert said(board(idle=", board: another one")) == []
