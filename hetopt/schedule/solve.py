@@ -27,7 +27,8 @@ from hetopt.schedule.model.grid import Grid, model_grid, span_s
 from hetopt.schedule.model.problem import Problem
 from hetopt.schedule.polish.slack_reclamation import reclaim
 from hetopt.schedule.search.decoder_features import why_unsupported
-from hetopt.schedule.search.registry import Improved, Improver, improver_of, is_improver
+from hetopt.schedule.search.local_search import Improved
+from hetopt.schedule.search.registry import Improver, improver_of, is_improver
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 

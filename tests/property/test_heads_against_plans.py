@@ -15,11 +15,13 @@ from hetopt.instance import Instance
 from hetopt.schedule.bounds.objective_bounds import makespan_bound, reach_of
 from hetopt.schedule.bounds.time_windows import TimeWindows
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS, plan_problem
-from hetopt.schedule.search.best_insertion import fits, improve
+from hetopt.schedule.search.best_insertion import BestInsertion, fits
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify
 from tests.random_schedules import random_schedule
+
+improve = BestInsertion.improve
 
 CHUNK = 100
 CHUNKS = 3

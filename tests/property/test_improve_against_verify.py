@@ -10,8 +10,10 @@ import pytest
 from hetopt.evaluate import objective_value
 from hetopt.generate.schedule import generate_schedule
 from hetopt.schedule.list_scheduling.constructors import heft
-from hetopt.schedule.search.list_annealing import improve
+from hetopt.schedule.search.list_annealing import Annealing
 from hetopt.verify import verify
+
+improve = Annealing.improve
 
 INSTANCES = 30
 

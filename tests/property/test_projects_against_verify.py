@@ -7,10 +7,12 @@ import pytest
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import objective_value
 from hetopt.schedule.list_scheduling.constructors import heft
-from hetopt.schedule.search.projects.improve import fits, improve
+from hetopt.schedule.search.projects.improve import ProjectAnnealing, fits
 from hetopt.verify import verify
 from tests.random_projects import random_project
 from tests.small_schedules import solved
+
+improve = ProjectAnnealing.improve
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -8,9 +8,11 @@ import pytest
 from hetopt.evaluate import objective_value
 from hetopt.formats.literature.fjsp import read_fjsp
 from hetopt.instance import Instance
-from hetopt.schedule.search.job_shop.improve import improve
+from hetopt.schedule.search.job_shop.improve import TabuSearch
 from hetopt.solve import solve
 from hetopt.verify import verify
+
+improve = TabuSearch.improve
 
 INSTANCES = 20
 CLOSE = 1.1

@@ -11,37 +11,23 @@ its end + max(0, B - D) beside its end, so that whatever counts for less than B 
 from __future__ import annotations
 
 import math
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from hetopt.constants import GAP_TOLERANCE
-from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.paths import message_tables
-from hetopt.runtime.budget import gap_closed
-from hetopt.schedule.list_scheduling.constructors import plan_problem
+from hetopt.runtime.effort import PARTS, Effort
 from hetopt.schedule.model.problem import Mode, Problem
 from hetopt.schedule.model.tick_schedule import Draft, draft_of, timed
-from hetopt.schedule.search import list_annealing as annealing
-from hetopt.schedule.search.registry import Found, Improved
+from hetopt.schedule.search.decoder_features import fits as decoder_fits
+from hetopt.schedule.search.local_search import LocalSearch, xorshift_seed
 from hetopt.solution import SchedulePlan
 
-MOVES = 200_000
-"""Moves where neither seconds nor iterations are given."""
 TASK_MOVES_PER_S = 15_000_000
 """Moves × tasks that one core makes in a second or so; what deterministic seconds count."""
-CHUNK_S = 0.02
-"""Time between two looks at the clock and the stop event."""
 FIRST_CHUNK = 100
-DETERMINISTIC_CHUNKS = 100
-"""Parts of a number of moves in which it is made."""
-POLL_S = 0.25
-"""Time between two looks at what the workers have found."""
 HOT = 0.5
 """First heat over the median time of a task and ``MESSAGE`` medians of a message's."""
 MESSAGE = 0.3
@@ -64,71 +50,6 @@ NOISE = 1e-12
 """Part of the makespan by which a deadline may be missed in floats; exact times decide."""
 
 
-def improve(
-    instance: Instance,
-    plan: SchedulePlan | None,
-    *,
-    seconds: float | None = None,
-    iterations: int | None = None,
-    seed: int = 0,
-    workers: int = 1,
-    stop: threading.Event | None = None,
-    bound: float = math.nan,
-    found: Found | None = None,
-) -> Improved:
-    """Look for a plan with a smaller makespan.
-
-    Parameters
-    ----------
-    instance
-        Of the schedule regime. Nothing is found where it has a feature that the search does not
-        know (see :func:`fits`).
-    plan
-        A valid plan to start from; None: the search starts with all tasks in a row.
-    seconds
-        Time to spend, first compilation included. With ``iterations`` instead the answer depends
-        on nothing but the arguments.
-    seed, workers
-        Each worker searches on its own in a thread, with a seed of its own; the best is returned.
-    stop
-        Ends the search early when it is set, with the best so far.
-    bound
-        Proven bound of the makespan: a plan that meets it ends the search.
-    found
-        Called with plans better than all before, a few times a second at most.
-    """
-    if not fits(instance):
-        return Improved(None)
-    until = None if seconds is None else time.monotonic() + seconds
-    if seconds is None and iterations is None:
-        iterations = MOVES
-    known = math.inf if plan is None else objective_value(instance, plan, "makespan")
-    if plan is not None and gap_closed(known, bound, GAP_TOLERANCE):
-        return Improved(None)
-    problem = plan_problem(instance)
-    draft = _in_a_row(problem) if plan is None else draft_of(problem, plan)
-    if draft is None or annealing.over(until, stop):
-        return Improved(None)
-    table = table_of(problem)
-    best = _Best(instance, known, found)
-    chains = [
-        Chain(table, draft, seed * 1_000 + k, bound, valid=plan is not None)
-        for k in range(max(1, workers))
-    ]
-    if len(chains) == 1 and iterations is not None:
-        chains[0].run(None, iterations, stop)
-    else:
-        with ThreadPoolExecutor(len(chains)) as pool:
-            runs = [pool.submit(chain.run, until, iterations, stop) for chain in chains]
-            while wait(runs, POLL_S).not_done:
-                if found is not None:
-                    best.offer(chains)
-            for run in runs:
-                run.result()
-    best.offer(chains)
-    return Improved(best.plan)
-
-
 def fits(instance: Instance) -> bool:
     """Whether the search knows every feature that the instance has, and the makespan is wanted.
 
@@ -137,46 +58,45 @@ def fits(instance: Instance) -> bool:
     cells = len(instance.tasks) * len(instance.devices)
     if instance.objective[0] != "makespan" or cells > MOST_CELLS:
         return False
-    return annealing.fits(instance)
+    return decoder_fits(instance)
 
 
-def is_compiled() -> bool:
-    """Whether the loops are compiled, or their machine code lies on disk (as far as is known)."""
-    from hetopt.runtime import jit
-    from hetopt.schedule.search.best_insertion_kernels import search
+class BestInsertion(LocalSearch["Chain"]):
+    """Annealing by best insertion, from a plan, or from all tasks in a row."""
 
-    return jit.is_compiled(search)
+    LOOPS = ("best_insertion_kernels:search",)
+    MOVES = 200_000
+    TASK_MOVES_PER_S = TASK_MOVES_PER_S
+    fits = staticmethod(fits)
 
+    def chains(self) -> list[Chain]:
+        """Chains that start from the plan."""
+        valid = self.start is not None
+        if self.start is None:
+            draft = _in_a_row(self.problem)
+        else:
+            draft = draft_of(self.problem, self.start)
+        if draft is None:
+            return []
+        self.table = table_of(self.problem)
+        self.seen = self.known
+        return [
+            Chain(self.table, draft, self.seed * 1_000 + k, self.bound, valid=valid)
+            for k in range(self.workers)
+        ]
 
-def moves_within(instance: Instance, seconds: float) -> int:
-    """Return the number of moves that stands for so many deterministic seconds."""
-    return max(1, int(seconds * TASK_MOVES_PER_S / max(1, len(instance.tasks))))
-
-
-class _Best:
-    """The best plan of all chains, checked against what is known."""
-
-    def __init__(self, instance: Instance, known: float, found: Found | None) -> None:
-        self.instance = instance
-        self.known = known
-        self.found = found
-        self.plan: SchedulePlan | None = None
-
-    def offer(self, chains: list[Chain]) -> None:
-        """Take the best state of the chains if its plan is better."""
-        for chain in sorted(chains, key=lambda chain: chain.shown[0]):
-            least, order, lane = chain.shown
-            if not least < self.known:
-                return
-            plan = chain.plan(order, lane)
-            if plan is None:
-                continue
-            value = objective_value(self.instance, plan, "makespan")
-            if value < self.known:
-                self.known, self.plan = value, plan
-                if self.found is not None:
-                    self.found(plan)
-            return
+    def plan_of(self, state: Ints) -> SchedulePlan | None:
+        """Time a state exactly; None where float noise hid that a deadline is missed."""
+        table = self.table
+        order, lane = state
+        where = [table.lane_unit[i] for i in lane.tolist()]
+        mode = [table.mode[task][device] for task, (device, _) in enumerate(where)]
+        starts = _starts(table.problem, mode, where, order.tolist(), lane.tolist())
+        # In the order of starts any free slot of the unit will do, which holds for no other order.
+        rank = {task: (starts[task], i) for i, task in enumerate(order.tolist())}
+        by_start = sorted(range(len(mode)), key=rank.__getitem__)
+        draft = timed(table.problem, mode, [unit for _, unit in where], by_start)
+        return None if draft is None else draft.plan()
 
 
 @dataclass(frozen=True)
@@ -291,8 +211,7 @@ class Chain:
     Attributes
     ----------
     shown
-        Least makespan, and ORDER and LANE of the state that has it; replaced as a whole, so that
-        another thread may read it at any time.
+        Least makespan, and ORDER and LANE of the state that has it.
     """
 
     def __init__(
@@ -311,7 +230,7 @@ class Chain:
         self.times[k.LENGTH] = a["length"][np.arange(n), self.lanes[k.DEVICE, self.seq[k.LANE]]]
         self.old = self.seq.copy(), self.lanes.copy(), self.times.copy()
         self.best_state = np.stack([self.seq[k.ORDER], self.seq[k.LANE]])
-        self.seed = np.random.default_rng(seed).integers(1, 2**63, 1, dtype=np.uint64)
+        self.seed = xorshift_seed(seed)
         self.numbers = np.zeros(k.NUMBERS)
         self.numbers[k.CRITICAL], self.numbers[k.GROUPS] = CRITICAL, GROUPS
         self.numbers[k.BOUND] = 0.0 if math.isnan(bound) else bound
@@ -319,59 +238,32 @@ class Chain:
         # An invalid start stands for a makespan above its own, which what is valid is below.
         self.numbers[k.BEST] = self.numbers[k.COST] * (1.0 if valid else 1.0 + NOISE)
         self.count()
-        least = self.best if valid else math.inf
-        self.shown = (least, self.best_state[0].copy(), self.best_state[1].copy())
+        self.shown = (self.best if valid else math.inf, self.best_state.copy())
 
     @property
     def best(self) -> float:
         """Least makespan so far, s."""
         return float(self.numbers[self.kernels.BEST])
 
-    def run(self, until: float | None, moves: int | None, stop: threading.Event | None) -> None:
-        """Search until the time or the number of moves is used up, or ``stop`` is set."""
+    def run(self, effort: Effort, part: tuple[float, float] = (0.0, 1.0)) -> None:
+        """Search until the effort is over."""
         if not math.isfinite(self.best):
             return
-        began = time.monotonic()
-        chunk = FIRST_CHUNK if moves is None else max(1, moves // DETERMINISTIC_CHUNKS)
-        done, fraction, k = 0, 0.0, self.kernels
-        n = self.seq.shape[1]
-        expected = moves if moves is not None else ((until or began) - began) * TASK_MOVES_PER_S / n
+        k, n, moves = self.kernels, self.seq.shape[1], effort.moves
+        expected = effort.left_s() * TASK_MOVES_PER_S / n if moves is None else moves
         hot, cold, cycles = self._plan_heat(expected / n)
-        while fraction < 1.0 and not (stop is not None and stop.is_set()):
+        first = FIRST_CHUNK if moves is None else max(1, moves // PARTS)
+        for size, *parts in effort.steps(first, part):
             if self.best <= self.numbers[k.BOUND]:
+                effort.met.set()
                 return
-            at = time.monotonic()
-            size = chunk if moves is None else min(chunk, moves - done)
-            if moves is not None:
-                after = (done + size) / moves
-            else:
-                left = max(1e-9, (until or at) - began)
-                after = min(1.0, (at + CHUNK_S - began) / left)
-            cycle = min(int(fraction * cycles), cycles - 1)
+            cycle = min(int(parts[0] * cycles), cycles - 1)
             top = max(cold, hot * REHEAT) if cycle else hot
-            parts = (min(1.0, f * cycles - cycle) for f in (fraction, after))
-            self._search(size, *(top * (cold / top) ** part for part in parts))
-            done += size
-            fraction = after
-            now = time.monotonic()
-            if moves is None:
-                chunk = int(min(4 * chunk, max(1.0, chunk * CHUNK_S / max(1e-6, now - at))))
-                fraction = max(fraction, (now - began) / left)
+            within = (min(1.0, f * cycles - cycle) for f in parts)
+            self._search(size, *(top * (cold / top) ** f for f in within))
             if self.best < self.shown[0]:
-                self.shown = (self.best, self.best_state[0].copy(), self.best_state[1].copy())
+                self.shown = (self.best, self.best_state.copy())
                 self.count()
-
-    def plan(self, order: Ints, lane: Ints) -> SchedulePlan | None:
-        """Time a state exactly; None where float noise hid that a deadline is missed."""
-        table = self.table
-        where = [table.lane_unit[i] for i in lane.tolist()]
-        mode = [table.mode[task][device] for task, (device, _) in enumerate(where)]
-        starts = _starts(table.problem, mode, where, order.tolist(), lane.tolist())
-        # In the order of starts any free slot of the unit will do, which holds for no other order.
-        rank = {task: (starts[task], i) for i, task in enumerate(order.tolist())}
-        by_start = sorted(range(len(mode)), key=rank.__getitem__)
-        draft = timed(table.problem, mode, [unit for _, unit in where], by_start)
-        return None if draft is None else draft.plan()
 
     def _plan_heat(self, per_task: float) -> tuple[float, float, int]:
         """First and last heat, and how often it falls, for so many moves per task.

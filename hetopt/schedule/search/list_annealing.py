@@ -10,34 +10,22 @@ anew in integers on the plan grid, so that the checker finds the same decimals.
 from __future__ import annotations
 
 import math
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from hetopt.constants import GAP_TOLERANCE
-from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.paths import message_tables
-from hetopt.runtime.budget import gap_closed
+from hetopt.runtime.effort import Effort
 from hetopt.schedule.bounds.objective_bounds import makespan_bound
-from hetopt.schedule.list_scheduling.constructors import plan_problem
 from hetopt.schedule.model.problem import Mode, Problem
 from hetopt.schedule.model.rates import prices_of, rates_of
 from hetopt.schedule.model.tick_schedule import Draft, draft_of, timed
-from hetopt.schedule.search.decoder_features import fits as fits
-from hetopt.schedule.search.registry import Found, Improved
+from hetopt.schedule.search.decoder_features import fits
+from hetopt.schedule.search.local_search import LocalSearch, xorshift_seed
 from hetopt.solution import SchedulePlan
 
-ITERATIONS = 2_000_000
-"""Moves where neither seconds nor iterations are given."""
-TASK_MOVES_PER_S = 40_000_000
-"""Moves × tasks that one core makes in a second or so; what deterministic seconds count."""
-CHUNK_S = 0.02
-"""Time between two looks at the clock and the stop event."""
 FIRST_CHUNK = 500
 HOT = 0.5
 """First temperature over the median cost of a task's change of option."""
@@ -52,80 +40,33 @@ MOSTLY = 0.5
 """Share of moves with no task late that the price of lateness aims at."""
 
 
-def improve(
-    instance: Instance,
-    plan: SchedulePlan | None,
-    *,
-    seconds: float | None = None,
-    iterations: int | None = None,
-    seed: int = 0,
-    workers: int = 1,
-    stop: threading.Event | None = None,
-    bound: float = math.nan,
-    found: Found | None = None,
-) -> Improved:
-    """Look for a plan that is better in the first objective.
+class Annealing(LocalSearch["Chain"]):
+    """Annealing over (option and unit of each task, sequence of the tasks)."""
 
-    Parameters
-    ----------
-    instance
-        Of the schedule regime. Nothing is found where it has a feature that the decoder does not
-        know (see :func:`fits`).
-    plan
-        A valid plan to start from; without one nothing is found.
-    seconds
-        Time to spend, first compilation included. With ``iterations`` instead the answer depends
-        on nothing but the arguments.
-    seed, workers
-        Each worker anneals on its own in a thread, with a seed of its own; the best is returned.
-    stop
-        Ends the search early when it is set, with the best so far.
-    bound
-        Proven bound of the first objective: a plan that meets it ends the search.
-    found
-        Called with the best plan at the end, if it is better than the start.
-    """
-    if plan is None or not fits(instance):
-        return Improved(None)
-    until = None if seconds is None else time.monotonic() + seconds
-    if seconds is None and iterations is None:
-        iterations = ITERATIONS
-    problem = plan_problem(instance)
-    draft = draft_of(problem, plan)
-    if draft is None or over(until, stop):
-        return Improved(None)
-    name = instance.objective[0]
-    known = objective_value(instance, plan, name)
-    if gap_closed(known, bound, GAP_TOLERANCE):
-        return Improved(None)
-    table = table_of(problem)
-    chains = [Chain(table, draft, seed * 1_000 + k) for k in range(max(1, workers))]
-    if len(chains) == 1:
-        chains[0].run(until, iterations, stop)
-    else:
-        with ThreadPoolExecutor(len(chains)) as pool:
-            list(pool.map(lambda chain: chain.run(until, iterations, stop), chains))
-    chains.sort(key=lambda chain: chain.best)
-    for chain in chains:
-        better = chain.plan()
-        if better is not None and objective_value(instance, better, name) < known:
-            if found is not None:
-                found(better)
-            return Improved(better)
-    return Improved(None)
+    LOOPS = ("list_annealing_kernels:anneal",)
+    MOVES = 2_000_000
+    TASK_MOVES_PER_S = 40_000_000
+    NEEDS_PLAN = True
+    fits = staticmethod(fits)
 
+    def chains(self) -> list[Chain]:
+        """Chains that start from the plan."""
+        draft = None if self.start is None else draft_of(self.problem, self.start)
+        if draft is None:
+            return []
+        self.table = table_of(self.problem)
+        chains = [Chain(self.table, draft, self.seed * 1_000 + k) for k in range(self.workers)]
+        self.seen = chains[0].best
+        return chains
 
-def is_compiled() -> bool:
-    """Whether the loops are compiled, or their machine code lies on disk (as far as is known)."""
-    from hetopt.runtime import jit
-    from hetopt.schedule.search.list_annealing_kernels import anneal
-
-    return jit.is_compiled(anneal)
-
-
-def moves_within(instance: Instance, seconds: float) -> int:
-    """Return the number of moves that stands for so many deterministic seconds."""
-    return max(1, int(seconds * TASK_MOVES_PER_S / max(1, len(instance.tasks))))
+    def plan_of(self, state: Ints) -> SchedulePlan | None:
+        """Time a state exactly; None where float noise hid that a deadline is missed."""
+        table = self.table
+        order, choice = state.tolist()
+        unit_of, device = table.arrays["choice_i"].tolist(), table.arrays["units"][:, 0].tolist()
+        unit = [unit_of[c] - int(table.first_unit[device[unit_of[c]]]) for c in choice]
+        draft = timed(table.problem, [table.choice_mode[c] for c in choice], unit, order)
+        return None if draft is None else draft.plan()
 
 
 @dataclass(frozen=True)
@@ -268,50 +209,25 @@ class Chain:
         on_device = np.bincount(busy, minlength=len(problem.units))
         self.used = np.concatenate([on_unit, on_device]).astype(np.int64)
         self.best_state = np.stack([order, np.array(choice)]).astype(np.int64)
-        self.seed = np.random.default_rng(seed).integers(1, 2**63, 1, dtype=np.uint64)
+        self.seed = xorshift_seed(seed)
         self.numbers = table.numbers.copy()
         self.jobs = arrays["jobs"].copy()
         self._start()
+        self.shown = (self.best, self.best_state.copy())
 
     @property
     def best(self) -> float:
         """Cost of the best state."""
         return float(self.numbers[self.kernels.BEST])
 
-    def run(self, until: float | None, moves: int | None, stop: threading.Event | None) -> None:
-        """Anneal until the time or the number of moves is used up, or ``stop`` is set."""
-        began = time.monotonic()
-        done, chunk = 0, FIRST_CHUNK
-        hot, cold = (part * self.table.typical for part in (HOT, COLD))
-        fraction = 0.0
-        while fraction < 1.0 and not (stop is not None and stop.is_set()):
-            at = time.monotonic()
-            if moves is not None:
-                size = min(chunk, moves - done)
-                after = (done + size) / moves
-            else:
-                size = chunk
-                left = max(1e-9, (until or at) - began)
-                after = min(1.0, (at + CHUNK_S - began) / left)
-            self._anneal(size, *(hot * (cold / hot) ** f for f in (fraction, after)))
-            self._price_lateness(size)
-            done += size
-            fraction = after
-            now = time.monotonic()
-            if moves is None:
-                chunk = int(min(4 * chunk, max(1.0, chunk * CHUNK_S / max(1e-6, now - at))))
-                fraction = max(fraction, (now - began) / left)
-            elif chunk < moves // 100:
-                chunk = moves // 100
-
-    def plan(self) -> SchedulePlan | None:
-        """Time the best state exactly; None where float noise hid that a deadline is missed."""
-        table = self.table
-        order, choice = self.best_state.tolist()
-        unit_of, device = table.arrays["choice_i"].tolist(), table.arrays["units"][:, 0].tolist()
-        unit = [unit_of[c] - int(table.first_unit[device[unit_of[c]]]) for c in choice]
-        draft = timed(table.problem, [table.choice_mode[c] for c in choice], unit, order)
-        return None if draft is None else draft.plan()
+    def run(self, effort: Effort, part: tuple[float, float] = (0.0, 1.0)) -> None:
+        """Anneal until the effort is over."""
+        hot, cold = (factor * self.table.typical for factor in (HOT, COLD))
+        for moves, *parts in effort.steps(FIRST_CHUNK, part):
+            self._anneal(moves, *(hot * (cold / hot) ** f for f in parts))
+            self._price_lateness(moves)
+            if self.best < self.shown[0]:
+                self.shown = (self.best, self.best_state.copy())
 
     def _start(self) -> None:
         """Time the first state and count its cost."""
@@ -356,10 +272,3 @@ class Chain:
         new = old * PENALTY_STEP if clean < MOSTLY else old / PENALTY_STEP
         numbers[k.PENALTY] = new
         numbers[k.COST] += (new - old) * numbers[k.LATE]
-
-
-def over(until: float | None, stop: threading.Event | None) -> bool:
-    """Whether the time is used up or the search is told to stop."""
-    if stop is not None and stop.is_set():
-        return True
-    return until is not None and time.monotonic() >= until

@@ -1,66 +1,17 @@
-"""The compiled searches that improve a schedule, by name, and which of them suits an instance."""
+"""The local searches that improve a schedule, by name, and which of them suits an instance."""
 
 from __future__ import annotations
 
 import importlib
 import math
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any
 
 from hetopt.instance import Instance
-from hetopt.solution import SchedulePlan
+from hetopt.schedule.search.local_search import LocalSearch
 
 LARGE = 80
 """Tasks from which CP-SAT hardly ever closes a gap that a search has left."""
-
-Found = Callable[[SchedulePlan], None]
-"""Called with each plan that is better than all before, a few times a second at most."""
-
-
-@dataclass(frozen=True)
-class Improved:
-    """What an improver found.
-
-    Attributes
-    ----------
-    plan
-        Better in the first objective than the start, or None.
-    bound
-        A proven bound of the first objective; NaN where the improver has none.
-    """
-
-    plan: SchedulePlan | None
-    bound: float = math.nan
-
-
-class ImproverModule(Protocol):
-    """What the module of an improver offers."""
-
-    def fits(self, instance: Instance) -> bool:
-        """Whether the search knows every feature that the instance has."""
-
-    def is_compiled(self) -> bool:
-        """Whether its loops need no compilation any more."""
-
-    def improve(
-        self,
-        instance: Instance,
-        plan: SchedulePlan | None,
-        *,
-        seconds: float | None = None,
-        iterations: int | None = None,
-        seed: int = 0,
-        workers: int = 1,
-        stop: threading.Event | None = None,
-        bound: float = math.nan,
-        found: Found | None = None,
-    ) -> Improved:
-        """Search from a plan, or from none, for some seconds or iterations."""
-
-    def moves_within(self, instance: Instance, seconds: float) -> int:
-        """Return the number of iterations that stands for so many deterministic seconds."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +21,7 @@ class Improver:
     Attributes
     ----------
     name, module
-        Name, and the module that holds it, which is loaded when it is needed.
+        Name, and ``module:class`` of the search, which is loaded when it is needed.
     suits
         What the instances that it knows have in common.
     least, most
@@ -93,11 +44,13 @@ class Improver:
     most_s: float = math.inf
     alone: bool = False
 
-    def load(self) -> ImproverModule:
-        """Import the module; compiled loops are loaded when they run."""
-        return cast(
-            ImproverModule, importlib.import_module(f"hetopt.schedule.search.{self.module}")
+    def load(self) -> type[LocalSearch[Any]]:
+        """Import the search; compiled loops are loaded when they run."""
+        module, name = self.module.split(":")
+        found: type[LocalSearch[Any]] = getattr(
+            importlib.import_module(f"{__package__}.{module}"), name
         )
+        return found
 
     def seconds(self, instance: Instance, left: float) -> float:
         """Seconds that it may use of those that are left, where CP-SAT follows."""
@@ -113,7 +66,7 @@ class Improver:
 IMPROVERS = (
     Improver(
         "assignment",
-        "assignment.improve",
+        "assignment.improve:AssignmentSearch",
         "no task waits for another",
         least=25,
         most=200_000,
@@ -122,7 +75,7 @@ IMPROVERS = (
     ),
     Improver(
         "projects",
-        "projects.improve",
+        "projects.improve:ProjectAnnealing",
         "a makespan under resources or a power cap",
         least=20,
         most=5_000,
@@ -132,7 +85,7 @@ IMPROVERS = (
     ),
     Improver(
         "shop",
-        "job_shop.improve",
+        "job_shop.improve:TabuSearch",
         "a makespan, and messages take no time",
         least=20,
         most=20_000,
@@ -140,7 +93,7 @@ IMPROVERS = (
     ),
     Improver(
         "graph",
-        "best_insertion",
+        "best_insertion:BestInsertion",
         "a makespan, and messages take time",
         least=40,
         most=20_000,
@@ -150,7 +103,7 @@ IMPROVERS = (
     ),
     Improver(
         "anneal",
-        "list_annealing",
+        "list_annealing:Annealing",
         "an objective beside the makespan",
         least=40,
         most=5_000,

@@ -10,7 +10,7 @@ from hetopt.generate import generate_schedule
 from hetopt.runtime.budget import Budget
 from hetopt.schedule import solve
 from hetopt.schedule.incumbent import Incumbent
-from hetopt.schedule.search.registry import Improved
+from hetopt.schedule.search.local_search import Improved
 
 
 @dataclass

@@ -76,7 +76,7 @@ class Shared(Protocol):
         """Take an assignment without excess if it is the best."""
 
 
-class Chain:
+class Worker:
     """One worker's annealing: its state, and the lengths and targets of its runs."""
 
     def __init__(self, search: Shared, seed: int) -> None:

@@ -13,19 +13,18 @@ nothing and send nothing: the generalised assignment problem and R || Cmax.
 
 from __future__ import annotations
 
-import importlib
 import math
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from hetopt.evaluate import objective_value
 from hetopt.instance import Bools, Instance, Ints
-from hetopt.runtime import jit
-from hetopt.schedule.search.assignment.annealing import Chain
+from hetopt.runtime.effort import Effort
+from hetopt.schedule.search.assignment.annealing import Worker
 from hetopt.schedule.search.assignment.mip import (
     NODES_PER_S,
     RUNAWAY,
@@ -36,26 +35,16 @@ from hetopt.schedule.search.assignment.mip import (
 )
 from hetopt.schedule.search.assignment.multipliers import RowPrices, TaskPrices
 from hetopt.schedule.search.assignment.table import Columns, columns_of, is_assignment, joule_price
-from hetopt.schedule.search.registry import Found, Improved
+from hetopt.schedule.search.local_search import LocalSearch
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 
 MOVES_PER_S = 4_000_000
 """Moves that one core makes in a second or so; what deterministic seconds count."""
-ITERATIONS = 4_000_000
-"""Moves where neither seconds nor iterations are given."""
-LOOPS = (
-    ("hetopt.schedule.search.assignment.kernels", "anneal"),
-    ("hetopt.schedule.search.assignment.knapsack_kernels", "price_rows"),
-    ("hetopt.schedule.search.assignment.knapsack_kernels", "price_tasks"),
-    ("hetopt.schedule.search.assignment.knapsack_kernels", "drop_columns"),
-)
-"""Compiled functions that are called from here."""
 PRICING_SHARE = 0.4
 """Part of the time that prices of tasks may take of one worker."""
 FIRST_SHARE = 0.1
 """Part of the time for a first plan, where there is one worker."""
-POLL_S = 0.1
 ROUNDS = 10
 """Ascents over prices of tasks, where costs count; without a plan they may rise for ever."""
 
@@ -72,126 +61,82 @@ def fits(instance: Instance) -> bool:
     return is_assignment(instance)
 
 
-def is_compiled() -> bool:
-    """Whether the loops are compiled, or their machine code lies on disk (as far as is known)."""
-    return all(
-        jit.is_compiled(getattr(importlib.import_module(module), name)) for module, name in LOOPS
-    )
+class Job(NamedTuple):
+    """Work of one thread: annealing, or branch and bound. All share the best assignment."""
+
+    search: AssignmentSearch
+    work: Callable[[], None]
+
+    @property
+    def shown(self) -> tuple[float, Ints | None]:
+        """Value and columns of the best assignment found."""
+        return self.search.best
+
+    def run(self, effort: Effort, part: tuple[float, float] = (0.0, 1.0)) -> None:
+        """Work until the search is over."""
+        self.work()
 
 
-def moves_within(instance: Instance, seconds: float) -> int:
-    """Return the number of moves that stands for so many deterministic seconds."""
-    return max(1, int(seconds * MOVES_PER_S))
-
-
-def improve(
-    instance: Instance,
-    plan: SchedulePlan | None,
-    *,
-    seconds: float | None = None,
-    iterations: int | None = None,
-    seed: int = 0,
-    workers: int = 1,
-    stop: threading.Event | None = None,
-    bound: float = math.nan,
-    found: Found | None = None,
-) -> Improved:
-    """Look for a better assignment, and for a better bound.
-
-    Parameters
-    ----------
-    instance
-        Of the schedule regime. Nothing is found where :func:`fits` is False.
-    plan
-        A valid plan, or None.
-    seconds
-        Time to spend, first compilation included. With ``iterations`` (moves) instead the answer
-        depends on nothing but the arguments, and there is one worker.
-    seed, workers
-        Each worker anneals on its own, in a thread; one of them sees to prices first.
-    stop
-        Ends the search early when it is set, with the best so far.
-    bound
-        Proven bound of the first objective, which ends the search where it is met.
-    found
-        Called with plans that are better than all before.
-    """
-    began = time.monotonic()
-    until = None if seconds is None else began + seconds
-    if not fits(instance) or (stop is not None and stop.is_set()):
-        return Improved(None)
-    columns = columns_of(instance)
-    if columns is None:
-        return Improved(None)
-    if seconds is None and iterations is None:
-        iterations = ITERATIONS
-    search = Search(columns, plan, bound, until, iterations, stop)
-    search.price(seed)
-    if until is None:
-        search.work(seed, 0, 1)
-        if suits(columns, search.low):
-            search.branch(seed, (iterations or ITERATIONS) / MOVES_PER_S)
-    else:
-        workers = max(1, workers)
-        branching = workers > 1 and suits(columns, search.low)
-        with ThreadPoolExecutor(workers) as pool:
-            jobs = [pool.submit(search.branch, seed)] if branching else []
-            chains = workers - branching
-            jobs += [pool.submit(search.work, seed, k, chains) for k in range(chains)]
-            _watch(search, jobs, found)
-    return Improved(search.plan(), search.proven())
-
-
-def _watch(search: Search, jobs: list[Future[None]], found: Found | None) -> None:
-    """Wait for the workers, and pass on the plans that they find."""
-    passed = search.value
-    while True:
-        left = wait(jobs, POLL_S).not_done
-        if found is not None and search.value < passed:
-            passed = search.value
-            plan = search.plan()
-            if plan is not None:
-                found(plan)
-        if not left:
-            for job in jobs:
-                job.result()
-            return
-
-
-class Search:
+class AssignmentSearch(LocalSearch[Job]):
     """What the workers share: best assignment, proven bound, candidates.
 
-    ``value`` and ``low`` count ticks of makespan or steps of cost.
+    ``value``, that of the best plan known, and ``low`` count ticks of makespan or steps of cost.
     """
 
-    def __init__(
-        self,
-        columns: Columns,
-        plan: SchedulePlan | None,
-        bound: float,
-        until: float | None,
-        moves: int | None,
-        stop: threading.Event | None,
-    ) -> None:
+    LOOPS = (
+        "assignment.kernels:anneal",
+        "assignment.knapsack_kernels:price_rows",
+        "assignment.knapsack_kernels:price_tasks",
+        "assignment.knapsack_kernels:drop_columns",
+    )
+    MOVES = MOVES_PER_S
+    fits = staticmethod(fits)
+    columns: Columns
+
+    @classmethod
+    def moves_within(cls, instance: Instance, seconds: float) -> int:
+        """Return the number of moves that stands for so many deterministic seconds."""
+        return max(1, int(seconds * MOVES_PER_S))
+
+    def chains(self) -> list[Job]:
+        """Prices of rows, then annealing and, where the instance is small, branch and bound."""
+        columns = columns_of(self.instance)
+        if columns is None:
+            return []
         self.columns = columns
-        self.began = time.monotonic()
-        self.until, self.stop = until, stop
-        self.moves = math.inf if moves is None else float(moves)
+        self.began = self.effort.began
+        self.moves = math.inf if self.effort.moves is None else float(self.effort.moves)
         self.lock = threading.Lock()
-        self.best: Ints | None = None
-        self.given = plan
-        name = columns.instance.objective[0]
-        joule = joule_price(columns.instance)
+        self.best: tuple[float, Ints | None] = (math.inf, None)
+        joule = joule_price(self.instance)
         self.unit = float(columns.tick_s) if columns.makespan else float(columns.step) * joule
-        self.value = math.inf
-        if plan is not None:
-            value = objective_value(columns.instance, plan, name) / self.unit
-            self.value = float(round(value)) if self.whole else value
+        value = self.known / self.unit
+        self.value = float(round(value)) if self.whole and math.isfinite(value) else value
         self.low = -math.inf
-        if not math.isnan(bound):
-            self.raise_low(bound / self.unit)
+        if not math.isnan(self.bound):
+            self.raise_low(self.bound / self.unit)
         self.left: Bools | None = None
         self.left_upto = -math.inf
+        self.price()
+        branching = suits(columns, self.low)
+        if self.effort.moves is not None:
+            return [Job(self, partial(self._in_turn, branching))]
+        branching = branching and self.workers > 1
+        count = self.workers - branching
+        jobs = [Job(self, self.branch)] if branching else []
+        return [*jobs, *(Job(self, partial(self.work, k, count)) for k in range(count))]
+
+    def go(self, chains: Sequence[Job], part: tuple[float, float] = (0.0, 1.0)) -> None:
+        """Work, and tell the bound that is proven in the end."""
+        super().go(chains, part)
+        self.proven = self._proven()
+
+    def _in_turn(self, branching: bool) -> None:
+        """Anneal, then branch and bound, both by counted steps."""
+        moves = self.moves
+        self.work(0, 1)
+        if branching:
+            self.branch(moves / MOVES_PER_S)
 
     @property
     def whole(self) -> bool:
@@ -207,17 +152,13 @@ class Search:
 
     def over(self) -> bool:
         """Whether the search ends: stopped, out of time or moves, or proven."""
-        if self.stop is not None and self.stop.is_set():
-            return True
-        if self.until is not None and time.monotonic() >= self.until:
-            return True
-        return self.moves <= 0 or self.closed()
+        return self.effort.over() or self.moves <= 0 or self._met()
 
-    def closed(self) -> bool:
+    def _met(self) -> bool:
         """Whether nothing better exists."""
         return self.value <= self.low + (0.0 if self.whole else 1e-9 * abs(self.low))
 
-    def price(self, seed: int) -> None:
+    def price(self) -> None:
         """Prices of rows, with a first plan to aim at between two ascents."""
         columns = self.columns
         guess = self.value
@@ -229,7 +170,7 @@ class Search:
             guess = float((np.bincount(owner, weights=spread) / np.diff(columns.ptr)).sum())
         self.rows = RowPrices(columns, min(guess, self.value))
         if not self.over() and not columns.makespan:
-            chain = Chain(self, seed * 1_000 + 999)
+            chain = Worker(self, self.seed * 1_000 + 999)
             chain.run(0)
         if math.isfinite(self.value):
             self.rows.raise_to(self.value)
@@ -238,13 +179,13 @@ class Search:
         self.raise_low(self.rows.value)
         self.tasks = TaskPrices(columns, self.rows.task_prices)
 
-    def work(self, seed: int, number: int, workers: int) -> None:
+    def work(self, number: int, workers: int) -> None:
         """Anneal; the first worker sees to prices of tasks before."""
-        chain = Chain(self, seed * 1_000 + number)
+        chain = Worker(self, self.seed * 1_000 + number)
         turn = number
         if number == 0 and self.tasks.usable:
-            if workers == 1 and self.until is not None:
-                first = self.began + FIRST_SHARE * (self.until - self.began)
+            if workers == 1 and self.effort.until is not None:
+                first = self.began + FIRST_SHARE * (self.effort.until - self.began)
                 while time.monotonic() < first and not self.over():
                     chain.run(turn)
                     turn += 1
@@ -253,17 +194,17 @@ class Search:
             chain.run(turn)
             turn += 1
 
-    def branch(self, seed: int, counted_s: float | None = None) -> None:
+    def branch(self, counted_s: float | None = None) -> None:
         """Solve the program by branch and bound, and take its assignment and bound.
 
         ``counted_s`` are deterministic seconds; without them the clock counts.
         """
         with self.lock:
-            known = None if self.best is None else self.best.copy()
-        if self.over() and (counted_s is None or self.closed()):
+            known = self.best[1]
+        if self.over() and (counted_s is None or self._met()):
             return
         if counted_s is None:
-            left, nodes = (self.until or 0.0) - time.monotonic(), None
+            left, nodes = self.effort.left_s(), None
         else:
             left, nodes = RUNAWAY * counted_s + RUNAWAY_S, int(NODES_PER_S * counted_s)
             if not nodes:
@@ -271,7 +212,7 @@ class Search:
         # Annealing may close the gap meanwhile.
         halted = self.over if counted_s is None else self._stopped
         answer = solve_program(
-            self.columns, known, stop=Over(halted), seconds=left, nodes=nodes, seed=seed
+            self.columns, known, stop=Over(halted), seconds=left, nodes=nodes, seed=self.seed
         )
         if answer.chosen is not None:
             self.offer(answer.chosen, float(self.columns.cost[answer.chosen].sum()))
@@ -280,13 +221,13 @@ class Search:
                 self.raise_low(answer.bound)
 
     def _stopped(self) -> bool:
-        return self.stop is not None and self.stop.is_set()
+        return self.effort.stop is not None and self.effort.stop.is_set()
 
     def price_tasks(self) -> None:
         """Raise the bound by knapsacks, and leave columns out."""
         last = None
-        if self.until is not None:
-            last = self.began + PRICING_SHARE * (self.until - self.began)
+        if self.effort.until is not None:
+            last = self.began + PRICING_SHARE * (self.effort.until - self.began)
 
         def over() -> bool:
             return self.over() or (last is not None and time.monotonic() >= last)
@@ -339,25 +280,14 @@ class Search:
         """Take an assignment without excess if it is the best."""
         with self.lock:
             if value < self.value:
-                self.best, self.value = chosen.copy(), value
+                self.best, self.value = (value, chosen.copy()), value
 
-    def plan(self) -> SchedulePlan | None:
-        """Return the best plan that was found; None where the checker would reject it."""
-        with self.lock:
-            best = self.best
-        if best is None:
-            return None
-        instance, name = self.columns.instance, self.columns.instance.objective[0]
-        plan = self.columns.plan(best)
-        if not verify(instance, plan).ok:
-            return None
-        if self.given is not None:
-            old = objective_value(instance, self.given, name)
-            if objective_value(instance, plan, name) >= old:
-                return None
-        return plan
+    def plan_of(self, state: Ints) -> SchedulePlan | None:
+        """Return the plan of an assignment; None where the checker would reject it."""
+        plan = self.columns.plan(state)
+        return plan if verify(self.instance, plan).ok else None
 
-    def proven(self) -> float:
+    def _proven(self) -> float:
         """Return the bound in the objective's own unit, NaN where there is none."""
         if not math.isfinite(self.low):
             return math.nan

@@ -10,7 +10,7 @@ keeps it; a task gets the machine that both agree on, else either's.
 
 from __future__ import annotations
 
-import threading
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,12 +19,11 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Floats, Ints
+from hetopt.runtime.effort import CHUNK_S, Effort
 from hetopt.schedule.bounds.time_windows import TimeWindows
 from hetopt.schedule.model.tick_schedule import Draft
 from hetopt.schedule.search.job_shop.table import Shop
 
-CHUNK_S = 0.02
-"""Time between two looks at the clock and the stop event."""
 FIRST_CHUNK = 50
 SAMPLE = 10
 """Tasks of the critical path that a move is chosen from."""
@@ -76,7 +75,7 @@ class Worker:
             **{k: shop.arrays[k] for k in ("task", "release", "more", "choice", "choice_time")},
         }
         self.best = np.zeros((2, n), dtype=np.int64)
-        self.found: tuple[int, Ints] | None = None
+        self.shown: tuple[float, Ints] = (math.inf, self.best)
         self.kept: list[Optimum] = []
         self.idle = 0
         self.patience = max(LEAST_PATIENCE, PATIENCE * n)
@@ -96,24 +95,13 @@ class Worker:
         self.numbers[self.kernels.TARGET] = target
         self.allowed = None if share is None else self.shop.allowed(share)
 
-    def run(
-        self,
-        until: float | None,
-        moves: int | None,
-        stop: threading.Event | None,
-        met: threading.Event | None = None,
-    ) -> None:
-        """Search until the time or the number of moves is used up, or ``stop`` or ``met`` is set.
-
-        ``met`` is set when the target is met: no other worker need go on then.
-        """
-        k, numbers = self.kernels, self.numbers
+    def run(self, effort: Effort, part: tuple[float, float] = (0.0, 1.0)) -> None:
+        """Search until the effort is over; where the target is met, no worker need go on."""
+        k, numbers, moves = self.kernels, self.numbers, effort.moves
         done, chunk = 0, FIRST_CHUNK
         fresh = True
-        while not any(event is not None and event.is_set() for event in (stop, met)):
+        while not effort.over() and (moves is None or done < moves):
             at = time.monotonic()
-            if (until is not None and at >= until) or (moves is not None and done >= moves):
-                break
             if fresh:
                 self._load(next(self.starts))
             size = min(chunk, self.patience + int(numbers[k.IMPROVED] - numbers[k.MOVES]))
@@ -124,8 +112,7 @@ class Worker:
             made = int(numbers[k.MOVES]) - before
             done += max(1, made)
             if numbers[k.BEST] <= numbers[k.TARGET]:
-                if met is not None:
-                    met.set()
+                effort.met.set()
                 break
             fresh = numbers[k.MOVES] - numbers[k.IMPROVED] >= self.patience or made < size
             if fresh:
@@ -193,8 +180,8 @@ class Worker:
     def _keep(self) -> None:
         """Hold the best state of all runs."""
         value = int(self.numbers[self.kernels.BEST])
-        if self.found is None or value < self.found[0]:
-            self.found = (value, self.best.copy())
+        if value < self.shown[0]:
+            self.shown = (value, self.best.copy())
 
     def _retire(self) -> None:
         """Take the best state of a run among the local optima that are kept.

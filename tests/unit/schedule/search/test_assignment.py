@@ -16,11 +16,14 @@ from hetopt.formats.literature.gap import read_gap
 from hetopt.formats.literature.rcmax import read_rcmax
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
-from hetopt.schedule.search.assignment.improve import fits, improve, moves_within
+from hetopt.schedule.search.assignment.improve import AssignmentSearch, fits
 from hetopt.schedule.search.assignment.table import columns_of, integers
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify
+
+improve = AssignmentSearch.improve
+moves_within = AssignmentSearch.moves_within
 
 MOVES = 60_000
 SEEDS = range(12)

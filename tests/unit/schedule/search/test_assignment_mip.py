@@ -11,7 +11,8 @@ import pytest
 
 from hetopt import from_frames
 from hetopt.formats import read_instance
-from hetopt.schedule.search.assignment import improve, mip
+from hetopt.schedule.search.assignment import mip
+from hetopt.schedule.search.assignment.improve import AssignmentSearch
 from hetopt.schedule.search.assignment.table import columns_of
 from hetopt.solve import solve
 
@@ -97,7 +98,8 @@ def test_a_deterministic_search_ends_with_the_program_and_is_the_same_again():
     instance, *_ = independent(7, 30, 5, hard=False)
     columns = columns_of(instance)
     assert columns is not None
-    runs = [improve.improve(instance, None, iterations=2_000_000, seed=1) for _ in range(2)]
+    improve = AssignmentSearch.improve
+    runs = [improve(instance, None, iterations=2_000_000, seed=1) for _ in range(2)]
     assert runs[0].bound == runs[1].bound
     assert runs[0].plan is not None
     assert runs[1].plan is not None

@@ -14,12 +14,15 @@ from hetopt import from_frames
 from hetopt.evaluate import objective_value
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
+from hetopt.runtime.effort import Effort
 from hetopt.schedule.list_scheduling.constructors import heft, plan_problem
 from hetopt.schedule.model.tick_schedule import draft_of
-from hetopt.schedule.search.best_insertion import Chain, fits, improve, table_of
+from hetopt.schedule.search.best_insertion import BestInsertion, Chain, fits, table_of
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify
+
+improve = BestInsertion.improve
 
 MOVES = 5_000
 
@@ -74,7 +77,7 @@ def test_the_state_after_many_moves_is_what_a_count_from_scratch_gives(
     chain = Chain(table_of(problem), draft, seed=2)
     k = chain.kernels
     for _ in range(20):
-        chain.run(None, 200, None)
+        chain.run(Effort(None, 200))
         kept, times = chain.numbers[k.COST], chain.times.copy()
         order = chain.seq[k.ORDER]
         assert np.array_equal(chain.seq[k.PLACE, order], np.arange(len(order)))

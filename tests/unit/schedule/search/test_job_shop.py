@@ -18,9 +18,12 @@ from hetopt.formats.literature.fjsp import read_fjsp
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
 from hetopt.schedule.list_scheduling.constructors import heft
-from hetopt.schedule.search.job_shop.improve import fits, improve, moves_within
+from hetopt.schedule.search.job_shop.improve import TabuSearch, fits
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
+
+improve = TabuSearch.improve
+moves_within = TabuSearch.moves_within
 
 MOVES = 5_000
 FLEXIBLE = """6 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import replace
@@ -14,12 +15,15 @@ from hetopt import from_frames
 from hetopt.evaluate import objective_value
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
+from hetopt.runtime.effort import Effort
 from hetopt.schedule.list_scheduling.constructors import heft
 from hetopt.schedule.search.decoder_features import fits
-from hetopt.schedule.search.list_annealing import improve
+from hetopt.schedule.search.list_annealing import Annealing
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify
+
+improve = Annealing.improve
 
 MOVES = 20_000
 
@@ -71,17 +75,12 @@ def test_units_slots_and_graphs_of_all_kinds(arguments: dict[str, object]) -> No
 
 
 def test_the_cost_that_is_counted_move_by_move_is_that_of_the_plan() -> None:
-    from hetopt.schedule.list_scheduling.constructors import plan_problem
-    from hetopt.schedule.model.tick_schedule import draft_of
-    from hetopt.schedule.search.list_annealing import Chain, table_of
-
     instance = shared_tensor()
-    problem = plan_problem(instance)
-    draft = draft_of(problem, started(instance))
-    assert draft is not None
-    chain = Chain(table_of(problem), draft, seed=5)
-    chain.run(None, 3_000, None)
-    plan = chain.plan()
+    effort = Effort(None, 3_000)
+    search = Annealing(instance, started(instance), effort, 5, 1, math.nan, None)
+    [chain] = search.chains()
+    chain.run(effort)
+    plan = search.plan_of(chain.shown[1])
     assert plan is not None
     assert chain.best == pytest.approx(objective_value(instance, plan, "energy"), rel=1e-9)
 

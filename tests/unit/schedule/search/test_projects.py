@@ -15,12 +15,14 @@ from hetopt.evaluate import objective_value
 from hetopt.formats import read_instance
 from hetopt.instance import Instance
 from hetopt.schedule.list_scheduling.constructors import heft, plan_problem
-from hetopt.schedule.search.projects.improve import fits, improve
+from hetopt.schedule.search.projects.improve import ProjectAnnealing, fits
 from hetopt.schedule.search.projects.table import columns_of, start_of
 from hetopt.schedule.search.registry import improver_of
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 from tests.random_projects import random_project
+
+improve = ProjectAnnealing.improve
 
 TIGHT = """hetopt: 1
 objective: makespan
