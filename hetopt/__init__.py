@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hetopt.analysis.whatif import Study, whatif
     from hetopt.build import Model
     from hetopt.default import default_instance
+    from hetopt.deploy import deploy
     from hetopt.errors import HetoptError, InputError
     from hetopt.evaluate import evaluate
     from hetopt.formats import read_instance, write_instance
@@ -59,6 +60,7 @@ __all__ = [
     "changed",
     "compare",
     "default_instance",
+    "deploy",
     "evaluate",
     "explain",
     "export_model",
@@ -88,6 +90,7 @@ _HOMES = {
     "explain": "hetopt.analysis.explanation",
     "Model": "hetopt.build",
     "default_instance": "hetopt.default",
+    "deploy": "hetopt.deploy",
     "HetoptError": "hetopt.errors",
     "InputError": "hetopt.errors",
     "evaluate": "hetopt.evaluate",

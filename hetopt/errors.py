@@ -55,3 +55,10 @@ class InputError(HetoptError):
             problems = [Problem(place="", value="", expected=problems)]
         self.problems: tuple[Problem, ...] = tuple(problems)
         super().__init__("\n".join(str(p) if p.place else p.expected for p in self.problems))
+
+
+class RefusedError(InputError):
+    """A target that does not take a plan, or not yet: what is missing or what it has no form for.
+
+    The input is sound, so that the command line ends with the code of a failed check.
+    """

@@ -32,7 +32,7 @@ CLI_HEAD = """# The command line
 
 `hetopt COMMAND --help` says the same on a terminal. Exit codes: 0 a verified plan or an answer,
 1 internal error, 2 bad usage or input, 3 proven infeasible, 4 no plan within the limit, 5 a check
-failed, 130 interrupted with no plan.
+failed or a target refused, 130 interrupted with no plan.
 
 Quantities take units (`33ms`, `300W`, `16GiB`); see [what every quantity means](quantities.md).
 """

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hetopt.cli import commands, profile, studies
+from hetopt.cli import commands, deploy, profile, studies
 from hetopt.cli.commands import Question
 from hetopt.cli.options import From, Json, Output, Platform, Seed, To, command, options, question
 from hetopt.version import __version__
@@ -256,6 +256,7 @@ def export(
 
 
 profile.add_to(app)
+deploy.add_to(app)
 
 generate = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make a random instance.")
 app.add_typer(generate, name="generate")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import typer
 
-from hetopt.errors import HetoptError, InputError, Problem
+from hetopt.errors import HetoptError, InputError, Problem, RefusedError
 
 if TYPE_CHECKING:
     from hetopt.instance import Instance
@@ -33,6 +33,8 @@ def guarded(debug: bool) -> Iterator[None]:
     """Turn errors into exit codes and one line each; tracebacks only with ``debug``."""
     try:
         yield
+    except RefusedError as error:
+        _fail(str(error), VIOLATED, debug)
     except InputError as error:
         _fail(str(error), USAGE, debug)
     except (HetoptError, MemoryError) as error:

@@ -1,0 +1,1 @@
+"""Kubernetes: Deployments, Services, claims, Gateway API routes, Kueue queues, Jobs."""

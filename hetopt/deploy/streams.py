@@ -1,0 +1,62 @@
+"""What targets for streams have in common: scenarios one by one, and what no target can say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from hetopt.deploy.fleet import Fleet
+from hetopt.deploy.names import Labels
+from hetopt.deploy.target import Artefacts, Files, Parameters, Provenance
+from hetopt.errors import Problem
+from hetopt.instance import Instance
+from hetopt.solution import ScenarioPlan, SteadyPlan, StreamPlan
+
+Writer = Callable[[SteadyPlan, Instance, Parameters, Provenance], Artefacts]
+
+
+def per_scenario(
+    plan: StreamPlan, instance: Instance, parameters: Parameters, write: Writer
+) -> Artefacts:
+    """Write a plan; of a plan with scenarios, a folder for each."""
+    origin = Provenance.of(instance, plan)
+    if not isinstance(plan, ScenarioPlan):
+        return write(plan, instance, parameters, origin)
+    names = Labels()
+    files: Files = {}
+    notes = ["Each scenario has a folder; which one is in force, and when, is yours to say."]
+    refused: dict[str, Problem] = {}
+    for s, (name, part) in enumerate(
+        zip(instance.scenarios.name.tolist(), plan.plans, strict=True)
+    ):
+        made = write(part, instance.in_scenario(s), parameters, origin)
+        folder = names.of(str(name))
+        files |= {f"{folder}/{path}": content for path, content in made.files.items()}
+        notes += [f"{name}: {note}" for note in made.notes]
+        for problem in made.refused:
+            refused.setdefault(str(problem), problem)
+    return Artefacts(files, tuple(notes), tuple(refused.values()))
+
+
+def unsaid(instance: Instance, fleet: Fleet) -> list[str]:
+    """Return what a plan rests on and no file of a cluster can hold."""
+    limits, notes = instance.limits, []
+    if np.isfinite(limits.power_cap_w):
+        cap = f"{limits.power_cap_w:.6g} W"
+        notes.append(
+            f"The power cap of {cap} is kept by the plan's rates; nothing here enforces it."
+        )
+    rates = ", ".join(
+        f"{instance.jobs.name[of.job]} {sum(r.rate_per_s for r in of.routes):.6g}/s"
+        for of in fleet.jobs
+    )
+    notes.append(f"The plan is for these rates; nothing here holds requests to them: {rates}.")
+    batches = {
+        int(instance.options.batch[server.option])
+        for group in fleet.groups
+        for server in group.servers
+    }
+    if batches - {1}:
+        notes.append("The plan assumes full batches; servers are told their batch (HETOPT_BATCH).")
+    return notes

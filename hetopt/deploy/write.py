@@ -1,0 +1,117 @@
+"""``deploy``: a plan to the files of a target, written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hetopt.deploy.folder import check_folder, write_folder
+from hetopt.deploy.parameters import check_owners
+from hetopt.deploy.registry import target
+from hetopt.deploy.target import Artefacts, Parameters
+from hetopt.errors import InputError, Problem, RefusedError
+from hetopt.formats.plans import solution_to_dict
+from hetopt.instance import Instance
+from hetopt.solution import Plan, Solution
+from hetopt.verify import verify
+
+
+def deploy(
+    plan: Plan | Solution,
+    instance: Instance,
+    to: str,
+    folder: str | Path | None = None,
+    *,
+    image: str | Mapping[str, str] | None = None,
+    command: str | Mapping[str, str] | None = None,
+    parameters: Mapping[str, str] | None = None,
+) -> Artefacts:
+    """Write the files of a target that execute a plan.
+
+    Parameters
+    ----------
+    plan
+        A plan or a solution of the instance.
+    instance
+        What was solved.
+    to
+        A target: ``kubernetes``, ... (docs/deploy.md).
+    folder
+        Where the files go, whole or not at all; None returns them alone.
+    image, command
+        Container image and command of every server, or of some by the name of a task, profile, job
+        or device (the empty name: of all others). Fields in braces are filled: ``{model}``,
+        ``{batch}``, ``{port}``, ...
+    parameters
+        Those of the target.
+
+    Returns
+    -------
+    Artefacts
+        Files by path, and notes on what the target cannot express.
+
+    Raises
+    ------
+    RefusedError
+        If the target has no form for the plan, or where ``folder`` is given and something that it
+        needs is missing.
+    InputError
+        If a parameter or the place is wrong, or the checker does not accept the plan.
+    """
+    made = artefacts(plan, instance, to, image=image, command=command, parameters=parameters)
+    if folder is not None:
+        write(made, Path(folder))
+    return made
+
+
+def artefacts(
+    plan: Plan | Solution,
+    instance: Instance,
+    to: str,
+    *,
+    image: str | Mapping[str, str] | None = None,
+    command: str | Mapping[str, str] | None = None,
+    parameters: Mapping[str, str] | None = None,
+    result: Mapping[str, Any] | None = None,
+) -> Artefacts:
+    """Return the files of a target, with what it refuses; see :func:`deploy`.
+
+    ``result`` is the JSON object of the solution where only its plan is at hand.
+    """
+    chosen = target(to)
+    given = Parameters(_by_name(image), _by_name(command), dict(parameters or {}), result or {})
+    if isinstance(plan, Solution):
+        given = replace(given, result=solution_to_dict(instance, plan))
+        if plan.plan is None:
+            raise InputError(f"The solution holds no plan (status {plan.status}).")
+        plan = plan.plan
+    check_owners(instance, given)
+    chosen.check_names(instance, given)
+    report = verify(instance, plan)
+    if not report.ok:
+        raise InputError([Problem("plan", v.kind, v.message) for v in report.violations[:3]])
+    return chosen.write(plan, instance, given)
+
+
+def write(made: Artefacts, folder: Path) -> None:
+    """Write files that the target takes.
+
+    Raises
+    ------
+    RefusedError
+        If it refuses them; then nothing is written.
+    InputError
+        If the place is wrong.
+    """
+    check_folder(folder)
+    if made.refused:
+        raise RefusedError(made.refused)
+    write_folder(folder, made.files)
+
+
+def _by_name(given: str | Mapping[str, str] | None) -> dict[str, str]:
+    if given is None:
+        return {}
+    return {"": given} if isinstance(given, str) else dict(given)
