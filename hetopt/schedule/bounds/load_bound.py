@@ -45,6 +45,9 @@ NODE_WORK = 150_000
 """Nodes × options of all classes that branching may take: about a second."""
 MOST_NODES = 24
 """Nodes of branching over smoothed duals, which take tens of milliseconds each."""
+LEAST_BRANCHING_S = 0.5
+"""Time for branching that is always there, unless the root takes less than a part of it."""
+BRANCHING_PER_ROOT = 20
 LARGE = 50_000
 """Tasks from which the smoothed dual is computed for the root only: they want seconds in all."""
 _WHOLE = 1e-6
@@ -97,12 +100,19 @@ def load_bound(
     lowest, highest
         Proven least and greatest makespan in seconds (greatest inf: no limit).
     limit
-        ``time.monotonic()`` value at which branching stops, with the bound reached by then.
+        ``time.monotonic()`` value at which branching stops, with the bound reached by then; it
+        may go on for some times what the root took, half a second at most.
     """
     relaxed = _Relaxation(instance, load, objective, lowest, highest)
     count = instance.devices.count_max
     least, most = np.zeros(len(count), dtype=np.int64), count.astype(np.int64)
+    began = time.monotonic()
     root = relaxed.solve(least, most)
+    if limit is not None:
+        # The first program of a process loads the solver, which on a busy machine takes the whole
+        # share, while a few nodes of milliseconds are worth ten per cent of the bound.
+        now = time.monotonic()
+        limit = max(limit, now + min(BRANCHING_PER_ROOT * (now - began), LEAST_BRANCHING_S))
     if root is None:
         nothing = np.zeros(len(count))
         return LoadBound(relaxed.value(nothing, least, most), nothing, count.astype(np.float64))
