@@ -183,9 +183,21 @@ def devices(
     scope: Annotated[str | None, typer.Option(metavar="S", help="What the meter covered.")] = None,
     show: Annotated[str | None, typer.Option(metavar="ID", help="Every option of one.")] = None,
     limit: Annotated[int, typer.Option(metavar="N", help="Rows printed; 0: all.")] = 40,
+    capabilities: Annotated[
+        bool, typer.Option("--capabilities", help="Data sheets that estimates go by, instead.")
+    ] = False,
     json: Json = False,
 ) -> int:
     """List the measured devices that instances can refer to."""
+    if capabilities:
+        from hetopt.cli.capabilities import run_capabilities
+
+        return run_capabilities(
+            text,
+            kind,
+            {"--dataset": dataset, "--task": task, "--scope": scope, "--show": show},
+            json,
+        )
     return commands.run_devices(text, kind, dataset, task, scope, show, limit, json)
 
 

@@ -1,0 +1,82 @@
+"""What ``hetopt devices --capabilities`` does: list the data sheets that estimates go by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from hetopt.cli.commands import OK, print_json, print_view
+from hetopt.errors import InputError, Problem
+from hetopt.profiling.capabilities import Capability, capabilities
+from hetopt.profiling.roofline import is_calibrated
+
+
+def run_capabilities(
+    text: str | None, kind: str | None, others: Mapping[str, object], as_json: bool
+) -> int:
+    """List processors whose ID, name or maker holds the text."""
+    for flag, value in others.items():
+        if value:
+            raise InputError([Problem(flag, str(value), "Only TEXT and --kind go by data sheets.")])
+    wanted = (text or "").casefold()
+    found = [
+        c
+        for c in capabilities().values()
+        if (kind is None or c.kind == kind)
+        and wanted in f"{c.device} {c.name} {c.vendor}".casefold()
+    ]
+    if as_json:
+        print_json({"capabilities": [_plain(c) for c in found]})
+        return OK
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("device", "name", "kind"):
+        table.add_column(heading, overflow="fold")
+    headings = ("fp32", "fp16", "int8", "bandwidth", "memory", "power", "price", "estimates by")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for c in found:
+        table.add_row(
+            c.device,
+            c.name,
+            c.kind,
+            *(_rate(c.peaks.get(p, math.nan)) for p in ("fp32", "fp16", "int8")),
+            _number(c.bandwidth_b_per_s / 1e9, " GB/s"),
+            _number(c.memory_b / 2**30, " GiB"),
+            _number(c.power_w, " W"),
+            _number(c.price_usd, " USD"),
+            "measured runs" if is_calibrated(c) else "data sheet",
+        )
+    print_view(table)
+    print_view(f"{len(found)} processors; peaks are dense, in 1e12 operations per second.")
+    return OK
+
+
+def _plain(c: Capability) -> dict[str, Any]:
+    plain = {
+        "device": c.device,
+        "name": c.name,
+        "kind": c.kind,
+        "vendor": c.vendor,
+        "year": c.year,
+        "peak_op_per_s": dict(c.peaks),
+        "bandwidth_b_per_s": c.bandwidth_b_per_s,
+        "memory_b": c.memory_b,
+        "power_w": c.power_w,
+        "price_usd": c.price_usd,
+        "launch_s": c.launch_s,
+        "calibrated": is_calibrated(c),
+        "source": c.source,
+        "note": c.note,
+    }
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in plain.items()}
+
+
+def _rate(value: float) -> str:
+    return _number(value / 1e12, "")
+
+
+def _number(value: float, unit: str) -> str:
+    return "–" if math.isnan(value) else f"{value:.4g}{unit}"
