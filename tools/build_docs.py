@@ -1,11 +1,13 @@
 """Write the parts of the documentation that follow from the code.
 
-python tools/build_docs.py          rewrites the tables of fields in docs/format.md, and docs/cli.md
+python tools/build_docs.py          rewrites the tables of fields in docs/format.md, docs/cli.md,
+                                    and docs/events.schema.json
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typer.main import get_command
 from hetopt.cli import options
 from hetopt.cli.app import app
 from hetopt.instance.column_specs import SETTINGS, TABLES, Column
+from hetopt.simulate.events import events_schema
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 BEGIN, END = "<!-- fields: made by tools/build_docs.py -->", "<!-- end of fields -->"
@@ -166,3 +169,5 @@ if __name__ == "__main__":
     format_page = DOCS / "format.md"
     format_page.write_text(page(format_page.read_text(encoding="utf-8")), encoding="utf-8")
     (DOCS / "cli.md").write_text(command_page(), encoding="utf-8")
+    events = json.dumps(events_schema(), indent=2, ensure_ascii=False) + "\n"
+    (DOCS / "events.schema.json").write_text(events, encoding="utf-8")

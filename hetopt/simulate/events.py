@@ -1,0 +1,442 @@
+"""What happens, what is so, and what is to be done: events, states and actions (docs/events.md).
+
+A policy answers ``decide(state, event)`` with actions. The simulator and a live controller speak to
+it in the same words: the frozen dataclasses here, whose JSON form is one object each with the
+fields by name. An event or action says in its field ``event`` or ``action`` which one it is.
+
+Times are seconds from the beginning of the run, powers watts, energies joules. Devices, jobs, tasks
+and options go by the names of the instance (an option by its label), units by their number.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from hetopt.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+_STRICT = {"extra": "forbid", "allow_inf_nan": False, "strict": False}
+
+UnitStatus = Literal["off", "starting", "on", "draining", "down"]
+"""``draining``: takes no new work and goes off once what runs there is done."""
+TaskStatus = Literal["waiting", "ready", "running", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A request of a job asks for service (streams), or a job is released (schedules).
+
+    Attributes
+    ----------
+    work
+        Amount of work of some of its tasks, instead of what the instance states.
+    id
+        Name of the event, so that it is counted once however often it is told.
+    """
+
+    time_s: float
+    job: str
+    request: str = ""
+    work: Mapping[str, float] | None = None
+    id: str = ""
+    event: Literal["arrived"] = "arrived"
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A task began to run; ``request`` is empty in schedules, where each task runs once."""
+
+    time_s: float
+    task: str
+    device: str
+    unit: int
+    option: str = ""
+    request: str = ""
+    id: str = ""
+    event: Literal["started"] = "started"
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A task ended: how long it ran and what it drew above idle, where that was measured."""
+
+    time_s: float
+    task: str
+    device: str
+    unit: int
+    option: str = ""
+    request: str = ""
+    duration_s: float | None = None
+    energy_j: float | None = None
+    id: str = ""
+    event: Literal["finished"] = "finished"
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceDown:
+    """A unit failed, or all units of a device (``unit`` None); what ran there is lost."""
+
+    time_s: float
+    device: str
+    unit: int | None = None
+    id: str = ""
+    event: Literal["device_down"] = "device_down"
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceUp:
+    """A unit, or all units of a device, can be used again; it is off until switched on."""
+
+    time_s: float
+    device: str
+    unit: int | None = None
+    id: str = ""
+    event: Literal["device_up"] = "device_up"
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class CapChanged:
+    """Another power cap holds from now on; None: none."""
+
+    time_s: float
+    power_cap_w: float | None = None
+    id: str = ""
+    event: Literal["cap_changed"] = "cap_changed"
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class RateChanged:
+    """Requests of a job come at another mean rate from now on."""
+
+    time_s: float
+    job: str
+    rate_per_s: float
+    id: str = ""
+    event: Literal["rate_changed"] = "rate_changed"
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A multiple of Δ has passed: time for what is decided from time to time."""
+
+    time_s: float
+    id: str = ""
+    event: Literal["tick"] = "tick"
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+Event = Arrived | Started | Finished | DeviceDown | DeviceUp | CapChanged | RateChanged | Tick
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where and how a task runs; ``unit`` None: any unit of the device that is on."""
+
+    task: str
+    device: str
+    unit: int | None = None
+    option: str = ""
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start a task now (schedules)."""
+
+    task: str
+    device: str
+    unit: int
+    option: str = ""
+    request: str = ""
+    action: Literal["start"] = "start"
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing is to be done, at the latest until a time (None: until the next event)."""
+
+    until_s: float | None = None
+    reason: str = ""
+    action: Literal["wait"] = "wait"
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Send one request of a job along a route, or (``request`` empty) a share of all to come.
+
+    The routes with shares that one decision names of a job replace all that it had before.
+    """
+
+    job: str
+    placements: tuple[Placement, ...]
+    request: str = ""
+    share: float = 1.0
+    action: Literal["route"] = "route"
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchOn:
+    """Switch a unit on; it serves after its start-up time."""
+
+    device: str
+    unit: int
+    action: Literal["switch_on"] = "switch_on"
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchOff:
+    """Switch a unit off, once what runs there is done."""
+
+    device: str
+    unit: int
+    action: Literal["switch_off"] = "switch_off"
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Hold the weights of a model on a unit."""
+
+    device: str
+    unit: int
+    model: str
+    variant: str = ""
+    action: Literal["load"] = "load"
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class Unload:
+    """Let go of the weights of a model on a unit."""
+
+    device: str
+    unit: int
+    model: str
+    variant: str = ""
+    action: Literal["unload"] = "unload"
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+Action = Start | Wait | Route | SwitchOn | SwitchOff | Load | Unload
+
+
+@dataclass(frozen=True, slots=True)
+class UnitState:
+    """One unit of a device.
+
+    Attributes
+    ----------
+    until_s
+        When its start-up ends.
+    running, running_s
+        Slots taken (a part of one for requests that share a batch), and the expected slot time of
+        what runs there, from its start to its end.
+    idle_since_s
+        Since when nothing runs there, where nothing does.
+    weights
+        Models held there, as (model, variant).
+    """
+
+    device: str
+    unit: int
+    status: UnitStatus = "on"
+    until_s: float | None = None
+    running: float = 0.0
+    running_s: float = 0.0
+    idle_since_s: float | None = None
+    weights: tuple[tuple[str, str], ...] = ()
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """What waits for a device, or for one unit of it, or there for one job.
+
+    ``waiting_s`` is the expected slot time of the tasks that wait.
+    """
+
+    device: str
+    unit: int | None = None
+    job: str | None = None
+    waiting: int = 0
+    waiting_s: float = 0.0
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """A stream: the requests that came since the last tick, and so in all."""
+
+    job: str
+    arrived: int = 0
+    arrived_in_all: int = 0
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """A task of a schedule: where it stands. ``ready``: nothing that it waits for is missing."""
+
+    task: str
+    status: TaskStatus = "waiting"
+    device: str = ""
+    unit: int | None = None
+    option: str = ""
+    started_s: float | None = None
+    ended_s: float | None = None
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is known when a decision is asked for; streams have jobs, schedules have tasks."""
+
+    time_s: float
+    units: tuple[UnitState, ...] = ()
+    queues: tuple[QueueState, ...] = ()
+    jobs: tuple[JobState, ...] = ()
+    tasks: tuple[TaskState, ...] = ()
+    power_cap_w: float | None = None
+    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
+
+
+Form = Literal["event", "action", "state"]
+
+
+def to_dict(value: Event | Action | State) -> dict[str, Any]:
+    """Return the JSON form of an event, an action or a state; what is None is left out."""
+    found: dict[str, Any] = _plain(value)
+    return found
+
+
+def event_from_dict(data: Any, place: str = "event") -> Event:
+    """Return the event that a JSON object states.
+
+    Raises
+    ------
+    InputError
+        With every field that is missing, unknown or of the wrong type.
+    """
+    found: Event = _read("event", data, place)
+    return found
+
+
+def action_from_dict(data: Any, place: str = "action") -> Action:
+    """Return the action that a JSON object states; errors as :func:`event_from_dict`."""
+    found: Action = _read("action", data, place)
+    return found
+
+
+def state_from_dict(data: Any, place: str = "state") -> State:
+    """Return the state that a JSON object states; errors as :func:`event_from_dict`."""
+    found: State = _read("state", data, place)
+    return found
+
+
+def events_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of events, actions and states."""
+    definitions: dict[str, Any] = {}
+    forms: dict[Form, Any] = {}
+    for form in ("event", "action", "state"):
+        schema = _adapter(form).json_schema(ref_template="#/$defs/{model}")
+        definitions |= schema.pop("$defs", {})
+        if form == "state":
+            schema.pop("title", None)
+            definitions["State"] = schema
+            schema = {"$ref": "#/$defs/State"}
+        forms[form] = {"oneOf": schema["oneOf"]} if "oneOf" in schema else schema
+    for definition in definitions.values():
+        definition.pop("title", None)
+        _first_paragraph(definition)
+        for name, field in definition.get("properties", {}).items():
+            field.pop("title", None)
+            if name in ("event", "action"):
+                definition["required"] = [*definition.get("required", []), name]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "hetopt events",
+        "description": "What happens (event), what is to be done (action), what is so (state).",
+        "oneOf": list(forms.values()),
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def read_events(lines: Iterable[str], name: str) -> list[Event]:
+    """Read events from a text with one JSON object a line; blank lines do not count.
+
+    Raises
+    ------
+    InputError
+        With the line and field of the first line that is no event.
+    """
+    from hetopt.formats.json_text import parse_json
+
+    found = []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            place = f"{name}:{number}"
+            found.append(event_from_dict(parse_json(line, place), place))
+    return found
+
+
+def _first_paragraph(definition: dict[str, Any]) -> None:
+    text = definition.get("description", "")
+    definition["description"] = " ".join(text.split("\n\n")[0].split())
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        pairs = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
+        return {name: _plain(item) for name, item in pairs if item is not None}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+@functools.cache
+def _adapter(form: Form) -> TypeAdapter[Any]:
+    # Loading pydantic takes longer than all of this module: only who reads JSON pays.
+    from typing import Annotated
+
+    from pydantic import Field, TypeAdapter
+
+    if form == "state":
+        return TypeAdapter(State)
+    union: Any = Event if form == "event" else Action
+    return TypeAdapter(Annotated[union, Field(discriminator=form)])
+
+
+def _read(form: Form, data: Any, place: str) -> Any:
+    from pydantic import ValidationError
+
+    try:
+        return _adapter(form).validate_python(data)
+    except ValidationError as error:
+        problems = [
+            Problem(
+                ".".join([place, *(str(part) for part in e["loc"])]),
+                repr(e["input"])[:80],
+                f"{e['msg']}.",
+            )
+            for e in error.errors(include_url=False)[:20]
+        ]
+        raise InputError(problems) from None

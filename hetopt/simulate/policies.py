@@ -1,0 +1,402 @@
+"""Policies: objects that decide what is to be done when something happens (docs/simulate.md).
+
+The simulator and a live controller call the same :meth:`Policy.decide`. For streams:
+
+``plan``
+    The routes, shares and units of a plan. A unit that fails is replaced by one that is had and
+    off; requests avoid routes through stations without a unit.
+``greedy``
+    Each request takes the route that is expected to end first, on the units that the plan has on.
+``energy-greedy``
+    Of the routes expected to end within the limit on latency the one of least energy. Units go on
+    when no route does, and off after a while without work (DELAYEDOFF: as long as idling costs what
+    the start does; A. Gandhi, V. Gupta, M. Harchol-Balter, M. Kozuch, "Optimality analysis of
+    energy-performance trade-off for server farm management", 2010).
+``price``
+    The same at the prices of the steady relaxation: energy, and on each device its time at what a
+    unit draws (or costs) while on, plus what the relaxation says one more unit is worth.
+``rolling``
+    :class:`hetopt.simulate.rolling.Rolling`: the library's own plan, made anew as rates change.
+``only:DEVICE``
+    The plan of a homogeneous rival.
+
+For schedules see :mod:`hetopt.simulate.schedule_policies`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from hetopt.errors import InputError, Problem
+from hetopt.instance import Floats, Instance
+from hetopt.instance.joule_prices import joule_prices
+from hetopt.runtime.jit import kernels as load_kernels
+from hetopt.simulate.events import (
+    Action,
+    Arrived,
+    Event,
+    Finished,
+    Placement,
+    Route,
+    State,
+    SwitchOff,
+    SwitchOn,
+    Tick,
+    Wait,
+)
+from hetopt.simulate.kernels import CHEAPEST, EARLIEST, SHARES, Net, Rule
+from hetopt.simulate.records import CHOICE, EDGE, ROUTE, ROW, STATION, rows
+from hetopt.simulate.routes import (
+    Fleet,
+    RouteTable,
+    every_route,
+    fleet_of,
+    route_table,
+    routes_of_plan,
+)
+from hetopt.solution import SteadyPlan
+from hetopt.steady.model.capacity import unit_capacity
+
+STREAM_POLICIES = ("plan", "greedy", "energy-greedy", "price", "rolling")
+SCHEDULE_POLICIES = ("plan", "greedy", "energy-greedy")
+ONLY = "only:"
+"""What names a homogeneous rival's plan begin with."""
+
+PATIENCE = 3.0
+"""Limit on latency of a job that states none, times its shortest service."""
+PLAIN_ROUTES = 64
+"""Routes of a job that plain Python compares within a tenth of a millisecond each."""
+
+
+class Policy(Protocol):
+    """What decides.
+
+    Attributes
+    ----------
+    name
+        As the command line spells it.
+    delta_s
+        Seconds between the ticks that it wants to be asked at; None: none.
+    """
+
+    name: str
+    delta_s: float | None
+
+    def decide(self, state: State, event: Event) -> tuple[Action, ...]:
+        """Return what is to be done, in order; never empty (at least a :class:`Wait`)."""
+        ...
+
+
+@dataclass(frozen=True)
+class StartUp:
+    """What it takes to switch a unit of each device on (D): time, and energy above idle."""
+
+    time_s: Floats
+    energy_j: Floats
+
+    @staticmethod
+    def none(instance: Instance) -> StartUp:
+        """No time and no energy."""
+        count = len(instance.devices)
+        return StartUp(np.zeros(count), np.zeros(count))
+
+
+class StreamPolicy:
+    """A policy of streams: routes, a rule that chooses among them, and units.
+
+    Parameters
+    ----------
+    name
+        As the command line spells it.
+    instance, fleet, table
+        What it decides about.
+    mode
+        ``SHARES``, ``EARLIEST`` or ``CHEAPEST``.
+    weight, price
+        Of each route (K).
+    start_up
+        Of the devices; units go off after a time without work that follows from it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        instance: Instance,
+        fleet: Fleet,
+        table: RouteTable,
+        mode: int,
+        weight: Floats,
+        price: Floats,
+        start_up: StartUp,
+    ) -> None:
+        self.name = name
+        self.delta_s: float | None = None
+        self.instance, self.fleet, self.table = instance, fleet, table
+        self.rule = Rule(
+            mode,
+            int(mode == SHARES),
+            rows(CHOICE, len(table), weight=weight, price=price),
+            latency_limits(instance, table),
+            hold_times(instance, start_up),
+        )
+        self._prepare()
+
+    def _prepare(self) -> None:
+        self.net = net_of(self.instance, self.table)
+        self._scratch = np.zeros(int(np.diff(self.table.ptr).max(initial=1)))
+        many = int(np.diff(self.net.job_ptr).max(initial=1))
+        steps = 0.0 if many <= PLAIN_ROUTES else np.inf
+        self._choose = load_kernels("hetopt.simulate.kernels", steps).choose
+        jobs, devices = self.instance.jobs.name, self.instance.devices.name
+        self._job = {str(name): j for j, name in enumerate(jobs)}
+        self._device = {str(name): d for d, name in enumerate(devices)}
+        self._unit = {
+            (int(d), int(n)): g
+            for g, (d, n) in enumerate(zip(self.fleet.device, self.fleet.number, strict=True))
+        }
+
+    def net_for(self, timeout_s: float | None) -> Net:
+        """Return the columns that the loop reads, with batches that wait so long to fill."""
+        if timeout_s is None:
+            return self.net
+        row = self.net.row.copy()
+        row["timeout_s"] = timeout_s
+        return self.net._replace(row=row)
+
+    def unit(self, device: str, unit: int) -> int:
+        """Return the number of a unit among all of the fleet, -1 where there is none."""
+        return self._unit.get((self._device.get(device, -1), unit), -1)
+
+    def decide(self, state: State, event: Event) -> tuple[Action, ...]:
+        """Return what is to be done; see :class:`Policy`."""
+        if isinstance(event, Arrived):
+            return self._route(state, event)
+        if isinstance(event, Finished | Tick) and self.rule.mode == CHEAPEST:
+            return self._rest(state)
+        return (Wait(),)
+
+    def _route(self, state: State, event: Arrived) -> tuple[Action, ...]:
+        job = self._job.get(event.job)
+        if job is None:
+            names = ", ".join(self._job)
+            raise InputError([Problem("event.job", event.job, f"A job: {names}.")])
+        live = self.live(state)
+        k, more = self._choose(state.time_s, job, self.net, self.rule, live, self._scratch)
+        placed = Route(event.job, self.placements(k), event.request)
+        unit = self._unit_to_switch_on(state, more) if more >= 0 else None
+        return (placed,) if unit is None else (unit, placed)
+
+    def placements(self, route: int) -> tuple[Placement, ...]:
+        """Return the placements of a route's tasks, in an order in which they may run."""
+        table, instance = self.table, self.instance
+        found = []
+        for m in range(int(table.ptr[route]), int(table.ptr[route + 1])):
+            unit = int(self.fleet.station_unit[table.station[m]])
+            option = int(table.option[m])
+            found.append(
+                Placement(
+                    str(instance.tasks.name[table.task[m]]),
+                    str(instance.devices.name[instance.options.device[option]]),
+                    None if unit < 0 else unit,
+                    str(instance.options.label[option]),
+                )
+            )
+        return tuple(found)
+
+    def live(self, state: State) -> Any:
+        """Return what a choice sees of the stations in a state."""
+        count = len(self.fleet.station_device)
+        live = idle_stations(count)
+        slots = self.instance.devices.slots
+        for unit in state.units:
+            g = self.unit(unit.device, unit.unit)
+            s = int(self.fleet.unit_station[g]) if g >= 0 else -1
+            if s < 0:
+                continue
+            size = float(slots[self.fleet.device[g]])
+            live["used"][s] += unit.running
+            live["running_s"][s] += unit.running_s
+            if unit.status in ("on", "starting"):
+                live["coming"][s] += size
+            if unit.status == "on":
+                live["servers"][s] += size
+            elif unit.status == "starting" and unit.until_s is not None:
+                live["ready_s"][s] = min(live["ready_s"][s], unit.until_s)
+            elif unit.status in ("off", "draining"):
+                live["spare"][s] += 1
+        for queue in state.queues:
+            d = self._device.get(queue.device, -1)
+            job = -1 if queue.job is None else self._job.get(queue.job, -1)
+            s = self.fleet.station(d, job, -1 if queue.unit is None else queue.unit)
+            if s >= 0:
+                live["waiting_s"][s] += queue.waiting_s
+        return live
+
+    def _unit_to_switch_on(self, state: State, station: int) -> Action | None:
+        for unit in state.units:
+            g = self.unit(unit.device, unit.unit)
+            usable = unit.status in ("off", "draining")
+            if g >= 0 and self.fleet.unit_station[g] == station and usable:
+                return SwitchOn(unit.device, unit.unit)
+        return None
+
+    def _rest(self, state: State) -> tuple[Action, ...]:
+        """Switch off what has been without work for long enough."""
+        found: list[Action] = []
+        until = np.inf
+        for unit in state.units:
+            d = self._device.get(unit.device, -1)
+            if unit.status != "on" or unit.idle_since_s is None or d < 0:
+                continue
+            if not self.instance.devices.off_when_unused[d]:
+                continue
+            ends = unit.idle_since_s + float(self.rule.hold_s[d])
+            if ends <= state.time_s:
+                found.append(SwitchOff(unit.device, unit.unit))
+            else:
+                until = min(until, ends)
+        return tuple(found) or (Wait(None if np.isinf(until) else until),)
+
+
+def latency_limits(instance: Instance, table: RouteTable) -> Floats:
+    """Return the latency that each job may have: its limit, else what patience allows (J)."""
+    shortest = np.full(len(instance.jobs), np.inf)
+    np.minimum.at(shortest, table.job, table.service_s)
+    limit = instance.jobs.latency_slo_s
+    return np.where(np.isfinite(limit), limit, PATIENCE * shortest)
+
+
+def hold_times(instance: Instance, start_up: StartUp) -> Floats:
+    """Return how long units stay on without work (D): while that costs less than a start."""
+    idle = instance.devices.idle_power_w
+    spent = start_up.energy_j + idle * start_up.time_s
+    return np.asarray(np.divide(spent, idle, out=start_up.time_s.copy(), where=idle > 0))
+
+
+def net_of(instance: Instance, table: RouteTable) -> Net:
+    """Return the columns that the kernels read; a batch waits to fill as long as one takes."""
+    of_job = np.argsort(table.job, kind="stable").astype(np.int64)
+    begins = np.searchsorted(table.job[of_job], np.arange(len(instance.jobs) + 1))
+    key = table.station * len(instance.options) + table.option
+    low, high = intervals(instance)
+    row = rows(
+        ROW,
+        len(table.task),
+        station=table.station,
+        device=instance.options.device[table.option],
+        position=table.position,
+        key=key if (table.batch > 1).any() else 0,
+        time_s=table.time_s,
+        latency_s=table.latency_s,
+        after_s=table.after_s,
+        timeout_s=table.time_s,
+        batch=table.batch,
+        share=table.share,
+        energy_j=table.energy_j,
+        low=low[table.option],
+        high=high[table.option],
+        before=table.before,
+    )
+    edge = rows(EDGE, len(table.out_row), row=table.out_row, delay_s=table.out_delay_s)
+    route = rows(ROUTE, len(table), transfer_j=table.transfer_j, device=table.transfer_device)
+    return Net(begins.astype(np.int64), of_job, table.ptr, row, table.out_ptr, edge, route)
+
+
+def intervals(instance: Instance) -> tuple[Floats, Floats]:
+    """Return the ends of each option's interval of times, relative to its time (O, O)."""
+    options: Any = instance.options
+    count = len(options)
+    low, high = (getattr(options, name, None) for name in ("time_low_s", "time_high_s"))
+    if low is None or high is None:
+        return np.ones(count), np.ones(count)
+    time = options.time_s
+    known = (time > 0) & np.isfinite(low) & np.isfinite(high)
+    ends = [np.divide(x, time, out=np.ones(count), where=known) for x in (low, high)]
+    return np.minimum(ends[0], 1.0), np.maximum(ends[1], 1.0)
+
+
+def idle_stations(count: int) -> Any:
+    """Return stations at which nothing is on."""
+    return rows(STATION, count, ready_s=np.inf)
+
+
+def plan_policy(
+    instance: Instance, plan: SteadyPlan, start_up: StartUp, name: str = "plan"
+) -> StreamPolicy:
+    """Return the policy that keeps to a plan."""
+    fleet = fleet_of(instance, plan)
+    keys, rates = routes_of_plan(plan)
+    table = route_table(instance, fleet, keys)
+    rate: dict[Any, float] = {}
+    for key, value in zip(keys, rates, strict=True):
+        rate[key] = rate.get(key, 0.0) + value
+    weight = shares(table, rate)
+    return StreamPolicy(
+        name, instance, fleet, table, SHARES, weight, np.zeros(len(table)), start_up
+    )
+
+
+def shares(table: RouteTable, rate: Mapping[Any, float]) -> Floats:
+    """Return the part of its job's requests that each route takes (K)."""
+    weight = np.array([rate.get(key, 0.0) for key in table.keys])
+    whole = np.zeros(int(table.job.max(initial=-1)) + 1)
+    np.add.at(whole, table.job, weight)
+    part = np.divide(weight, whole[table.job], out=np.zeros(len(weight)), where=weight > 0)
+    return np.asarray(part)
+
+
+def dispatcher(
+    name: str,
+    instance: Instance,
+    plan: SteadyPlan,
+    start_up: StartUp,
+    marginal: Mapping[str, Any] | None = None,
+) -> StreamPolicy:
+    """Return ``greedy``, ``energy-greedy`` or ``price`` on the units that a plan has.
+
+    Parameters
+    ----------
+    marginal
+        What ``solve`` says one more of each limit is worth, for ``price``.
+    """
+    fleet = fleet_of(instance, plan)
+    table = route_table(instance, fleet, every_route(instance, fleet, plan))
+    energy = _per_request(table, table.energy_j) + table.transfer_j
+    mode = EARLIEST if name == "greedy" else CHEAPEST
+    price = route_prices(instance, table, marginal) if name == "price" else energy
+    return StreamPolicy(name, instance, fleet, table, mode, np.zeros(len(table)), price, start_up)
+
+
+def route_prices(
+    instance: Instance, table: RouteTable, marginal: Mapping[str, Any] | None
+) -> Floats:
+    """Return what each route is charged: its energy, and the time that it takes of devices.
+
+    A second of a slot costs what a unit that is on draws (for ``cost``, with its price), plus what
+    the relaxation gains by one more unit, over the slots that a unit may have busy: the reduced
+    cost by which the linear program itself chooses routes.
+    """
+    objective = instance.objective[0]
+    devices = instance.devices
+    joule = joule_prices(instance, objective)
+    held = np.where(devices.off_when_unused, devices.idle_power_w, 0.0) * joule
+    if objective == "cost":
+        held = held + devices.price_per_s
+    rows: Sequence[Mapping[str, Any]] = marginal["devices"] if marginal else ()
+    worth = np.array([abs(float(row["unit"] or 0.0)) for row in rows] or np.zeros(len(devices)))
+    second = (held + worth) / np.maximum(unit_capacity(instance), np.finfo(float).tiny)
+    of = instance.options.device[table.option]
+    spent = table.energy_j * joule[of] + second[of] * table.time_s * table.share
+    if objective == "throughput":
+        cap = abs(float((marginal or {}).get("power_cap_w") or 0.0))
+        spent = table.energy_j * cap + second[of] * table.time_s * table.share
+    return _per_request(table, spent) + table.transfer_j * float(joule.max(initial=0.0))
+
+
+def _per_request(table: RouteTable, of_rows: Floats) -> Floats:
+    route = np.repeat(np.arange(len(table)), np.diff(table.ptr))
+    return np.bincount(route, of_rows / table.batch, len(table)).astype(np.float64)
