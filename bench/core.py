@@ -172,6 +172,7 @@ print(json.dumps({
 FIGURES: dict[str, Callable[[bool], list[dict[str, Any]]]] = {
     "gap": energy.gap,
     "energy": energy.large,
+    "limited": energy.limited,
     "verify": check,
     "load": load,
     "compare": comparison,

@@ -1,7 +1,8 @@
-"""Proven gaps of the energy of generated layered graphs, small and large, by deadline."""
+"""Proven gaps of the energy of generated layered graphs, by size, deadline and limits."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from hetopt import solve
@@ -16,6 +17,12 @@ LARGE = [
 """Tasks, devices, deadline over HEFT's makespan, time limit (s), seed of the generator."""
 
 SMOKE = [(20, 6, 1.5, 3.0, 0)]
+LIMITED: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
+    "none": ((60, 200, 500), {}),
+    "memory tight": ((60, 200, 500), {"memory": "tight"}),
+    "power cap at half": ((200, 1_000), {"power_cap_factor": 0.5}),
+}
+"""Numbers of tasks and what limits them, on 8 devices at 1.5 x HEFT's makespan for 30 s."""
 
 
 def gap(smoke: bool) -> list[dict[str, Any]]:
@@ -28,10 +35,29 @@ def large(smoke: bool) -> list[dict[str, Any]]:
     return [] if smoke else [_row(*case) for case in LARGE]
 
 
-def _row(tasks: int, devices: int, factor: float, limit: float, seed: int) -> dict[str, Any]:
+def limited(smoke: bool) -> list[dict[str, Any]]:
+    """Proven gap of the energy without limits, in tight memory, and under a power cap."""
+    return [
+        {"limits": name, **_row(tasks, 8, 1.5, 3.0 if smoke else 30.0, 5, **more)}
+        for name, (sizes, more) in LIMITED.items()
+        if not smoke or more == {"memory": "tight"}
+        for tasks in ((20,) if smoke else sizes)
+    ]
+
+
+def _row(
+    tasks: int, devices: int, factor: float, limit: float, seed: int, **more: Any
+) -> dict[str, Any]:
     instance = generate_schedule(
-        tasks=tasks, devices=devices, shape="layered", ccr=0.1, deadline_factor=factor, seed=seed
+        tasks=tasks,
+        devices=devices,
+        shape="layered",
+        ccr=0.1,
+        deadline_factor=factor,
+        seed=seed,
+        **more,
     )
+    began = time.process_time()
     solution = solve(instance, objective="energy", time_limit=limit, workers=2, seed=0)
     return {
         "tasks": tasks,
@@ -45,4 +71,5 @@ def _row(tasks: int, devices: int, factor: float, limit: float, seed: int) -> di
         "bound": solution.bound,
         "gap": solution.gap,
         "wall_time_s": solution.wall_time_s,
+        "cpu_time_s": time.process_time() - began,
     }

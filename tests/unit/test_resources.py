@@ -12,12 +12,14 @@ import pytest
 from hetopt import from_frames, to_frames, to_settings
 from hetopt.build import Model
 from hetopt.errors import InputError
+from hetopt.evaluate import objectives
 from hetopt.formats import read_instance
 from hetopt.instance import Instance
 from hetopt.instance.overrides import keep_options, without_device
 from hetopt.schedule.bounds import objective_bounds
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.schedule.search.decoder_features import fits
+from hetopt.schedule.search.list_annealing import LimitedAnnealing
 from hetopt.solution import Hops, SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify
@@ -218,15 +220,17 @@ def test_list_schedules_keep_within_scarce_budgets(name: str) -> None:
     assert verify(instance, found).ok
 
 
-def test_annealing_leaves_instances_with_resources_alone() -> None:
-    instance = machine([("a", "", 1.0)], capacity=1.0)
-    assert not fits(instance)
-    option = np.zeros(2, dtype=np.int64)
-    free = replace(
-        instance,
-        uses=replace(instance.uses, ptr=option, resource=option[:0], amount=np.empty(0)),
-    )
-    assert fits(free)
+def test_annealing_keeps_within_capacities_and_budgets() -> None:
+    many = [f"t{i}" for i in range(12)]
+    uses = [(t, label, amount) for t in many for label, amount in (("", 2.0), ("slow", 1.0))]
+    instance = machine(uses, slots=3, budget=20.0, capacity=4.0)
+    start = CONSTRUCTORS["mct"](instance)
+    assert start is not None
+    assert fits(instance)
+    found = LimitedAnnealing.improve(instance, start, iterations=2_000).plan or start
+    assert verify(instance, found).ok
+    # At best one fast and two slow ones at once for four seconds, then two fast ones for two.
+    assert objectives(instance, found)[0] == pytest.approx(6.0)
 
 
 def test_too_much_at_once_is_a_violation_that_names_task_time_and_limit() -> None:

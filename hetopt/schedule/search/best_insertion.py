@@ -21,7 +21,7 @@ from hetopt.instance.paths import message_tables
 from hetopt.runtime.effort import PARTS, Effort
 from hetopt.schedule.model.problem import Mode, Problem
 from hetopt.schedule.model.tick_schedule import Draft, draft_of, timed
-from hetopt.schedule.search.decoder_features import fits as decoder_fits
+from hetopt.schedule.search.decoder_features import fits_plain
 from hetopt.schedule.search.local_search import LocalSearch, xorshift_seed
 from hetopt.solution import SchedulePlan
 
@@ -53,12 +53,13 @@ NOISE = 1e-12
 def fits(instance: Instance) -> bool:
     """Whether the search knows every feature that the instance has, and the makespan is wanted.
 
-    It knows what annealing does (:func:`hetopt.schedule.search.decoder_features.fits`).
+    It knows what annealing does without limits that tie units together
+    (:func:`hetopt.schedule.search.decoder_features.fits_plain`).
     """
     cells = len(instance.tasks) * len(instance.devices)
     if instance.objective[0] != "makespan" or cells > MOST_CELLS:
         return False
-    return decoder_fits(instance)
+    return fits_plain(instance)
 
 
 class BestInsertion(LocalSearch["Chain"]):

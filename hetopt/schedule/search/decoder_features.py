@@ -8,7 +8,11 @@ from hetopt.schedule.model.features import FEATURES, features, has_any
 OBJECTIVES = ("energy", "makespan", "cost", "carbon", "tardiness")
 """First objectives that the decoder can count."""
 
-UNSUPPORTED = tuple(name for name in FEATURES if name != "messages")
+UNSUPPORTED = (
+    "staged tensors",
+    "paths that depend on the size of a message",
+    "prices that change over time",
+)
 
 MOST_MESSAGES = 20_000_000
 """Tensors × units above which counting the copies of each takes too much memory."""
@@ -18,15 +22,24 @@ def fits(instance: Instance) -> bool:
     """Whether the decoder knows every feature that the instance has.
 
     It knows options, pins and forbids, units, slots, releases, deadlines, the horizon, transfers
-    with shared tensors over several links, free ones in pools, idle power and prices of units. It
-    does not know finite memory, channels, a power cap, staged tensors, ``overlap: false``, tasks
-    together, apart or pinned to a unit, resources that options use, paths that depend on the size
-    of a message, and prices that change over time.
+    with shared tensors over several links, free ones in pools, idle power and prices of units; and
+    with :mod:`hetopt.schedule.search.limited_decoder` finite memory of units and pools, channels
+    and buses, ``overlap: false``, a power cap, resources and budgets, and tasks together, apart or
+    pinned to a unit. It does not know staged tensors, paths that depend on the size of a message,
+    and prices that change over time (of which it is shown the means).
     """
+    return _countable(instance) and not has_any(instance, UNSUPPORTED)
+
+
+def fits_plain(instance: Instance) -> bool:
+    """Whether the instance has no features but those that need no limits: see :func:`fits`."""
+    return _countable(instance) and not has_any(instance, [n for n in FEATURES if n != "messages"])
+
+
+def _countable(instance: Instance) -> bool:
     if not len(instance.tasks) or instance.objective[0] not in OBJECTIVES:
         return False
-    size = len(instance.tensors) * int(instance.devices.count_max.sum())
-    return size <= MOST_MESSAGES and not has_any(instance, UNSUPPORTED)
+    return len(instance.tensors) * int(instance.devices.count_max.sum()) <= MOST_MESSAGES
 
 
 def why_unsupported(instance: Instance) -> str:

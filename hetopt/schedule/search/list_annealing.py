@@ -11,20 +11,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from hetopt.instance import Floats, Instance, Ints
-from hetopt.instance.paths import message_tables
+from hetopt.instance import Floats, Ints
 from hetopt.runtime.effort import Effort
 from hetopt.schedule.bounds.objective_bounds import makespan_bound
+from hetopt.schedule.model.packed import pack
 from hetopt.schedule.model.problem import Mode, Problem
 from hetopt.schedule.model.rates import prices_of, rates_of
-from hetopt.schedule.model.tick_schedule import Draft, draft_of, timed
-from hetopt.schedule.search.decoder_features import fits
+from hetopt.schedule.model.tick_schedule import ChainKey, Draft, draft_of, needed_chains, timed
+from hetopt.schedule.search import limited_decoder
+from hetopt.schedule.search.decoder_features import fits, fits_plain
 from hetopt.schedule.search.local_search import LocalSearch, xorshift_seed
 from hetopt.solution import SchedulePlan
+from hetopt.verify import verify
+
+if TYPE_CHECKING:
+    from hetopt.schedule.search.limited_decoder_kernels import Limits
 
 FIRST_CHUNK = 500
 HOT = 0.5
@@ -35,19 +40,25 @@ CRITICAL_SHARE = {"makespan": 0.6, "tardiness": 0.3}
 """Share of moves whose task is on the critical path; ``CRITICAL_ELSE`` for other objectives."""
 CRITICAL_ELSE = 0.4
 PENALTY_STEP = 1.1
-"""Factor by which the price of lateness follows the share of moves with no task late."""
+"""Factor by which the price of lateness follows the share of moves with no task late, and that of
+excess over limits the share of moves without any."""
+LEAST_PRICE = 1e-3
+"""Part of the first guess below which the price of excess does not fall: it would take long to
+rise again."""
+LIMITED = ("task_i", "task_f", "pred", "succ", "choice_f", "units", "pair", "bytes_b")
+"""Tables that the decoder reads under limits."""
 MOSTLY = 0.5
-"""Share of moves with no task late that the price of lateness aims at."""
+"""Share of moves with no task late, or no excess, that those prices aim at."""
 
 
 class Annealing(LocalSearch["Chain"]):
     """Annealing over (option and unit of each task, sequence of the tasks)."""
 
-    LOOPS = ("list_annealing_kernels:anneal",)
+    LOOPS: ClassVar[tuple[str, ...]] = ("list_annealing_kernels:anneal",)
     MOVES = 2_000_000
     TASK_MOVES_PER_S = 40_000_000
     NEEDS_PLAN = True
-    fits = staticmethod(fits)
+    fits = staticmethod(fits_plain)
 
     def chains(self) -> list[Chain]:
         """Chains that start from the plan."""
@@ -61,17 +72,32 @@ class Annealing(LocalSearch["Chain"]):
 
     def plan_of(self, state: Ints) -> SchedulePlan | None:
         """Time a state exactly; None where float noise hid that a deadline is missed."""
-        table = self.table
-        order, choice = state.tolist()
-        unit_of, device = table.arrays["choice_i"].tolist(), table.arrays["units"][:, 0].tolist()
-        unit = [unit_of[c] - int(table.first_unit[device[unit_of[c]]]) for c in choice]
-        draft = timed(table.problem, [table.choice_mode[c] for c in choice], unit, order)
+        draft = timed(self.problem, *self.table.placed(state), state[0].tolist())
         return None if draft is None else draft.plan()
+
+
+class LimitedAnnealing(Annealing):
+    """The same under limits that tie units together."""
+
+    LOOPS: ClassVar[tuple[str, ...]] = (*Annealing.LOOPS, "limited_decoder_kernels:decode_limited")
+    fits = staticmethod(fits)
+
+    def plan_of(self, state: Ints) -> SchedulePlan | None:
+        """Time a state under the limits; None where the checker does not take its plan."""
+        if self.table.limits is None:
+            return super().plan_of(state)
+        draft = timed_within_limits(self.table, self.table.limits, state)
+        plan = None if draft is None else draft.plan()
+        return plan if plan is not None and verify(self.instance, plan).ok else None
 
 
 @dataclass(frozen=True)
 class Table:
-    """The instance as the kernel reads it; ``arrays`` by names of :mod:`list_annealing_kernels`."""
+    """The instance as the kernel reads it; ``arrays`` by names of :mod:`list_annealing_kernels`.
+
+    ``limits`` holds those that tie units together, None without any; ``typical`` is the median cost
+    of a task's change of option.
+    """
 
     problem: Problem
     choice_mode: list[Mode]
@@ -79,6 +105,7 @@ class Table:
     arrays: dict[str, Any]
     numbers: Floats
     typical: float
+    limits: Limits | None
 
     def choice_of(self, task: int, mode: Mode, unit: int) -> int:
         """Index of a choice by its mode and the number of its unit on the device."""
@@ -89,89 +116,112 @@ class Table:
                 return k
         raise ValueError("The plan uses a unit that the device does not have.")
 
+    def used(self, unit: Ints) -> Ints:
+        """Tasks on each unit, then units in use of each device, by the unit of each task."""
+        units = self.arrays["units"]
+        on_unit = np.bincount(unit, minlength=len(units) - 1)
+        busy = units[:-1, 0][on_unit > 0]
+        on_device = np.bincount(busy, minlength=len(self.problem.units))
+        return np.concatenate([on_unit, on_device]).astype(np.int64)
+
+    def placed(self, state: Ints) -> tuple[list[Mode], list[int]]:
+        """Mode of each task of a state (ORDER and CHOICE), and the unit of the mode's device."""
+        units, device = self.arrays["choice_i"].tolist(), self.arrays["units"][:, 0].tolist()
+        chosen = state[1].tolist()
+        unit = [units[c] - int(self.first_unit[device[units[c]]]) for c in chosen]
+        return [self.choice_mode[c] for c in chosen], unit
+
 
 def table_of(problem: Problem) -> Table:
-    """Pack the columns of an instance for the kernel."""
+    """Pack the columns of an instance for the kernel; times are ticks of the problem's grid."""
     from hetopt.schedule.search import list_annealing_kernels as k
 
     instance = problem.instance
     options, tasks, count = instance.options, instance.tasks, instance.devices.count_max
-    name = instance.objective[0]
+    name, tick = instance.objective[0], float(problem.grid.tick)
     energy, price = prices_of(instance, name)
     first_unit = np.cumsum(count) - count
     device = np.append(np.repeat(np.arange(len(count)), count), 0)
     slots = instance.devices.slots[device[:-1]]
+    pinned = tasks.pin_unit.tolist()
     choices = [
-        (m, int(first_unit[m.device]) + u)
-        for modes in problem.modes
-        for m in modes
-        for u in range(problem.units[m.device])
+        [
+            (m, int(first_unit[m.device]) + u)
+            for m in modes
+            for u in range(problem.units[m.device])
+            if pinned[task] in (-1, u)
+        ]
+        for task, modes in enumerate(problem.modes)
     ]
-    size = np.array([sum(problem.units[m.device] for m in modes) for modes in problem.modes])
-    option = np.array([m.option for m, _ in choices], dtype=np.int64)
+    size = np.array([len(listed) for listed in choices])
+    flat = [choice for listed in choices for choice in listed]
+    option = np.array([m.option for m, _ in flat], dtype=np.int64)
+    unit = np.array([u for _, u in flat], dtype=np.int64)
     owner = np.repeat(np.arange(len(tasks)), size)
-    time_s = tasks.work[owner] * options.time_s[option]
+    length = np.array([m.duration for m, _ in flat], dtype=np.float64)
     cost = tasks.work[owner] * options.energy_j[option] * energy[options.device[option]]
     shortest = np.full(len(tasks), np.inf)
-    np.minimum.at(shortest, owner, time_s)
+    np.minimum.at(shortest, owner, length)
     edges = instance.edges
     (pred_ptr, pred), (succ_ptr, succ) = instance.predecessors, instance.successors
     ptr = np.concatenate([[0], np.cumsum(size)])
     columns = (ptr[:-1], ptr[1:], pred_ptr[:-1], pred_ptr[1:], succ_ptr[:-1], succ_ptr[1:])
     horizon = float(instance.limits.horizon_s)
-    deadline = np.minimum(instance.jobs.deadline_s, horizon)
+    jobs = instance.jobs
+    deadline = np.array([_limit(problem, d) for d in np.minimum(jobs.deadline_s, horizon).tolist()])
     busy = deadline[np.unique(tasks.job)]
     numbers = np.zeros(k.NUMBERS)
-    numbers[k.HORIZON] = horizon if math.isfinite(horizon) else 0.0
-    numbers[k.W_MAKESPAN] = float(name == "makespan")
-    numbers[k.W_TARDINESS] = float(name == "tardiness")
-    numbers[k.LEAST] = makespan_bound(instance)
+    numbers[k.HORIZON] = horizon / tick if math.isfinite(horizon) else 0.0
+    numbers[k.W_MAKESPAN] = tick * float(name == "makespan")
+    numbers[k.W_TARDINESS] = tick * float(name == "tardiness")
+    numbers[k.LEAST] = makespan_bound(instance) / tick
     numbers[k.CRITICAL] = CRITICAL_SHARE.get(name, CRITICAL_ELSE)
     numbers[k.LAST], numbers[k.LIMITED] = busy.max(), float(np.isfinite(busy).any())
     dearer = cost - np.minimum.reduceat(cost, ptr[:-1])[owner]
-    dearer = shortest if name in ("makespan", "tardiness") else dearer
+    dearer = shortest * tick if name in ("makespan", "tardiness") else dearer
     dearer = dearer[dearer > 0]
-    jobs = instance.jobs
     arrays = {
         "task_i": _packed(*columns, tasks.job, kind=np.int64),
-        "task_f": _packed(jobs.release_s[tasks.job], _tails(problem, shortest)),
+        "task_f": _packed(problem.release, _tails(problem, shortest)),
         "pred": _packed(edges.src[pred], edges.tensor[pred], kind=np.int64),
         "succ": _packed(edges.dst[succ], edges.tensor[succ], kind=np.int64),
-        "choice_i": np.array([u for _, u in choices], dtype=np.int64),
-        "choice_f": _packed(time_s, cost),
+        "choice_i": unit,
+        "choice_f": _packed(length, cost),
         "units": _packed(device, np.concatenate([[0], np.cumsum(slots)]), kind=np.int64),
-        "pair": _messages(instance, energy),
+        "pair": _messages(problem, energy),
         "bytes_b": instance.tensors.bytes_b.astype(np.float64),
-        "rate": rates_of(instance, energy, price),
-        "jobs": np.stack([deadline, jobs.due_s, jobs.weight, np.zeros(len(jobs))]),
+        "rate": rates_of(instance, energy, price) * tick,
+        "jobs": np.stack([deadline, jobs.due_s / tick, jobs.weight, np.zeros(len(jobs))]),
     }
     typical = float(np.median(dearer)) if len(dearer) else 1.0
-    return Table(problem, [m for m, _ in choices], first_unit, arrays, numbers, typical)
+    limits = None
+    if limited_decoder.needed(instance):
+        listed = limited_decoder.Choices(option, unit, device[:-1])
+        limits = limited_decoder.limits_of(problem, listed, int(slots.sum()))
+    return Table(problem, [m for m, _ in flat], first_unit, arrays, numbers, typical, limits)
+
+
+def _limit(problem: Problem, time_s: float) -> float:
+    return float(problem.grid.limit(time_s)) if math.isfinite(time_s) else math.inf
 
 
 def _packed(*columns: Any, kind: Any = np.float64) -> Any:
     return np.ascontiguousarray(np.stack(columns, axis=1), dtype=kind)
 
 
-def _messages(instance: Instance, energy: Floats) -> Floats:
-    """Latency (inf: no path), seconds and cost per byte by pair of devices (3 × D × D)."""
-    wide = len(instance.devices)
+def _messages(problem: Problem, energy: Floats) -> Floats:
+    """By pair of devices: latency (inf: no path), ticks and cost per byte, rounding (4 × D × D)."""
+    instance = problem.instance
+    wide, columns = len(instance.devices), pack(instance)
     if not len(instance.tensors):
-        return np.zeros((3, wide, wide))
-    tables = message_tables(instance)
+        return np.zeros((4, wide, wide))
+    latency, per_b, rounding, joules = columns.message
     # A hop pays where it is sent from, which is not the first sender's site on a longer path.
-    per_b = tables.energy_j_per_b * energy[:, None]
-    return np.stack(
-        [
-            np.where(tables.allowed, tables.latency_s, np.inf),
-            np.where(tables.allowed, tables.s_per_b, 0.0),
-            np.where(tables.allowed, per_b, 0.0),
-        ]
-    )
+    return np.stack([latency, per_b, joules * energy[:, None], rounding])
 
 
 def _tails(problem: Problem, shortest: Floats) -> Floats:
-    """Least time from a task's end to the end of all that follows it, in s."""
+    """Least time from a task's end to the end of all that follows it, in ticks."""
     least: list[float] = shortest.tolist()
     tails = [0.0] * problem.n_tasks
     for task in reversed(problem.order):
@@ -179,6 +229,48 @@ def _tails(problem: Problem, shortest: Floats) -> Floats:
             after = problem.edges[e][1]
             tails[task] = max(tails[task], least[after] + tails[after])
     return np.array(tails)
+
+
+def timed_within_limits(table: Table, limits: Limits, state: Ints) -> Draft | None:
+    """Time a state (ORDER and CHOICE) under the limits; None where it breaks one."""
+    from hetopt.schedule.search import limited_decoder_kernels as d
+    from hetopt.schedule.search import list_annealing_kernels as k
+
+    problem, arrays = table.problem, table.arrays
+    limits = limited_decoder.fresh(limits)
+    order, choice = state
+    seq = np.zeros((5, len(order)), dtype=np.int64)
+    seq[k.ORDER], seq[k.CHOICE], seq[k.UNIT] = order, choice, arrays["choice_i"][choice]
+    seq[k.POSITION, order] = np.arange(len(order))
+    excess = limited_decoder.count(limits, choice, seq[k.UNIT])
+    makespan, more = d.decode_limited(
+        np.inf, table.used(seq[k.UNIT]), seq, *(arrays[name] for name in LIMITED), limits
+    )
+    if excess + more > 0 or not math.isfinite(makespan):
+        return None
+    # Its times are whole ticks already.
+    modes, unit = table.placed(state)
+    start = [int(t) for t in limits.task_s[d.START].tolist()]
+    if any(
+        at + m.duration > problem.deadline[t]
+        for t, (at, m) in enumerate(zip(start, modes, strict=True))
+    ):
+        return None
+    begun: dict[tuple[int, int], list[int]] = {}
+    for leg in range(int(limits.count[d.LEGS])):
+        tensor, at, hops = limits.leg_i[leg].tolist()
+        begun[tensor, at] = [int(t) for t in limits.leg_s[leg, :hops].tolist()]
+    hops_of: dict[ChainKey, list[int]] = {}
+    for key, chain in (needed_chains(problem, modes, unit) or {}).items():
+        tensor, _, to, number = key
+        known = begun.get((tensor, int(table.first_unit[to]) + number))
+        if known is None:
+            producer = problem.producer[tensor]
+            known = [start[producer] + modes[producer].duration]
+            for hop in chain.hops[:-1]:
+                known.append(known[-1] + hop.duration)
+        hops_of[key] = known
+    return Draft(problem, modes, unit, start, hops_of)
 
 
 class Chain:
@@ -204,14 +296,12 @@ class Chain:
         self.copies = np.zeros((len(problem.producer), units), dtype=np.int64)
         sent = arrays["succ"][:, 1] >= 0
         np.add.at(self.copies, (arrays["succ"][sent, 1], unit[arrays["succ"][sent, 0]]), 1)
-        on_unit = np.bincount(unit, minlength=units)
-        busy = arrays["units"][:-1, 0][on_unit > 0]
-        on_device = np.bincount(busy, minlength=len(problem.units))
-        self.used = np.concatenate([on_unit, on_device]).astype(np.int64)
+        self.used = table.used(unit)
         self.best_state = np.stack([order, np.array(choice)]).astype(np.int64)
         self.seed = xorshift_seed(seed)
         self.numbers = table.numbers.copy()
         self.jobs = arrays["jobs"].copy()
+        self.limits = None if table.limits is None else limited_decoder.fresh(table.limits)
         self._start()
         self.shown = (self.best, self.best_state.copy())
 
@@ -231,12 +321,21 @@ class Chain:
 
     def _start(self) -> None:
         """Time the first state and count its cost."""
+        from hetopt.schedule.search.limited_decoder_kernels import decode_limited
+
         a, k, numbers = self.table.arrays, self.kernels, self.numbers
         names = ("task_i", "task_f", "pred", "choice_f", "units", "pair", "bytes_b")
         for row in range(2):
             makespan = k.decode(
                 row, 0, np.inf, self.seq, self.ends, self.states, *(a[name] for name in names)
             )
+        ends, over = self.ends, 0.0
+        if self.limits is not None:
+            over = limited_decoder.count(self.limits, self.seq[k.CHOICE], self.seq[k.UNIT])
+            makespan, more = decode_limited(
+                np.inf, self.used, self.seq, *(a[name] for name in LIMITED), self.limits
+            )
+            ends, over = self.limits.task_s, over + more
         device, unit = a["units"][:, 0], self.seq[k.UNIT]
         tensor, there = np.nonzero(self.copies)
         here = unit[np.array(self.table.problem.producer, dtype=np.int64)[tensor]]
@@ -248,11 +347,19 @@ class Chain:
         cost = assigned + float(rate) * (numbers[k.HORIZON] or makespan)
         cost += numbers[k.W_MAKESPAN] * makespan
         if numbers[k.W_TARDINESS]:
-            cost += k.lateness(0, 1, self.ends, a["task_i"], self.jobs)
+            cost += k.lateness(1, 1, ends, a["task_i"], self.jobs)
         numbers[k.ASSIGNED], numbers[k.MAKESPAN] = assigned, makespan
-        numbers[k.COST] = numbers[k.BEST] = cost
-        # A first guess; it follows the search from here on.
+        # First guesses; they follow the search from here on.
         numbers[k.PENALTY] = max(cost, self.table.typical) / max(makespan, 1e-300)
+        numbers[k.PENALTY_OVER] = max(cost, self.table.typical)
+        self.least_price = LEAST_PRICE * float(numbers[k.PENALTY_OVER])
+        late = 0.0
+        if self.limits is not None and numbers[k.LIMITED]:
+            late = k.lateness(1, 0, ends, a["task_i"], self.jobs)
+        numbers[k.LATE], numbers[k.OVER] = late, over
+        cost += numbers[k.PENALTY] * late + numbers[k.PENALTY_OVER] * over
+        numbers[k.COST] = cost
+        numbers[k.BEST] = cost if late == 0.0 and over == 0.0 else math.inf
 
     def _anneal(self, moves: int, hot: float, cold: float) -> None:
         a = self.table.arrays
@@ -260,15 +367,18 @@ class Chain:
         self.kernels.anneal(
             moves, hot, cold, self.seed, self.numbers, self.seq, self.ends, self.states,
             self.copies, self.used, self.best_state, *(a[name] for name in names), a["bytes_b"],
-            a["rate"], self.jobs,
+            a["rate"], self.jobs, self.limits,
         )  # fmt: skip
 
     def _price_lateness(self, moves: int) -> None:
-        """Raise the penalty where the search is mostly late, lower it where it rarely is."""
+        """Raise the penalties where the search is mostly late or over, lower them elsewhere."""
         k, numbers = self.kernels, self.numbers
-        clean = numbers[k.CLEAN] / moves
-        numbers[k.CLEAN] = 0.0
-        old = float(numbers[k.PENALTY])
-        new = old * PENALTY_STEP if clean < MOSTLY else old / PENALTY_STEP
-        numbers[k.PENALTY] = new
-        numbers[k.COST] += (new - old) * numbers[k.LATE]
+        for kept, price, amount in ((k.CLEAN, k.PENALTY, k.LATE), (k.KEPT, k.PENALTY_OVER, k.OVER)):
+            clean = numbers[kept] / moves
+            numbers[kept] = 0.0
+            old = float(numbers[price])
+            new = old * PENALTY_STEP if clean < MOSTLY else old / PENALTY_STEP
+            if price == k.PENALTY_OVER:
+                new = max(new, self.least_price)
+            numbers[price] = new
+            numbers[k.COST] += (new - old) * numbers[amount]

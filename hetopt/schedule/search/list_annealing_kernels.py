@@ -9,8 +9,12 @@ unit allow. Every schedule that starts nothing later than needed is such a seque
 where ``assigned`` (options and transfers) follows a move by its difference, and a move whose
 ``assigned`` alone is too dear is refused before anything is decoded. Decoding starts at the last
 checkpoint before the first change and ends as soon as the makespan must exceed what the threshold
-allows. Method: Kirkpatrick, Gelatt, Vecchi, "Optimization by simulated annealing", Science 220,
-1983, with the random number of the acceptance drawn first, so that the threshold is known.
+allows. Where there are limits that tie units together, a state that is cheap enough without them
+is decoded once more under them (:mod:`hetopt.schedule.search.limited_decoder_kernels`), and what
+exceeds them has a price as lateness has; ``limits`` is None where there are none, and what it asks
+for is not even compiled. Method: Kirkpatrick, Gelatt, Vecchi, "Optimization by simulated
+annealing", Science 220, 1983, with the random number of the acceptance drawn first, so that the
+threshold is known.
 
 The functions are written in the subset of Python that Numba compiles, and are compiled when they
 are first called. Compiling takes time with each array that is passed and with each operation on
@@ -21,7 +25,7 @@ tensors, U units and L slots of all devices, D devices, J jobs, K choices of all
 array      shape         what
 ========== ============= ==========================================================================
 seq        5 × n int     rows ORDER (the sequence), POSITION (its inverse), CHOICE, UNIT, PATH
-ends       2 × n         ends of tasks in s: of the present state, of the one that is tried
+ends       2 × n         ends of tasks in ticks: of the present state, of the one that is tried
 states     2 × C × (L+1) of both: when each slot is free and the latest end so far, each
                          ``CHECKPOINT`` positions; the last row is where a decoder counts
 copies     N × U int     consumers of a tensor on a unit: one transfer serves them all
@@ -33,9 +37,10 @@ pred, succ E × 2 int     the other task; tensor or -1; grouped by the task that
 choice_i   K int         unit
 choice_f   K × 2         time; cost
 units      (U+1) × 2 int device; first slot
-pair       3 × D × D     of messages: latency (inf: no path), seconds per byte, cost per byte
+pair       4 × D × D     of messages: latency (inf: no path), ticks per byte, cost per byte, what
+                         rounding to whole ticks adds
 bytes_b    N             size of each tensor
-rate       D × (units+1) cost per second of the window with so many units of a device in use
+rate       D × (units+1) cost per tick of the window with so many units of a device in use
 jobs       4 × J         deadline, due date, weight, room for a latest end
 numbers    see below     running numbers and settings
 ========== ============= ==========================================================================
@@ -49,7 +54,8 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.runtime.jit import jit
+from hetopt.runtime.jit import inner, jit
+from hetopt.schedule.search.limited_decoder_kernels import decode_limited, excess, load, split
 
 CHECKPOINT = 8
 """Positions of the sequence between two stored states of the slots."""
@@ -57,9 +63,11 @@ ORDER, POSITION, CHOICE, UNIT, PATH = range(5)
 ASSIGNED, MAKESPAN, LATE, COST, BEST, TRIED, TAKEN, CLEAN = range(8)
 """Running numbers; ``CLEAN`` counts moves after which nothing was late."""
 HORIZON, W_MAKESPAN, W_TARDINESS, PENALTY, LEAST, CRITICAL, LAST, LIMITED = range(8, 16)
-"""Settings: the window where it is fixed, else 0; weights; cost per second late; a proven least
+"""Settings: the window where it is fixed, else 0; weights; cost per tick late; a proven least
 makespan; share of moves on the critical path; latest deadline; whether there is any."""
-NUMBERS = 16
+OVER, PENALTY_OVER, KEPT = range(16, 19)
+"""Excess over limits of the present state; its cost; moves after which there was none."""
+NUMBERS = 19
 ROUNDING = 1e-9
 """Relative lateness that is float noise; the exact times decide afterwards."""
 CHANGE, REORDER, SWAP = 0.65, 0.25, 0.3
@@ -94,9 +102,13 @@ def _choose(
     units: Any,
     pair: Any,
     bytes_b: Any,
+    limits: Any,
 ) -> Any:
     """Give a task another choice; return the difference in cost of options and transfers."""
     old, here, there = seq[CHOICE, task], seq[UNIT, task], choice_i[new]
+    if limits is not None:
+        load(old, here, -1, limits)
+        load(new, there, 1, limits)
     delta = choice_f[new, 1] - choice_f[old, 1]
     seq[CHOICE, task] = new
     if here == there:
@@ -136,7 +148,7 @@ def _choose(
     return delta
 
 
-choose = jit(_choose)
+choose = inner(_choose)
 
 
 def _move(seq: Any, source: int, target: int) -> None:
@@ -153,7 +165,7 @@ def _move(seq: Any, source: int, target: int) -> None:
     seq[POSITION, task] = target
 
 
-move = jit(_move)
+move = inner(_move)
 
 
 def _decode(
@@ -287,7 +299,33 @@ def _critical(
     return found
 
 
-critical = jit(_critical)
+critical = inner(_critical)
+
+
+def _follow(
+    task: int, unit: int, seq: Any, task_i: Any, choice_i: Any, seed: Any, limits: Any
+) -> int:
+    """List the others of a task's group with choices on a unit; return how many, -1: one cannot."""
+    group, found = limits.group_i[task], 0
+    for i in range(limits.group_ptr[group], limits.group_ptr[group + 1]):
+        other = limits.member[i]
+        if other == task:
+            continue
+        old, new, seen = seq[CHOICE, other], -1, 0
+        for k in range(task_i[other, 0], task_i[other, 1]):
+            if choice_i[k] == unit:
+                seen += 1
+                # Each of those on the unit with equal chances; the present one where it is there.
+                if new != old and (k == old or random(seed) * seen < 1.0):
+                    new = k
+        if new < 0:
+            return -1
+        limits.moved[found, 0], limits.moved[found, 1], limits.moved[found, 2] = other, new, old
+        found += 1
+    return found
+
+
+follow = inner(_follow)
 
 
 def _anneal(
@@ -313,6 +351,7 @@ def _anneal(
     bytes_b: Any,
     rate: Any,
     jobs: Any,
+    limits: Any,
 ) -> None:
     """Try ``moves`` moves while the temperature falls from ``hot`` to ``cold`` (geometrically)."""
     n, rows, wide = seq.shape[1], states.shape[1] - 1, states.shape[2]
@@ -350,6 +389,15 @@ def _anneal(
                         if choice_i[k] == choice_i[old]:
                             other, old_other, new_other = t, seq[CHOICE, t], k
                     break
+        members = 0
+        if limits is not None:
+            if other >= 0 and limits.group_i[other] >= 0:
+                other = -1
+            if new != old and limits.group_i[task] >= 0:
+                other = -1
+                members = follow(task, choice_i[new], seq, task_i, choice_i, seed, limits)
+                if members < 0:
+                    members, new = 0, old
         delta = 0.0
         for side in range(2):
             changed, to = (task, new) if side == 0 else (other, new_other)
@@ -358,8 +406,22 @@ def _anneal(
                     first = seq[POSITION, changed]
                 delta += choose(
                     changed, to, seq, copies, used, task_i, pred, succ, choice_i, choice_f, units,
-                    pair, bytes_b,
+                    pair, bytes_b, limits,
                 )  # fmt: skip
+        over, allowed = 0.0, True
+        if limits is not None:
+            for i in range(members):
+                changed = limits.moved[i, 0]
+                if seq[POSITION, changed] < first:
+                    first = seq[POSITION, changed]
+                delta += choose(
+                    changed, limits.moved[i, 1], seq, copies, used, task_i, pred, succ, choice_i,
+                    choice_f, units, pair, bytes_b, limits,
+                )  # fmt: skip
+                allowed = allowed and not split(changed, seq, limits)
+            allowed = allowed and not split(task, seq, limits)
+            allowed = allowed and not (other >= 0 and split(other, seq, limits))
+            over = excess(limits)
         if kind >= REORDER:
             low, high = 0, n - 1
             for k in range(task_i[task, 2], task_i[task, 3]):
@@ -378,16 +440,17 @@ def _anneal(
                     first = target
         if new == old and target == source:
             numbers[CLEAN] += numbers[LATE] == 0.0
+            numbers[KEPT] += numbers[OVER] == 0.0
             continue
         per_s = 0.0
         for d in range(len(rate)):
             per_s += rate[d, used[first_device + d]]
         slope = numbers[W_MAKESPAN]
-        base = numbers[ASSIGNED] + delta + numbers[HORIZON] * per_s
+        base = numbers[ASSIGNED] + delta + numbers[HORIZON] * per_s + numbers[PENALTY_OVER] * over
         if numbers[HORIZON] == 0.0:
             slope += per_s
         cost, makespan, late = np.inf, np.inf, 0.0
-        decoded = base + slope * numbers[LEAST] <= threshold
+        decoded = allowed and base + slope * numbers[LEAST] <= threshold
         if decoded:
             if target != source:
                 move(seq, source, target)
@@ -409,13 +472,30 @@ def _anneal(
                     cost += numbers[PENALTY] * late
                 if numbers[W_TARDINESS] > 0:
                     cost += numbers[W_TARDINESS] * lateness(1, 1, ends, task_i, jobs)
+            if limits is not None and cost <= threshold:
+                # Without the limits nothing is later than with them, or hardly ever.
+                makespan, more = decode_limited(
+                    longest * (1 + ROUNDING), used, seq, task_i, task_f, pred, succ, choice_f,
+                    units, pair, bytes_b, limits,
+                )  # fmt: skip
+                over += more
+                cost = base + numbers[PENALTY_OVER] * more + slope * makespan
+                if makespan < np.inf:
+                    late = 0.0
+                    if numbers[LIMITED] > 0 and (jobs.shape[1] > 1 or makespan > numbers[LAST]):
+                        late = lateness(1, 0, limits.task_s, task_i, jobs)
+                        cost += numbers[PENALTY] * late
+                    if numbers[W_TARDINESS] > 0:
+                        due = lateness(1, 1, limits.task_s, task_i, jobs)
+                        cost += numbers[W_TARDINESS] * due
         taken = cost <= threshold
         if taken:
             numbers[ASSIGNED] += delta
             numbers[MAKESPAN], numbers[LATE], numbers[COST] = makespan, late, cost
+            numbers[OVER] = over
             numbers[TAKEN] += 1
             on_path = 0
-            if late == 0.0 and cost < numbers[BEST]:
+            if late == 0.0 and over == 0.0 and cost < numbers[BEST]:
                 numbers[BEST] = cost
                 for t in range(n):
                     best[0, t], best[1, t] = seq[ORDER, t], seq[CHOICE, t]
@@ -427,9 +507,16 @@ def _anneal(
                 if changed >= 0 and (side == 0 or new != old):
                     choose(
                         changed, to, seq, copies, used, task_i, pred, succ, choice_i, choice_f,
-                        units, pair, bytes_b,
+                        units, pair, bytes_b, limits,
+                    )  # fmt: skip
+            if limits is not None:
+                for i in range(members):
+                    choose(
+                        limits.moved[i, 0], limits.moved[i, 2], seq, copies, used, task_i, pred,
+                        succ, choice_i, choice_f, units, pair, bytes_b, limits,
                     )  # fmt: skip
         numbers[CLEAN] += numbers[LATE] == 0.0
+        numbers[KEPT] += numbers[OVER] == 0.0
         if decoded:
             # Both rows agree again: the tried state becomes the present one, or the other way.
             to, of = (0, 1) if taken else (1, 0)

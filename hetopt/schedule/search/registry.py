@@ -110,6 +110,15 @@ IMPROVERS = (
         share=0.7,
         share_large=0.85,
     ),
+    Improver(
+        "anneal",
+        "list_annealing:LimitedAnnealing",
+        "limits that tie units together",
+        least=40,
+        most=5_000,
+        share=0.7,
+        share_large=0.85,
+    ),
 )
 """In the order in which they are asked: the first one that fits is used."""
 
@@ -117,11 +126,9 @@ IMPROVERS = (
 def improver_of(instance: Instance, method: str = "auto") -> Improver | None:
     """Return the improver that a method names, else the first one that fits the instance."""
     for improver in IMPROVERS:
-        if method in (improver.name, "auto", "heuristic", "cpsat", "lns"):
-            if improver.load().fits(instance):
-                return improver
-            if method == improver.name:
-                return None
+        asked = method in (improver.name, "auto", "heuristic", "cpsat", "lns")
+        if asked and improver.load().fits(instance):
+            return improver
     return None
 
 

@@ -1,6 +1,8 @@
 import math
 from dataclasses import replace
 
+import numpy as np
+
 from hetopt.generate import generate_schedule
 from hetopt.schedule.incumbent import Trail
 from hetopt.solve import solve
@@ -44,10 +46,11 @@ def test_auto_tells_its_steps():
 
 def test_a_note_names_the_features_that_keep_local_search_out():
     made = small()
-    capped = replace(made, limits=replace(made.limits, power_cap_w=1e6))
+    tensors = replace(made.tensors, staged=np.ones(len(made.tensors), dtype=bool))
+    staged = replace(made, tensors=tensors, host=0)
     assert (
-        "Local search skipped: it does not support a power cap."
-        in solve(capped, time_limit=5).notes
+        "Local search skipped: it does not support staged tensors."
+        in solve(staged, time_limit=5).notes
     )
     peak = replace(made, objective=("peak_power",))
     assert (

@@ -16,9 +16,9 @@ from hetopt.evaluate import objective_value
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
 from hetopt.runtime.effort import Effort
-from hetopt.schedule.list_scheduling.constructors import heft
+from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS, heft
 from hetopt.schedule.search.decoder_features import fits
-from hetopt.schedule.search.list_annealing import Annealing
+from hetopt.schedule.search.list_annealing import Annealing, LimitedAnnealing
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify
@@ -129,37 +129,45 @@ def test_it_keeps_to_its_time(layered: Instance) -> None:
     assert time.monotonic() - began < 5
 
 
-def unknown_features() -> list[tuple[str, dict[str, object]]]:
+def changed() -> dict[str, Instance]:
     made = generate_schedule(40, 4, seed=1)
     devices, tasks, tensors = made.devices, made.tasks, made.tensors
     memory, pinned, overlap = devices.memory_b.copy(), tasks.pin_unit.copy(), devices.overlap.copy()
     staged, group = tensors.staged.copy(), made.links.channel_group.copy()
-    memory[0], pinned[0], overlap[0], staged[0], group[0] = 1e12, 0, False, True, 0
+    memory[0], overlap[0], staged[0], group[0] = 1e12, False, True, 0
+    pinned[0] = 0
     pair = replace(made.together, ptr=np.array([0, 2]), task=np.array([0, 1]))
     links = replace(made.links, channel_group=group, group_channels=np.array([1]))
-    return [
-        ("memory", {"devices": replace(devices, memory_b=memory)}),
-        ("power cap", {"limits": replace(made.limits, power_cap_w=1e6)}),
-        ("channels", {"links": links}),
-        ("overlap", {"devices": replace(devices, overlap=overlap)}),
-        ("staged", {"tensors": replace(tensors, staged=staged), "host": 0}),
-        ("together", {"together": pair}),
-        ("apart", {"apart": pair}),
-        ("pinned", {"tasks": replace(tasks, pin_unit=pinned)}),
-        ("objective", {"objective": ("peak_power",)}),
-    ]
+    return {
+        "memory": replace(made, devices=replace(devices, memory_b=memory)),
+        "power cap": replace(made, limits=replace(made.limits, power_cap_w=1e6)),
+        "channels": replace(made, links=links),
+        "overlap": replace(made, devices=replace(devices, overlap=overlap)),
+        "together": replace(made, together=pair),
+        "apart": replace(made, apart=pair),
+        "pinned": replace(made, tasks=replace(tasks, pin_unit=pinned, pin_device=pinned)),
+        "staged": replace(made, tensors=replace(tensors, staged=staged), host=0),
+        "objective": replace(made, objective=("peak_power",)),
+    }
 
 
-@pytest.mark.parametrize(
-    "changes", [c for _, c in unknown_features()], ids=[n for n, _ in unknown_features()]
-)
-def test_features_that_it_does_not_know_are_left_alone(changes: dict[str, object]) -> None:
-    made = generate_schedule(40, 4, seed=1)
-    start = started(made)
-    assert fits(made)
-    instance = replace(made, **changes)  # type: ignore[arg-type]
+@pytest.mark.parametrize("name", list(changed())[:7])
+def test_limits_that_tie_units_together_are_known(name: str) -> None:
+    instance = changed()[name]
+    assert fits(instance)
+    assert not Annealing.fits(instance)
+    start = CONSTRUCTORS["energy-greedy"](instance)
+    assert start is not None
+    plan = LimitedAnnealing.improve(instance, start, iterations=MOVES).plan
+    assert plan is not None
+    assert verify(instance, plan).ok
+
+
+@pytest.mark.parametrize("name", list(changed())[7:])
+def test_features_that_it_does_not_know_are_left_alone(name: str) -> None:
+    instance = changed()[name]
     assert not fits(instance)
-    assert improve(instance, start, iterations=10).plan is None
+    assert LimitedAnnealing.improve(instance, heft(instance), iterations=10).plan is None
 
 
 def test_solve_takes_annealing_as_a_method(layered: Instance) -> None:
