@@ -71,3 +71,31 @@ def random_array(*shape: int) -> np.ndarray:
 def light(name: str) -> Path:
     """A real graph with generated weights that the package onnx ships."""
     return Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / f"light_{name}.onnx"
+
+
+def real_weights(proto: onnx.ModelProto, seed: int = 1) -> onnx.ModelProto:
+    """The model with random weights in the place of weights that are all alike."""
+    rng = np.random.default_rng(seed)
+    graph = proto.graph
+    shapes = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    kept = []
+    for node in graph.node:
+        if node.op_type != "ConstantOfShape":
+            kept.append(node)
+            continue
+        shape = [int(n) for n in shapes[node.input[0]]]
+        if len(shape) > 1:
+            fan_in = int(np.prod(shape[1:]))
+            # Small at the end, so that no softmax is all but one number.
+            value = rng.standard_normal(shape) * np.sqrt((2.0 if len(shape) > 2 else 0.02) / fan_in)
+        else:
+            value = rng.uniform(0.5, 1.5, shape)
+        graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), node.output[0]))
+    del graph.node[:]
+    graph.node.extend(kept)
+    proto.ir_version = max(proto.ir_version, 4)
+    fed = {t.name for t in graph.initializer}
+    inputs = [i for i in graph.input if i.name not in fed]
+    del graph.input[:]
+    graph.input.extend(inputs)
+    return proto

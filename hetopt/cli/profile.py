@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from hetopt.profiling.onnx.document import ModelProfile
 
 FORMS = (".json",)
+NO_OPTIONS = (
+    "No options: nothing says yet how long a segment takes on which device. Measure them here "
+    "(--measure --on onnxruntime:cpu), or add them by hand."
+)
 MOST_SEGMENTS = 1000
 """More tasks of one model than anyone cuts by; cuts are chosen in time quadratic in it."""
 
@@ -35,27 +39,59 @@ def profile(
     segments: Annotated[
         int, typer.Option(metavar="N", help="Most segments that a model is cut into.")
     ] = 12,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Measure options here; -o is an instance then.")
+    ] = False,
+    on: Annotated[
+        str,
+        typer.Option(
+            metavar="PLACES",
+            help="Where to measure: onnxruntime:cpu@0,openvino:CPU@1; without @CORES: on all.",
+        ),
+    ] = "onnxruntime:cpu",
+    batch: Annotated[str, typer.Option(metavar="N,...", help="Batch sizes to measure.")] = "1",
+    precision: Annotated[
+        str, typer.Option(metavar="P,...", help="fp32, int8 (dynamic) or both.")
+    ] = "fp32",
+    threads: Annotated[
+        str, typer.Option(metavar="N,...", help="Threads; default: all cores of a place.")
+    ] = "",
+    most_time: Annotated[
+        str, typer.Option(metavar="TIME", help="Spent at most on measuring a segment once.")
+    ] = "2s",
+    clock: Annotated[
+        str, typer.Option(metavar="C", help="wall, or cpu: processor time, on a busy machine.")
+    ] = "wall",
+    regime: Annotated[
+        str, typer.Option(metavar="R", help="Of the instance: schedule (one frame) or steady.")
+    ] = "",
     output: Output = None,
     json: Json = False,
 ) -> int:
-    """Count what a model's operators compute and move, and cut it into segments."""
+    """Count what a model's operators compute and move, cut it into segments, and measure them."""
+    from hetopt.cli.measuring import Asked, measured
     from hetopt.profiling.onnx.document import profile_document, profile_models
     from hetopt.report.terminal.progress import line_display
 
     if not 1 <= segments <= MOST_SEGMENTS:
         raise InputError([Problem("--segments", str(segments), f"1 to {MOST_SEGMENTS}.")])
     if output is not None:
-        check_output(output)
-    with line_display() as report:
-        profiles = profile_models(
-            files, sizes=sizes_of(shape or []), most_segments=segments, report=report
+        check_output(output, measure)
+    sizes = sizes_of(shape or [])
+    if measure:
+        asked = Asked.read(
+            files, sizes, segments, on, batch, precision, threads, most_time, regime, clock
         )
+        return measured(asked, output, json)
+    with line_display() as report:
+        profiles = profile_models(files, sizes=sizes, most_segments=segments, report=report)
     if output is not None:
         write_profile(output, profiles)
     if json:
         print_json(profile_document(profiles))
     else:
         show(profiles)
+        typer.echo(NO_OPTIONS, err=True)
     return OK
 
 
@@ -71,12 +107,13 @@ def sizes_of(texts: list[str]) -> dict[str, int]:
     return sizes
 
 
-def check_output(output: str) -> None:
-    """Refuse a place that a profile cannot be written to, before the work."""
+def check_output(output: str, instance: bool = False) -> None:
+    """Refuse a place that a profile or an instance cannot be written to, before the work."""
     from hetopt.formats.files import check_writable, means_folder
 
-    if not means_folder(output) and not output.endswith(FORMS):
-        expected = "A .json file, or a folder for CSV tables."
+    forms = (*FORMS, ".yaml", ".yml") if instance else FORMS
+    if not output.endswith(forms) and (instance or not means_folder(output)):
+        expected = f"A file {' or '.join(forms)}{'' if instance else ', or a folder for tables'}."
         raise InputError([Problem("-o", output, expected)])
     check_writable(output)
 
@@ -114,7 +151,6 @@ def show(profiles: list[ModelProfile]) -> None:
     """Print the segments of each model, its totals, and what is not counted."""
     from rich.table import Table
 
-    from hetopt.profiling.onnx.document import NO_OPTIONS
     from hetopt.units import format as with_unit
 
     for profile in profiles:
@@ -148,4 +184,3 @@ def show(profiles: list[ModelProfile]) -> None:
         )
         for line in graph.not_counted():
             typer.echo(f"not counted: {line}")
-    typer.echo(NO_OPTIONS, err=True)

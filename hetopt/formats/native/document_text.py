@@ -40,6 +40,13 @@ def write_json(instance: Instance) -> str:
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
+def document_text(document: dict[str, Any], *, yaml: bool) -> str:
+    """Return the text of an instance's document, fields as they stand in it."""
+    if yaml:
+        return _yaml_text(document)
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
 def to_document(instance: Instance) -> dict[str, Any]:
     """Return an instance as the plain data of a document, defaults left out."""
     frames = {n: {str(c): f[c] for c in f.columns} for n, f in to_frames(instance).items()}

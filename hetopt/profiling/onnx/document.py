@@ -15,11 +15,6 @@ from hetopt.version import __version__
 
 VERSION = 1
 
-NO_OPTIONS = (
-    "No options: nothing says yet how long a segment takes on which device. Measure them here "
-    "(--measure --on onnxruntime:cpu), or add them by hand."
-)
-
 
 @dataclass(frozen=True, slots=True)
 class ModelProfile:
@@ -40,7 +35,12 @@ class ModelProfile:
     @property
     def shape(self) -> str:
         """Sizes of open axes as ``--shape`` takes them."""
-        return ",".join(f"{k}={v}" for k, v in sorted(self.graph.model.sizes.items()))
+        return shape_text(self.graph.model.sizes)
+
+
+def shape_text(sizes: Mapping[str, int]) -> str:
+    """Write sizes of open axes as ``--shape`` takes them."""
+    return ",".join(f"{k}={v}" for k, v in sorted(sizes.items()))
 
 
 def profile_models(
@@ -202,6 +202,7 @@ def instance_document(
     folder: Path | None = None,
     settings: Mapping[str, Any] | None = None,
     more: Mapping[str, Any] | None = None,
+    batch_axis: str = "",
 ) -> dict[str, Any]:
     """Return the document of an instance: a job per model, a task per segment.
 
@@ -217,18 +218,21 @@ def instance_document(
         Where the instance will stand: model files are named from there. ``None``: absolute.
     settings
         Settings of the instance; ``more`` are further parts (``links``, ``resources``).
+    batch_axis
+        Open axis whose size each option's batch is, so that jobs do not state it.
     """
     chosen = dict(settings or {})
     steady = chosen.get("regime") == "steady"
     jobs, tasks, transfers = [], [], []
     found: dict[str, list[dict[str, Any]]] = {}
     for profile in profiles:
+        sizes = {k: v for k, v in profile.graph.model.sizes.items() if k != batch_axis}
         jobs.append(
             {
                 "name": profile.name,
                 "model": _place(profile.graph.model.path, folder),
                 "model_sha256": profile.graph.model.sha256,
-                **({"model_shape": profile.shape} if profile.shape else {}),
+                **({"model_shape": shape_text(sizes)} if sizes else {}),
                 **({"share": 1 / len(profiles)} if steady else {}),
             }
         )

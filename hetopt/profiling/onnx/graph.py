@@ -59,8 +59,9 @@ class Operator:
 class OperatorGraph:
     """Operators in the order of the file, which is topological.
 
-    ``sizes_b`` has the bytes of every tensor and constant by name, 0 where its shape is not known;
-    ``folded`` counts the operators whose results are constants: they are computed once, ahead.
+    ``types`` has shape and element type of every tensor by name, ``values`` the small constants
+    that follow from the sizes of the inputs; ``folded`` counts the operators whose results are
+    constants: they are computed once, ahead.
     """
 
     model: ModelFile
@@ -68,6 +69,7 @@ class OperatorGraph:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     types: Mapping[str, TensorType]
+    values: Mapping[str, Any]
     folded: int
 
     @property
@@ -108,7 +110,7 @@ def operator_graph(model: ModelFile) -> OperatorGraph:
         n: TensorType(tuple(v.shape), str(v.dtype)) for n, v in values.items() if n not in types
     }
     constants = {t.name for t in model.proto.graph.initializer} | set(values)
-    used = {n for node in model.proto.graph.node for n in (*node.input, *_captured(node))}
+    used = {n for node in model.proto.graph.node for n in (*node.input, *captured(node))}
     used |= {o.name for o in model.proto.graph.output}
     live: list[Operator] = []
     folded = 0
@@ -128,6 +130,7 @@ def operator_graph(model: ModelFile) -> OperatorGraph:
         tuple(i.name for i in graph_inputs(graph)),
         tuple(o.name for o in graph.output),
         types,
+        values,
         folded,
     )
 
@@ -151,8 +154,8 @@ def _operator(
     dequantised: set[str],
     used: set[str],
 ) -> Operator:
-    captured = _captured(node)
-    read = list(dict.fromkeys([n for n in node.input if n] + captured))
+    outer = captured(node)
+    read = list(dict.fromkeys([n for n in node.input if n] + outer))
     inputs = tuple(n for n in read if n not in constants)
     held = tuple(n for n in read if n in constants)
     outputs = tuple(n for n in node.output if n and n in used)
@@ -238,14 +241,14 @@ def _seen(node: Any, types: Mapping[str, TensorType], values: Mapping[str, Any])
     )
 
 
-def _captured(node: Any) -> list[str]:
+def captured(node: Any) -> list[str]:
     """Return the tensors of outer graphs that the graphs within a node read."""
     found: list[str] = []
     for attribute in node.attribute:
         for graph in [attribute.g] if attribute.HasField("g") else list(attribute.graphs):
             made = {t.name for t in graph.initializer} | {i.name for i in graph.input}
             for inner in graph.node:
-                read = [n for n in inner.input if n] + _captured(inner)
+                read = [n for n in inner.input if n] + captured(inner)
                 found += [n for n in read if n not in made]
                 made.update(inner.output)
             found += [o.name for o in graph.output if o.name not in made]

@@ -94,7 +94,19 @@ def segments(graph: OperatorGraph, most: int) -> tuple[list[Segment], list[Cross
     tuple
         The segments in topological order, and the tensors that cross between them.
     """
-    parts = _parts(graph, most)
+    return _assembled(graph, _parts(graph, most))
+
+
+def cut_alike(
+    graph: OperatorGraph, like: Sequence[Segment]
+) -> tuple[list[Segment], list[Crossing]]:
+    """Cut a model where another reading of the same file, with other sizes, is cut."""
+    return _assembled(graph, [select(graph, s.places) for s in like])
+
+
+def _assembled(
+    graph: OperatorGraph, parts: list[list[Operator]]
+) -> tuple[list[Segment], list[Crossing]]:
     made = {name: n for n, part in enumerate(parts) for o in part for name in o.outputs}
     found = [_segment(graph, f"s{n + 1}", part, parts, made) for n, part in enumerate(parts)]
     crossings = [

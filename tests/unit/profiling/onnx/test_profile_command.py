@@ -58,7 +58,7 @@ def test_tables_and_document_say_the_same(tmp_path):
         (["--shape", "batch=x"], "--shape: got batch=x; NAME=N"),
         (["--shape", "batch=1,batch=2"], "One size for batch."),
         (["--shape", "seq=3"], "--shape: got seq; An open axis"),
-        (["-o", "out.txt"], "-o: got out.txt; A .json file"),
+        (["-o", "out.txt"], "-o: got out.txt; A file .json"),
     ],
 )
 def test_bad_options_are_one_line_and_code_2(tmp_path, arguments, words):

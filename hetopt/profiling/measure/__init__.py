@@ -1,0 +1,1 @@
+"""Options measured on this machine: runtimes, their processes, timing, energy."""
