@@ -451,6 +451,9 @@ def positive(flag: str, text: str, dimension: str) -> float:
         raise InputError([Problem(flag, text, "More than 0.")])
     if units.is_extreme(value):
         raise InputError([Problem(flag, text, units.USUAL)])
+    if flag in ("--deadline", "--power-cap") and units.is_plain(text):
+        si = {"time": "s", "power": "W"}[dimension]
+        typer.echo(f"note: {flag} {text} counts as {value:g} {si}; a unit can follow.", err=True)
     return value
 
 

@@ -179,7 +179,7 @@ def _numbers(table: str, column: Column, cells: Cells, check: Checker) -> Any:
     low = values <= column.minimum if column.positive else values < column.minimum
     wrong = (low | (values > column.maximum)) & ~bad
     for row in np.flatnonzero(wrong):
-        check.add(table, int(row), column.name, given[row], _range(column))
+        check.add(table, int(row), column.name, given[row], _range(column, values[row]))
     extreme = units.is_extreme(values) & ~bad & ~wrong
     for row in np.flatnonzero(extreme):
         check.add(table, int(row), column.name, given[row], units.USUAL)
@@ -398,7 +398,9 @@ def cell_names(value: object) -> list[str]:
     return [part.strip() for part in cell.split(",") if part.strip()]
 
 
-def _range(column: Column) -> str:
+def _range(column: Column, value: float = np.nan) -> str:
+    if column.dimension == "fraction" and 1 < value <= 100:
+        return f"A fraction of at most 1: write {value:g} % or {value / 100:g}."
     low = f"{'more than' if column.positive else 'at least'} {column.minimum:g}"
     if column.maximum < np.inf:
         return f"A value of {low} and at most {column.maximum:g}."

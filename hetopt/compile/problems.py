@@ -11,6 +11,7 @@ import numpy as np
 from hetopt.compile.strings import Keys, keys_of, positions, repeated
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Bools, Ints, Strings
+from hetopt.units.elsewhere import field_of
 
 PROBLEMS_PER_RULE = 20
 """Rows reported for one broken rule; a wrong column of a million rows needs no million lines."""
@@ -185,7 +186,11 @@ def unknown_field(name: object, canonical: Sequence[str], known: Iterable[str]) 
     canonical, known
         The fields' names, and all names that are understood (aliases too).
     """
-    close = difflib.get_close_matches(str(name), [*known], n=3, cutoff=0.6)
+    known = list(known)
+    meant = field_of(str(name), known)
+    if meant:
+        return meant
+    close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
     if close:
         return f"Did you mean {' or '.join(close)}?"
     return f"Known are {', '.join(canonical)}."

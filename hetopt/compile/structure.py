@@ -29,7 +29,8 @@ def check_settings_regime(regime: str, setting: Mapping[str, Any], check: Checke
             check.setting(
                 column.name,
                 value,
-                f"This belongs to the {column.regime} regime; the instance is {regime}.",
+                f"This belongs to the {column.regime} regime; the instance is {regime}."
+                + (" Streams have no end: leave it out." if column.name == "horizon_s" else ""),
             )
 
 

@@ -36,7 +36,8 @@ from hetopt.instance import (
     Series,
     Tensors,
 )
-from hetopt.instance.column_specs import DEFAULT_JOB, REQUIRED_TABLES, TABLES
+from hetopt.instance.column_specs import DEFAULT_JOB, REQUIRED_TABLES, TABLES, Column
+from hetopt.units.elsewhere import objective_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -231,7 +232,7 @@ def _check_regime(
                         int(row),
                         column.name,
                         value[row],
-                        f"This belongs to the {column.regime} regime; the instance is {regime}.",
+                        _belongs(column, regime),
                     )
     check_settings_regime(regime, setting, check)
     if regime == "schedule":
@@ -244,6 +245,24 @@ def _check_regime(
                 "",
                 "A maximum is expected: a schedule chooses among a finite number of units.",
             )
+
+
+INSTEAD = {
+    "deadline_s": "a stream's limit is latency_slo",
+    "due_s": "a stream's limit is latency_slo",
+    "release_s": "a stream is always there",
+    "period_s": "a stream has a rate: 30 /s for a period of 33.3 ms",
+    "rate_per_s": "a job that repeats has a period: 33.3 ms for 30 /s; regime: steady has rates",
+    "share": "shares are of streams, in regime: steady",
+    "latency_slo_s": "a job's limit is its deadline",
+    "max_utilization": "in a schedule, reserved takes a part of a device away",
+}
+"""What says in the other regime what these fields say."""
+
+
+def _belongs(column: Column, regime: Regime) -> str:
+    text = f"This belongs to the {column.regime} regime; the instance is {regime}"
+    return f"{text}: {INSTEAD[column.name]}." if column.name in INSTEAD else f"{text}."
 
 
 def _check_size(devices: Table, check: Checker) -> None:
@@ -296,9 +315,10 @@ def _objective(
     allowed = SCHEDULE_OBJECTIVES if regime == "schedule" else STEADY_OBJECTIVES
     for name in names:
         if name not in allowed:
-            check.setting(
-                "objective", name, f"Objectives of the {regime} regime are {', '.join(allowed)}."
-            )
+            meant = objective_of(name, allowed)
+            hint = f" Did you mean {meant}?" if meant else ""
+            text = f"Objectives of the {regime} regime are {', '.join(allowed)}.{hint}"
+            check.setting("objective", name, text)
     if len(set(names)) < len(names):
         check.setting("objective", ", ".join(names), "Each objective once.")
     return names

@@ -5,14 +5,20 @@ Places that results are written to, looked at before the work rather than after 
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 import re
 import tempfile
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from hetopt.errors import InputError, Problem
+
+LARGEST_UNPACKED = 4 * 2**30
+"""Most bytes that a packed file may hold: more is hardly meant."""
 
 
 def write_whole(path: Path, content: str | bytes | Callable[[Path], object]) -> None:
@@ -47,6 +53,37 @@ def write_whole(path: Path, content: str | bytes | Callable[[Path], object]) -> 
         with suppress(OSError):
             beside.unlink()
         raise
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return the content of a file, unpacked where it is packed by gzip, whatever its name.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or its packing is broken.
+    """
+    return unpacked(Path(path).read_bytes())
+
+
+def unpacked(data: bytes) -> bytes:
+    """Return bytes as they were before gzip, or as they are.
+
+    Raises
+    ------
+    OSError
+        If the packing is broken, or what it holds is larger than LARGEST_UNPACKED.
+    """
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            found = file.read(LARGEST_UNPACKED + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise OSError(f"its gzip packing is broken ({error})") from None
+    if len(found) > LARGEST_UNPACKED:
+        raise OSError(f"it holds more than {LARGEST_UNPACKED // 2**30} GiB")
+    return found
 
 
 def _write(path: Path, content: str | bytes | Callable[[Path], object]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from hetopt.errors import InputError, Problem
+from hetopt.formats.files import read_bytes
 from hetopt.formats.place import Path, place_text
 
 
@@ -21,7 +22,7 @@ def read_text(path: FilePath) -> str:
         If it is missing, cannot be read, or is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         reason = f"A text in UTF-8 is expected; byte {error.start} is not."
     except OSError as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hetopt.errors import InputError, Problem
-from hetopt.formats.files import means_folder
+from hetopt.formats.files import means_folder, read_bytes, unpacked
 from hetopt.formats.shipped import located, near_names
 from hetopt.formats.sniffing import (
     is_dag_comm,
@@ -61,6 +61,9 @@ class Format:
         ``reader(text, name, platform)``.
     native
         Whether the format is hetopt's own: the one meant where no content tells.
+    binary
+        Whether a file of it is no text, and told by its extension: ``reader(path)``,
+        ``writer(instance, path)``.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Format:
     folder: bool = False
     platform: bool = False
     native: bool = False
+    binary: bool = False
 
     def read(self, *arguments: Any) -> Instance:
         """Call the reader."""
@@ -105,6 +109,15 @@ FORMATS = (
     ),
     Format("parquet", (), "native.tables_folder", "read_folder", "write_parquet", folder=True),
     Format("csv", (), "native.tables_folder", "read_folder", "write_csv", folder=True),
+    Format(
+        "excel",
+        (".xlsx", ".xlsm"),
+        "native.workbook",
+        "read_workbook",
+        "write_workbook",
+        native=True,
+        binary=True,
+    ),
     Format("fjsp", (".fjs", ".fjsp", ".txt"), "literature.fjsp", "read_fjsp", sniff=is_fjsp),
     Format("fajsp", (".fajsp", ".txt"), "literature.fajsp", "read_fajsp", sniff=is_fajsp),
     Format("rcmax", (".rcmax", ".txt"), "literature.rcmax", "read_rcmax", sniff=is_rcmax),
@@ -181,6 +194,12 @@ def read_instance(
         except OSError as error:
             expected = f"A folder that can be read, but: {error.strerror or error}."
             raise InputError([Problem(name, "", expected)]) from None
+    for chosen in FORMATS if text is None else ():
+        told = format == chosen.name if format else name.lower().endswith(chosen.extensions)
+        if chosen.binary and told:
+            _check_platform(chosen, platform)
+            _check_there(path, name)
+            return chosen.read(Path(path))
     content = _read(path, name) if text is None else text
     if not content.strip():
         raise InputError([Problem(name, "", "An instance is expected, but the file is empty.")])
@@ -232,7 +251,7 @@ def write_instance(
         raise InputError([Problem(str(path), format or Path(path).suffix, text)])
     chosen = found[0]
     try:
-        if chosen.folder:
+        if chosen.folder or chosen.binary:
             chosen.function(chosen.writer)(instance, Path(path))
         else:
             _write_text(chosen.function(chosen.writer)(instance), path)
@@ -252,10 +271,14 @@ def _write_text(text: str, path: str | Path) -> None:
 
 def _read(path: str | Path, name: str) -> str:
     """Return the text of an instance's file; where there is none, say which was meant."""
+    _check_there(path, name)
+    return read_text(path, name)
+
+
+def _check_there(path: str | Path, name: str) -> None:
     if str(path) != "-" and not _there(path):
         expected = f"A file is expected, but there is none. {near_names(path)}"
         raise InputError([Problem(name, "", expected)])
-    return read_text(path, name)
 
 
 def _there(path: str | Path) -> bool:
@@ -284,7 +307,7 @@ def read_text(path: str | Path, name: str) -> str:
         If there is no such file, it cannot be read, or it is no text in UTF-8.
     """
     try:
-        data = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
+        data = unpacked(sys.stdin.buffer.read()) if str(path) == "-" else read_bytes(path)
     except FileNotFoundError:
         raise InputError([Problem(name, "", "A file is expected, but there is none.")]) from None
     except (OSError, ValueError) as error:
@@ -324,14 +347,14 @@ def _folder(path: Path, name: str | None) -> Format:
 
 def _told(text: str, name: str, wanted: str | None) -> Format:
     """Return the format of a text: the one asked for, or told by extension, then content."""
-    known = [f for f in FORMATS if not f.folder]
+    known = [f for f in FORMATS if not f.folder and not f.binary]
     if wanted is not None:
         named = [f for f in known if f.name == wanted]
         if not named:
             names = ", ".join(f.name for f in known)
             raise InputError([Problem(name, wanted, f"A format: {names}.")])
         return named[0]
-    suffix = Path(name).suffix.lower()
+    suffix = Path(name.lower().removesuffix(".gz")).suffix
     fitting = [f for f in known if suffix in f.extensions]
     if len(fitting) == 1:
         return fitting[0]

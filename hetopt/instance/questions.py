@@ -16,6 +16,7 @@ from hetopt.instance import (
     Ints,
 )
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.units.elsewhere import objective_of
 
 MOST_UNITS = 1e15
 """Units in a fleet: floats tell them apart, and integers of 64 bits hold sums of them."""
@@ -40,11 +41,10 @@ def check_question(instance: Instance) -> None:
     limits, devices = instance.limits, instance.devices
     for name in instance.objective:
         if name not in allowed:
-            missing(
-                "objective",
-                f"Objectives of the {instance.regime} regime are {', '.join(allowed)}.",
-                name,
-            )
+            meant = objective_of(name, allowed)
+            hint = f" Did you mean {meant}?" if meant else ""
+            text = f"Objectives of the {instance.regime} regime are {', '.join(allowed)}.{hint}"
+            missing("objective", text, name)
     if "cost" in instance.objective and not (
         devices.price_per_s.any()
         or joule_prices(instance, "cost").any()

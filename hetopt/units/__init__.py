@@ -7,7 +7,9 @@ from hetopt.units.quantities import (
     UnitError,
     currency,
     format,  # noqa: A004
+    has_scaled_unit,
     is_extreme,
+    is_plain,
     parse,
     parse_column,
 )
@@ -19,7 +21,9 @@ __all__ = [
     "UnitError",
     "currency",
     "format",
+    "has_scaled_unit",
     "is_extreme",
+    "is_plain",
     "parse",
     "parse_column",
 ]

@@ -66,17 +66,24 @@ _BINARY = {f"{p}i": Fraction(1024) ** e for e, p in enumerate("KMGTP", start=1)}
 _HOUR = Fraction(3600)
 _YEAR = 8760 * _HOUR
 _TIME = {
-    **dict.fromkeys(("s", "sec", "second", "seconds"), Fraction(1)),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), Fraction(1)),
     **_scaled("s", "mun"),
-    **dict.fromkeys(("min", "minute", "minutes"), Fraction(60)),
-    **dict.fromkeys(("h", "hr", "hour", "hours"), _HOUR),
+    **dict.fromkeys(("msec", "msecs", "millisecond", "milliseconds"), _SI["m"]),
+    **dict.fromkeys(("usec", "usecs", "microsecond", "microseconds"), _SI["u"]),
+    **dict.fromkeys(("nsec", "nsecs", "nanosecond", "nanoseconds"), _SI["n"]),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), Fraction(60)),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), _HOUR),
     **dict.fromkeys(("d", "day", "days"), 24 * _HOUR),
     **dict.fromkeys(("week", "weeks"), 168 * _HOUR),
     **dict.fromkeys(("month", "months"), _YEAR / 12),
     **dict.fromkeys(("a", "yr", "year", "years"), _YEAR),
 }
-_ENERGY = {**_scaled("J", " pnumkMGT"), **_scaled("Wh", " umkMGT", _HOUR)}
-_POWER = _scaled("W", " numkMGT")
+_ENERGY = {
+    **_scaled("J", " pnumkMGT"),
+    **_scaled("Wh", " umkMGT", _HOUR),
+    **dict.fromkeys(("joule", "joules"), Fraction(1)),
+}
+_POWER = {**_scaled("W", " numkMGT"), **dict.fromkeys(("watt", "watts"), Fraction(1))}
 _BITS = {
     **_scaled("bit", " kMGTP", Fraction(1, 8)),
     **{f"{p}bit": s / 8 for p, s in _BINARY.items()},
@@ -90,10 +97,11 @@ _BYTES = {
 }
 _PER_SECOND = {**_scaled("bps", " kMGTP", Fraction(1, 8)), **_scaled("Bps", " kMGTP")}
 _FREQUENCY = _scaled("Hz", " mkMGT")
-_REQUESTS = dict.fromkeys(
+REQUESTS = dict.fromkeys(
     [
         *("req", "request", "requests", "query", "queries", "frame", "frames", "image", "images"),
-        *("img", "sample", "samples", "inference", "inferences", "inf", "token", "tokens"),
+        *("img", "sample", "samples", "inference", "inferences", "inf", "token", "tokens", "tok"),
+        *("reqs", "prediction", "predictions", "call", "calls", "item", "items"),
         *("job", "jobs", "task", "tasks", "batch", "batches", "1", ""),
     ],
     Fraction(1),
@@ -121,6 +129,9 @@ CURRENCIES = dict.fromkeys(
     ],
     Fraction(1),
 )
+_CENTS = dict.fromkeys(("ct", "cts", "cent", "cents", "¢"), Fraction(1, 100))
+"""Hundredths of a currency that is not named."""
+_MONEY = {**CURRENCIES, **_CENTS}
 _CARBON = {
     f"{unit}{tail}": size
     for tail in ("", "CO2", "CO2e", "CO2eq")
@@ -225,9 +236,13 @@ DIMENSIONS: Mapping[str, Dimension] = {
             "120 req/s",
             "/s",
             (("/s", 1.0, 1.0),),
-            _REQUESTS,
+            REQUESTS,
             _TIME,
-            {**dict.fromkeys(("rps", "qps", "fps"), Fraction(1)), **_FREQUENCY},
+            {
+                **dict.fromkeys(("rps", "qps", "fps", "tps", "ips"), Fraction(1)),
+                **dict.fromkeys(("RPS", "QPS", "FPS", "TPS", "IPS"), Fraction(1)),
+                **_FREQUENCY,
+            },
         ),
         Dimension(
             "money",
@@ -236,7 +251,7 @@ DIMENSIONS: Mapping[str, Dimension] = {
             "10000 USD",
             "¤",
             (("¤", 1.0, 1.0),),
-            CURRENCIES,
+            _MONEY,
         ),
         Dimension(
             "price",
@@ -245,7 +260,7 @@ DIMENSIONS: Mapping[str, Dimension] = {
             "1.01 USD/h",
             "¤/h",
             (("¤/h", 1 / 3600, 1 / 3600),),
-            {**CURRENCIES, "": Fraction(1)},
+            {**_MONEY, "": Fraction(1)},
             _TIME,
         ),
         Dimension(
@@ -255,7 +270,7 @@ DIMENSIONS: Mapping[str, Dimension] = {
             "0.30 EUR/kWh",
             "¤/kWh",
             (("¤/kWh", 1 / _KWH, 1 / _KWH),),
-            {**CURRENCIES, "": Fraction(1)},
+            {**_MONEY, "": Fraction(1)},
             _ENERGY,
         ),
         Dimension(
@@ -284,7 +299,10 @@ DIMENSIONS: Mapping[str, Dimension] = {
             "25 %",
             "%",
             (("%", 0.01, 0.01),),
-            {"%": Fraction(1, 100), "‰": Fraction(1, 1000)},
+            {
+                **dict.fromkeys(("%", "percent", "pct"), Fraction(1, 100)),
+                "‰": Fraction(1, 1000),
+            },
         ),
         Dimension(
             "flop",

@@ -19,11 +19,30 @@ from fractions import Fraction
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from hetopt.units.dimensions import CURRENCIES, DIMENSIONS, SYMBOLS
+from hetopt.units.dimensions import CURRENCIES, DIMENSIONS, REQUESTS, SYMBOLS, Dimension
+from hetopt.units.elsewhere import UNITS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+def is_plain(value: object) -> bool:
+    """Whether a value is a number, or the text of one, other than 0 and without a unit."""
+    if isinstance(value, bool) or value is None:
+        return False
+    if isinstance(value, str):
+        match = _QUANTITY.fullmatch(_tidy(value))
+        return bool(match and not match["unit"] and Decimal(match["number"]) != 0)
+    return isinstance(value, Real | Decimal) and value == value and value != 0
+
+
+def has_scaled_unit(value: object, dimension: str) -> bool:
+    """Whether a value is a text with a unit other than the one that plain numbers have."""
+    if not isinstance(value, str):
+        return False
+    match = _QUANTITY.fullmatch(_tidy(value))
+    return bool(match and match["unit"] and DIMENSIONS[dimension].factor(match["unit"]) != 1)
 
 
 class UnitError(ValueError):
@@ -258,7 +277,8 @@ _LARGEST_EXPONENT = 330  # a float's range and a prefix; keeps "1e999999999" fro
 def _tidy(text: str) -> str:
     """Return the text with one blank where any were, the micro sign as u, "$5" as "5$"."""
     text = " ".join(text.replace("µ", "u").replace("μ", "u").split())
-    text = re.sub(r" ?([/·]) ?", r"\1", text)
+    text = re.sub(r" ?([/·]) ?| per ", lambda found: found[1] or "/", text)
+    text = re.sub(r"(?<=g) (?=CO2)", "", text)
     match = _SYMBOL_FIRST.fullmatch(text)
     return f"{match[1]}{match[3]} {match[2]}{match[4]}" if match else text
 
@@ -271,15 +291,16 @@ def _parse_text(text: str, dimension: str, unlimited: bool) -> float:
         raise UnitError(text, dimension, "it is not finite")
     match = _QUANTITY.fullmatch(tidy)
     if match is None:
-        hint = ""
-        if re.match(r"[+-]?[0-9]+,[0-9]", tidy):
-            hint = "Write numbers with a decimal point and without commas."
+        hint = _form_hint(tidy)
         raise UnitError(text, dimension, "it does not read as a number and a unit", hint)
     factor = DIMENSIONS[dimension].factor(match["unit"])
     if factor is None:
         unit = match["unit"]
         raise UnitError(
-            text, dimension, f"its unit {unit!r} is not known here", _hint(unit, dimension)
+            text,
+            dimension,
+            f"its unit {unit!r} is not known here",
+            _hint(match["number"], unit, dimension),
         )
     try:
         exact = Decimal(match["number"])
@@ -298,27 +319,99 @@ def _parse_text(text: str, dimension: str, unlimited: bool) -> float:
     return number
 
 
-def _hint(unit: str, dimension: str) -> str:
-    """Return what the writer of an unknown unit may have meant, as a sentence, or nothing."""
+def _form_hint(text: str) -> str:
+    """Return how to write a text that is no number and unit, as a sentence, or nothing.
+
+    What stands there keeps its size: where it could have two, both are named.
+    """
+    if re.match(r"[+-]?[0-9]+,[0-9]", text):
+        number, rest = re.match(r"([0-9.,+-]+)(.*)", text).groups()  # type: ignore[union-attr]
+        if number.count(",") == 1 and "." not in number:
+            point = number.replace(",", ".")
+            if len(number.rpartition(",")[2]) != 3:
+                return f"Write {point}{rest}, with a decimal point."
+            return f"Write {point}{rest} or {number.replace(',', '')}{rest}, whichever is meant."
+        return "Write numbers with a decimal point and without commas."
+    if re.match(r"[+-]?[0-9]+(\.[0-9]{3})+,[0-9]", text):
+        return "Write numbers with a decimal point and without other separators."
+    if re.match(r"[0-9]{1,3}( [0-9]{3})+\b", text):
+        joined = re.sub(r"(?<=[0-9]) (?=[0-9]{3}\b)", "", text)
+        return f"Write {joined}, without blanks in the number."
+    if re.match(r"[~≈<>≤≥=]", text):
+        return "Write the number alone: what is about or at most, a quantity cannot say."
+    if re.match(r"[0-9.]+ ?\S* ?(-|–|±|\+-|\+/-|\.\.|to) ?[0-9.]", text):
+        return "Write one number; an option's time_low and time_high state an interval."
+    if re.match(r"[0-9]+ ?(h|m|min|:) ?[0-9]+", text):
+        return "Write one number with one unit, such as 90 min."
+    if re.match(r"[A-Za-z%$]+ ?[0-9.]+$", text):
+        return "Write the number first, then the unit."
+    words = text.split()
+    if len(words) > 2 and re.fullmatch(r"[0-9.]+", words[0]):
+        return f"Write {words[0]} {words[1]} alone, without {' '.join(words[2:])}."
+    return ""
+
+
+def _hint(number: str, unit: str, dimension: str) -> str:
+    """Return what the writer of an unknown unit may have meant, as a sentence, or nothing.
+
+    A suggestion never changes the size of the value: what could have two sizes is named as both.
+    """
     wanted = DIMENSIONS[dimension]
-    bits = re.fullmatch(r"([kMGTP]i?)b((?:/.*)?)", unit)
-    if bits and wanted.factor(f"{bits[1]}B{bits[2]}") is not None:
-        prefix, rest = bits[1], bits[2]
+    same = UNITS.get(dimension, {}).get(unit)
+    if same:
+        return f"Write {number} {same}."
+    bits = re.fullmatch(r"([kKMGTP]i?)b((?:/.*|ps)?)", unit)
+    if bits and wanted.factor(f"{bits[1]}B{bits[2]}".replace("KB", "kB")) is not None:
+        prefix, rest = bits[1].replace("K", "k", bits[1] == "K"), bits[2]
         return f"Write {prefix}B{rest} for bytes or {prefix}bit{rest} for bits."
+    if unit.endswith("/b"):
+        return f"Write {unit}it for bits or {unit[:-1]}B for bytes."
+    if re.match(r"(h|min|m|s)[0-9]", unit):
+        return "Write one number with one unit, such as 90 min."
+    above, _, below = unit.partition("/")
+    if below in REQUESTS and below and wanted.factor(above) and above:
+        return f"Write {number} {above}: it is per execution anyway."
+    if dimension == "rate" and below in REQUESTS and DIMENSIONS["time"].factor(above):
+        seconds = Fraction(Decimal(number)) * (DIMENSIONS["time"].factor(above) or 1)
+        return f"Write {format(float(1 / seconds), 'rate')}." if seconds else ""
+    if dimension in ("rate", "money", "price") and unit in ("k", "K", "M"):
+        whole = Decimal(number) * (1_000_000 if unit == "M" else 1000)
+        return f"Write {whole:f}, with the unit."
     if unit.split("/")[0] == "KB":
         rest = unit[2:]
         return f"Write kB{rest} for 1000 bytes or KiB{rest} for 1024."
+    if dimension == "bytes" and unit in ("G", "M", "K", "k", "T", "Gi", "Mi", "Ki", "g", "m"):
+        prefix = unit[0].upper()
+        decimal = f"{'k' if prefix == 'K' else prefix}B"
+        return f"Write {number} {prefix}iB (powers of 1024) or {number} {decimal} (of 1000)."
     if dimension == "time" and unit in ("m", "M", "mo"):
         return "Write min for minutes, ms for milliseconds, month for months."
+    turned = {"time": "rate", "rate": "time"}.get(dimension)
+    size = DIMENSIONS[turned].factor(unit) if turned else None
+    if turned and size and Decimal(number) != 0:
+        inverse = format(float(1 / (Fraction(Decimal(number)) * size)), dimension)
+        return f"That is a {turned}: its inverse, the {dimension}, is {inverse}."
+    order = ("h",) if dimension == "price" else ("kWh", "s", "B", "FLOP")
+    per = [name for name in order if name in wanted.per]
+    if per and unit and unit in wanted.units:
+        lifetime = "; a purchase price has a lifetime beside it" if dimension == "price" else ""
+        return f"Say per what: {unit}/{per[0]}, for example{lifetime}."
     others = [d for d in DIMENSIONS.values() if d.factor(unit) is not None]
     if others:
         return f"{unit} is a unit of {others[0].name.replace('_', ' ')}."
     names = wanted.names()
-    same = [name for name in names if name.lower() == unit.lower()]
-    if not same:
-        from difflib import get_close_matches
+    alike = [name for name in names if name.lower() == unit.lower()]
+    if alike:
+        return f"Did you mean {' or '.join(alike)}?"
+    from difflib import get_close_matches
 
-        same = get_close_matches(unit, names, n=3, cutoff=0.6)
-    if same:
-        return f"Did you mean {' or '.join(same)}?"
-    return f"Units known here are, for example, {', '.join(names[:8])}."
+    close = get_close_matches(unit, [n for n in names if len(n) > 3], n=3, cutoff=0.75)
+    if close and len({wanted.factor(name) for name in close}) == 1:
+        return f"Did you mean {close[0]}?"
+    return f"Units known here are, for example, {', '.join(_some_names(wanted))}."
+
+
+def _some_names(wanted: Dimension) -> list[str]:
+    """Return the units that values of the dimension are shown in, then others."""
+    shown = [name for name, _, _ in wanted.shown if "¤" not in name]
+    return list(dict.fromkeys([*shown, *wanted.names()]))[:8]

@@ -10,6 +10,7 @@ from hetopt.compile import from_frames
 from hetopt.compile.rows import Rows
 from hetopt.errors import InputError, Problem
 from hetopt.formats.json_text import JsonDocument, parse_json
+from hetopt.formats.native.forgotten_units import ForgottenUnits
 from hetopt.formats.native.yaml_source import parse_yaml
 from hetopt.formats.place import Fault, Parsed, Path, document_order, path_text
 from hetopt.instance import Instance
@@ -86,7 +87,8 @@ def read_parsed(parsed: Parsed, faults: Sequence[Fault] = ()) -> Instance:
     if not data:
         raise InputError([_problem(parsed, fault) for fault in faults])
     dropped = [fault.path for fault in wrong]
-    rows, settings, more = expand(data)
+    units_seen = ForgottenUnits()
+    rows, settings, more = expand(data, units_seen)
     faults += more
     try:
         instance = from_frames(rows.sheets(), settings)
@@ -103,7 +105,8 @@ def read_parsed(parsed: Parsed, faults: Sequence[Fault] = ()) -> Instance:
                 faults.append(Fault(path, problem.value, expected))
     else:
         if not faults:
-            return instance
+            notes = units_seen.notes()
+            return instance.read_from(" ".join(notes)) if notes else instance
     faults.sort(key=lambda fault: document_order(parsed.data, fault.path))
     raise InputError(_thinned(parsed, faults))
 

@@ -10,8 +10,9 @@ from hetopt import units
 from hetopt.compile.cells import expected_quantity
 from hetopt.compile.rows import Rows
 from hetopt.formats.native.document_model import LABEL_PARTS
+from hetopt.formats.native.forgotten_units import ForgottenUnits
 from hetopt.formats.native.shape import shown
-from hetopt.formats.place import Fault, Path
+from hetopt.formats.place import Fault, Path, path_text
 from hetopt.instance import NO_MAXIMUM
 from hetopt.instance.column_specs import GROUP_SETTINGS, SETTINGS, TABLES
 
@@ -22,6 +23,7 @@ NAMES = {
 }
 """Canonical names of columns by every name that files may use."""
 
+COLUMNS_OF = {table: {c.name: c for c in columns} for table, columns in TABLES.items()}
 DEVICE_FIGURES = (
     *("kind", "idle_power_w", "idle_known", "scope", "board", "preview", "source", "caution"),
 )
@@ -31,8 +33,17 @@ OPTION_FIGURES = (
 )
 
 
-def expand(data: Mapping[str, Any]) -> tuple[Rows[Path], dict[str, Any], list[Fault]]:
+def expand(
+    data: Mapping[str, Any], units_seen: ForgottenUnits | None = None
+) -> tuple[Rows[Path], dict[str, Any], list[Fault]]:
     """Turn a document of the right shape into rows and settings.
+
+    Parameters
+    ----------
+    data
+        Plain data of the document.
+    units_seen
+        Sees every quantity as it was written.
 
     Returns
     -------
@@ -43,7 +54,7 @@ def expand(data: Mapping[str, Any]) -> tuple[Rows[Path], dict[str, Any], list[Fa
     faults
         What the document says twice, or that the catalogue does not have.
     """
-    reader = _Expansion(data)
+    reader = _Expansion(data, units_seen or ForgottenUnits())
     reader.devices()
     for table in ("pools", "sites", "links", "networks", "resources", "kind_shares"):
         for path, entry in reader.entries((table,), data.get(table)):
@@ -54,6 +65,9 @@ def expand(data: Mapping[str, Any]) -> tuple[Rows[Path], dict[str, Any], list[Fa
     names = [*GROUP_SETTINGS, *(a for c in SETTINGS for a in (c.name, *c.aliases))]
     settings = {name: data[name] for name in names if name in data}
     for column in SETTINGS:
+        for name in (column.name, *column.aliases):
+            if name in settings:
+                reader.units_seen.see(column, name, settings[name], "top level")
         given = [a for a in (column.name, *column.aliases) if a in settings]
         if len(given) > 1:
             reader.fault((given[1],), settings.pop(given[1]), f"Only one of {' and '.join(given)}.")
@@ -66,8 +80,9 @@ def expand(data: Mapping[str, Any]) -> tuple[Rows[Path], dict[str, Any], list[Fa
 class _Expansion:
     """The rows under construction, and the devices that come from the catalogue."""
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
+    def __init__(self, data: Mapping[str, Any], units_seen: ForgottenUnits) -> None:
         self.data = data
+        self.units_seen = units_seen
         self.rows: Rows[Path] = Rows()
         self.faults: list[Fault] = []
         self.entry_ids: dict[str, str] = {}  # by device
@@ -92,6 +107,7 @@ class _Expansion:
             if known[key] in cells:
                 self.fault((*path, key), value, f"{known[key]} once, under one of its names.")
             cells[known[key]] = value
+            self.units_seen.see(COLUMNS_OF[table][known[key]], key, value, path_text(path))
         return cells
 
     def devices(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import difflib
-import io
 import json
 import shutil
 import tempfile
@@ -14,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from hetopt.compile import from_frames, to_frames
 from hetopt.errors import InputError, Problem
+from hetopt.formats.delimited import read_delimited
+from hetopt.formats.files import read_bytes
 from hetopt.formats.native.document_model import VERSION
 from hetopt.formats.native.document_text import settings_yaml
+from hetopt.formats.native.forgotten_units import ForgottenUnits
 from hetopt.formats.native.yaml_source import YamlDocument, parse_yaml
 from hetopt.formats.parquet import pyarrow
 from hetopt.instance import Instance
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SETTINGS_FILE = "instance.yaml"
-SUFFIXES = (".parquet", ".csv")
+SUFFIXES = (".parquet", ".csv", ".csv.gz")
+LINES = "lines"
+"""Attribute of a frame from a text: the line of each row in its file."""
 
 
 def read_folder(folder: Path) -> Instance:
@@ -59,11 +63,30 @@ def read_folder(folder: Path) -> Instance:
             f"The folder has no {SETTINGS_FILE}: there are no limits, and an objective that is not "
             "asked for is the default one."
         )
+    told += _forgotten_units(frames, settings)
     try:
         return from_frames(frames, settings).read_from(" ".join(told))
     except InputError as error:
-        places = _Places(folder, files, document)
+        lines = {name: frame.attrs[LINES] for name, frame in frames.items() if LINES in frame.attrs}
+        places = _Places(folder, files, lines, document)
         raise InputError([places.translated(p) for p in error.problems]) from None
+
+
+def _forgotten_units(frames: dict[str, pd.DataFrame], settings: dict[str, Any]) -> list[str]:
+    """Look at the columns of texts; a whole column of numbers has no unit beside it."""
+    seen = ForgottenUnits()
+    for table, frame in frames.items():
+        for column in TABLES[table]:
+            for label in (column.name, *column.aliases):
+                if label not in frame or not column.dimension or frame[label].dtype != object:
+                    continue
+                for row, value in enumerate(frame[label].tolist()):
+                    seen.see(column, label, value, f"{table}, row {row + 1}")
+    for column in SETTINGS:
+        for label in (column.name, *column.aliases):
+            if label in settings:
+                seen.see(column, label, settings[label], SETTINGS_FILE)
+    return seen.notes()
 
 
 def write_parquet(instance: Instance, folder: Path) -> None:
@@ -147,9 +170,10 @@ def _others(folder: Path, files: dict[str, Path], problems: list[Problem]) -> li
     """Refuse files named nearly as a table; return a sentence on others that look like tables."""
     others = []
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in SUFFIXES or path in files.values() or path.stem in TABLES:
+        stem = path.name.partition(".")[0]
+        if not path.name.lower().endswith(SUFFIXES) or path in files.values() or stem in TABLES:
             continue
-        near = difflib.get_close_matches(path.stem.lower(), list(TABLES), n=1, cutoff=0.75)
+        near = difflib.get_close_matches(stem.lower(), list(TABLES), n=1, cutoff=0.75)
         if near and near[0] not in files:
             text = f"A table's name; did you mean {near[0]}{path.suffix.lower()}?"
             problems.append(Problem(str(path), "", text))
@@ -160,7 +184,7 @@ def _others(folder: Path, files: dict[str, Path], problems: list[Problem]) -> li
 
 def _read_table(path: Path) -> pd.DataFrame:
     try:
-        return _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
+        return _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except OSError as error:
         # pyarrow says OSError too where the bytes are no Parquet.
         what = error.strerror or " ".join(str(error).split())
@@ -187,42 +211,23 @@ def _read_csv(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         expected = "A text in UTF-8 is expected."
         byte = f"byte {error.object[error.start]:#04x}"
         line = error.object.count(b"\n", 0, error.start) + 1
         raise InputError([Problem(f"{path}:{line}", byte, expected)]) from None
-    problems = []
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows = []
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        for row in reader:
-            if not row:
-                continue
-            if len(row) != len(header):
-                expected = f"{len(header)} cells, as the header has."
-                place = f"{path}:{reader.line_num}"
-                problems.append(Problem(place, f"{len(row)} cells", expected))
-            rows.append(row)
-    except csv.Error as error:
-        place = f"{path}:{reader.line_num}"
-        raise InputError([Problem(place, "", f"CSV is expected, but: {error}.")]) from None
-    if not header:
-        problems.append(Problem(str(path), "", "A header with the names of the columns."))
-    twice = dict.fromkeys(name for i, name in enumerate(header) if name in header[:i])
-    problems += [Problem(f"{path}:1", name, "Each column once.") for name in twice]
-    if problems:
-        raise InputError(problems[:50])
-    columns = zip(*rows, strict=True) if rows else ((),) * len(header)
+    table = read_delimited(text, str(path))
+    columns = zip(*table.rows, strict=True) if table.rows else ((),) * len(table.header)
     # An empty cell is a missing one.
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {
             name: pd.Series([cell or None for cell in cells], dtype=object)
-            for name, cells in zip(header, columns, strict=True)
+            for name, cells in zip(table.header, columns, strict=True)
         }
     )
+    frame.attrs[LINES] = table.lines
+    return frame
 
 
 def _read_settings(
@@ -254,11 +259,17 @@ def _read_settings(
 class _Places:
     """Table positions to files, lines and rows."""
 
-    def __init__(self, folder: Path, files: dict[str, Path], document: YamlDocument | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        files: dict[str, Path],
+        lines: dict[str, list[int]],
+        document: YamlDocument | None,
+    ) -> None:
         self.folder = folder
+        self.lines = lines
         self.files = files
         self.document = document
-        self._lines: dict[str, list[int]] = {}
 
     def translated(self, problem: Problem) -> Problem:
         """Return the problem with a place that the user knows."""
@@ -291,22 +302,9 @@ class _Places:
         column = f", column {problem.column}" if problem.column else ""
         if problem.row < 0:
             return f"{path}{column}"
-        if path.suffix == ".csv":
-            lines = self._row_lines(problem.table)
+        lines = self.lines.get(problem.table)
+        if lines is not None:
             if problem.row >= len(lines):  # of a table without rows, whose one row is a default
                 return f"{path}{column}"
             return f"{path}:{lines[problem.row]}{column}"
         return f"{path}, row {problem.row}{column}"
-
-    def _row_lines(self, table: str) -> list[int]:
-        """Return the lines, from 1, on which the rows of a CSV table start."""
-        if table not in self._lines:
-            text = self.files[table].read_bytes().decode("utf-8-sig")
-            reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-            starts, last = [], 0
-            for cells in reader:
-                if cells:
-                    starts.append(last + 1)
-                last = reader.line_num
-            self._lines[table] = starts[1:]
-        return self._lines[table]
