@@ -9,6 +9,7 @@ import typer
 
 from hetopt.cli.commands import OK, print_json, print_view
 from hetopt.cli.options import Json, Output, command
+from hetopt.cli.profile_tables import TableFlags, are_tables, run_tables, table_flags
 from hetopt.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -25,11 +26,15 @@ MOST_SEGMENTS = 1000
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    command(app)(profile)
+    command(app, tables=table_flags)(profile)
 
 
 def profile(
-    files: Annotated[list[str], typer.Argument(metavar="MODEL...", help="ONNX model files.")],
+    tables: TableFlags,
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="ONNX model files; or tables of measurements."),
+    ],
     shape: Annotated[
         list[str] | None,
         typer.Option(
@@ -68,7 +73,12 @@ def profile(
     output: Output = None,
     json: Json = False,
 ) -> int:
-    """Count what a model's operators compute and move, cut it into segments, and measure them."""
+    """Count what a model's operators compute and move, cut it, measure it; or read tables."""
+    if are_tables(files, tables):
+        if shape or measure:
+            flag = "--shape" if shape else "--measure"
+            raise InputError([Problem(flag, ", ".join(shape or []), "Model files, not tables.")])
+        return run_tables(files, tables, output, json)
     from hetopt.cli.measuring import Asked, measured
     from hetopt.profiling.onnx.document import profile_document, profile_models
     from hetopt.report.terminal.progress import line_display

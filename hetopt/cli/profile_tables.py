@@ -1,0 +1,265 @@
+"""What ``hetopt profile --as options`` and ``--as requests`` do with tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hetopt.cli.commands import OK, positive, print_json, print_view
+from hetopt.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from hetopt.instance import Instance
+
+AS = ("options", "requests")
+FOREIGN = ("melange",)
+"""Forms that :mod:`hetopt.formats` reads as instances."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableFlags:
+    """Flags of ``hetopt profile`` that only tables have."""
+
+    wanted: str | None = None
+    form: str | None = None
+    columns: tuple[str, ...] = ()
+    task: str | None = None
+    device: str | None = None
+    label: str | None = None
+    runs: float | None = None
+    period: str | None = None
+    classes: str | None = None
+
+    def given(self) -> list[str]:
+        """Return the flags that were given."""
+        flags = {
+            "--as": self.wanted,
+            "--from": self.form,
+            "--columns": self.columns,
+            "--task": self.task,
+            "--device": self.device,
+            "--label": self.label,
+            "--runs": self.runs,
+            "--period": self.period,
+            "--classes": self.classes,
+        }
+        return [flag for flag, value in flags.items() if value]
+
+
+def run_tables(files: list[str], flags: TableFlags, output: str | None, as_json: bool) -> int:
+    """Read tables as options or as requests."""
+    if flags.wanted is not None and flags.wanted not in AS:
+        raise InputError([Problem("--as", flags.wanted, f"One of {', '.join(AS)}.")])
+    if output is not None:
+        from hetopt.formats.files import check_writable
+
+        check_writable(output)
+    if flags.wanted == "requests":
+        return _requests(files, flags, output, as_json)
+    _refuse(flags, "--period", "--classes", why="requests")
+    return _options(files, flags, output, as_json)
+
+
+def _refuse(flags: TableFlags, *names: str, why: str) -> None:
+    for name in flags.given():
+        if name in names:
+            raise InputError([Problem(name, "", f"It belongs to --as {why}.")])
+
+
+def _options(files: list[str], flags: TableFlags, output: str | None, as_json: bool) -> int:
+    from hetopt.formats import read_instance, write_instance
+    from hetopt.profiling.tables.fields import columns_of
+    from hetopt.profiling.tables.logs import LogTask
+    from hetopt.profiling.tables.measurement import option_tables
+    from hetopt.profiling.tables.read import read_measurements
+
+    if flags.form in FOREIGN:
+        if len(files) > 1:
+            raise InputError([Problem("FILE", files[1], f"One file of form {flags.form}.")])
+        instance, notes = read_instance(files[0], format=flags.form), []
+    else:
+        ran = LogTask(flags.task or "", flags.device or "", flags.label or "", flags.runs or 0.0)
+        measured = read_measurements(
+            files, form=flags.form or "", columns=columns_of(flags.columns), ran=ran
+        )
+        made = option_tables(measured, ", ".join(Path(file).name for file in files))
+        instance, notes = _compiled(made), [*made.notes]
+    if output is not None:
+        write_instance(instance, output)
+    if as_json:
+        from hetopt.formats.native.document import write_json
+
+        typer.echo(write_json(instance), nl=False)
+    else:
+        _show_options(instance)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
+    return OK
+
+
+def _compiled(made: Any) -> Instance:
+    import pandas as pd
+
+    from hetopt.compile.to_columns import from_frames
+
+    frames = {name: pd.DataFrame(rows) for name, rows in made.tables.items()}
+    return from_frames(frames, made.settings)
+
+
+def _show_options(instance: Instance, most: int = 40) -> None:
+    from rich.table import Table
+
+    from hetopt.units import format as with_unit
+
+    options, profiles = instance.options, instance.profiles
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("task", "device", "option"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("batch", "time", "energy"):
+        table.add_column(heading, justify="right")
+    shown = 0
+    for r, task in enumerate(profiles.name.tolist()):
+        for o in range(int(profiles.ptr[r]), int(profiles.ptr[r + 1])):
+            if shown == most:
+                break
+            shown += 1
+            energy = float(options.energy_j[o])
+            table.add_row(
+                task,
+                str(instance.devices.name[options.device[o]]),
+                str(options.label[o]),
+                str(int(options.batch[o])),
+                with_unit(float(options.time_s[o]), "time"),
+                with_unit(energy, "energy") if energy else "–",
+            )
+    print_view(table)
+    typer.echo(
+        f"{shown} of {len(options)} options of {len(profiles)} tasks on {len(instance.devices)} "
+        f"devices; an instance of the {instance.regime} regime"
+    )
+
+
+def _requests(files: list[str], flags: TableFlags, output: str | None, as_json: bool) -> int:
+    from rich.table import Table
+
+    from hetopt.profiling.requests import (
+        classes_table,
+        parts_of,
+        read_trace,
+        request_document,
+        request_profile,
+    )
+    from hetopt.profiling.tables.fields import columns_of
+
+    _refuse(flags, "--task", "--device", "--label", "--runs", "--from", why="options")
+    if len(files) > 1:
+        raise InputError([Problem("FILE", files[1], "One trace of requests.")])
+    if output is not None and not output.endswith((".json", ".yaml", ".yml")):
+        raise InputError([Problem("-o", output, "A .json, .yaml or .yml file.")])
+    period = None if flags.period is None else positive("--period", flags.period, "time")
+    profile = request_profile(
+        read_trace(files[0], columns_of(flags.columns)),
+        period_s=period,
+        classes=parts_of(flags.classes or "2x2"),
+    )
+    if output is not None:
+        _write_requests(output, files[0], profile, request_document(profile))
+    if as_json:
+        print_json(profile)
+        return OK
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("class", overflow="fold")
+    headings = ("share", "rate /s", "input p50/p95", "output p50/p95", "peak", "cv²", "dispersion")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for row in classes_table(profile):
+        table.add_row(*row)
+    print_view(table)
+    whole = profile["all"]
+    typer.echo(
+        f"{profile['requests']:,} requests in {profile['duration_s']:,.0f} s, "
+        f"{whole['rate_per_s']:.4g} /s; {len(profile['periods'])} periods of "
+        f"{profile['period_s']:g} s, the busiest at {whole['peak']:.2f} of the mean"
+    )
+    for note in profile["notes"]:
+        typer.echo(f"note: {note}", err=True)
+    return OK
+
+
+def _write_requests(
+    output: str, source: str, profile: dict[str, Any], document: dict[str, Any]
+) -> None:
+    """Write the whole profile as JSON, or jobs and scenarios of an instance as YAML."""
+    from hetopt.formats.files import write_whole
+
+    if output.endswith(".json"):
+        text = json.dumps({"source": source, **profile}, indent=1, allow_nan=False) + "\n"
+        write_whole(Path(output), text)
+        return
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+
+    made = StringIO()
+    made.write(
+        f"# Jobs and scenarios of {Path(source).name}, by hetopt profile --as requests.\n"
+        "# Add devices, and a profile of each job's name.\n"
+    )
+    yaml = YAML()
+    yaml.width = 200
+    yaml.dump({"hetopt": 1, **document}, made)
+    write_whole(Path(output), made.getvalue())
+
+
+SUFFIXES = (
+    *(".csv", ".tsv", ".txt", ".log", ".json", ".jsonl", ".yaml", ".yml", ".xlsx", ".xlsm"),
+)
+"""Names of files that are tables, not models."""
+
+
+def are_tables(files: list[str], flags: TableFlags) -> bool:
+    """Whether files are tables: by a flag that only tables have, or all by their names."""
+    if flags.given():
+        return True
+    return all(Path(file).suffix.lower() in SUFFIXES or Path(file).is_dir() for file in files)
+
+
+def table_flags(
+    as_: Annotated[
+        str | None,
+        typer.Option("--as", metavar="WHAT", help="Tables: read them as options, or as requests."),
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="FORM", help="Form of the tables; else told by content."),
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HEADING=FIELD", help="Columns of a table: 'Dauer [ms]=time,...'."),
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What ran while a power log was written.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Where; default: as the log names it.")
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="How: the option's label.")
+    ] = None,
+    runs: Annotated[
+        float | None, typer.Option(metavar="N", help="Executions that a power log covers.")
+    ] = None,
+    period: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Length of a period of requests.")
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(metavar="IxO", help="Parts of requests by input and output length: 2x2."),
+    ] = None,
+) -> TableFlags:
+    """Return the flags that only tables have."""
+    return TableFlags(as_, from_, tuple(columns or ()), task, device, label, runs, period, classes)

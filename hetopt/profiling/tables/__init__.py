@@ -1,0 +1,1 @@
+"""Tables that others publish, or that measuring writes, as measurements (docs/measurements.md)."""
