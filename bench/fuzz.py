@@ -35,6 +35,9 @@ START_UP_S, BEYOND_S = 1.5, 1.0
 EXPORT_S = 10.0
 """CPU seconds of an export, which has no limit: a model of 1,000,000 choices is written whole."""
 
+CPU_PER_DETERMINISTIC_S = 4.0
+"""CPU seconds that a deterministic second may take: it counts steps, nodes and moves, no time."""
+
 NUMBERS = (
     *(
         "0",
@@ -353,12 +356,14 @@ def judged(command: list[str], outcome: Outcome, limit_s: float) -> str:
         return f"{outcome.peak_bytes / GIB:.1f} GiB"
     # The other commands solve several times, the limit holding for each.
     solves = {"compare": 30, "pareto": 12, "whatif": 3, "solve": 1, "explain": 1}.get(command[0], 0)
+    limit_s *= CPU_PER_DETERMINISTIC_S if "--deterministic" in command else 1.0
     allowed = max(solves, outcome.solves) * limit_s + BEYOND_S + START_UP_S
     if command[0] == "export":
         allowed += EXPORT_S
     if command[0] == "explain" and "--deterministic" in command:
         # No clock ends its questions, whose number follows from the limit: each has a limit.
-        allowed += DETERMINISTIC_PER_S * limit_s * (limit_s + BEYOND_S)
+        questions = DETERMINISTIC_PER_S * limit_s / CPU_PER_DETERMINISTIC_S
+        allowed += questions * (limit_s + BEYOND_S)
     if outcome.cpu_s > allowed:
         return f"{outcome.cpu_s:.1f} s of CPU time where {allowed:.1f} s are allowed"
     if outcome.hung:

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from hetopt import Instance, Model, SolveOptions, explain, from_frames, read_instance, solve, verify
-from hetopt.analysis.explanation import Explanation
+from hetopt.analysis.explanation import Explanation, questions
 from hetopt.analysis.explanation.repairs import Repair
 from hetopt.report.terminal.explanation import explanation_view
 from tests.small_schedules import device, edge, instance, link, option, task
@@ -395,6 +395,16 @@ def test_without_a_clock_the_number_of_solves_follows_from_the_limit():
     ]
     assert counts[0] <= 3
     assert counts[0] < counts[1] <= 9
+
+
+def test_without_a_clock_a_question_about_many_options_counts_for_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rack = read_instance("llm-two-gpus").with_limits(power_cap_w=1e4)
+    options = SolveOptions(0.4, workers=1, deterministic=True)
+    many = explain(rack, options=options).solves
+    monkeypatch.setattr(questions, "DETERMINISTIC_CHOICES", 10)
+    assert explain(rack, options=options).solves < many
 
 
 def test_a_deadline_of_a_microsecond_for_a_robot_is_explained_with_the_least_that_helps() -> None:

@@ -51,6 +51,16 @@ def test_each_solve_of_a_comparison_may_take_the_limit():
     assert "s of CPU time" in judged(["compare", "x.yaml"], Outcome(0, 30.0, 0, ""), 0.3)
 
 
+def test_a_deterministic_second_may_take_several_of_cpu():
+    outcome = Outcome(0, 4.0, 0, "")
+    assert "s of CPU time" in judged(["solve", "x.yaml"], outcome, 0.5)
+    assert not judged(["solve", "x.yaml", "--deterministic"], outcome, 0.5)
+
+
+def test_a_note_that_a_plan_refuted_a_proof_is_a_fault():
+    assert "refutes" in judged(SOLVE, Outcome(0, 0.1, 0, "", contradicted=True), 0.5)
+
+
 def test_mutations_follow_from_the_seed():
     text = "a: 1\nb: {time: 3 ms, power: 4 W}\n"
     made = [mutated(text, random.Random(seed)) for seed in range(60)]

@@ -33,6 +33,8 @@ REROUTING = ("no_link", "bandwidth")
 """Kinds of limits that change the paths of messages when they are lifted."""
 DETERMINISTIC_QUESTIONS, DETERMINISTIC_PER_S = 200, 20
 """Questions asked at most where no clock may be looked at, in all and per second of the limit."""
+DETERMINISTIC_CHOICES = 500
+"""Options of all tasks for which a question counts once more: large ones take their time."""
 
 Tell = Callable[[str], None]
 
@@ -81,7 +83,8 @@ class Questions:
         if self.options.deterministic:
             limit = self.options.time_limit_s
             most = min(DETERMINISTIC_QUESTIONS, DETERMINISTIC_PER_S * limit)
-            return limit if self.asked < most else 0.0
+            size = 1.0 + len(self.instance.admissible[1]) / DETERMINISTIC_CHOICES
+            return limit if self.asked * size < most else 0.0
         return max(0.0, self.options.time_limit_s - (time.monotonic() - self.began))
 
     def over(self) -> bool:
