@@ -28,6 +28,7 @@ Columns (SI units; a number that is not known is NaN, a text that is not known i
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ from fnmatch import translate
 from functools import lru_cache
 from importlib.resources import files
 from posixpath import commonpath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hetopt.errors import HetoptError
 
@@ -172,8 +173,7 @@ def devices() -> pd.DataFrame:
     """
     import pandas as pd
 
-    table = _table()
-    columns = {name: list(table[name]) for name in ("dataset", "task")}
+    columns = _columns()
     rows = []
     for device, positions in _positions("device").items():
         entry = device_entry(device)
@@ -361,18 +361,26 @@ def licence_text(licence: str) -> str:
 
 @lru_cache(maxsize=1)
 def _table() -> pd.DataFrame:
-    """Read the shipped table once; never handed out itself."""
+    """Return the shipped table; never handed out itself."""
     import pandas as pd
 
+    return pd.DataFrame(_columns())
+
+
+@lru_cache(maxsize=1)
+def _columns() -> dict[str, list[Any]]:
+    """Read the shipped table once, without pandas: most questions are about few cells."""
     with files("hetopt").joinpath("data", "catalogue.csv").open(encoding="utf-8") as file:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    # Not left to pandas, whose default parser is not exact to the last digit in every version.
-    for column in NUMBER_COLUMNS:
-        table[column] = [float(cell) if cell else float("nan") for cell in table[column]]
-    for column in FLAG_COLUMNS:
-        table[column] = table[column] == "True"
-    table["batch"] = table["batch"].astype("int64")
-    return table
+        names, *rows = csv.reader(file)
+    columns: dict[str, list[Any]] = dict(
+        zip(names, map(list, zip(*rows, strict=True)), strict=True)
+    )
+    for name in NUMBER_COLUMNS:
+        columns[name] = [float(cell) if cell else float("nan") for cell in columns[name]]
+    for name in FLAG_COLUMNS:
+        columns[name] = [cell == "True" for cell in columns[name]]
+    columns["batch"] = [int(cell) for cell in columns["batch"]]
+    return columns
 
 
 @lru_cache(maxsize=1)
@@ -382,7 +390,7 @@ def _entries() -> dict[str, DeviceEntry]:
         *("name", "board", "kind", "idle_power_w", "idle_known", "scope", "preview", "source"),
         *("licence", "suite", "caution"),
     )
-    columns = {name: list(_table()[name]) for name in names}
+    columns = {name: _columns()[name] for name in names}
     entries = {}
     for device, positions in _positions("device").items():
         first = {name: column[positions[0]] for name, column in columns.items()}
@@ -409,7 +417,7 @@ def _entries() -> dict[str, DeviceEntry]:
 def _positions(column: str) -> dict[str, list[int]]:
     """Row numbers by value of a column, values in the order of the catalogue."""
     positions: dict[str, list[int]] = {}
-    for i, value in enumerate(_table()[column]):
+    for i, value in enumerate(_columns()[column]):
         positions.setdefault(str(value), []).append(i)
     return positions
 

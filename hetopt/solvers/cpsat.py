@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import math
-from typing import TYPE_CHECKING
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ortools.sat.python.cp_model import CpSolver
@@ -16,6 +19,35 @@ FOUND = ("OPTIMAL", "FEASIBLE")
 """Names of the statuses with which CP-SAT has a solution."""
 
 
+class _LaterPandas(ModuleType):
+    """Stands for pandas while CP-SAT's Python layer is loaded, and imports it when it is used."""
+
+    loading = True
+
+    def __getattr__(self, name: str) -> Any:
+        if self.loading and not name.startswith("__"):
+            return type(name, (), {})
+        return getattr(importlib.import_module("pandas"), name)
+
+
+def load_cp_model() -> Any:
+    """Return the module ``ortools.sat.python.cp_model``, loaded without pandas.
+
+    Its variables can be columns of pandas, which hetopt makes no use of: while it is loaded it
+    only names their types. Pandas takes longer to load than all else that a small model needs.
+    """
+    name = "ortools.sat.python.cp_model"
+    if name not in sys.modules and "pandas" not in sys.modules:
+        later = sys.modules["pandas"] = _LaterPandas("pandas")
+        try:
+            importlib.import_module(name)
+        finally:
+            later.loading = False
+            if sys.modules.get("pandas") is later:
+                del sys.modules["pandas"]
+    return importlib.import_module(name)
+
+
 def quiet_solver(workers: int, seed: int) -> CpSolver:
     """Return a solver whose limits are still to be set.
 
@@ -26,9 +58,7 @@ def quiet_solver(workers: int, seed: int) -> CpSolver:
     (``tests/cpsat_reproducers.py``); 9.14 was not seen to be (``bench.cpsat_versions``). They are
     worth little here, and a proof must hold.
     """
-    from ortools.sat.python import cp_model
-
-    solver = cp_model.CpSolver()
+    solver: CpSolver = load_cp_model().CpSolver()
     parameters = solver.parameters
     parameters.num_workers = workers
     parameters.random_seed = seed

@@ -344,3 +344,35 @@ def test_help_loads_nothing_heavy():
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
     )
     assert result.stderr.strip() == "[]"
+
+
+SMALLEST = """
+hetopt: 1
+regime: schedule
+objective: energy
+devices: [{name: cpu, kind: cpu, idle_power: 1 W}, {name: npu, kind: npu, idle_power: 1 W}]
+tasks:
+  - name: a
+    options: &both
+      - {device: cpu, time: 4 ms, energy: 2 mJ}
+      - {device: npu, time: 2 ms, energy: 1 mJ}
+  - {name: b, options: *both}
+"""
+
+
+def test_a_small_schedule_is_proven_without_what_only_large_ones_need(tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALLEST)
+    code = (
+        f"import sys; sys.argv = ['hetopt', 'solve', {str(path)!r}]\n"
+        "from hetopt.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'pandas', 'pulp', 'scipy.optimize', 'pyarrow', 'numba'}\n"
+        "print(sorted(heavy & set(sys.modules)), 'ortools' in sys.modules, file=sys.stderr)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert "optimal (proved twice)" in result.stdout
+    assert result.stderr.strip() == "[] True"

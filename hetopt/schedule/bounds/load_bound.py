@@ -26,7 +26,6 @@ import heapq
 import math
 import time
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -35,7 +34,7 @@ from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.prices import least_mean, least_price, series_of
 from hetopt.schedule.bounds.rounding import surely
 from hetopt.schedule.bounds.smoothed_dual import Smooth, cost_prices, makespan_prices
-from hetopt.solvers.share_lp import solve_shares
+from hetopt.solvers.share_lp import Entries, solve_shares
 
 LP_SIZE = 4_000
 """Options of all classes up to which an LP is solved; beyond, its smoothed dual is faster."""
@@ -197,13 +196,16 @@ def load_makespan(instance: Instance, load: Load) -> float:
 
 
 def _makespan_lp(instance: Instance, load: Load) -> Floats:
-    from scipy.sparse import csr_matrix, hstack
-
     use, _ = _matrix(instance, load)
-    cost = np.append(np.zeros(use.shape[1]), 1.0)
-    upper = hstack([use, csr_matrix(-load.capacity[:, None])]).tocsr()
-    limit = np.zeros(len(load.capacity))
-    return solve_shares(_owner(load), len(load.work), cost, upper, limit).prices
+    wide, columns = use.shape
+    cost = np.append(np.zeros(columns), 1.0)
+    upper = Entries(
+        np.append(use.row, np.arange(wide)),
+        np.append(use.column, np.full(wide, columns)),
+        np.append(use.value, -load.capacity),
+        (wide, columns + 1),
+    )
+    return solve_shares(_owner(load), len(load.work), cost, upper, np.zeros(wide)).prices
 
 
 def _owner(load: Load) -> Ints:
@@ -229,15 +231,13 @@ def _rows(instance: Instance, load: Load, cost: Floats, open_: Bools) -> Smooth:
     )
 
 
-def _matrix(instance: Instance, load: Load) -> tuple[Any, float]:
+def _matrix(instance: Instance, load: Load) -> tuple[Entries, float]:
     """Scaled time per device of each column, and the scale of times."""
-    from scipy.sparse import csr_matrix
-
     times = instance.options.time_s[load.option] * load.work[_owner(load)]
     device = instance.options.device[load.option]
     scale = max(float(times.max(initial=0.0)), 1e-300)
     shape = (len(instance.devices), len(times))
-    return csr_matrix((times / scale, (device, np.arange(len(times)))), shape=shape), scale
+    return Entries(device, np.arange(len(times)), times / scale, shape), scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,25 +380,28 @@ class _Relaxation:
 
     def _lp(self, least: Ints, most: Ints) -> _Node | None:
         """Solve by linear programming."""
-        from scipy.sparse import bmat, csr_matrix, diags, identity
-
         if self.matrix is None or not len(self.load.work):
             return None
         use, scale = self.matrix
         wide, columns, owner = len(self.slots), use.shape[1], _owner(self.load)
-        unit = identity(wide)
         # Columns: x, time used n C, time had, C. Rows: busy, had >= used, had >= count_min C,
         # a C <= used <= b C.
-        column = csr_matrix
-        upper: Any = bmat(
-            [
-                [use, -diags(self.slots), None, None],
-                [None, unit, -unit, None],
-                [None, None, -unit, column(self.had[:, None])],
-                [None, -unit, None, column(least[:, None].astype(float))],
-                [None, unit, None, column(-most[:, None].astype(float))],
-            ]
-        ).tocsr()
+        each, one = np.arange(wide), np.ones(wide)
+        on, had_at, end_at = columns + each, columns + wide + each, columns + 2 * wide + 0 * each
+        parts = [
+            (use.row, use.column, use.value),
+            (each, on, -self.slots),
+            (wide + each, on, one),
+            (wide + each, had_at, -one),
+            (2 * wide + each, had_at, -one),
+            (2 * wide + each, end_at, self.had),
+            (3 * wide + each, on, -one),
+            (3 * wide + each, end_at, least.astype(float)),
+            (4 * wide + each, on, one),
+            (4 * wide + each, end_at, -most.astype(float)),
+        ]
+        row, column, entry = (np.concatenate(one_of) for one_of in zip(*parts, strict=True))
+        upper = Entries(row, column, entry, (5 * wide, columns + 2 * wide + 1))
         cost = self.cost[self.load.option] * self.load.work[owner]
         stretch = self.window / self.highest if self.window and self.highest else 1.0
         used = np.where(self.off, self.idle, 0.0) * stretch * scale

@@ -26,12 +26,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from hetopt.instance import Bools, Floats, Ints
-from hetopt.solvers.share_lp import solve_shares
+from hetopt.solvers.share_lp import Entries, solve_shares
 
 ROUNDS = 12
 """Rounds of adding rows."""
@@ -126,8 +125,6 @@ class _Work:
 
     def solve(self, windows: list[Window]) -> tuple[Floats, float, Floats] | None:
         """Shares (T × D), makespan and prices of the windows; None where the LP gave no answer."""
-        from scipy.sparse import csr_matrix
-
         task, device = np.nonzero(self.able)
         column = np.full(self.able.shape, -1)
         column[task, device] = np.arange(len(task))
@@ -140,9 +137,7 @@ class _Work:
             values.append(np.append(self.length[w.tasks, w.device] / scale / lanes, -1.0))
             upper.append(-(w.head + w.tail) / scale)
         shape = (len(windows), len(task) + 1)
-        use: Any = csr_matrix(
-            (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape
-        )
+        use = Entries(np.concatenate(rows), np.concatenate(columns), np.concatenate(values), shape)
         cost = np.append(np.zeros(len(task)), 1.0)
         bounds = np.full((len(task) + 1, 2), [0.0, np.inf])
         bounds[-1, 0] = self.lowest / scale
@@ -225,14 +220,23 @@ def _distinct(lanes: list[tuple[Window, float]], column: Floats, empty: list[flo
     A lane that runs none of its tasks asks for no more than the critical path; ``empty`` is the
     part of that, for each lane, which counts here.
     """
-    from scipy.optimize import linear_sum_assignment
-
     cost = np.empty((len(lanes), len(column) + len(lanes)))
     for k, ((w, price), none) in enumerate(zip(lanes, empty, strict=True)):
         cost[k] = price * none
         cost[k, w.tasks] = np.minimum(price * column[w.tasks, w.device], price * none)
-    row, chosen = linear_sum_assignment(cost)
-    return float(cost[row, chosen].sum())
+    free = np.ones(cost.shape[1], dtype=bool)
+    least = cost.min(axis=1)
+    for row, value in zip(cost, least.tolist(), strict=True):
+        cheapest = np.flatnonzero((row == value) & free)
+        if not len(cheapest):
+            break
+        free[cheapest[0]] = False
+    else:
+        return float(least.sum())  # no two lanes want the same task
+    from scipy.optimize import linear_sum_assignment
+
+    rows, chosen = linear_sum_assignment(cost)
+    return float(cost[rows, chosen].sum())
 
 
 def _places(values: Floats) -> Floats:

@@ -13,12 +13,11 @@ which is what is computed, whatever prices the solver returns.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from hetopt.instance import Floats
-from hetopt.solvers.share_lp import solve_shares
+from hetopt.solvers.share_lp import Entries, solve_shares
 from hetopt.steady.placement.search.table import Columns
 
 ROUNDING = 1e-12
@@ -83,15 +82,13 @@ def _columns(columns: Columns) -> tuple[Floats, Floats]:
 
 def _prices(load: Floats, weights: Floats, units: Floats) -> tuple[Floats, Floats]:
     """Solve the linear program; return λ and μ (0 where it has no solution)."""
-    from scipy.sparse import coo_matrix
-
     count, wide = load.shape
     c, d = np.nonzero(np.isfinite(load))
     x = np.arange(len(c))
     rows = np.concatenate([d, np.arange(wide), wide + d])
     cols = np.concatenate([x, np.full(wide, len(x)), x])
     values = np.concatenate([load[c, d], -units, weights[c, d]])
-    upper: Any = coo_matrix((values, (rows, cols)), shape=(2 * wide, len(x) + 1))
+    upper = Entries(rows, cols, values, (2 * wide, len(x) + 1))
     goal = np.zeros(len(x) + 1)
     goal[-1] = 1.0
     most = np.concatenate([np.zeros(wide), units])

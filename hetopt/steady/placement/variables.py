@@ -43,6 +43,7 @@ import numpy as np
 from hetopt.instance import NO_MAXIMUM, Instance
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.paths import Network
+from hetopt.solvers.cpsat import load_cp_model
 from hetopt.steady.model.capacity import memory_limited, unit_capacity
 from hetopt.steady.model.resources import Supply, supply_limits, taken_per_request
 from hetopt.steady.routes.routes import usable_options
@@ -93,11 +94,9 @@ class PlacementModel:
     """
 
     def __init__(self, instance: Instance, theta: float | None) -> None:
-        from ortools.sat.python import cp_model
-
         self.instance, self.theta = instance, theta
         self.network = Network(instance)
-        self.model: Any = cp_model.CpModel()
+        self.model: Any = load_cp_model().CpModel()
         self.capacity = unit_capacity(instance)
         self.rate = instance.jobs.rate_per_s * (1.0 if theta is None else theta)
         self.units = _unit_counts(instance)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from itertools import pairwise
 from typing import Any
 
@@ -69,3 +71,23 @@ def test_no_bound_of_a_maximised_objective_comes_from_a_search_that_never_began(
         solution = solve(from_frames(frames, settings), time_limit=5, method=method)
         assert solution.verified or solution.plan is None
         assert not solution.bound < (0.9 if regime == "steady" else 0.7) - 1e-6
+
+
+def test_cp_sat_loaded_without_pandas_still_takes_its_columns():
+    code = (
+        "import sys\n"
+        "from hetopt.solvers.cpsat import load_cp_model\n"
+        "cp_model = load_cp_model()\n"
+        "assert 'pandas' not in sys.modules\n"
+        "import pandas as pd\n"
+        "model = cp_model.CpModel()\n"
+        "x = model.new_int_var_series('x', pd.Index(['a', 'b']), 0, 3)\n"
+        "model.maximize(x.sum())\n"
+        "solver = cp_model.CpSolver()\n"
+        "solver.solve(model)\n"
+        "print(solver.values(x).to_dict())"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "{'a': 3, 'b': 3}"

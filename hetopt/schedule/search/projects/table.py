@@ -258,11 +258,9 @@ def _options_within(columns: Columns, seed: int, until: float | None) -> list[in
 
 def _options_by_cpsat(columns: Columns, seed: int, until: float | None) -> list[int] | None:
     """Choose options within the budgets, of least total time, by a model of nothing else."""
-    from ortools.sat.python import cp_model
+    from hetopt.solvers.cpsat import FOUND, load_cp_model, quiet_solver
 
-    from hetopt.solvers.cpsat import FOUND, quiet_solver
-
-    model = cp_model.CpModel()
+    model = load_cp_model().CpModel()
     literal = [model.new_bool_var("") for _ in columns.modes]
     for a, b in columns.task_i[:, :2].tolist():
         model.add_exactly_one(literal[a:b])
