@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 REPO = Path(__file__).resolve().parents[1]
 
-ALLOWED_SKIPS = ("needs Chromium", "The peer ")
+ALLOWED_SKIPS = ("needs Chromium", "needs Ray", "The peer ")
 """How the reasons begin that skip a test even where HETOPT_NO_SKIPS is set, as CI sets it where the
 reference data are: what the tests' own dependencies do not install."""
 

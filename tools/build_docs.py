@@ -27,6 +27,10 @@ SHARED = {
         "What is asked. `FILE` comes before the options or after them.",
     ),
     "options": ("How it is solved", "The same for everything that solves."),
+    "loops": (
+        "Where loops over solves run",
+        "In this process by default; see [many solves at a time](executors.md).",
+    ),
 }
 """Functions of cli_options whose parameters many commands take: heading and first sentence."""
 CLI_HEAD = """# The command line

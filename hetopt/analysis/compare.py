@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Literal, Unpack
 
@@ -22,6 +23,7 @@ from hetopt.instance import Instance
 from hetopt.instance.overrides import with_free_counts
 from hetopt.instance.questions import check_question
 from hetopt.profiling.caveats import caveats
+from hetopt.runtime.executors.loop import silent
 from hetopt.solution import Shown, Solution, contradictions
 from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of
 
@@ -63,6 +65,7 @@ def compare(
     host: str | None = None,
     options: SolveOptions | None = None,
     sensitivity: bool = True,
+    executor: Executor | None = None,
     stop: threading.Event | None = None,
     report: Report | None = None,
     **solving: Unpack[SolveFields],
@@ -85,6 +88,9 @@ def compare(
     sensitivity
         Whether to solve again with less idle power, with each device left out, without preview
         or estimated rows, with other shares of the jobs, and with units shared or not.
+    executor
+        Where rivals and changed instances are solved: any executor of ``concurrent.futures``, or
+        one of :mod:`hetopt.runtime.executors`; None: here.
     stop
         Set it to stop early; what is known by then is returned.
     report
@@ -106,11 +112,11 @@ def compare(
     began = time.monotonic()
     options = options_of(options, solving)
     stop = stop or threading.Event()
-    tell = report or (lambda line: None)
+    tell = report or silent
     instance = _on_basis(built(instance), basis)
     check_question(instance)
     host_index = _host_index(instance, host)
-    study = Study(instance, options, host_index, stop)
+    study = Study(instance, options, host_index, stop, executor)
     rivals = study.rivals(tell)
     tell("heterogeneous placement")
     ours = study.heterogeneous(rivals)

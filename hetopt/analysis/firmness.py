@@ -7,6 +7,7 @@ units are kept to one workload each, or shared where they were not.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from hetopt.errors import InputError
 from hetopt.instance import Bools, Instance
 from hetopt.instance.overrides import keep_options, scale_idle, scale_job, without_device
 from hetopt.instance.questions import stuck_tasks
+from hetopt.runtime.executors.loop import in_order, silent
 from hetopt.solution import (
     Plan,
     ScenarioPlan,
@@ -28,8 +30,10 @@ from hetopt.solution import (
     contradictions,
     with_options,
 )
+from hetopt.solve import SolveOptions
 from hetopt.verify import verify
 
+IDLE = "idle power"
 IDLE_FACTORS = (0.0, 0.5, 1.0)
 """What part of the stated idle power is asked about: stated figures are upper bounds."""
 MIX_FACTOR = 1.5
@@ -72,104 +76,130 @@ def firmness(
     rows, notes
         Notes say what was left out.
     """
-    asking = _Asking(study, ours, contest, rival, tell)
-    asking.idle()
-    asking.devices()
-    asking.doubtful_rows()
-    notes = asking.mix_and_sharing(took_s)
-    return tuple(asking.rows), (*notes, *dict.fromkeys(asking.refuted))
+    asked = [*_idle(study), *_devices(study, contest), *_doubtful_rows(study)]
+    refuted: list[str] = []
+    rows = _ask(study, rival, asked, tell, refuted)
+    if study.instance.devices.idle_power_w.any():
+        # As stated it is the comparison itself.
+        best, gain = gain_over(ours, [(r.name, r.solution) for r in contest])
+        change = _idle_change(1.0)
+        rows.insert(
+            sum(row.change.startswith(IDLE) for row in rows), Sensitivity(change, gain, best)
+        )
+    more, notes = _mix_and_sharing(study, rival, tell, took_s, refuted)
+    return (*rows, *more), (*notes, *dict.fromkeys(refuted))
 
 
-class _Asking:
-    """Rows as they are found."""
+@dataclass(frozen=True)
+class _Change:
+    """An instance under one change; ``known`` are rivals that it leaves as they are."""
 
-    def __init__(
-        self,
-        study: Study,
-        ours: Solution,
-        contest: Sequence[Rival],
-        rival: RivalType,
-        tell: Report,
-    ) -> None:
-        self.study = study
-        self.ours = ours
-        self.contest = contest
-        self.rival = rival
-        self.tell = tell
-        self.rows: list[Sensitivity] = []
-        self.refuted: list[str] = []
+    name: str
+    instance: Instance
+    known: tuple[Rival, ...] = ()
 
-    def ask(self, change: str, changed: Instance, known: Sequence[Rival] = ()) -> None:
-        """Compare again under a change; ``known`` are rivals that it leaves as they are."""
-        study = self.study
-        if study.stop.is_set():
-            return
-        self.tell(change)
-        if len(stuck_tasks(changed)):
-            gain = Gain(reason="some task has no option left")
-            self.rows.append(Sensitivity(change, gain, ""))
-            return
-        again = Study(changed, study.options, study.host, study.stop)
-        try:
-            rivals = again.rivals(lambda line: self.tell(f"{change}: {line}"), (self.rival,), known)
-            ours = again.heterogeneous(rivals)
-        except InputError as error:
-            # The change makes a question that cannot be asked (too many routes, say).
-            self.rows.append(Sensitivity(change, Gain(reason=str(error).splitlines()[0]), ""))
-            return
-        best, gain = gain_over(ours, [(r.name, r.solution) for r in rivals])
-        for solution in (ours, *(r.solution for r in rivals)):
-            self.refuted += [f"{change}: {note}" for note in contradictions(solution)]
-        if not study.stop.is_set():
-            self.rows.append(Sensitivity(change, gain, best))
 
-    def idle(self) -> None:
-        """Vary idle power; as stated it is the comparison itself."""
-        instance = self.study.instance
-        if not instance.devices.idle_power_w.any():
-            return
+@dataclass(frozen=True)
+class _Asked:
+    """A change, and how it is compared."""
+
+    change: _Change
+    options: SolveOptions
+    host: int
+    rival: RivalType
+
+
+def _ask(
+    study: Study,
+    rival: RivalType,
+    changes: Sequence[_Change],
+    tell: Report,
+    refuted: list[str],
+) -> list[Sensitivity]:
+    """Compare again under each change, wherever the study's executor does so.
+
+    Notes on bounds that plans refuted are added to ``refuted``.
+    """
+    asked = {c.name: _Asked(c, study.options, study.host, rival) for c in changes}
+    found = in_order(study.executor, _compare_again, asked, study.stop, tell)
+    rows = []
+    for _, (row, notes) in found:
+        refuted += notes
+        rows += [row] if row is not None else []
+    return rows
+
+
+def _compare_again(
+    asked: _Asked, stop: threading.Event
+) -> tuple[Sensitivity | None, tuple[str, ...]]:
+    """Compare under a change; no row where a stop left it half done. Notes: refuted bounds."""
+    change = asked.change
+    if len(stuck_tasks(change.instance)):
+        return Sensitivity(change.name, Gain(reason="some task has no option left"), ""), ()
+    again = Study(change.instance, asked.options, asked.host, stop)
+    try:
+        rivals = again.rivals(silent, (asked.rival,), change.known)
+        ours = again.heterogeneous(rivals)
+    except InputError as error:
+        # The change makes a question that cannot be asked (too many routes, say).
+        return Sensitivity(change.name, Gain(reason=str(error).splitlines()[0]), ""), ()
+    best, gain = gain_over(ours, [(r.name, r.solution) for r in rivals])
+    solutions = (ours, *(r.solution for r in rivals))
+    notes = tuple(f"{change.name}: {note}" for s in solutions for note in contradictions(s))
+    return (None if stop.is_set() else Sensitivity(change.name, gain, best)), notes
+
+
+def _idle_change(factor: float) -> str:
+    return f"{IDLE} x {factor:g}"
+
+
+def _idle(study: Study) -> Iterator[_Change]:
+    """Vary idle power."""
+    if study.instance.devices.idle_power_w.any():
         for factor in IDLE_FACTORS:
-            change = f"idle power x {factor:g}"
-            if factor == 1.0:
-                best, gain = gain_over(self.ours, [(r.name, r.solution) for r in self.contest])
-                self.rows.append(Sensitivity(change, gain, best))
-            else:
-                self.ask(change, scale_idle(instance, factor))
+            if factor != 1.0:
+                yield _Change(_idle_change(factor), scale_idle(study.instance, factor))
 
-    def devices(self) -> None:
-        """Leave each device out in turn."""
-        instance = self.study.instance
-        for d in np.flatnonzero(instance.devices.count_max != 0).tolist():
-            changed = without_device(instance, d)
-            known = unaffected(self.study, changed, d, self.contest)
-            self.ask(f"without {instance.devices.name[d]}", changed, known)
 
-    def doubtful_rows(self) -> None:
-        """Leave preview rows out, and estimates."""
-        for what, rows in _doubtful(self.study.instance):
-            if rows.any() and not rows.all():
-                self.ask(f"without {what} rows", keep_options(self.study.instance, ~rows)[0])
+def _devices(study: Study, contest: Sequence[Rival]) -> Iterator[_Change]:
+    """Leave each device out in turn."""
+    instance = study.instance
+    for d in np.flatnonzero(instance.devices.count_max != 0).tolist():
+        without = without_device(instance, d)
+        known = tuple(unaffected(study, without, d, contest))
+        yield _Change(f"without {instance.devices.name[d]}", without, known)
 
-    def mix_and_sharing(self, took_s: float) -> tuple[str, ...]:
-        """Change the mix job by job, and whether units are shared, while there is time."""
-        began, deterministic = time.monotonic(), self.study.options.deterministic
-        changes = [*_mixes(self.study.instance), *_sharing(self.study.instance)]
-        left_out: list[str] = []
-        for change, changed in changes:
-            spent = 0.0 if deterministic else time.monotonic() - began
-            if spent > took_s + SPARE_S:
-                left_out.append(change)
-            else:
-                self.ask(change, changed)
-        notes = []
-        jobs = len(self.study.instance.jobs)
-        if self.study.instance.regime == "steady" and jobs > MOST_JOBS:
-            notes.append(
-                f"The mix was varied in the {MOST_JOBS} jobs of the highest rates, of {jobs}."
-            )
-        if left_out:
-            notes.append(f"Not asked, for lack of time: {', '.join(left_out)}.")
-        return tuple(notes)
+
+def _doubtful_rows(study: Study) -> Iterator[_Change]:
+    """Leave preview rows out, and estimates."""
+    for what, rows in _doubtful(study.instance):
+        if rows.any() and not rows.all():
+            yield _Change(f"without {what} rows", keep_options(study.instance, ~rows)[0])
+
+
+def _mix_and_sharing(
+    study: Study, rival: RivalType, tell: Report, took_s: float, refuted: list[str]
+) -> tuple[list[Sensitivity], tuple[str, ...]]:
+    """Change the mix job by job, and whether units are shared, while there is time."""
+    began, deterministic = time.monotonic(), study.options.deterministic
+    changes = [_Change(*c) for c in (*_mixes(study.instance), *_sharing(study.instance))]
+    # With an executor as many at a time as it does at once, so that the clock is looked at between.
+    at_a_time = max(1, int(getattr(study.executor, "width", 1)))
+    rows: list[Sensitivity] = []
+    left_out: list[str] = []
+    while changes:
+        if not deterministic and time.monotonic() - began > took_s + SPARE_S:
+            left_out = [change.name for change in changes]
+            break
+        few, changes = changes[:at_a_time], changes[at_a_time:]
+        rows += _ask(study, rival, few, tell, refuted)
+    notes = []
+    jobs = len(study.instance.jobs)
+    if study.instance.regime == "steady" and jobs > MOST_JOBS:
+        notes.append(f"The mix was varied in the {MOST_JOBS} jobs of the highest rates, of {jobs}.")
+    if left_out:
+        notes.append(f"Not asked, for lack of time: {', '.join(left_out)}.")
+    return rows, tuple(notes)
 
 
 def _mixes(instance: Instance) -> Iterator[tuple[str, Instance]]:

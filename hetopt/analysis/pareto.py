@@ -10,13 +10,15 @@ Computation 213(2), 2009). Every solve carries a bound, so that the front does t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Unpack, cast
 
 import numpy as np
 
 from hetopt.analysis.axes import Axis, axis_of, levels, on_grid, step
+from hetopt.analysis.solving import Question, solve_all
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError, Problem
 from hetopt.evaluate import objective_value
@@ -29,6 +31,7 @@ from hetopt.instance import (
 )
 from hetopt.instance.questions import check_question
 from hetopt.runtime.contradiction import is_beyond
+from hetopt.runtime.executors.loop import silent
 from hetopt.solution import CONTRADICTED, Plan, Shown, Solution, Status
 from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of, solve_with
 from hetopt.verify import verify
@@ -128,6 +131,7 @@ def pareto(
     between: tuple[float, float] | None = None,
     resolution: float = RESOLUTION,
     options: SolveOptions | None = None,
+    executor: Executor | None = None,
     stop: threading.Event | None = None,
     report: Report | None = None,
     **solving: Unpack[SolveFields],
@@ -151,6 +155,10 @@ def pareto(
         Relative difference below which two values of the held objective count as one.
     options
         How each point is solved; the time limit holds for each solve.
+    executor
+        Where points are solved: any executor of ``concurrent.futures``, or one of
+        :mod:`hetopt.runtime.executors`; None: here. The walk over the whole front goes from point
+        to point, so that it is made here.
     stop
         Set it to stop early; the points found by then are returned.
     report
@@ -182,7 +190,8 @@ def pareto(
         axis,
         options_of(options, solving),
         stop or threading.Event(),
-        report or (lambda line: None),
+        report or silent,
+        executor,
     )
     whole = walk.all(between, resolution) if points is None else walk.spread(points, between)
     notes = walk.drop_contradicted()
@@ -211,8 +220,10 @@ class _Walk:
         options: SolveOptions,
         stop: threading.Event,
         tell: Report,
+        executor: Executor | None,
     ) -> None:
         self.instance = instance
+        self.executor = executor
         self.target = target
         self.axis = axis
         self.options = options
@@ -225,7 +236,12 @@ class _Walk:
         self.sign = -1.0 if axis.maximised else 1.0
 
     def spread(self, points: int, between: tuple[float, float] | None) -> bool:
-        """Solve at evenly spread limits, the tightest first; return whether these are all."""
+        """Solve at evenly spread limits; return whether these are all.
+
+        They are solved in waves, each between the points of those before: the solves of a wave
+        start from the same known plans, wherever and in what order they run, and so have the same
+        answers.
+        """
         values = levels(self.instance, self.axis)
         whole = False
         if between is not None:
@@ -242,10 +258,11 @@ class _Walk:
             widest = self.axis.value(self.instance, _plan(free))
             even = [float(v) for v in np.linspace(widest, tightest, points)][1:]
             limits = list(dict.fromkeys(on_grid(self.instance, self.axis, limit) for limit in even))
-        for limit in sorted(limits, key=lambda v: self.sign * v):
+        limits = sorted(limits, key=lambda v: self.sign * v)
+        for wave in waves(len(limits)):
+            self._solve_wave([limits[i] for i in wave])
             if self.stop.is_set():
                 return False
-            self._solve(limit)
         return whole
 
     def all(self, between: tuple[float, float] | None, resolution: float) -> bool:
@@ -318,16 +335,37 @@ class _Walk:
 
     def _solve(self, limit: float) -> Point | None:
         """Optimise the target within a limit; None where there is no plan."""
-        shown = "free" if np.isnan(limit) else f"{limit:.6g}"
-        self.tell(f"{self.target} with {self.axis.name} {shown}")
+        question = self._question(limit)
+        self.tell(self._shown(limit))
+        solution = solve_with(
+            question.instance, question.options, start=question.start, stop=self.stop
+        )
+        point = self._take(limit, solution)
+        return None if solution.plan is None else point
+
+    def _solve_wave(self, limits: Sequence[float]) -> None:
+        """Optimise the target within each limit, from the plans known before."""
+        named = {self._shown(limit): limit for limit in limits}
+        questions = {name: self._question(limit) for name, limit in named.items()}
+        for name, solution in solve_all(self.executor, questions, self.stop, self.tell):
+            self._take(named[name], solution)
+
+    def _shown(self, limit: float) -> str:
+        value = "free" if np.isnan(limit) else f"{limit:.9g}"
+        return f"{self.target} with {self.axis.name} {value}"
+
+    def _question(self, limit: float) -> Question:
         names = (self.target, self.axis.name) if self._two_levels() else (self.target,)
-        question = replace(self._within(limit), objective=names)
-        solution = solve_with(question, self.options, start=self._start(question), stop=self.stop)
+        asked = replace(self._within(limit), objective=names)
+        return Question(asked, self.options, self._start(asked))
+
+    def _take(self, limit: float, solution: Solution) -> Point:
+        """Keep what was found within a limit."""
         target = value = np.nan
         if solution.plan is not None:
             target, value = self._remember(solution.plan)
         self.points.append(Point(limit, target, value, solution.bound, solution))
-        return None if solution.plan is None else self.points[-1]
+        return self.points[-1]
 
     def _two_levels(self) -> bool:
         return self.axis.name in SECOND_LEVELS
@@ -347,6 +385,22 @@ class _Walk:
         sign = -1.0 if is_maximised(self.target) else 1.0
         best_first = sorted(self.plans, key=lambda known: sign * known[0])
         return next((plan for *_, plan in best_first if verify(question, plan).ok), None)
+
+
+def waves(count: int) -> Iterator[list[int]]:
+    """Yield the numbers below ``count`` in waves: the ends, then what halves gaps, and so on."""
+    if not count:
+        return
+    yield list(dict.fromkeys((0, count - 1)))
+    gaps = [(0, count - 1)]
+    while gaps := [(low, high) for low, high in gaps if high - low > 1]:
+        middles = [(low + high) // 2 for low, high in gaps]
+        yield middles
+        gaps = [
+            gap
+            for (low, high), middle in zip(gaps, middles, strict=True)
+            for gap in ((low, middle), (middle, high))
+        ]
 
 
 def _bounded(instance: Instance) -> bool:

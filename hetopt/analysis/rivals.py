@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,6 +13,7 @@ import numpy as np
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.overrides import restrict
 from hetopt.instance.questions import stuck_tasks
+from hetopt.runtime.executors.loop import in_order
 from hetopt.solution import Plan, Solution, with_options
 from hetopt.solve import SolveOptions, solve_with
 
@@ -54,12 +56,18 @@ class Study:
     """One instance whose rivals and heterogeneous side are solved with the same options."""
 
     def __init__(
-        self, instance: Instance, options: SolveOptions, host: int, stop: threading.Event
+        self,
+        instance: Instance,
+        options: SolveOptions,
+        host: int,
+        stop: threading.Event,
+        executor: Executor | None = None,
     ) -> None:
         self.instance = instance
         self.options = options
         self.host = host
         self.stop = stop
+        self.executor = executor
 
     def rivals(
         self,
@@ -77,46 +85,71 @@ class Study:
         devices = self.instance.devices
         present = np.flatnonzero(devices.count_max != 0)
         solved: dict[tuple[int, ...], Rival] = {r.devices: r for r in known}
-        result: list[Rival] = []
+        contest: list[tuple[str, RivalType, tuple[int, ...]]] = []
         for kind_of_rival in types:
             groups: dict[str, list[int]] = {}
             for d in present:
                 name = str(devices.name[d])
                 key = name if kind_of_rival == "device" else f"kind:{devices.kind[d]}"
                 groups.setdefault(key, []).append(int(d))
-            for name, members in groups.items():
-                key_devices = tuple(members)
-                kind = str(devices.kind[members[0]])
-                if key_devices not in solved:
-                    tell(f"homogeneous placement {name}")
-                    solved[key_devices] = self.rival(name, kind, kind_of_rival, key_devices)
-                result.append(replace(solved[key_devices], name=name, type=kind_of_rival))
-        return result
+            contest += [(name, kind_of_rival, tuple(group)) for name, group in groups.items()]
+        asked: dict[tuple[int, ...], _Asked] = {}
+        for name, type_, group in contest:
+            if group not in solved:
+                asked.setdefault(group, self._ask(name, type_, group))
+        work = {f"homogeneous placement {ask.name}": ask for ask in asked.values()}
+        for _, rival in in_order(self.executor, _rival, work, self.stop, tell):
+            solved[rival.devices] = rival
+        for group, ask in asked.items():
+            # Of a rival that was not asked, nothing is proven: it must not be missing either.
+            if group not in solved:
+                solved[group] = _rival(ask, self.stop)
+        return [replace(solved[group], name=name, type=type_) for name, type_, group in contest]
 
-    def rival(self, name: str, kind: str, type_: RivalType, devices: tuple[int, ...]) -> Rival:
-        """Solve one rival."""
-        allowed = np.zeros(len(self.instance.devices), dtype=bool)
-        allowed[list(devices)] = True
-        restricted, old, hosted = restrict(self.instance, allowed, self.host)
-        restricted = replace(restricted, allow_mixed_scopes=True)
-        stuck = stuck_tasks(restricted)
-        solution = solve_with(restricted, self.options, stop=self.stop)
-        names = self.instance.tasks.name
-        return Rival(
-            name=name,
-            kind=kind,
-            type=type_,
-            devices=devices,
-            solution=_in_terms_of(solution, old),
-            cannot_run=tuple(names[stuck].tolist()),
-            hosted=tuple(names[hosted].tolist()) if solution.plan is not None else (),
-        )
+    def rival(self, name: str, type_: RivalType, devices: tuple[int, ...]) -> Rival:
+        """Solve one rival, here."""
+        return _rival(self._ask(name, type_, devices), self.stop)
+
+    def _ask(self, name: str, type_: RivalType, devices: tuple[int, ...]) -> _Asked:
+        return _Asked(self.instance, self.options, self.host, name, type_, devices)
 
     def heterogeneous(self, rivals: Sequence[Rival]) -> Solution:
         """Solve with all devices, from the best rival's plan."""
         return solve_with(
             self.instance, self.options, start=best_plan(self.instance, rivals), stop=self.stop
         )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One rival to solve."""
+
+    instance: Instance
+    options: SolveOptions
+    host: int
+    name: str
+    type: RivalType
+    devices: tuple[int, ...]
+
+
+def _rival(asked: _Asked, stop: threading.Event) -> Rival:
+    instance = asked.instance
+    allowed = np.zeros(len(instance.devices), dtype=bool)
+    allowed[list(asked.devices)] = True
+    restricted, old, hosted = restrict(instance, allowed, asked.host)
+    restricted = replace(restricted, allow_mixed_scopes=True)
+    stuck = stuck_tasks(restricted)
+    solution = solve_with(restricted, asked.options, stop=stop)
+    names = instance.tasks.name
+    return Rival(
+        name=asked.name,
+        kind=str(instance.devices.kind[asked.devices[0]]),
+        type=asked.type,
+        devices=asked.devices,
+        solution=_in_terms_of(solution, old),
+        cannot_run=tuple(names[stuck].tolist()),
+        hosted=tuple(names[hosted].tolist()) if solution.plan is not None else (),
+    )
 
 
 def best_plan(instance: Instance, rivals: Sequence[Rival]) -> Plan | None:

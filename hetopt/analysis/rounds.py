@@ -195,7 +195,7 @@ def _gains(
         if not 0 < len(left) < len(rivals):
             continue
         few = [rivals[d] for d in left]
-        ours = study.rival(key, "", "kind", tuple(left)).solution
+        ours = study.rival(key, "kind", tuple(left)).solution
         found[key] = gain_over(ours, _named(few))
     return found
 

@@ -9,7 +9,19 @@ import typer
 
 from hetopt.cli import commands, deploy, profile, studies
 from hetopt.cli.commands import Question
-from hetopt.cli.options import From, Json, Output, Platform, Seed, To, command, options, question
+from hetopt.cli.executors import Loops
+from hetopt.cli.options import (
+    From,
+    Json,
+    Output,
+    Platform,
+    Seed,
+    To,
+    command,
+    loops,
+    options,
+    question,
+)
 from hetopt.version import __version__
 
 app = typer.Typer(
@@ -49,10 +61,11 @@ def solve(
     return commands.run_solve(question, options, start, output, json)
 
 
-@command(app, question=question, options=options)
+@command(app, question=question, options=options, loops=loops)
 def compare(
     question: Question,
     options: Any,
+    loops: Loops,
     basis: Annotated[
         str, typer.Option(metavar="B", help="units, power or price: what both sides may have.")
     ] = "units",
@@ -70,13 +83,16 @@ def compare(
     json: Json = False,
 ) -> int:
     """Compare the heterogeneous placement with the best homogeneous one."""
-    return commands.run_compare(question, options, basis, rival, host, sensitivity, output, json)
+    return commands.run_compare(
+        question, options, loops, basis, rival, host, sensitivity, output, json
+    )
 
 
-@command(app, question=question, options=options)
+@command(app, question=question, options=options, loops=loops)
 def pareto(
     question: Question,
     options: Any,
+    loops: Loops,
     points: Annotated[
         str, typer.Option(metavar="N", help="Points, evenly spread; all: the whole front.")
     ] = "12",
@@ -91,13 +107,14 @@ def pareto(
     json: Json = False,
 ) -> int:
     """Trade two objectives off (--objective energy,makespan), every point proven."""
-    return studies.run_pareto(question, options, points, between, output, json)
+    return studies.run_pareto(question, options, loops, points, between, output, json)
 
 
-@command(app, question=question, options=options)
+@command(app, question=question, options=options, loops=loops)
 def whatif(
     question: Question,
     options: Any,
+    loops: Loops,
     case: Annotated[
         list[str] | None,
         typer.Option(
@@ -108,13 +125,13 @@ def whatif(
     ] = None,
     parallel: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Cases at a time; default: cores / workers."),
+        typer.Option(metavar="N", help="Another name of --jobs; default: cores / workers."),
     ] = None,
     output: Output = None,
     json: Json = False,
 ) -> int:
     """Solve changed instances beside the one given, with proven differences."""
-    return studies.run_whatif(question, options, case or [], parallel, output, json)
+    return studies.run_whatif(question, options, loops, case or [], parallel, output, json)
 
 
 @command(app, question=question, options=options)

@@ -19,6 +19,7 @@ import typer
 from hetopt.errors import HetoptError, InputError, Problem, RefusedError
 
 if TYPE_CHECKING:
+    from hetopt.cli.executors import Loops
     from hetopt.instance import Instance
     from hetopt.solution import Solution
     from hetopt.solve import SolveOptions
@@ -209,6 +210,7 @@ def _code(solution: Solution) -> int:
 def run_compare(
     question: Question,
     options: SolveOptions,
+    loops: Loops,
     basis: str,
     rival: str,
     host: str | None,
@@ -231,7 +233,11 @@ def run_compare(
         check_writable(output)
     instance = question.instance()
     stop = threading.Event()
-    with interruptible(stop), line_display() as report:
+    with (
+        interruptible(stop),
+        line_display() as report,
+        loops.executor(options.workers) as executor,
+    ):
         comparison = compare(
             instance,
             basis=common,
@@ -239,6 +245,7 @@ def run_compare(
             host=host,
             options=options,
             sensitivity=sensitivity,
+            executor=executor,
             stop=stop,
             report=report,
         )

@@ -15,6 +15,7 @@ import typer
 
 from hetopt.cli import commands
 from hetopt.cli.commands import Exit, guarded
+from hetopt.cli.executors import Loops
 from hetopt.runtime.methods import describe
 
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
@@ -137,6 +138,25 @@ def options(
 ) -> Any:
     """Return the :class:`hetopt.SolveOptions`, checked."""
     return commands.solve_options(time_limit, gap, method, workers, seed, deterministic, mip_solver)
+
+
+def loops(
+    jobs: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Solves at a time, each in a process of its own."),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Solve on a Ray cluster: HOST:PORT of its head, auto (one that runs here), local.",
+        ),
+    ] = None,
+) -> Loops:
+    """Return where loops over solves run, checked."""
+    made = Loops(jobs, ray)
+    made.check()
+    return made
 
 
 def command(

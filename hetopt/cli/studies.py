@@ -21,6 +21,7 @@ from hetopt.cli.commands import (
     print_view,
     tell_warnings,
 )
+from hetopt.cli.executors import Loops
 from hetopt.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ PAGES = (".html", ".htm")
 def run_pareto(
     question: Question,
     options: SolveOptions,
+    loops: Loops,
     points: str,
     between: str | None,
     output: str | None,
@@ -51,13 +53,18 @@ def run_pareto(
     tell_warnings(instance)
     names = two_objectives(instance)
     stop = threading.Event()
-    with interruptible(stop), line_display() as report:
+    with (
+        interruptible(stop),
+        line_display() as report,
+        loops.executor(options.workers) as executor,
+    ):
         front = pareto(
             instance,
             names,
             points=None if points == "all" else _count("--points", points),
             between=None if between is None else _between(between, _held(instance, names)),
             options=options,
+            executor=executor,
             stop=stop,
             report=report,
         )
@@ -73,6 +80,7 @@ def run_pareto(
 def run_whatif(
     question: Question,
     options: SolveOptions,
+    loops: Loops,
     cases: list[str],
     parallel: int | None,
     output: str | None,
@@ -89,8 +97,13 @@ def run_whatif(
 
     if output is not None:
         check_writable(output)
-    if parallel is not None and parallel < 1:
-        raise InputError([Problem("--parallel", str(parallel), "At least 1.")])
+    if parallel is not None:
+        if parallel < 1:
+            raise InputError([Problem("--parallel", str(parallel), "At least 1.")])
+        if loops.jobs is not None:
+            text = "--jobs alone, of which it is another name."
+            raise InputError([Problem("--parallel", str(parallel), text)])
+        loops = Loops(parallel, loops.ray)
     read = question.read()
     instance = question.changed(read)
     tell_warnings(instance)
@@ -102,12 +115,17 @@ def run_whatif(
         base = question.changed(origin, sets) if entries or sets else instance
         asked[case] = changed(base, others)
     stop = threading.Event()
-    with interruptible(stop), line_display() as report:
+    at_once = max(1, (os.cpu_count() or 1) // options.workers)
+    with (
+        interruptible(stop),
+        line_display() as report,
+        loops.executor(options.workers, most=len(asked), default=at_once) as executor,
+    ):
         study = whatif(
             instance,
             asked,
             options=options,
-            parallel=parallel or max(1, (os.cpu_count() or 1) // options.workers),
+            executor=executor,
             stop=stop,
             report=report,
         )

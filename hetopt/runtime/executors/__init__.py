@@ -1,0 +1,1 @@
+"""Where loops over solves run: here, in processes of this machine, on a Ray cluster."""
