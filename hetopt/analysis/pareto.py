@@ -58,6 +58,11 @@ _CONTRADICTION = (
     "hetopt or in a solver that it calls; please report it with the instance and the command."
 )
 
+_MANY = (
+    "The walk ended after {:,} solves, each a step of {} further; a number of `--points`, or a "
+    "larger `resolution` from Python, covers the whole range."
+)
+
 
 @dataclass(frozen=True)
 class Point:
@@ -195,6 +200,8 @@ def pareto(
     )
     whole = walk.all(between, resolution) if points is None else walk.spread(points, between)
     notes = walk.drop_contradicted()
+    if points is None and len(walk.points) >= MOST_POINTS:
+        notes = (*notes, _MANY.format(MOST_POINTS, axis.name))
     found = _settled(walk.points, axis, target)
     return Front(
         instance=instance,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from hetopt import InputError, Instance, Model, read_instance, verify
+from hetopt.analysis import pareto as module
 from hetopt.analysis.axes import axis_of
 from hetopt.analysis.pareto import Front, pareto
 from hetopt.cli.app import main
@@ -225,3 +226,12 @@ def test_a_demand_beyond_the_most_throughput_is_infeasible_and_no_error() -> Non
     fleet = read_instance("x.yaml", text=text, format="yaml")
     found = pareto(fleet, ("power", "throughput"), points=4, options=OPTIONS)
     assert [p.solution.status for p in found.points] == ["infeasible"]
+
+
+def test_a_walk_of_too_many_steps_says_that_it_ended(monkeypatch, machines: Instance) -> None:
+    monkeypatch.setattr(module, "MOST_POINTS", 2)
+    found = pareto(machines, ("cost", "makespan"), points=None, options=OPTIONS)
+    assert len(found.points) == 2
+    assert not found.complete
+    assert "ended after 2 solves" in found.notes[0]
+    assert found.notes[0] in front_to_dict(found)["notes"]
