@@ -1,0 +1,167 @@
+"""New figures of options and devices into a document, with its comments, order and units kept."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hetopt import units
+from hetopt.errors import InputError, Problem
+from hetopt.formats.native.document import read_json, read_yaml
+from hetopt.formats.native.expand import expand
+from hetopt.formats.native.shape import check_shape
+from hetopt.formats.native.yaml_source import parse_yaml
+from hetopt.formats.place import Path as Place
+from hetopt.instance.column_specs import DEVICES, OPTIONS
+
+DIMENSIONS = {c.name: c.dimension for c in (*OPTIONS, *DEVICES)}
+ALIASES = {c.name: c.aliases for c in (*OPTIONS, *DEVICES)}
+Fields = Mapping[str, float | bool | str]
+
+
+def write_back(
+    text: str,
+    name: str,
+    options: Mapping[tuple[str, str, str], Fields],
+    devices: Mapping[str, Fields] | None = None,
+) -> str:
+    """Return a document with fields of some options and devices changed, all else as it was.
+
+    A field keeps the name and the unit that the document has for it; one that is new gets the
+    spelling of its neighbours: ``time_low`` beside ``time``, in the unit of the time.
+
+    Parameters
+    ----------
+    text, name
+        The document, YAML or JSON, and what problems call it.
+    options
+        New fields by profile, device and label; of energy and whole draw the document keeps the
+        one that it states.
+    devices
+        New fields by name.
+
+    Raises
+    ------
+    InputError
+        Where an option stands in no document of its own (it comes from the catalogue), and where
+        what would be written is no instance.
+    """
+    as_json = text.lstrip().startswith("{")
+    data = json.loads(text) if as_json else parse_yaml(text, name).data
+    shaped, _ = check_shape(data)
+    rows, _, _ = expand(shaped)
+    places: dict[tuple[str, str, str], Place] = {}
+    for i, cells in enumerate(rows.cells["options"]):
+        key = (str(cells["profile"]), str(cells.get("device", "")), str(cells.get("label", "")))
+        place = rows.place("options", i)
+        if place is not None:
+            places[key] = place
+    document: Any = data if as_json else _round_trip().load(text)
+    for key, fields in options.items():
+        entry = _entry(document, places.get(key, ()))
+        if not isinstance(entry, dict) or "device" not in entry:
+            expected = (
+                "An option that stands in the document; those of the catalogue, and of tables, "
+                "do not: write it out first (hetopt convert FILE -o OWN.yaml)."
+            )
+            raise InputError([Problem(f"{name}, {'/'.join(key)}", "", expected)])
+        _change(entry, _of_energy_or_power(entry, fields))
+    for device in document.get("devices", []):
+        if str(device.get("name", "")) in (devices or {}):
+            _change(device, (devices or {})[str(device["name"])])
+    made = _text(document, as_json)
+    (read_json if as_json else read_yaml)(made, f"{name} (as it would be written)")
+    return made
+
+
+def read_document_text(path: str | Path) -> str:
+    """Return the text of a document.
+
+    Raises
+    ------
+    InputError
+        If it is a folder of tables, or cannot be read.
+    """
+    place = Path(path)
+    if not place.is_file():
+        text = "A YAML or JSON document; write tables out first (hetopt convert)."
+        raise InputError([Problem(str(path), "", text)])
+    return place.read_text(encoding="utf-8")
+
+
+def _round_trip() -> Any:
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    return yaml
+
+
+def _text(document: Any, as_json: bool) -> str:
+    if as_json:
+        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    yaml, made = _round_trip(), io.StringIO()
+    # Lists stand under their key as the shipped instances have them.
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.dump(document, made)
+    return made.getvalue()
+
+
+def _entry(document: Any, place: Place) -> Any:
+    if not place:
+        return None
+    entry = document
+    for part in place:
+        entry = entry[part]
+    return entry
+
+
+def _of_energy_or_power(entry: Mapping[str, Any], fields: Fields) -> Fields:
+    """Leave out what the option does not state: its energy, or its whole draw."""
+    by_power = "power" in entry or "power_w" in entry
+    left_out = ("energy_j", "energy_low_j", "energy_high_j") if by_power else ("power_w",)
+    return {name: value for name, value in fields.items() if name not in left_out}
+
+
+def _change(entry: dict[str, Any], fields: Fields) -> None:
+    for column, value in fields.items():
+        names = (column, *ALIASES.get(column, ()))
+        name = next((n for n in names if n in entry), "")
+        if name:
+            entry[name] = _like(entry[name], column, value)
+            continue
+        neighbour = _neighbour(entry, column)
+        named = _spelt_like(neighbour, names)
+        entry[named] = _like(entry.get(neighbour), column, value)
+
+
+def _neighbour(entry: Mapping[str, Any], column: str) -> str:
+    """Return the field whose interval a column belongs to, empty where there is none."""
+    what = column.partition("_")[0]
+    return next((n for n in (what, f"{what}_s", f"{what}_j", f"{what}_w") if n in entry), "")
+
+
+def _spelt_like(neighbour: str, names: tuple[str, ...]) -> str:
+    """Return the short name beside a short one, else the one with its unit."""
+    short = neighbour and not re.search(r"_[a-z]$", neighbour)
+    return names[-1] if short and len(names) > 1 else names[0]
+
+
+def _like(old: Any, column: str, value: float | bool | str) -> Any:
+    """Return a value as the old one was written: in its unit, where it has one."""
+    if isinstance(value, bool | str) or not isinstance(old, str):
+        return value
+    match = re.fullmatch(r"\s*[-+0-9._eE,]+\s*(\S.*?)\s*", old)
+    if match is None or not DIMENSIONS.get(column):
+        return value
+    size = units.parse(f"1 {match[1]}", DIMENSIONS[column])
+    number = f"{value / size:.6g}"
+    if math.isinf(size):
+        return value
+    return type(old)(f"{number} {match[1]}")

@@ -1,0 +1,1 @@
+"""From observed executions to better options, and to the news that one has drifted."""
