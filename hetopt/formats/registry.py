@@ -17,6 +17,7 @@ from hetopt.errors import InputError, Problem
 from hetopt.formats.files import means_folder, read_bytes, unpacked
 from hetopt.formats.shipped import located, near_names
 from hetopt.formats.sniffing import (
+    fits_at_all,
     is_dag_comm,
     is_dag_hetero,
     is_dnn,
@@ -25,10 +26,13 @@ from hetopt.formats.sniffing import (
     is_flow_shop,
     is_gap,
     is_green_pm,
+    is_job_shop,
     is_melange,
     is_mrcpsp,
     is_rcmax,
+    is_rcp,
     is_saga,
+    is_shop_json,
     is_stg,
     is_upmr,
     is_wfformat,
@@ -119,17 +123,28 @@ FORMATS = (
         binary=True,
     ),
     Format("fjsp", (".fjs", ".fjsp", ".txt"), "literature.fjsp", "read_fjsp", sniff=is_fjsp),
+    Format(
+        "jsp",
+        (".jsp", ".jss", ".txt"),
+        "literature.shops.job_shop",
+        "read_job_shop",
+        sniff=is_job_shop,
+    ),
+    Format(
+        "shop-json", (".json",), "literature.shops.shop_json", "read_shop_json", sniff=is_shop_json
+    ),
+    Format("rcp", (".rcp",), "literature.rcp", "read_rcp", sniff=is_rcp),
     Format("fajsp", (".fajsp", ".txt"), "literature.fajsp", "read_fajsp", sniff=is_fajsp),
     Format("rcmax", (".rcmax", ".txt"), "literature.rcmax", "read_rcmax", sniff=is_rcmax),
     Format(
         "flow-shop",
         (".fsp", ".txt"),
-        "literature.flow_shop",
+        "literature.shops.flow_shop",
         "read_flow_shop",
         sniff=is_flow_shop,
     ),
     Format("green-pm", (".txt",), "literature.green_pm", "read_green_pm", sniff=is_green_pm),
-    Format("mrcpsp", (".mm",), "literature.mrcpsp", "read_mrcpsp", sniff=is_mrcpsp),
+    Format("mrcpsp", (".mm", ".sm"), "literature.mrcpsp", "read_mrcpsp", sniff=is_mrcpsp),
     Format("gap", (".gap", ".txt"), "literature.gap", "read_gap", sniff=is_gap),
     Format("upmr", (".upmr", ".txt"), "literature.upmr", "read_upmr", sniff=is_upmr),
     Format("stg", (".stg", ".txt"), "literature.stg", "read_stg", sniff=is_stg, platform=True),
@@ -315,18 +330,24 @@ def read_text(path: str | Path, name: str) -> str:
         text = f"A file that can be read is expected, but: {what}."
         raise InputError([Problem(name, "", text)]) from None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = "A text in UTF-8 is expected, but this one is in UTF-16."
+        text = "A text in UTF-8 is expected, but this one is in UTF-16: save it as UTF-8."
         raise InputError([Problem(name, "", text)])
     if b"\0" in data:
         text = "A text file is expected, but this one is binary."
         raise InputError([Problem(name, "", text)])
     try:
-        return data.decode("utf-8-sig")
+        return _lines(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         byte = f"byte {data[error.start]:#04x}"
         text = "A text in UTF-8 is expected."
         raise InputError([Problem(f"{name}:{line}", byte, text)]) from None
+
+
+def _lines(text: str) -> str:
+    """Return a text whose lines end as those of old Macs do with the usual ends."""
+    text = text.removesuffix("\x1a")  # the end of a file of DOS
+    return text.replace("\r", "\n") if "\r" in text and "\n" not in text else text
 
 
 def _check_platform(chosen: Format, platform: str | None) -> None:
@@ -366,7 +387,8 @@ def _told(text: str, name: str, wanted: str | None) -> Format:
         sure = [f for f in fitting if f.native]
     if len(sure) == 1:
         return sure[0]
-    names = ", ".join(f.name for f in sure or candidates)
+    likely = sure or [f for f in known if fits_at_all(text, f.name)] or candidates
+    names = ", ".join(f.name for f in likely)
     expected = (
         "A file whose extension or content tells its format is expected. "
         f"It may be {names}; say which one with --from FORMAT."

@@ -16,9 +16,69 @@ Rows = list[list[float]]
 def is_fjsp(text: str) -> bool:
     """Whether a text is a flexible job shop."""
     rows = _rows(text)
-    if not rows or len(rows[0]) not in (2, 3) or len(rows) - 1 != rows[0][0]:
+    if not rows or len(rows[0]) not in (2, 3):
         return False
-    return all(_is_operations(row[1:], row[0]) for row in rows[1:])
+    if len(rows) - 1 == rows[0][0]:
+        return all(_is_operations(row[1:], row[0]) for row in rows[1:])
+    return _are_jobs([value for row in rows[1:] for value in row], rows[0][0])
+
+
+def _are_jobs(values: list[float], count: float) -> bool:
+    """Whether numbers, however their lines are wrapped, are so many jobs of operations."""
+    at = 0
+    for _ in range(int(count)):
+        if at >= len(values) or values[at] < 1 or values[at] != int(values[at]):
+            return False
+        operations, at = int(values[at]), at + 1
+        for _ in range(operations):
+            if at >= len(values) or values[at] < 1 or values[at] != int(values[at]):
+                return False
+            at += 1 + 2 * int(values[at])
+    return at == len(values)
+
+
+def is_job_shop(text: str) -> bool:
+    """Whether a text is a classic job shop: pairs of machine and time, or two tables."""
+    rows = _rows(text)
+    if not rows or not 2 <= len(rows[0]) <= 6:
+        return False
+    jobs, machines = rows[0][:2]
+    numbers = range(int(machines) + 1)
+    if len(rows) == 1 + jobs and len(rows[0]) == 2:
+        steps = [row[:-2] if row[-2:] == [-1.0, -1.0] else row for row in rows[1:]]
+        return all(
+            row and len(row) % 2 == 0 and all(m in numbers for m in row[::2]) for row in steps
+        )
+    if len(rows) != 1 + 2 * jobs or any(len(row) != machines for row in rows[1:]):
+        return False
+    orders = [sorted(row) for row in rows[1 + int(jobs) :]]
+    return all(row in ([*map(float, numbers)][:-1], [*map(float, numbers)][1:]) for row in orders)
+
+
+def is_rcp(text: str) -> bool:
+    """Whether a text is a project in the Patterson format."""
+    rows = _rows(text)
+    if len(rows) < 2 or len(rows[0]) != 2 or len(rows[1]) != rows[0][1]:
+        return False
+    count, kinds = (int(value) for value in rows[0])
+    values = [value for row in rows[2:] for value in row]
+    at = 0
+    for _ in range(count):
+        at += 1 + kinds
+        if at >= len(values) or not 0 <= values[at] <= count or values[at] != int(values[at]):
+            return False
+        at += 1 + int(values[at])
+    return at == len(values)
+
+
+def is_shop_json(text: str) -> bool:
+    """Whether a text is a job shop in JSON."""
+    if _has(text, "machines_matrix", "duration_matrix"):
+        return True
+    if not _has(text, "jobs") or _has(text, "devices"):
+        return False
+    machines = _has(text, "machine") or _has(text, "machines")
+    return _has(text, "operations") or (machines and not _has(text, "schemaVersion"))
 
 
 def is_fajsp(text: str) -> bool:
@@ -107,8 +167,10 @@ def is_dag_hetero(text: str) -> bool:
 
 
 def is_saga(text: str) -> bool:
-    """Whether a text is an export of SAGA."""
-    return _has(text, "nodes", "links", "dependencies", "tasks")
+    """Whether a text is SAGA's own, or an export of it."""
+    return _has(text, "task_graph", "network") or _has(
+        text, "nodes", "links", "dependencies", "tasks"
+    )
 
 
 def is_wfformat(text: str) -> bool:
@@ -151,8 +213,10 @@ def _is_operations(row: list[float], count: float) -> bool:
 def _rows(text: str) -> Rows:
     """Return the numbers of all lines, nothing where there is anything else."""
     rows: Rows = []
+    head, mark, rest = text.partition("\n")
+    text = re.sub(r"(?<=[0-9]),(?=[0-9])", ".", head) + mark + rest  # a mean, written 1,9
     for line in text.split("\n"):
-        words = line.partition("#")[0].split()
+        words = line.partition("#")[0].partition("//")[0].split()
         try:
             row = [float(word) for word in words]
         except ValueError:
@@ -162,3 +226,56 @@ def _rows(text: str) -> Rows:
         if row:
             rows.append(row)
     return rows
+
+
+def fits_at_all(text: str, name: str) -> bool:
+    """Whether a text, damaged as it may be, can be meant as a format, by its first signs.
+
+    Parameters
+    ----------
+    text
+        The whole file.
+    name
+        The format.
+    """
+    start = text.lstrip()[:1]
+    if start in ("{", "["):
+        return name in JSON_FORMATS
+    if name in JSON_FORMATS and name not in ("yaml", "dag-hetero"):
+        return False
+    first = next((line.split() for line in text.splitlines() if _numbers_of(line)), None)
+    words = next((line for line in text.splitlines() if line.strip()), "")
+    if _numbers_of(words) is None:
+        return name in ("yaml", "mrcpsp", "dag-hetero") or (
+            words.lstrip()[:1] in "#/" and name in NUMBERS_FIRST
+        )
+    return first is not None and len(first) in NUMBERS_FIRST.get(name, ())
+
+
+JSON_FORMATS = (
+    *("json", "yaml", "saga", "wfformat", "dnn-partitioning", "dnn-latency", "melange"),
+    *("dag-hetero", "shop-json"),
+)
+NUMBERS_FIRST = {
+    "fjsp": (2, 3),
+    "jsp": (2, 3, 4, 5, 6),
+    "fajsp": (3,),
+    "rcmax": (2,),
+    "flow-shop": (2,),
+    "green-pm": (3,),
+    "gap": (2,),
+    "upmr": (3,),
+    "stg": (1,),
+    "dag-comm": (3,),
+    "rcp": (2,),
+}
+"""How many numbers stand in the first line, by format of numbers."""
+
+
+def _numbers_of(line: str) -> list[float] | None:
+    """Return the numbers of a line, None where it has none or anything else."""
+    words = line.partition("#")[0].partition("//")[0].replace(",", ".").split()
+    try:
+        return [float(word) for word in words] or None
+    except ValueError:
+        return None

@@ -8,12 +8,15 @@ file that names machine 0 from 0, one that names machine ``machines`` from 1.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from hetopt.errors import InputError
 from hetopt.formats.literature.shared.assemble import assemble, lines_of
 from hetopt.formats.literature.shared.machine_choices import Choices
 from hetopt.formats.literature.shared.number_lines import MOST_PROBLEMS, NumberLines, number_lines
+from hetopt.formats.literature.shared.shops import shop_tables
 from hetopt.instance import Instance
 
 MACHINES_FROM = 1
@@ -35,38 +38,57 @@ def read_fjsp(text: str, name: str) -> Instance:
     InputError
         With every problem, its line, and what was expected there.
     """
-    rows = number_lines(text, name)
+    rows = number_lines(_decimal_point(text), name, comment=r"#|//")
     jobs, machines = rows.header(("number of jobs", "number of machines"), (1, 1), more=1)
+    if len(rows) != 1 + jobs:
+        rows = unwrapped(rows, jobs) or rows
     if len(rows) < 1 + jobs:
         expected = f"{jobs} lines of jobs, as the first line says."
         raise InputError([rows.problem(len(rows), f"{len(rows) - 1}", expected)])
     rows.end(1 + jobs)
     choices, sizes = read_jobs(rows)
     options = choices.options(machines, MACHINES_FROM)
-
     job = np.repeat(np.arange(jobs), sizes)
-    place = np.arange(len(job)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    names = [f"J{j}.{p}" for j, p in zip((job + 1).tolist(), (place + 1).tolist(), strict=True)]
-    tasks = np.array(names, dtype=object)
-    devices = np.array([f"M{m + options.base}" for m in range(machines)], dtype=object)
-    after = np.flatnonzero(place > 0)
-    line = rows.line[1 + job]
     return assemble(
         name,
-        {
-            "devices": {"name": devices},
-            "options": {
-                "profile": tasks[options.operation],
-                "device": devices[options.machine],
-                "time_s": options.time_s,
-            },
-            "tasks": {"name": tasks, "job": [f"J{j}" for j in (job + 1).tolist()]},
-            "transfers": {"from": tasks[after - 1], "to": tasks[after]},
-            "jobs": {"name": [f"J{j + 1}" for j in range(jobs)]},
-        },
+        shop_tables(
+            job, options.operation, options.machine, options.time_s, jobs, machines, options.base
+        ),
         {"regime": "schedule", "objective": "makespan"},
-        {"options": lines_of(name, options.line), "tasks": lines_of(name, line)},
+        {"options": lines_of(name, options.line), "tasks": lines_of(name, rows.line[1 + job])},
     )
+
+
+def _decimal_point(text: str) -> str:
+    """Return the text with a point in the mean of the first line, where it has a comma."""
+    head, mark, rest = text.partition("\n")
+    return re.sub(r"(?<=[0-9]),(?=[0-9])", ".", head) + mark + rest
+
+
+def unwrapped(rows: NumberLines, jobs: int) -> NumberLines | None:
+    """Return the lines with each job on one, where its numbers go over several.
+
+    None where the numbers after the first line are not exactly so many jobs.
+    """
+    values = rows.value[rows.ptr[1] :].tolist()
+    starts: list[int] = []
+    at = 0
+    for _ in range(jobs):
+        starts.append(at)
+        if at >= len(values) or values[at] < 1:
+            return None
+        operations, at = values[at], at + 1
+        while operations > 0 and at < len(values) and values[at] >= 1:
+            at += 1 + 2 * int(values[at])
+            operations -= 1
+        if operations:
+            return None
+    if at != len(values):
+        return None
+    first = int(rows.ptr[1])
+    ptr = np.array([0, *(first + start for start in starts), len(rows.value)], dtype=np.int64)
+    line = np.repeat(rows.line, rows.size)[ptr[:-1]]
+    return NumberLines(rows.name, rows.value, ptr, line)
 
 
 def read_jobs(rows: NumberLines) -> tuple[Choices, list[int]]:

@@ -240,7 +240,9 @@ def _modes(found: _Text, count: int, modes_of: list[int], resources: int) -> _Mo
         if len(values) != len(wanted) + 1 + resources or values[: len(wanted)] != wanted:
             text = f"Mode {number} of activity {activity + 1}: "
             text += "activity, mode" if first else "mode"
-            found.fault(line, _numbered(len(values)), f"{text}, duration, {resources} requests.")
+            right = len(values) == len(wanted) + 1 + resources
+            what = f"{plain(values[0])} {plain(values[1])} ..." if right else _numbered(len(values))
+            found.fault(line, what, f"{text}, duration, {resources} requests.")
             break
         modes.activity.append(activity)
         modes.number.append(number)

@@ -1,4 +1,7 @@
-"""List-scheduling instances exported from SAGA (``"format": "saga-export-1"``).
+"""List-scheduling instances of SAGA: what it writes itself, and ``"format": "saga-export-1"``.
+
+SAGA's own files have ``task_graph`` (``tasks``, ``dependencies``) and ``network`` (``nodes``,
+``edges``, those of a node to itself without a speed); the export has all lists at the top.
 
 A task of cost c takes c / speed on a node; a dependency of size s takes s / link speed between
 different nodes, whose links go both ways and carry any number of messages at once. The problem is
@@ -36,6 +39,9 @@ def read_saga(text: str, name: str) -> Instance:
         With every problem: path, value, and what was expected there.
     """
     fields = JsonFields(text, name)
+    own = "task_graph" in fields.data
+    if own:
+        fields.data = _flattened(fields)
     if fields.data.get("format", FORMAT) != FORMAT:
         fields.fault(("format",), fields.data["format"], f'"{FORMAT}" is expected.')
     tasks = fields.objects("tasks", 1)
@@ -51,8 +57,10 @@ def read_saga(text: str, name: str) -> Instance:
     edge_ends = _ends(fields, "dependencies", edges, task_names, "task")
     fields.stop()
 
+    where = OWN_PLACES if own else {}
+
     def place(key: str, row: int) -> str:
-        path: Path = (key, row)
+        path: Path = (*where.get(key, (key,)), row)
         return place_text(name, path)
 
     return assemble(
@@ -79,6 +87,31 @@ def read_saga(text: str, name: str) -> Instance:
             "transfers": lambda row: place("dependencies", row),
         },
     )
+
+
+OWN_PLACES: dict[str, Path] = {
+    "tasks": ("task_graph", "tasks"),
+    "dependencies": ("task_graph", "dependencies"),
+    "nodes": ("network", "nodes"),
+    "links": ("network", "edges"),
+}
+"""Where SAGA's own files have the lists of the export."""
+
+
+def _flattened(fields: JsonFields) -> dict[str, Any]:
+    """Return the lists of SAGA's own file as an export has them."""
+    found: dict[str, Any] = {}
+    for key, (outer, inner) in OWN_PLACES.items():
+        part = fields.object_(fields.data.get(str(outer)), (outer,))
+        found[key] = fields.list_(part.get(str(inner)), (outer, inner))
+    # A node's link to itself takes no time, whatever stands there.
+    found["links"] = [
+        link
+        for link in found["links"]
+        if not isinstance(link, dict) or link.get("source") != link.get("target")
+    ]
+    fields.stop()
+    return found
 
 
 def _ends(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -136,7 +137,7 @@ def number_lines(text: str, name: str, *, separators: str = "", comment: str = "
     separators
         Characters that separate numbers, beside blanks.
     comment
-        What follows it on a line is left out.
+        A pattern; what follows it on a line is left out.
 
     Raises
     ------
@@ -146,9 +147,10 @@ def number_lines(text: str, name: str, *, separators: str = "", comment: str = "
     words: list[str] = []
     sizes: list[int] = []
     lines: list[int] = []
+    marks = re.compile(comment)
     blanks = str.maketrans(dict.fromkeys(separators, " "))
     for number, line in enumerate(text.split("\n"), start=1):
-        found = line.partition(comment)[0].translate(blanks).split()
+        found = marks.split(line, maxsplit=1)[0].translate(blanks).split()
         if found:
             words += found
             sizes.append(len(found))

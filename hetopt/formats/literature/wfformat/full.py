@@ -1,7 +1,12 @@
-"""The full WfFormat: 1.5 splits a workflow into specification and execution, 1.3 and 1.4 do not."""
+"""The full WfFormat: from 1.5 on a workflow is split into specification and execution.
+
+1.3 and 1.4 do not. The same entry twice counts once.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 from hetopt.formats.literature.shared.json_fields import JsonFields
@@ -29,17 +34,22 @@ def _split(fields: JsonFields, workflow: dict[str, Any]) -> Trace:
     for i, entry in enumerate(fields.list_(execution.get("tasks"), there)):
         task = fields.object_(entry, (*there, i))
         key = fields.text(task.get("id"), (*there, i, "id"))
+        if key in ran and ran[key] != task:
+            fields.fault((*there, i, "id"), key, "Each task once, or the same twice.")
         ran[key], ran_at[key] = task, (*there, i)
     sizes: Files = {}
     for i, entry in enumerate(fields.list_(specification.get("files", []), (*here, "files"))):
         path: Path = (*here, "files", i)
         file = fields.object_(entry, path)
         key = fields.text(file.get("id"), (*path, "id"))
-        sizes[key] = fields.number(file.get("sizeInBytes"), (*path, "sizeInBytes"))
+        size = fields.number(file.get("sizeInBytes"), (*path, "sizeInBytes"))
+        if sizes.setdefault(key, size) != size:
+            fields.fault((*path, "sizeInBytes"), size, f"{sizes[key]:g}, as for {key} before.")
 
     graph = _Graph(fields)
-    for i, entry in enumerate(fields.list_(specification.get("tasks"), (*here, "tasks"), 1)):
-        path = (*here, "tasks", i)
+    entries = fields.list_(specification.get("tasks"), (*here, "tasks"), 1)
+    for i, (at, entry) in enumerate(_once(entries)):
+        path = (*here, "tasks", at)
         task = fields.object_(entry, path)
         key = fields.text(task.get("id", task.get("name")), (*path, "id"))
         record, place = ran.get(key), ran_at.get(key, path)
@@ -68,8 +78,8 @@ def _joint(fields: JsonFields, workflow: dict[str, Any]) -> Trace:
     key = "tasks" if "tasks" in workflow else "jobs"
     here: Path = ("workflow", key)
     graph = _Graph(fields)
-    for i, entry in enumerate(fields.list_(workflow.get(key), here, 1)):
-        path: Path = (*here, i)
+    for i, (at_, entry) in enumerate(_once(fields.list_(workflow.get(key), here, 1))):
+        path: Path = (*here, at_)
         task = fields.object_(entry, path)
         called = fields.text(task.get("name"), (*path, "name"))
         field = "runtimeInSeconds" if "runtimeInSeconds" in task else "runtime"
@@ -91,6 +101,16 @@ def _joint(fields: JsonFields, workflow: dict[str, Any]) -> Trace:
     path = ("workflow", "machines")
     trace.cores = machine_cores(fields, machines, path, "coreCount", "count")
     return trace
+
+
+def _once(entries: list[Any]) -> Iterator[tuple[int, Any]]:
+    """Yield place and entry, those of the same content once: the second says nothing more."""
+    seen: set[str] = set()
+    for at, entry in enumerate(entries):
+        key = json.dumps(entry, sort_keys=True)
+        if key not in seen:
+            seen.add(key)
+            yield at, entry
 
 
 def _memory(fields: JsonFields, task: dict[str, Any], path: Path) -> float:
@@ -129,15 +149,15 @@ class _Graph:
 
     def waits(self, task: int, parents: Any, path: Path) -> None:
         """Note what a task waits for; parents may come after it in the file."""
-        for p, parent in enumerate(self._fields.list_(parents or [], path)):
+        for p, parent in _once(self._fields.list_(parents or [], path)):
             self._parents.append((task, str(parent), (*path, p)))
 
     def file(self, task: int, way: str, name: str, size: float) -> None:
         """Note a file that a task reads or writes."""
         if way == "input":
             self._reads[task][name] = size
-        else:
-            self._writers.setdefault(name, []).append((task, size))
+        elif (task, size) not in self._writers.setdefault(name, []):
+            self._writers[name].append((task, size))
 
     def trace(self) -> Trace:
         """Return the trace: a tensor per file and writer, precedence where no file passes."""

@@ -1,0 +1,1 @@
+"""Shops: jobs that pass machines in an order of their own."""
