@@ -420,3 +420,17 @@ def test_a_deadline_of_a_microsecond_for_a_robot_is_explained_with_the_least_tha
     assert move.value == pytest.approx(0.0390393, rel=1e-4)
     shorter = move.limit.amount.at(tight, move.bound * (1 - 1e-4))
     assert solve(shorter, time_limit=20, workers=1).status == "infeasible"
+
+
+@pytest.mark.filterwarnings("error")
+def test_limits_of_a_job_that_is_not_served_have_no_use() -> None:
+    model = Model("capped", regime="steady", objective="throughput", power_cap=1.0)
+    npu = model.device("npu", kind="npu", count=1, idle_power=10.0)
+    job = model.job("j", rate=1.0, latency_slo="1 s", min_accuracy=0.5)
+    job.task("t", options=[npu.option(time=0.1, energy=1.0, accuracy=0.7)])
+    rack = model.build()
+    found = explain(rack, solve(rack, time_limit=20), options=QUICK)
+    assert found.plan is not None
+    slacks = [s for s in found.plan.slacks if s.limit.kind in ("latency", "min_accuracy")]
+    assert len(slacks) == 2
+    assert all(math.isnan(slack.use) for slack in slacks)

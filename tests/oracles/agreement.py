@@ -25,14 +25,14 @@ def disagreements(
     Parameters
     ----------
     proven
-        Whether that the status is not ``optimal`` is a difference. Without, value and bound are
-        held against the optimum all the same.
+        Whether that the status is not ``optimal``, or ``infeasible`` where there is no plan, is a
+        difference. Without, value and bound are held against the optimum all the same.
     """
     refuted = contradictions(solution)
     if refuted:
         return refuted
     if optimum is None:
-        if solution.status == "infeasible":
+        if solution.status == "infeasible" or not (proven or solution.plan is not None):
             return []
         return [f"the oracle finds no plan, solve says {solution.status} {solution.objectives}"]
     if solution.plan is None:

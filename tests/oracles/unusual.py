@@ -51,7 +51,7 @@ def judge_unusual(seed: int, time_limit: float) -> tuple[str, list[str]]:
     forcing = f" ({names} forced)" if names else ""
     if wrong:
         return "disagreed", [f"{said}{forcing}" for said in wrong]
-    if optimum is None:
+    if optimum is None and proven.status == "infeasible":
         return "agreed infeasible", []
     return ("agreed" if proven.status == "optimal" else UNPROVED), []
 

@@ -147,7 +147,7 @@ def _latency(instance: Instance, job: int) -> Limit:
         float(instance.jobs.latency_slo_s[job]),
         "time",
         job_column("latency_slo_s", [job]),
-        lambda i, p: float(np.nanmax([q.job_latency_s[job] for q in streams_of(i, p)])),
+        lambda i, p: float(np.fmax.reduce([q.job_latency_s[job] for q in streams_of(i, p)])),
     )
     return numbered("latency", name, f"the latency limit of job {name}", amount, np.inf)
 
@@ -253,10 +253,13 @@ def _least_accuracy(instance: Instance, name: str, members: list[int]) -> Limit:
 
 
 def _accuracy(instance: Instance, plan: Plan, job: int) -> float:
-    """Return the least accuracy of a job: in the steady regime over the routes that it uses."""
+    """Return the least accuracy of a job: in the steady regime over the routes that it uses.
+
+    NaN where it uses none.
+    """
     if isinstance(plan, SchedulePlan):
         return float(schedule_of(instance, plan).job_accuracy[job])
     used = [
         q.route_accuracy[q.used & (q.plan.route_job == job)] for q in streams_of(instance, plan)
     ]
-    return float(np.nanmin(np.concatenate(used)))
+    return float(np.fmin.reduce(np.concatenate(used), initial=np.nan))
