@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hetopt.cli import calibrate, commands, deploy, profile, studies
+from hetopt.cli import calibrate, commands, deploy, profile, run, studies
 from hetopt.cli.commands import Question
 from hetopt.cli.executors import Loops
 from hetopt.cli.options import (
@@ -287,6 +287,7 @@ def export(
 profile.add_to(app)
 calibrate.add_to(app)
 deploy.add_to(app)
+run.add_to(app)
 
 generate = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make a random instance.")
 app.add_typer(generate, name="generate")

@@ -120,7 +120,14 @@ def _run(
         typer.echo(f"error: no plan to deploy ({result['status']})", err=True)
         return NO_PLAN
     made = artefacts(
-        found, instance, to, image=images, command=commands, parameters=parameters, result=result
+        found,
+        instance,
+        to,
+        image=images,
+        command=commands,
+        parameters=parameters,
+        result=result,
+        beside=_folder_of(question.file),
     )
     if dry_run or output is None:
         _print(made, as_json)
@@ -135,6 +142,13 @@ def _run(
     for note in made.notes:
         typer.echo(f"note: {note}")
     return OK
+
+
+def _folder_of(file: str | None) -> Path:
+    """Return the folder that relative paths in the instance are from."""
+    if file is None or file == "-":
+        return Path()
+    return Path(file) if Path(file).is_dir() else Path(file).parent
 
 
 def _instance(question: Question, plan: str | None) -> Instance:

@@ -8,6 +8,8 @@ from hetopt.deploy.target import Target
 from hetopt.errors import InputError, Problem
 
 TARGETS: dict[str, str] = {
+    "onnxruntime": "hetopt.deploy.pipeline.onnxruntime",
+    "openvino": "hetopt.deploy.pipeline.openvino",
     "kubernetes": "hetopt.deploy.kubernetes.target",
 }
 """Modules that hold a ``TARGET``, in the order of the help."""

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hetopt.errors import InputError, Problem
@@ -35,12 +36,15 @@ class Parameters:
         The target's own parameters by name (``Target.parameters`` says which there are).
     result
         What ``hetopt solve --json`` printed beside the plan; empty where only the plan is known.
+    beside
+        Folder that relative paths in the instance are from.
     """
 
     images: Mapping[str, str] = field(default_factory=dict)
     commands: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, str] = field(default_factory=dict)
     result: Mapping[str, Any] = field(default_factory=dict)
+    beside: Path = Path()
 
     def value(self, name: str, default: str = "") -> str:
         """Return one of the target's own parameters."""

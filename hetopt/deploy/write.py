@@ -27,6 +27,7 @@ def deploy(
     image: str | Mapping[str, str] | None = None,
     command: str | Mapping[str, str] | None = None,
     parameters: Mapping[str, str] | None = None,
+    beside: str | Path = "",
 ) -> Artefacts:
     """Write the files of a target that execute a plan.
 
@@ -46,6 +47,9 @@ def deploy(
         ``{batch}``, ``{port}``, ...
     parameters
         Those of the target.
+    beside
+        Folder that relative paths in the instance (models of jobs) are from; default: the working
+        folder.
 
     Returns
     -------
@@ -60,7 +64,9 @@ def deploy(
     InputError
         If a parameter or the place is wrong, or the checker does not accept the plan.
     """
-    made = artefacts(plan, instance, to, image=image, command=command, parameters=parameters)
+    made = artefacts(
+        plan, instance, to, image=image, command=command, parameters=parameters, beside=beside
+    )
     if folder is not None:
         write(made, Path(folder))
     return made
@@ -75,13 +81,16 @@ def artefacts(
     command: str | Mapping[str, str] | None = None,
     parameters: Mapping[str, str] | None = None,
     result: Mapping[str, Any] | None = None,
+    beside: str | Path = "",
 ) -> Artefacts:
     """Return the files of a target, with what it refuses; see :func:`deploy`.
 
     ``result`` is the JSON object of the solution where only its plan is at hand.
     """
     chosen = target(to)
-    given = Parameters(_by_name(image), _by_name(command), dict(parameters or {}), result or {})
+    given = Parameters(
+        _by_name(image), _by_name(command), dict(parameters or {}), result or {}, Path(beside)
+    )
     if isinstance(plan, Solution):
         given = replace(given, result=solution_to_dict(instance, plan))
         if plan.plan is None:

@@ -35,10 +35,10 @@ def measured_document(
 ) -> dict[str, Any]:
     """Return the document of an instance whose options are measured here.
 
-    The time of a segment is its median alone, times whole / sum of segments: what the parts of a
-    model take when they are not cut apart. What a cut costs beyond that is a latency of the links
-    between devices, where the plan pays it if it cuts there (``hetopt deploy`` joins neighbours on
-    one unit).
+    In a schedule the time of a segment is its median alone, times whole / sum of segments: what the
+    parts of a model take when they are not cut apart. What a cut costs beyond that is a latency of
+    the links between devices, where the plan pays it if it cuts there (``hetopt deploy`` joins
+    neighbours on one unit). Streams load units by the medians alone, as a latency loads no unit.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def measured_document(
     def options(profile: ModelProfile, segment: Segment) -> list[dict[str, Any]]:
         number = profile.segments.index(segment)
         return [
-            _option(segment, row, number, sweep, shared)
+            _option(segment, row, number, sweep, shared, row.scale if regime == "schedule" else 1.0)
             for (model, _), row in rows.items()
             if model == profile.name
         ]
@@ -135,10 +135,15 @@ def about(sweep: Sweep) -> str:
 
 
 def _option(
-    segment: Segment, row: Measured, number: int, sweep: Sweep, shared: Sequence[int]
+    segment: Segment,
+    row: Measured,
+    number: int,
+    sweep: Sweep,
+    shared: Sequence[int],
+    scale: float,
 ) -> dict[str, Any]:
     setting = row.setting
-    times = np.array(row.segments[number]) * row.scale
+    times = np.array(row.segments[number]) * scale
     found: dict[str, Any] = {
         "device": setting.place.name,
         "label": setting.label,
@@ -153,7 +158,7 @@ def _option(
         found["batch"] = setting.batch
     # Options without energy beside others with it would be read as 0 J: all, or none.
     if not any(r.energy_missing for r in sweep.rows):
-        found["energy_j"] = _rounded(row.energy_j[number] * row.scale)
+        found["energy_j"] = _rounded(row.energy_j[number] * scale)
     uses = {f"core-{c}": 1 for c in setting.place.pinned(setting.threads) if c in shared}
     if uses:
         found["uses"] = uses

@@ -27,7 +27,9 @@ from hetopt.profiling.onnx.graph import Operator, OperatorGraph
 INTERVAL = 0.03
 """Half the width of the 95 % interval of a median, as a part of it, at which repeating stops."""
 MOST_S = 2.0
-"""Seconds spent at most on one segment; on a whole model as many as on all, up to 10."""
+"""Seconds spent at most on one segment, with its part of the whole model."""
+MOST_WHOLE_S = 60.0
+"""Seconds spent at most on one model in one setting."""
 CLOCKS = ("wall", "cpu")
 """What is timed: seconds that pass, or seconds of the processor, by thread.
 
@@ -219,7 +221,7 @@ def _measure(
 ) -> Measured:
     graph = profile.graph
     tensors = Tensors(files, profile.name, graph.types)
-    feed(graph, tensors)
+    feed(graph.inputs, tensors)
     with Unit(setting.place, setting.place.pinned(setting.threads)) as unit:
         run = _Runs(unit, setting, tensors, files, clock)
         whole = run.load(graph, None)
@@ -231,22 +233,18 @@ def _measure(
         if expected is None:
             expected = outputs
         references[profile.name] = expected
-        several = len(profile.segments) > 1
-        # Before and after its segments, as the machine's load changes.
-        whole_s = min(10.0, most_s * len(profile.segments)) / 2
-        times = [run.timed(whole, whole_s)]
-        missing, joules = run.energy_missing, []
-        for segment in profile.segments if several else ():
-            model = run.load(graph, segment.operators)
-            run.once(model)
-            times.append(run.timed(model, most_s))
-            joules.append(run.energy(model, statistics.median(times[-1]["times"])))
-            run.forget(model)
-        again = run.timed(whole, whole_s)
-        for key in ("times", "walls", "cpu_times"):
-            times[0][key] += again[key]
-        if not several:
-            joules = [run.energy(whole, statistics.median(times[0]["times"]))]
+        parts = [run.load(graph, s.operators) for s in profile.segments]
+        for part in parts:
+            run.once(part)
+        several = len(parts) > 1
+        most = min(most_s * len(parts), MOST_WHOLE_S)
+        groups = [[whole], parts] if several else [[whole]]
+        found = run.timed(groups, most)
+        times = [found[name] for group in groups for name in group]
+        joules = [
+            run.energy(name, statistics.median(found[name]["times"]))
+            for name in (parts if several else [whole])
+        ]
     clocked = [tuple(t["times"]) for t in times]
     walls = sum(sum(t["walls"]) for t in times)
     busy = sum(sum(t["cpu_times"]) for t in times) / max(walls, 1e-12)
@@ -259,7 +257,7 @@ def _measure(
         difference(outputs, expected),
         tuple(joules),
         run.idle_w,
-        missing or run.energy_missing,
+        run.energy_missing,
         busy,
     )
 
@@ -313,18 +311,20 @@ class _Runs:
         """Run it once, so that its outputs are there."""
         self._unit.ask({"do": "run", "model": model, "slot": 0})
 
-    def timed(self, model: str, most_s: float) -> dict[str, Any]:
-        """Time it: ``times`` by the clock asked for, ``walls`` and ``cpu_times`` as they are."""
-        return self._unit.ask(
+    def timed(self, groups: list[list[str]], most_s: float) -> dict[str, dict[str, Any]]:
+        """Time models in turn; ``times`` by the clock asked for, ``walls`` as they passed."""
+        answer = self._unit.ask(
             {
                 "do": "time",
-                "model": model,
+                "groups": groups,
                 "interval": INTERVAL,
                 "most_s": most_s,
                 "clock": self._clock,
                 "threads": self._setting.threads,
             }
         )
+        found: dict[str, dict[str, Any]] = answer["times"]
+        return found
 
     def energy(self, model: str, time_s: float) -> float:
         """Return the energy above idle of a run, of as many as a second holds."""
@@ -344,10 +344,6 @@ class _Runs:
     def _often(self, model: str, runs: int) -> None:
         for _ in range(runs):
             self.once(model)
-
-    def forget(self, model: str) -> None:
-        """Free it."""
-        self._unit.ask({"do": "forget", "model": model})
 
 
 def _hop(place: Place) -> float:

@@ -12,7 +12,6 @@ import numpy as np
 
 from hetopt.errors import InputError, Problem
 from hetopt.profiling.measure.worker import map_tensor
-from hetopt.profiling.onnx.graph import OperatorGraph
 from hetopt.profiling.onnx.shapes import TensorType
 
 FAST = Path("/dev/shm")
@@ -65,13 +64,13 @@ class Tensors:
         return self._known[name]
 
 
-def feed(graph: OperatorGraph, tensors: Tensors, slot: int = 0, seed: int = 0) -> None:
+def feed(inputs: Iterable[str], tensors: Tensors, slot: int = 0, seed: int = 0) -> None:
     """Fill the inputs of a model: standard normal numbers; ones where they are whole or flags.
 
     Ones are token numbers, masks and lengths that every model takes.
     """
     rng = np.random.default_rng(seed)
-    for name in graph.inputs:
+    for name in inputs:
         array = tensors.array(name, slot)
         if array.dtype.kind == "f":
             array[...] = rng.standard_normal(array.shape)

@@ -14,11 +14,14 @@ WARM_UP = 2
 FEWEST, MOST = 8, 2000
 """Runs that count, at least and at most; the interval of a median of 8 is that of ranks 1 and 7."""
 
+BLOCK = 4
+"""Rounds of a group before the next group's turn."""
+
 LEVEL_Z = 1.96
 """Standard normal quantile of a two-sided interval of 95 %."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Times:
     """Repetitions of a run.
 
@@ -38,38 +41,62 @@ class Times:
     settled: bool
 
 
-def repeat(run: Callable[[], object], interval: float, most_s: float, *, threads: int = 0) -> Times:
-    """Repeat a run until the median is known.
+def repeat(
+    groups: Sequence[Sequence[Callable[[], object]]],
+    interval: float,
+    most_s: float,
+    *,
+    threads: int = 0,
+) -> list[list[Times]]:
+    """Repeat runs until the median of each is known.
+
+    The runs of a group take turns, so that each finds the caches as its neighbours leave them;
+    groups take turns too, a block of ``BLOCK`` rounds each, so that a load that comes or goes
+    meets all of them.
 
     Parameters
     ----------
-    run
+    groups
         What is timed.
     interval
-        Half the width of the median's 95 % interval, as a part of the median, to stop at.
+        Half the width of a median's 95 % interval, as a part of the median, to stop at.
     most_s
-        Seconds after which to stop all the same (the runs under way and warm-up not cut).
+        Seconds after which to stop all the same (the block under way and warm-up not cut).
     threads
         Where given, processor time by thread counts instead of the time that passes.
+
+    Returns
+    -------
+    list
+        As ``groups``, for each run its times.
     """
-    for _ in range(WARM_UP):
-        run()
-    walls: list[float] = []
-    cpu: list[float] = []
-    times: list[float] = []
+    found = [[Times([], [], [], False) for _ in group] for group in groups]
+    for group in groups:
+        for run in group:
+            for _ in range(WARM_UP):
+                run()
     begin = time.perf_counter()
-    settled = False
-    while len(times) < MOST and not settled:
-        at, spent = time.perf_counter(), time.process_time()
-        run()
-        walls.append(time.perf_counter() - at)
-        cpu.append(time.process_time() - spent)
-        times.append(cpu[-1] / threads if threads else walls[-1])
-        if len(times) >= FEWEST:
-            settled = _width(times) <= interval
-            if time.perf_counter() - begin > most_s:
-                break
-    return Times(walls, cpu, times, settled)
+    while True:
+        for group, times in zip(groups, found, strict=True):
+            for _ in range(BLOCK):
+                for run, one in zip(group, times, strict=True):
+                    _once(run, one, threads)
+        each = [one for times in found for one in times]
+        enough = len(each[0].times)
+        if enough >= FEWEST:
+            for one in each:
+                one.settled = _width(one.times) <= interval
+            late = time.perf_counter() - begin > most_s
+            if enough >= MOST or late or all(one.settled for one in each):
+                return found
+
+
+def _once(run: Callable[[], object], times: Times, threads: int) -> None:
+    at, spent = time.perf_counter(), time.process_time()
+    run()
+    times.walls.append(time.perf_counter() - at)
+    times.cpu_times.append(time.process_time() - spent)
+    times.times.append(times.cpu_times[-1] / threads if threads else times.walls[-1])
 
 
 def median_interval(times: Sequence[float]) -> tuple[float, float]:

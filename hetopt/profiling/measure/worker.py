@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -102,24 +103,25 @@ def _run(command: dict[str, Any], models: dict[str, _Loaded]) -> Answer:
 def _time(command: dict[str, Any], models: dict[str, _Loaded]) -> Answer:
     from hetopt.profiling.measure.timing import repeat
 
-    model = models[command["model"]]
-    times = repeat(
-        lambda: model.execute(0),
+    groups = [[partial(models[name].execute, 0) for name in names] for names in command["groups"]]
+    found = repeat(
+        groups,
         command["interval"],
         command["most_s"],
         threads=command["threads"] if command["clock"] == "cpu" else 0,
     )
     return {
-        "times": times.times,
-        "walls": times.walls,
-        "cpu_times": times.cpu_times,
-        "settled": times.settled,
+        "times": {
+            name: {
+                "times": one.times,
+                "walls": one.walls,
+                "cpu_times": one.cpu_times,
+                "settled": one.settled,
+            }
+            for names, times in zip(command["groups"], found, strict=True)
+            for name, one in zip(names, times, strict=True)
+        }
     }
-
-
-def _forget(command: dict[str, Any], models: dict[str, _Loaded]) -> Answer:
-    models.pop(command["model"], None)
-    return {}
 
 
 def _nothing(command: dict[str, Any], models: dict[str, _Loaded]) -> Answer:
@@ -130,7 +132,6 @@ _COMMANDS: dict[str, Callable[[dict[str, Any], dict[str, _Loaded]], Answer]] = {
     "load": _load,
     "run": _run,
     "time": _time,
-    "forget": _forget,
     "nothing": _nothing,
 }
 

@@ -1,0 +1,149 @@
+"""What ``hetopt run`` does: a pipeline executed here, its times beside those of the plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hetopt.cli.commands import OK, VIOLATED, positive, print_json, print_view
+from hetopt.cli.options import Json, command
+from hetopt.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from hetopt.deploy.pipeline.run import Run
+    from hetopt.deploy.pipeline.verdict import Verdict
+
+FORMS = (".csv", ".jsonl")
+MOST_FRAMES = 1_000_000
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    command(app)(run)
+
+
+def run(
+    folder: Annotated[
+        str, typer.Argument(metavar="DIR", help="What hetopt deploy --to onnxruntime wrote.")
+    ],
+    frames: Annotated[int, typer.Option(metavar="N", help="Frames that count.")] = 20,
+    pace: Annotated[
+        str,
+        typer.Option(
+            metavar="P",
+            help="one (after the other; default of schedules), fast, plan (its rate; of streams).",
+        ),
+    ] = "",
+    rate: Annotated[
+        str, typer.Option(metavar="R", help="Instead of the plan's rate: 30/s. Means --pace plan.")
+    ] = "",
+    inputs: Annotated[
+        str | None,
+        typer.Option("--inputs", metavar="FILE", help=".npz with arrays by input name."),
+    ] = None,
+    telemetry: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Telemetry: .csv or .jsonl."),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(metavar="T", help="Part by which frames may differ from the plan.")
+    ] = 0.15,
+    clock: Annotated[
+        str, typer.Option(metavar="C", help="wall, or cpu: processor time, on a busy machine.")
+    ] = "wall",
+    compare: Annotated[
+        bool, typer.Option(help="Compare outputs with those of the whole models.")
+    ] = True,
+    json: Json = False,
+) -> int:
+    """Execute a pipeline here; exit code 5 if times or outputs are outside the tolerance."""
+    from hetopt.deploy.pipeline.run import run_pipeline
+    from hetopt.deploy.pipeline.telemetry import telemetry_text
+    from hetopt.deploy.pipeline.verdict import judge, verdict_to_dict
+    from hetopt.formats.files import check_writable, write_whole
+    from hetopt.report.terminal.progress import line_display
+
+    _check(frames, tolerance, clock, telemetry)
+    if telemetry is not None:
+        check_writable(telemetry)
+    wanted = positive("--rate", rate, "rate") if rate else None
+    if wanted is not None and pace not in ("", "plan"):
+        raise InputError([Problem("--pace", pace, "plan beside --rate.")])
+    with line_display() as report:
+        found = run_pipeline(
+            Path(folder),
+            frames=frames,
+            pace=pace or ("plan" if wanted is not None else ""),
+            rate=wanted,
+            inputs=None if inputs is None else _arrays(inputs),
+            compare=compare,
+            report=report,
+        )
+    verdict = judge(found, tolerance=tolerance, clock=clock)
+    if telemetry is not None:
+        write_whole(Path(telemetry), telemetry_text(found, lines=telemetry.endswith(".jsonl")))
+    if json:
+        print_json(verdict_to_dict(found, verdict))
+    else:
+        _show(found, verdict, clock)
+    for text in verdict.wrong:
+        typer.echo(f"error: {text}", err=True)
+    return VIOLATED if verdict.wrong else OK
+
+
+def _check(frames: int, tolerance: float, clock: str, telemetry: str | None) -> None:
+    if not 1 <= frames <= MOST_FRAMES:
+        raise InputError([Problem("--frames", str(frames), f"1 to {MOST_FRAMES:,}.")])
+    if not tolerance > 0:
+        raise InputError([Problem("--tolerance", str(tolerance), "More than 0.")])
+    if clock not in ("wall", "cpu"):
+        raise InputError([Problem("--clock", clock, "wall or cpu.")])
+    if telemetry is not None and not telemetry.endswith(FORMS):
+        raise InputError([Problem("-o", telemetry, f"A file {' or '.join(FORMS)}.")])
+
+
+def _arrays(path: str) -> dict[str, Any]:
+    import zipfile
+
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile, AttributeError):
+        text = "A .npz file of arrays (numpy.savez) by input name."
+        raise InputError([Problem("--inputs", path, text)]) from None
+
+
+def _show(found: Run, verdict: Verdict, clock: str) -> None:
+    from rich.table import Table
+
+    from hetopt.units import format as with_unit
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("stage", "unit", "option", "predicted", "measured", "off"):
+        table.add_column(name, justify="left" if name in ("stage", "unit") else "right")
+    for line, info in zip(verdict.stages, found.stages, strict=True):
+        times = [with_unit(t, "time") for t in (line.predicted, line.measured)]
+        table.add_row(line.name, info.unit, info.spec["option"], *times, f"{line.off:+.0%}")
+    print_view(table)
+    if verdict.frame is not None:
+        f = verdict.frame
+        low, high = with_unit(f.low, "time"), with_unit(f.high, "time")
+        typer.echo(
+            f"frame: predicted {with_unit(f.predicted, 'time')}, measured "
+            f"{with_unit(f.measured, 'time')} (median of {f.count}, {low} to {high}), {f.off:+.1%}"
+        )
+    if verdict.rate is not None:
+        r = verdict.rate
+        typer.echo(f"frames: planned {r.predicted:.4g}/s, done {r.measured:.4g}/s")
+    for job, off in found.outputs.items():
+        typer.echo(f"outputs of {job} differ from the whole model's by {off:.2g} of the largest")
+    for text in found.not_compared:
+        typer.echo(f"not compared: {text}")
+    typer.echo(
+        f"stages had a processor for {verdict.cpu_share:.0%} of their time"
+        + ("; times above are processor time" if clock == "cpu" else "")
+    )

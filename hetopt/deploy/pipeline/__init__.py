@@ -1,0 +1,1 @@
+"""Plans of models as pipelines of submodels: how they are made, and how they are executed."""
