@@ -173,6 +173,7 @@ FIGURES: dict[str, Callable[[bool], list[dict[str, Any]]]] = {
     "gap": energy.gap,
     "energy": energy.large,
     "limited": energy.limited,
+    "makespan": energy.makespan,
     "verify": check,
     "load": load,
     "compare": comparison,

@@ -1,4 +1,4 @@
-"""Proven gaps of the energy of generated layered graphs, by size, deadline and limits."""
+"""Proven gaps of generated layered graphs: energy by size, deadline and limits, and makespan."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from hetopt.generate import generate_schedule
 
 SMALL = [(100, 6, factor, 30.0, seed) for factor in (1.05, 1.3, 1.5) for seed in (0, 1, 2)]
 LARGE = [
-    (tasks, devices, factor, 60.0, 0)
-    for tasks, devices in ((1_000, 8), (10_000, 16))
-    for factor in (3.0, 1.3)
+    *[(1_000, 8, factor, 60.0, 0) for factor in (3.0, 1.3)],
+    *[(10_000, 16, factor, 60.0, 0) for factor in (3.0, 1.5, 1.3, 1.05)],
+    (10_000, 64, 1.5, 60.0, 0),
 ]
 """Tasks, devices, deadline over HEFT's makespan, time limit (s), seed of the generator."""
 
 SMOKE = [(20, 6, 1.5, 3.0, 0)]
+LONG = [(10_000, 64), (100_000, 64), (1_000_000, 64)]
+"""Tasks and devices of graphs whose makespan is wanted within 60 s."""
 LIMITED: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "none": ((60, 200, 500), {}),
     "memory tight": ((60, 200, 500), {"memory": "tight"}),
@@ -31,7 +33,7 @@ def gap(smoke: bool) -> list[dict[str, Any]]:
 
 
 def large(smoke: bool) -> list[dict[str, Any]]:
-    """Proven gap of the energy of 1,000 x 8 and 10,000 x 16 graphs, 3 and 1.3 x HEFT."""
+    """Proven gap of the energy of graphs of 1,000 and 10,000 tasks, from 3 to 1.05 x HEFT."""
     return [] if smoke else [_row(*case) for case in LARGE]
 
 
@@ -45,8 +47,21 @@ def limited(smoke: bool) -> list[dict[str, Any]]:
     ]
 
 
+def makespan(smoke: bool) -> list[dict[str, Any]]:
+    """Proven gap of the makespan of graphs of 10,000 to 1,000,000 tasks."""
+    sizes = [(200, 8)] if smoke else LONG
+    limit = 3.0 if smoke else 60.0
+    return [_row(*size, None, limit, 0, objective="makespan") for size in sizes]
+
+
 def _row(
-    tasks: int, devices: int, factor: float, limit: float, seed: int, **more: Any
+    tasks: int,
+    devices: int,
+    factor: float | None,
+    limit: float,
+    seed: int,
+    objective: str = "energy",
+    **more: Any,
 ) -> dict[str, Any]:
     instance = generate_schedule(
         tasks=tasks,
@@ -58,7 +73,7 @@ def _row(
         **more,
     )
     began = time.process_time()
-    solution = solve(instance, objective="energy", time_limit=limit, workers=2, seed=0)
+    solution = solve(instance, objective=objective, time_limit=limit, workers=2, seed=0)
     return {
         "tasks": tasks,
         "devices": devices,

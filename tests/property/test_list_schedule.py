@@ -85,6 +85,33 @@ def test_other_choices_are_the_timetables_too(seed, choice) -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
+def test_ends_plus_costs_are_ends_plus_a_table_of_them(seed) -> None:
+    columns = flat(drawn(seed))
+    assert columns is not None
+    key = columns.owner * len(columns.instance.devices) + columns.device
+    assert len(np.unique(key)) == len(key)
+    cost = np.random.default_rng(seed).integers(0, 5_000, len(key)).astype(float)
+    table = np.zeros((len(columns.scale), len(columns.instance.devices)))
+    table[columns.owner, columns.device] = cost
+    each = (table[columns.member] * columns.factor[:, None]).astype(np.float32)
+    base = RECIPES["heft"](columns)
+    priced = place(columns, replace(base, choice="priced", cost=cost))
+    assert _same(priced, place(columns, replace(base, choice="eft-plus", table=each)))
+
+
+@pytest.mark.parametrize("tasks", [200, 3_000])
+def test_ends_at_prices_are_shorter_than_the_named_list_schedules(tasks) -> None:
+    made = generate_schedule(tasks=tasks, devices=8, deadline_factor=None, seed=1)
+    instance = replace(made, objective=("makespan",))
+    best = CONSTRUCTORS["portfolio"](instance)
+    named = [CONSTRUCTORS[name](instance) for name in ("heft", "peft", "mct", "cpop")]
+    assert best is not None
+    assert verify(instance, best).ok
+    shortest = min(objective_value(instance, p, "makespan") for p in named if p is not None)
+    assert objective_value(instance, best, "makespan") < 0.97 * shortest
+
+
+@pytest.mark.parametrize("seed", range(12))
 def test_ranks_are_the_timetables(seed) -> None:
     instance = drawn(seed)
     columns = flat(instance)

@@ -170,29 +170,32 @@ def load_makespan(instance: Instance, load: Load) -> float:
     device = instance.options.device[load.option]
     if not np.logical_or.reduceat(open_[device], load.ptr[:-1]).all():
         return math.inf
-    if len(load.option) <= LP_SIZE:
-        prices = _makespan_lp(instance, load)
-    else:
-        data = _rows(instance, load, instance.options.time_s * 0.0, open_)
-        renamed = np.cumsum(open_) - 1
-        prices = np.zeros(len(open_))
-        prices[open_] = makespan_prices(
-            replace(
-                data,
-                device=renamed[data.device],
-                rate=np.zeros((int(open_.sum()), 1)),
-                use=np.zeros((int(open_.sum()), 1)),
-            ),
-            load.capacity[open_],
-        ).prices
-        # Closed devices take nothing, so their time may cost anything.
-        prices[~open_] = np.inf
+    prices = makespan_time_prices(instance, load)
     total = float((prices[open_] * load.capacity[open_]).sum())
     if not total > 0:
         return 0.0
     spent = instance.options.time_s[load.option] * load.work[_owner(load)]
     paid = np.where(spent > 0, prices[device], 0.0) * np.where(spent > 0, spent, 1.0)
     return float(np.minimum.reduceat(paid, load.ptr[:-1]).sum()) / total
+
+
+def makespan_time_prices(instance: Instance, load: Load) -> Floats:
+    """Prices on device time (D) that prove the load bound of the makespan, up to a factor.
+
+    They are infinite for devices without units where the relaxation is large.
+    """
+    if len(load.option) <= LP_SIZE:
+        return _makespan_lp(instance, load)
+    open_ = load.capacity > 0
+    data = _rows(instance, load, instance.options.time_s * 0.0, open_)
+    renamed = np.cumsum(open_) - 1
+    none = np.zeros((int(open_.sum()), 1))
+    # Closed devices take nothing, so their time may cost anything.
+    prices = np.full(len(open_), np.inf)
+    prices[open_] = makespan_prices(
+        replace(data, device=renamed[data.device], rate=none, use=none), load.capacity[open_]
+    ).prices
+    return prices
 
 
 def _makespan_lp(instance: Instance, load: Load) -> Floats:

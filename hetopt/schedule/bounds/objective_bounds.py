@@ -18,7 +18,13 @@ from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.derived import once
 from hetopt.instance.prices import series_of
 from hetopt.schedule.bounds.heads_and_tails import Reach, idle_makespan, reach, worth
-from hetopt.schedule.bounds.load_bound import Load, LoadBound, load_bound, load_makespan
+from hetopt.schedule.bounds.load_bound import (
+    Load,
+    LoadBound,
+    load_bound,
+    load_makespan,
+    makespan_time_prices,
+)
 from hetopt.schedule.bounds.longest_paths import longest_paths
 from hetopt.schedule.bounds.priced_load_bound import priced_bound
 from hetopt.schedule.bounds.resource_bounds import out_of_budget, resource_cost, resource_makespan
@@ -117,6 +123,15 @@ def load_plan(instance: Instance, limit: float | None = None) -> LoadBound:
             found = load_bound(instance, load, name, lowest, highest, limit)
     instance.derived["load_plan"] = found
     return found
+
+
+@once
+def makespan_prices(instance: Instance) -> Floats:
+    """Prices on device time (D) of the makespan's load bound, up to a factor; computed once."""
+    load = load_of(instance)
+    if not len(load.work) or not load.possible:
+        return np.zeros(len(instance.devices))
+    return makespan_time_prices(instance, load)
 
 
 def window(instance: Instance) -> tuple[float, float]:

@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from hetopt.instance.joule_prices import joule_prices, sites_differ
 from hetopt.schedule.bounds import objective_bounds
 from hetopt.schedule.bounds.load_bound import LoadBound, load_within
 from hetopt.schedule.list_scheduling import priorities as p
+from hetopt.schedule.list_scheduling.exchange_rate import Trade
 from hetopt.schedule.list_scheduling.named import RECIPES, attempts, heft
 from hetopt.schedule.list_scheduling.packed_scheduler import (
     Placement,
@@ -70,6 +72,7 @@ def cheapest(columns: Flat, limit: float | None = None) -> SchedulePlan | None:
     ``limit`` is a ``time.monotonic()`` value at which to stop.
     """
     search = _Search(columns, limit)
+    search.traded()
     search.greedy()
     return search.plan()
 
@@ -86,9 +89,12 @@ def best_of(columns: Flat, limit: float | None = None) -> SchedulePlan | None:
     search = _Search(columns, limit)
     name = columns.instance.objective[0]
     if name in ENERGY_LIKE or name in ("accuracy", "peak_power"):
+        search.traded()
         search.greedy()
         search.homogeneous()
     else:
+        search.attempt(heft(columns))
+        search.traded()
         search.named()
         search.homogeneous()
         search.varied()
@@ -146,6 +152,7 @@ class _Search:
         self.name = self.instance.objective[0]
         self.best: Placement | None = None
         self.value = math.inf
+        self.took_s, self.tried = 0.0, False
         self.length = p.typical_times(columns)
         self.rank = p.upward_ranks(columns, self.length)
         tasks = max(1, len(columns.member))
@@ -161,14 +168,17 @@ class _Search:
         return None if self.best is None else plan_of(self.columns, self.best)
 
     def over(self) -> bool:
-        """Whether there is no time, or no pass, left."""
-        late = self.limit is not None and time.monotonic() >= self.limit
+        """Whether there is no time, or no pass, left: a pass that has begun goes to its end."""
+        late = self.limit is not None and time.monotonic() + self.took_s >= self.limit
         return late or self.passes <= 0
 
     def attempt(self, setting: Setting) -> float:
         """Try a setting; return the value that it leads to, inf for none."""
         self.passes -= 1
+        began = time.monotonic()
         found = place(self.columns, setting, limit=self.limit)
+        self.took_s = max(self.took_s, time.monotonic() - began) if self.tried else 0.0
+        self.tried = True
         if found is None:
             return math.inf
         value = value_of(self.columns, found, self.name)
@@ -187,6 +197,30 @@ class _Search:
                 if self.over():
                     return
                 self.attempt(setting)
+
+    def traded(self) -> None:
+        """Try earliest ends plus what places cost beyond the cheapest at prices on device time.
+
+        The exchange rate from cost to time is searched for: the higher, the more tasks wait for
+        the device that the relaxation gives them; where a deadline is missed it was too high.
+        """
+        if self.name == "makespan":
+            prices = objective_bounds.makespan_prices(self.instance)
+            sets = [_Set(self.instance.devices.count_max, 0.0, prices, math.inf)]
+        elif self.name in ENERGY_LIKE:
+            sets = self.sets
+        else:
+            return
+        rate = None
+        for units in sets if len(self.columns.member) < LARGE else sets[:1]:
+            rate = self._trade(units, rate)
+
+    def _trade(self, units: _Set, rate: float | None) -> float | None:
+        """Search for the best exchange rate of a set of units, from one on; return it."""
+        trade = Trade.of(self.columns, self.name, self.rank, units.units, units.prices)
+        if trade is None:
+            return rate
+        return trade.best_rate(rate, lambda at: self.attempt(trade.setting(at)), self.over)
 
     def varied(self) -> None:
         """Try HEFT with other averages, windows of two, and PEFT's choice at other ranks."""
@@ -226,7 +260,7 @@ class _Search:
             return
         if len(self.columns.member) < LARGE:
             self.attempt(Setting(self.rank))
-        sets = self._sets()
+        sets = self.sets
         limits = self._limits(sets, paces)
         every = range(len(sets))
         first = [
@@ -323,8 +357,9 @@ class _Search:
         lowest, highest = objective_bounds.window(self.instance)
         return highest >= ROOMY * lowest
 
-    def _sets(self) -> list[_Set]:
-        """Return sets of units to try, those with the least bound first, all units last."""
+    @cached_property
+    def sets(self) -> list[_Set]:
+        """Sets of units to try, those with the least bound first, all units last."""
         instance, devices = self.instance, self.instance.devices
         began = time.monotonic()
         left = math.inf if self.limit is None else self.limit - began

@@ -19,7 +19,7 @@ pred_f    E             bytes, -1 for pure precedence
 succ      E int         the task after, grouped by the task before
 cls       (K+1) int     first option of each class
 opt_i     O × 2 int     device; option index. Per class: EFT by length, CHEAPEST by cost, ascending
-opt_f     O × 3         length; cost; energy (breaks ties)
+opt_f     O × 3         length; cost (in ticks for PRICED); energy (breaks ties)
 dev       D × 4 int     first lane; lanes; slots; units in use (0 at first)
 msg       4 × D × D     latency, per byte (inf: no path), what rounding adds, cost per byte
 opening   D             cost of one more unit in use
@@ -47,9 +47,9 @@ import numpy as np
 
 from hetopt.runtime.jit import inner, jit
 
-EFT, EST, QUICKEST, NEXT_FREE, EFT_PLUS, CHEAPEST, LOOKAHEAD = range(7)
+EFT, EST, QUICKEST, NEXT_FREE, EFT_PLUS, CHEAPEST, LOOKAHEAD, PRICED = range(8)
 """Choices: least end, start, duration, time at which the unit is free, end + table, cost among
-those that end by the target, and largest end of a child placed next."""
+those that end by the target, largest end of a child placed next, and end + cost."""
 FIRST, LEAST, GREATEST, SUFFERAGE = range(4)
 """Rules: of the window take the first task, that with the least or greatest value of its best
 place, or that which loses most where it gets its second best."""
@@ -266,7 +266,7 @@ def _best(
     factor, target = task_f[task, FACTOR], task_f[task, TARGET]
     only, c = task_i[task, ONLY], task_i[task, CLASS]
     # Where no second best counts, places that end too late are left out unseen.
-    hurried = alone and choice in (EFT, CHEAPEST)
+    hurried = alone and choice in (EFT, CHEAPEST, PRICED)
     late = target if choice == CHEAPEST else -np.inf
     for row in range(cls[c], cls[c + 1]):
         d = opt_i[row, 0]
@@ -278,13 +278,16 @@ def _best(
         cost = opt_f[row, 1] * factor
         if choice == CHEAPEST and met and cost > top:
             break
+        more = cost if choice == PRICED else 0.0
+        if hurried and base + length + more > max(top, late):
+            continue
         slots, first = dev[d, 2], dev[d, 0]
         used = first + dev[d, 3] * slots
         for lane in range(first, min(first + dev[d, 1], used + slots)):
             if hurried:
                 # Most lanes need no closer look, which would find when its data are there.
                 soonest = fit(lane, base, length, gap, lane_i, lane_f)[0] + length
-                if soonest > target if met else soonest > top and soonest > late:
+                if soonest > target if met else soonest + more > top and soonest > late:
                     continue
             unit = lane_i[lane, UNIT]
             start = arrival(unit, d, near, size, msg, base)
@@ -303,6 +306,11 @@ def _best(
                 value = lane_f[lane, FREE]
             elif choice == EFT_PLUS:
                 value = end + float(table[task, d])
+            elif choice == PRICED:
+                value = end + cost
+                for p in range(size):
+                    if near[3, p] > 0.0 and near[2, p] != unit:
+                        value += near[3, p] * msg[3, int(near[1, p]), d]
             elif choice == LOOKAHEAD:
                 value = children(
                     task, lane, end, bias, task_i, task_f, pred, pred_f, succ, cls, opt_i, opt_f,

@@ -21,10 +21,12 @@ from hetopt.runtime.jit import is_compiled, kernels, plain
 from hetopt.schedule.model.packed import NUDGE, Flat
 from hetopt.solution import DIRECT, Hops, SchedulePlan
 
-Choice = Literal["eft", "est", "quickest", "next-free", "eft-plus", "cheapest", "lookahead"]
+Choice = Literal[
+    "eft", "est", "quickest", "next-free", "eft-plus", "cheapest", "lookahead", "priced"
+]
 Rule = Literal["first", "least", "greatest", "sufferage"]
 CHOICES: tuple[Choice, ...] = (
-    "eft", "est", "quickest", "next-free", "eft-plus", "cheapest", "lookahead",
+    "eft", "est", "quickest", "next-free", "eft-plus", "cheapest", "lookahead", "priced",
 )  # fmt: skip
 RULES: tuple[Rule, ...] = ("first", "least", "greatest", "sufferage")
 
@@ -63,7 +65,8 @@ class Setting:
     insertion
         Whether idle stretches before the last task of a slot are filled.
     cost
-        Per option of each class: what ``cheapest`` compares, at factor 1.
+        Per option of each class, at factor 1: what ``cheapest`` compares, and what ``priced`` adds
+        to the end, in ticks.
     target
         Per task, in ticks: the end by which the cheapest place is looked for.
     per_byte, opening
