@@ -42,8 +42,9 @@ def answer(instance, **options):
     return solution, json.dumps(solution_to_dict(instance, solution))
 
 
-@pytest.mark.parametrize("options", [{}, {"method": "heuristic"}, {"gap": 0.01}])
-@pytest.mark.parametrize("workloads", [20, 200])
+@pytest.mark.parametrize(
+    ("workloads", "options"), [(20, {}), (20, {"method": "heuristic"}), (200, {"gap": 0.01})]
+)
 def test_a_fleet_has_the_same_bytes_twice(workloads, options):
     """As it was read, twice in one process: nothing that the first solve kept has a say."""
     instance = generate.generate_steady(workloads=workloads, devices=6, options=3, seed=7)

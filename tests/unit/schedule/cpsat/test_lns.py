@@ -50,7 +50,7 @@ def test_a_neighbourhood_has_distinct_tasks_and_no_more_than_asked(
 @pytest.fixture(scope="module")
 def small() -> Instance:
     """So small that a deterministic second has room for repairs."""
-    made = generate_schedule(16, 4, seed=2, count=2, memory="tight")
+    made = generate_schedule(10, 4, seed=2, count=2, memory="tight")
     return replace(made, objective=("energy",))
 
 
@@ -61,7 +61,7 @@ def test_repairs_better_a_plan_under_memory_limits(
     begun = CONSTRUCTORS["heft"](small)
     assert begun is not None
     monkeypatch.setattr(schedules, "_construct", lambda *rest: None)
-    monkeypatch.setattr(lns, "SIZE", 6.0)
+    monkeypatch.setattr(lns, "SIZE", 4.0)
     answer = solve(small, method="lns", time_limit=1, start=begun, deterministic=True)
     assert answer.method == "lns"
     assert answer.objective < 0.9 * objective_value(small, begun, "energy")
@@ -71,7 +71,7 @@ def test_repairs_better_a_plan_under_memory_limits(
 def test_equal_seeds_give_equal_repairs_when_deterministic(
     small: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lns, "SIZE", 6.0)
+    monkeypatch.setattr(lns, "SIZE", 4.0)
     plans = [solve(small, method="lns", time_limit=1, deterministic=True).plan for _ in "ab"]
     first, second = plans
     assert isinstance(first, SchedulePlan)
