@@ -144,9 +144,9 @@ def benchmarks() -> Path:
 
 
 def _known_formats() -> set[str]:
-    from hetopt.formats.registry import FORMATS
+    from hetopt.formats.registry import formats
 
-    return {f.name for f in FORMATS} | {"generate"}
+    return {f.name for f in formats()} | {"generate"}
 
 
 MAKESPAN = Measure("makespan", "makespan")

@@ -19,11 +19,11 @@ from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import HetoptError, InputError, Problem
 from hetopt.instance import Instance, ObjectiveName
 from hetopt.instance.questions import check_question, stuck_tasks
+from hetopt.methods import METHOD_NAMES, Kind, methods_for
 from hetopt.profiling.caveats import caveats
 from hetopt.runtime.contradiction import contradiction, is_beyond, tidy_bound
 from hetopt.runtime.course import forward
 from hetopt.runtime.interrupt import beside_main_thread, interruptible
-from hetopt.runtime.methods import METHOD_NAMES, Kind, methods_for
 from hetopt.solution import (
     Plan,
     ScenarioPlan,
@@ -90,7 +90,7 @@ class SolveOptions:
     gap
         Relative gap at which to stop; 0 proves the optimum (up to ``GAP_TOLERANCE``).
     method
-        One of :data:`hetopt.runtime.methods.METHODS`.
+        One of :data:`hetopt.methods.METHODS`.
     workers
         Threads of a solver.
     seed

@@ -16,7 +16,6 @@ import typer
 from hetopt.cli import commands
 from hetopt.cli.commands import Exit, guarded
 from hetopt.cli.executors import Loops
-from hetopt.runtime.methods import describe
 
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
@@ -55,6 +54,8 @@ Gap = Annotated[float, typer.Option(metavar="G", help="Stop at this relative gap
 
 def _list_methods(name: str) -> str:
     if name == "list":
+        from hetopt.methods import describe
+
         typer.echo(describe())
         raise typer.Exit
     return name

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all.
+"""Files that are written whole or not at all, texts that are read with what is wrong with them.
 
 Places that results are written to, looked at before the work rather than after it.
 """
@@ -9,6 +9,7 @@ import gzip
 import io
 import os
 import re
+import sys
 import tempfile
 import zlib
 from collections.abc import Callable
@@ -127,3 +128,47 @@ def check_writable(path: str | Path) -> None:
         )
     if not os.access(folder, os.W_OK) or (target.is_file() and not os.access(target, os.W_OK)):
         raise InputError([Problem("-o", str(path), "A place that can be written to.")])
+
+
+def read_text(path: str | Path, name: str) -> str:
+    """Return the text of a file, or of the standard input where the path is ``-``.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        What problems call it.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it cannot be read, or it is no text in UTF-8.
+    """
+    try:
+        data = unpacked(sys.stdin.buffer.read()) if str(path) == "-" else read_bytes(path)
+    except FileNotFoundError:
+        raise InputError([Problem(name, "", "A file is expected, but there is none.")]) from None
+    except (OSError, ValueError) as error:
+        what = getattr(error, "strerror", None) or str(error)
+        text = f"A file that can be read is expected, but: {what}."
+        raise InputError([Problem(name, "", text)]) from None
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = "A text in UTF-8 is expected, but this one is in UTF-16: save it as UTF-8."
+        raise InputError([Problem(name, "", text)])
+    if b"\0" in data:
+        text = "A text file is expected, but this one is binary."
+        raise InputError([Problem(name, "", text)])
+    try:
+        return _lines(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        byte = f"byte {data[error.start]:#04x}"
+        text = "A text in UTF-8 is expected."
+        raise InputError([Problem(f"{name}:{line}", byte, text)]) from None
+
+
+def _lines(text: str) -> str:
+    """Return a text whose lines end as those of old Macs do with the usual ends."""
+    text = text.removesuffix("\x1a")  # the end of a file of DOS
+    return text.replace("\r", "\n") if "\r" in text and "\n" not in text else text

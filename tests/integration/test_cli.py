@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hetopt import read_instance, solve
-from hetopt.runtime.methods import METHOD_NAMES, methods_for
+from hetopt.methods import METHOD_NAMES, methods_for
 from tests.command_line import hetopt
 
 ROOT = Path(__file__).resolve().parents[2]

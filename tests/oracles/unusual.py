@@ -11,7 +11,7 @@ import numpy as np
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import noise
 from hetopt.instance import Instance, is_maximised
-from hetopt.runtime.methods import methods_for
+from hetopt.methods import methods_for
 from hetopt.solution import SchedulePlan, Solution
 from hetopt.solution import contradictions as contradicted
 from hetopt.solve import solve

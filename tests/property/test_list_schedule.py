@@ -15,7 +15,7 @@ from hetopt.schedule.list_scheduling import packed_kernels, timetable_scheduler
 from hetopt.schedule.list_scheduling import priorities as p
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.schedule.list_scheduling.greedy_packed import value_of
-from hetopt.schedule.list_scheduling.named import RECIPES
+from hetopt.schedule.list_scheduling.named import DISPATCHING_RULES
 from hetopt.schedule.list_scheduling.packed_scheduler import Placement, Setting, place, plan_of
 from hetopt.schedule.model.packed import fits, flat
 from hetopt.verify import verify
@@ -76,7 +76,7 @@ def test_other_choices_are_the_timetables_too(seed, choice) -> None:
     instance = drawn(seed)
     columns = flat(instance)
     assert columns is not None
-    setting = replace(RECIPES["peft"](columns), choice=choice)
+    setting = replace(DISPATCHING_RULES["peft"].setting(columns), choice=choice)
     found = place(columns, setting)
     slow = timetable_scheduler.by_setting(instance, setting)
     assert found is not None
@@ -94,7 +94,7 @@ def test_ends_plus_costs_are_ends_plus_a_table_of_them(seed) -> None:
     table = np.zeros((len(columns.scale), len(columns.instance.devices)))
     table[columns.owner, columns.device] = cost
     each = (table[columns.member] * columns.factor[:, None]).astype(np.float32)
-    base = RECIPES["heft"](columns)
+    base = DISPATCHING_RULES["heft"].setting(columns)
     priced = place(columns, replace(base, choice="priced", cost=cost))
     assert _same(priced, place(columns, replace(base, choice="eft-plus", table=each)))
 
@@ -139,12 +139,12 @@ def test_plans_respect_every_feature_or_are_none(seed) -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-@pytest.mark.parametrize("name", list(RECIPES))
+@pytest.mark.parametrize("name", list(DISPATCHING_RULES))
 def test_plain_python_places_as_compiled_code_does(seed, name, monkeypatch) -> None:
     instance = drawn(seed)
     columns = flat(instance)
     assert columns is not None
-    setting = RECIPES[name](columns)
+    setting = DISPATCHING_RULES[name].setting(columns)
     compiled = place(columns, setting)
     monkeypatch.setattr(
         "hetopt.schedule.list_scheduling.packed_scheduler._kernels",
@@ -166,7 +166,7 @@ def test_a_placement_is_worth_what_its_plan_is(seed, objective) -> None:
     instance = replace(drawn(seed), objective=(objective,))
     columns = flat(instance)
     assert columns is not None
-    found = place(columns, RECIPES["heft"](columns))
+    found = place(columns, DISPATCHING_RULES["heft"].setting(columns))
     assert found is not None
     value = objective_value(instance, plan_of(columns, found), objective)
     assert value_of(columns, found, objective) == pytest.approx(value, rel=1e-12)

@@ -4,7 +4,7 @@ import re
 import pytest
 
 import hetopt
-from hetopt.formats import FORMATS, read_instance
+from hetopt.formats import formats, read_instance
 
 
 @pytest.fixture(scope="module")
@@ -54,5 +54,5 @@ def test_the_page_of_benchmark_files_names_every_format(repo_path):
     text = (repo_path / "docs" / "formats.md").read_text(encoding="utf-8")
     rows = re.findall(r"(?m)^\| (`[^|]*) \|", text)
     named = {name for row in rows for name in re.findall(r"`([a-z-]+)`", row)}
-    assert {f.name for f in FORMATS} <= named
+    assert {f.name for f in formats()} <= named
     assert {".mps", ".lp", ".pb", ".pbtxt"} <= set(re.findall(r"`(\.[a-z]+)`", text))

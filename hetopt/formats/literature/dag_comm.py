@@ -10,9 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from hetopt.errors import InputError
+from hetopt.formats.format import Format
 from hetopt.formats.literature.shared.assemble import assemble, grid_options, lines_of
 from hetopt.formats.literature.shared.machine_choices import index_base
 from hetopt.formats.literature.shared.number_lines import MOST_PROBLEMS, number_lines
+from hetopt.formats.literature.shared.sniffing import rows_of
 from hetopt.instance import Instance
 
 
@@ -69,3 +71,16 @@ def read_dag_comm(text: str, name: str) -> Instance:
         {"regime": "schedule", "objective": "makespan"},
         {"transfers": lines_of(name, rows.line[2:])},
     )
+
+
+def is_dag_comm(text: str) -> bool:
+    """Whether a text is a task graph with communication on identical processors."""
+    rows = rows_of(text)
+    if len(rows) < 2 or len(rows[0]) != 3:
+        return False
+    tasks, edges, _ = rows[0]
+    fits = len(rows) == 2 + edges and len(rows[1]) == tasks
+    return fits and all(len(row) == 3 for row in rows[2:])
+
+
+FORMATS = (Format("dag-comm", (".txt",), read_dag_comm, sniff=is_dag_comm, begins=(3,)),)

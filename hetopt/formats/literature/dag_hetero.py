@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from hetopt.errors import InputError, Problem
+from hetopt.formats.format import Format
 from hetopt.formats.literature.shared.assemble import Place, assemble, grid_options, lines_of, mesh
 from hetopt.formats.literature.shared.json_fields import JsonFields
 from hetopt.formats.literature.shared.number_lines import (
@@ -20,6 +21,7 @@ from hetopt.formats.literature.shared.number_lines import (
     counted,
     number_lines,
 )
+from hetopt.formats.literature.shared.sniffing import has_keys
 from hetopt.formats.place import place_text
 from hetopt.instance import Floats, Instance
 
@@ -150,3 +152,22 @@ def _instance(name: str, time: Floats, edges: Floats, places: dict[str, Place]) 
         {"regime": "schedule", "objective": "makespan"},
         places,
     )
+
+
+def is_dag_hetero(text: str) -> bool:
+    """Whether a text is a heterogeneous task graph, as text or JSON."""
+    if has_keys(text, "machines", "w", "edges"):
+        return True
+    heads = {line.strip().lower() for line in text.split("\n") if line.lstrip().startswith("#")}
+    return {"#tasks", "#edges"} <= heads
+
+
+FORMATS = (
+    Format(
+        "dag-hetero",
+        (".dag", ".txt", ".json"),
+        read_dag_hetero,
+        sniff=is_dag_hetero,
+        begins=("json", "words"),
+    ),
+)

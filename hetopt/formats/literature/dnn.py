@@ -23,8 +23,10 @@ from typing import Any
 
 import numpy as np
 
+from hetopt.formats.format import Format
 from hetopt.formats.literature.shared.assemble import assemble
 from hetopt.formats.literature.shared.json_fields import JsonFields
+from hetopt.formats.literature.shared.sniffing import has_keys
 from hetopt.formats.place import place_text
 from hetopt.instance import Floats, Instance
 
@@ -186,3 +188,14 @@ def _options(
         "time_s": np.concatenate([fast[on], slow[:count]]),
         "weights_b": np.concatenate([size[on], np.zeros(count)]),
     }
+
+
+def is_dnn(text: str) -> bool:
+    """Whether a text is a graph of dnn-partitioning."""
+    return has_keys(text, "maxSizePerFPGA", "maxFPGAs", "nodes")
+
+
+FORMATS = (
+    Format("dnn-partitioning", (".json",), read_dnn, sniff=is_dnn, begins=("json",)),
+    Format("dnn-latency", (), read_dnn_latency, begins=("json",)),
+)

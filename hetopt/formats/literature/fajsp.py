@@ -12,9 +12,11 @@ from __future__ import annotations
 import numpy as np
 
 from hetopt.errors import InputError
+from hetopt.formats.format import Format
 from hetopt.formats.literature.shared.assemble import assemble, lines_of
 from hetopt.formats.literature.shared.machine_choices import Choices, index_base
 from hetopt.formats.literature.shared.number_lines import number_lines
+from hetopt.formats.literature.shared.sniffing import is_operations, rows_of
 from hetopt.instance import Instance
 
 
@@ -70,3 +72,20 @@ def read_fajsp(text: str, name: str) -> Instance:
             "transfers": lines_of(name, rows.line[1 : 1 + arcs]),
         },
     )
+
+
+def is_fajsp(text: str) -> bool:
+    """Whether a text is a flexible job shop with arbitrary precedence."""
+    rows = rows_of(text)
+    if not rows or len(rows[0]) != 3:
+        return False
+    operations, arcs, _ = rows[0]
+    if len(rows) != 1 + arcs + operations:
+        return False
+    split = 1 + int(arcs)
+    return all(len(row) == 2 for row in rows[1:split]) and all(
+        is_operations(row, 1) for row in rows[split:]
+    )
+
+
+FORMATS = (Format("fajsp", (".fajsp", ".txt"), read_fajsp, sniff=is_fajsp, begins=(3,)),)

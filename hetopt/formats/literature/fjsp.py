@@ -13,10 +13,12 @@ import re
 import numpy as np
 
 from hetopt.errors import InputError
+from hetopt.formats.format import Format
 from hetopt.formats.literature.shared.assemble import assemble, lines_of
 from hetopt.formats.literature.shared.machine_choices import Choices
 from hetopt.formats.literature.shared.number_lines import MOST_PROBLEMS, NumberLines, number_lines
 from hetopt.formats.literature.shared.shops import shop_tables
+from hetopt.formats.literature.shared.sniffing import is_operations, rows_of
 from hetopt.instance import Instance
 
 MACHINES_FROM = 1
@@ -111,3 +113,30 @@ def read_jobs(rows: NumberLines) -> tuple[Choices, list[int]]:
         choices.read(row, 1, int(count))
         sizes.append(int(count))
     return choices, sizes
+
+
+def is_fjsp(text: str) -> bool:
+    """Whether a text is a flexible job shop."""
+    rows = rows_of(text)
+    if not rows or len(rows[0]) not in (2, 3):
+        return False
+    if len(rows) - 1 == rows[0][0]:
+        return all(is_operations(row[1:], row[0]) for row in rows[1:])
+    return _are_jobs([value for row in rows[1:] for value in row], rows[0][0])
+
+
+def _are_jobs(values: list[float], count: float) -> bool:
+    """Whether numbers, however their lines are wrapped, are so many jobs of operations."""
+    at = 0
+    for _ in range(int(count)):
+        if at >= len(values) or values[at] < 1 or values[at] != int(values[at]):
+            return False
+        operations, at = int(values[at]), at + 1
+        for _ in range(operations):
+            if at >= len(values) or values[at] < 1 or values[at] != int(values[at]):
+                return False
+            at += 1 + 2 * int(values[at])
+    return at == len(values)
+
+
+FORMATS = (Format("fjsp", (".fjs", ".fjsp", ".txt"), read_fjsp, sniff=is_fjsp, begins=(2, 3)),)

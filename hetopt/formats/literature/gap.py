@@ -13,8 +13,10 @@ from __future__ import annotations
 import numpy as np
 
 from hetopt.errors import InputError
+from hetopt.formats.format import Format
 from hetopt.formats.literature.shared.assemble import assemble
 from hetopt.formats.literature.shared.number_lines import MOST_PROBLEMS, NumberLines, number_lines
+from hetopt.formats.literature.shared.sniffing import rows_of
 from hetopt.instance import Instance
 
 
@@ -75,3 +77,15 @@ def _check(rows: NumberLines, agents: int, jobs: int) -> None:
                 for r, i in zip(line, below, strict=True)
             ]
         )
+
+
+def is_gap(text: str) -> bool:
+    """Whether a text is a table of costs and weights, and capacities of agents."""
+    rows = rows_of(text)
+    if not rows or len(rows[0]) != 2:
+        return False
+    agents, jobs = rows[0]
+    return sum(len(row) for row in rows[1:]) == 2 * agents * jobs + agents
+
+
+FORMATS = (Format("gap", (".gap", ".txt"), read_gap, sniff=is_gap, begins=(2,)),)

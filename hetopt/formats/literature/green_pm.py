@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from hetopt.errors import InputError
+from hetopt.formats.format import Format
 from hetopt.formats.literature.shared.assemble import assemble
 from hetopt.formats.literature.shared.number_lines import (
     MOST_PROBLEMS,
@@ -21,6 +22,7 @@ from hetopt.formats.literature.shared.number_lines import (
     number_lines,
     plain,
 )
+from hetopt.formats.literature.shared.sniffing import rows_of
 from hetopt.instance import Floats, Instance
 
 
@@ -88,3 +90,12 @@ def _line(rows: NumberLines, at: int, length: int, what: str) -> Floats:
         faults = [rows.problem(at, values[k], f"{what.capitalize()} of at least 0.") for k in wrong]
         raise InputError(faults)
     return values
+
+
+def is_green_pm(text: str) -> bool:
+    """Whether a text is jobs on machines with powers under prices per slot."""
+    rows = rows_of(text)
+    return len(rows) == 4 and len(rows[0]) == 3 and rows[0] == [len(row) for row in rows[1:]]
+
+
+FORMATS = (Format("green-pm", (".txt",), read_green_pm, sniff=is_green_pm, begins=(3,)),)

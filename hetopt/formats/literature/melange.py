@@ -21,9 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from hetopt.formats.format import Format
 from hetopt.formats.literature.shared.assemble import assemble
 from hetopt.formats.literature.shared.json_fields import JsonFields
 from hetopt.formats.literature.shared.number_lines import counted
+from hetopt.formats.literature.shared.sniffing import has_keys
 from hetopt.formats.place import Path
 from hetopt.instance import NO_MAXIMUM, Floats, Instance
 
@@ -110,3 +112,11 @@ def _matrix(fields: JsonFields, value: Any, path: Path) -> Floats:
         for j, cell in enumerate(cells):
             table[i, j] = fields.number(cell, (*path, i, j))
     return table
+
+
+def is_melange(text: str) -> bool:
+    """Whether a text is a fleet problem of Mélange."""
+    return has_keys(text, "gpu_info", "workload_distribution")
+
+
+FORMATS = (Format("melange", (".json",), read_melange, sniff=is_melange, begins=("json",)),)

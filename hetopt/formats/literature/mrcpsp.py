@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hetopt.errors import InputError, Problem
+from hetopt.formats.format import Format
 from hetopt.formats.literature.shared.assemble import assemble
 from hetopt.formats.literature.shared.number_lines import MOST_PROBLEMS, plain
 from hetopt.instance import Instance
@@ -280,3 +281,12 @@ def _numbers(words: list[str]) -> list[float] | None:
     except ValueError:
         return None
     return values if all(abs(value) < float("inf") for value in values) else None
+
+
+def is_mrcpsp(text: str) -> bool:
+    """Whether a text is a project with several modes of activities."""
+    heads = ("PRECEDENCE RELATIONS", "REQUESTS/DURATIONS")
+    return all(head in text for head in heads)
+
+
+FORMATS = (Format("mrcpsp", (".mm", ".sm"), read_mrcpsp, sniff=is_mrcpsp, begins=("words",)),)

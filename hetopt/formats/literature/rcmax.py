@@ -8,8 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from hetopt.errors import InputError
+from hetopt.formats.format import Format
 from hetopt.formats.literature.shared.assemble import assemble, grid_options
 from hetopt.formats.literature.shared.number_lines import MOST_PROBLEMS, number_lines
+from hetopt.formats.literature.shared.sniffing import rows_of
 from hetopt.instance import Instance
 
 
@@ -47,3 +49,14 @@ def read_rcmax(text: str, name: str) -> Instance:
         },
         {"regime": "schedule", "objective": "makespan"},
     )
+
+
+def is_rcmax(text: str) -> bool:
+    """Whether a text is a table of times on unrelated machines."""
+    rows = rows_of(text)
+    if not rows or len(rows[0]) != 2 or len(rows) - 1 != rows[0][0]:
+        return False
+    return all(len(row) == rows[0][1] for row in rows[1:])
+
+
+FORMATS = (Format("rcmax", (".rcmax", ".txt"), read_rcmax, sniff=is_rcmax, begins=(2,)),)

@@ -10,8 +10,10 @@ Activities are tasks of one device with a slot for each of them.
 from __future__ import annotations
 
 from hetopt.errors import InputError, Problem
+from hetopt.formats.format import Format
 from hetopt.formats.literature.shared.assemble import assemble
 from hetopt.formats.literature.shared.number_lines import MOST_PROBLEMS, number_lines, plain
+from hetopt.formats.literature.shared.sniffing import rows_of
 from hetopt.instance import Instance
 
 DEVICE = "project"
@@ -97,3 +99,22 @@ def read_rcp(text: str, name: str) -> Instance:
             "transfers": lambda row: f"{name}:{edges[row][2]}",
         },
     )
+
+
+def is_rcp(text: str) -> bool:
+    """Whether a text is a project in the Patterson format."""
+    rows = rows_of(text)
+    if len(rows) < 2 or len(rows[0]) != 2 or len(rows[1]) != rows[0][1]:
+        return False
+    count, kinds = (int(value) for value in rows[0])
+    values = [value for row in rows[2:] for value in row]
+    at = 0
+    for _ in range(count):
+        at += 1 + kinds
+        if at >= len(values) or not 0 <= values[at] <= count or values[at] != int(values[at]):
+            return False
+        at += 1 + int(values[at])
+    return at == len(values)
+
+
+FORMATS = (Format("rcp", (".rcp",), read_rcp, sniff=is_rcp, begins=(2,)),)

@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from hetopt.formats.format import Format
 from hetopt.formats.literature.shared.assemble import assemble, grid_options
 from hetopt.formats.literature.shared.json_fields import JsonFields
+from hetopt.formats.literature.shared.sniffing import has_keys
 from hetopt.formats.place import Path, place_text
 from hetopt.instance import Instance
 
@@ -127,3 +129,13 @@ def _ends(
                 fields.fault((key, i, end), value, f"A {what} of the file.")
         found.append((pair[0], pair[1]))
     return found
+
+
+def is_saga(text: str) -> bool:
+    """Whether a text is SAGA's own, or an export of it."""
+    return has_keys(text, "task_graph", "network") or has_keys(
+        text, "nodes", "links", "dependencies", "tasks"
+    )
+
+
+FORMATS = (Format("saga", (".json",), read_saga, sniff=is_saga, begins=("json",)),)

@@ -10,9 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from hetopt.errors import InputError
+from hetopt.formats.format import Format
 from hetopt.formats.literature.shared.assemble import assemble, lines_of
 from hetopt.formats.literature.shared.number_lines import MOST_PROBLEMS, NumberLines, number_lines
 from hetopt.formats.literature.shared.platform import find_platform
+from hetopt.formats.literature.shared.sniffing import rows_of
 from hetopt.instance import Instance, Ints
 
 DEFAULT_PLATFORM = "cores-4"
@@ -93,3 +95,16 @@ def _predecessors(rows: NumberLines) -> tuple[Ints, Ints]:
     if faults:
         raise InputError(faults[:MOST_PROBLEMS])
     return value.astype(np.int64), row
+
+
+def is_stg(text: str) -> bool:
+    """Whether a text is a standard task graph."""
+    rows = rows_of(text)
+    if not rows or len(rows[0]) != 1 or len(rows) != rows[0][0] + 3:
+        return False
+    return all(
+        len(row) >= 3 and row[0] == i and len(row) == 3 + row[2] for i, row in enumerate(rows[1:])
+    )
+
+
+FORMATS = (Format("stg", (".stg", ".txt"), read_stg, sniff=is_stg, begins=(1,), platform=True),)

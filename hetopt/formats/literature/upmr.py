@@ -11,8 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from hetopt.errors import InputError
+from hetopt.formats.format import Format
 from hetopt.formats.literature.shared.assemble import assemble, grid_options
 from hetopt.formats.literature.shared.number_lines import MOST_PROBLEMS, number_lines
+from hetopt.formats.literature.shared.sniffing import rows_of
 from hetopt.instance import Instance
 
 RESOURCE = "units"
@@ -60,3 +62,15 @@ def read_upmr(text: str, name: str) -> Instance:
         },
         {"regime": "schedule", "objective": "makespan"},
     )
+
+
+def is_upmr(text: str) -> bool:
+    """Whether a text is two tables, times and uses of a resource, on unrelated machines."""
+    rows = rows_of(text)
+    if not rows or len(rows[0]) != 3:
+        return False
+    jobs, machines, _ = rows[0]
+    return len(rows) == 1 + 2 * jobs and all(len(row) == machines for row in rows[1:])
+
+
+FORMATS = (Format("upmr", (".upmr", ".txt"), read_upmr, sniff=is_upmr, begins=(3,)),)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from hetopt.errors import InputError, Problem
+from hetopt.formats.files import read_text
 from hetopt.formats.json_text import JsonDocument, parse_json
 from hetopt.formats.native.document import read_parsed
 from hetopt.formats.native.yaml_source import parse_yaml
 from hetopt.formats.place import Parsed
-from hetopt.formats.registry import read_text
 from hetopt.formats.shipped import located
 from hetopt.instance import Instance
 

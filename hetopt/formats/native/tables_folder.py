@@ -233,7 +233,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 def _read_settings(
     path: Path, problems: list[Problem]
 ) -> tuple[YamlDocument | None, dict[str, Any]]:
-    from hetopt.formats.registry import read_text
+    from hetopt.formats.files import read_text
 
     if not path.exists():
         return None, {}

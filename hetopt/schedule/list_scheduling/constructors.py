@@ -1,23 +1,13 @@
 """List schedulers: functions from an instance to a plan that respects every limit, or None.
 
-==================== ==============================================================================
-``heft``             decreasing upward rank, earliest finish (Topcuoglu, Hariri, Wu, IEEE TPDS
-                     13(3), 2002)
-``cpop``             upward plus downward rank, the critical path on one device (the same)
-``peft``             earliest finish plus optimistic cost table (Arabnejad, Barbosa, IEEE TPDS
-                     25(3), 2014)
-``lookahead``        the place after which children end earliest (Bittencourt, Sakellariou, Madeira,
-                     PDP 2010)
-``min-min``          of all ready tasks that which can end first; ``max-min`` last; ``sufferage``
-                     the one that loses most by its second best unit (Maheswaran et al., JPDC
-                     59(2), 1999)
-``mct``, ``olb``     in order of arrival: earliest completion, next free unit (Braun et al., JPDC
-                     61(6), 2001)
-``energy-greedy``    cheapest option that ends by a latest finish;
-:mod:`hetopt.schedule.list_scheduling.greedy_packed` ``price-guided``     the same at the load
-bound's prices on device time only ``portfolio``        the best of these and of placements on one
-device ====================
-==============================================================================
+- ``heft`` and ``cpop``: Topcuoglu, Hariri, Wu, IEEE TPDS 13(3), 2002
+- ``peft``: Arabnejad, Barbosa, IEEE TPDS 25(3), 2014
+- ``lookahead``: Bittencourt, Sakellariou, Madeira, PDP 2010
+- ``min-min``, ``max-min``, ``sufferage``: Maheswaran et al., JPDC 59(2), 1999
+- ``mct``, ``olb``: Braun et al., JPDC 61(6), 2001
+
+:mod:`hetopt.schedule.list_scheduling.named` says what each does,
+:mod:`hetopt.schedule.list_scheduling.greedy_packed` has those that follow costs.
 
 Where the instance is flat (:mod:`hetopt.schedule.model.packed`) they run compiled, else on a
 timetable; large ones with memory or a power cap run compiled on fewer options
@@ -34,6 +24,7 @@ from typing import Protocol
 from hetopt.instance import Instance, is_maximised
 from hetopt.schedule.list_scheduling import timetable_scheduler
 from hetopt.schedule.list_scheduling.cautious import Search, cautious
+from hetopt.schedule.list_scheduling.named import DISPATCHING_RULES, attempts
 from hetopt.schedule.model.packed import Flat, flat, pack
 from hetopt.schedule.model.problem import plan_problem
 from hetopt.solution import SchedulePlan
@@ -127,7 +118,6 @@ def _named(name: str, instance: Instance, *, limit: float | None = None) -> Sche
 
 def _listed(name: str, columns: Flat, limit: float | None) -> SchedulePlan | None:
     """Return the plan of a named list scheduler under the limits that columns know, or None."""
-    from hetopt.schedule.list_scheduling.named import attempts
     from hetopt.schedule.list_scheduling.packed_scheduler import place, plan_of
 
     for setting in attempts(columns, name):
@@ -143,11 +133,9 @@ def _on_timetable(
     name: str, instance: Instance, *, limit: float | None = None
 ) -> SchedulePlan | None:
     """Return the plan of a named list scheduler under every limit, or None."""
-    from hetopt.schedule.list_scheduling.named import RECIPES
-
     if name == "heft":
         return timetable_scheduler.heft(instance, limit=limit)
-    setting = RECIPES[name](pack(instance))
+    setting = DISPATCHING_RULES[name].setting(pack(instance))
     return timetable_scheduler.by_setting(instance, setting, limit=limit)
 
 
@@ -161,12 +149,15 @@ def _price_guided(instance: Instance, *, limit: float | None = None) -> Schedule
     return price_guided(columns, limit)
 
 
-NAMED = ("cpop", "peft", "lookahead", "min-min", "max-min", "sufferage", "mct", "olb")
+GREEDY: dict[str, tuple[str, Constructor]] = {
+    "energy-greedy": ("cheapest option that still meets the deadline", energy_greedy),
+    "price-guided": ("the same at the load bound's prices on device time only", _price_guided),
+    "portfolio": ("the best of all list schedulers, and placements on one device", portfolio),
+}
+"""Heuristics that are no dispatching rules, by name: a line about each."""
+
 CONSTRUCTORS: dict[str, Constructor] = {
-    "heft": heft,
-    **{name: partial(_named, name) for name in NAMED},
-    "energy-greedy": energy_greedy,
-    "price-guided": _price_guided,
-    "portfolio": portfolio,
+    **{name: partial(_named, name) for name in DISPATCHING_RULES},
+    **{name: constructor for name, (_, constructor) in GREEDY.items()},
 }
 """Heuristics by the name that ``--method`` takes."""

@@ -24,7 +24,7 @@ from hetopt.schedule.bounds import objective_bounds
 from hetopt.schedule.bounds.load_bound import LoadBound, load_within
 from hetopt.schedule.list_scheduling import priorities as p
 from hetopt.schedule.list_scheduling.exchange_rate import Trade
-from hetopt.schedule.list_scheduling.named import RECIPES, attempts, heft
+from hetopt.schedule.list_scheduling.named import DISPATCHING_RULES, attempts, heft
 from hetopt.schedule.list_scheduling.packed_scheduler import (
     Placement,
     Setting,
@@ -189,7 +189,7 @@ class _Search:
     def named(self) -> None:
         """Try the named list schedulers, cheap ones first."""
         slow = ("lookahead", "min-min", "max-min", "sufferage")
-        names = [name for name in RECIPES if name not in slow]
+        names = [name for name in DISPATCHING_RULES if name not in slow]
         if len(self.columns.member) < LARGE:
             names += slow
         for name in names:
@@ -225,7 +225,7 @@ class _Search:
     def varied(self) -> None:
         """Try HEFT with other averages, windows of two, and PEFT's choice at other ranks."""
         plain = heft(self.columns)
-        table = RECIPES["peft"](self.columns).table
+        table = DISPATCHING_RULES["peft"].setting(self.columns).table
         averages: tuple[p.Average, ...] = ("least", "greatest", "median")
         ranks = [self.rank]
         ranks += [p.upward_ranks(self.columns, p.typical_times(self.columns, a)) for a in averages]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,13 +14,21 @@ from hetopt.schedule.list_scheduling.packed_scheduler import Choice, Rule, Setti
 from hetopt.schedule.model.packed import Flat
 
 
+class DispatchingRule(NamedTuple):
+    """A list scheduler by name: a line about it, and its setting for packed columns."""
+
+    name: str
+    about: str
+    setting: Callable[[Flat], Setting]
+
+
 def attempts(columns: Flat, name: str) -> Iterator[Setting]:
     """Yield the named setting, then it with other priorities, for where a deadline is missed.
 
     Those are least slack (latest end by the deadline less duration), and the earliest due date
     where tardiness counts.
     """
-    setting = RECIPES[name](columns)
+    setting = DISPATCHING_RULES[name].setting(columns)
     yield setting
     length = p.typical_times(columns)
     if len(np.unique(columns.deadline)) > 1:
@@ -62,17 +71,17 @@ def lookahead(columns: Flat) -> Setting:
 
 
 def _ruled(rule: Rule) -> Callable[[Flat], Setting]:
-    def recipe(columns: Flat) -> Setting:
+    def made(columns: Flat) -> Setting:
         return replace(heft(columns), rule=rule, window=0, insertion=False)
 
-    return recipe
+    return made
 
 
 def _arriving(choice: Choice) -> Callable[[Flat], Setting]:
-    def recipe(columns: Flat) -> Setting:
+    def made(columns: Flat) -> Setting:
         return Setting(arrival(columns), choice=choice, insertion=False)
 
-    return recipe
+    return made
 
 
 def arrival(columns: Flat) -> Floats:
@@ -83,15 +92,26 @@ def arrival(columns: Flat) -> Floats:
     return found
 
 
-RECIPES: dict[str, Callable[[Flat], Setting]] = {
-    "heft": heft,
-    "cpop": cpop,
-    "peft": peft,
-    "lookahead": lookahead,
-    "min-min": _ruled("least"),
-    "max-min": _ruled("greatest"),
-    "sufferage": _ruled("sufferage"),
-    "mct": _arriving("eft"),
-    "olb": _arriving("next-free"),
+DISPATCHING_RULES = {
+    rule.name: rule
+    for rule in (
+        DispatchingRule("heft", "decreasing upward rank, earliest finish, with insertion", heft),
+        DispatchingRule("cpop", "upward plus downward rank, the critical path on one device", cpop),
+        DispatchingRule("peft", "earliest finish plus an optimistic cost table", peft),
+        DispatchingRule("lookahead", "the place after which the children end earliest", lookahead),
+        DispatchingRule(
+            "min-min", "of all ready tasks the one that can end first", _ruled("least")
+        ),
+        DispatchingRule(
+            "max-min", "of all ready tasks the one that ends last at its best", _ruled("greatest")
+        ),
+        DispatchingRule(
+            "sufferage",
+            "of all ready tasks the one that its second best place delays",
+            _ruled("sufferage"),
+        ),
+        DispatchingRule("mct", "in order of arrival, earliest completion", _arriving("eft")),
+        DispatchingRule("olb", "in order of arrival, next free unit", _arriving("next-free")),
+    )
 }
-"""Settings by the name that ``--method`` takes."""
+"""By the name that ``--method`` takes, in the order in which they are listed."""

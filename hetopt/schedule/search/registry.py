@@ -22,8 +22,9 @@ class Improver:
     ----------
     name, module
         Name, and ``module:class`` of the search, which is loaded when it is needed.
-    suits
-        What the instances that it knows have in common.
+    suits, about
+        What the instances that it knows have in common; what it does, in a line, which is empty
+        where an entry of the same name says it.
     least, most
         Numbers of tasks between which ``auto`` uses it: below, CP-SAT is as good alone; above,
         its moves are too slow.
@@ -37,6 +38,7 @@ class Improver:
     name: str
     module: str
     suits: str
+    about: str
     least: int = 0
     most: int = 1_000_000_000
     share: float = 0.3
@@ -68,6 +70,7 @@ IMPROVERS = (
         "assignment",
         "assignment.improve:AssignmentSearch",
         "no task waits for another",
+        "independent tasks: annealing between knapsack bounds",
         least=25,
         most=200_000,
         share=0.9,
@@ -77,6 +80,7 @@ IMPROVERS = (
         "projects",
         "projects.improve:ProjectAnnealing",
         "a makespan under resources or a power cap",
+        "makespan with resources: annealing over lists and modes",
         least=20,
         most=5_000,
         share=0.6,
@@ -87,6 +91,7 @@ IMPROVERS = (
         "shop",
         "job_shop.improve:TabuSearch",
         "a makespan, and messages take no time",
+        "makespan with free messages: tabu search on critical paths",
         least=20,
         most=20_000,
         share=0.6,
@@ -95,6 +100,7 @@ IMPROVERS = (
         "graph",
         "best_insertion:BestInsertion",
         "a makespan, and messages take time",
+        "makespan with messages: annealing by best insertion",
         least=40,
         most=20_000,
         share=0.6,
@@ -105,6 +111,7 @@ IMPROVERS = (
         "anneal",
         "list_annealing:Annealing",
         "an objective beside the makespan",
+        "annealing over a compiled list decoder",
         least=40,
         most=5_000,
         share=0.7,
@@ -114,6 +121,7 @@ IMPROVERS = (
         "anneal",
         "list_annealing:LimitedAnnealing",
         "limits that tie units together",
+        "",
         least=40,
         most=5_000,
         share=0.7,

@@ -12,7 +12,7 @@ import pytest
 from hetopt import from_frames
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance
-from hetopt.runtime.methods import methods_for
+from hetopt.methods import methods_for
 from hetopt.solution import Hops, SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import exact, verify

@@ -113,7 +113,7 @@ def find_platform(wanted: str) -> Platform:
     if not FilePath(wanted).is_file():
         text = "cores-N (N identical cores), or a YAML or JSON file with devices and links."
         raise InputError([Problem("--platform", wanted, text)])
-    from hetopt.formats.registry import read_text
+    from hetopt.formats.files import read_text
 
     text = read_text(wanted, wanted)
     json_ = FilePath(wanted).suffix.lower() == ".json"

@@ -11,6 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from hetopt.errors import InputError
+from hetopt.formats.format import Format
+from hetopt.formats.literature.rcmax import is_rcmax
 from hetopt.formats.literature.shared.assemble import assemble
 from hetopt.formats.literature.shared.number_lines import MOST_PROBLEMS, number_lines
 from hetopt.instance import Instance
@@ -56,3 +58,6 @@ def read_flow_shop(text: str, name: str) -> Instance:
         },
         {"regime": "schedule", "objective": "makespan"},
     )
+
+
+FORMATS = (Format("flow-shop", (".fsp", ".txt"), read_flow_shop, sniff=is_rcmax, begins=(2,)),)

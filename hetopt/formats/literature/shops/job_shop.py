@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from hetopt.errors import InputError
+from hetopt.formats.format import Format
 from hetopt.formats.literature.shared.assemble import assemble, lines_of
 from hetopt.formats.literature.shared.machine_choices import index_base
 from hetopt.formats.literature.shared.number_lines import (
@@ -20,6 +21,7 @@ from hetopt.formats.literature.shared.number_lines import (
     number_lines,
 )
 from hetopt.formats.literature.shared.shops import shop_tables
+from hetopt.formats.literature.shared.sniffing import rows_of
 from hetopt.instance import Floats, Instance, Ints
 
 MACHINES_FROM = 0
@@ -94,3 +96,28 @@ def _two_tables(rows: NumberLines, jobs: int, machines: int) -> _Steps:
     number = rows.table(1 + jobs, jobs, machines, "the machines of one job's steps").reshape(-1)
     job = np.repeat(np.arange(jobs), machines)
     return job, number, time, 1 + jobs + job
+
+
+def is_job_shop(text: str) -> bool:
+    """Whether a text is a classic job shop: pairs of machine and time, or two tables."""
+    rows = rows_of(text)
+    if not rows or not 2 <= len(rows[0]) <= 6:
+        return False
+    jobs, machines = rows[0][:2]
+    numbers = range(int(machines) + 1)
+    if len(rows) == 1 + jobs and len(rows[0]) == 2:
+        steps = [row[:-2] if row[-2:] == [-1.0, -1.0] else row for row in rows[1:]]
+        return all(
+            row and len(row) % 2 == 0 and all(m in numbers for m in row[::2]) for row in steps
+        )
+    if len(rows) != 1 + 2 * jobs or any(len(row) != machines for row in rows[1:]):
+        return False
+    orders = [sorted(row) for row in rows[1 + int(jobs) :]]
+    return all(row in ([*map(float, numbers)][:-1], [*map(float, numbers)][1:]) for row in orders)
+
+
+FORMATS = (
+    Format(
+        "jsp", (".jsp", ".jss", ".txt"), read_job_shop, sniff=is_job_shop, begins=(2, 3, 4, 5, 6)
+    ),
+)

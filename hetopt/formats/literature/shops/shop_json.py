@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from hetopt.formats.format import Format
 from hetopt.formats.literature.shared.assemble import assemble
 from hetopt.formats.literature.shared.json_fields import JsonFields
 from hetopt.formats.literature.shared.shops import shop_tables
+from hetopt.formats.literature.shared.sniffing import has_keys
 from hetopt.formats.place import Path, place_text
 from hetopt.instance import Instance
 
@@ -165,3 +167,16 @@ def _machine(fields: JsonFields, value: Any, path: Path) -> Any:
         return value
     fields.fault(path, value, "A machine: a whole number or a name.")
     return 0
+
+
+def is_shop_json(text: str) -> bool:
+    """Whether a text is a job shop in JSON."""
+    if has_keys(text, "machines_matrix", "duration_matrix"):
+        return True
+    if not has_keys(text, "jobs") or has_keys(text, "devices"):
+        return False
+    machines = has_keys(text, "machine") or has_keys(text, "machines")
+    return has_keys(text, "operations") or (machines and not has_keys(text, "schemaVersion"))
+
+
+FORMATS = (Format("shop-json", (".json",), read_shop_json, sniff=is_shop_json, begins=("json",)),)

@@ -18,9 +18,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from hetopt.formats.format import Format
 from hetopt.formats.literature.shared.assemble import Place, assemble
 from hetopt.formats.literature.shared.json_fields import JsonFields
 from hetopt.formats.literature.shared.platform import Platform, cores, find_platform
+from hetopt.formats.literature.shared.sniffing import has_keys
+from hetopt.formats.literature.wfformat.full import read as read_full
 from hetopt.formats.literature.wfformat.trace import Trace, distinct_names, machine_cores
 from hetopt.formats.place import Path, place_text
 from hetopt.instance import Floats, Instance
@@ -44,10 +47,8 @@ def read_wfformat(text: str, name: str, platform: str | None = None) -> Instance
     InputError
         With every problem: path, value, and what was expected there.
     """
-    from hetopt.formats.literature.wfformat import full
-
     fields = JsonFields(text, name)
-    trace = full.read(fields) if "workflow" in fields.data else _reduced(fields)
+    trace = read_full(fields) if "workflow" in fields.data else _reduced(fields)
     fields.stop()
     machine = cores(max(trace.cores, 1)) if platform is None else find_platform(platform)
     return _instance(name, trace, machine)
@@ -106,3 +107,18 @@ def _instance(name: str, trace: Trace, machine: Platform) -> Instance:
         machine.settings | {"regime": "schedule", "objective": "makespan"},
         places,
     )
+
+
+def is_wfformat(text: str) -> bool:
+    """Whether a text is a workflow trace, full or reduced."""
+    full = has_keys(text, "workflow") and (
+        has_keys(text, "schemaVersion") or has_keys(text, "tasks", "name")
+    )
+    return full or has_keys(text, "tasks", "edges", "runtime_s")
+
+
+FORMATS = (
+    Format(
+        "wfformat", (".json",), read_wfformat, sniff=is_wfformat, begins=("json",), platform=True
+    ),
+)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hetopt.errors import InputError
-from hetopt.formats import FORMATS, read_instance
+from hetopt.formats import formats, read_instance
 from hetopt.solve import solve
 from hetopt.verify import verify
 
@@ -66,7 +66,7 @@ NAMES = {"mrcpsp": "x.mm", "gap": "x", "upmr": "x.txt"}
 
 @pytest.mark.parametrize("name", SMALL)
 def test_name_and_content_tell_the_format(name: str) -> None:
-    assert [f.name for f in FORMATS if f.sniff(SMALL[name])] == [name]
+    assert [f.name for f in formats() if f.sniff(SMALL[name])] == [name]
     assert len(read_instance(NAMES[name], text=SMALL[name]).uses)
     assert len(read_instance("-", text=SMALL[name]).uses)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hetopt.errors import InputError
-from hetopt.formats import FORMATS, read_instance, write_instance
+from hetopt.formats import formats, read_instance, write_instance
 from hetopt.instance import NO_MAXIMUM, Instance
 from hetopt.profiling.catalogue import device_entry, devices, options_for
 from tests.comparing import differences
@@ -194,7 +194,7 @@ def test_the_format_is_told_by_extension_then_content() -> None:
     assert differences(read(text, "x.json"), read_instance("x.txt", text=text, format="json")) == []
     with pytest.raises(InputError, match=r"A format: .*yaml"):
         read_instance("x.yaml", text=GOOD, format="nonesuch")
-    assert len({f.name for f in FORMATS}) == len(FORMATS)
+    assert len({f.name for f in formats()}) == len(formats())
 
 
 EXTREME = """

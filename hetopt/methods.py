@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from hetopt.schedule.list_scheduling.constructors import GREEDY
+from hetopt.schedule.list_scheduling.named import DISPATCHING_RULES
+from hetopt.schedule.search.registry import IMPROVERS
+
 Kind = Literal["schedule", "split", "single"]
 """What a method solves: schedules, or streams by their routing."""
 
@@ -28,23 +32,9 @@ METHODS = (
     Method("lns", SCHEDULES, "heuristics, then CP-SAT repairs parts of their plan"),
     Method("mip", ("split",), "the relaxation, then the integer program over routes"),
     Method("heuristic", ALL, "no exact solver: list schedulers and search, or rounding"),
-    Method("heft", SCHEDULES, "decreasing upward rank, earliest finish, with insertion"),
-    Method("cpop", SCHEDULES, "upward plus downward rank, the critical path on one device"),
-    Method("peft", SCHEDULES, "earliest finish plus an optimistic cost table"),
-    Method("lookahead", SCHEDULES, "the place after which the children end earliest"),
-    Method("min-min", SCHEDULES, "of all ready tasks the one that can end first"),
-    Method("max-min", SCHEDULES, "of all ready tasks the one that ends last at its best"),
-    Method("sufferage", SCHEDULES, "of all ready tasks the one that its second best place delays"),
-    Method("mct", SCHEDULES, "in order of arrival, earliest completion"),
-    Method("olb", SCHEDULES, "in order of arrival, next free unit"),
-    Method("energy-greedy", SCHEDULES, "cheapest option that still meets the deadline"),
-    Method("price-guided", SCHEDULES, "the same at the load bound's prices on device time only"),
-    Method("portfolio", SCHEDULES, "the best of all list schedulers, and placements on one device"),
-    Method("graph", SCHEDULES, "makespan with messages: annealing by best insertion"),
-    Method("assignment", SCHEDULES, "independent tasks: annealing between knapsack bounds"),
-    Method("shop", SCHEDULES, "makespan with free messages: tabu search on critical paths"),
-    Method("projects", SCHEDULES, "makespan with resources: annealing over lists and modes"),
-    Method("anneal", SCHEDULES, "annealing over a compiled list decoder"),
+    *(Method(rule.name, SCHEDULES, rule.about) for rule in DISPATCHING_RULES.values()),
+    *(Method(name, SCHEDULES, about) for name, (about, _) in GREEDY.items()),
+    *(Method(search.name, SCHEDULES, search.about) for search in IMPROVERS if search.about),
 )
 """In the order in which they are listed."""
 
