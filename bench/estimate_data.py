@@ -45,13 +45,14 @@ QUTIBENCH = {
     "ZCU102-DPU": "zcu102-dpu",
     "ZCU104-DPU": "zcu104-dpu",
 }
-QUTIBENCH_GOP = {
-    "GoogLeNetv1": (3.13, "conv"),
-    "ResNet-50": (7.72, "conv"),
-    "ResNet-50v15": (8.20, "conv"),
-    "MobileNetv1": (1.14, "depthwise-conv"),
+QUTIBENCH_NETWORKS = {
+    "GoogLeNetv1": ("conv", 3.13, 3.3, 7.0),
+    "ResNet-50": ("conv", 7.72, 11.1, 25.5),
+    "ResNet-50v15": ("conv", 8.20, 11.1, 25.5),
+    "MobileNetv1": ("depthwise-conv", 1.14, 5.1, 4.2),
 }
-"""Operations of one image, as the table states them."""
+"""Family, operations of one image in 1e9, as the table states them, activations and parameters in
+millions."""
 AIHUB = {
     "Snapdragon X Elite CRD": "snapdragon-x-elite-npu",
     "SA8295P ADP": "sa8295p-npu",
@@ -219,8 +220,8 @@ def timm_cases(data: Path) -> list[Case]:
     """Networks that all six processors ran: one image, at the batch that was measured.
 
     GPUs uncompiled in automatic mixed precision, CPUs compiled in fp32 at batch 1. A network is
-    two records: its arithmetic, in the class of its family, and the traffic of its activations
-    (written once and read once) and weights, as normalisation in transformers, else elementwise.
+    one record in the class of its family: its arithmetic, and its activations (written once and
+    read once) and weights as bytes.
     """
     table = _table(data / "timm_inference.csv")
     plain = (table.kind == "gpu") & (table.precision == "amp") & (table.compiled == 0)
@@ -234,7 +235,7 @@ def timm_cases(data: Path) -> list[Case]:
         Case(
             TIMM[row.device],
             f"{row.model} {row.image_size}",
-            _network(row, "fp32" if row.kind == "cpu" else "fp16", row.batch),
+            _network(row, "fp32" if row.kind == "cpu" else "fp16", row.batch, row.model),
             1 / row.images_per_s,
         )
         for row in table.itertuples()
@@ -242,15 +243,10 @@ def timm_cases(data: Path) -> list[Case]:
     ]
 
 
-def _network(row: Any, precision: str, batch: int) -> tuple[OperatorWork, ...]:
+def _network(row: Any, precision: str, batch: int, name: str) -> tuple[OperatorWork, ...]:
     size = {"fp32": 4.0, "fp16": 2.0, "int8": 1.0}[precision]
     traffic = 1e6 * size * (2 * row.activations_m + row.parameters_m / batch)
-    kind = family(row.model)
-    through = "normalisation" if kind == "matmul" else "elementwise"
-    return (
-        OperatorWork(kind, 2e9 * row.gmacs, 0.0, precision, 0.0),
-        OperatorWork(through, 0.0, traffic, precision, 0.0),
-    )
+    return (OperatorWork(family(name), 2e9 * row.gmacs, traffic, precision, 0.0),)
 
 
 def family(model: str) -> str:
@@ -271,13 +267,16 @@ def timm_runs(data: Path) -> dict[str, list[Run]]:
 def qutibench_runs(data: Path) -> dict[str, list[Run]]:
     """Whole networks at the largest batch or number of streams: what the chip reaches."""
     table = _table(data / "qutibench.csv")
-    table = table[table.model.isin([*QUTIBENCH_GOP]) & (table.pruning_keep_pct == 100)]
+    table = table[table.model.isin([*QUTIBENCH_NETWORKS]) & (table.pruning_keep_pct == 100)]
     runs: dict[str, list[Run]] = {}
     best = table.sort_values("fps_comp").groupby(["device", "model", "datatype"]).tail(1)
     for row in best.itertuples():
         if row.device in QUTIBENCH and row.fps_comp > 0:
-            gop, operator = QUTIBENCH_GOP[row.model]
-            work = OperatorWork(operator, 1e9 * gop, 0.0, row.datatype.lower(), 0.0)
+            operator, gop, activations, parameters = QUTIBENCH_NETWORKS[row.model]
+            precision = row.datatype.lower()
+            size = {"fp32": 4.0, "fp16": 2.0, "int8": 1.0}[precision]
+            traffic = 1e6 * size * (2 * activations + parameters / row.batch)
+            work = OperatorWork(operator, 1e9 * gop, traffic, precision, 0.0)
             runs.setdefault(QUTIBENCH[row.device], []).append(Run((work,), 1 / row.fps_comp))
     return runs
 
@@ -293,9 +292,8 @@ def aihub_runs(data: Path) -> dict[str, list[Run]]:
     for row in best.itertuples():
         name = AIHUB_TIMM.get(row.model, "")
         if row.device in AIHUB and name in known.index:
-            macs = float(known.loc[name].gmacs)
-            work = OperatorWork(family(name), 2e9 * macs, 0.0, "int8", 0.0)
-            runs.setdefault(AIHUB[row.device], []).append(Run((work,), row.time_ms * 1e-3))
+            works = _network(known.loc[name], "int8", 1, name)
+            runs.setdefault(AIHUB[row.device], []).append(Run(works, row.time_ms * 1e-3))
     return runs
 
 

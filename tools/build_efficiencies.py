@@ -22,7 +22,7 @@ from bench.estimate_data import (
     qutibench_runs,
     timm_runs,
 )
-from hetopt.profiling.efficiencies import Efficiency, fit, table
+from hetopt.profiling.efficiencies import KERNELS, NETWORKS, Efficiency, fit, table
 
 REPO = Path(__file__).resolve().parents[1]
 TARGET = REPO / "hetopt" / "data" / "efficiencies.csv"
@@ -31,18 +31,18 @@ TARGET = REPO / "hetopt" / "data" / "efficiencies.csv"
 def efficiencies(data: Path) -> list[Efficiency]:
     """Return every fraction, in a fixed order."""
     rows: list[Efficiency] = []
-    for runs, source, licence in (
-        (neusight_runs(data), "sitar-lab/NeuSight kernels of models", "MIT"),
-        (neusight_conv_runs(data), "sitar-lab/NeuSight convolutions", "MIT"),
-        (timm_runs(data), "huggingface/pytorch-image-models results", "Apache-2.0"),
-        (qutibench_runs(data), "RCL-lab/QutibenchWeb experimental_data.csv", "Apache-2.0"),
-        (aihub_runs(data), "quic/ai-hub-models with MACs of timm", "BSD-3-Clause"),
+    for runs, source, licence, counted in (
+        (neusight_runs(data), "sitar-lab/NeuSight kernels of models", "MIT", KERNELS),
+        (neusight_conv_runs(data), "sitar-lab/NeuSight convolutions", "MIT", KERNELS),
+        (timm_runs(data), "huggingface/pytorch-image-models", "Apache-2.0", NETWORKS),
+        (qutibench_runs(data), "RCL-lab/QutibenchWeb", "Apache-2.0", NETWORKS),
+        (aihub_runs(data), "quic/ai-hub-models, MACs of timm", "BSD-3-Clause", NETWORKS),
     ):
         for device, measured in runs.items():
             known = {(row.device, row.operator, row.precision) for row in rows}
             rows += [
                 row
-                for row in fit(device, measured, source, licence)
+                for row in fit(device, measured, source, licence, counted)
                 if (row.device, row.operator, row.precision) not in known
             ]
     return rows + power_rows(data)

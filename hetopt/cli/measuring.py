@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,8 +88,13 @@ class Asked:
         return profile_models(self.files, sizes=sizes, most_segments=self.segments)
 
 
-def measured(asked: Asked, output: str | None, as_json: bool) -> int:
-    """Measure, write and print."""
+def measured(
+    asked: Asked,
+    output: str | None,
+    as_json: bool,
+    extend: Callable[[dict[str, Any], list[ModelProfile]], dict[str, Any]] | None = None,
+) -> int:
+    """Measure, write and print; ``extend`` adds to the document of the instance."""
     from hetopt.formats.files import write_whole
     from hetopt.formats.native.document import read_json
     from hetopt.formats.native.document_text import document_text
@@ -113,6 +118,8 @@ def measured(asked: Asked, output: str | None, as_json: bool) -> int:
     document = measured_document(
         first, sweep, asked.places, regime=asked.regime, folder=folder, batches=asked.batches
     )
+    if extend is not None:
+        document = extend(document, first)
     # Read first, so that what is written is an instance as any other.
     read_json(json_module.dumps(document), "the measured instance")
     if output is not None:

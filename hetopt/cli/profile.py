@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hetopt.cli.commands import OK, print_json, print_view
+from hetopt.cli.estimating import EstimateFlags, estimate_flags, estimated, with_estimates
 from hetopt.cli.options import Json, Output, command
 from hetopt.cli.profile_tables import TableFlags, are_tables, run_tables, table_flags
 from hetopt.errors import InputError, Problem
@@ -26,11 +27,12 @@ MOST_SEGMENTS = 1000
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    command(app, tables=table_flags)(profile)
+    command(app, tables=table_flags, estimates=estimate_flags)(profile)
 
 
 def profile(
     tables: TableFlags,
+    estimates: EstimateFlags,
     files: Annotated[
         list[str],
         typer.Argument(metavar="FILE...", help="ONNX model files; or tables of measurements."),
@@ -75,8 +77,8 @@ def profile(
 ) -> int:
     """Count what a model's operators compute and move, cut it, measure it; or read tables."""
     if are_tables(files, tables):
-        if shape or measure:
-            flag = "--shape" if shape else "--measure"
+        if shape or measure or estimates.wanted:
+            flag = "--shape" if shape else "--measure" if measure else "--estimate"
             raise InputError([Problem(flag, ", ".join(shape or []), "Model files, not tables.")])
         return run_tables(files, tables, output, json)
     from hetopt.cli.measuring import Asked, measured
@@ -86,13 +88,17 @@ def profile(
     if not 1 <= segments <= MOST_SEGMENTS:
         raise InputError([Problem("--segments", str(segments), f"1 to {MOST_SEGMENTS}.")])
     if output is not None:
-        check_output(output, measure)
+        check_output(output, measure or estimates.wanted)
     sizes = sizes_of(shape or [])
     if measure:
         asked = Asked.read(
             files, sizes, segments, on, batch, precision, threads, most_time, regime, clock
         )
-        return measured(asked, output, json)
+        if not estimates.wanted:
+            return measured(asked, output, json)
+        return measured(asked, output, json, lambda d, p: with_estimates(d, p, estimates))
+    if estimates.wanted:
+        return estimated(files, sizes, segments, estimates, output, json)
     with line_display() as report:
         profiles = profile_models(files, sizes=sizes, most_segments=segments, report=report)
     if output is not None:

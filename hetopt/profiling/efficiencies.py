@@ -21,10 +21,14 @@ from typing import Any
 import numpy as np
 
 from hetopt.profiling.capabilities import Capability, capability
-from hetopt.profiling.work import OperatorWork
+from hetopt.profiling.work import MATRIX_CLASSES, OperatorWork, as_network
 
 POWER = "power"
 """Class of rows that say which part of its power limit a processor draws while it runs."""
+KERNELS, NETWORKS = "kernels", "networks"
+"""How works behind a row were counted."""
+FEW_RUNS = 10
+"""Networks below which nothing tells traffic from arithmetic: traffic is held at its roofline."""
 LAUNCH_S = {"gpu": 10e-6, "cpu": 1e-6}
 """Launch time of kinds of processor, where a processor states none."""
 MOST_OF_PEAK = {"cpu": 2.5}
@@ -50,6 +54,9 @@ class Efficiency:
         Standard deviation of the logarithm of measured over predicted time, run by run.
     rows
         Runs that it was fitted on.
+    counted
+        ``kernels`` where operators were measured one by one, ``networks`` where only whole networks
+        were, counted as :func:`hetopt.profiling.work.as_network` does.
     source, licence
         Where they come from.
     """
@@ -62,6 +69,7 @@ class Efficiency:
     rows: int
     source: str = ""
     licence: str = ""
+    counted: str = KERNELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,11 @@ def launch_s(device: Capability) -> float:
 
 
 def fit(
-    device: str | Capability, runs: Sequence[Run], source: str = "", licence: str = ""
+    device: str | Capability,
+    runs: Sequence[Run],
+    source: str = "",
+    licence: str = "",
+    counted: str = KERNELS,
 ) -> tuple[Efficiency, ...]:
     """Fit the fractions of one processor on measured runs.
 
@@ -102,6 +114,8 @@ def fit(
         Measured runs with a time of more than 0.
     source, licence
         Kept with the result.
+    counted
+        ``networks``: of each run only the whole time is known.
 
     Returns
     -------
@@ -112,28 +126,33 @@ def fit(
 
     processor = device if isinstance(device, Capability) else capability(device)
     launch = launch_s(processor)
-    keys = list(dict.fromkeys((w.operator, w.precision) for run in runs for w in run.works))
+    works = [as_network(run.works) if counted == NETWORKS else run.works for run in runs]
+    keys = list(dict.fromkeys((w.operator, w.precision) for listed in works for w in listed))
     column = {key: j for j, key in enumerate(keys)}
     roof, net = np.zeros((len(runs), len(keys))), np.empty(len(runs))
-    for i, run in enumerate(runs):
-        for work in run.works:
+    for i, (run, listed) in enumerate(zip(runs, works, strict=True)):
+        for work in listed:
             roof[i, column[work.operator, work.precision]] += processor.roofline_s(work)
-        launched = launch * sum(work.launches for work in run.works)
-        net[i] = max(run.time_s - launched, 0.1 * run.time_s)
-    keep = roof.max(axis=0, initial=0.0) > 0
-    if not len(runs) or not keep.any():
+        # Launches of a network overlap with its work, or are part of what is fitted.
+        started = 0.0 if counted == NETWORKS else launch * sum(w.launches for w in listed)
+        net[i] = max(run.time_s - started, 0.1 * run.time_s)
+    kept = [key for j, key in enumerate(keys) if roof[:, j].max(initial=0.0) > 0]
+    if not len(runs) or not kept:
         return ()
-    scaled = roof[:, keep] / net[:, None]
-    least = 1 / MOST_OF_PEAK.get(processor.kind, 1.0)
+    scaled = roof[:, [column[key] for key in kept]] / net[:, None]
+    least = np.full(len(kept), 1 / MOST_OF_PEAK.get(processor.kind, 1.0))
+    most = np.full(len(kept), np.inf)
+    if counted == NETWORKS and len(runs) < FEW_RUNS:
+        held = [key[0] not in (*MATRIX_CLASSES, "depthwise-conv") for key in kept]
+        least[held], most[held] = 1.0, 1.0 + 1e-9
     weight = np.ones(len(runs))
     for _ in range(ROUNDS):
-        found = lsq_linear(scaled * weight[:, None], weight, bounds=(least, np.inf), method="bvls")
+        found = lsq_linear(scaled * weight[:, None], weight, bounds=(least, most), method="bvls")
         residual = scaled @ found.x - 1
         weight = 1 / np.sqrt(np.maximum(np.abs(residual), LEAST_RESIDUAL))
     share = scaled * found.x
     log_residual = np.log(np.maximum(scaled @ found.x, 1e-9))
     rows = []
-    kept = [key for key, k in zip(keys, keep, strict=True) if k]
     for j, (operator, precision) in enumerate(kept):
         weights = share[:, j]
         # Of less than a hundredth of any run nothing is learnt.
@@ -153,6 +172,7 @@ def fit(
                 taking_part,
                 source,
                 licence,
+                counted,
             )
         )
     return tuple(rows)
@@ -175,6 +195,7 @@ def table(rows: Iterable[Efficiency]) -> list[dict[str, Any]]:
             "fraction": f"{row.fraction:.4g}",
             "spread": f"{row.spread:.3g}",
             "rows": row.rows,
+            "counted": row.counted,
             "source": row.source,
             "licence": row.licence,
         }
@@ -192,4 +213,5 @@ def _efficiency(row: Mapping[str, str]) -> Efficiency:
         rows=int(row["rows"]),
         source=row["source"],
         licence=row["licence"],
+        counted=row["counted"],
     )

@@ -27,8 +27,15 @@ from typing import NamedTuple
 
 from hetopt.errors import InputError, Problem
 from hetopt.profiling.capabilities import Capability, capability
-from hetopt.profiling.efficiencies import POWER, Efficiency, launch_s, shipped
-from hetopt.profiling.work import NEXT_CLASS, OperatorWork
+from hetopt.profiling.efficiencies import (
+    KERNELS,
+    NETWORKS,
+    POWER,
+    Efficiency,
+    launch_s,
+    shipped,
+)
+from hetopt.profiling.work import NEXT_CLASS, OperatorWork, as_network
 
 POWER_SCALE = 0.5
 """Difference of ln power that counts as one step of dissimilarity."""
@@ -40,6 +47,8 @@ PRIOR_SD = 0.35
 """Standard deviation of ln fraction between processors, before any was seen (one observation)."""
 STEP_SD = 0.35
 """Added (in quadrature) for each step to another precision or class of operator."""
+LAUNCH_SD = 0.3
+"""Deviation of ln launch time: launches overlap with work, more or less, by runtime."""
 UNCALIBRATED = (0.1, 0.35, 1.0)
 """Fractions of the roofline, low, middle and high, where nothing was measured."""
 UNCALIBRATED_POWER = (0.25, 0.6, 1.0)
@@ -207,16 +216,21 @@ def _predict(
     rows: Sequence[Efficiency],
     uncalibrated: bool,
 ) -> _Prediction:
+    mine = [row for row in rows if row.operator != POWER and _kind(row) == processor.kind]
+    counted = _counted(works, processor, mine)
+    mine = [row for row in mine if row.counted == counted]
+    listed = as_network(works) if counted == NETWORKS else works
     fractions: dict[tuple[str, str], _Fraction | None] = {}
     by_class: dict[tuple[str, str], float] = {}
     launched = bare = 0.0
-    for work in works:
+    for work in listed:
         key = (work.operator, work.precision)
         if key not in fractions:
-            fractions[key] = _fraction(*key, processor, rows)
-        launched += launch_s(processor) * work.launches
+            fractions[key] = _fraction(*key, processor, mine)
         roofline = processor.roofline_s(work)
         bare += roofline
+        if counted == KERNELS:
+            launched += launch_s(processor) * work.launches
         found = fractions[key]
         if found is not None:
             by_class[key] = by_class.get(key, 0.0) + roofline / math.exp(found.log_fraction)
@@ -228,32 +242,57 @@ def _predict(
     if time <= 0:
         text = "Operators that take time: floating-point operations, bytes or launches."
         raise InputError([Problem("works", "", text)])
-    between = within = 0.0
+    between, within = LAUNCH_SD * launched / time, 0.0
     donors: dict[str, None] = {}
     steps: dict[str, None] = {}
     calibrated = True
     for key, part in by_class.items():
-        found, share = fractions[key], part / time
-        if found is None:
+        known, share = fractions[key], part / time
+        if known is None:
             calibrated = False
             continue
-        between += share * found.between_sd  # the same processor: all classes are off together
-        within += (share * found.within_sd) ** 2
-        donors |= dict.fromkeys(found.donors)
-        steps |= dict.fromkeys([found.steps] if found.steps else [])
+        between += share * known.between_sd  # the same processor: all classes are off together
+        within += (share * known.within_sd) ** 2
+        donors |= dict.fromkeys(known.donors)
+        steps |= dict.fromkeys([known.steps] if known.steps else [])
     basis = []
     if donors:
         own = [*donors] == [processor.device]
-        basis.append(
-            "fractions measured on it."
-            if own
-            else f"fractions of {', '.join([*donors][:4])}{' and others' * (len(donors) > 4)}."
-        )
+        whose = ", ".join([*donors][:4]) + (" and others" if len(donors) > 4 else "")
+        basis.append("fractions measured on it." if own else f"fractions of {whose}.")
     basis += [*steps]
     if not calibrated:
         basis.append("From the data sheet alone.")
     sd = math.sqrt(between**2 + within)
     return _Prediction(time, sd, launched + bare, calibrated, tuple(basis))
+
+
+def _counted(
+    works: Sequence[OperatorWork], processor: Capability, rows: Sequence[Efficiency]
+) -> str:
+    """Return how works are to be counted: as the nearest rows of their main class were.
+
+    Where nothing of the class and precision was measured, of any precision; ties go to kernels.
+    """
+    main = max(works, key=lambda w: (w.flop, w.bytes_b), default=None)
+    if main is None or not rows:
+        return KERNELS
+    tried = main.operator
+    for _ in NEXT_CLASS:
+        of_class = [row for row in rows if row.operator == tried]
+        exact = [row for row in of_class if row.precision == main.precision]
+        for found in (exact, of_class):
+            if found:
+                best = max(
+                    found, key=lambda row: (_nearness(row, processor), row.counted == KERNELS)
+                )
+                return best.counted
+        tried = NEXT_CLASS[tried]
+    return rows[0].counted
+
+
+def _nearness(row: Efficiency, processor: Capability) -> float:
+    return math.inf if row.device == processor.device else _weight(row, processor)
 
 
 def _nothing(processor: Capability, work: OperatorWork) -> Problem:
@@ -268,12 +307,14 @@ def _nothing(processor: Capability, work: OperatorWork) -> Problem:
 def _fraction(
     operator: str, precision: str, processor: Capability, rows: Sequence[Efficiency]
 ) -> _Fraction | None:
-    """Return the fraction for a class, of the nearest class and precision that was measured."""
-    mine = [row for row in rows if row.operator != POWER and _kind(row) == processor.kind]
+    """Return the fraction for a class, of the nearest class and precision that was measured.
+
+    ``rows`` are of the processor's kind, and counted alike.
+    """
     steps, tried = 0, operator
     seen = {tried}
     while True:
-        of_class = [row for row in mine if row.operator == tried]
+        of_class = [row for row in rows if row.operator == tried]
         exact = [row for row in of_class if row.precision == precision]
         for found, step in ((exact, 0), (of_class, 1)):
             if found:
@@ -282,7 +323,7 @@ def _fraction(
                 return _weighted(found, processor, STEP_SD * math.sqrt(steps + step), said)
         tried, steps = NEXT_CLASS[tried], steps + 1
         if tried in seen:
-            rest = [row for row in mine if row.operator not in seen]
+            rest = [row for row in rows if row.operator not in seen]
             said = f"{operator} {precision} by whatever was measured."
             return _weighted(rest, processor, STEP_SD * math.sqrt(steps), said) if rest else None
         seen.add(tried)

@@ -128,12 +128,43 @@ def family_work(
     """
     named = PRECISION_NAMES.get(precision, precision)
     return OperatorWork(
-        FAMILIES.get(family, "other"),
+        family if family in CLASSES else FAMILIES.get(family, "other"),
         flop,
         bytes_b,
         named if named in PRECISIONS else "fp32",
         launches,
     )
+
+
+def as_network(works: Iterable[OperatorWork]) -> tuple[OperatorWork, ...]:
+    """Return works as networks are counted whose operators nobody measured one by one.
+
+    What runs on matrix units counts by its operations in one class, that of the network, and by
+    its bytes as elementwise (in transformers: normalisation), which stands for all operators
+    between: runtimes fuse these into their neighbours, as no count of operators knows. Works
+    without any matrix operator stay as they are.
+    """
+    listed = tuple(works)
+    matrix = [w for w in listed if w.operator in (*MATRIX_CLASSES, "depthwise-conv")]
+    if not any(w.flop for w in matrix):
+        return listed
+    by_class: dict[str, float] = {}
+    for work in matrix:
+        by_class[work.operator] = by_class.get(work.operator, 0.0) + work.flop
+    convolved = by_class.get("conv", 0.0) + by_class.get("depthwise-conv", 0.0)
+    multiplied = sum(by_class.values()) - convolved
+    name = "depthwise-conv" if "depthwise-conv" in by_class else "conv"
+    name = "matmul" if multiplied > convolved else name
+    through = "normalisation" if name == "matmul" else "elementwise"
+    precisions = dict.fromkeys(w.precision for w in matrix)
+    made = []
+    for precision in precisions:
+        mine = [w for w in matrix if w.precision == precision]
+        launches = sum(w.launches for w in mine)
+        flop, size = sum(w.flop for w in mine), sum(w.bytes_b for w in mine)
+        made.append(OperatorWork(name, flop, 0.0, precision, launches))
+        made.append(OperatorWork(through, 0.0, size, precision, 0.0))
+    return tuple(made)
 
 
 def summed(works: Iterable[OperatorWork]) -> tuple[OperatorWork, ...]:

@@ -1,0 +1,140 @@
+"""What ``hetopt profile MODEL --estimate`` does: options of processors that are not here."""
+
+from __future__ import annotations
+
+import json as json_module
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hetopt.cli.commands import OK, print_json, print_view
+from hetopt.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from hetopt.profiling.onnx.document import ModelProfile
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateFlags:
+    """Flags of ``hetopt profile`` that only estimates have."""
+
+    targets: str | None = None
+    uncalibrated: bool = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is to be estimated."""
+        if self.uncalibrated and self.targets is None:
+            text = "--estimate DEVICES beside it."
+            raise InputError([Problem("--uncalibrated", "", text)])
+        return self.targets is not None
+
+
+def estimate_flags(
+    estimate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DEVICE[:PRECISION],...",
+            help="Estimate options on these (hetopt devices --capabilities): t4:fp16,edgetpu.",
+        ),
+    ] = None,
+    uncalibrated: Annotated[
+        bool,
+        typer.Option(
+            "--uncalibrated", help="Estimate from a data sheet alone where nothing was measured."
+        ),
+    ] = False,
+) -> EstimateFlags:
+    """Return the flags that only estimates have."""
+    return EstimateFlags(estimate, uncalibrated)
+
+
+def estimated(
+    files: list[str],
+    sizes: dict[str, int],
+    segments: int,
+    flags: EstimateFlags,
+    output: str | None,
+    as_json: bool,
+) -> int:
+    """Estimate, write and print."""
+    from hetopt.formats.files import write_whole
+    from hetopt.formats.native.document import read_json
+    from hetopt.formats.native.document_text import document_text
+    from hetopt.profiling.estimated import estimated_document, targets_of
+    from hetopt.profiling.onnx.document import profile_models
+    from hetopt.report.terminal.progress import line_display
+
+    targets = targets_of(flags.targets or "")
+    folder = None if output is None else Path(output).absolute().parent
+    with line_display() as report:
+        profiles = profile_models(files, sizes=sizes, most_segments=segments, report=report)
+        document = estimated_document(
+            profiles, targets, uncalibrated=flags.uncalibrated, folder=folder, report=report
+        )
+    # Read first, so that what is written is an instance as any other.
+    read_json(json_module.dumps(document), "the estimated instance")
+    if output is not None:
+        write_whole(Path(output), document_text(document, yaml=not output.endswith(".json")))
+    if as_json:
+        print_json(document)
+    else:
+        _show(document)
+    return OK
+
+
+def with_estimates(
+    document: dict[str, Any], profiles: list[ModelProfile], flags: EstimateFlags
+) -> dict[str, Any]:
+    """Return a measured instance with estimated options beside the measured ones.
+
+    Energies are kept only where all options have one.
+    """
+    from hetopt.profiling.estimated import estimated_document, targets_of
+
+    targets = targets_of(flags.targets or "")
+    more = estimated_document(profiles, targets, uncalibrated=flags.uncalibrated)
+    rows = [*document["profiles"].values(), *more["profiles"].values()]
+    powered = all("energy_j" in option for options in rows for option in options)
+    profiles_ = {
+        name: [_kept(option, powered) for option in (*options, *more["profiles"][name])]
+        for name, options in document["profiles"].items()
+    }
+    names = [row["name"] for row in document["devices"]]
+    added = [row["name"] for row in more["devices"]]
+    link = {"bandwidth_b_per_s": 8e9, "latency_s": 20e-6, "both_ways": True}
+    links = [{"from": a, "to": b, **link} for a in names for b in added]
+    return {
+        **document,
+        "devices": [*document["devices"], *more["devices"]],
+        "links": [*document.get("links", []), *links, *more.get("links", [])],
+        "profiles": profiles_,
+    }
+
+
+def _kept(option: dict[str, Any], powered: bool) -> dict[str, Any]:
+    return {k: v for k, v in option.items() if powered or not k.startswith("energy")}
+
+
+def _show(document: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from hetopt.units import format as with_unit
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("task", "device", "option", "time", "from", "to", "energy"):
+        table.add_column(name, justify="left" if name in ("task", "device") else "right")
+    basis: dict[str, None] = {}
+    for task, options in document["profiles"].items():
+        for option in options:
+            times = [with_unit(option[k], "time") for k in ("time_s", "time_low_s", "time_high_s")]
+            energy = with_unit(option["energy_j"], "energy") if "energy_j" in option else "–"
+            table.add_row(task, option["device"], option["label"], *times, energy)
+            text = str(option["source"]).removeprefix("estimated: ")
+            basis[f"{option['device']} {option['label']}: {text}"] = None
+    print_view(table)
+    for text in basis:
+        typer.echo(text)
+    typer.echo("estimated, not measured: 90 % of outcomes are expected between from and to")

@@ -1,0 +1,203 @@
+"""Models as instances whose options are estimated, segment by segment, from data sheets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hetopt.errors import InputError, Problem
+from hetopt.profiling.capabilities import Capability, capability
+from hetopt.profiling.roofline import Estimate, estimate
+from hetopt.profiling.work import PRECISION_NAMES, PRECISIONS, OperatorWork, family_work
+
+if TYPE_CHECKING:
+    from hetopt.profiling.onnx.document import ModelProfile
+    from hetopt.profiling.onnx.graph import Operator
+    from hetopt.profiling.onnx.segments import Segment
+
+BYTES = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0, "fp8": 1.0, "int8": 1.0}
+DEPTHWISE = 25
+"""Multiply-accumulates of an output, at most, of a convolution whose channels do not mix."""
+PREFERRED = ("fp32", "fp16", "int8", "bf16", "fp8")
+"""Precisions by which a target that names none is estimated: the first that it has."""
+LINK_B_PER_S, LINK_LATENCY_S = 8e9, 20e-6
+"""Bandwidth and latency between devices of an instance that states none: a few lanes of PCIe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A processor that options are estimated for, in one precision."""
+
+    processor: Capability
+    precision: str
+
+
+def targets_of(text: str) -> list[Target]:
+    """Read ``DEVICE[:PRECISION],...``.
+
+    Raises
+    ------
+    InputError
+        If a device has no data sheet here, or states no peak of the precision.
+    """
+    found = []
+    for part in (p.strip() for p in text.split(",")):
+        name, _, said = part.partition(":")
+        processor = capability(name)
+        stated = [p for p in PREFERRED if p in processor.peaks]
+        precision = PRECISION_NAMES.get(said, said) or stated[0]
+        if precision not in stated:
+            expected = f"DEVICE:PRECISION with a precision of {name}: {', '.join(stated)}."
+            raise InputError([Problem("--estimate", part, expected)])
+        target = Target(processor, precision)
+        if target not in found:
+            found.append(target)
+    return found
+
+
+def works_of(operators: Sequence[Operator], precision: str) -> tuple[OperatorWork, ...]:
+    """Return the operators of a segment as they would be in another precision.
+
+    Operators that view what others wrote take nothing. Bytes scale with the element's size.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision {precision!r} is none of {', '.join(PRECISIONS)}")
+    works = []
+    for o in operators:
+        if o.family in ("view", "control"):
+            continue
+        own = BYTES.get(PRECISION_NAMES.get(o.precision, o.precision), 4.0)
+        size = (o.read_b + o.written_b + o.weights_b) * BYTES[precision] / own
+        outputs = o.written_b / own
+        depthwise = o.family == "convolution" and 0 < o.macs <= DEPTHWISE * outputs
+        family = "depthwise-conv" if depthwise else o.family
+        works.append(family_work(family, o.flop, size, precision))
+    return tuple(works)
+
+
+def estimated_document(
+    profiles: Sequence[ModelProfile],
+    targets: Sequence[Target],
+    *,
+    uncalibrated: bool = False,
+    interval: float = 0.9,
+    folder: Path | None = None,
+    report: Callable[[str], object] | None = None,
+) -> dict[str, Any]:
+    """Return the document of an instance: a task per segment, an estimated option per target.
+
+    A model's cut costs nothing but its transfers; the links are placeholders of a few lanes of
+    PCIe, to be replaced. Energy is stated where it is known of every target. Devices that share
+    DRAM and power slow each other down, which an estimate knows nothing of.
+
+    Parameters
+    ----------
+    profiles
+        Models whose operators were counted, and their segments.
+    targets
+        Processors and precisions.
+    uncalibrated
+        Estimate from the data sheet alone where no measured run calibrates.
+    interval
+        Share of outcomes that intervals hold.
+    folder
+        Where the instance will stand.
+    report
+        Called with a line about what is done.
+
+    Raises
+    ------
+    InputError
+        Where nothing calibrates a target and ``uncalibrated`` is not set.
+    """
+    from hetopt.profiling.onnx.document import instance_document
+
+    devices = list(dict.fromkeys(t.processor.device for t in targets))
+    made: dict[tuple[str, str, str, str], Estimate] = {}
+    for profile in profiles:
+        for segment in profile.segments:
+            for target in targets:
+                works = works_of(segment.operators, target.precision)
+                made[_key(profile, segment, target)] = _estimate(
+                    works, target, uncalibrated, interval
+                )
+        if report is not None:
+            report(f"{profile.name}: {len(profile.segments)} segments on {', '.join(devices)}")
+    powered = all(not math.isnan(found.energy_j) for found in made.values())
+
+    def options(profile: ModelProfile, segment: Segment) -> list[dict[str, Any]]:
+        return [
+            _option(segment, target, made[_key(profile, segment, target)], powered)
+            for target in targets
+        ]
+
+    rows = [_device(capability(name), powered) for name in devices]
+    return instance_document(
+        profiles,
+        devices=rows,
+        options=options,
+        folder=folder,
+        settings={
+            "name": "-".join(p.name for p in profiles),
+            "description": (
+                "Options are estimated, not measured; links are placeholders (docs/estimates.md)."
+            ),
+            "regime": "schedule",
+            "objective": "makespan",
+        },
+        more={"links": _links(devices)} if len(devices) > 1 else {},
+    )
+
+
+def _key(profile: ModelProfile, segment: Segment, target: Target) -> tuple[str, str, str, str]:
+    return profile.name, segment.name, target.processor.device, target.precision
+
+
+def _estimate(
+    works: tuple[OperatorWork, ...], target: Target, uncalibrated: bool, interval: float
+) -> Estimate:
+    # A segment of views alone takes no time; a launch stands for what passes it on.
+    asked = works or (OperatorWork("other", 0.0, 1.0, target.precision),)
+    return estimate(asked, target.processor, interval=interval, uncalibrated=uncalibrated)
+
+
+def _option(segment: Segment, target: Target, found: Estimate, powered: bool) -> dict[str, Any]:
+    fields = {
+        key: float(f"{value:.6g}") if isinstance(value, float) else value
+        for key, value in found.option_fields().items()
+        if powered or not key.startswith("energy")
+    }
+    share = BYTES[target.precision] / BYTES["fp32"]
+    return {
+        "device": target.processor.device,
+        "label": target.precision,
+        **fields,
+        "memory_b": segment.memory_b * share,
+        "weights_b": segment.weights_b * share,
+    }
+
+
+def _device(processor: Capability, powered: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": processor.device, "kind": processor.kind}
+    if not math.isnan(processor.memory_b):
+        row["memory_b"] = processor.memory_b
+    if powered:
+        row["idle_known"] = False  # no data sheet states it: energies are whole energies
+    return row | {"source": processor.source}
+
+
+def _links(devices: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "from": a,
+            "to": b,
+            "bandwidth_b_per_s": LINK_B_PER_S,
+            "latency_s": LINK_LATENCY_S,
+            "both_ways": True,
+        }
+        for i, a in enumerate(devices)
+        for b in devices[i + 1 :]
+    ]
