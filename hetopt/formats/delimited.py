@@ -66,7 +66,9 @@ def read_delimited(text: str, name: str) -> TextTable:
                 first = line
                 continue
             if len(cells) != len(header):
-                expected = f"{len(header)} cells, as the header has.{_other_separator(cells)}"
+                expected = (
+                    f"{len(header)} cells, as the header has.{_other_separator(cells, header)}"
+                )
                 problems.append(Problem(f"{name}:{line}", f"{len(cells)} cells", expected))
             rows.append([_decimal(cell) for cell in cells] if separator != "," else cells)
             lines.append(line)
@@ -89,10 +91,13 @@ def _separator(text: str) -> str:
     return max(SEPARATORS, key=bare.count)
 
 
-def _other_separator(cells: list[str]) -> str:
-    """Say what a decimal comma does in a line whose separator is a comma."""
+def _other_separator(cells: list[str], header: list[str]) -> str:
+    """Say what may be wrong with separators where a line has another number of cells."""
+    for name in header:
+        if any(mark in name for mark in SEPARATORS):
+            return f" {name!r} of the header is one cell: use one separator in all lines."
     numbers = sum(bool(re.fullmatch(r"\s*[+-]?[0-9]+\s*", cell)) for cell in cells)
-    if numbers < 2:
+    if len(cells) <= len(header) or numbers < 1:
         return ""
     return " Decimal commas need another separator than the comma: semicolons, say."
 

@@ -76,7 +76,7 @@ _TIME = {
     **dict.fromkeys(("d", "day", "days"), 24 * _HOUR),
     **dict.fromkeys(("week", "weeks"), 168 * _HOUR),
     **dict.fromkeys(("month", "months"), _YEAR / 12),
-    **dict.fromkeys(("a", "yr", "year", "years"), _YEAR),
+    **dict.fromkeys(("a", "y", "yr", "yrs", "year", "years"), _YEAR),
 }
 _ENERGY = {
     **_scaled("J", " pnumkMGT"),

@@ -337,6 +337,9 @@ def _form_hint(text: str) -> str:
     if re.match(r"[0-9]{1,3}( [0-9]{3})+\b", text):
         joined = re.sub(r"(?<=[0-9]) (?=[0-9]{3}\b)", "", text)
         return f"Write {joined}, without blanks in the number."
+    thousands = re.fullmatch(r"([0-9.]+)[kK] (\S+)", text)
+    if thousands:
+        return f"Write {Decimal(thousands[1]) * 1000:f} {thousands[2]}."
     if re.match(r"[~≈<>≤≥=]", text):
         return "Write the number alone: what is about or at most, a quantity cannot say."
     if re.match(r"[0-9.]+ ?\S* ?(-|–|±|\+-|\+/-|\.\.|to) ?[0-9.]", text):
@@ -403,6 +406,10 @@ def _hint(number: str, unit: str, dimension: str) -> str:
     alike = [name for name in names if name.lower() == unit.lower()]
     if alike:
         return f"Did you mean {' or '.join(alike)}?"
+    for d in DIMENSIONS.values():
+        likely = [name for name in d.names() if name.lower() == unit.lower()]
+        if likely and d.name != dimension and wanted.factor(likely[0]) is None and len(unit) > 1:
+            return f"{likely[0]} is a unit of {d.name.replace('_', ' ')}."
     from difflib import get_close_matches
 
     close = get_close_matches(unit, [n for n in names if len(n) > 3], n=3, cutoff=0.75)

@@ -133,9 +133,7 @@ def _ends(
 
 def is_saga(text: str) -> bool:
     """Whether a text is SAGA's own, or an export of it."""
-    return has_keys(text, "task_graph", "network") or has_keys(
-        text, "nodes", "links", "dependencies", "tasks"
-    )
+    return has_keys(text, "task_graph") or has_keys(text, "nodes", "links", "dependencies", "tasks")
 
 
 FORMATS = (Format("saga", (".json",), read_saga, sniff=is_saga, begins=("json",)),)

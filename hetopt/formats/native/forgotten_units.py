@@ -72,6 +72,7 @@ def _si(dimension: str) -> str:
     return {
         "price": "per second",
         "money": "",
+        "rate": "/s",
         "energy_price": "per J (3,600,000 J are a kWh)",
     }.get(dimension, DIMENSIONS[dimension].si)
 

@@ -39,7 +39,9 @@ def parse_yaml(text: str, name: str) -> YamlDocument:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
         what = " ".join(str(error.problem or error.context or "it cannot be read").split())
-        raise InputError([Problem(f"{name}{line}", "", f"YAML is expected, but {what}.")]) from None
+        hint = " Indent with blanks: YAML allows no tabs there." if "'\\t'" in what else ""
+        text = f"YAML is expected, but {what}.{hint}"
+        raise InputError([Problem(f"{name}{line}", "", text)]) from None
     except YAMLError as error:
         what = " ".join(str(error).split())
         raise InputError([Problem(name, "", f"YAML is expected, but {what}.")]) from None
