@@ -464,6 +464,9 @@ def _warm_up() -> None:
         *("whatif llm-two-gpus --case demand=2 --json", "export llm-two-gpus -o m.lp"),
         *("solve robot --method cpsat --json", "export robot -o m.pb", "generate steady -o s.yaml"),
         "generate schedule -o g.yaml",
+        # Without a clock the loops of searches are compiled whatever it takes.
+        "generate schedule --shape independent --tasks 40 --devices 3 -o ind.yaml",
+        *(f"solve ind.yaml --objective {name} --deterministic" for name in ("makespan", "energy")),
     )
     with tempfile.TemporaryDirectory(prefix="fuzz") as name:
         for line in warm:
