@@ -11,6 +11,9 @@ TARGETS: dict[str, str] = {
     "onnxruntime": "hetopt.deploy.pipeline.onnxruntime",
     "openvino": "hetopt.deploy.pipeline.openvino",
     "kubernetes": "hetopt.deploy.kubernetes.target",
+    "ray-serve": "hetopt.deploy.ray_serve.target",
+    "triton": "hetopt.deploy.triton.target",
+    "compose": "hetopt.deploy.compose.target",
 }
 """Modules that hold a ``TARGET``, in the order of the help."""
 

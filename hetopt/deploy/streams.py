@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hetopt.deploy.fleet import Fleet
+from hetopt.deploy.fleet import Fleet, JobRoutes, Route, Stop
 from hetopt.deploy.names import Labels
 from hetopt.deploy.target import Artefacts, Files, Parameters, Provenance
 from hetopt.errors import Problem
@@ -37,6 +37,44 @@ def per_scenario(
         for problem in made.refused:
             refused.setdefault(str(problem), problem)
     return Artefacts(files, tuple(notes), tuple(refused.values()))
+
+
+OUTSIDE = ("mcu",)
+"""Kinds of device that run neither containers nor Python: what they run is outside of a cluster."""
+
+
+def contained(instance: Instance, fleet: Fleet) -> Fleet:
+    """Return the fleet without devices that run no containers; notes say what they run.
+
+    A route keeps its stops elsewhere, and routes that are then the same are one.
+    """
+    out = [str(instance.devices.kind[g.device]) in OUTSIDE for g in fleet.groups]
+    if not any(out):
+        return fleet
+    number = {g: k for k, g in enumerate(g for g, gone in enumerate(out) if not gone)}
+    notes, jobs = list(fleet.notes), []
+    for of in fleet.jobs:
+        rates: dict[tuple[Stop, ...], float] = {}
+        gone: dict[int, None] = {}
+        for route in of.routes:
+            stops = []
+            for stop in route.stops:
+                if out[stop.group]:
+                    gone[stop.task] = None
+                else:
+                    stops.append(Stop(stop.task, number[stop.group], stop.server))
+            rates[tuple(stops)] = rates.get(tuple(stops), 0.0) + route.rate_per_s
+        if gone:
+            names = ", ".join(str(instance.tasks.name[t]) for t in gone)
+            job = instance.jobs.name[of.job]
+            notes.append(f"Job {job}: {names} run(s) on devices without containers, outside of it.")
+        rates.pop((), None)
+        total = sum(rates.values())
+        if rates:
+            routes = tuple(Route(rate, rate / total, stops) for stops, rate in rates.items())
+            jobs.append(JobRoutes(of.job, routes))
+    groups = tuple(g for g, gone in zip(fleet.groups, out, strict=True) if not gone)
+    return Fleet(groups, tuple(jobs), tuple(notes))
 
 
 def unsaid(instance: Instance, fleet: Fleet) -> list[str]:

@@ -1,0 +1,1 @@
+"""Compose: plain containers of one machine, with nginx in front."""

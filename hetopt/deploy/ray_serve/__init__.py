@@ -1,0 +1,1 @@
+"""Ray Serve: a configuration, and the application that it starts."""
