@@ -22,6 +22,9 @@ from hetopt.instance import Edges, Floats, Instance, Ints, Tensors
 if TYPE_CHECKING:
     import pandas as pd
 
+GENERATOR = 2
+"""Number of the generator: equal arguments and seed may mean another instance under another one."""
+
 KIND_CYCLE = ("cpu", "gpu", "npu", "fpga")
 GRID_S = 1e-5
 TICKS_PER_S = 100_000
@@ -126,7 +129,7 @@ def generate_schedule(
         "name": f"{shape}-{tasks}x{devices}-seed{seed}",
         "description": f"Synthetic: hetopt generate schedule, {shape}, {tasks} tasks, {devices} "
         f"devices, ccr {ccr:g}, deadline factor {deadline_factor}, {profiles} profiles, "
-        f"seed {seed}.",
+        f"seed {seed}, generator {GENERATOR}.",
     }
     if power_cap_factor is not None:
         settings["power_cap_w"] = _power_cap(platform, options, power_cap_factor)
@@ -349,9 +352,18 @@ def _power_cap(platform: dict[str, Any], options: dict[str, Any], factor: float)
 
 def _with_deadline(instance: Instance, factor: float) -> Instance:
     """Set the deadline to ``factor`` times HEFT's makespan, rounded up to the grid."""
-    from hetopt.schedule.list_scheduling.plain_heft import heft_makespan
-
-    # HEFT's times are sums of ticks in floats; the small term undoes their rounding.
+    # The factor is a decimal; the small term undoes its rounding.
     ticks = math.ceil(heft_makespan(instance) * factor * TICKS_PER_S - 1e-4)
     deadline = np.full(len(instance.jobs), round(ticks / TICKS_PER_S, 5))
     return replace(instance, jobs=replace(instance.jobs, deadline_s=deadline))
+
+
+def heft_makespan(instance: Instance) -> float:
+    """Makespan of HEFT in seconds without limits and contention; inf where a task fits nowhere."""
+    from hetopt.schedule.list_scheduling.named import heft
+    from hetopt.schedule.list_scheduling.packed_scheduler import place
+    from hetopt.schedule.model.packed import pack
+
+    columns = pack(instance)
+    placement = place(columns, heft(columns))
+    return math.inf if placement is None else float(columns.seconds(placement.end).max(initial=0.0))

@@ -12,10 +12,9 @@ from hetopt import from_frames, to_frames, to_settings
 from hetopt.errors import InputError
 from hetopt.generate import generate_schedule, generate_steady
 from hetopt.generate.graphs import SHAPES
+from hetopt.generate.schedule import heft_makespan
 from hetopt.instance import Instance
 from hetopt.instance.paths import Network
-from hetopt.schedule.list_scheduling import plain_heft
-from hetopt.schedule.list_scheduling.plain_heft import heft_makespan
 
 TICK = Fraction(1, 100_000)
 
@@ -99,14 +98,6 @@ def test_the_deadline_is_a_multiple_of_hefts_makespan_rounded_up() -> None:
     assert 1.3 * makespan <= instance.jobs.deadline_s[0] + 1e-9
     assert instance.jobs.deadline_s[0] <= 1.3 * makespan + 1.1e-5
     assert np.isinf(generate_schedule(60, 4, deadline_factor=None).jobs.deadline_s[0])
-
-
-def test_compiled_and_interpreted_heft_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    instance = generate_schedule(300, 5, count=2, slots=2, seed=9)
-    monkeypatch.setattr(plain_heft, "COMPILE_FROM_TRIALS", 10**12)
-    plain = heft_makespan(instance)
-    monkeypatch.setattr(plain_heft, "COMPILE_FROM_TRIALS", 0)
-    assert heft_makespan(instance) == plain
 
 
 def test_heft_of_a_hand_made_graph() -> None:
