@@ -382,7 +382,9 @@ def _lifted(instance: Instance, limit: Limit) -> Instance:
     if limit.kind == "demand":
         # A thousandth of the demand is none that a device could be too slow for.
         jobs = replace(instance.jobs, rate_per_s=instance.jobs.rate_per_s * 1e-3)
-        return replace(instance, jobs=jobs)
+        told = instance.scenarios.rate_per_s * 1e-3
+        scenarios = replace(instance.scenarios, rate_per_s=told)
+        return replace(instance, jobs=jobs, scenarios=scenarios)
     return limit.lift(instance)
 
 
@@ -481,8 +483,12 @@ def changed_as(instance: Instance, change: str) -> Instance:
     if words[0] == "rate":
         j = instance.jobs.name.tolist().index(words[2])
         rate = instance.jobs.rate_per_s.copy()
-        rate[j] *= MIX_FACTOR if words[3] == "x" else 1 / MIX_FACTOR
-        return replace(instance, jobs=replace(instance.jobs, rate_per_s=rate))
+        factor = MIX_FACTOR if words[3] == "x" else 1 / MIX_FACTOR
+        rate[j] *= factor
+        told = instance.scenarios.rate_per_s.copy()
+        told[:, j] *= factor
+        scenarios = replace(instance.scenarios, rate_per_s=told)
+        return replace(instance, jobs=replace(instance.jobs, rate_per_s=rate), scenarios=scenarios)
     if words[0] in ("units", "each"):
         exclusive = np.full(len(instance.devices), words[0] == "each")
         return replace(instance, devices=replace(instance.devices, exclusive=exclusive))
