@@ -348,9 +348,13 @@ def _slack(value: float) -> float:
 
 
 def _said(instance: Instance, limits: list[Limit]) -> Instance:
-    """Lift some limits as the explanation does."""
+    """Lift some limits as the explanation does.
+
+    Throughput cannot be asked for where a job is served in slices: a little of the demand can.
+    """
     for limit in limits:
-        instance = limit.lift(instance)
+        sliced = limit.kind == "demand" and bool((instance.jobs.slices > 0).any())
+        instance = _lifted(instance, limit) if sliced else limit.lift(instance)
     return instance
 
 
