@@ -58,7 +58,10 @@ def run_tables(files: list[str], flags: TableFlags, output: str | None, as_json:
         from hetopt.formats.files import check_writable
 
         check_writable(output)
-    if flags.wanted == "requests":
+    from hetopt.profiling.requests import is_trace
+
+    told = flags.wanted is None and not flags.form and len(files) == 1 and not flags.columns
+    if flags.wanted == "requests" or (told and is_trace(files[0])):
         return _requests(files, flags, output, as_json)
     _refuse(flags, "--period", "--classes", why="requests")
     return _options(files, flags, output, as_json)

@@ -105,7 +105,7 @@ def read_trace(path: str | Path, columns: Mapping[str, str] | None = None) -> Tr
     if "time" not in found:
         expected = (
             "A column for time; name it with --columns HEADING=time. "
-            f"There are: {', '.join(sheet.columns)}."
+            f"There are: {', '.join(sheet.columns) or 'none'}."
         )
         raise InputError([Problem(str(path), "", expected)])
     if {*MOONCAKE} <= {*sheet.columns} and not columns:
@@ -135,6 +135,19 @@ def read_trace(path: str | Path, columns: Mapping[str, str] | None = None) -> Tr
         names,
         tuple(notes),
     )
+
+
+def is_trace(path: str | Path) -> bool:
+    """Whether a file looks like a trace: times and lengths, and no device."""
+    if Path(path).suffix.lower() not in (".csv", ".tsv", ".jsonl", ".json", ".xlsx"):
+        return False
+    try:
+        sheet = read_sheet(path)
+    except InputError:
+        return False
+    found = find_fields(sheet, FIELDS)
+    lengths = "input" in found or "output" in found
+    return "time" in found and lengths and "device" not in sheet.columns
 
 
 def request_profile(

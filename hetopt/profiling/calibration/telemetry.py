@@ -1,8 +1,7 @@
-"""Telemetry: what was observed of executions, one row each.
+"""Telemetry: what was observed of executions, one row each (docs/telemetry.md).
 
-Columns ``device, task, label, start, time, energy, timestamp`` (s and J unless the heading says
-otherwise; ``energy`` above idle, which may be empty); CSV or JSON lines. ``device`` may name a unit
-(``npu#0``). One of ``timestamp`` and ``start`` is needed, in seconds or as a date.
+``device`` may name a unit (``npu#0``). One of ``timestamp`` and ``start_s`` is needed, in seconds
+or as a date. A row of no time at all says nothing and is left out.
 """
 
 from __future__ import annotations
@@ -87,8 +86,10 @@ def _rows(sheet: Sheet) -> list[Observation]:
         name = _text(sheet, i, found["device"])
         match = re.fullmatch(r"(.+)#(\d+)", name)
         time = sheet.number(i, found["time"].column) * found["time"].factor
-        if not time > 0:
-            raise sheet.problem(i, found["time"].column, "A time of more than 0.")
+        if not time >= 0:
+            raise sheet.problem(i, found["time"].column, "A time of at least 0.")
+        if time == 0:
+            continue
         energy = _optional(sheet, i, found.get("energy"))
         if energy < 0:
             raise sheet.problem(i, found["energy"].column, "An energy of at least 0.")

@@ -102,7 +102,7 @@ def is_plain(sheet: Sheet) -> bool:
 
 def _check(sheet: Sheet, found: Mapping[str, Found]) -> None:
     problems = []
-    named = ", ".join(sheet.columns)
+    named = ", ".join(sheet.columns) or "none"
     if "device" not in found:
         problems.append("device")
     if not {"time", "throughput", "latency"} & {*found}:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,9 +62,12 @@ class Sheet:
         elif GROUPED_NUMBER.fullmatch(text):
             text = text.replace(",", "")
         try:
-            return float(text)
+            value = float(text)
         except ValueError:
             raise self.problem(row, column, "A number.") from None
+        if math.isinf(value):
+            raise self.problem(row, column, "A finite number.")
+        return value
 
     def problem(self, row: int, column: str, expected: str) -> InputError:
         """Return an error about one cell."""

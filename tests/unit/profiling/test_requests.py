@@ -92,6 +92,11 @@ def test_jobs_and_scenarios_are_those_of_an_instance(tmp_path: Path) -> None:
     assert sum(s["weight"] for s in data["scenarios"]) == pytest.approx(800, rel=0.05)
 
 
+def test_a_trace_is_told_by_its_columns(tmp_path: Path) -> None:
+    done = command_line.hetopt("profile", poisson(tmp_path / "a.csv", count=50), "--json")
+    assert json.loads(done.stdout)["hetopt_requests"] == 1
+
+
 def test_what_requests_serve_is_an_instance_once_devices_are_there(tmp_path: Path) -> None:
     import hetopt
 

@@ -317,5 +317,7 @@ def test_telemetry_is_read_from_json_lines_with_dates(tmp_path: Path) -> None:
     first, second = read_telemetry([path])
     assert second.at_s - first.at_s == pytest.approx(0.5)
     path.write_text(json.dumps(rows[0] | {"time_s": 0}))
-    with pytest.raises(InputError, match="more than 0"):
+    assert read_telemetry([path]) == []
+    path.write_text(json.dumps(rows[0] | {"time_s": -1}))
+    with pytest.raises(InputError, match="at least 0"):
         read_telemetry([path])

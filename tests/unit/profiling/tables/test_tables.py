@@ -85,6 +85,7 @@ def test_a_throughput_is_a_time_of_the_whole_batch(tmp_path: Path) -> None:
         ("device,model\nnpu,a\n", "time"),
         ("device,task,time\nnpu,a,fast\n", "a.csv:2, column time"),
         ("device,task,time\nnpu,a,-1\n", "at least 0"),
+        ("device,task,time\nnpu,a,1e400\n", "a.csv:2, column time"),
         ("device,task,time\nnpu,a,1,2\n", "3 cells"),
         ("device,task,time,time\nnpu,a,1,2\n", "each once"),
         ("device,task,time\n,a,1\n", "name of a device"),
