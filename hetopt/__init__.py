@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from hetopt.model_files import ModelFile, export_model
     from hetopt.report.page_file import write_report as write_report
     from hetopt.report.pictures import bars_picture, front_picture, schedule_picture
+    from hetopt.report.simulation_page import write_simulation as write_simulation
     from hetopt.report.terminal.text import view_text as view_text
+    from hetopt.simulate import Simulation, simulate
     from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, Solution, SteadyPlan
     from hetopt.solve import SolveOptions, solve
     from hetopt.verify import Report, verify
@@ -51,6 +53,7 @@ __all__ = [
     "Report",
     "ScenarioPlan",
     "SchedulePlan",
+    "Simulation",
     "Solution",
     "SolveOptions",
     "SteadyPlan",
@@ -71,6 +74,7 @@ __all__ = [
     "read_plan",
     "robust",
     "schedule_picture",
+    "simulate",
     "solve",
     "to_frames",
     "to_settings",
@@ -122,6 +126,9 @@ _HOMES = {
     "ScenarioPlan": "hetopt.solution",
     "SteadyPlan": "hetopt.solution",
     "SolveOptions": "hetopt.solve",
+    "Simulation": "hetopt.simulate",
+    "simulate": "hetopt.simulate",
+    "write_simulation": "hetopt.report.simulation_page",
     "solve": "hetopt.solve",
     "Report": "hetopt.verify",
     "verify": "hetopt.verify",

@@ -323,12 +323,12 @@ def _work(w: World, i: int, m: int) -> float:
 
 @inner
 def _time(w: World, m: int, item: int, wide: int) -> float:
-    """Return the true time of an item: drawn within the option's interval, times its work."""
-    i, p = item // wide, w.net.row[m]["position"]
+    """Return the true time of an item: drawn as the option's interval says, times its work."""
+    i = item // wide
     takes: float = w.net.row[m]["time_s"] * _work(w, i, m)
     if len(w.drawn):
-        u, low, high = w.drawn[i, p], w.net.row[m]["low"], w.net.row[m]["high"]
-        takes *= low + 2.0 * u * (1.0 - low) if u < 0.5 else 1.0 + (2.0 * u - 1.0) * (high - 1.0)
+        z = w.drawn[i, w.net.row[m]["position"]]
+        takes *= np.exp(z * (w.net.row[m]["low"] if z < 0.0 else w.net.row[m]["high"]))
     return takes
 
 

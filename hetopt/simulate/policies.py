@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any, Protocol
 
 import numpy as np
@@ -282,7 +283,7 @@ def net_of(instance: Instance, table: RouteTable) -> Net:
     of_job = np.argsort(table.job, kind="stable").astype(np.int64)
     begins = np.searchsorted(table.job[of_job], np.arange(len(instance.jobs) + 1))
     key = table.station * len(instance.options) + table.option
-    low, high = intervals(instance)
+    low, high = spreads(instance)
     row = rows(
         ROW,
         len(table.task),
@@ -306,17 +307,21 @@ def net_of(instance: Instance, table: RouteTable) -> Net:
     return Net(begins.astype(np.int64), of_job, table.ptr, row, table.out_ptr, edge, route)
 
 
-def intervals(instance: Instance) -> tuple[Floats, Floats]:
-    """Return the ends of each option's interval of times, relative to its time (O, O)."""
-    options: Any = instance.options
-    count = len(options)
-    low, high = (getattr(options, name, None) for name in ("time_low_s", "time_high_s"))
-    if low is None or high is None:
-        return np.ones(count), np.ones(count)
-    time = options.time_s
-    known = (time > 0) & np.isfinite(low) & np.isfinite(high)
-    ends = [np.divide(x, time, out=np.ones(count), where=known) for x in (low, high)]
-    return np.minimum(ends[0], 1.0), np.maximum(ends[1], 1.0)
+def spreads(instance: Instance) -> tuple[Floats, Floats]:
+    """Return the logarithmic spread of each option's time below and above it (O, O).
+
+    With a standard normal z the time is ``time_s`` × exp(z × spread), that of the side of z: the
+    distribution of :mod:`hetopt.instance.robust`, of which an option's interval is a part. 0 where
+    none is stated.
+    """
+    options = instance.options
+    known = (options.time_s > 0) & ~np.isnan(options.time_high_s) & (options.time_low_s > 0)
+    inside = np.array([NormalDist().inv_cdf((1 + s) / 2) for s in options.interval[known].tolist()])
+    low, high = np.zeros(len(options)), np.zeros(len(options))
+    time = options.time_s[known]
+    low[known] = np.log(time / options.time_low_s[known]) / inside
+    high[known] = np.log(options.time_high_s[known] / time) / inside
+    return low, high
 
 
 def idle_stations(count: int) -> Any:

@@ -124,40 +124,22 @@ def drawn_requests(
     return Requests(at, job, np.ones((1, most_tasks(instance))), end)
 
 
-def read_requests(
-    instance: Instance,
-    path: str | Path,
-    *,
-    columns: Mapping[str, str] | None = None,
-    count: int | None = None,
-    time_s: float | None = None,
-) -> Requests:
+def read_trace(path: str | Path) -> pd.DataFrame:
     """Read a trace: a CSV file with one row a request.
-
-    Parameters
-    ----------
-    columns
-        Names of the file's columns by what they mean: ``time``, ``job``, ``work``, ``work.TASK``.
-        By default those of the usual names, and tokens in and out where tasks end in ``prefill``
-        and ``decode``. Work is in the unit of the task's own, which it replaces.
-    count, time_s
-        Where to stop.
 
     Raises
     ------
     InputError
-        For a file that cannot be read, columns that are missing, names of jobs that the instance
-        does not have, and rows without numbers.
+        For a file that cannot be read.
     """
     import pandas as pd
 
     try:
-        frame = pd.read_csv(path)
+        return pd.read_csv(path)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         reason = str(getattr(error, "strerror", None) or error).strip().split("\n")[0]
         text = f"poisson, bursty, or a CSV file of requests; it cannot be read: {reason}."
         raise InputError([Problem("--arrivals", str(path), text)]) from None
-    return requests_of(instance, frame, str(path), columns=columns, count=count, time_s=time_s)
 
 
 def requests_of(
@@ -169,7 +151,25 @@ def requests_of(
     count: int | None = None,
     time_s: float | None = None,
 ) -> Requests:
-    """Return the requests of a data frame; see :func:`read_requests`."""
+    """Return the requests that a trace holds.
+
+    Parameters
+    ----------
+    frame, name
+        One row a request, and what errors call it.
+    columns
+        Names of its columns by what they mean: ``time``, ``job``, ``work``, ``work.TASK``. By
+        default those of the usual names, and tokens in and out where tasks end in ``prefill`` and
+        ``decode``. Work is in the unit of the task's own, which it replaces. Rows of jobs that the
+        instance does not have are left out.
+    count, time_s
+        Where to stop.
+
+    Raises
+    ------
+    InputError
+        For columns that are missing, rows without numbers, and no request of any job.
+    """
     wanted = dict(columns or {})
     _check_columns(instance, frame, wanted, name)
     at = _times(frame, wanted, name)

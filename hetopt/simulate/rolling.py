@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -29,12 +30,14 @@ from hetopt.simulate.kernels import SHARES
 from hetopt.simulate.policies import StartUp, StreamPolicy, shares
 from hetopt.simulate.rates import RateWatch
 from hetopt.simulate.records import CHOICE, rows
-from hetopt.simulate.routes import RouteKey, fleet_of, route_table, routes_of_plan
+from hetopt.simulate.routes import Fleet, RouteKey, fleet_of, route_table, routes_of_plan
 from hetopt.solution import SteadyPlan
 from hetopt.solve import SolveOptions, solve_with
 
 HEADROOM = 0.15
 """What rates are planned for above those seen, so that a plan outlives the next few requests."""
+LEAST_RATE = 1e-9
+"""Rate (1/s) that a stream without requests is planned for."""
 STEP = 1.05
 """Rates are planned for in steps of 5 %: what was solved is not solved again."""
 
@@ -68,7 +71,15 @@ class Rolling(StreamPolicy):
         options: SolveOptions,
         headroom: float = HEADROOM,
     ) -> None:
-        fleet = fleet_of(instance, plan, whole=True)
+        self.options, self.headroom, self.solves = options, headroom, 0
+        self._known: dict[object, SteadyPlan | None] = {}
+        self._cap_w = instance.limits.power_cap_w
+        self.instance = instance
+        watch = RateWatch(instance.jobs.rate_per_s.tolist())
+        most = fleet_of(instance, plan, whole=True)
+        first = self._solved(watch.rates, self._sizes(most))
+        fleet = most if first is None else fleet_of(instance, first, whole=True)
+        plan = plan if first is None else first
         keys, rates = routes_of_plan(plan)
         table = route_table(instance, fleet, keys)
         weight = shares(table, dict(zip(keys, rates, strict=True)))
@@ -77,15 +88,9 @@ class Rolling(StreamPolicy):
         )
         # It decides itself what a failed unit is replaced by.
         self.rule = self.rule._replace(replaces=0)
-        self.delta_s = delta_s
-        self.options, self.headroom, self.start_up = options, headroom, start_up
-        self.watch = RateWatch(instance.jobs.rate_per_s.tolist())
-        self.solves = 0
-        self.changes = 0
-        self._known: dict[object, SteadyPlan | None] = {}
-        self._target = plan
-        self._asked_at = 0.0
-        self._cap_w = instance.limits.power_cap_w
+        self.delta_s, self.start_up, self.watch = delta_s, start_up, watch
+        self.solves, self.changes = 0, 0
+        self._target, self._asked_at = plan, 0.0
 
     def decide(self, state: State, event: Event) -> tuple[Action, ...]:
         """Return what is to be done; see :class:`hetopt.simulate.policies.Policy`."""
@@ -110,26 +115,29 @@ class Rolling(StreamPolicy):
                 self._target = plan
                 found += self._shares(plan, state)
         found += self._units(state)
+        self.changes += bool(found)
         return tuple(found) or (Wait(),)
 
     def _plan(self, state: State) -> SteadyPlan | None:
-        """Return a plan for the rates held, from memory where it was made before."""
-        steps = [
-            int(np.ceil(np.log(max(r, 1e-12) * (1.0 + self.headroom)) / np.log(STEP)))
-            for r in self.watch.rates
-        ]
-        usable = self._usable(state)
+        """Return a plan for the rates held and the units that are not down."""
+        lost = np.zeros(len(self.instance.devices), dtype=np.int64)
+        for unit in state.units:
+            lost[self._device[unit.device]] += unit.status == "down"
+        sizes = [n - int(m) for n, m in zip(self._sizes(self.fleet), lost, strict=True)]
+        return self._solved(self.watch.rates, sizes)
+
+    def _sizes(self, fleet: Fleet) -> list[int]:
+        count = np.bincount(fleet.device, minlength=len(self.instance.devices))
+        return [int(n) for n in count]
+
+    def _solved(self, rates: Sequence[float], usable: Sequence[int]) -> SteadyPlan | None:
+        """Return a plan for rates and units, from memory where it was made before."""
+        wanted = [math.log(max(r, LEAST_RATE) * (1.0 + self.headroom)) for r in rates]
+        steps = [math.ceil(w / math.log(STEP)) for w in wanted]
         key = (tuple(steps), tuple(usable), self._cap_w)
         if key not in self._known:
             self._known[key] = self._solve([STEP**k for k in steps], usable)
         return self._known[key]
-
-    def _usable(self, state: State) -> list[int]:
-        lost = np.zeros(len(self.instance.devices), dtype=np.int64)
-        for unit in state.units:
-            lost[self._device[unit.device]] += unit.status == "down"
-        size = np.bincount(self.fleet.device, minlength=len(lost))
-        return [int(n) for n in size - lost]
 
     def _solve(self, rates: Sequence[float], usable: Sequence[int]) -> SteadyPlan | None:
         instance = self.instance
@@ -165,7 +173,6 @@ class Rolling(StreamPolicy):
         now = self._shares_now()
         if now == before:
             return []
-        self.changes += 1
         names = self.instance.jobs.name
         found: list[Action] = [
             Route(str(names[self.table.job[k]]), self.placements(k), share=float(share))

@@ -42,8 +42,8 @@ class Setting:
     Attributes
     ----------
     drawn
-        Draws in [0, 1) that place each task's time in its option's interval (N × P); empty where
-        no option has one.
+        Standard normal draws that the times of tasks follow, where options state intervals (N × P);
+        empty where none does.
     events
         Failures, repairs and caps, in order of time.
     shared

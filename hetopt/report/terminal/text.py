@@ -12,8 +12,10 @@ from hetopt.errors import InputError
 from hetopt.report.front import front_view
 from hetopt.report.terminal.comparison import comparison_view
 from hetopt.report.terminal.explanation import explanation_view
+from hetopt.report.terminal.simulation import simulation_view
 from hetopt.report.terminal.solution import solution_view
 from hetopt.report.terminal.study import study_view
+from hetopt.simulate import Simulation
 from hetopt.solution import Solution
 
 WIDTH = 100
@@ -47,4 +49,6 @@ def _view(answer: object) -> RenderableType:
         return study_view(answer)
     if isinstance(answer, Explanation):
         return explanation_view(answer)
+    if isinstance(answer, Simulation):
+        return simulation_view(answer)
     raise InputError(f"A {type(answer).__name__} is no answer of hetopt.")

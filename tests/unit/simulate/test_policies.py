@@ -149,8 +149,9 @@ def test_rolling_leaves_a_constant_load_alone_and_follows_a_step(
 ) -> None:
     rolling = Rolling(two, plan, StartUp.none(two), 10.0, SolveOptions(time_limit_s=5.0))
     rng = np.random.default_rng(1)
-    units = [UnitState("big", n, "on" if n < plan.units_on[0] else "off") for n in range(3)]
-    units += [UnitState("small", n, "on" if n < plan.units_on[1] else "off") for n in range(4)]
+    on = rolling.fleet.on
+    units = [UnitState("big", n, "on" if on[n] else "off") for n in range(3)]
+    units += [UnitState("small", n, "on" if on[3 + n] else "off") for n in range(4)]
 
     def tick(k: int, count: int) -> tuple[object, ...]:
         state = State(10.0 * k, tuple(units), jobs=(JobState("chat", count),))
@@ -158,7 +159,7 @@ def test_rolling_leaves_a_constant_load_alone_and_follows_a_step(
 
     assert all(tick(k, int(n)) == (Wait(),) for k, n in enumerate(rng.poisson(200, 300), 1))
     assert rolling.solves == 0
-    answers = [tick(301 + k, int(n)) for k, n in enumerate(rng.poisson(300, 10))]
+    answers = [tick(301 + k, int(n)) for k, n in enumerate(rng.poisson(330, 10))]
     changed = [a for answer in answers for a in answer if not isinstance(a, Wait)]
     assert any(isinstance(a, SwitchOn) for a in changed)
     # A rate that was told is believed at once, and what fails is planned around.

@@ -1,0 +1,174 @@
+"""One offline page about a simulation: policies side by side, over time and as distributions."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from hetopt import units
+from hetopt.errors import InputError, Problem
+from hetopt.formats.files import write_whole
+from hetopt.instance import Floats
+from hetopt.report.lines import Curve, lines
+from hetopt.report.terminal.simulation import (
+    BOUND,
+    Row,
+    device_rows,
+    job_rows,
+    policy_table,
+    sentences,
+    simulation_to_dict,
+)
+from hetopt.simulate import Simulation
+
+TAIL_POINTS = 300
+HOW_TO_READ = (
+    "The share of the requests that took longer, both axes logarithmic: p99 is where a curve "
+    "passes 1 %."
+)
+
+
+def write_simulation(path: str | Path, simulation: Simulation) -> None:
+    """Write a page (``.html``), everything (``.json``) or a row a run (``.csv``), whole or not.
+
+    Raises
+    ------
+    InputError
+        For another ending, or a place that cannot be written to.
+    """
+    target = Path(path)
+    ending = target.suffix.lower()
+    if ending in (".html", ".htm"):
+        text = simulation_page(simulation)
+    elif ending == ".json":
+        text = json.dumps(simulation_to_dict(simulation), indent=1, ensure_ascii=False) + "\n"
+    elif ending == ".csv":
+        text = simulation.frames()["policies"].to_csv(index=False)
+    else:
+        raise InputError([Problem("-o", str(path), "A file that ends in .html, .json or .csv.")])
+    try:
+        write_whole(target, text)
+    except OSError as error:
+        raise InputError([Problem(str(path), "", f"A place to write to ({error}).")]) from None
+
+
+def simulation_page(simulation: Simulation, command: str = "") -> str:
+    """Return the page as HTML."""
+    instance = simulation.instance
+    title = html.escape(f"{instance.name or 'instance'}: simulated")
+    heads, rows = policy_table(simulation)
+    about = f'<p class="note">{html.escape(instance.description)}</p>'
+    parts = [
+        f"<h1>{title}</h1>",
+        about if instance.description else "",
+        _table(heads, rows, bold=BOUND),
+        *(f'<p class="note">{html.escape(line)}</p>' for line in sentences(simulation)),
+        *(f"<p>{html.escape(f'{p}: {why}')}</p>" for p, why in simulation.failed.items()),
+        "<h2>Power over time</h2>",
+        _power(simulation),
+        "<h2>Waiting over time</h2>",
+        _waiting(simulation),
+        "<h2>Units on over time</h2>",
+        _units_on(simulation),
+        "<h2>Latency</h2>",
+        f'<p class="note">{HOW_TO_READ}</p>',
+        _latency(simulation),
+        _table(_JOB_HEADS, job_rows(simulation), text=2),
+        "<h2>Devices</h2>",
+        _table(_DEVICE_HEADS, device_rows(simulation), text=2),
+        f'<p class="note">Made by <code>{html.escape(command)}</code>.</p>' if command else "",
+    ]
+    style = resources.files("hetopt").joinpath("data", "report.css").read_text(encoding="utf-8")
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{title}</title><style>{style}</style></head>\n"
+        f"<body><main>{''.join(parts)}</main></body></html>\n"
+    )
+
+
+_JOB_HEADS = ("policy", "job", "requests", "mean", "p50", "p95", "p99", "limit", "misses")
+_DEVICE_HEADS = ("policy", "device", "energy", "idle", "units on", "busy", "waiting")
+
+
+def _power(simulation: Simulation) -> str:
+    curves = [
+        Curve(policy, line.time_s, line.power_w, stepped=True)
+        for policy, line in simulation.timelines.items()
+    ]
+    end = max(float(line.time_s[-1] + line.width_s) for line in simulation.timelines.values())
+    begins = np.array([begin for begin, _ in simulation.caps] + [end])
+    caps = np.array([cap for _, cap in simulation.caps] + [simulation.caps[-1][1]])
+    if np.isfinite(caps).any():
+        curves.append(Curve("power cap", begins, caps, stepped=True, dashed=True))
+    return lines(curves, "Power of each policy over time", _seconds, _watts)
+
+
+def _waiting(simulation: Simulation) -> str:
+    curves = [
+        Curve(policy, line.time_s, line.waiting.sum(axis=1), stepped=True)
+        for policy, line in simulation.timelines.items()
+    ]
+    return lines(curves, "Tasks that wait, over time", _seconds, _plain)
+
+
+def _units_on(simulation: Simulation) -> str:
+    curves = [
+        Curve(policy, line.time_s, line.on.sum(axis=1), stepped=True)
+        for policy, line in simulation.timelines.items()
+    ]
+    return lines(curves, "Units on, over time", _seconds, _plain)
+
+
+def _latency(simulation: Simulation) -> str:
+    curves = [Curve(policy, *_tail(latency)) for policy, latency in simulation.latencies.items()]
+    text = "Share of the requests that took longer than a latency"
+    return lines(curves, text, _seconds, _percent, log_x=True, log_y=True)
+
+
+def _tail(latency: Floats) -> tuple[Floats, Floats]:
+    """Return latencies, and the share of the requests that exceed each."""
+    count = len(latency)
+    if not count:
+        return np.zeros(0), np.zeros(0)
+    ordered = np.sort(latency)
+    exceed = np.unique(np.geomspace(1.0, count, TAIL_POINTS).astype(np.int64))[::-1]
+    at = ordered[count - exceed]
+    return at, exceed / count
+
+
+def _table(heads: Row, rows: Sequence[Row], bold: str = "", text: int = 1) -> str:
+    def line(tag: str, cells: Row) -> str:
+        return "".join(
+            f"<{tag}{' class=text' if i < text else ''}>{html.escape(cell)}</{tag}>"
+            for i, cell in enumerate(cells)
+        )
+
+    body = "".join(
+        f"<tr{' class=total' if bold and row[0] == bold else ''}>{line('td', row)}</tr>"
+        for row in rows
+    )
+    head = f"<tr>{line('th', heads)}</tr>"
+    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+
+
+def _seconds(value: float) -> str:
+    return units.format(value, "time", digits=3) if value else "0"
+
+
+def _watts(value: float) -> str:
+    return units.format(value, "power", digits=3) if value else "0"
+
+
+def _plain(value: float) -> str:
+    return f"{value:g}"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.3g} %"
