@@ -146,7 +146,7 @@ def simulate(
         list[str] | None,
         typer.Option(
             metavar="P",
-            help="plan, greedy, energy-greedy, price, rolling, only:DEVICE, homogeneous; repeat it.",
+            help="plan, greedy, energy-greedy, price, rolling, only:DEVICE, homogeneous; repeat.",
         ),
     ] = None,
     arrivals: Annotated[

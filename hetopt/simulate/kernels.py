@@ -39,16 +39,14 @@ class Net(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """How a route is chosen: the mode, and weight, credit and price of each route (K).
+    """How a route is chosen: the mode, and what is read of each route (``CHOICE``, K).
 
-    ``limit_s`` is the latency that each job may have (J), ``hold_s`` how long a unit of each device
-    stays on without work (D).
+    ``hold_s`` is how long a unit of each device stays on without work (D).
     """
 
     mode: int
     replaces: int
     choice: Any
-    limit_s: Any
     hold_s: Any
 
 
@@ -120,8 +118,8 @@ def choose(now: float, job: int, net: Net, rule: Rule, live: Any, scratch: Any) 
 
     ``SHARES``: of the routes whose stations are up the one that is furthest behind its share.
     ``EARLIEST``: the one that is expected to end first. ``CHEAPEST``: of those expected to end
-    within the limit the one of the least price, else the one that ends first; then a unit is asked
-    for where the request would wait longer than the limit even once all units that start are up.
+    within their limit the one of the least price, else the one that ends first; then a unit is
+    asked for where the request would wait beyond its patience even once all that start are up.
     """
     first, last = net.job_ptr[job], net.job_ptr[job + 1]
     if rule.mode == SHARES:
@@ -132,13 +130,13 @@ def choose(now: float, job: int, net: Net, rule: Rule, live: Any, scratch: Any) 
         takes = finish_of(now, k, net, live, scratch)
         if takes < soonest:
             best, soonest = k, takes
-        if takes <= rule.limit_s[job] and rule.choice[k]["price"] < least:
+        if takes <= rule.choice[k]["limit_s"] and rule.choice[k]["price"] < least:
             cheap, least = k, rule.choice[k]["price"]
     if rule.mode == EARLIEST:
         return best, -1
     if cheap >= 0:
         return cheap, -1
-    more: tuple[int, int] = _with_more(first, last, job, best, soonest, net, rule, live)
+    more: tuple[int, int] = _with_more(first, last, best, soonest, net, rule, live)
     return more
 
 
@@ -146,7 +144,6 @@ def choose(now: float, job: int, net: Net, rule: Rule, live: Any, scratch: Any) 
 def _with_more(
     first: int,
     last: int,
-    job: int,
     best: int,
     soonest: float,
     net: Net,
@@ -162,7 +159,10 @@ def _with_more(
         for m in range(net.ptr[k], net.ptr[k + 1]):
             s = net.row[m]["station"]
             behind = live[s]["waiting_s"] + live[s]["running_s"] * 0.5
-            if live[s]["coming"] <= 0.0 or behind / live[s]["coming"] > rule.limit_s[job]:
+            if (
+                live[s]["coming"] <= 0.0
+                or behind / live[s]["coming"] > rule.choice[k]["patience_s"]
+            ):
                 if live[s]["spare"] <= 0:
                     possible = possible and live[s]["coming"] > 0.0
                 elif needs < 0:
@@ -375,6 +375,7 @@ def _queue(w: World, item: int, m: int, many: int) -> None:
         w.item[w.live[s]["tail"]]["queue_next"] = item
     w.live[s]["tail"] = item
     w.live[s]["waiting_s"] += w.net.row[m]["share"] * w.net.row[m]["time_s"]
+    _wake(w, s)
     _feed(w, s)
 
 
@@ -589,6 +590,9 @@ def _dispatch(w: World, i: int, wide: int) -> None:
     if more >= 0:
         switch_on_at(w, more)
     begin, end = w.net.ptr[k], w.net.ptr[k + 1]
+    if w.rule.mode == CHEAPEST:
+        for m in range(begin, end):
+            _wake(w, w.net.row[m]["station"])
     w.request[i]["left"] = end - begin
     if w.net.route[k]["transfer_j"] > 0.0:
         d = w.net.route[k]["device"]
@@ -603,6 +607,13 @@ def _dispatch(w: World, i: int, wide: int) -> None:
     for m in range(begin, end):
         if w.net.row[m]["before"] == 0:
             _arrive(w, i * wide + m - begin, wide)
+
+
+@inner
+def _wake(w: World, s: int) -> None:
+    """Switch on a unit where a route leads and none is on."""
+    if w.live[s]["coming"] <= 0.0 and w.live[s]["spare"] > 0:
+        switch_on_at(w, s)
 
 
 @inner
@@ -668,8 +679,10 @@ def _next_ready(w: World, s: int, d: int) -> None:
 
 @jit
 def switch_off(w: World, g: int) -> None:
-    """Let a unit go off, once what runs there is done."""
+    """Let a unit go off, once what runs there is done; not the last where work waits."""
     d, s = w.unit[g]["device"], w.unit[g]["station"]
+    if w.live[s]["head"] >= 0 and w.live[s]["coming"] <= w.device[d]["slots"] + TINY:
+        return
     if w.unit[g]["status"] == STARTING:
         settle(w, d)
         w.device[d]["still_w"] -= w.device[d]["start_j"] / w.device[d]["start_s"]
@@ -864,8 +877,10 @@ def advance(w: World, until: float, stops: bool) -> int:
         if w.count[NEXT] < total and w.request[w.count[NEXT]]["at"] < t:
             t, what = w.request[w.count[NEXT]]["at"], 2
         if t >= until:
+            if until == np.inf:
+                return STUCK
             _advance_to(w, until)
-            return REACHED if until < np.inf else STUCK
+            return REACHED
         _advance_to(w, t)
         if what == 0:
             kind, a, b = _pop(w)

@@ -69,6 +69,8 @@ ONLY = "only:"
 
 PATIENCE = 3.0
 """Limit on latency of a job that states none, times its shortest service."""
+CAUTION = 0.5
+"""Part of what a limit leaves beside service that waiting should take: waits vary."""
 PLAIN_ROUTES = 64
 """Routes of a job that plain Python compares within a tenth of a millisecond each."""
 
@@ -140,8 +142,7 @@ class StreamPolicy:
         self.rule = Rule(
             mode,
             int(mode == SHARES),
-            rows(CHOICE, len(table), weight=weight, price=price),
-            latency_limits(instance, table),
+            choices(instance, table, weight, price),
             hold_times(instance, start_up),
         )
         self._prepare()
@@ -188,8 +189,13 @@ class StreamPolicy:
         live = self.live(state)
         k, more = self._choose(state.time_s, job, self.net, self.rule, live, self._scratch)
         placed = Route(event.job, self.placements(k), event.request)
-        unit = self._unit_to_switch_on(state, more) if more >= 0 else None
-        return (placed,) if unit is None else (unit, placed)
+        wanted = [more] if more >= 0 else []
+        if self.rule.mode == CHEAPEST:
+            rows = slice(int(self.table.ptr[k]), int(self.table.ptr[k + 1]))
+            asleep = [s for s in self.table.station[rows].tolist() if live["coming"][s] <= 0]
+            wanted = list(dict.fromkeys([*wanted, *asleep]))
+        units = [self._unit_to_switch_on(state, s) for s in wanted]
+        return (*(unit for unit in units if unit is not None), placed)
 
     def placements(self, route: int) -> tuple[Placement, ...]:
         """Return the placements of a route's tasks, in an order in which they may run."""
@@ -246,8 +252,11 @@ class StreamPolicy:
         return None
 
     def _rest(self, state: State) -> tuple[Action, ...]:
-        """Switch off what has been without work for long enough."""
-        found: list[Action] = []
+        """Switch on where work waits and nothing is on; off what had none for long enough."""
+        live = self.live(state)
+        waiting = np.flatnonzero((live["waiting_s"] > 0) & (live["coming"] <= 0)).tolist()
+        woken = [self._unit_to_switch_on(state, s) for s in waiting]
+        found: list[Action] = [unit for unit in woken if unit is not None]
         until = np.inf
         for unit in state.units:
             d = self._device.get(unit.device, -1)
@@ -263,12 +272,21 @@ class StreamPolicy:
         return tuple(found) or (Wait(None if np.isinf(until) else until),)
 
 
-def latency_limits(instance: Instance, table: RouteTable) -> Floats:
-    """Return the latency that each job may have: its limit, else what patience allows (J)."""
+def choices(instance: Instance, table: RouteTable, weight: Floats, price: Floats | float) -> Any:
+    """Return what a rule reads of routes: waiting may take half of what a limit leaves."""
     shortest = np.full(len(instance.jobs), np.inf)
     np.minimum.at(shortest, table.job, table.service_s)
     limit = instance.jobs.latency_slo_s
-    return np.where(np.isfinite(limit), limit, PATIENCE * shortest)
+    limit = np.where(np.isfinite(limit), limit, PATIENCE * shortest)[table.job]
+    wait = CAUTION * np.maximum(0.0, limit - table.service_s)
+    return rows(
+        CHOICE,
+        len(table),
+        weight=weight,
+        price=price,
+        limit_s=table.service_s + wait,
+        patience_s=wait,
+    )
 
 
 def hold_times(instance: Instance, start_up: StartUp) -> Floats:
@@ -370,10 +388,43 @@ def dispatcher(
     """
     fleet = fleet_of(instance, plan)
     table = route_table(instance, fleet, every_route(instance, fleet, plan))
-    energy = _per_request(table, table.energy_j) + table.transfer_j
     mode = EARLIEST if name == "greedy" else CHEAPEST
-    price = route_prices(instance, table, marginal) if name == "price" else energy
+    kept = _worth_trying(table, mode, _prices(name, instance, table, marginal))
+    table = route_table(instance, fleet, [table.keys[k] for k in kept])
+    price = _prices(name, instance, table, marginal)
     return StreamPolicy(name, instance, fleet, table, mode, np.zeros(len(table)), price, start_up)
+
+
+def _prices(
+    name: str, instance: Instance, table: RouteTable, marginal: Mapping[str, Any] | None
+) -> Floats:
+    if name == "price":
+        return route_prices(instance, table, marginal)
+    return _per_request(table, table.energy_j) + table.transfer_j
+
+
+def _worth_trying(table: RouteTable, mode: int, price: Floats) -> list[int]:
+    """Return the routes left when those over the same stations are compared.
+
+    Small batches end sooner while nothing waits, and take all the time of units once something
+    does. So of the options at a station those remain that take the least slot time (``greedy``),
+    or for which nothing takes less at a lower price.
+    """
+    slot = _per_request(table, table.share * table.time_s)
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for k in range(len(table)):
+        rows = slice(int(table.ptr[k]), int(table.ptr[k + 1]))
+        key = (int(table.job[k]), *table.station[rows].tolist(), *table.task[rows].tolist())
+        groups.setdefault(key, []).append(k)
+    kept: list[int] = []
+    for members in groups.values():
+        members.sort(key=lambda k: (slot[k], price[k], k))
+        least = np.inf
+        for k in members:
+            if price[k] < least and (mode == CHEAPEST or k == members[0]):
+                kept.append(k)
+                least = price[k]
+    return sorted(kept)
 
 
 def route_prices(

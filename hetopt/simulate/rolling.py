@@ -27,9 +27,8 @@ from hetopt.simulate.events import (
     Wait,
 )
 from hetopt.simulate.kernels import SHARES
-from hetopt.simulate.policies import StartUp, StreamPolicy, shares
+from hetopt.simulate.policies import StartUp, StreamPolicy, choices, shares
 from hetopt.simulate.rates import RateWatch
-from hetopt.simulate.records import CHOICE, rows
 from hetopt.simulate.routes import Fleet, RouteKey, fleet_of, route_table, routes_of_plan
 from hetopt.solution import SteadyPlan
 from hetopt.solve import SolveOptions, solve_with
@@ -115,7 +114,7 @@ class Rolling(StreamPolicy):
                 self._target = plan
                 found += self._shares(plan, state)
         found += self._units(state)
-        self.changes += bool(found)
+        self.changes += again and bool(found)
         return tuple(found) or (Wait(),)
 
     def _plan(self, state: State) -> SteadyPlan | None:
@@ -194,7 +193,7 @@ class Rolling(StreamPolicy):
         weight = dict(zip(self.table.keys, self.rule.choice["weight"], strict=True))
         self.table = table
         held = [weight.get(key, 0.0) for key in table.keys]
-        self.rule = self.rule._replace(choice=rows(CHOICE, len(table), weight=held))
+        self.rule = self.rule._replace(choice=choices(self.instance, table, np.array(held), 0.0))
         self._prepare()
 
     def _in_numbers_of(self, plan: SteadyPlan, state: State) -> SteadyPlan:
