@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sys
 import threading
 import traceback
@@ -185,6 +186,8 @@ def run_solve(
     stop = threading.Event()
     with progress_display(instance, options.time_limit_s) as progress:
         solution = solve_with(instance, options, start=known, stop=stop, progress=progress)
+    if solution.status == "infeasible":
+        solution = why_infeasible(instance, options, solution, question)
     if output is not None:
         write_solution(output, instance, solution)
     if as_json and is_large(solution):
@@ -197,6 +200,20 @@ def run_solve(
 
         print_view(solution_view(instance, solution))
     return _code(solution)
+
+
+def why_infeasible(
+    instance: Instance, options: SolveOptions, solution: Solution, question: Question
+) -> Solution:
+    """Put what is plainly impossible before the solver's own words, and say what asks further."""
+    from dataclasses import replace
+
+    from hetopt.analysis.explanation.shortfall import shortfalls
+
+    texts = shortfalls(instance, options) or [solution.reason]
+    file = shlex.quote(question.file) if question.file else "mlperf-v3.0-server"
+    hint = f"`hetopt explain {file}` (with the same options) says what least changes would help."
+    return replace(solution, reason=" ".join([*texts, hint]))
 
 
 def _code(solution: Solution) -> int:

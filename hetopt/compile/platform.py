@@ -68,6 +68,9 @@ def make_devices(table: Table, pools: Strings, sites: Strings, check: Checker) -
         exclusive=table["exclusive"],
         overlap=table["overlap"],
         price_per_s=np.where(np.isnan(lifetime), price, price / lifetime),
+        purchase_price=np.asarray(
+            np.where(np.isnan(lifetime), table["purchase_price"], price), dtype=np.float64
+        ),
         site=check.lookup("devices", "site", table["site"], sites, "site"),
         scope=table["scope"],
         preview=table["preview"],

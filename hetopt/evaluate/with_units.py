@@ -24,16 +24,43 @@ def quantity(instance: Instance, name: str, value: float | None) -> str:
     """Write an objective's value with its unit; a dash where there is none."""
     if value is None or math.isnan(value):
         return "–"
+    if instance.unitless and name != "accuracy":
+        return as_published(value)
     if name in DIMENSIONS:
         return units.format(value, DIMENSIONS[name], digits=OBJECTIVE_DIGITS)
     if name == "cost":
-        money = instance.currency or "money"
-        if instance.regime == "schedule":
-            return f"{value:.6g} {money}"
-        if not instance.currency:
-            # Prices of a file without units are numbers as they stand; they have no hour.
-            return f"{value:.6g} {money}/s"
-        return f"{value * 3600:.6g} {money}/h"
+        return money(instance, value, per_time=instance.regime == "steady")
     if name == "carbon":
-        return f"{value:.6g} kg" if instance.regime == "schedule" else f"{value * 3.6e6:.6g} g/h"
+        mass = value if instance.regime == "schedule" else value * 3600
+        text = units.format(mass, "carbon", digits=OBJECTIVE_DIGITS)
+        return text if instance.regime == "schedule" else f"{text}/h"
     return f"{value:.4%}"
+
+
+def as_published(value: float) -> str:
+    """Write a number of a file without units: whole numbers with every digit."""
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+
+
+def bound_with_unit(instance: Instance, name: str, bound: float, value: float, gap: float) -> str:
+    """Write a bound; where it proves the value, as the value, from which it differs by rounding."""
+    return quantity(instance, name, value if gap == 0 else bound)
+
+
+def money(instance: Instance, value: float, *, per_time: bool = False) -> str:
+    """Write an amount of money, or one per second as people state it."""
+    name = instance.currency or "money"
+    if not per_time:
+        return f"{value:.6g} {name}"
+    if not instance.currency:
+        # Prices of a file without units are numbers as they stand; they have no hour.
+        return f"{value:.6g} {name}/s"
+    return f"{value * 3600:.6g} {name}/h"
+
+
+def shown(instance: Instance, value: float, dimension: str) -> str:
+    """Write a quantity with its unit, or as published where the file had none."""
+    value = float(value)
+    if instance.unitless and math.isfinite(value):
+        return as_published(value)
+    return units.format(value, dimension)

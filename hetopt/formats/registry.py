@@ -15,6 +15,7 @@ from hetopt.errors import InputError, Problem
 from hetopt.formats.files import means_folder, read_text
 from hetopt.formats.format import Format
 from hetopt.formats.shipped import located, near_names
+from hetopt.instance.instance import READ_AS
 
 if TYPE_CHECKING:
     from hetopt.instance import Instance
@@ -147,9 +148,7 @@ def read_instance(
     instance = chosen.read(content, name, *([platform] if chosen.platform else []))
     if chosen.native:
         return instance
-    return instance.read_from(
-        f"Read as a file of the format {chosen.name}; --from FORMAT asks for another."
-    )
+    return instance.read_from(f"{READ_AS}{chosen.name}; --from FORMAT asks for another.")
 
 
 def write_instance(

@@ -135,6 +135,12 @@ DEVICES = (
         positive=True,
         aliases=("lifetime",),
     ),
+    _number(
+        "purchase_price",
+        "What one unit costs to buy, for lists of what to buy; costs count the price alone.",
+        NOT_STATED,
+        "money",
+    ),
     _text("site", "Name of the site where it stands."),
     _text("scope", "What the power meter covered: wall, board, gpu, ..."),
     _text("board", "Board that it is on; devices of one board may each state its idle power."),

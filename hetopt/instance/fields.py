@@ -39,6 +39,7 @@ class DeviceFields(TypedDict, total=False):
     price_per_s: Quantity
     lifetime: Quantity
     lifetime_s: Quantity
+    purchase_price: Quantity
     site: Any
     scope: str
     preview: bool

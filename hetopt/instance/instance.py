@@ -50,6 +50,10 @@ Routing = Literal["split", "single"]
 _WRITTEN = "_written"
 
 
+READ_AS = "Read as a file of the format "
+"""Begin of the source of instances whose files have no units: their numbers are as published."""
+
+
 @dataclass(frozen=True)
 class Instance:
     """Platform, workload, limits and objective of one problem.
@@ -112,6 +116,11 @@ class Instance:
     def remember_written(self, frames: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
         """Keep what the instance was made of, for :func:`hetopt.compile.set_values.set_values`."""
         self.__dict__[_WRITTEN] = (frames, settings)
+
+    @property
+    def unitless(self) -> bool:
+        """Whether its file had numbers without units, which are compared as they stand."""
+        return self.source.startswith(READ_AS)
 
     def forget_written(self) -> None:
         """Let go of the tables, which of a large instance take much memory."""

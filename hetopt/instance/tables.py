@@ -22,7 +22,8 @@ class Devices:
 
     ``count_max`` is ``NO_MAXIMUM`` (-1) where a range has no upper end (steady regime only).
     A fixed count has ``count_min == count_max``. ``memory_b`` is inf where unlimited, ``pool`` -1
-    where the device is in no memory pool. ``price_per_s`` is money per second of a unit *had*.
+    where the device is in no memory pool. ``price_per_s`` is money per second of a unit *had*,
+    ``purchase_price`` what one was bought for (NaN where it was not), which is in no cost itself.
     ``idle_known`` is False where the source of the figures states no idle power (then
     ``idle_power_w`` is 0 and option energies are whole energies). ``scope`` says what the power
     meter covered (wall, board, gpu, ...), empty where not stated. ``spare`` units (steady regime)
@@ -46,6 +47,7 @@ class Devices:
     exclusive: Bools
     overlap: Bools
     price_per_s: Floats
+    purchase_price: Floats
     site: Ints
     scope: Strings
     preview: Bools

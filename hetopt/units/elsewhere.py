@@ -27,7 +27,7 @@ _FIELDS = {
     "kind": "type class category device_type arch architecture family",
     "name": "id device_id title key model hostname",
     "price": "cost hourly_cost price_per_hour rent cost_per_hour usd_per_hour hourly_price capex "
-    "purchase_price unit_price list_price",
+    "unit_price list_price",
     "lifetime": "depreciation amortisation amortization years life",
     "max_utilization": "util utilisation utilization max_util max_utilisation load_factor "
     "utilization_limit target_utilization",

@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from hetopt import units
-from hetopt.evaluate.with_units import quantity
+from hetopt.evaluate.with_units import bound_with_unit, quantity, shown
 from hetopt.instance import Instance
 from hetopt.report.terminal.marginal import marginal_line
+from hetopt.report.terminal.money import shopping_list, totals
 from hetopt.report.terminal.sketch import Sketch
 from hetopt.solution import ScenarioPlan, SchedulePlan, Solution, StreamPlan
 
@@ -46,17 +47,20 @@ def solution_view(instance: Instance, solution: Solution) -> RenderableType:
     if solution.plan is not None:
         parts.append(Sketch(instance, solution.plan, solution.quantities))
     if isinstance(solution.plan, SchedulePlan):
-        parts += [_schedule_summary(solution), _device_table(solution)]
+        parts += [_schedule_summary(instance, solution), *totals(instance, solution)]
+        parts.append(_device_table(instance, solution))
         parts += _resource_tables(solution, "peak")
         parts.append(_task_table(instance, solution.plan))
     elif solution.plan is not None:
-        parts += [_steady_summary(solution), *_scenario_table(instance, solution)]
-        parts += [_fleet_table(solution), *_share_tables(solution)]
+        parts += [_steady_summary(solution), *totals(instance, solution)]
+        parts += _scenario_table(instance, solution)
+        parts += [_fleet_table(solution), *shopping_list(instance, solution)]
+        parts += _share_tables(solution)
         parts += [*_resource_tables(solution, "mean"), _job_table(solution)]
         parts.append(_route_table(instance, solution.plan))
         parts += _queueing_notes(solution)
     if solution.marginal is not None:
-        parts.append(Text(marginal_line(solution.marginal)))
+        parts.append(Text(marginal_line(instance, solution.marginal)))
     parts += [Text(note, style="dim") for note in solution.notes]
     return Group(*parts)
 
@@ -81,7 +85,7 @@ def _levels(instance: Instance, solution: Solution) -> Table:
             f"{solution.status} ({_ended(solution)})" if i == 0 else "",
             name,
             quantity(instance, name, value),
-            quantity(instance, name, bound),
+            bound_with_unit(instance, name, bound, value, gap),
             small_gap(gap),
             seconds if i == 0 else "",
             _method(solution) if i == 0 else "",
@@ -102,20 +106,22 @@ def _method(solution: Solution) -> str:
     return f"{solution.method} (asked: {asked})"
 
 
-def _schedule_summary(solution: Solution) -> Text:
+def _schedule_summary(instance: Instance, solution: Solution) -> Text:
     q = solution.quantities
     energy = (
-        f"energy {units.format(q['energy_j'], 'energy')} "
-        f"(options {units.format(q['energy_options_j'], 'energy')}, "
-        f"transfers {units.format(q['energy_transfers_j'], 'energy')}, "
-        f"idle {units.format(q['energy_idle_j'], 'energy')})"
+        f"energy {shown(instance, q['energy_j'], 'energy')} "
+        f"(options {shown(instance, q['energy_options_j'], 'energy')}, "
+        f"transfers {shown(instance, q['energy_transfers_j'], 'energy')}, "
+        f"idle {shown(instance, q['energy_idle_j'], 'energy')})"
     )
     parts = [
         energy,
-        f"makespan {units.format(q['makespan_s'], 'time')}",
-        f"window {units.format(q['window_s'], 'time')}",
-        f"peak power {units.format(q['peak_power_w'], 'power')}",
+        f"makespan {shown(instance, q['makespan_s'], 'time')}",
+        f"window {shown(instance, q['window_s'], 'time')}",
+        f"peak power {shown(instance, q['peak_power_w'], 'power')}",
     ]
+    if instance.unitless and not q["energy_j"]:
+        parts = parts[1:3]  # files of shops and projects say nothing of energy
     return Text(", ".join(parts))
 
 
@@ -130,7 +136,7 @@ def _steady_summary(solution: Solution) -> Text:
     return Text(f"throughput {rate} (scale {q['scale']:.6g}), {power}")
 
 
-def _device_table(solution: Solution) -> Table:
+def _device_table(instance: Instance, solution: Solution) -> Table:
     table = Table(title="Devices", title_justify="left", box=None, pad_edge=False)
     table.add_column("device")
     for column in ("had", "on", "tasks", "busy", "utilisation", "energy", "idle energy"):
@@ -141,10 +147,10 @@ def _device_table(solution: Solution) -> Table:
             f"{row['had']}",
             f"{row['on']}",
             f"{row['tasks']}",
-            units.format(row["busy_s"], "time"),
+            shown(instance, row["busy_s"], "time"),
             _share(row["utilization"]),
-            units.format(row["energy_options_j"], "energy"),
-            units.format(row["energy_idle_j"], "energy"),
+            shown(instance, row["energy_options_j"], "energy"),
+            shown(instance, row["energy_idle_j"], "energy"),
         )
     return table
 
@@ -332,8 +338,8 @@ def _task_table(instance: Instance, plan: SchedulePlan) -> Table:
             instance.tasks.name[t],
             instance.unit_name(instance.options.device[option], plan.unit[t]),
             instance.options.label[option],
-            units.format(float(plan.start_s[t]), "time"),
-            units.format(float(end), "time"),
+            shown(instance, plan.start_s[t], "time"),
+            shown(instance, end, "time"),
         )
     return _with_rest(table, len(plan.option))
 

@@ -1,0 +1,109 @@
+"""What a plan takes and costs in figures that people budget with: per year, per frame, to buy."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from hetopt import units
+from hetopt.evaluate.with_units import money
+from hetopt.instance import Instance
+from hetopt.instance.joule_prices import joule_prices
+from hetopt.solution import Solution, SteadyPlan
+
+YEAR_S = 8760 * 3600.0
+MWH_J = 3.6e9
+
+
+def totals(instance: Instance, solution: Solution) -> list[Text]:
+    """Say what a fleet takes a year, or what a repetition of a job takes of a schedule."""
+    if instance.unitless or not solution.quantities:
+        return []
+    if instance.regime == "schedule":
+        return _per_frame(instance, solution)
+    return _per_year(instance, solution)
+
+
+def _per_year(instance: Instance, solution: Solution) -> list[Text]:
+    q = solution.quantities
+    parts = [f"{_number(q['power_w'] * YEAR_S / MWH_J)} MWh"]
+    if q["cost_per_s"]:
+        whole, capital, energy = (
+            money(instance, float(f"{q[key] * YEAR_S:.6g}"))
+            for key in ("cost_per_s", "cost_units_per_s", "cost_energy_per_s")
+        )
+        parts.append(f"{whole} (devices {capital}, energy {energy})")
+    if joule_prices(instance, "carbon").any():
+        parts.append(f"{_number(q['carbon_kg_per_s'] * YEAR_S / 1000)} t CO2")
+    return [Text(f"a year: {', '.join(parts)}")]
+
+
+def _per_frame(instance: Instance, solution: Solution) -> list[Text]:
+    q = solution.quantities
+    lines = []
+    if q["cost"]:
+        whole, units_, energy = (
+            money(instance, q[k]) for k in ("cost", "cost_units", "cost_energy")
+        )
+        lines.append(f"cost {whole} (devices {units_}, energy {energy})")
+    if joule_prices(instance, "carbon").any() or instance.limits.carbon_over_time is not None:
+        lines.append(f"carbon {units.format(q['carbon_kg'], 'carbon')} CO2")
+    repeated = Counter(re.sub(r"@[0-9]+$", "", str(n)) for n in instance.jobs.name)
+    often = {name: count for name, count in repeated.items() if count > 1}
+    if len(repeated) == 1 and often:
+        ((name, count),) = often.items()
+        each = units.format(q["energy_j"] / count, "energy")
+        lines.append(f"{each} a repetition of {name} ({count} in the window)")
+    return [Text(", ".join(lines))] if lines else []
+
+
+def shopping_list(instance: Instance, solution: Solution) -> list[Table]:
+    """Show units × price = total of what is had, where counts are open or units are bought."""
+    devices = instance.devices
+    had = units_had(instance, solution)
+    if had is None or not (devices.price_per_s.any() or not np.isnan(devices.purchase_price).all()):
+        return []
+    chosen = np.flatnonzero(had)
+    bought = ~np.isnan(devices.purchase_price)
+    table = Table(title="What it takes", title_justify="left", box=None, pad_edge=False)
+    table.add_column("device")
+    for column in ("units", "price of one", "total", "a year"):
+        table.add_column(column, justify="right")
+    spent = yearly = 0.0
+    for d in chosen.tolist():
+        a_year = had[d] * devices.price_per_s[d] * YEAR_S
+        yearly += a_year
+        price = float(devices.purchase_price[d]) if bought[d] else float("nan")
+        spent += had[d] * price if bought[d] else 0.0
+        table.add_row(
+            str(devices.name[d]),
+            f"{had[d]}",
+            money(instance, price) if bought[d] else _rent(instance, devices.price_per_s[d]),
+            money(instance, had[d] * price) if bought[d] else "–",
+            money(instance, float(f"{a_year:.6g}")),
+        )
+    total = money(instance, spent) if bought[chosen].any() else "–"
+    table.add_row(
+        "all", f"{had.sum()}", "", total, money(instance, float(f"{yearly:.6g}")), style="bold"
+    )
+    return [table]
+
+
+def units_had(instance: Instance, solution: Solution) -> np.ndarray | None:
+    """Return how many units of each device are had, which is the same in every scenario."""
+    plan = solution.plan
+    if plan is None or instance.regime != "steady":
+        return None
+    return plan.units_had if isinstance(plan, SteadyPlan) else plan.plans[0].units_had  # type: ignore[union-attr]
+
+
+def _rent(instance: Instance, price_per_s: float) -> str:
+    return money(instance, float(price_per_s), per_time=True)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
