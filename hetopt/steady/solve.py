@@ -22,7 +22,7 @@ from hetopt.steady.program.scenarios import (
 )
 from hetopt.steady.program.search import Search, program_of
 from hetopt.steady.routes.packings import TooManyPackingsError
-from hetopt.steady.routes.routes import Routes, TooManyRoutesError, enumerate_routes, no_route
+from hetopt.steady.routes.routes import TooManyRoutesError, enumerate_routes, no_route
 from hetopt.steady.routes.single_task_routes import many_columns
 
 
@@ -80,12 +80,11 @@ def solve_steady(
             raise
         from hetopt.steady.column_generation.solve_graphs import GeneratedSearch
 
-        none = Routes((), (), complete=False)
-        return GeneratedSearch(instance, budget, method, start, mip_solver, none).run()
+        return GeneratedSearch(instance, budget, method, start, mip_solver).run()
     if routes.reasons:
         reason = " ".join(routes.reasons[job] for job in sorted(routes.reasons))
         return infeasible_result(instance, reason)
-    search = Search(instance, budget, method, start, mip_solver, routes)
+    search = Search(instance, budget, method, start, mip_solver, routes=routes)
     try:
         return search.run()
     except TooManyPackingsError:

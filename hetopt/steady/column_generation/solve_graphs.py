@@ -22,7 +22,7 @@ import numpy as np
 from hetopt.errors import InputError
 from hetopt.instance import Floats
 from hetopt.runtime.budget import gap_closed
-from hetopt.solution import SteadyPlan, Termination
+from hetopt.solution import SteadyPlan
 from hetopt.steady.column_generation.column_generation import Generated, generate
 from hetopt.steady.column_generation.graph_pricer import GraphPricer, master_of_graphs
 from hetopt.steady.program.formulation_arrays import Master
@@ -92,51 +92,42 @@ class GeneratedSearch(Search):
         self.looked = found
         if found.at is not None:
             self.pricer.widen(found.at, self.rng, time.monotonic() + WIDE_SHARE * self.time_left())
-        return self._model([])
+        return self._model()
 
-    def next_level(
-        self,
-        model: StreamModel,
-        name: str,
-        previous: dict[str, float] | None,
-        held: list[tuple[str, float]],
-    ) -> tuple[StreamModel, Level]:
+    def next_level(self, name: str) -> Level:
         """Solve the relaxation for an objective, then the integer program, then for its fleet."""
-        for earlier, value in held[self.holds :]:
+        for earlier, value in self.held[self.holds :]:
             self.master.hold(earlier, value)
-        self.holds = len(held)
+        self.holds = len(self.held)
         scale = self.master.aim(name, self.pricer.chosen)
         rows = None
-        if self.looked is not None and self.looked.at is not None and not held:
+        if self.looked is not None and self.looked.at is not None and not self.held:
             rows = self.looked.at.rows
         found = self._generate(time.monotonic() + PRICING_SHARE * self.time_left(), rows)
         if found.outcome == "infeasible":
-            return model, Level(name, infeasible=True)
+            return Level(name, infeasible=True)
         bound = found.bound / scale if np.isfinite(found.bound) else np.nan
         if self.standstill and name == "throughput":
             bound = 0.0
         self.note_progress(np.nan, bound)
-        model = self._model(held)
-        level = self.solve_level(model, name, previous, held, bound)
+        self.model = self._model()
+        level = self.solve_level(self.model, name, bound)
         for _ in range(FLEETS):
             closed = gap_closed(level.value(), level.bound, self.budget.gap)
             if closed or self.method == "heuristic" or self.budget.over():
                 break
-            values = None if level.best is None else values_of(model, level.best.x)
+            values = None if level.best is None else values_of(self.model, level.best.x)
             if not self._more_routes(values, found):
                 break
-            wider = self._model(held)
+            self.model, self.previous = self._model(), values
             self.known_by = level.found_by or self.known_by
-            again = self.solve_level(wider, name, values, held, bound)
-            if again.best is None or level.best is None:
-                model, level = wider, again
+            before, level = level, self.solve_level(self.model, name, bound)
+            if level.best is None or before.best is None:
                 continue
-            better = again.best.objective / again.scale, level.best.objective / level.scale
-            gained = abs(better[0] - better[1]) > 1e-9 * abs(better[1])
-            model, level = wider, again
-            if not gained:
+            better = level.best.objective / level.scale, before.best.objective / before.scale
+            if not abs(better[0] - better[1]) > 1e-9 * abs(better[1]):
                 break
-        return model, level
+        return level
 
     def _generate(self, until: float, rows: Floats | None = None) -> Generated:
         return generate(
@@ -149,12 +140,12 @@ class GeneratedSearch(Search):
             stop=self.budget.stop.is_set,
         )
 
-    def _model(self, held: list[tuple[str, float]]) -> StreamModel:
+    def _model(self) -> StreamModel:
         """Return the program over the routes found so far, earlier objectives held."""
         self.routes = self.pricer.as_routes()
         # Few packings lose plans, never the bound, which is not that of this program.
         model = program_of(self.instance, self.routes, self.time_left(), few_packings=True)
-        for name, value in held:
+        for name, value in self.held:
             model.hold(name, value)
         return model
 
@@ -180,8 +171,3 @@ class GeneratedSearch(Search):
         if len(self.pricer.routes) == before and at is not None:
             self.pricer.widen(at, self.rng, until)
         return len(self.pricer.routes) - before
-
-    def stopped(self) -> Termination:
-        """Say why the search ended: not by a proof, as it knows a part of the routes only."""
-        by = Search.stopped(self)
-        return "iteration_limit" if by == "proved" else by

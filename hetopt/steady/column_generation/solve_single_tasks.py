@@ -11,15 +11,13 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from hetopt.errors import InputError
-from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed
-from hetopt.solution import HistoryEntry, SteadyPlan, Termination
+from hetopt.solution import SteadyPlan
 from hetopt.solvers.mip import solve_arrays
 from hetopt.solvers.mip_arrays import MipArrays
 from hetopt.solvers.relaxation import Relaxation, Relaxed
@@ -29,21 +27,16 @@ from hetopt.steady.column_generation.column_generation import (
     TablePricer,
     generate,
 )
-from hetopt.steady.model.capacity import at_standstill, unit_capacity
+from hetopt.steady.model.capacity import unit_capacity
 from hetopt.steady.program.extract_plan_of_columns import columns_plan
 from hetopt.steady.program.formulation_arrays import Master
+from hetopt.steady.program.levels import LevelSearch
 from hetopt.steady.program.marginal_values import marginal
 from hetopt.steady.program.objective_level import (
     RELAXED,
     ROUNDED,
     Level,
-    better_plan,
-    effort,
-    infeasible_result,
-    note_progress,
-    seconds_left,
     unbounded,
-    why_infeasible,
 )
 from hetopt.steady.program.second_proof import FOUND, infeasible_again
 from hetopt.steady.routes.route_columns import Pool, pool_of_columns
@@ -87,7 +80,7 @@ def solve_columns(
     InputError
         Where throughput is unbounded.
     """
-    return _Search(instance, budget, columns, method, start, mip_solver).run()
+    return _Search(instance, budget, method, start, mip_solver, columns=columns).run()
 
 
 class _Enough(threading.Event):
@@ -103,65 +96,46 @@ class _Enough(threading.Event):
 
 
 @dataclass(slots=True)
-class _Search:
-    instance: Instance
-    budget: Budget
-    columns: Columns
-    method: str
-    start: SteadyPlan | None
-    mip_solver: str
+class _Search(LevelSearch):
+    columns: Columns = field(kw_only=True)
     pool: Pool = field(init=False)
     master: Master = field(init=False)
     pricer: TablePricer = field(init=False)
-    began: float = field(default_factory=time.monotonic)
-    history: list[HistoryEntry] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    marginal: dict[str, Any] | None = None
-    found_by: str = "start"
-    first_level: bool = True
+    chosen: Ints = field(init=False)
 
     def __post_init__(self) -> None:
         self.pool = pool_of_columns(self.instance, self.columns)
         self.master = master_of_columns(self.instance, self.columns)
         self.pricer = TablePricer(self.pool, len(self.columns.rate_per_s))
 
+    @property
+    def complete(self) -> bool:
+        """Whether the program of integers knows all routes: rarely so."""
+        return False
+
     def run(self) -> RegimeResult:
         """Solve level after level."""
-        plan: SteadyPlan | None = None
-        bounds: list[float] = []
-        for name in self.instance.objective:
-            level, routes = self._solve_level(name)
-            if level.infeasible and plan is None:
-                return infeasible_result(self.instance, why_infeasible(self.instance), level.proof)
-            bounds.append(level.bound)
-            if level.best is None:
-                break
-            plan = self._plan(level.best, routes)
-            self.found_by = level.found_by
-            value = objective_value(self.instance, plan, name)
-            bounds[-1] = at_standstill(self.instance, name, value, level.bound)
-            self._note_progress(value, bounds[-1])
-            if np.isnan(value):
-                bounds[-1] = np.nan
-                continue
-            self.master.hold(name, value)
-            self.first_level = False
-        bounds += [np.nan] * (len(self.instance.objective) - len(bounds))
-        plan = self._better(plan)
-        self.notes.append(
+        found = LevelSearch.run(self)
+        note = (
             f"Routes as columns: {len(self.pool):,} of {len(self.columns.rate_per_s):,} streams, "
             f"{len(self.pricer.numbers):,} of them in the relaxation; the bound counts all."
         )
-        return RegimeResult(
-            plan=plan,
-            bounds=tuple(float(b) for b in bounds),
-            reason="" if plan is not None else "No plan was found within the limit.",
-            stopped_by=self._stopped(),
-            method=self.found_by if plan is not None else "mip",
-            history=tuple(self.history),
-            notes=tuple(self.notes),
-            marginal=self.marginal,
-        )
+        return found if found.infeasible else replace(found, notes=(*found.notes, note))
+
+    def next_level(self, name: str) -> Level:
+        """Solve for an objective; ``chosen`` are the routes of its plan."""
+        level, self.chosen = self._solve_level(name)
+        return level
+
+    def plan_of(self, level: Level) -> SteadyPlan:
+        """Return the plan of a level's best point."""
+        share = np.zeros(0) if level.best is None else level.best.x[: len(self.chosen)]
+        theta = self.master.unit if self.master.question.throughput else None
+        return columns_plan(self.instance, self.columns, self.chosen, share, theta=theta)
+
+    def hold(self, name: str, value: float) -> None:
+        """Allow no plan that is worse in an objective."""
+        self.master.hold(name, value)
 
     def _solve_level(self, name: str) -> tuple[Level, Ints]:
         level = Level(name, scale=self.master.aim(name, self.pool))
@@ -186,7 +160,7 @@ class _Search:
                     np.flatnonzero(self.master.used).tolist(),
                     self.columns.stream_of,
                 )
-        self._note_progress(level.value(), level.bound)
+        self.note_progress(level.value(), level.bound)
         if not any(self.master.side_integer):
             return level, routes
         if self.method == "heuristic" and level.best is not None:
@@ -198,9 +172,9 @@ class _Search:
 
         def progress(bound: float) -> None:
             level.tighten(bound / level.scale)
-            self._note_progress(np.nan, level.bound)
+            self.note_progress(np.nan, level.bound)
 
-        until = time.monotonic() + 0.9 * self._time_left()
+        until = time.monotonic() + 0.9 * self.time_left()
         streams = len(self.columns.rate_per_s)
         rows = None
         if streams > 3 * SAMPLE and not len(self.pricer.numbers):
@@ -277,24 +251,19 @@ class _Search:
 
         def progress(objective: float | None, _: float | None) -> None:
             value = np.nan if objective is None else objective / level.scale
-            self._note_progress(value, level.bound)
+            self.note_progress(value, level.bound)
             # The program over few routes does not know the bound over all of them.
             # When this is heard depends on the clock.
             heard = self.budget.gap > 0 and not self.budget.deterministic
             if heard and gap_closed(value, level.bound, self.budget.gap * INSIDE):
                 enough.set()
 
-        allowed = effort(self.budget)
-        result = solve_arrays(
+        result = self.solve_integers(
+            solve_arrays,
             arrays,
-            time_limit_s=allowed.time_limit_s,
-            nodes=allowed.nodes,
-            gap_rel=self.budget.gap * (1.0 if whole else PART_OF_GAP),
-            threads=1 if self.budget.deterministic else self.budget.workers,
-            seed=self.budget.seed,
             start=known,
             stop=enough,
-            solver=self.mip_solver,
+            part_of_gap=1.0 if whole else PART_OF_GAP,
             progress=progress,
         )
         if whole and result.bound is not None:
@@ -310,7 +279,7 @@ class _Search:
         point = None if result.values is None else arrays.vector(result.values)
         if point is not None:
             level.improve(_exact(arrays, point), "mip")
-        self._note_progress(level.value(), level.bound)
+        self.note_progress(level.value(), level.bound)
 
     def _rounded_by(self) -> str:
         return ROUNDED if any(self.master.side_integer) else RELAXED
@@ -318,31 +287,6 @@ class _Search:
     def _done(self, level: Level) -> bool:
         closed = gap_closed(level.value(), level.bound, self.budget.gap)
         return closed or self.budget.over() or level.infeasible
-
-    def _plan(self, best: Relaxed, routes: Ints) -> SteadyPlan:
-        share = best.x[: len(routes)]
-        theta = self.master.unit if self.master.question.throughput else None
-        return columns_plan(self.instance, self.columns, routes, share, theta=theta)
-
-    def _better(self, plan: SteadyPlan | None) -> SteadyPlan | None:
-        """Return the start instead where it is the better plan."""
-        return better_plan(self.instance, plan, self.start)
-
-    def _time_left(self) -> float:
-        return seconds_left(self.budget)
-
-    def _note_progress(self, objective: float, bound: float) -> None:
-        history = self.history if self.first_level else None
-        note_progress(self.budget, self.began, history, objective, bound)
-
-    def _stopped(self) -> Termination:
-        if self.budget.stop.is_set():
-            return "interrupted"
-        if self.budget.over():
-            return "time_limit"
-        if self.budget.gap > 0 and self.method != "heuristic":
-            return "gap_limit"
-        return "iteration_limit"
 
 
 def master_of_columns(

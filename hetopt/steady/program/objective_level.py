@@ -1,14 +1,11 @@
 """What is known of one objective of a list while it is solved.
 
-What searches for streams keep track of: time, progress, the plan they began with.
-
 What every search for streams says when it cannot answer.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -17,7 +14,7 @@ import numpy as np
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance, is_maximised
 from hetopt.runtime.budget import Budget, RegimeResult
-from hetopt.solution import HistoryEntry, Proof, StreamPlan
+from hetopt.solution import Proof, StreamPlan
 from hetopt.solvers.relaxation import Relaxed
 
 RELAXED, ROUNDED = "relaxation", "heuristic"
@@ -118,20 +115,6 @@ def effort(budget: Budget) -> Effort:
         return Effort(budget.left_s(), None)
     nodes = max(1, int(budget.limit_s * NODES_PER_S))
     return Effort(RUNAWAY * budget.limit_s + RUNAWAY_S, nodes)
-
-
-def note_progress(
-    budget: Budget,
-    began: float,
-    history: list[HistoryEntry] | None,
-    objective: float,
-    bound: float,
-) -> None:
-    """Keep a better plan or bound (SI) with its time, where there is a history; tell of it."""
-    if history is not None:
-        history.append(HistoryEntry(time.monotonic() - began, objective, bound))
-    if budget.progress is not None:
-        budget.progress(objective, bound)
 
 
 def unbounded(instance: Instance, name: str) -> str:

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from hetopt.errors import InputError
-from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance
-from hetopt.runtime.budget import Budget, RegimeResult, gap_closed
-from hetopt.solution import HistoryEntry, StreamPlan, Termination
+from hetopt.runtime.budget import RegimeResult, gap_closed
+from hetopt.solution import StreamPlan
 from hetopt.solvers.mip import solve_mip
 from hetopt.solvers.mip_arrays import mip_arrays
 from hetopt.solvers.relaxation import Relaxation, Relaxed, round_off
 from hetopt.solvers.result import safe_bound
-from hetopt.steady.model.capacity import at_standstill
 from hetopt.steady.program.formulation import SteadyModel
+from hetopt.steady.program.levels import LevelSearch
 from hetopt.steady.program.marginal_values import marginal
 from hetopt.steady.program.objective_level import (
     RELAXED,
     ROUNDED,
     Level,
-    better_plan,
-    effort,
-    infeasible_result,
-    note_progress,
-    seconds_left,
     unbounded,
-    why_infeasible,
 )
 from hetopt.steady.program.scenarios import (
     StreamModel,
@@ -72,91 +63,64 @@ def program_of(
 
 
 @dataclass(slots=True)
-class Search:
-    """A search over the routes that are listed, level after level."""
+class Search(LevelSearch):
+    """A search over the routes that are listed.
 
-    instance: Instance
-    budget: Budget
-    method: str
-    start: StreamPlan | None
-    mip_solver: str
-    routes: Routes
-    began: float = field(default_factory=time.monotonic)
-    history: list[HistoryEntry] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    stopped_by: Termination = "proved"
-    marginal: dict[str, Any] | None = None
+    Attributes
+    ----------
+    model, previous
+        The program, with the earlier objectives held, and the values of its variables in the best
+        plan of the level before.
+    held
+        Objectives that are held, and their values (SI).
+    """
+
+    routes: Routes = field(default_factory=lambda: Routes((), (), complete=False))
     few_packings: bool = False
-    known_by: str = "start"
-    first_level: bool = True
+    model: StreamModel = field(init=False)
+    previous: dict[str, float] | None = field(init=False, default=None)
+    held: list[tuple[str, float]] = field(init=False, default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the program of integers knows all routes."""
+        return self.routes.complete
+
+    @property
+    def unit(self) -> float:
+        """The θ that keeps about one unit busy."""
+        return self.model.unit
 
     def run(self) -> RegimeResult:
         """Solve level after level."""
-        model = self.first_model()
-        plan: StreamPlan | None = None
-        bounds: list[float] = []
-        held: list[tuple[str, float]] = []
-        previous: dict[str, float] | None = None
+        self.model = self.first_model()
         if self.start is not None:
-            previous = stream_integers(model, self.start)
-        for name in self.instance.objective:
-            model, level = self.next_level(model, name, previous, held)
-            if level.infeasible and plan is None:
-                return infeasible_result(self.instance, self.why_infeasible(), level.proof)
-            bounds.append(level.bound)
-            if level.best is None:
-                break
-            previous = values_of(model, level.best.x)
-            plan = stream_plan(model, previous)
-            self.known_by = level.found_by
-            value = objective_value(self.instance, plan, name)
-            bounds[-1] = at_standstill(self.instance, name, value, level.bound, model.unit)
-            self.note_progress(value, bounds[-1])
-            if np.isnan(value):
-                # An accuracy of no requests at all.
-                bounds[-1] = np.nan
-                continue
-            held.append((name, value))
-            model.hold(name, value)
-            self.first_level = False
-        bounds += [np.nan] * (len(self.instance.objective) - len(bounds))
-        plan = self._better(plan)
-        return RegimeResult(
-            plan=plan,
-            bounds=tuple(float(b) for b in bounds),
-            reason="" if plan is not None else "No plan was found within the limit.",
-            stopped_by=self.stopped(),
-            method=self.known_by if plan is not None else "mip",
-            history=tuple(self.history),
-            notes=tuple(self.notes),
-            marginal=self.marginal,
-        )
-
-    def why_infeasible(self) -> str:
-        """Say why nothing can be served as it is demanded."""
-        return why_infeasible(self.instance)
+            self.previous = stream_integers(self.model, self.start)
+        return LevelSearch.run(self)
 
     def first_model(self) -> StreamModel:
         """Return the program before any objective."""
         few = self.few_packings
         return program_of(self.instance, self.routes, self.time_left(), few_packings=few)
 
-    def next_level(
-        self,
-        model: StreamModel,
-        name: str,
-        previous: dict[str, float] | None,
-        held: list[tuple[str, float]],
-    ) -> tuple[StreamModel, Level]:
-        """Solve for an objective, the earlier ones held; return the program it was solved with."""
-        return model, self.solve_level(model, name, previous, held)
+    def next_level(self, name: str) -> Level:
+        """Solve for an objective."""
+        return self.solve_level(self.model, name)
+
+    def plan_of(self, level: Level) -> StreamPlan:
+        """Return the plan of a level's best point, whose values the next one begins with."""
+        self.previous = {} if level.best is None else values_of(self.model, level.best.x)
+        return stream_plan(self.model, self.previous)
+
+    def hold(self, name: str, value: float) -> None:
+        """Allow no plan that is worse in an objective."""
+        self.held.append((name, value))
+        self.model.hold(name, value)
 
     def solve_level(
         self,
         model: StreamModel,
         name: str,
-        previous: dict[str, float] | None,
-        held: list[tuple[str, float]],
         bound: float = np.nan,
     ) -> Level:
         """Solve for one objective over the routes listed; ``bound`` (SI) is known of it before.
@@ -174,7 +138,7 @@ class Search:
             raise InputError(unbounded(self.instance, name))
         if first.outcome == "optimal" and self.routes.complete:
             level.tighten(_si(safe_bound(arrays, relaxation.bound(first)), level.scale))
-        if first.outcome == "optimal" and not held and isinstance(model, SteadyModel):
+        if first.outcome == "optimal" and not self.held and isinstance(model, SteadyModel):
             pool = pool_of_routes(self.instance, self.routes.routes)
             kinds = [kind.device for kind in model.kinds]
             self.marginal = marginal(self.instance, arrays, first, level.scale, pool, kinds)
@@ -182,23 +146,17 @@ class Search:
             level.improve(first, RELAXED)
             return level
         whole = with_whole_slices(blocks_of(model), relaxation, first, self.time_left())
-        self._round(level, relaxation, whole, previous)
+        self._round(level, relaxation, whole)
         self.note_progress(level.value(), level.bound)
         done = gap_closed(level.value(), level.bound, self.budget.gap)
         if self.method != "heuristic" and not done and not self.budget.over():
-            self._solve_mip(level, model, relaxation, held)
+            self._solve_mip(level, model, relaxation)
         return level
 
-    def _round(
-        self,
-        level: Level,
-        relaxation: Relaxation,
-        first: Relaxed,
-        previous: dict[str, float] | None,
-    ) -> None:
+    def _round(self, level: Level, relaxation: Relaxation, first: Relaxed) -> None:
         """Find plans without the MIP solver: from a known one, and from the relaxation."""
-        if previous is not None:
-            names = relaxation.arrays.names
+        if self.previous is not None:
+            previous, names = self.previous, relaxation.arrays.names
             known = relaxation.fixed(np.array([previous.get(n, 0.0) for n in names]))
             level.improve(known, self.known_by)
         if first.outcome == "optimal":
@@ -211,13 +169,7 @@ class Search:
             )
             level.improve(near, ROUNDED)
 
-    def _solve_mip(
-        self,
-        level: Level,
-        model: StreamModel,
-        relaxation: Relaxation,
-        held: list[tuple[str, float]],
-    ) -> None:
+    def _solve_mip(self, level: Level, model: StreamModel, relaxation: Relaxation) -> None:
         def progress(objective: float | None, bound: float | None) -> None:
             found = np.nan if objective is None else objective / level.scale
             near = level.bound
@@ -225,19 +177,8 @@ class Search:
                 near = np.nan if bound is None else bound / level.scale
             self.note_progress(found, near)
 
-        allowed = effort(self.budget)
-        result = solve_mip(
-            model.problem,
-            time_limit_s=allowed.time_limit_s,
-            nodes=allowed.nodes,
-            gap_rel=self.budget.gap,
-            threads=1 if self.budget.deterministic else self.budget.workers,
-            seed=self.budget.seed,
-            start=None if level.best is None else values_of(model, level.best.x),
-            stop=self.budget.stop,
-            solver=self.mip_solver,
-            progress=progress,
-        )
+        known = None if level.best is None else values_of(model, level.best.x)
+        result = self.solve_integers(solve_mip, model.problem, start=known, progress=progress)
         if self.routes.complete:
             level.tighten(_si(result.bound, level.scale))
         if result.message:
@@ -257,58 +198,19 @@ class Search:
         if polished is not None and polished.outcome == "optimal":
             level.improve(polished, "mip")
         elif not self.budget.over():
-            level.improve(self._strict(level, model, relaxation, held), "mip")
+            level.improve(self._strict(level, model, relaxation), "mip")
 
-    def _strict(
-        self,
-        level: Level,
-        model: StreamModel,
-        relaxation: Relaxation,
-        held: list[tuple[str, float]],
-    ) -> Relaxed | None:
+    def _strict(self, level: Level, model: StreamModel, relaxation: Relaxation) -> Relaxed | None:
         """Solve again with slightly smaller limits, so that the plan respects the true ones."""
         tight = stream_model(
             self.instance, self.routes, model.kinds, shrink=STRICT, most=model.most
         )
-        for name, value in held:
+        for name, value in self.held:
             tight.hold(name, value)
         tight.aim(level.name)
-        allowed = effort(self.budget)
-        result = solve_mip(
-            tight.problem,
-            time_limit_s=allowed.time_limit_s,
-            nodes=allowed.nodes,
-            gap_rel=self.budget.gap,
-            threads=1 if self.budget.deterministic else self.budget.workers,
-            seed=self.budget.seed,
-            stop=self.budget.stop,
-            solver=self.mip_solver,
-        )
+        result = self.solve_integers(solve_mip, tight.problem)
         point = None if result.values is None else relaxation.arrays.vector(result.values)
         return None if point is None else relaxation.fixed(point)
-
-    def _better(self, plan: StreamPlan | None) -> StreamPlan | None:
-        """Return the start instead where it is the better plan by a rounding."""
-        return better_plan(self.instance, plan, self.start)
-
-    def time_left(self) -> float:
-        """Seconds left, without end where the clock does not count."""
-        return seconds_left(self.budget)
-
-    def note_progress(self, objective: float, bound: float) -> None:
-        """Tell of a better plan or bound (SI)."""
-        history = self.history if self.first_level else None
-        note_progress(self.budget, self.began, history, objective, bound)
-
-    def stopped(self) -> Termination:
-        """Say why the search ended."""
-        if self.budget.stop.is_set():
-            return "interrupted"
-        if self.budget.over():
-            return "time_limit"
-        if self.method == "heuristic":
-            return "iteration_limit"
-        return "gap_limit" if self.budget.gap > 0 else "proved"
 
 
 def values_of(model: StreamModel, x: Floats) -> dict[str, float]:

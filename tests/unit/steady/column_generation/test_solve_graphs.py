@@ -23,7 +23,7 @@ from hetopt.steady.column_generation.solve_graphs import GeneratedSearch
 from hetopt.steady.program.formulation_arrays import Master
 from hetopt.steady.routes.route_columns import Pool, pool_of_routes
 from hetopt.steady.routes.route_search import RouteSearch
-from hetopt.steady.routes.routes import Routes, TooManyRoutesError, enumerate_routes
+from hetopt.steady.routes.routes import TooManyRoutesError, enumerate_routes
 from hetopt.steady.solve import solve_steady
 from hetopt.verify import verify
 from tests.random_streams import random_stream
@@ -177,9 +177,8 @@ def test_weights_that_no_unit_holds_together_are_not_routed_there() -> None:
 def test_plans_of_generated_routes_hold_and_are_within_their_bound() -> None:
     for seed in (1, 2):
         instance = pipelines(seed, slo=1.6)
-        none = Routes((), (), complete=False)
         budget = Budget(deadline=time.monotonic() + 20)
-        ours = GeneratedSearch(instance, budget, "auto", None, "highs", none).run()
+        ours = GeneratedSearch(instance, budget, "auto", None, "highs").run()
         theirs = solve_steady(instance, Budget(deadline=time.monotonic() + 20))
         assert isinstance(ours.plan, SteadyPlan)
         assert isinstance(theirs.plan, SteadyPlan)
@@ -208,7 +207,6 @@ def test_a_job_that_has_no_route_is_infeasible_and_named(objective: str) -> None
     slo = np.array([np.inf, 1e-6])
     instance = replace(instance, jobs=replace(instance.jobs, latency_slo_s=slo))
     budget = Budget(deadline=time.monotonic() + 20)
-    none = Routes((), (), complete=False)
-    found = GeneratedSearch(instance, budget, "auto", None, "highs", none).run()
+    found = GeneratedSearch(instance, budget, "auto", None, "highs").run()
     assert found.infeasible
     assert "1 of 2 jobs: j1" in found.reason
