@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +13,7 @@ from hetopt.errors import InputError, Problem
 from hetopt.formats.native.document import read_json, read_yaml
 from hetopt.formats.native.expand import expand
 from hetopt.formats.native.shape import check_shape
+from hetopt.formats.native.yaml_edit import change_yaml
 from hetopt.formats.native.yaml_source import parse_yaml
 from hetopt.formats.place import Path as Place
 from hetopt.instance.column_specs import DEVICES, OPTIONS
@@ -52,7 +51,7 @@ def write_back(
         what would be written is no instance.
     """
     as_json = text.lstrip().startswith("{")
-    data = json.loads(text) if as_json else parse_yaml(text, name).data
+    data: Any = json.loads(text) if as_json else parse_yaml(text, name).data
     shaped, _ = check_shape(data)
     rows, _, _ = expand(shaped)
     places: dict[tuple[str, str, str], Place] = {}
@@ -61,21 +60,29 @@ def write_back(
         place = rows.place("options", i)
         if place is not None:
             places[key] = place
-    document: Any = data if as_json else _round_trip().load(text)
+    changes: list[tuple[Place, Fields]] = []
     for key, fields in options.items():
-        entry = _entry(document, places.get(key, ()))
+        place = places.get(key, ())
+        entry = _entry(data, place)
         if not isinstance(entry, dict) or "device" not in entry:
             expected = (
                 "An option that stands in the document; those of the catalogue, and of tables, "
                 "do not: write it out first (hetopt convert FILE -o OWN.yaml)."
             )
             raise InputError([Problem(f"{name}, {'/'.join(key)}", "", expected)])
-        _change(entry, _of_energy_or_power(entry, fields))
-    for device in document.get("devices", []):
-        if str(device.get("name", "")) in (devices or {}):
-            _change(device, (devices or {})[str(device["name"])])
-    made = _text(document, as_json)
-    (read_json if as_json else read_yaml)(made, f"{name} (as it would be written)")
+        changes.append((place, _spelt(entry, _of_energy_or_power(entry, fields))))
+    for i, device in enumerate(data.get("devices", [])):
+        found = (devices or {}).get(str(device.get("name", "")))
+        if found is not None:
+            changes.append((("devices", i), _spelt(device, found)))
+    if as_json:
+        for place, fields in changes:
+            _entry(data, place).update(fields)
+        made = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+        read_json(made, f"{name} (as it would be written)")
+        return made
+    made = change_yaml(text, name, changes)
+    read_yaml(made, f"{name} (as it would be written)")
     return made
 
 
@@ -91,26 +98,8 @@ def read_document_text(path: str | Path) -> str:
     if not place.is_file():
         text = "A YAML or JSON document; write tables out first (hetopt convert)."
         raise InputError([Problem(str(path), "", text)])
-    return place.read_text(encoding="utf-8")
-
-
-def _round_trip() -> Any:
-    from ruamel.yaml import YAML
-
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 4096
-    return yaml
-
-
-def _text(document: Any, as_json: bool) -> str:
-    if as_json:
-        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-    yaml, made = _round_trip(), io.StringIO()
-    # Lists stand under their key as the shipped instances have them.
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.dump(document, made)
-    return made.getvalue()
+    # Not read_text, which would change the ends of lines.
+    return place.read_bytes().decode("utf-8")
 
 
 def _entry(document: Any, place: Place) -> Any:
@@ -129,16 +118,16 @@ def _of_energy_or_power(entry: Mapping[str, Any], fields: Fields) -> Fields:
     return {name: value for name, value in fields.items() if name not in left_out}
 
 
-def _change(entry: dict[str, Any], fields: Fields) -> None:
+def _spelt(entry: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
+    """Return fields under the names, and in the units, that an entry has for them."""
+    made: dict[str, Any] = {}
     for column, value in fields.items():
         names = (column, *ALIASES.get(column, ()))
         name = next((n for n in names if n in entry), "")
-        if name:
-            entry[name] = _like(entry[name], column, value)
-            continue
-        neighbour = _neighbour(entry, column)
-        named = _spelt_like(neighbour, names)
-        entry[named] = _like(entry.get(neighbour), column, value)
+        neighbour = "" if name else _neighbour(entry, column)
+        named = name or _spelt_like(neighbour, names)
+        made[named] = _like(entry.get(name or neighbour), column, value)
+    return made
 
 
 def _neighbour(entry: Mapping[str, Any], column: str) -> str:
@@ -162,6 +151,4 @@ def _like(old: Any, column: str, value: float | bool | str) -> Any:
         return value
     size = units.parse(f"1 {match[1]}", DIMENSIONS[column])
     number = f"{value / size:.6g}"
-    if math.isinf(size):
-        return value
-    return type(old)(f"{number} {match[1]}")
+    return f"{number} {match[1]}"
