@@ -22,6 +22,7 @@ from hetopt.cli.options import (
     options,
     question,
 )
+from hetopt.errors import InputError, Problem
 from hetopt.version import __version__
 
 app = typer.Typer(
@@ -293,16 +294,41 @@ def devices(
     capabilities: Annotated[
         bool, typer.Option("--capabilities", help="Data sheets that estimates go by, instead.")
     ] = False,
+    from_cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="What kubectl get nodes,deviceclasses,resourceslices -o json or ray list nodes "
+            "--format json printed, as devices of an instance; - for stdin.",
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help="With --from-cluster: .yaml, .json."),
+    ] = None,
     json: Json = False,
 ) -> int:
-    """List the measured devices that instances can refer to."""
+    """List the measured devices that instances can refer to, or those of a cluster."""
+    filters: dict[str, object] = {
+        "--dataset": dataset,
+        "--task": task,
+        "--scope": scope,
+        "--show": show,
+    }
+    if from_cluster is not None:
+        from hetopt.cli.cluster import run_cluster
+
+        filters |= {"TEXT": text, "--kind": kind, "--capabilities": capabilities}
+        return run_cluster(from_cluster, filters, output, json)
+    if output is not None:
+        raise InputError([Problem("-o", output, "Only with --from-cluster.")])
     if capabilities:
         from hetopt.cli.capabilities import run_capabilities
 
         return run_capabilities(
             text,
             kind,
-            {"--dataset": dataset, "--task": task, "--scope": scope, "--show": show},
+            filters,
             json,
         )
     return commands.run_devices(text, kind, dataset, task, scope, show, limit, json)

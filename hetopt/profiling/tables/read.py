@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hetopt.errors import InputError, Problem
-from hetopt.profiling.tables import logs, plain, published
+from hetopt.profiling.tables import aibrix, logs, plain, published
 from hetopt.profiling.tables.logs import LogTask
 from hetopt.profiling.tables.measurement import Measurement
 from hetopt.profiling.tables.sheet import Sheet, read_sheet
 
 FORMS = (
-    *("measurements", "aihub", "openvino", "aiconfigurator", "mlperf"),
+    *("measurements", "aihub", "openvino", "aiconfigurator", "aibrix", "mlperf"),
     *("onnxruntime", "nvidia-smi", "tegrastats", "perf"),
 )
 """Names that ``--from`` takes for tables of measurements."""
@@ -57,6 +57,8 @@ def _read(path: Path, form: str, columns: Mapping[str, str], ran: LogTask) -> li
     if path.is_dir() or form == "mlperf":
         return logs.mlperf_results(path)
     form = form or _text_form(path)
+    if form == "aibrix":
+        return aibrix.aibrix_profile(path)
     if form == "onnxruntime":
         return logs.onnxruntime_profile(path, ran.task, ran.device)
     if form == "tegrastats":
@@ -96,6 +98,8 @@ def _text_form(path: Path) -> str:
         return ""
     if published.is_aihub_document(path):
         return "aihub"
+    if aibrix.is_aibrix(path):
+        return "aibrix"
     if logs.is_onnxruntime_profile(path):
         return "onnxruntime"
     if logs.is_tegrastats(path):

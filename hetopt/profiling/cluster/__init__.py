@@ -1,0 +1,1 @@
+"""What a cluster says that it has, as devices of an instance."""
