@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from hetopt.build import Model
     from hetopt.default import default_instance
     from hetopt.deploy import deploy
+    from hetopt.deploy.pipeline.measured import measure_models
+    from hetopt.deploy.pipeline.run import run_pipeline
+    from hetopt.deploy.pipeline.verdict import judge
     from hetopt.errors import HetoptError, InputError
     from hetopt.evaluate import evaluate
     from hetopt.formats import read_instance, write_instance
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from hetopt.instance import DeviceKind, Instance, ObjectiveName
     from hetopt.instance.robust import robust
     from hetopt.model_files import ModelFile, export_model
+    from hetopt.profiling.onnx.document import profile_models
     from hetopt.report.page_file import write_report as write_report
     from hetopt.report.pictures import bars_picture, front_picture, schedule_picture
     from hetopt.report.simulation_page import write_simulation as write_simulation
@@ -69,10 +73,14 @@ __all__ = [
     "export_model",
     "from_frames",
     "front_picture",
+    "judge",
+    "measure_models",
     "pareto",
+    "profile_models",
     "read_instance",
     "read_plan",
     "robust",
+    "run_pipeline",
     "schedule_picture",
     "simulate",
     "solve",
@@ -95,6 +103,10 @@ _HOMES = {
     "Model": "hetopt.build",
     "default_instance": "hetopt.default",
     "deploy": "hetopt.deploy",
+    "profile_models": "hetopt.profiling.onnx.document",
+    "measure_models": "hetopt.deploy.pipeline.measured",
+    "run_pipeline": "hetopt.deploy.pipeline.run",
+    "judge": "hetopt.deploy.pipeline.verdict",
     "HetoptError": "hetopt.errors",
     "InputError": "hetopt.errors",
     "evaluate": "hetopt.evaluate",

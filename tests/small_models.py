@@ -74,23 +74,33 @@ def light(name: str) -> Path:
 
 
 def real_weights(proto: onnx.ModelProto, seed: int = 1) -> onnx.ModelProto:
-    """The model with random weights in the place of weights that are all alike."""
+    """The model with random weights in the place of weights that are all alike.
+
+    Signals neither grow nor vanish on their way, and what goes into the last softmax is small, so
+    that outputs differ in all their numbers.
+    """
     rng = np.random.default_rng(seed)
     graph = proto.graph
     shapes = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    factors = _factors(graph)
+    # Beside a branch that passes on what came in, each sum would double the signal.
+    gain = 0.8 if any(n.op_type == "Sum" for n in graph.node) else 2.0
+    heavy = [n.input[1] for n in graph.node if n.op_type in ("Conv", "Gemm")]
     kept = []
     for node in graph.node:
         if node.op_type != "ConstantOfShape":
             kept.append(node)
             continue
-        shape = [int(n) for n in shapes[node.input[0]]]
+        name, shape = node.output[0], [int(n) for n in shapes[node.input[0]]]
         if len(shape) > 1:
             fan_in = int(np.prod(shape[1:]))
-            # Small at the end, so that no softmax is all but one number.
-            value = rng.standard_normal(shape) * np.sqrt((2.0 if len(shape) > 2 else 0.02) / fan_in)
+            last = 0.1 if name == heavy[-1] else 1.0
+            value = last * rng.standard_normal(shape) * np.sqrt(gain / fan_in)
+        elif name in factors:
+            value = rng.uniform(0.7, 1.2, shape)
         else:
-            value = rng.uniform(0.5, 1.5, shape)
-        graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), node.output[0]))
+            value = rng.uniform(-0.1, 0.1, shape)
+        graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
     del graph.node[:]
     graph.node.extend(kept)
     proto.ir_version = max(proto.ir_version, 4)
@@ -99,3 +109,32 @@ def real_weights(proto: onnx.ModelProto, seed: int = 1) -> onnx.ModelProto:
     del graph.input[:]
     graph.input.extend(inputs)
     return proto
+
+
+def _factors(graph: Any) -> set[str]:
+    """Vectors that multiply or divide: scales, variances."""
+    multiplied = {n for node in graph.node if node.op_type == "Mul" for n in node.input}
+    found = set()
+    for node in graph.node:
+        if node.op_type == "BatchNormalization":
+            found |= {node.input[1], node.input[4]}
+        if node.op_type == "Unsqueeze" and _leads_to(graph, node.output[0], multiplied):
+            found |= _origins(graph, node.input[0])
+    return found
+
+
+def _leads_to(graph: Any, name: str, wanted: set[str]) -> bool:
+    if name in wanted:
+        return True
+    return any(
+        _leads_to(graph, node.output[0], wanted)
+        for node in graph.node
+        if node.op_type == "Unsqueeze" and name in node.input
+    )
+
+
+def _origins(graph: Any, name: str) -> set[str]:
+    for node in graph.node:
+        if node.op_type == "Unsqueeze" and name in node.output:
+            return _origins(graph, node.input[0])
+    return {name}

@@ -81,7 +81,7 @@ def profile(
             flag = "--shape" if shape else "--measure" if measure else "--estimate"
             raise InputError([Problem(flag, ", ".join(shape or []), "Model files, not tables.")])
         return run_tables(files, tables, output, json)
-    from hetopt.cli.measuring import Asked, measured
+    from hetopt.cli.measuring import asked_of, measured
     from hetopt.profiling.onnx.document import profile_document, profile_models
     from hetopt.report.terminal.progress import line_display
 
@@ -91,12 +91,10 @@ def profile(
         check_output(output, measure or estimates.wanted)
     sizes = sizes_of(shape or [])
     if measure:
-        asked = Asked.read(
-            files, sizes, segments, on, batch, precision, threads, most_time, regime, clock
-        )
+        asked = asked_of(sizes, segments, on, batch, precision, threads, most_time, clock, regime)
         if not estimates.wanted:
-            return measured(asked, output, json)
-        return measured(asked, output, json, lambda d, p: with_estimates(d, p, estimates))
+            return measured(files, asked, output, json)
+        return measured(files, asked, output, json, lambda d, p: with_estimates(d, p, estimates))
     if estimates.wanted:
         return estimated(files, sizes, segments, estimates, output, json)
     with line_display() as report:

@@ -83,7 +83,8 @@ def run(
         )
     verdict = judge(found, tolerance=tolerance, clock=clock)
     if telemetry is not None:
-        write_whole(Path(telemetry), telemetry_text(found, lines=telemetry.endswith(".jsonl")))
+        lines = telemetry.endswith(".jsonl")
+        write_whole(Path(telemetry), telemetry_text(found, lines=lines, clock=clock))
     if json:
         print_json(verdict_to_dict(found, verdict))
     else:
