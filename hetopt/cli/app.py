@@ -55,7 +55,15 @@ def solve(
     question: Question,
     options: Any,
     start: Annotated[str | None, typer.Option(metavar="PLAN", help="Start from a plan.")] = None,
-    output: Output = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help=".json; .html: a page; .csv, .xlsx, .parquet: tables; no extension: a folder.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Find the best plan for an instance, with a proven bound."""

@@ -169,18 +169,15 @@ def run_solve(
     question: Question, options: SolveOptions, start: str | None, output: str | None, as_json: bool
 ) -> int:
     """Solve and print; see ``hetopt solve``."""
-    from hetopt.formats.files import check_writable, means_folder
-    from hetopt.formats.parquet import pyarrow
+    from hetopt.formats.files import check_writable
     from hetopt.formats.plans import read_plan, solution_to_dict
     from hetopt.formats.plans.stream import is_large, json_pieces
-    from hetopt.formats.plans.tables import write_solution
     from hetopt.report.terminal.progress import progress_display
     from hetopt.solve import solve_with
 
     if output is not None:
         check_writable(output)
-        if means_folder(output):
-            pyarrow(output)
+        check_plan_output(output)
     instance = question.instance()
     known = None if start is None else read_plan(instance, start)
     stop = threading.Event()
@@ -189,7 +186,7 @@ def run_solve(
     if solution.status == "infeasible":
         solution = why_infeasible(instance, options, solution, question)
     if output is not None:
-        write_solution(output, instance, solution)
+        write_answer(output, instance, solution)
     if as_json and is_large(solution):
         for piece in json_pieces(instance, solution):
             typer.echo(piece, nl=False)
@@ -200,6 +197,37 @@ def run_solve(
 
         print_view(solution_view(instance, solution))
     return _code(solution)
+
+
+def check_plan_output(output: str) -> None:
+    """Refuse a place for a plan that cannot be written, before the search."""
+    from hetopt.formats.excel import EXTRA
+    from hetopt.formats.files import means_folder
+    from hetopt.formats.parquet import pyarrow
+    from hetopt.formats.plans.sheets import sheet_writer
+    from hetopt.profiling.extras import load_extra
+
+    sheet_writer(output)
+    if means_folder(output) or output.lower().endswith(".parquet"):
+        pyarrow(output)
+    elif output.lower().endswith(".xlsx"):
+        load_extra("openpyxl", EXTRA, output)
+
+
+def write_answer(output: str, instance: Instance, solution: Solution) -> None:
+    """Write an answer as the extension asks: a page, tables, JSON, or a folder of tables."""
+    from hetopt.formats.plans.sheets import sheet_writer
+    from hetopt.formats.plans.tables import write_solution
+
+    page = output.lower().endswith((".html", ".htm"))
+    if solution.plan is None and (page or sheet_writer(output) is not None):
+        typer.echo(f"note: there is no plan, so {output} is not written.", err=True)
+    elif page:
+        from hetopt.report.page_file import write_report
+
+        write_report(output, instance, solution)
+    else:
+        write_solution(output, instance, solution)
 
 
 def why_infeasible(

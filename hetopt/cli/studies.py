@@ -89,14 +89,14 @@ def run_whatif(
     """Solve changed instances beside the one given; see ``hetopt whatif``."""
     from hetopt.analysis.changes import catalogue_entries, changed, set_apart, usual_cases
     from hetopt.analysis.whatif import whatif
-    from hetopt.formats.files import check_writable
+    from hetopt.formats.files import check_json_place
     from hetopt.formats.plans.tables import write_result
     from hetopt.report.terminal.progress import line_display
     from hetopt.report.terminal.study import study_to_dict, study_view
     from hetopt.runtime.interrupt import interruptible
 
     if output is not None:
-        check_writable(output)
+        check_json_place(output)
     if parallel is not None:
         if parallel < 1:
             raise InputError([Problem("--parallel", str(parallel), "At least 1.")])
@@ -207,13 +207,13 @@ def run_explain(
     nor a proof was found in the time, the code is that of ``solve``.
     """
     from hetopt.analysis.explanation import explain
-    from hetopt.formats.files import check_writable
+    from hetopt.formats.files import check_json_place
     from hetopt.formats.plans import read_plan
     from hetopt.formats.plans.tables import write_result
     from hetopt.report.terminal.progress import line_display
 
     if output is not None:
-        check_writable(output)
+        check_json_place(output)
     instance = question.instance()
     tell_warnings(instance)
     known = None if plan is None else read_plan(instance, plan)

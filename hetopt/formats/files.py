@@ -172,3 +172,19 @@ def _lines(text: str) -> str:
     """Return a text whose lines end as those of old Macs do with the usual ends."""
     text = text.removesuffix("\x1a")  # the end of a file of DOS
     return text.replace("\r", "\n") if "\r" in text and "\n" not in text else text
+
+
+NO_JSON = (".html", ".htm", ".csv", ".xlsx", ".xls", ".parquet", ".md", ".yaml", ".png", ".svg")
+
+
+def check_json_place(path: str | Path) -> None:
+    """Make sure that a JSON file can be written, and that its name does not ask for another form.
+
+    Raises
+    ------
+    InputError
+        As :func:`check_writable`, and for a page or a table, which is not made of this answer.
+    """
+    check_writable(path)
+    if Path(path).suffix.lower() in NO_JSON:
+        raise InputError([Problem("-o", str(path), "A .json file: this answer has no other form.")])

@@ -20,6 +20,7 @@ from hetopt.formats.files import means_folder, write_whole
 from hetopt.formats.json_text import parse_json, read_text
 from hetopt.formats.parquet import pyarrow
 from hetopt.formats.plans.nesting import group_routes, without_plan
+from hetopt.formats.plans.sheets import sheet_writer
 from hetopt.formats.plans.stream import (
     LARGE_ROWS,
     assignment_pieces,
@@ -42,9 +43,10 @@ TABLE_NAMES = ("assignments", "transfers", "units", "routes")
 
 
 def write_solution(path: str | Path, instance: Instance, solution: Solution) -> None:
-    """Write a solution to a JSON file, or to a folder of tables.
+    """Write a solution to a JSON file, as tables by extension, or to a folder of tables.
 
-    :func:`hetopt.formats.files.means_folder` tells which of the two a path means.
+    ``.csv`` and ``.parquet`` hold the table that places the work, ``.xlsx`` all tables as sheets.
+    :func:`hetopt.formats.files.means_folder` tells whether a path means a folder.
 
     Raises
     ------
@@ -52,8 +54,15 @@ def write_solution(path: str | Path, instance: Instance, solution: Solution) -> 
         If the place cannot be written to.
     """
     target = Path(path)
+    as_tables = sheet_writer(path)
     if means_folder(path):
         write_tables(target, instance, solution)
+    elif as_tables is not None:
+        with _named_errors(target):
+            as_tables(target, instance, solution)
+    elif target.suffix.lower() in (".html", ".htm"):
+        text = "A page is made by write_report, Solution.report, or `hetopt solve -o FILE.html`."
+        raise InputError([Problem(str(path), "", text)])
     elif is_large(solution):
         _write_whole(target, partial(_write_pieces, json_pieces(instance, solution)))
     else:

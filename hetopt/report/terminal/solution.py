@@ -11,6 +11,7 @@ from rich.text import Text
 
 from hetopt import units
 from hetopt.evaluate.with_units import bound_with_unit, quantity, shown
+from hetopt.formats.plans.replicas import replica_columns
 from hetopt.instance import Instance
 from hetopt.report.terminal.marginal import marginal_line
 from hetopt.report.terminal.money import shopping_list, totals
@@ -56,7 +57,8 @@ def solution_view(instance: Instance, solution: Solution) -> RenderableType:
         parts += _scenario_table(instance, solution)
         parts += [_fleet_table(solution), *shopping_list(instance, solution)]
         parts += _share_tables(solution)
-        parts += [*_resource_tables(solution, "mean"), _job_table(solution)]
+        parts += _resource_tables(solution, "mean")
+        parts += [_replica_table(instance, solution.plan), _job_table(solution)]
         parts.append(_route_table(instance, solution.plan))
         parts += _queueing_notes(solution)
     if solution.marginal is not None:
@@ -265,6 +267,21 @@ def _job_table(solution: Solution) -> Table:
             _waiting(latency, tail),
         )
     return table
+
+
+def _replica_table(instance: Instance, plan: StreamPlan) -> Table:
+    table = Table(title="Replicas", title_justify="left", box=None, pad_edge=False)
+    columns = replica_columns(instance, plan)
+    texts = [c for c in columns if c not in ("replicas", "busy_units", "rate_per_s")]
+    for column in texts:
+        table.add_column(column)
+    for column in ("replicas", "busy", "rate"):
+        table.add_column(column, justify="right")
+    rows = list(zip(*columns.values(), strict=True))
+    for row in rows[:ROWS_SHOWN]:
+        *names, replicas, busy, rate = row
+        table.add_row(*names, f"{replicas}", f"{busy:.4g}", units.format(rate, "rate"))
+    return _with_rest(table, len(rows))
 
 
 def _waiting(latency: float | None, tail: float | None) -> str:
