@@ -32,7 +32,13 @@ if TYPE_CHECKING:
     from hetopt.instance import DeviceKind, Instance, ObjectiveName
     from hetopt.instance.robust import robust
     from hetopt.model_files import ModelFile, export_model
+    from hetopt.profiling.calibration.calibrate import calibrate, with_calibration
+    from hetopt.profiling.calibration.telemetry import read_telemetry
     from hetopt.profiling.onnx.document import profile_models
+    from hetopt.profiling.requests import read_trace, request_profile
+    from hetopt.profiling.roofline import estimate
+    from hetopt.profiling.tables.read import read_measurements
+    from hetopt.profiling.work import OperatorWork
     from hetopt.report.page_file import write_report as write_report
     from hetopt.report.pictures import bars_picture, front_picture, schedule_picture
     from hetopt.report.simulation_page import write_simulation as write_simulation
@@ -53,6 +59,7 @@ __all__ = [
     "Model",
     "ModelFile",
     "ObjectiveName",
+    "OperatorWork",
     "Plan",
     "Report",
     "ScenarioPlan",
@@ -64,10 +71,12 @@ __all__ = [
     "Study",
     "__version__",
     "bars_picture",
+    "calibrate",
     "changed",
     "compare",
     "default_instance",
     "deploy",
+    "estimate",
     "evaluate",
     "explain",
     "export_model",
@@ -78,7 +87,11 @@ __all__ = [
     "pareto",
     "profile_models",
     "read_instance",
+    "read_measurements",
     "read_plan",
+    "read_telemetry",
+    "read_trace",
+    "request_profile",
     "robust",
     "run_pipeline",
     "schedule_picture",
@@ -88,6 +101,7 @@ __all__ = [
     "to_settings",
     "verify",
     "whatif",
+    "with_calibration",
     "write_instance",
 ]
 
@@ -132,6 +146,14 @@ _HOMES = {
     "to_settings": "hetopt.compile",
     "ObjectiveName": "hetopt.instance",
     "robust": "hetopt.instance.robust",
+    "OperatorWork": "hetopt.profiling.work",
+    "calibrate": "hetopt.profiling.calibration.calibrate",
+    "with_calibration": "hetopt.profiling.calibration.calibrate",
+    "estimate": "hetopt.profiling.roofline",
+    "read_measurements": "hetopt.profiling.tables.read",
+    "read_telemetry": "hetopt.profiling.calibration.telemetry",
+    "read_trace": "hetopt.profiling.requests",
+    "request_profile": "hetopt.profiling.requests",
     "Plan": "hetopt.solution",
     "SchedulePlan": "hetopt.solution",
     "Solution": "hetopt.solution",

@@ -14,6 +14,7 @@ from hetopt.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from hetopt.profiling.onnx.document import ModelProfile
+    from hetopt.profiling.tables.measurement import Measurement
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +23,20 @@ class EstimateFlags:
 
     targets: str | None = None
     uncalibrated: bool = False
+    table: str | None = None
+
+    def known(self) -> list[Measurement]:
+        """Return measured times of whole models."""
+        from hetopt.profiling.tables.read import read_measurements
+
+        return [] if self.table is None else read_measurements([self.table])
 
     @property
     def wanted(self) -> bool:
         """Whether anything is to be estimated."""
-        if self.uncalibrated and self.targets is None:
-            text = "--estimate DEVICES beside it."
-            raise InputError([Problem("--uncalibrated", "", text)])
+        for flag, given in (("--uncalibrated", self.uncalibrated), ("--known", self.table)):
+            if given and self.targets is None:
+                raise InputError([Problem(flag, "", "--estimate DEVICES beside it.")])
         return self.targets is not None
 
 
@@ -46,9 +54,16 @@ def estimate_flags(
             "--uncalibrated", help="Estimate from a data sheet alone where nothing was measured."
         ),
     ] = False,
+    known: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TABLE",
+            help="Measured times of whole models: task (the model), device, time, precision.",
+        ),
+    ] = None,
 ) -> EstimateFlags:
     """Return the flags that only estimates have."""
-    return EstimateFlags(estimate, uncalibrated)
+    return EstimateFlags(estimate, uncalibrated, known)
 
 
 def estimated(
@@ -67,12 +82,17 @@ def estimated(
     from hetopt.profiling.onnx.document import profile_models
     from hetopt.report.terminal.progress import line_display
 
-    targets = targets_of(flags.targets or "")
+    targets, known = targets_of(flags.targets or ""), flags.known()
     folder = None if output is None else Path(output).absolute().parent
     with line_display() as report:
         profiles = profile_models(files, sizes=sizes, most_segments=segments, report=report)
         document = estimated_document(
-            profiles, targets, uncalibrated=flags.uncalibrated, folder=folder, report=report
+            profiles,
+            targets,
+            uncalibrated=flags.uncalibrated,
+            known=known,
+            folder=folder,
+            report=report,
         )
     # Read first, so that what is written is an instance as any other.
     read_json(json_module.dumps(document), "the estimated instance")
@@ -95,7 +115,9 @@ def with_estimates(
     from hetopt.profiling.estimated import estimated_document, targets_of
 
     targets = targets_of(flags.targets or "")
-    more = estimated_document(profiles, targets, uncalibrated=flags.uncalibrated)
+    more = estimated_document(
+        profiles, targets, uncalibrated=flags.uncalibrated, known=flags.known()
+    )
     rows = [*document["profiles"].values(), *more["profiles"].values()]
     powered = all("energy_j" in option for options in rows for option in options)
     profiles_ = {

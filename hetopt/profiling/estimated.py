@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from hetopt.errors import InputError, Problem
 from hetopt.profiling.capabilities import Capability, capability
-from hetopt.profiling.roofline import Estimate, estimate
+from hetopt.profiling.roofline import Correction, Estimate, correct, estimate
+from hetopt.profiling.tables.measurement import Measurement
 from hetopt.profiling.work import PRECISION_NAMES, PRECISIONS, OperatorWork, family_work
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def estimated_document(
     *,
     uncalibrated: bool = False,
     interval: float = 0.9,
+    known: Sequence[Measurement] = (),
     folder: Path | None = None,
     report: Callable[[str], object] | None = None,
 ) -> dict[str, Any]:
@@ -103,6 +105,10 @@ def estimated_document(
         Estimate from the data sheet alone where no measured run calibrates.
     interval
         Share of outcomes that intervals hold.
+    known
+        Measured times of whole models, on targets or on other processors of their kinds, which
+        correct what the estimate says wrong of a model. The task is the model's name, the device
+        an ID of the capabilities; where labels state a precision, it is the target's.
     folder
         Where the instance will stand.
     report
@@ -117,12 +123,14 @@ def estimated_document(
 
     devices = list(dict.fromkeys(t.processor.device for t in targets))
     made: dict[tuple[str, str, str, str], Estimate] = {}
+    _check_known(known, profiles)
     for profile in profiles:
-        for segment in profile.segments:
-            for target in targets:
+        for target in targets:
+            correction = _correction(profile, target, known)
+            for segment in profile.segments:
                 works = works_of(segment.operators, target.precision)
                 made[_key(profile, segment, target)] = _estimate(
-                    works, target, uncalibrated, interval
+                    works, target, uncalibrated, interval, correction
                 )
         if report is not None:
             report(f"{profile.name}: {len(profile.segments)} segments on {', '.join(devices)}")
@@ -157,11 +165,53 @@ def _key(profile: ModelProfile, segment: Segment, target: Target) -> tuple[str, 
 
 
 def _estimate(
-    works: tuple[OperatorWork, ...], target: Target, uncalibrated: bool, interval: float
+    works: tuple[OperatorWork, ...],
+    target: Target,
+    uncalibrated: bool,
+    interval: float,
+    correction: Correction | None,
 ) -> Estimate:
     # A segment of views alone takes no time; a launch stands for what passes it on.
     asked = works or (OperatorWork("other", 0.0, 1.0, target.precision),)
-    return estimate(asked, target.processor, interval=interval, uncalibrated=uncalibrated)
+    return estimate(
+        asked,
+        target.processor,
+        interval=interval,
+        uncalibrated=uncalibrated,
+        correction=correction,
+    )
+
+
+def _check_known(known: Sequence[Measurement], profiles: Sequence[ModelProfile]) -> None:
+    names = [p.name for p in profiles]
+    for row in known:
+        capability(row.device)
+        if row.task not in names:
+            expected = f"A model that is profiled: {', '.join(names)}."
+            raise InputError([Problem("--known", row.task, expected)])
+
+
+def _correction(
+    profile: ModelProfile, target: Target, known: Sequence[Measurement]
+) -> Correction | None:
+    """Return what measured times of the whole model say of its parts on a target."""
+    mine = [row for row in known if row.task == profile.name]
+    mine = [row for row in mine if capability(row.device).kind == target.processor.kind]
+    stated = [row for row in mine if _precision(row.label)]
+    mine = [row for row in mine if _precision(row.label) in ("", target.precision)]
+    if not mine or (stated and not any(_precision(row.label) for row in mine)):
+        return None
+    times: dict[str, float] = {}
+    for row in mine:
+        times[row.device] = min(row.time_s / row.batch, times.get(row.device, math.inf))
+    return correct(works_of(profile.graph.operators, target.precision), target.processor, times)
+
+
+def _precision(label: str) -> str:
+    """Return the precision that a label names, empty where it names none."""
+    words = label.lower().replace("-", " ").split()
+    names = (PRECISION_NAMES.get(word, word) for word in words)
+    return next((name for name in names if name in PRECISIONS), "")
 
 
 def _option(segment: Segment, target: Target, found: Estimate, powered: bool) -> dict[str, Any]:

@@ -47,6 +47,8 @@ PRIOR_SD = 0.35
 """Standard deviation of ln fraction between processors, before any was seen (one observation)."""
 STEP_SD = 0.35
 """Added (in quadrature) for each step to another precision or class of operator."""
+PARTS_SD = 0.2
+"""Deviation of ln time of a part of a task whose whole time is known."""
 LAUNCH_SD = 0.3
 """Deviation of ln launch time: launches overlap with work, more or less, by runtime."""
 UNCALIBRATED = (0.1, 0.35, 1.0)
@@ -115,6 +117,7 @@ def estimate(
     uncalibrated: bool = False,
     idle_power_w: float = 0.0,
     measured: Mapping[str, float] | None = None,
+    correction: Correction | None = None,
 ) -> Estimate:
     """Estimate one execution of a task on a processor.
 
@@ -136,6 +139,8 @@ def estimate(
     measured
         Times of the same task, at the same precision, on other processors, s, by ID: what the
         model says wrong of them, it is expected to say wrong here.
+    correction
+        Of a task that this one is a part of, as :func:`correct` found it; instead of ``measured``.
 
     Raises
     ------
@@ -153,12 +158,14 @@ def estimate(
     z = NormalDist().inv_cdf((1 + interval) / 2)
     time, sd = found.time_s, found.sd
     basis = [*found.basis]
-    if measured:
-        ratio, sd, said = _transfer(listed, processor, rows, measured, found)
-        time *= ratio
-        basis.append(said)
+    if correction is None and measured:
+        correction = correct(listed, processor, measured, rows)
+    if correction is not None:
+        time *= correction.factor
+        sd = correction.sd
+        basis.append(correction.basis)
     low, high = time * math.exp(-z * sd), time * math.exp(z * sd)
-    if not found.calibrated and not measured:
+    if not found.calibrated and correction is None:
         # Nothing runs faster than its roofline.
         low, high = found.bare_s / UNCALIBRATED[2], found.bare_s / UNCALIBRATED[0]
     power, power_sd, said = _power(processor, rows, uncalibrated)
@@ -187,6 +194,14 @@ def is_calibrated(
     processor = device if isinstance(device, Capability) else capability(device)
     rows = shipped() if calibration is None else calibration
     return any(row.operator != POWER and _kind(row) == processor.kind for row in rows)
+
+
+class Correction(NamedTuple):
+    """What measured times say of an estimate: a factor, and the deviation that is left."""
+
+    factor: float
+    sd: float
+    basis: str
 
 
 class _Prediction(NamedTuple):
@@ -380,39 +395,63 @@ def _kind(row: Efficiency) -> str:
     return capability(row.device).kind
 
 
-def _transfer(
-    works: Sequence[OperatorWork],
-    processor: Capability,
-    rows: Sequence[Efficiency],
+def correct(
+    works: Iterable[OperatorWork],
+    device: str | Capability,
     measured: Mapping[str, float],
-    found: _Prediction,
-) -> tuple[float, float, str]:
-    """Return the factor that measured times of the same task suggest, and what remains open.
+    calibration: Sequence[Efficiency] | None = None,
+) -> Correction | None:
+    """Return what measured times of a whole task say of the estimate of its parts.
 
     What a fit says wrong of a task has a part that is the task's own (its shapes, its fusions),
-    the same on all processors. Each measured processor shows it, against its own fractions.
+    the same on all processors. Each measured processor shows it, against what its own fractions
+    say. A time on the processor itself settles the sum: only its division among parts is open.
+
+    Parameters
+    ----------
+    works
+        The whole task's operators.
+    device
+        The processor that is estimated.
+    measured
+        Times of the whole task, s, by ID of the processor.
+    calibration
+        As in :func:`estimate`.
+
+    Returns
+    -------
+    Correction or None
+        None where no measured processor is one that fractions are known for.
     """
+    processor = device if isinstance(device, Capability) else capability(device)
+    rows = tuple(shipped() if calibration is None else calibration)
+    listed = tuple(works)
     logs, weights = [], []
     for name, time in measured.items():
         other = capability(name)
         if not time > 0:
             text = "A measured time of more than 0."
             raise InputError([Problem(f"measured on {name}", f"{time:g}", text)])
-        says = _predict(works, other, rows, True)
+        says = _predict(listed, other, rows, True)
+        if other.device == processor.device:
+            said = f"The whole task measured on it ({time:.4g} s)."
+            return Correction(time / says.time_s, PARTS_SD, said)
         if says.calibrated:
             logs.append(math.log(time / says.time_s))
-            row = Efficiency(name, "other", "fp32", 1.0, 0.0, 1)
+            row = Efficiency(other.device, "other", "fp32", 1.0, 0.0, 1)
             weights.append(_weight(row, processor))
     if not logs:
-        return 1.0, found.sd, ""
+        return None
     total = sum(weights)
     mean = sum(w * v for w, v in zip(weights, logs, strict=True)) / total
     apart = sum(w * (v - mean) ** 2 for w, v in zip(weights, logs, strict=True)) / total
-    within = max(found.sd**2 - _common(works, processor, rows) ** 2, 0.0)
+    here = _predict(listed, processor, rows, True)
+    common = _common(listed, processor, rows)
+    within = max(here.sd**2 - common**2, 0.0)
     # What one task scatters between processors, with the fit's own scatter as one observation.
     left = (within + len(logs) * apart) / (1 + len(logs))
-    sd = math.sqrt(_common(works, processor, rows) ** 2 + left)
-    return math.exp(mean), sd, f"The same task measured on {', '.join(measured)}."
+    said = f"The same task measured on {', '.join(measured)}."
+    return Correction(math.exp(mean), math.sqrt(common**2 + left), said)
 
 
 def _common(

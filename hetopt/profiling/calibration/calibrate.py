@@ -170,6 +170,34 @@ def calibrate(
     return result
 
 
+def with_calibration(instance: Instance, found: Mapping[Key, Calibrated]) -> Instance:
+    """Return the instance with the figures that calibration found, and their intervals.
+
+    What is stated at most as an estimate, and was observed often enough, is one no longer.
+    """
+    options, names = instance.options, _Names(instance)
+    columns = {
+        name: getattr(options, name).copy()
+        for name in (
+            *("time_s", "time_low_s", "time_high_s"),
+            *("energy_j", "energy_low_j", "energy_high_j", "estimated"),
+        )
+    }
+    for key, known in found.items():
+        option = names.options.get(key)
+        if option is None or not known.count:
+            continue
+        figures = [("time", "s", known.time)]
+        if known.energies:
+            figures.append(("energy", "j", known.energy))
+        for what, unit, figure in figures:
+            columns[f"{what}_{unit}"][option] = figure.value
+            columns[f"{what}_low_{unit}"][option] = figure.low
+            columns[f"{what}_high_{unit}"][option] = figure.high
+        columns["estimated"][option] = known.still_estimated
+    return replace(instance, options=replace(options, **columns))
+
+
 def _take(known: Calibrated, row: Observation, work: float) -> None:
     known.count += 1
     known.added += 1

@@ -129,3 +129,24 @@ def test_estimated_options_stand_beside_measured_ones(profiled) -> None:
     assert instance.options.estimated.sum() == len(instance.options) / 2
     assert not instance.options.energy_j.any()  # the NPU's draw is not known, so none is stated
     assert len(instance.links) == 2
+
+
+def test_a_whole_model_measured_on_the_target_settles_the_sum_of_its_segments(
+    resnet: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "known.csv"
+    table.write_text("task,device,precision,time_ms\nlight_resnet50,edgetpu,int8,40.4\n")
+    flags = ("--segments", "3", "--estimate", "edgetpu,hailo-8", "--known", table, "--json")
+    done = command_line.hetopt("profile", resnet, *flags)
+    options = [o for p in json.loads(done.stdout)["profiles"].values() for o in p]
+    assert sum(o["time_s"] for o in options if o["device"] == "edgetpu") == pytest.approx(
+        0.0404, rel=1e-4
+    )
+    assert "measured on it" in options[0]["source"]
+    plain = command_line.hetopt("profile", resnet, *flags[:4], "--json")
+    before = [o for p in json.loads(plain.stdout)["profiles"].values() for o in p]
+    # What the Edge TPU takes too long for is expected to take longer elsewhere too.
+    assert options[1]["time_s"] > before[1]["time_s"]
+    for text in ("task,device,time\nother,edgetpu,1\n", "task,device,time\nlight_resnet50,x,1\n"):
+        table.write_text(text)
+        assert command_line.hetopt("profile", resnet, *flags).returncode == 2

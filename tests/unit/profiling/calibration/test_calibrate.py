@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hetopt import InputError, read_instance, robust
-from hetopt.profiling.calibration.calibrate import calibrate
+from hetopt.profiling.calibration.calibrate import calibrate, with_calibration
 from hetopt.profiling.calibration.drift import Watch
 from hetopt.profiling.calibration.load_curve import fit_load_curves
 from hetopt.profiling.calibration.location import robust_location
@@ -144,6 +144,16 @@ def test_few_executions_move_a_measured_figure_little_and_an_estimated_one_much(
     slow = observations(3, 0.030, 0.0, 0.0, device="cpu", label="fp32")
     (known,) = calibrate(read_instance(box), slow).values()
     assert known.time.value < 0.020
+
+
+def test_an_instance_in_memory_takes_the_figures_too(box: Path) -> None:
+    instance = read_instance(box)
+    made = with_calibration(instance, calibrate(instance, observations(200)))
+    assert made.options.time_s[0] == instance.options.time_s[0]
+    assert made.options.time_s[1] == pytest.approx(0.0072, rel=0.02)
+    assert made.options.time_low_s[1] < made.options.time_s[1] < made.options.time_high_s[1]
+    assert not made.options.estimated.any()
+    assert instance.options.estimated.any()
 
 
 def test_work_of_a_task_scales_what_is_observed(box: Path) -> None:
