@@ -30,6 +30,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Unpack
 
+from hetopt.formats.native.model_document import LISTS, ModelDocument
 from hetopt.instance.fields import (
     DeviceFields,
     JobFields,
@@ -85,38 +86,28 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class _Named:
+    name: str
+
+
+class Pool(_Named):
     """A memory pool of a model; made by :meth:`Model.pool`."""
 
-    name: str
 
-
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(_Named):
     """A site of a model; made by :meth:`Model.site`."""
 
-    name: str
 
-
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(_Named):
     """A resource of a model; made by :meth:`Model.resource`."""
 
-    name: str
 
-
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(_Named):
     """A named set of options; made by :meth:`Model.profile`."""
 
-    name: str
 
-
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(_Named):
     """A task of a model; made by :meth:`Model.task` and :meth:`Job.task`."""
-
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +152,7 @@ class Model:
 
     def __init__(self, name: str = "", **settings: Unpack[SettingFields]) -> None:
         self._settings: dict[str, Any] = {"name": name} if name else {}
-        self._lists: dict[str, list[dict[str, Any]]] = {key: [] for key in _LISTS}
+        self._lists: dict[str, list[dict[str, Any]]] = {key: [] for key in LISTS}
         self._profiles: dict[str, Any] = {}
         self._groups: dict[str, list[list[str]]] = {"together": [], "apart": []}
         self._after: list[tuple[str, str]] = []
@@ -428,87 +419,15 @@ class Model:
         from hetopt.formats.place import Fault
 
         faults: list[Fault] = [Fault(*fault) for fault in self._faults]
-        return read_parsed(_ModelDocument(self.document()), faults)
+        return read_parsed(ModelDocument(self.document()), faults)
 
     def _add(self, key: str, entry: Mapping[str, Any]) -> None:
         plain = _plain(entry)
         self._lists[key].append({name: value for name, value in plain.items() if value is not None})
 
 
-class _ModelDocument:
-    """A model as a document whose places are the objects of the model."""
-
-    name = "the model"
-
-    def __init__(self, data: Any) -> None:
-        self.data = data
-
-    def place(self, path: Path) -> str:
-        """Write a place for people: ``device 'npu', field memory``."""
-        words: list[str] = []
-        data = self.data
-        table = ""
-        for part in path:
-            data = _step(data, part)
-            if isinstance(part, int):
-                if isinstance(data, dict):
-                    words.append(f"{table.removesuffix('s')} {_called(data, part)}")
-                elif words:
-                    words[-1] += f"[{part}]"
-                else:
-                    words.append(f"{table}[{part}]")
-            elif table == "profiles":
-                words.append(f"profile {part!r}")
-                table = "options"
-            elif part in ("profiles", *_TABLES) and data is not None:
-                table = str(part)
-            elif words:
-                words.append(f"field {part}")
-            else:
-                words.append(f"setting {part}")
-        return ", ".join(words) or table or self.name
-
-
-_LISTS = (
-    "devices",
-    "pools",
-    "sites",
-    "links",
-    "networks",
-    "resources",
-    "tasks",
-    "transfers",
-    "jobs",
-    "kind_shares",
-    "scenarios",
-)
-_TABLES = (*_LISTS, "options", "together", "apart")
-
-
-def _step(data: Any, part: str | int) -> Any:
-    if isinstance(data, dict):
-        return data.get(part)
-    if isinstance(data, list) and isinstance(part, int) and part < len(data):
-        return data[part]
-    return None
-
-
-def _called(entry: Mapping[str, Any], number: int) -> str:
-    if "name" in entry:
-        return repr(entry["name"])
-    if "kind" in entry:
-        return repr(entry["kind"])
-    if "from" in entry and "to" in entry:
-        return f"{entry['from']!r} -> {entry['to']!r}"
-    if "device" in entry:
-        label = f" {entry['label']!r}" if "label" in entry else ""
-        return f"{number} (on {entry['device']!r}{label})"
-    return str(number)
-
-
 def _name(named: Any) -> Any:
-    made = (Device, Pool, Profile, Resource, Site, Task, Job)
-    return named.name if isinstance(named, made) else named
+    return named.name if isinstance(named, (_Named, Device, Job)) else named
 
 
 def _plain(value: Any) -> Any:

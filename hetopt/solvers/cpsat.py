@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import math
 import sys
+import threading
+from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
 
 OTHER_SEED = 7919
 """What is added to the seed of a second proof."""
+
+STOP_CHECK_S = 0.05
+"""Seconds between two looks at whether the search shall stop."""
 
 FOUND = ("OPTIMAL", "FEASIBLE")
 """Names of the statuses with which CP-SAT has a solution."""
@@ -91,3 +97,24 @@ def stated_bound(solver: CpSolver, status: str) -> float:
     """
     bound = float(solver.best_objective_bound)
     return math.nan if status not in FOUND and bound == 0 else bound
+
+
+@contextlib.contextmanager
+def stoppable(solver: CpSolver, stop: threading.Event) -> Iterator[None]:
+    """End the search when ``stop`` is set."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            if stop.wait(STOP_CHECK_S):
+                # Again and again: a stop before the search began is not heeded.
+                solver.stop_search()
+                done.wait(STOP_CHECK_S)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -16,16 +13,14 @@ import numpy as np
 from hetopt.constants import GAP_TOLERANCE, LIMIT_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
-from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import Instance, is_maximised
-from hetopt.instance.joule_prices import joule_prices
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed, joined_proof
 from hetopt.runtime.interrupt import in_time
 from hetopt.solution import CONTRADICTED, HistoryEntry, Proof, SteadyPlan, Termination
-from hetopt.solvers.cpsat import FOUND, quiet_solver, stated_bound
+from hetopt.solvers.cpsat import FOUND, quiet_solver, stated_bound, stoppable
 from hetopt.solvers.cpsat_range import TOO_LARGE, within_range
 from hetopt.steady.model.capacity import at_standstill
-from hetopt.steady.model.resources import supply_limits, taken_per_request
+from hetopt.steady.placement.extract_plan import plan_of_model, served_most, with_rates
 from hetopt.steady.placement.greedy import greedy_placement, throughput_bound
 from hetopt.steady.placement.hint import hint
 from hetopt.steady.placement.model import build_placement
@@ -38,7 +33,7 @@ from hetopt.steady.placement.second_proof import (
     of_throughput,
     refuting,
 )
-from hetopt.steady.placement.variables import PlacementModel, Unit
+from hetopt.steady.placement.variables import PlacementModel
 from hetopt.verify import verify
 
 HOLD = 1e-9
@@ -48,9 +43,6 @@ SEARCH_SHARE = 0.5
 """Share of the time that the search before CP-SAT may take."""
 
 DROPPED = f"CP-SAT's proof of {{name}} {CONTRADICTED} that it found later, and was dropped."
-
-STOP_CHECK_S = 0.05
-"""Seconds between two looks at whether the search shall stop."""
 
 
 def solve_placement(
@@ -171,7 +163,7 @@ class _Search:
         if status == "INFEASIBLE":
             self.proofs[-1] = "twice"
         elif status in FOUND:
-            found = _plan(self.instance, claim.model, solver, self.theta)
+            found = plan_of_model(self.instance, claim.model, solver, self.theta)
             new = objective_value(self.instance, found, name)
             gain = new - value if is_maximised(name) else value - new
             if gain > GAP_TOLERANCE * abs(value) and verify(self.instance, found).ok:
@@ -193,7 +185,7 @@ class _Search:
             self.proofs = ["twice"]
         if status not in FOUND:
             return None
-        found = _plan(self.instance, model, solver, self.theta)
+        found = plan_of_model(self.instance, model, solver, self.theta)
         if not verify(self.instance, found).ok:
             return None
         self.proofs, self.closed = [], False
@@ -209,7 +201,7 @@ class _Search:
         solver = refuting(model, row, self.budget, seconds)
         if not within_range(model.model):
             return solver, "MODEL_INVALID"
-        with _stoppable(solver, self.budget.stop):
+        with stoppable(solver, self.budget.stop):
             return solver, str(solver.status_name(solver.solve(model.model)))
 
     def _searched(self, plan: SteadyPlan | None) -> SteadyPlan | None:
@@ -223,7 +215,7 @@ class _Search:
             self.most = total / found.load
         best = -math.inf if plan is None else objective_value(self.instance, plan, "throughput")
         for better in reversed(found.plans):
-            served = _rates(better, served_most(self.instance, better))
+            served = with_rates(better, served_most(self.instance, better))
             value = objective_value(self.instance, served, "throughput")
             if value > best and verify(self.instance, served).ok:
                 return served
@@ -265,7 +257,7 @@ class _Search:
             return None, np.nan, False
         found = None
         if status in FOUND:
-            found = _plan(self.instance, model, solver, self.theta)
+            found = plan_of_model(self.instance, model, solver, self.theta)
         raw = stated_bound(solver, status)
         if model.time is not None:
             self.claim = of_throughput(model, self.spent)
@@ -309,7 +301,7 @@ class _Search:
         if status not in FOUND:
             return found, bound
         self.claim = of_objective(model, name, counted, self.spent)
-        better = self._better(name, found, _plan(self.instance, model, solver, self.theta))
+        better = self._better(name, found, plan_of_model(self.instance, model, solver, self.theta))
         return better, max(bound, solver.best_objective_bound * counted.part + counted.constant)
 
     def _throughput_bound(self, model: PlacementModel, parts: float) -> float:
@@ -336,7 +328,7 @@ class _Search:
         if status == "MODEL_INVALID":
             return found, bound
         if status in FOUND:
-            better = _plan(self.instance, model, solver, None)
+            better = plan_of_model(self.instance, model, solver, None)
             found = self._better("throughput", found, better)
             self.claim = of_throughput(model, self.spent)
         fine = self._throughput_bound(model, solver.best_objective_bound)
@@ -357,7 +349,7 @@ class _Search:
             return None, np.nan, True
         if status not in FOUND:
             return None, np.nan, False
-        found = _plan(self.instance, bare, solver, None)
+        found = plan_of_model(self.instance, bare, solver, None)
         bound = self._throughput_bound(model, model.most)
         limits = self.instance.limits
         cap = limits.power_cap_w if limit == "power" else limits.budget_per_s
@@ -392,7 +384,7 @@ class _Search:
             self._leave_out()
             return solver, "MODEL_INVALID"
         began = time.monotonic()
-        with _stoppable(solver, self.budget.stop):
+        with stoppable(solver, self.budget.stop):
             status = solver.solve(model.model)
         deterministic = float(solver.response_proto.deterministic_time)
         self.spent = deterministic if self.budget.deterministic else time.monotonic() - began
@@ -437,107 +429,3 @@ class _Search:
         if self.closed:
             return "gap_limit" if self.budget.gap > 0 else "proved"
         return "time_limit" if self.cut or self.budget.over() else "iteration_limit"
-
-
-def _plan(
-    instance: Instance, model: PlacementModel, solver: Any, theta: float | None
-) -> SteadyPlan:
-    """Make the plan of a placement; with θ free, serve as much as it can."""
-    chosen: dict[int, tuple[int, Unit]] = {}
-    for (t, o, unit), x in model.x.items():
-        if solver.boolean_value(x):
-            chosen[t] = (o, unit)
-    devices = instance.devices
-    on = np.array(
-        [
-            sum(solver.boolean_value(model.on[d, u]) for u in range(n))
-            for d, n in enumerate(model.units)
-        ],
-        dtype=np.int64,
-    )
-    serves = np.zeros(len(devices), dtype=bool)
-    serves[[unit[0] for _, unit in chosen.values()]] = True
-    had = np.maximum(devices.count_min, on + np.where(serves, devices.spare, 0))
-    on = np.where(devices.off_when_unused, on, had)
-    ptr, tasks = instance.job_tasks
-    option = np.array([chosen[int(t)][0] for t in tasks], dtype=np.int64)
-    named = np.array([chosen[int(t)][1][1] for t in tasks], dtype=np.int64)
-    jobs = np.arange(len(instance.jobs), dtype=np.int64)
-    rate = instance.jobs.rate_per_s.astype(np.float64)
-    plan = SteadyPlan(jobs, rate, ptr.copy(), tasks.copy(), option, named, on, had)
-    scale = served_most(instance, plan) if theta is None else theta
-    return plan if scale == 1.0 else _rates(plan, scale)
-
-
-def _rates(plan: SteadyPlan, scale: float) -> SteadyPlan:
-    """Return a plan with its rates multiplied."""
-    return replace(plan, rate_per_s=plan.rate_per_s * scale)
-
-
-def served_most(instance: Instance, plan: SteadyPlan) -> float:
-    """Return the largest multiple θ of the demanded rates that a placement can serve.
-
-    Raises
-    ------
-    InputError
-        Where nothing limits it.
-    """
-    known = SteadyQuantities(instance, plan)
-    place = known.device * (int(plan.unit.max(initial=0)) + 1) + plan.unit
-    load = np.bincount(place, weights=known.row_rate_per_s * known.row_busy_s)
-    capacity = np.zeros(len(load))
-    capacity[place] = known.unit_capacity[known.device]
-    busy = load > 0
-    ratios = [float((capacity[busy] / load[busy]).min(initial=np.inf))]
-    used = [row["utilization"] or 0.0 for row in known.as_dict()["links"]]
-    ratios += [1.0 / share for share in used if share > 0]
-    ratios += _supply_ratios(instance, plan)
-    limits = instance.limits
-    moving = known.power_w - known.idle_power_w
-    if moving > 0 and np.isfinite(limits.power_cap_w):
-        ratios.append((limits.power_cap_w - known.idle_power_w) / moving)
-    if np.isfinite(limits.budget_per_s):
-        idle = instance.devices.idle_power_w * known.units_on
-        still = known.cost_units_per_s + float((joule_prices(instance, "cost") * idle).sum())
-        paid = known.cost_per_s - still
-        if paid > LIMIT_TOLERANCE * known.cost_per_s:
-            ratios.append((limits.budget_per_s - still) / paid)
-    most = min(ratios)
-    if math.isinf(most):
-        raise InputError(
-            "Throughput is unbounded: the work takes no time, no bandwidth and no power that a "
-            "limit counts."
-        )
-    return max(0.0, most)
-
-
-def _supply_ratios(instance: Instance, plan: SteadyPlan) -> list[float]:
-    """Return limit / use of every resource that the placement uses at its rates."""
-    limits = supply_limits(instance)
-    use = dict.fromkeys(limits, 0.0)
-    rate = np.repeat(plan.rate_per_s, np.diff(plan.ptr)).tolist()
-    for r, task, option in zip(rate, plan.task.tolist(), plan.option.tolist(), strict=True):
-        for supply, amount in taken_per_request(instance, limits, task, option).items():
-            use[supply] += r * amount
-    return [limits[supply] / total for supply, total in use.items() if total > 0]
-
-
-@contextlib.contextmanager
-def _stoppable(solver: Any, stop: threading.Event) -> Iterator[None]:
-    """End the search when ``stop`` is set."""
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.is_set():
-            if stop.wait(STOP_CHECK_S):
-                # Again and again: a stop before the search began is not heeded.
-                solver.stop_search()
-                done.wait(STOP_CHECK_S)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        done.set()
-        watcher.join()

@@ -42,8 +42,6 @@ multiples of what about one unit serves.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -55,6 +53,8 @@ from hetopt.instance import NO_MAXIMUM, Instance, is_maximised
 from hetopt.instance.joule_prices import joule_prices, sites_differ
 from hetopt.steady.model.capacity import memory_limited, unit_capacity
 from hetopt.steady.model.resources import supply_limits
+from hetopt.steady.program.expressions import aim_at, sum_of
+from hetopt.steady.program.question import Joint, Question
 from hetopt.steady.routes.packings import UnitKind
 from hetopt.steady.routes.routes import Routes
 
@@ -65,50 +65,6 @@ NEGLIGIBLE = 1e-6
 """Load of a route, in units, that a solver's tolerances could hide."""
 
 Terms = list[tuple[Any, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Which quantities matter: what may be left out of the model where nothing sees it."""
-
-    throughput: bool
-    power: bool
-    price: bool
-
-    @staticmethod
-    def of(instance: Instance) -> Question:
-        """Read it from objective and limits."""
-        limits, names = instance.limits, instance.objective
-        money = "cost" in names or np.isfinite(limits.budget_per_s)
-        watts = bool(np.isfinite(limits.power_cap_w)) or "power" in names or "carbon" in names
-        return Question(
-            throughput="throughput" in names,
-            power=watts or bool(money and joule_prices(instance, "cost").any()),
-            price=bool(money),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Joint:
-    """What the programs of several scenarios share (`hetopt.steady.program.scenarios`).
-
-    Attributes
-    ----------
-    problem
-        The problem that all of them are part of.
-    prefix
-        Begins the names of this one's variables and rows.
-    theta
-        The variable θ, None where the demand is fixed.
-    unit
-        What θ = 1 stands for, as a multiple of the demanded rates.
-    """
-
-    problem: Any
-    prefix: str
-    question: Question
-    theta: Any
-    unit: float
 
 
 class SteadyModel:
@@ -341,7 +297,7 @@ class SteadyModel:
                 for r in kind.routes
             ]
             room = self.count[k] * (float(self.capacity[kind.device]) * self.keep)
-            self._add(_sum(load) <= room, f"capacity_{k}")
+            self._add(sum_of(load) <= room, f"capacity_{k}")
 
     def part(self, route: int, kind: int) -> Any:
         """Return the variable of the part of a route that units of a kind serve."""
@@ -351,21 +307,22 @@ class SteadyModel:
         for device, kinds in self.kinds_of.items():
             if not self.plain(device):
                 self._add(
-                    _sum((self.count[k], 1.0) for k in kinds) <= self.work[device], f"on_{device}"
+                    sum_of((self.count[k], 1.0) for k in kinds) <= self.work[device],
+                    f"on_{device}",
                 )
                 self._named_units(device, kinds)
         for device, had in self.had.items():
             work = self.work[device]
             if isinstance(had, pulp.LpVariable) and had is not work:
                 spare = int(self.instance.devices.spare[device])
-                spares = _sum([(self.spared[device], spare)]) if device in self.spared else 0
+                spares = sum_of([(self.spared[device], spare)]) if device in self.spared else 0
                 self._add(work + spares <= had, f"had_{device}")
 
     def _named_units(self, device: int, kinds: list[int]) -> None:
         """Give a unit that a pin names one kind at most, and have the units before it on."""
         for unit in sorted({self.kinds[k].unit for k in kinds} - {-1}):
             named = [k for k in kinds if self.kinds[k].unit == unit]
-            used = _sum((self.count[k], 1.0) for k in named)
+            used = sum_of((self.count[k], 1.0) for k in named)
             self._add(used <= 1, f"named_{device}_{unit}")
             self._add(used * (unit + 1) <= self.work[device], f"below_{device}_{unit}")
 
@@ -387,7 +344,7 @@ class SteadyModel:
             for job, mine in enumerate(self.of_job):
                 here = [(self.share[r], 1.0) for r in mine if device in self.routes[r].busy_s]
                 if here:
-                    self._add(_sum(here) <= spared * self.most, f"spared_{device}_{job}")
+                    self._add(sum_of(here) <= spared * self.most, f"spared_{device}_{job}")
 
     def _kind_shares(self) -> None:
         """Hold the share of each kind in units on, or in the price of units had."""
@@ -406,7 +363,7 @@ class SteadyModel:
                     )
                     for d in range(len(devices))
                 ]
-                self._add(_sum(terms) * sign >= 0, f"share_{name}_{s}")
+                self._add(sum_of(terms) * sign >= 0, f"share_{name}_{s}")
 
     def _pools(self) -> None:
         for pool, memory in enumerate(self.instance.pools.memory_b.tolist()):
@@ -416,7 +373,7 @@ class SteadyModel:
                 if self.instance.devices.pool[kind.device] == pool
             ]
             if members and np.isfinite(memory):
-                taken = _sum((self.count[k], self.kinds[k].memory_b) for k in members)
+                taken = sum_of((self.count[k], self.kinds[k].memory_b) for k in members)
                 size = memory or 1.0
                 self._add(taken * (1.0 / size) <= memory / size, f"pool_{pool}")
 
@@ -434,7 +391,7 @@ class SteadyModel:
             groups.setdefault((group, -1 if group >= 0 else link), []).append(link)
         for (group, _), members in groups.items():
             channels = max(1, int(links.group_channels[group])) if group >= 0 else 1
-            load = _sum(term for link in members for term in use[link])
+            load = sum_of(term for link in members for term in use[link])
             scaling = {int(links.src[i]) if links.per_unit[i] else -1 for i in members}
             if len(scaling) > 1:
                 raise InputError(
@@ -455,7 +412,9 @@ class SteadyModel:
         on = self.on[device]
         if device not in self.spared or on is self.work[device]:
             return on
-        return _sum([(on, 1.0), (self.spared[device], -float(self.instance.devices.spare[device]))])
+        return sum_of(
+            [(on, 1.0), (self.spared[device], -float(self.instance.devices.spare[device]))]
+        )
 
     def _supplies(self) -> None:
         for supply, limit in supply_limits(self.instance).items():
@@ -465,7 +424,7 @@ class SteadyModel:
                 for r in takers:
                     self.share[r].bounds(0, 0)
                 continue
-            load = _sum(
+            load = sum_of(
                 (self.share[r], self.route_rate(r) * self.routes[r].taken[supply] / limit)
                 for r in takers
             )
@@ -477,12 +436,12 @@ class SteadyModel:
         terms += [
             (y, self.route_rate(r) * self.routes[r].energy_j) for r, y in enumerate(self.share)
         ]
-        return _sum(terms)
+        return sum_of(terms)
 
     def _cost(self) -> Any:
         price = self.instance.devices.price_per_s
         terms = [(self.had[d], float(price[d])) for d in range(len(price)) if price[d] > 0]
-        return _sum(terms) + self._paid("cost")
+        return sum_of(terms) + self._paid("cost")
 
     def _paid(self, objective: str) -> Any:
         """Return what the power costs or emits per second, each joule at its site."""
@@ -494,7 +453,7 @@ class SteadyModel:
             (y, self.route_rate(r) * self.routes[r].paid[objective])
             for r, y in enumerate(self.share)
         ]
-        return _sum(terms)
+        return sum_of(terms)
 
     def _accuracy(self) -> Any:
         weight = self.instance.jobs.weight
@@ -505,8 +464,8 @@ class SteadyModel:
         ]
         total = sum(float(weight[j]) for j in rated) * self.theta_fixed
         if not total:
-            return _sum([])
-        return _sum(
+            return sum_of([])
+        return sum_of(
             (self.share[r], float(weight[j]) * self.routes[r].accuracy / total)
             for j in rated
             for r in self.of_job[j]
@@ -547,7 +506,7 @@ class SteadyModel:
             self.incomplete = True
             return
         units = self.count[kind] if by_count else self.work[self.kinds[kind].device]
-        self._add(_sum((self.part(r, kind), 1.0) for r in routes) <= units * self.most, name)
+        self._add(sum_of((self.part(r, kind), 1.0) for r in routes) <= units * self.most, name)
 
     def throughput_unit(self) -> float:
         """θ that keeps about one unit busy, so that the scaled θ counts busy units; else 1."""
@@ -576,29 +535,3 @@ class SteadyModel:
                 self.problem.addConstraint(self._variable(f"never_{name}", 0, 0) >= 1, name)
             return
         self.problem.addConstraint(constraint, name)
-
-
-def aim_at(problem: Any, objective: str, expression: Any) -> float:
-    """Make a program minimise an objective, scaled so that the largest cost is 1.
-
-    Returns
-    -------
-    float
-        What the objective in SI units is multiplied by; negative where it is maximised.
-    """
-    largest = max((abs(c) for c in expression.values()), default=0.0) or 1.0
-    scale = (-1.0 if is_maximised(objective) else 1.0) / largest
-    problem.setObjective(expression * scale)
-    return scale
-
-
-def _sum(terms: Iterable[tuple[Any, float]]) -> Any:
-    """Σ coefficient × (variable or number), equal variables added up."""
-    total: dict[Any, float] = {}
-    constant = 0.0
-    for variable, coefficient in terms:
-        if isinstance(variable, pulp.LpVariable):
-            total[variable] = total.get(variable, 0.0) + coefficient
-        else:
-            constant += variable * coefficient
-    return pulp.LpAffineExpression(total, constant)

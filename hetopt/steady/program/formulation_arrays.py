@@ -30,7 +30,8 @@ from hetopt.instance.joule_prices import joule_prices
 from hetopt.solvers.mip_arrays import MipArrays
 from hetopt.steady.model.capacity import unit_capacity
 from hetopt.steady.model.resources import supply_limits
-from hetopt.steady.program.formulation import HOLD, Question
+from hetopt.steady.program.formulation import HOLD
+from hetopt.steady.program.question import Question
 from hetopt.steady.routes.route_columns import Measures, Pool
 
 

@@ -23,8 +23,10 @@ import pulp
 
 from hetopt.instance import Instance, is_maximised
 from hetopt.solution import ScenarioPlan, SteadyPlan, StreamPlan
+from hetopt.steady.program.expressions import aim_at
 from hetopt.steady.program.extract_plan import build_plan, settled
-from hetopt.steady.program.formulation import HOLD, Joint, Question, SteadyModel, aim_at
+from hetopt.steady.program.formulation import HOLD, SteadyModel
+from hetopt.steady.program.question import Joint, Question
 from hetopt.steady.program.start_values import start_integers
 from hetopt.steady.routes.packings import UnitKind
 from hetopt.steady.routes.routes import Routes

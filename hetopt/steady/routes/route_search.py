@@ -13,14 +13,15 @@ counts: its cost so far plus the least of all later tasks is part of the bound.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from hetopt.instance import Bools, Floats, Groups, Instance, Ints
+from hetopt.instance import Floats, Groups, Instance, Ints
 from hetopt.instance.paths import Network
 from hetopt.steady.model.capacity import memory_limited
+from hetopt.steady.routes.labels import Found, Labels, merged, pareto_by_look
 from hetopt.steady.routes.measure_prices import Prices
 from hetopt.steady.routes.route_columns import Measures
 from hetopt.steady.routes.route_search_tables import Legs, Step, room_of, step_of
@@ -36,48 +37,6 @@ NARROW = 40
 
 CANDIDATES = 6
 """Labels compared with one another, in multiples of those kept: the cheapest come first."""
-
-
-CHUNK = 64
-"""Labels compared at once: few, so that the tables of comparisons stay in a cache."""
-
-EARLIER = np.triu(np.ones((CHUNK, CHUNK), dtype=bool), 1)
-"""Pairs (i, j) of a chunk with i before j."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Options per task (in ``Instance.job_tasks`` order) and costs of some cheapest routes.
-
-    ``least`` bounds the cost of every route of the job from below; infinite where there is none.
-    ``cut`` tells whether labels were left out, so that more of them may find more.
-    """
-
-    options: list[tuple[int, ...]]
-    costs: Floats
-    least: float
-    cut: bool = False
-
-
-@dataclass(slots=True)
-class _Labels:
-    """S labels: cost, and what later tasks can see of them."""
-
-    cost: Floats
-    place: dict[int, Ints] = field(default_factory=dict)
-    finish: dict[int, Floats] = field(default_factory=dict)
-    arrival: dict[int, Floats] = field(default_factory=dict)
-    held: dict[int, Ints] = field(default_factory=dict)
-
-    def rows(self, index: Ints) -> _Labels:
-        """Return some of the labels, in another order or several times."""
-        return _Labels(
-            self.cost[index],
-            {p: column[index] for p, column in self.place.items()},
-            {p: column[index] for p, column in self.finish.items()},
-            {n: table[index] for n, table in self.arrival.items()},
-            {d: column[index] for d, column in self.held.items()},
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +96,7 @@ class RouteSearch:
         found = Found([], np.empty(0), np.inf)
         for floor in np.unique(stated[np.isfinite(stated)]).tolist():
             part = self._search(prices, most, floor, below - weight * floor, width)
-            found = _merged(found, part, weight * floor, most)
+            found = merged(found, part, weight * floor, most)
         return found
 
     def _search(self, prices: Prices, most: int, floor: float, below: float, width: int) -> Found:
@@ -163,7 +122,7 @@ class RouteSearch:
         """Place task after task, keeping ``width`` labels."""
         rest = [float(own[rows].min()) for own, rows in zip(costs.own, costs.allowed, strict=True)]
         later = np.concatenate([np.cumsum(rest[::-1])[::-1][1:], [0.0]])
-        labels = _Labels(np.zeros(1))
+        labels = Labels(np.zeros(1))
         history: list[tuple[Ints, Ints]] = []
         dropped, cut = np.inf, False
         for p, step in enumerate(self.steps):
@@ -206,11 +165,11 @@ class RouteSearch:
 
     def _place(
         self,
-        labels: _Labels,
+        labels: Labels,
         p: int,
         step: Step,
         costs: _Costs,
-    ) -> tuple[_Labels, Ints, Ints]:
+    ) -> tuple[Labels, Ints, Ints]:
         """Place a task by each option in each label; return labels, their parents and options."""
         cost, allowed, moves = costs.own[p], costs.allowed[p], costs.moves
         size = len(labels.cost)
@@ -259,7 +218,7 @@ class RouteSearch:
 
     def _moved(
         self,
-        labels: _Labels,
+        labels: Labels,
         parent: Ints,
         tensor: int,
         home: Ints,
@@ -303,7 +262,7 @@ class RouteSearch:
         return np.where(np.isfinite(arrival), cost, 0.0), arrival, news
 
     def _held(
-        self, labels: _Labels, parent: Ints, step: Step, choice: Ints, possible: Any
+        self, labels: Labels, parent: Ints, step: Step, choice: Ints, possible: Any
     ) -> dict[int, Ints]:
         """Add weights to what units of limited memory hold; what does not fit is not possible."""
         held = {d: column[parent] for d, column in labels.held.items()}
@@ -321,7 +280,7 @@ class RouteSearch:
             possible &= ~here | (weights + working <= room_of(self.instance, d))
         return held
 
-    def _open(self, labels: _Labels, p: int, device: Ints, finish: Floats) -> None:
+    def _open(self, labels: Labels, p: int, device: Ints, finish: Floats) -> None:
         """Keep of a label what later tasks can see."""
         labels.place[p] = device
         labels.finish[p] = finish
@@ -339,7 +298,7 @@ class RouteSearch:
             elif self.last_use[producer] <= p:
                 labels.arrival.pop(tensor, None)
 
-    def _undominated(self, labels: _Labels, p: int, *, quick: bool) -> Ints:
+    def _undominated(self, labels: Labels, p: int, *, quick: bool) -> Ints:
         """Return the labels that no other of the same look beats or equals, ascending.
 
         A quick search compares the end of the last task for all that is waited for.
@@ -360,13 +319,13 @@ class RouteSearch:
             first[1:] = look[order][1:] != look[order][:-1]
             return np.sort(order[first])
         if quick:
-            return _pareto_by_look(
+            return pareto_by_look(
                 look, labels.cost, [labels.finish[p]] if p in labels.finish else []
             )
         times = [*labels.finish.values()]
         for table in labels.arrival.values():
             times += [np.nan_to_num(column) for column in table.T if not np.isnan(column).all()]
-        return _pareto_by_look(look, labels.cost, times)
+        return pareto_by_look(look, labels.cost, times)
 
     def _size(self, key: int) -> float:
         found: dict[int, float] = self.__dict__.setdefault("_sizes", {})
@@ -459,55 +418,3 @@ class RouteSearch:
                 quickest = float(self.steps[q].latency_s.min(initial=np.inf))
                 tail[p] = max(tail[p], quickest + tail[q])
         return tail
-
-
-def _merged(first: Found, second: Found, extra: float, most: int) -> Found:
-    """Return what both searches found, the second one's costs with an extra."""
-    both = dict(zip(first.options, first.costs.tolist(), strict=True))
-    for options, cost in zip(second.options, (second.costs + extra).tolist(), strict=True):
-        both[options] = min(cost, both.get(options, np.inf))
-    ranked = sorted(both, key=lambda options: both[options])[:most]
-    costs = np.array([both[options] for options in ranked])
-    least = min(first.least, second.least + extra)
-    return Found(ranked, costs, least, first.cut or second.cut)
-
-
-def _pareto_by_look(look: Ints, cost: Floats, times: list[Floats]) -> Ints:
-    """Return, within labels of one look, those that no other beats in cost and all times."""
-    size = len(cost)
-    columns = [np.arange(size), *times[::-1], cost, look]
-    order = np.lexsort(columns)
-    new = np.ones(size, dtype=bool)
-    new[1:] = look[order][1:] != look[order][:-1]
-    if not times:
-        return np.sort(order[new])
-    group = np.cumsum(new) - 1
-    if len(times) == 1:
-        rank = np.unique(times[0][order], return_inverse=True)[1] - group * (size + 1)
-        before = np.minimum.accumulate(rank)
-        kept = new.copy()
-        kept[1:] |= rank[1:] < before[:-1]
-        return np.sort(order[kept])
-    table = np.column_stack(times)
-    starts = np.flatnonzero(new).tolist()
-    chosen = []
-    for begin, end in zip(starts, [*starts[1:], size], strict=True):
-        rows = order[begin:end]
-        chosen.append(rows[_unbeaten(table[rows])] if end - begin > 1 else rows)
-    return np.sort(np.concatenate(chosen))
-
-
-def _unbeaten(table: Floats) -> Bools:
-    """Tell which rows no earlier row is at least as good as in every column (less is better)."""
-    kept = np.zeros(len(table), dtype=bool)
-    best = table[:0]
-    for begin in range(0, len(table), CHUNK):
-        part = table[begin : begin + CHUNK]
-        beaten = (best[:, None, :] <= part[None, :, :]).all(axis=2).any(axis=0)
-        left = np.flatnonzero(~beaten)
-        among = part[left]
-        no_worse = (among[:, None, :] <= among[None, :, :]).all(axis=2)
-        within = (no_worse & EARLIER[: len(left), : len(left)]).any(axis=0)
-        kept[begin + left[~within]] = True
-        best = np.concatenate([best, among[~within]])
-    return kept

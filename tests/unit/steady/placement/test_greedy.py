@@ -12,8 +12,8 @@ import pytest
 
 from hetopt import from_frames, solve, to_frames, verify
 from hetopt.instance import NO_MAXIMUM, Instance
+from hetopt.steady.placement.extract_plan import served_most
 from hetopt.steady.placement.greedy import greedy_placement, throughput_bound
-from hetopt.steady.placement.solve import served_most
 from tests.random_streams import random_stream
 
 CHAIN = 12

@@ -19,12 +19,12 @@ from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget
 from hetopt.runtime.jit import plain
 from hetopt.steady.placement.clusters import clusters_of
+from hetopt.steady.placement.extract_plan import served_most
 from hetopt.steady.placement.greedy import plan_of
 from hetopt.steady.placement.ideals import best_pipeline, ideals_along_orders, list_ideals
 from hetopt.steady.placement.load_bound import load_bound
 from hetopt.steady.placement.search.annealing import FEW_IDEALS, plan_of_state
 from hetopt.steady.placement.search.table import placement_columns
-from hetopt.steady.placement.solve import served_most
 from hetopt.steady.solve import solve_steady
 from hetopt.verify import verify
 from tests.random_streams import random_stream

@@ -1,0 +1,55 @@
+"""What a program of streams is asked, and what several programs share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hetopt.instance import Instance
+from hetopt.instance.joule_prices import joule_prices
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which quantities matter: what may be left out of the model where nothing sees it."""
+
+    throughput: bool
+    power: bool
+    price: bool
+
+    @staticmethod
+    def of(instance: Instance) -> Question:
+        """Read it from objective and limits."""
+        limits, names = instance.limits, instance.objective
+        money = "cost" in names or np.isfinite(limits.budget_per_s)
+        watts = bool(np.isfinite(limits.power_cap_w)) or "power" in names or "carbon" in names
+        return Question(
+            throughput="throughput" in names,
+            power=watts or bool(money and joule_prices(instance, "cost").any()),
+            price=bool(money),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """What the programs of several scenarios share (`hetopt.steady.program.scenarios`).
+
+    Attributes
+    ----------
+    problem
+        The problem that all of them are part of.
+    prefix
+        Begins the names of this one's variables and rows.
+    theta
+        The variable θ, None where the demand is fixed.
+    unit
+        What θ = 1 stands for, as a multiple of the demanded rates.
+    """
+
+    problem: Any
+    prefix: str
+    question: Question
+    theta: Any
+    unit: float
