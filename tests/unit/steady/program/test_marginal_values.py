@@ -167,9 +167,10 @@ def test_columns_tell_the_same_marginals(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_line_for_people_names_what_matters_most() -> None:
-    told = solve(rack("throughput", power_cap_w=60.0), time_limit=10).marginal
+    instance = rack("throughput", power_cap_w=60.0)
+    told = solve(instance, time_limit=10).marginal
     assert told is not None
-    line = marginal_line(told)
+    line = marginal_line(instance, told)
     assert "power cap +" in line
     assert "requests/s per W" in line
     assert "Shadow prices of throughput" in line
