@@ -256,12 +256,19 @@ def explain(
 def verify(
     question: Question,
     plan: Annotated[
-        str, typer.Argument(metavar="PLAN", help="Plan or result file, or a folder of tables.")
+        str,
+        typer.Argument(
+            metavar="PLAN", help="Plan or result: JSON, CSV with a row a task, or a folder."
+        ),
     ],
+    bound: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Prove a bound for so long, and tell the plan's gap."),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Check a plan with the independent checker; exit code 5 if anything is violated."""
-    return commands.run_verify(question, plan, json)
+    return commands.run_verify(question, plan, bound, json)
 
 
 @command(app, required=True, question=question)

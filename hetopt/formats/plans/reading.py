@@ -16,6 +16,7 @@ import numpy as np
 
 from hetopt.errors import InputError
 from hetopt.formats.json_text import parse_json, read_text
+from hetopt.formats.plans.foreign import fill_units, in_our_words, is_csv, read_csv_plan
 from hetopt.formats.plans.rows import Names, Rows, shown
 from hetopt.instance import Instance, Ints
 from hetopt.solution import (
@@ -85,6 +86,8 @@ def read_result(instance: Instance, source: str | Path) -> PlanFile:
         from hetopt.formats.plans.tables import read_tables
 
         return _from_object(instance, read_tables(path), f"{path}: ")
+    if is_csv(path):
+        return _from_object(instance, read_csv_plan(instance, path), f"{path}: ")
     return _from_object(instance, parse_json(read_text(path), str(path)), f"{path}: ")
 
 
@@ -131,6 +134,8 @@ def plan_from_dict(instance: Instance, obj: Any, place: str = "") -> Plan:
 
 
 def _from_object(instance: Instance, obj: Any, place: str) -> PlanFile:
+    if not isinstance(obj, Mapping) or "plan" not in obj or isinstance(obj["plan"], list):
+        obj = in_our_words(instance, obj)
     if not isinstance(obj, Mapping):
         raise InputError(f"{place}A JSON object is expected, a result or a plan.")
     if "plan" not in obj:
@@ -186,6 +191,7 @@ def _schedule(instance: Instance, obj: Mapping[str, Any], names: Names, rows: Ro
     else:
         for task, chosen, number, begin in _assignments(obj, names, rows):
             option[task], unit[task], start[task] = chosen, number, begin
+        unit = fill_units(instance, option, unit, start)
     return SchedulePlan(option, unit, start, _hops(instance, obj, names, rows))
 
 
@@ -237,7 +243,7 @@ def _assignments(
             rows.here(
                 "task", row["task"], f"Each task once; assignments[{first_row[task]}] has it too."
             )
-        device, number = rows.unit(row, names)
+        device, number = rows.unit(row, names, optional=True)
         chosen = rows.option(row, names, task, device)
         begin = rows.number(row, "start_s")
         if task >= 0:

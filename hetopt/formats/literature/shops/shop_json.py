@@ -1,4 +1,4 @@
-"""Job shops and flexible ones in JSON, as Python packages for shops write them.
+"""Job shops and flexible ones in JSON, as libraries of instances and Python packages write them.
 
 Either matrices, ``machines_matrix`` and ``duration_matrix`` (a line a job; a machine, or a list of
 them; a time, or a list with one a machine), or ``jobs``: a list of jobs, each a list of operations
@@ -25,7 +25,7 @@ from hetopt.instance import Instance
 OPERATIONS = ("operations", "tasks", "steps")
 CHOICES = ("alternatives", "options", "modes", "choices", "eligible_machines")
 MACHINE = ("machine", "machine_id", "resource", "m")
-TIME = ("duration", "processing_time", "time", "p", "processingTime")
+TIME = ("duration", "processing", "processing_time", "time", "p", "processingTime")
 
 Choice = tuple[Any, float, Path]
 
@@ -84,7 +84,8 @@ def _machines(fields: JsonFields, named: list[Any]) -> dict[Any, int]:
             fields.fault((), least, "Machines that count from 0 or from 1.")
             return {}
         base = 1 if least >= 1 else 0
-        stated = fields.data.get("num_machines", fields.data.get("n_machines"))
+        keys = ("num_machines", "n_machines", "machines")
+        stated = next((fields.data[k] for k in keys if k in fields.data), None)
         most = max([*named, (stated or 0) - 1 + base] if isinstance(stated, int) else named)
         return {m: m - base for m in range(base, most + 1)}
     found: dict[Any, int] = {}

@@ -36,6 +36,12 @@ BY_MACHINE = {
         for ms, ts in PAIRS
     ]
 }
+LIBRARY = {  # the layout of the flexible job shops of SchedulingLab
+    "machines": 3,
+    "jobs": [
+        [[{"machine": m, "processing": t}] for m, t in zip(ms, ts, strict=True)] for ms, ts in PAIRS
+    ],
+}
 RCP = "5 2\n3 1\n0 0 0 2 2 3\n4 2 1 1 4\n3 2 0\n1 4\n2 1 1 1 5\n0 0 0 0\n"
 SAGA_OWN = {
     "name": "diamond",
@@ -63,7 +69,7 @@ def test_a_job_shop_has_its_optimum_in_every_form(text) -> None:
     assert (solution.status, solution.objective) == ("optimal", 13)
 
 
-@pytest.mark.parametrize("data", [ALTERNATIVES, BY_MACHINE])
+@pytest.mark.parametrize("data", [ALTERNATIVES, BY_MACHINE, LIBRARY])
 def test_choices_of_machines_are_read_by_name_and_by_number(data) -> None:
     one = read_instance("x.json", text=json.dumps(OBJECTS))
     other = read_instance("x.json", text=json.dumps(data))

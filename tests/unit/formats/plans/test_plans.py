@@ -348,7 +348,6 @@ SCHEDULE_MISTAKES = [
     ("assignments.0.device", "npu", "assignments[0].unit", "A unit of device npu"),
     ("assignments.0.unit", "gpu1", "assignments[0].unit", "# and a number"),
     ("assignments.0.unit", "gpu#-1", "assignments[0].unit", "# and a number"),
-    ("assignments.0.unit", None, "assignments[0].unit", "missing"),
     ("assignments.0.unit", 1, "assignments[0].unit", "# and a number"),
     ("assignments.0.option", "fp8", "assignments[0].option", 'there: "fp16", "fp32"'),
     ("assignments.0.option", None, "assignments[0].option", 'there: "fp16", "fp32"'),
