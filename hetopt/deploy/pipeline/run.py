@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from hetopt.deploy.pipeline.outputs import compare_outputs
+from hetopt.deploy.pipeline.workers import StageInfo, load_stages, start_unit
 from hetopt.deploy.pipeline.write import read_pipeline
 from hetopt.errors import InputError, Problem
-from hetopt.profiling.measure.places import Place, allowed_cores
-from hetopt.profiling.measure.quantise import difference
-from hetopt.profiling.measure.sessions import check_device
 from hetopt.profiling.measure.tensors import Tensors, feed, folder
 from hetopt.profiling.measure.unit import Unit, WorkerError, ready
 from hetopt.profiling.onnx.shapes import TensorType
@@ -53,18 +52,6 @@ class Frame:
     released_s: float
     waits: dict[int, int] = field(default_factory=dict)
     ended_s: float = float("nan")
-
-
-@dataclass(frozen=True, slots=True)
-class StageInfo:
-    """A stage of the pipeline: its place in it, and what it waits for."""
-
-    number: int
-    route: int
-    unit: str
-    spec: Mapping[str, Any]
-    before: tuple[int, ...]
-    after: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +130,12 @@ def run_pipeline(
         for k, route in enumerate(pipeline["routes"]):
             for slot in range(slots):
                 _fill(route, tensors[k], slot, inputs or {})
-        units = {u["unit"]: _unit(u) for u in pipeline["units"]}
+        units: dict[str, Unit] = {}
         try:
+            for spec in pipeline["units"]:
+                units[spec["unit"]] = start_unit(spec)
             say("loading submodels")
-            _load(place, pipeline, stages, tensors, units)
+            load_stages(place, pipeline, stages, tensors, units)
             loop = _Loop(pipeline, stages, units, slots, chosen, rate)
             say(f"running {frames} frames")
             executed, done = loop.go(frames)
@@ -156,7 +145,7 @@ def run_pipeline(
             for unit in units.values():
                 unit.close()
         say("comparing outputs")
-        differs, missing = _compare(pipeline, tensors, files) if compare else ({}, [])
+        differs, missing = compare_outputs(pipeline, tensors, files) if compare else ({}, [])
     return Run(
         pipeline,
         stages,
@@ -208,41 +197,6 @@ def _fill(route: Mapping[str, Any], tensors: Tensors, slot: int, given: Mapping[
             expected = f"An array of {array.dtype} with shape {array.shape}."
             raise InputError([Problem(f"--input {name}", f"{found.dtype} {found.shape}", expected)])
         array[...] = found
-
-
-def _unit(spec: Mapping[str, Any]) -> Unit:
-    check_device(spec["runtime"], spec["runtime_device"], f"units.{spec['unit']}")
-    missing = [c for c in spec["cores"] if c not in allowed_cores()]
-    if missing:
-        expected = f"Cores that this process may use: {allowed_cores()}."
-        raise InputError([Problem(f"units.{spec['unit']}.cores", str(missing), expected)])
-    return Unit(Place(spec["runtime"], spec["runtime_device"], tuple(spec["cores"])))
-
-
-def _load(
-    place: Path,
-    pipeline: Mapping[str, Any],
-    stages: Sequence[StageInfo],
-    tensors: Sequence[Tensors],
-    units: Mapping[str, Unit],
-) -> None:
-    specs = {u["unit"]: u for u in pipeline["units"]}
-    for stage in stages:
-        path = place / stage.spec["model"]
-        if not path.is_file():
-            raise InputError([Problem(str(path), "", "The submodel that the pipeline names.")])
-        units[stage.unit].ask(
-            {
-                "do": "load",
-                "model": str(stage.number),
-                "runtime": specs[stage.unit]["runtime"],
-                "device": specs[stage.unit]["runtime_device"],
-                "threads": stage.spec["threads"],
-                "path": str(path),
-                "inputs": tensors[stage.route].of(stage.spec["inputs"]),
-                "outputs": tensors[stage.route].of(stage.spec["outputs"]),
-            }
-        )
 
 
 class _Loop:
@@ -390,46 +344,3 @@ def _in_order(stages: Sequence[StageInfo]) -> list[StageInfo]:
         stages,
         key=lambda s: (s.spec["start_s"] if s.spec["start_s"] is not None else 0.0, s.number),
     )
-
-
-def _compare(
-    pipeline: Mapping[str, Any], tensors: Sequence[Tensors], files: Path
-) -> tuple[dict[str, float], list[str]]:
-    """Run the whole models on the inputs of slot 0 and compare their outputs."""
-    from hetopt.profiling.onnx.cut import submodel
-    from hetopt.profiling.onnx.graph import operator_graph
-    from hetopt.profiling.onnx.load import read_model
-
-    differs: dict[str, float] = {}
-    missing: list[str] = []
-    specs = {u["unit"]: u for u in pipeline["units"]}
-    for k, route in enumerate(pipeline["routes"]):
-        try:
-            model = read_model(route["model"], route["model_sizes"])
-            if model.sha256 != route["model_sha256"]:
-                missing.append(f"{route['job']}: {route['model']} is another file now")
-                continue
-        except InputError as error:
-            missing.append(f"{route['job']}: {error}")
-            continue
-        found = [np.array(tensors[k].array(n)) for n in route["outputs"]]
-        path = files / "whole.onnx"
-        path.write_bytes(submodel(operator_graph(model)))
-        with _unit(specs[route["stages"][0]["unit"]]) as unit:
-            unit.ask(
-                {
-                    "do": "load",
-                    "model": "whole",
-                    "runtime": unit.place.runtime,
-                    "device": unit.place.device,
-                    "threads": len(unit.cores),
-                    "path": str(path),
-                    "inputs": tensors[k].of(route["inputs"]),
-                    "outputs": tensors[k].of(route["outputs"]),
-                }
-            )
-            unit.ask({"do": "run", "model": "whole", "slot": 0})
-        whole = [np.array(tensors[k].array(n)) for n in route["outputs"]]
-        name = route["job"]
-        differs[name] = max(differs.get(name, 0.0), difference(found, whole))
-    return differs, missing

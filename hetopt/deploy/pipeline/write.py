@@ -11,6 +11,7 @@ from typing import Any
 
 from hetopt.deploy.pipeline.models import Models, borders, check_cover, stage_file, tensor
 from hetopt.deploy.pipeline.stages import Route, Stage, option_words, routes
+from hetopt.deploy.pipeline.whole import whole_files
 from hetopt.deploy.target import Artefacts, Parameters, Provenance
 from hetopt.deploy.text import readme
 from hetopt.errors import InputError, Problem
@@ -27,6 +28,8 @@ PARAMETERS = {
     "place.DEVICE": "where a device's units run: RUNTIME:DEVICE@CORES; default: as its name says, "
     "else the target's runtime on all cores",
     "join": "yes (default) or no: whether neighbours on one unit become one submodel",
+    "whole": "yes or no (default): also whole models with the plan's places on their operators, "
+    "for the runtime's own splitting (layer assignment of ONNX Runtime, HETERO of OpenVINO)",
     "tolerance.fp32": f"largest difference of outputs allowed; default {TOLERANCES['fp32']}",
     "tolerance.int8": f"the same where a stage is quantised; default {TOLERANCES['int8']}",
 }
@@ -67,6 +70,9 @@ def write_pipeline(
     files: dict[str, bytes] = {}
     listed = [_route(made, route, files) for route in found if route.stages]
     origin = Provenance.of(instance, plan)
+    notes = _notes(instance, found)
+    if _yes(parameters.value("whole", "no"), "whole"):
+        notes += _wholes(made, found, runtime, origin, files)
     pipeline = {
         "hetopt_pipeline": VERSION,
         "version": origin.version,
@@ -82,7 +88,6 @@ def write_pipeline(
         "units": _units(made, found),
         "routes": listed,
     }
-    notes = _notes(instance, found)
     files["pipeline.json"] = json.dumps(pipeline, indent=1).encode() + b"\n"
     files["README.md"] = readme(
         "Pipeline of submodels",
@@ -95,6 +100,45 @@ def write_pipeline(
         (),
     )
     return Artefacts(files, tuple(notes))
+
+
+def _wholes(
+    made: _Pipeline,
+    found: list[Route],
+    runtime: str,
+    origin: Provenance,
+    files: dict[str, bytes],
+) -> list[str]:
+    """Add the whole models that the runtime can split itself; say which it cannot, and why."""
+    instance, notes = made.instance, []
+    for route in found:
+        job = str(instance.jobs.name[route.job])
+        places = [made.places[int(instance.options.device[s.first.option])] for s in route.stages]
+        labels = {option_words(_label(instance, s))["precision"] for s in route.stages}
+        why = ""
+        if sum(r.job == route.job for r in found) > 1:
+            why = "its requests take several routes"
+        elif any(p.runtime != runtime for p in places):
+            why = f"part of it runs on another runtime than {runtime}"
+        elif labels != {"fp32"}:
+            why = "part of it is quantised, and a whole model has one precision here"
+        else:
+            graph = made.models.graph(
+                route.job, int(instance.options.batch[route.stages[0].first.option])
+            )
+            placed = [
+                (made.models.operators(s, graph), p.device)
+                for s, p in zip(route.stages, places, strict=True)
+            ]
+            more, why = whole_files(re.sub(r"[^\w.-]", "_", job), graph, placed, runtime, origin)
+            files |= more
+        if why:
+            notes.append(f"No whole model of {job}: {why}.")
+    return notes
+
+
+def _label(instance: Instance, stage: Stage) -> str:
+    return str(instance.options.label[stage.first.option])
 
 
 def _route(made: _Pipeline, route: Route, files: dict[str, bytes]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Tensors:
         if name not in self._known:
             kind = self._types.get(name)
             if kind is None or kind.shape is None:
-                expected = "A tensor whose size is known before the model runs: cut elsewhere."
+                expected = "A tensor whose size is known before the model runs."
                 raise InputError([Problem(self._name, name, expected)])
             self._known[name] = {
                 "name": name,

@@ -27,6 +27,10 @@ RATE_FLOP, RATE_BYTES, RATE_CUT = 1e11, 1e10, 1e9
 
 They weigh work against bytes that cross when cuts are chosen, and decide nothing else."""
 
+UNKNOWN_B = 1e15
+"""What a tensor of unknown size counts as: no place can be kept for it, so nothing is cut there
+unless every cut is so."""
+
 MOST_CUTS = 1500
 """Cuts that are looked at; of larger models those that the fewest bytes cross."""
 
@@ -204,14 +208,14 @@ def _parts(graph: OperatorGraph, most: int) -> list[list[Operator]]:
     operators = list(graph.operators)
     crossing, size = _crossings(graph)
     positions = np.arange(len(operators) - 1)
-    single = positions[crossing[:-1] == 1]
+    single = positions[(crossing[:-1] == 1) & (size[:-1] < UNKNOWN_B)]
     if most <= len(single) + 1:
         return _chain(graph, operators, single, size, most)
     opened = _open_blocks(operators, single.tolist(), most)
     if len(opened) > len(single) + 1:
         return opened
     # The cheapest cuts beyond those of one tensor: every position may be one.
-    order = np.lexsort((size[:-1], crossing[:-1]))
+    order = np.lexsort((size[:-1], crossing[:-1], size[:-1] >= UNKNOWN_B))
     enough = np.sort(order[: max(MOST_CUTS, len(single))])
     return _chain(graph, operators, enough, size, min(most, len(operators)))
 
@@ -228,10 +232,12 @@ def _crossings(graph: OperatorGraph) -> tuple[np.ndarray, np.ndarray]:
     count, size = np.zeros(n + 1), np.zeros(n + 1)
     for name, begin in made.items():
         end = last[name]
+        kind = graph.types.get(name)
+        weight = UNKNOWN_B if kind is None or kind.shape is None else kind.bytes
         count[begin] += 1
         count[end] -= 1
-        size[begin] += graph.types[name].bytes if name in graph.types else 0.0
-        size[end] -= graph.types[name].bytes if name in graph.types else 0.0
+        size[begin] += weight
+        size[end] -= weight
     return np.rint(np.cumsum(count)[:n]).astype(np.int64), np.cumsum(size)[:n]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import runpy
 from itertools import cycle
 
 import jsonschema
@@ -24,7 +25,7 @@ from hetopt.profiling.onnx.graph import operator_graph
 from hetopt.profiling.onnx.load import read_model
 from hetopt.profiling.onnx.segments import segments
 from tests.command_line import hetopt
-from tests.small_models import light, one, random_array, real_weights, saved
+from tests.small_models import light, model, one, random_array, real_weights, saved
 
 RUNTIMES = (("onnxruntime", "cpu"), ("openvino", "CPU"))
 CPU, OTHER = "onnxruntime:cpu@0", "openvino:CPU@0"
@@ -195,13 +196,13 @@ def test_what_differs_from_the_whole_model_is_told(made):
     plan = read_plan(instance, json.dumps(plan_of([0, 0, 0, 0])))
     deploy(plan, instance, "openvino", target, beside=made)
     (path,) = (target / "models").glob("*.onnx")
-    model = onnx.load(path)
-    for tensor in model.graph.initializer:
+    changed = onnx.load(path)
+    for tensor in changed.graph.initializer:
         if len(tensor.dims) == 4:
             array = onnx.numpy_helper.to_array(tensor) * 3.0
             tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
             break
-    onnx.save(model, path)
+    onnx.save(changed, path)
     done = hetopt("run", target, "--frames", 1, "--tolerance", 1e9)
     assert done.returncode == 5
     assert "outputs of net differ" in done.stderr
@@ -240,6 +241,98 @@ def test_streams_run_at_their_rate(made):
     assert verdict["frame"] is None
     assert verdict["rate"]["measured"] < 40
     assert verdict["outputs"]["net"] < TOLERANCE
+
+
+def test_batches_of_options_are_the_sizes_of_the_submodels(tmp_path):
+    path = saved(one("MatMul", [["batch", 64]], {1: random_array(64, 64)}), tmp_path, "m.onnx")
+    common = ("--most-time", "0.02s", "--on", CPU, "--batch", "1,4", "-o", tmp_path / "m.json")
+    assert hetopt("profile", path, "--measure", *common).returncode == 0
+    document = json.loads((tmp_path / "m.json").read_text(encoding="utf-8"))
+    (rows,) = document["profiles"].values()
+    rows.pop(0)  # what is left serves four at once
+    (tmp_path / "m.json").write_text(json.dumps(document), encoding="utf-8")
+    args = ("deploy", tmp_path / "m.json", "--time-limit", 5, "--to", "onnxruntime")
+    done = hetopt(*args, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    pipeline = json.loads((tmp_path / "out" / "pipeline.json").read_text(encoding="utf-8"))
+    (route,) = pipeline["routes"]
+    assert route["batch"] == 4
+    assert [t["shape"] for t in route["tensors"]] == [[4, 64], [4, 64]]
+    done = hetopt("run", tmp_path / "out", "--pace", "one", "--frames", 2, "--json")
+    assert json.loads(done.stdout)["outputs"]["m"] < TOLERANCE
+
+
+def test_weights_beside_the_model_come_along(tmp_path):
+    nodes = [
+        onnx.helper.make_node("MatMul", ["x", "a"], ["h"]),
+        onnx.helper.make_node("Relu", ["h"], ["r"]),
+        onnx.helper.make_node("MatMul", ["r", "b"], ["y"]),
+    ]
+    weights = {"a": random_array(32, 64), "b": random_array(64, 16)}
+    path = tmp_path / "m.onnx"
+    proto = model(nodes, {"x": [2, 32]}, ["y"], weights)
+    onnx.save(proto, path, save_as_external_data=True, location="m.data", size_threshold=0)
+    graph = operator_graph(read_model(path))
+    feeds = {"x": random_array(2, 32)}
+    expected = np.maximum(feeds["x"] @ weights["a"], 0) @ weights["b"]
+    tensors = dict(feeds)
+    for segment in segments(graph, 2)[0]:
+        tensors |= run_part(graph, segment.operators, RUNTIMES[0], tmp_path, tensors)
+    assert tensors["y"] == pytest.approx(expected, rel=1e-4)
+
+
+def on_one_runtime(made, device):
+    """The instance with both places of one runtime, which needs no second processor."""
+    document = json.loads((made / "net.json").read_text(encoding="utf-8"))
+    text = json.dumps(document).replace(OTHER, "b").replace(CPU, "a")
+    document = json.loads(text)
+    document["jobs"][0]["model"] = str(made / "net.onnx")
+    path = made / "whole.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    plan = json.dumps(plan_of([0, 0, 1, 1])).replace(OTHER, "b").replace(CPU, "a")
+    instance = read_instance(path)
+    return instance, read_plan(instance, plan), {f"place.{d}": device for d in "ab"}
+
+
+def test_onnxruntime_splits_a_whole_model_by_its_annotations(made):
+    import onnxruntime
+
+    instance, plan, places = on_one_runtime(made, "onnxruntime:cpu@0")
+    target = made / "annotated"
+    deploy(plan, instance, "onnxruntime", target, parameters={**places, "whole": "yes"})
+    settings = json.loads((target / "whole" / "net.session.json").read_text(encoding="utf-8"))
+    options = onnxruntime.SessionOptions()
+    for key, value in settings["session_config_entries"].items():
+        options.add_session_config_entry(key, value)
+    path = target / "whole" / "net.onnx"
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    graph = operator_graph(read_model(made / "net.onnx"))
+    feeds = {"data_0": random_array(1, 3, 224, 224)}
+    expected = run_whole(graph, RUNTIMES[0], made, feeds)
+    assert difference(session.run(None, feeds), list(expected.values())) < TOLERANCE
+    marked = [p.value for n in onnx.load(path).graph.node for p in n.metadata_props]
+    assert len(marked) == 66
+    assert set(marked) == {"on_cpu"}
+
+
+def test_openvino_compiles_a_whole_model_for_hetero(made):
+    instance, plan, places = on_one_runtime(made, "openvino:CPU@0")
+    target = made / "hetero"
+    deploy(plan, instance, "openvino", target, parameters={**places, "whole": "yes"})
+    compiled = runpy.run_path(str(target / "whole" / "compile_net.py"))["compiled"]()
+    graph = operator_graph(read_model(made / "net.onnx"))
+    feeds = {"data_0": random_array(1, 3, 224, 224)}
+    expected = run_whole(graph, RUNTIMES[0], made, feeds)
+    found = compiled(feeds["data_0"])[0]
+    assert difference([found], list(expected.values())) < TOLERANCE
+
+
+def test_a_model_on_two_runtimes_has_no_whole_form(made):
+    instance = read_instance(made / "net.json")
+    plan = read_plan(instance, json.dumps(plan_of([0, 1, 1, 1])))
+    made_files = deploy(plan, instance, "openvino", parameters={"whole": "yes"}, beside=made)
+    assert any("another runtime than openvino" in note for note in made_files.notes)
+    assert not any(name.startswith("whole/") for name in made_files.files)
 
 
 def test_inputs_may_be_given(made):

@@ -197,3 +197,19 @@ def test_shapes_that_contradict_each_other_are_refused(tmp_path):
     node = helper.make_node("MatMul", ["x", "w"], ["y"])
     path = saved(model([node], {"x": [2, 3]}, ["y"], {"w": random_array(4, 5)}), tmp_path)
     assert "shapes agree" in refused(path)
+
+
+def test_nothing_is_cut_where_no_size_is_known(tmp_path):
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"]),
+        helper.make_node("NonZero", ["a"], ["n"]),
+        helper.make_node("Cast", ["n"], ["c"], to=1),
+        helper.make_node("ReduceSum", ["c"], ["s"], keepdims=0),
+        helper.make_node("Mul", ["s", "two"], ["m"]),
+        helper.make_node("Add", ["m", "two"], ["y"]),
+    ]
+    path = saved(model(nodes, {"x": [8, 8]}, ["y"], {"two": np.float32(2.0)}), tmp_path)
+    graph = operator_graph(read_model(path))
+    found, crossings = segments(graph, 4)
+    assert len(found) == 4
+    assert {c.tensor for c in crossings} == {"a", "s", "m"}
