@@ -39,6 +39,10 @@ def calibrate(
         str | None,
         typer.Option(metavar="TABLE", help="Powers at several loads: device, load, power."),
     ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HEADING=FIELD", help="Columns of telemetry: cpu_s=time,..."),
+    ] = None,
     output: Output = None,
     json: Json = False,
 ) -> int:
@@ -51,6 +55,7 @@ def calibrate(
     from hetopt.profiling.calibration.overlap import overlaps
     from hetopt.profiling.calibration.state import read_state, state_path
     from hetopt.profiling.calibration.telemetry import read_telemetry
+    from hetopt.profiling.tables.fields import columns_of
 
     if not telemetry and load is None:
         raise InputError([Problem("TELEMETRY", "", "Files of telemetry, or --load TABLE.")])
@@ -61,7 +66,7 @@ def calibrate(
     if not Path(instance).exists() and instance in shipped_names():
         path = str(shipped_path(instance))
     before = read_state(state_path(path))
-    observed = read_telemetry(telemetry or [])
+    observed = read_telemetry(telemetry or [], columns_of(columns or []))
     found = calibrated(read, observed, before)
     curves = [] if load is None else fit_load_curves(read, load)
     stated = {

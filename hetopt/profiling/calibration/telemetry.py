@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -59,8 +59,18 @@ class Observation:
     place: str
 
 
-def read_telemetry(paths: Sequence[str | Path]) -> list[Observation]:
+def read_telemetry(
+    paths: Sequence[str | Path], columns: Mapping[str, str] | None = None
+) -> list[Observation]:
     """Read telemetry files, ordered by when things happened; equal times by file and line.
+
+    Parameters
+    ----------
+    paths
+        CSV or JSON lines.
+    columns
+        Fields by heading, where they are called otherwise: ``{"cpu_s": "time"}`` takes processor
+        time for the time of an execution.
 
     Raises
     ------
@@ -69,12 +79,12 @@ def read_telemetry(paths: Sequence[str | Path]) -> list[Observation]:
     """
     rows: list[Observation] = []
     for path in paths:
-        rows += _rows(read_sheet(path))
+        rows += _rows(read_sheet(path), columns or {})
     return sorted(rows, key=lambda row: row.at_s)
 
 
-def _rows(sheet: Sheet) -> list[Observation]:
-    found = find_fields(sheet, FIELDS)
+def _rows(sheet: Sheet, columns: Mapping[str, str]) -> list[Observation]:
+    found = find_fields(sheet, FIELDS, columns)
     missing = [name for name in ("device", "task", "time") if name not in found]
     if "timestamp" not in found and "start" not in found:
         missing.append("timestamp (or start), to know what was counted already")

@@ -267,6 +267,14 @@ def test_catalogue_options_cannot_be_written_back_and_the_error_says_what_to_do(
     assert "hetopt convert" in done.stderr
 
 
+def test_another_column_may_be_the_time(box: Path, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    lines = [f"npu,d1,int8,{i},0.02,0.0072" for i in range(50)]
+    path.write_text("\n".join(["device,task,label,start_s,time_s,cpu_s", *lines]))
+    done = command_line.hetopt("calibrate", box, path, "--columns", "cpu_s=time", "--json")
+    assert json.loads(done.stdout)["options"][0]["time_s"] == pytest.approx(0.0072, rel=0.01)
+
+
 def test_drift_and_outliers_are_told(box: Path, tmp_path: Path) -> None:
     rows = observations(200, 0.006) + observations(100, 0.0078, seed=1, first=200)
     done = command_line.hetopt("calibrate", box, telemetry(tmp_path / "t.csv", rows))
