@@ -85,7 +85,7 @@ def window_bound(
     able = np.isfinite(length)
     through = np.where(able, start + length + rest, np.inf)
     lowest = float(through.min(axis=1, initial=np.inf).max(initial=0.0))
-    if not len(length) or not np.isfinite(lowest):
+    if not len(length) or not np.isfinite(lowest) or lowest <= 0:  # 0: nothing need take time
         return WindowBound(lowest)
     work = _Work(start, np.where(able, length, 0.0), rest, lanes, able, lowest)
     windows = [work.window(d, 0.0, 0.0) for d in np.flatnonzero(able.any(axis=0)).tolist()]
@@ -128,7 +128,7 @@ class _Work:
         task, device = np.nonzero(self.able)
         column = np.full(self.able.shape, -1)
         column[task, device] = np.arange(len(task))
-        scale = max(self.lowest, 1e-300)
+        scale = self.lowest
         rows, columns, values, upper = [], [], [], []
         for k, w in enumerate(windows):
             lanes = float(self.lanes[w.device])

@@ -9,6 +9,7 @@ import numpy as np
 
 from hetopt.schedule.bounds.time_windows import TimeWindows
 from hetopt.schedule.bounds.window_bound import WindowBound, window_bound
+from hetopt.schedule.model.grid import Grid
 from hetopt.schedule.model.problem import Problem
 
 MOST_PAIRS = 100_000
@@ -26,13 +27,16 @@ def windows_of(problem: Problem, limit: float | None = None) -> WindowBound:
     Parameters
     ----------
     problem
-        The instance on any grid; on one that rounds up by more than float noise the bound is none.
+        The instance on any grid. Where that rounds up, lengths would be too long for a bound, by
+        much where one option takes 1e17 times as long as the others: they are rounded down then.
     limit
         ``time.monotonic()`` value at which no further round begins.
     """
     shape = (problem.n_tasks, len(problem.units))
     if not problem.n_tasks or shape[0] * shape[1] > MOST_PAIRS or not all(problem.modes):
         return WindowBound(0.0)
+    if problem.grid.direction == "up":
+        problem = Problem(problem.instance, Grid(problem.grid.tick, "down"))
     tick = float(problem.grid.tick)
     start, length = np.zeros(shape), np.full(shape, np.inf)
     for task, heads in enumerate(TimeWindows.of(problem).heads):

@@ -14,6 +14,7 @@ from hetopt.schedule.bounds import objective_bounds, window_bound_on_grid
 from hetopt.schedule.bounds.window_bound import window_bound
 from hetopt.schedule.bounds.window_bound_on_grid import on_grid, windows_of
 from hetopt.schedule.list_scheduling.constructors import plan_problem
+from hetopt.solution import contradictions
 from hetopt.solve import solve
 
 
@@ -103,3 +104,16 @@ def test_an_instance_that_is_too_large_has_no_bound(monkeypatch: pytest.MonkeyPa
     assert windows_of(problem).value == pytest.approx(6.0)
     monkeypatch.setattr(window_bound_on_grid, "MOST_PAIRS", 2)
     assert windows_of(problem).value == 0.0
+
+
+@pytest.mark.parametrize("method", ["auto", "shop"])
+def test_lengths_are_no_longer_than_they_are_where_one_option_takes_almost_for_ever(
+    method: str,
+) -> None:
+    # The grid of plans has ticks of 100,000 then, to which each run of 3 to 5 is rounded up.
+    job = "3 2 0 3 1 4 1 1 5 2 0 18446744073709551616 1 4\n"
+    instance = read_fjsp("3 2\n" + 3 * job, "long")
+    assert windows_of(plan_problem(instance)).value <= 3 * 13
+    found = solve(instance, method=method, time_limit=2, workers=1)
+    assert found.bound <= found.objective
+    assert not contradictions(found)
