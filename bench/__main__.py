@@ -11,6 +11,7 @@ python -m bench install-peers                            environments of the pee
 python -m bench compare-commits A B                      micro-benchmarks of two commits
 python -m bench set-round-trip                           --set against changes in the file
 python -m bench fuzz --runs 10000 --seed 1               mutated files and command lines
+python -m bench executors --jobs 1,2                     what processes cost and bring
 """
 
 from __future__ import annotations
@@ -87,6 +88,11 @@ def _parser() -> argparse.ArgumentParser:
     fuzz.add_argument("--seed", type=int, default=0)
     fuzz.add_argument("--only", type=int, help="repeat the run of this number")
     fuzz.add_argument("--keep", type=Path, help="folder for the files of runs that ended badly")
+
+    spread = commands.add_parser("executors", help="what processes cost and bring")
+    spread.add_argument("--jobs", default="1,2", help="numbers of processes, the first is compared")
+    spread.add_argument("--cases", type=int, default=40, help="cases of the loop")
+    spread.add_argument("--limit", type=float, default=0.3, help="deterministic seconds of each")
 
     trip = commands.add_parser("set-round-trip", help="--set against the change in the file")
     trip.add_argument("files", type=Path, nargs="*", help="documents; default: all shipped ones")
@@ -221,6 +227,17 @@ def _fuzz(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: li
     return min(1, main(parsed.runs, parsed.seed, benchmarks().parent, parsed.only, parsed.keep))
 
 
+def _executors(
+    parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: list[str]
+) -> int:
+    from bench.executors import run
+
+    if not all(text.isdecimal() and int(text) > 0 for text in parsed.jobs.split(",")):
+        parser.error("--jobs is expected to be numbers above 0, separated by commas")
+    print(run([int(text) for text in parsed.jobs.split(",")], parsed.cases, parsed.limit))
+    return 0
+
+
 COMMANDS = {
     "list": _list,
     "run": _run,
@@ -230,6 +247,7 @@ COMMANDS = {
     "compare-commits": _compare,
     "set-round-trip": _round_trip,
     "fuzz": _fuzz,
+    "executors": _executors,
 }
 
 if __name__ == "__main__":

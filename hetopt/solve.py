@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
@@ -187,6 +188,7 @@ def solve(
     start: Plan | Solution | None = None,
     stop: threading.Event | None = None,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> Solution:
     """Solve an instance; return the best plan found, checked, with a proven bound.
 
@@ -208,6 +210,9 @@ def solve(
         Set it from another thread to stop the search; Ctrl-C does the same in the main thread.
     progress
         Called with (objective, bound) at improvements.
+    executor
+        Where parts of a schedule that share nothing are solved: any executor of
+        ``concurrent.futures``, or one of :mod:`hetopt.runtime.executors`; None: here.
 
     Returns
     -------
@@ -237,7 +242,9 @@ def solve(
         },
     )
     known = start.plan if isinstance(start, Solution) else start
-    return solve_with(instance, options, start=known, stop=stop, progress=progress)
+    return solve_with(
+        instance, options, start=known, stop=stop, progress=progress, executor=executor
+    )
 
 
 def solve_with(
@@ -247,6 +254,7 @@ def solve_with(
     start: Plan | None = None,
     stop: threading.Event | None = None,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> Solution:
     """Solve with options as one value; see :func:`solve`."""
     began = time.monotonic()
@@ -258,7 +266,7 @@ def solve_with(
     if len(stuck):
         return _stuck(instance, stuck, options, time.monotonic() - began)
     stop = threading.Event() if stop is None else stop
-    budget = _budget(instance, options, began, stop, progress)
+    budget = replace(_budget(instance, options, began, stop, progress), executor=executor)
     with interruptible(stop):
         result = beside_main_thread(lambda: _search(instance, budget, options, start))
     return _conclude(instance, result, options, start, stop, began)

@@ -50,10 +50,11 @@ def _root(
     """Take the options that belong to no command."""
 
 
-@command(app, question=question, options=options)
+@command(app, question=question, options=options, loops=loops)
 def solve(
     question: Question,
     options: Any,
+    loops: Loops,
     start: Annotated[str | None, typer.Option(metavar="PLAN", help="Start from a plan.")] = None,
     output: Annotated[
         str | None,
@@ -67,7 +68,7 @@ def solve(
     json: Json = False,
 ) -> int:
     """Find the best plan for an instance, with a proven bound."""
-    return commands.run_solve(question, options, start, output, json)
+    return commands.run_solve(question, options, loops, start, output, json)
 
 
 @command(app, question=question, options=options, loops=loops)

@@ -166,13 +166,19 @@ def solve_options(
 
 
 def run_solve(
-    question: Question, options: SolveOptions, start: str | None, output: str | None, as_json: bool
+    question: Question,
+    options: SolveOptions,
+    loops: Loops,
+    start: str | None,
+    output: str | None,
+    as_json: bool,
 ) -> int:
     """Solve and print; see ``hetopt solve``."""
     from hetopt.formats.files import check_writable
     from hetopt.formats.plans import read_plan, solution_to_dict
     from hetopt.formats.plans.stream import is_large, json_pieces
     from hetopt.report.terminal.progress import progress_display
+    from hetopt.schedule.decomposition import APART
     from hetopt.solve import solve_with
 
     if output is not None:
@@ -181,8 +187,15 @@ def run_solve(
     instance = question.instance()
     known = None if start is None else read_plan(instance, start)
     stop = threading.Event()
-    with progress_display(instance, options.time_limit_s) as progress:
-        solution = solve_with(instance, options, start=known, stop=stop, progress=progress)
+    with (
+        progress_display(instance, options.time_limit_s) as progress,
+        loops.executor(options.workers) as executor,
+    ):
+        solution = solve_with(
+            instance, options, start=known, stop=stop, progress=progress, executor=executor
+        )
+    if executor is not None and not any(APART in note for note in solution.notes):
+        typer.echo("note: No parts that share nothing: it was solved in this process.", err=True)
     if solution.status == "infeasible":
         solution = why_infeasible(instance, options, solution, question)
     if output is not None:

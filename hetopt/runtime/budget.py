@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +40,8 @@ class Budget:
         Set (by Ctrl-C) when the search shall return the best that it has.
     progress
         Called at improvements, with the objective and the bound of the present level.
+    executor
+        Where parts of an instance that share nothing are solved; None: here, one after another.
     """
 
     deadline: float
@@ -49,6 +52,7 @@ class Budget:
     limit_s: float = 60.0
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Progress | None = None
+    executor: Executor | None = None
 
     def left_s(self) -> float:
         """Seconds left on the clock, at least 0."""

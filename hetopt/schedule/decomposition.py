@@ -8,16 +8,16 @@ does not depend on the makespan of all (a horizon, or nothing to pay for idling)
 the makespan is the greatest. Under a power cap, several objectives, or prices that change over time
 an instance stays whole.
 
-Solve the parts of an instance that share nothing one after the other.
+Parts are solved one after the other, or side by side where the budget has an executor.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections.abc import Callable
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -25,10 +25,14 @@ from hetopt.evaluate import objective_value
 from hetopt.instance import Edges, Groups, Instance, Ints, Tasks, Tensors
 from hetopt.instance.prices import prices_vary
 from hetopt.runtime.budget import Budget, RegimeResult, joined_proof
+from hetopt.runtime.executors.loop import in_order, silent
 from hetopt.schedule.model.objectives import ENERGY_LIKE
 from hetopt.schedule.model.rates import prices_of, rates_of
 from hetopt.schedule.model.usable import usable_classes
 from hetopt.solution import HistoryEntry, Hops, SchedulePlan, Termination
+
+APART = "parts that share nothing"
+"""Words of the note on a plan that was put together."""
 
 MOST_TASKS = 20_000
 """Tasks above which nothing is gained: no exact model could be built of the parts either."""
@@ -226,22 +230,87 @@ def _some_hops(hops: Hops, kept: np.ndarray, tensor: Ints) -> Hops:
     )
 
 
-Solve = Callable[[Instance, Budget, SchedulePlan | None], RegimeResult]
-"""Solves an instance that stays whole."""
+class Solve(Protocol):
+    """Solves an instance that stays whole; a function of a module, as it may run elsewhere."""
+
+    def __call__(
+        self, instance: Instance, budget: Budget, method: str, start: SchedulePlan | None
+    ) -> RegimeResult:
+        """Return the best plan found, and a bound."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One part, and how it is solved; ``until`` is a time of the clock that all machines share."""
+
+    instance: Instance
+    solve: Solve
+    method: str
+    start: SchedulePlan | None
+    seconds: float
+    until: float
+    gap: float
+    workers: int
+    seed: int
+    deterministic: bool
 
 
 def solve_apart(
     instance: Instance,
     parts: list[Ints],
     budget: Budget,
+    method: str,
     start: SchedulePlan | None,
     solve: Solve,
 ) -> RegimeResult:
     """Solve the parts, each for its share of the time by its number of tasks, and join them.
 
-    What a part leaves of its time goes to those behind it.
+    What a part leaves of its time goes to those behind it. Where the budget has an executor, parts
+    are solved there, and as many times longer as it solves at once.
     """
     began = time.monotonic()
+    if budget.executor is None:
+        results = _one_by_one(instance, parts, budget, method, start, solve)
+    else:
+        results = _side_by_side(instance, parts, budget, method, start, solve)
+    for result in results:
+        if result.infeasible:
+            return replace(result, bounds=(math.nan,), method="parts")
+    bound = join_bounds(instance, [result.bounds[0] for result in results])
+    plans = [result.plan for result in results]
+    plan: SchedulePlan | None = None
+    if all(isinstance(one, SchedulePlan) for one in plans):
+        plan = join_plans(instance, parts, [p for p in plans if isinstance(p, SchedulePlan)])
+    value = math.nan if plan is None else objective_value(instance, plan, instance.objective[0])
+    if budget.progress is not None:
+        budget.progress(value, bound)
+    largest = max(range(len(parts)), key=lambda k: (len(parts[k]), -k))
+    note = (
+        f"The tasks fall into {len(parts)} {APART}; each was solved apart. The "
+        f"other notes are of the largest part, with {len(parts[largest]):,} tasks."
+    )
+    return RegimeResult(
+        plan=plan,
+        bounds=(bound,),
+        reason=next((result.reason for result in results if result.plan is None), ""),
+        stopped_by=_stopped(results),
+        method=", ".join(dict.fromkeys(result.method for result in results)),
+        proof=joined_proof(result.proof for result in results),
+        history=(HistoryEntry(time.monotonic() - began, value, bound),),
+        notes=(note, *results[largest].notes),
+    )
+
+
+def _one_by_one(
+    instance: Instance,
+    parts: list[Ints],
+    budget: Budget,
+    method: str,
+    start: SchedulePlan | None,
+    solve: Solve,
+) -> list[RegimeResult]:
+    """Solve parts here; where one is infeasible, it is the last."""
     results: list[RegimeResult] = []
     left = len(instance.tasks)
     for tasks in parts:
@@ -256,33 +325,74 @@ def solve_apart(
             progress=None,
         )
         known = None if start is None else plan_part(instance, start, tasks)
-        result = solve(part_of(instance, tasks), own, known)
-        if result.infeasible:
-            return replace(result, bounds=(math.nan,), method="parts")
+        results.append(solve(part_of(instance, tasks), own, method, known))
+        if results[-1].infeasible:
+            break
+    return results
+
+
+def _side_by_side(
+    instance: Instance,
+    parts: list[Ints],
+    budget: Budget,
+    method: str,
+    start: SchedulePlan | None,
+    solve: Solve,
+) -> list[RegimeResult]:
+    """Solve parts where the executor does; where one is infeasible, it is the last.
+
+    Deterministic time is shared out as it is here, so that the answers are the same.
+    """
+    at_once = 1 if budget.deterministic else min(len(parts), getattr(budget.executor, "width", 1))
+    whole_s = budget.limit_s if budget.deterministic else budget.left_s()
+    asked = {
+        str(k): _Part(
+            part_of(instance, tasks),
+            solve,
+            method,
+            None if start is None else plan_part(instance, start, tasks),
+            whole_s * min(1.0, at_once * len(tasks) / len(instance.tasks)),
+            time.time() + budget.left_s(),
+            budget.gap,
+            budget.workers,
+            budget.seed,
+            budget.deterministic,
+        )
+        for k, tasks in enumerate(parts)
+    }
+    results: list[RegimeResult] = []
+    for name, result in in_order(budget.executor, _solve_part, asked, budget.stop, silent):
+        while len(results) < int(name):
+            results.append(_NOT_BEGUN)
         results.append(result)
-    bound = join_bounds(instance, [result.bounds[0] for result in results])
-    plans = [result.plan for result in results]
-    plan: SchedulePlan | None = None
-    if all(isinstance(one, SchedulePlan) for one in plans):
-        plan = join_plans(instance, parts, [p for p in plans if isinstance(p, SchedulePlan)])
-    value = math.nan if plan is None else objective_value(instance, plan, instance.objective[0])
-    if budget.progress is not None:
-        budget.progress(value, bound)
-    largest = max(range(len(parts)), key=lambda k: (len(parts[k]), -k))
-    note = (
-        f"The tasks fall into {len(parts)} parts that share nothing; each was solved apart. The "
-        f"other notes are of the largest part, with {len(parts[largest]):,} tasks."
+        if result.infeasible:
+            return results
+    return results + [_NOT_BEGUN] * (len(parts) - len(results))
+
+
+_NOT_BEGUN = RegimeResult(
+    plan=None,
+    bounds=(math.nan,),
+    reason="The search was stopped before every part was begun.",
+    stopped_by="interrupted",
+    method="parts",
+)
+
+
+def _solve_part(part: _Part, stop: threading.Event) -> RegimeResult:
+    seconds = part.seconds
+    if not part.deterministic:
+        seconds = max(0.0, min(seconds, part.until - time.time()))
+    budget = Budget(
+        deadline=time.monotonic() + seconds,
+        gap=part.gap,
+        workers=part.workers,
+        seed=part.seed,
+        deterministic=part.deterministic,
+        limit_s=seconds,
+        stop=stop,
     )
-    return RegimeResult(
-        plan=plan,
-        bounds=(bound,),
-        reason=next((result.reason for result in results if result.plan is None), ""),
-        stopped_by=_stopped(results),
-        method=", ".join(dict.fromkeys(result.method for result in results)),
-        proof=joined_proof(result.proof for result in results),
-        history=(HistoryEntry(time.monotonic() - began, value, bound),),
-        notes=(note, *results[largest].notes),
-    )
+    return part.solve(part.instance, budget, part.method, part.start)
 
 
 def _stopped(results: list[RegimeResult]) -> Termination:

@@ -95,13 +95,7 @@ def solve_schedule(
     if method in DIVIDING:
         parts = parts_of(instance)
         if len(parts) > 1:
-            return solve_apart(
-                instance,
-                parts,
-                budget,
-                start,
-                lambda part, own, known: _solve_whole(part, own, method, known),
-            )
+            return solve_apart(instance, parts, budget, method, start, _solve_whole)
     return _solve_whole(instance, budget, method, start)
 
 

@@ -83,6 +83,8 @@ def in_order(
             tell(name)
             yield name, work(item, stop)
         return
+    if stop.is_set():
+        return
     futures = {name: executor.submit(call, work, item) for name, item in items.items()}
     try:
         for name, future in futures.items():

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from hetopt.build import Model
 from hetopt.evaluate import objective_value
+from hetopt.formats.plans import solution_to_dict
 from hetopt.instance import Instance
+from hetopt.runtime.executors.processes import ProcessExecutor
 from hetopt.schedule.decomposition import join_bounds, join_plans, parts_of, plan_part
 from hetopt.schedule.list_scheduling.constructors import heft
 from hetopt.solve import solve
@@ -118,3 +124,38 @@ def test_a_start_is_taken_apart_and_an_infeasible_part_makes_all_infeasible() ->
 
 def test_a_missing_bound_leaves_none() -> None:
     assert math.isnan(join_bounds(two_boxes("makespan"), [1.0, math.nan]))
+
+
+def test_parts_that_an_executor_solves_have_the_same_answer() -> None:
+    with ProcessExecutor(2) as processes:
+        for objective in ("makespan", "tardiness"):
+            instance = two_boxes(objective)
+            asked: dict[str, Any] = {"time_limit": 4, "deterministic": True}
+            alone = solution_to_dict(instance, solve(instance, **asked))
+            apart = solution_to_dict(instance, solve(instance, executor=processes, **asked))
+            assert apart == alone
+        # The clock's limit holds for all parts together.
+        began = time.monotonic()
+        solution = solve(two_boxes("makespan"), time_limit=10, executor=processes)
+        assert solution.status == "optimal"
+        assert time.monotonic() - began < 11
+
+
+def test_a_part_without_a_plan_is_proven_wherever_it_is_solved() -> None:
+    instance = two_boxes("makespan")
+    jobs = replace(instance.jobs, deadline_s=np.array([40.0, 3.0]))
+    late = replace(instance, jobs=jobs)
+    with ThreadPoolExecutor(2) as threads:
+        for executor in (None, threads):
+            assert solve(late, time_limit=10, executor=executor).status == "infeasible"
+
+
+def test_parts_that_a_stop_left_out_leave_no_plan_and_no_bound() -> None:
+    stop = threading.Event()
+    stop.set()
+    instance = two_boxes("makespan")
+    with ThreadPoolExecutor(1) as threads:
+        solution = solve(instance, time_limit=10, executor=threads, stop=stop)
+    assert (solution.status, solution.termination) == ("unknown", "interrupted")
+    assert solution.plan is None
+    assert math.isnan(solution.bound)

@@ -1,0 +1,105 @@
+"""What processes cost and bring: 40 independent solves, and the parts of one instance.
+
+``python -m bench executors`` solves the same questions in this process and in 2 (``--jobs 1,2``)
+processes, each with one worker and deterministic limits, so that the work is the same wherever it
+is done. Beside the time on the clock it tells the processors' time: on a machine that others use
+too, the clock says little, and the quotient of processors' times is what processes add.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+
+from bench.machine import machine
+from hetopt.analysis.whatif import whatif
+from hetopt.build import Model
+from hetopt.generate import generate_schedule
+from hetopt.instance import Instance
+from hetopt.runtime.executors.processes import ProcessExecutor
+from hetopt.solve import SolveOptions, solve_with
+
+PARTS = 8
+
+
+def run(jobs: Sequence[int], cases: int, limit_s: float) -> str:
+    """Measure both loops with each number of processes; return a table in Markdown."""
+    options = SolveOptions(limit_s, workers=1, deterministic=True)
+    base = generate_schedule(tasks=40, devices=4, shape="layered", deadline_factor=1.3, seed=1)
+    changed = {f"idle power x {k / cases:g}": _idle(base, k / cases) for k in range(cases)}
+
+    def loop(executor: ProcessExecutor | None) -> object:
+        study = whatif(base, changed, options=options, executor=executor)
+        return [outcome.solution.objectives for outcome in study.outcomes]
+
+    parts = parted(PARTS)
+    # Deterministic time is shared among parts.
+    whole = replace(options, time_limit_s=limit_s * PARTS)
+
+    def one(executor: ProcessExecutor | None) -> object:
+        return solve_with(parts, whole, executor=executor).objectives
+
+    lines = [
+        f"{machine()}; load {os.getloadavg()[0]:.1f}",
+        "",
+        "| loop | processes | clock | processors | times as fast | added work |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, work in ((f"whatif, {cases} cases", loop), (f"solve, {PARTS} parts", one)):
+        lines += _rows(name, work, jobs)
+    return "\n".join(lines)
+
+
+def _rows(
+    name: str, work: Callable[[ProcessExecutor | None], object], jobs: Sequence[int]
+) -> list[str]:
+    first: tuple[float, float] | None = None
+    answer: object = None
+    rows = []
+    for count in jobs:
+        clock, processors = time.monotonic(), _processors()
+        with ProcessExecutor(count) if count > 1 else nullcontext() as executor:
+            found = work(executor)
+        took, used = time.monotonic() - clock, _processors() - processors
+        if first is None:
+            first, answer = (took, used), found
+        if found != answer:
+            raise ValueError(f"{name}: another answer with {count} processes.")
+        rows.append(
+            f"| {name} | {count} | {took:.1f} s | {used:.1f} s | {first[0] / took:.2f} "
+            f"| {used / first[1] - 1:+.1%} |"
+        )
+    return rows
+
+
+def parted(parts: int) -> Instance:
+    """Return a schedule that falls into parts which share nothing: a box each, 40 tasks on it."""
+    m = Model("boxes", objective="makespan")
+    for b in range(parts):
+        devices = [m.device(f"d{b}-{k}", kind="cpu") for k in range(3)]
+        job = m.job(f"job{b}")
+        for t in range(40):
+            times = [10 + (7 * t + 13 * b + 5 * k * k) % 17 for k in range(3)]
+            options = [d.option(time=time_) for d, time_ in zip(devices, times, strict=True)]
+            job.task(f"t{b}-{t}", options=options)
+            if t >= 4:
+                m.transfer(f"t{b}-{t - 4}", f"t{b}-{t}")
+    return m.build()
+
+
+def _idle(instance: Instance, factor: float) -> Instance:
+    devices = instance.devices
+    changed = replace(devices, idle_power_w=devices.idle_power_w * factor)
+    return replace(instance, devices=changed)
+
+
+def _processors() -> float:
+    """Return the processors' seconds of this process and of those that it started and ended."""
+    return sum(
+        usage.ru_utime + usage.ru_stime
+        for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
