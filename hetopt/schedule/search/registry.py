@@ -108,6 +108,14 @@ IMPROVERS = (
         alone=True,
     ),
     Improver(
+        "windows",
+        "windows:Windows",
+        "energy, cost or carbon of many tasks",
+        "energy, cost or carbon of many tasks: annealing in windows",
+        most=200_000,
+        share=0.9,
+    ),
+    Improver(
         "anneal",
         "list_annealing:Annealing",
         "an objective beside the makespan",
