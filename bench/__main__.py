@@ -6,6 +6,8 @@ python -m bench run --ortools 9.15.6755 ...              the same with another O
 python -m bench.cpsat_versions --count 1000              are CP-SAT's proofs right?
 python -m bench report results.csv -o report             table and pictures
 python -m bench report results.csv --docs                tables of docs/benchmarks.md
+python -m bench report results.csv --csv -o plain.csv    one plain row a run
+python -m bench fetch fjsp jsp -o shared                 published instances from their sources
 python -m bench check results.csv                        look for bounds that cannot be
 python -m bench install-peers                            environments of the peers
 python -m bench compare-commits A B                      micro-benchmarks of two commits
@@ -56,7 +58,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--time-limit", type=float, default=30.0, help="seconds for each run")
     run.add_argument("--workers", type=int, default=2, help="threads of each solver")
     run.add_argument("--seeds", type=int, default=1, help="runs of each case and solver")
-    run.add_argument("--against", default="", help="peers, separated by commas")
+    run.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        help="peers, separated by commas; or a solver of your own, as "
+        "'mine=command {instance} {time} {output}'; repeat it for more",
+    )
     run.add_argument("--ortools", default="", help="run hetopt with these versions as well")
     run.add_argument("--retry-errors", action="store_true", help="run crashed cases again")
     run.add_argument("--smoke", action="store_true", help="a few generated cases, in seconds")
@@ -66,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("results", type=Path, nargs="+")
     report.add_argument(
         "-o", "--output", type=Path, help="folder for report.md and report.html; --docs: the page"
+    )
+    report.add_argument(
+        "--csv", action="store_true", help="a plain table of the runs, to --output or stdout"
     )
     report.add_argument("--docs", action="store_true", help="a row a version and family only")
 
@@ -82,6 +93,11 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("-k", dest="keyword", default="", help="only benchmarks of this name")
     compare.add_argument("--rounds", type=int, default=2, help="turns of each commit")
     compare.add_argument("--small", action="store_true", help="only the smallest sizes")
+
+    fetch = commands.add_parser("fetch", help="get published instances from their sources")
+    fetch.add_argument("families", nargs="*", help="which; without: list what there is")
+    fetch.add_argument("-o", "--output", type=Path, help="folder that benchmarks/FAMILY go into")
+    fetch.add_argument("--from", dest="source", type=Path, help="a folder that has them already")
 
     fuzz = commands.add_parser("fuzz", help="mutated files and command lines")
     fuzz.add_argument("--runs", type=int, default=1000)
@@ -120,10 +136,15 @@ def _list(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: li
 def _run(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: list[str]) -> int:
     from bench.peers import PEERS
     from bench.peers import missing as lacking
+    from bench.peers.command import is_command
     from bench.run import Plan, run
 
-    peers = [p for p in parsed.against.split(",") if p]
+    peers = [
+        p for text in parsed.against for p in ([text] if is_command(text) else text.split(",")) if p
+    ]
     for peer in peers:
+        if is_command(peer):
+            continue
         if peer not in PEERS:
             parser.error(f"there is no peer {peer}; there are {', '.join(PEERS)}")
         if why := lacking(peer):
@@ -179,6 +200,15 @@ def _report(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: 
     from bench.docs_table import docs_tables
     from bench.report import write_report
 
+    if parsed.csv:
+        from bench.plain import plain_table
+
+        text = plain_table(parsed.results)
+        if parsed.output is None:
+            print(text, end="")
+        else:
+            parsed.output.write_text(text, encoding="utf-8")
+        return 0
     if parsed.docs:
         print(docs_tables(parsed.results, parsed.output))
         return 0
@@ -220,6 +250,17 @@ def _round_trip(
     return min(1, main(parsed.files, parsed.step))
 
 
+def _fetch(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: list[str]) -> int:
+    from bench.fetch import fetch, listing
+
+    if not parsed.families:
+        print(listing())
+        return 0
+    if parsed.output is None:
+        parser.error("-o FOLDER is needed; HETOPT_SHARED then names it for `bench run`")
+    return fetch(parsed.families, parsed.output, parsed.source)
+
+
 def _fuzz(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: list[str]) -> int:
     from bench.cases import benchmarks
     from bench.fuzz import main
@@ -246,6 +287,7 @@ COMMANDS = {
     "install-peers": _install,
     "compare-commits": _compare,
     "set-round-trip": _round_trip,
+    "fetch": _fetch,
     "fuzz": _fuzz,
     "executors": _executors,
 }

@@ -140,7 +140,8 @@ def missing(family: str) -> str:
 
 def benchmarks() -> Path:
     """Return the folder of the published instances."""
-    return Path(os.environ.get("HETOPT_SHARED") or REPO.parent / "shared") / "benchmarks"
+    shared = Path(os.environ.get("HETOPT_SHARED") or REPO.parent / "shared")
+    return shared.resolve() / "benchmarks"  # children work in a folder of their own
 
 
 def _known_formats() -> set[str]:
@@ -320,6 +321,7 @@ SMOKE = (
 FAMILIES: dict[str, Family] = {
     "fjsp": Family("fjsp", "flexible job shop", _plain(MAKESPAN)),
     "fajsp": Family("fajsp", "flexible shop, arbitrary precedence", _plain(MAKESPAN)),
+    "jsp": Family("jsp", "classic job shop", _plain(MAKESPAN)),
     "mrcpsp": Family("mrcpsp", "multi-mode project scheduling", _plain(MAKESPAN)),
     "gap": Family("gap", "generalised assignment", _plain(Measure("cost", "energy"))),
     "rcmax": Family("rcmax", "unrelated machines", _plain(MAKESPAN)),

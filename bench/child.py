@@ -41,14 +41,20 @@ def run_job(job: dict[str, Any]) -> dict[str, Any]:
 
 def _measured(case: Case, job: dict[str, Any]) -> dict[str, Any]:
     from bench.peers import solver
+    from bench.peers.command import is_command, run_command
     from bench.reading import read_case
 
     began = time.monotonic()
     instance = read_case(case)
     read_s = time.monotonic() - began
-    run = solver(job["solver"])
-    began = time.monotonic()
-    answer = run(instance, Limits(job["time_limit_s"], job["workers"], job["seed"]))
+    limits = Limits(job["time_limit_s"], job["workers"], job["seed"])
+    if is_command(job["solver"]):
+        began = time.monotonic()
+        answer = run_command(job["solver"], case, instance, limits)
+    else:
+        run = solver(job["solver"])
+        began = time.monotonic()
+        answer = run(instance, limits)
     end_s = time.monotonic() - began if math.isnan(answer.wall_s) else answer.wall_s
     return {**_figures(case, instance, answer), "read_s": read_s, "end_s": end_s}
 

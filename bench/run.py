@@ -22,6 +22,7 @@ from typing import Any
 
 from bench.cases import REPO, Case
 from bench.machine import commit, load, machine, versions
+from bench.peers.command import is_command
 from bench.peers.environments import ortools_path
 from bench.rows import Table, key_of
 from hetopt.version import __version__
@@ -148,7 +149,8 @@ def run_child(job: dict[str, Any], most_s: float) -> tuple[dict[str, Any], float
 
     The memory is that of the largest process of the run, by the system's account.
     """
-    solver, _, number = str(job["solver"]).partition("@")
+    whole = str(job["solver"])
+    solver, _, number = (whole, "", "") if is_command(whole) else whole.partition("@")
     job, environment = {**job, "solver": solver}, dict(os.environ)
     other = ortools_path(number) if number else None
     if other is not None:
