@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+try:
+    WITHOUT_PYARROW = find_spec("pyarrow") is None
+except ValueError:  # blocked
+    WITHOUT_PYARROW = True
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -24,6 +30,24 @@ settings.register_profile(
 )
 settings.register_profile("explore", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Skip a test that failed for want of pyarrow, an extra, and of nothing else."""
+    try:
+        return (yield)
+    except BaseException as error:
+        if not WITHOUT_PYARROW or not any("pyarrow" in str(cause) for cause in causes(error)):
+            raise
+        pytest.skip("needs pyarrow: pip install 'hetopt[parquet]'")
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 @pytest.fixture(scope="session")

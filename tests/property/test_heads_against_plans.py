@@ -23,9 +23,9 @@ from tests.random_schedules import random_schedule
 
 improve = BestInsertion.improve
 
-CHUNK = 100
+CHUNK = 50
 CHUNKS = 3
-BOUNDED = 20
+BOUNDED = 10
 """Plans of instances with messages that a chunk must have at least."""
 
 

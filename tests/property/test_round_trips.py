@@ -101,7 +101,7 @@ def odd_instances(draw: Any) -> Instance:
     )
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(odd_instances())
 def test_odd_names_and_figures_survive_every_form(instance: Instance) -> None:
     assert_same_in_every_form(instance)

@@ -182,7 +182,7 @@ def test_a_stage_that_only_lighter_options_fit_is_not_refused(
     }
     settings = {"regime": "steady", "routing": "single", "objective": "throughput"}
     instance = from_frames({k: pd.DataFrame(v) for k, v in frames.items()}, settings)
-    found = solve(instance, time_limit=20.0, workers=1)
+    found = solve(instance, time_limit=8.0, workers=1)
     assert found.status == "optimal"
     assert verify(instance, found.plan).ok
     assert found.objective == pytest.approx(best_per_s, rel=1e-5)
