@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import typer
@@ -460,8 +461,28 @@ def run_convert(
 
     instance = read_instance(file, format=format, platform=platform)
     tell_warnings(instance)
-    write_instance(instance, output, format=to)
+    write_instance(_models_from(instance, file, output), output, format=to)
     return OK
+
+
+def _models_from(instance: Instance, file: str, output: str) -> Instance:
+    """Name model files of jobs from where the instance will stand."""
+    import os
+    from dataclasses import replace
+
+    import numpy as np
+
+    from hetopt.formats.files import means_folder
+
+    models = instance.jobs.model.tolist()
+    if not any(models) or not Path(file).exists():
+        return instance
+    before = Path(file) if Path(file).is_dir() else Path(file).parent
+    after = Path(output) if means_folder(output) else Path(output).parent
+    moved = [
+        os.path.relpath(before / m, after) if m and not Path(m).is_absolute() else m for m in models
+    ]
+    return replace(instance, jobs=replace(instance.jobs, model=np.array(moved, dtype=np.str_)))
 
 
 def run_export(question: Question, output: str, rounding: str, as_json: bool) -> int:

@@ -190,13 +190,22 @@ def _plan(
 
 
 def _print(made: Artefacts, as_json: bool) -> None:
-    texts = {path: content.decode("utf-8", "replace") for path, content in made.files.items()}
+    texts = {path: _shown(content) for path, content in made.files.items()}
     if as_json:
         refused = [str(problem) for problem in made.refused]
         print_json({"files": texts, "notes": list(made.notes), "refused": refused})
         return
     for path, text in texts.items():
         typer.echo(f"==> {path}\n{text}")
+
+
+def _shown(content: bytes) -> str:
+    """Return the text of a file, or how large it is where it is none."""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    return f"({len(content):,} bytes)" if "\0" in text else text
 
 
 def _owned(instance: Instance, given: Sequence[str]) -> dict[str, str]:

@@ -84,7 +84,7 @@ class Run:
 
 
 def run_pipeline(
-    place: Path,
+    place: str | Path,
     *,
     frames: int = 20,
     pace: str = "",
@@ -118,6 +118,7 @@ def run_pipeline(
         If the folder holds no pipeline, its cores or runtimes are not here, or a model does not
         load; if an input does not fit.
     """
+    place = Path(place)
     pipeline = read_pipeline(place)
     stages = _stages(pipeline)
     chosen = pace or ("one" if pipeline["regime"] == "schedule" else "plan")

@@ -23,8 +23,7 @@ Answer = dict[str, Any]
 def main(arguments: list[str]) -> None:
     """Serve commands until stdin ends."""
     cores = [int(c) for c in arguments[0].split(",")]
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cores)
+    _pin(cores)
     # What runtimes print must not stand between answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
@@ -32,16 +31,27 @@ def main(arguments: list[str]) -> None:
     for line in sys.stdin:
         command = json.loads(line)
         try:
-            answer = _COMMANDS[command["do"]](command, models)
+            if command["do"] == "load":
+                # A model with fewer threads than the unit has cores stays on the first of them.
+                _pin(cores[: command["threads"]])
+                models[command["model"]] = _Loaded(command, cores[: command["threads"]])
+                answer: Answer = {}
+            else:
+                answer = _COMMANDS[command["do"]](command, models)
         except Exception as error:  # noqa: BLE001 - the other side is told, and decides
             answer = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:500]}
         answers.write(json.dumps({"id": command.get("id"), **answer}) + "\n")
 
 
+def _pin(cores: list[int]) -> None:
+    if hasattr(os, "sched_setaffinity") and os.sched_getaffinity(0) != set(cores):
+        os.sched_setaffinity(0, cores)
+
+
 class _Loaded:
     """A model with the files of its tensors, one set per slot."""
 
-    def __init__(self, command: dict[str, Any]) -> None:
+    def __init__(self, command: dict[str, Any], cores: list[int]) -> None:
         from hetopt.profiling.measure.sessions import open_session
 
         self.session = open_session(
@@ -52,6 +62,7 @@ class _Loaded:
             [t["name"] for t in command["inputs"]],
             [t["name"] for t in command["outputs"]],
         )
+        self.cores = cores
         self._tensors = command
         self._slots: dict[int, tuple[list[Any], list[Any]]] = {}
 
@@ -87,14 +98,9 @@ def map_tensor(tensor: dict[str, Any], slot: int) -> np.ndarray[Any, Any]:
     return np.ndarray(shape, dtype, buffer=flat)
 
 
-def _load(command: dict[str, Any], models: dict[str, _Loaded]) -> Answer:
-    begin = time.monotonic()
-    models[command["model"]] = _Loaded(command)
-    return {"load_s": time.monotonic() - begin}
-
-
 def _run(command: dict[str, Any], models: dict[str, _Loaded]) -> Answer:
     model = models[command["model"]]
+    _pin(model.cores)
     cpu, begin = time.process_time(), time.monotonic()
     model.execute(command["slot"])
     return {"start": begin, "end": time.monotonic(), "cpu_s": time.process_time() - cpu}
@@ -129,7 +135,6 @@ def _nothing(command: dict[str, Any], models: dict[str, _Loaded]) -> Answer:
 
 
 _COMMANDS: dict[str, Callable[[dict[str, Any], dict[str, _Loaded]], Answer]] = {
-    "load": _load,
     "run": _run,
     "time": _time,
     "nothing": _nothing,

@@ -390,8 +390,10 @@ def test_devices_with_other_names_are_placed_by_parameters(tmp_path):
     common = ("deploy", tmp_path / "m.json", "--time-limit", 2, "--dry-run", "--json")
     done = hetopt(*common, "--to", "openvino", "-p", "place.box=onnxruntime:cpu@0")
     assert done.returncode == 0, done.stderr
-    pipeline = json.loads(json.loads(done.stdout)["files"]["pipeline.json"])
+    files = json.loads(done.stdout)["files"]
+    pipeline = json.loads(files["pipeline.json"])
     assert pipeline["units"][0]["runtime"] == "onnxruntime"
+    assert all(len(text) < 30 for name, text in files.items() if name.endswith(".onnx"))
     done = hetopt(*common, "--to", "openvino")
     pipeline = json.loads(json.loads(done.stdout)["files"]["pipeline.json"])
     assert pipeline["units"][0]["runtime_device"] == "CPU"

@@ -38,6 +38,18 @@ def test_model_and_segment_are_kept_by_every_form(tmp_path, target):
     assert back.jobs.model_shape.tolist() == ["batch=8"]
 
 
+@pytest.mark.parametrize("target", ["deep/x.json", "deep/folder"])
+def test_converted_instances_name_their_models_from_where_they_stand(tmp_path, target):
+    (tmp_path / "deep").mkdir()
+    path = tmp_path / "in.yaml"
+    path.write_text(DOCUMENT, encoding="utf-8")
+    to = ["--to", "csv"] if target == "deep/folder" else []
+    assert hetopt("convert", path, "-o", tmp_path / target, *to).returncode == 0
+    (named,) = read_instance(tmp_path / target).jobs.model.tolist()
+    beside = tmp_path / target if to else tmp_path / "deep"
+    assert (beside / named).resolve() == (tmp_path / "nets" / "net.onnx").resolve()
+
+
 def test_tables_and_document_say_the_same(tmp_path):
     done = hetopt("profile", light("squeezenet"), "--segments", 5, "-o", tmp_path / "t", "--json")
     assert done.returncode == 0
