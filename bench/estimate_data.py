@@ -53,6 +53,17 @@ QUTIBENCH_NETWORKS = {
 }
 """Family, operations of one image in 1e9, as the table states them, activations and parameters in
 millions."""
+OPENVINO = {
+    ("Intel Core i7-1185G7", "igpu"): "iris-xe-96eu",
+    ("Intel Core Ultra 7-165H", "npu"): "core-ultra-7-165h-npu",
+}
+"""Processors by platform and device of the table. Its CPUs, whose caches hold what these networks
+pass on, do not fit a roofline of DRAM; the fractions of CPUs are PyTorch's."""
+OPENVINO_NETWORKS = {
+    "resnet-50": ("conv", 8.2, 11.1, 25.5),
+    "mobilenet-v2": ("depthwise-conv", 0.6, 6.7, 3.5),
+}
+"""Family, operations of one image in 1e9, activations and parameters in millions."""
 AIHUB = {
     "Snapdragon X Elite CRD": "snapdragon-x-elite-npu",
     "SA8295P ADP": "sa8295p-npu",
@@ -278,6 +289,25 @@ def qutibench_runs(data: Path) -> dict[str, list[Run]]:
             traffic = 1e6 * size * (2 * activations + parameters / row.batch)
             work = OperatorWork(operator, 1e9 * gop, traffic, precision, 0.0)
             runs.setdefault(QUTIBENCH[row.device], []).append(Run((work,), 1 / row.fps_comp))
+    return runs
+
+
+def openvino_runs(data: Path) -> dict[str, list[Run]]:
+    """Image networks by their throughput, in the latest release that has the processor."""
+    table = _table(data / "corun_openvino.csv")
+    table = table[table.model.isin([*OPENVINO_NETWORKS]) & (table.throughput_fps > 0)]
+    latest = table.sort_values("release")
+    latest = latest.groupby(["platform", "device", "model", "precision"]).tail(1)
+    runs: dict[str, list[Run]] = {}
+    for row in latest.itertuples():
+        device = OPENVINO.get((row.platform, row.device), "")
+        if not device:
+            continue
+        operator, gop, activations, parameters = OPENVINO_NETWORKS[row.model]
+        size = {"fp32": 4.0, "fp16": 2.0, "int8": 1.0}[row.precision]
+        traffic = 1e6 * size * (2 * activations + parameters)
+        work = OperatorWork(operator, 1e9 * gop, traffic, row.precision, 0.0)
+        runs.setdefault(device, []).append(Run((work,), 1 / row.throughput_fps))
     return runs
 
 

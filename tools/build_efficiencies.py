@@ -4,8 +4,9 @@ python tools/build_efficiencies.py [SHARED]     SHARED: folder of the reference 
 
 NeuSight (MIT): kernels of language models in fp32 on NVIDIA and AMD cards, and convolutions. timm
 (Apache-2.0): image networks on two CPUs in fp32 and four cards in fp16 (automatic mixed precision).
-QuTiBench (Apache-2.0): image networks on edge processors of all kinds. AI Hub (BSD-3-Clause), with
-the MACs of timm: image networks in int8 on NPUs. Zeus (Apache-2.0): draws of cards at their limit.
+QuTiBench (Apache-2.0): image networks on edge processors of all kinds. OpenVINO (Apache-2.0): two
+of them on an NPU and an integrated GPU. AI Hub (BSD-3-Clause), with the MACs of timm: image
+networks in int8 on NPUs. Zeus (Apache-2.0): draws of cards at their limit.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bench.estimate_data import (
     aihub_runs,
     neusight_conv_runs,
     neusight_runs,
+    openvino_runs,
     power_rows,
     qutibench_runs,
     timm_runs,
@@ -36,6 +38,7 @@ def efficiencies(data: Path) -> list[Efficiency]:
         (neusight_conv_runs(data), "sitar-lab/NeuSight convolutions", "MIT", KERNELS),
         (timm_runs(data), "huggingface/pytorch-image-models", "Apache-2.0", NETWORKS),
         (qutibench_runs(data), "RCL-lab/QutibenchWeb", "Apache-2.0", NETWORKS),
+        (openvino_runs(data), "openvinotoolkit/openvino", "Apache-2.0", NETWORKS),
         (aihub_runs(data), "quic/ai-hub-models, MACs of timm", "BSD-3-Clause", NETWORKS),
     ):
         for device, measured in runs.items():

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -263,6 +263,8 @@ def _predict(
     calibrated = True
     for key, part in by_class.items():
         known, share = fractions[key], part / time
+        if not part:
+            continue
         if known is None:
             calibrated = False
             continue
@@ -458,7 +460,7 @@ def _common(
     works: Sequence[OperatorWork], processor: Capability, rows: Sequence[Efficiency]
 ) -> float:
     """Return the part of the deviation that is the processor's."""
-    plain = [Efficiency(r.device, r.operator, r.precision, r.fraction, 0.0, r.rows) for r in rows]
+    plain = [replace(row, spread=0.0) for row in rows]
     return _predict(works, processor, plain, True).sd
 
 
