@@ -67,7 +67,9 @@ def contained(instance: Instance, fleet: Fleet) -> Fleet:
         if gone:
             names = ", ".join(str(instance.tasks.name[t]) for t in gone)
             job = instance.jobs.name[of.job]
-            notes.append(f"Job {job}: {names} run(s) on devices without containers, outside of it.")
+            notes.append(
+                f"Job {job}: {names} run(s) on devices without containers, outside of the cluster."
+            )
         rates.pop((), None)
         total = sum(rates.values())
         if rates:
@@ -90,6 +92,16 @@ def unsaid(instance: Instance, fleet: Fleet) -> list[str]:
         for of in fleet.jobs
     )
     notes.append(f"The plan is for these rates; nothing here holds requests to them: {rates}.")
+    limits_s = instance.jobs.latency_slo_s
+    held = [
+        f"{instance.jobs.name[of.job]} {limits_s[of.job]:.6g} s"
+        for of in fleet.jobs
+        if np.isfinite(limits_s[of.job])
+    ]
+    if held:
+        notes.append(
+            f"The plan's routes keep these latencies; nothing here does: {', '.join(held)}."
+        )
     batches = {
         int(instance.options.batch[server.option])
         for group in fleet.groups

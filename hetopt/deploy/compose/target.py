@@ -24,8 +24,8 @@ from hetopt.solution import Plan, SchedulePlan, SteadyPlan
 
 FIRST_PORT = 8000
 ROUTER = "nginx:stable"
-MOST_TASKS = 1000
-"""Tasks of a schedule: Compose starts and watches each as a container."""
+MOST = 1000
+"""Containers that Compose may start and watch."""
 
 PARAMETERS = {
     "driver.DEVICE": "driver that reserves units by number, such as nvidia; none: not reserved",
@@ -47,6 +47,10 @@ def _streams(
     plan: SteadyPlan, instance: Instance, parameters: Parameters, origin: Provenance
 ) -> Artefacts:
     fleet, needs = contained(instance, fleet_of(instance, plan)), Needs(instance, parameters)
+    count = sum(group.replicas * len(group.servers) for group in fleet.groups)
+    if count > MOST:
+        text = f"At most {MOST} containers on one machine; kubernetes takes more."
+        raise RefusedError([Problem("--to", f"compose, {count} containers", text)])
     services: dict[str, Any] = {}
     hosts: dict[tuple[int, int], list[str]] = {}
     for g, numbers in enumerate(_numbers(fleet, instance)):
@@ -85,8 +89,8 @@ def _streams(
 
 def _schedule(plan: SchedulePlan, instance: Instance, parameters: Parameters) -> Artefacts:
     count = len(instance.tasks)
-    if count > MOST_TASKS:
-        text = f"A schedule of at most {MOST_TASKS} tasks: each is a container."
+    if count > MOST:
+        text = f"A schedule of at most {MOST} tasks: each is a container."
         raise RefusedError([Problem("--to", f"compose, {count} tasks", text)])
     origin, needs = Provenance.of(instance, plan), Needs(instance, parameters)
     names, servers = Labels(), Labels()

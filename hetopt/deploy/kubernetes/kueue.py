@@ -6,6 +6,7 @@ a plan's marginal values say becomes their order: those first whose next unit is
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,16 +16,17 @@ from hetopt.deploy.names import label
 API = "kueue.x-k8s.io/v1beta2"
 
 
-def queue_objects(cluster: Cluster, units: Sequence[int]) -> list[dict[str, Any]]:
+def queue_objects(cluster: Cluster, placed: Sequence[int]) -> list[dict[str, Any]]:
     """Return flavours, the cluster's queue and the namespace's.
 
     Parameters
     ----------
-    units
-        Units of each device that the plan has on.
+    placed
+        The device of each unit that the plan uses.
     """
+    units = Counter(placed)
     name = cluster.parameters.value("queue")
-    used = [d for d in _by_worth(cluster) if units[d] > 0 and not cluster.is_outside(d)]
+    used = [d for d in _by_worth(cluster) if units[d] > 0]
     resources = {d: cluster.resource(d) for d in used}
     covered = ["pods", *dict.fromkeys(r for r, _ in resources.values() if r)]
     flavors, objects = [], []

@@ -23,9 +23,6 @@ DOMAIN = "hetopt.dev"
 QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
 LABEL = re.compile(r"([A-Za-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
-OUTSIDE = ("mcu",)
-"""Kinds of device that run no containers: what they run is outside of the cluster."""
-
 
 @dataclass
 class Cluster:
@@ -65,9 +62,9 @@ class Cluster:
         """Return a device's name."""
         return str(self.instance.devices.name[d])
 
-    def is_outside(self, d: int) -> bool:
-        """Whether a device runs no containers."""
-        return str(self.instance.devices.kind[d]) in OUTSIDE
+    def unit_label(self, d: int) -> dict[str, str]:
+        """Return the label of pods that are units of a device."""
+        return {f"{DOMAIN}/unit-of": self.node_label(d)[1]}
 
     def node_label(self, d: int) -> tuple[str, str]:
         """Return the label of the nodes that have the device's units.

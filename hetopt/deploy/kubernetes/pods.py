@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hetopt.deploy.fleet import Group, Server
-from hetopt.deploy.kubernetes.objects import DOMAIN, Cluster, claim_name
+from hetopt.deploy.kubernetes.objects import Cluster, claim_name
 from hetopt.errors import InputError, Problem
 
 DEFAULT_PORT = 8000
@@ -31,8 +31,8 @@ def deployment(cluster: Cluster, group: Group) -> dict[str, Any]:
 
     Units are counted, so that a new version takes a unit only after the old one left it.
     """
-    labels = {"app.kubernetes.io/name": group.name, f"{DOMAIN}/unit-of": _unit_of(cluster, group)}
-    metadata = cluster.metadata(group.name, **labels, **_queue(cluster))
+    labels = {"app.kubernetes.io/name": group.name, **cluster.unit_label(group.device)}
+    metadata = cluster.metadata(group.name, **labels, **queue_label(cluster))
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -77,7 +77,7 @@ def pod(cluster: Cluster, group: Group, made: list[dict[str, Any]]) -> dict[str,
             cluster.refused.append(Problem(f"resource.{device}", names, text))
         made[0].setdefault("resources", {})["limits"] = {resource: count}
     else:
-        spec["affinity"] = {"podAntiAffinity": _one_a_node(_unit_of(cluster, group))}
+        spec["affinity"] = {"podAntiAffinity": _one_a_node(cluster.unit_label(group.device))}
     requests = cluster.host_requests(group.device)
     if requests:
         spec["resources"] = {"requests": requests}
@@ -156,25 +156,22 @@ def claim_template(cluster: Cluster, group: Group) -> dict[str, Any]:
     }
 
 
-def _unit_of(cluster: Cluster, group: Group) -> str:
-    return cluster.node_label(group.device)[1] if group.name else ""
-
-
 def _port_name(group: Group, server: Server) -> str:
     # Names of ports have at most 15 characters.
     return f"server-{group.servers.index(server)}"
 
 
-def _queue(cluster: Cluster) -> dict[str, str]:
+def queue_label(cluster: Cluster) -> dict[str, str]:
+    """Return the label by which Kueue takes an object; none where no queue is named."""
     queue = cluster.parameters.value("queue")
     return {"kueue.x-k8s.io/queue-name": queue} if queue else {}
 
 
-def _one_a_node(unit_of: str) -> dict[str, Any]:
+def _one_a_node(unit: dict[str, str]) -> dict[str, Any]:
     return {
         "requiredDuringSchedulingIgnoredDuringExecution": [
             {
-                "labelSelector": {"matchLabels": {f"{DOMAIN}/unit-of": unit_of}},
+                "labelSelector": {"matchLabels": unit},
                 "topologyKey": "kubernetes.io/hostname",
             }
         ]

@@ -11,10 +11,9 @@ up to 1,000,000.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from hetopt.deploy.fleet import Fleet, JobRoutes, Route, Stop
+from hetopt.deploy.fleet import Fleet, JobRoutes, Stop
 from hetopt.deploy.kubernetes.objects import Cluster
 from hetopt.deploy.kubernetes.pods import first_port
 from hetopt.deploy.names import Labels, label, whole_weights
@@ -70,28 +69,19 @@ def paths(cluster: Cluster, fleet: Fleet) -> dict[str, str]:
     """Return the path of each task that the cluster serves, by its name."""
     found = {}
     for of in fleet.jobs:
-        tasks, outside = _inside(cluster, fleet, of)
-        for task in tasks:
-            alone = len(tasks) + len(outside) == 1
-            found[str(cluster.instance.tasks.name[task])] = _path(cluster, of.job, task, alone)
+        for task in _tasks(cluster, of):
+            found[str(cluster.instance.tasks.name[task])] = _path(cluster, of.job, task)
     return found
 
 
 def _rules(cluster: Cluster, fleet: Fleet, of: JobRoutes) -> list[dict[str, Any]]:
-    tasks, outside = _inside(cluster, fleet, of)
+    tasks = _tasks(cluster, of)
     job = str(cluster.instance.jobs.name[of.job])
-    if outside:
-        names = ", ".join(str(cluster.instance.tasks.name[t]) for t in outside)
-        cluster.note(
-            f"Job {job}: {names} run(s) on devices without containers, outside of the cluster; "
-            "requests enter at the task after."
-        )
-    routes = _by_stops(of.routes, set(tasks))
+    routes = [(r.share, {stop.task: stop for stop in r.stops}) for r in of.routes]
     rules = []
-    alone = len(tasks) + len(outside) == 1
     for position, task in enumerate(tasks):
         draws = position == 0 and len(tasks) > 1 and len(routes) > 1
-        path = _path(cluster, of.job, task, alone)
+        path = _path(cluster, of.job, task)
         if len(tasks) > 1 and len(routes) > 1 and not draws:
             rules += _by_header(cluster, fleet, routes, task, path)
         backends = _backends(cluster, fleet, routes, task, draws)
@@ -110,25 +100,10 @@ def _rules(cluster: Cluster, fleet: Fleet, of: JobRoutes) -> list[dict[str, Any]
     return rules
 
 
-def _inside(cluster: Cluster, fleet: Fleet, of: JobRoutes) -> tuple[list[int], list[int]]:
-    """Tasks of a job in the order of the graph: those in the cluster, and those outside of it."""
-    placed: dict[int, bool] = {}
-    for route in of.routes:
-        for stop in route.stops:
-            out = cluster.is_outside(fleet.groups[stop.group].device)
-            placed[stop.task] = placed.get(stop.task, True) and out
+def _tasks(cluster: Cluster, of: JobRoutes) -> list[int]:
+    """Return the tasks of a job in the cluster, in the order of the graph."""
     order = {t: k for k, t in enumerate(cluster.instance.topological_order.tolist())}
-    tasks = sorted(placed, key=lambda t: order[t])
-    return [t for t in tasks if not placed[t]], [t for t in tasks if placed[t]]
-
-
-def _by_stops(routes: Sequence[Route], tasks: set[int]) -> list[tuple[float, dict[int, Stop]]]:
-    """Routes that differ in the cluster: share, and where each task runs."""
-    shares: dict[tuple[Stop, ...], float] = {}
-    for route in routes:
-        key = tuple(stop for stop in route.stops if stop.task in tasks)
-        shares[key] = shares.get(key, 0.0) + route.share
-    return [(share, {stop.task: stop for stop in stops}) for stops, share in shares.items()]
+    return sorted({s.task for r in of.routes for s in r.stops}, key=lambda t: order[t])
 
 
 def _backends(
@@ -140,12 +115,12 @@ def _backends(
 ) -> list[dict[str, Any]]:
     """Return the backends of a task by weight: one for each route if it draws, else for each stop.
 
-    A stop on a device without containers has no backend: its share is not the cluster's.
+    A route without the task there runs it outside of the cluster.
     """
     rows: dict[object, tuple[float, Stop, int]] = {}
     for number, (share, stops) in enumerate(routes):
-        stop = stops[task]
-        if cluster.is_outside(fleet.groups[stop.group].device):
+        stop = stops.get(task)
+        if stop is None:
             continue
         key = number if draws else stop
         before = rows[key][0] if key in rows else 0.0
@@ -176,7 +151,7 @@ def _by_header(
     """Return the rules that send who names a route along it."""
     found = []
     for number, (_, stops) in enumerate(routes):
-        if not cluster.is_outside(fleet.groups[stops[task].group].device):
+        if task in stops:
             header = {"type": "Exact", "name": HEADER, "value": str(number)}
             match = {"path": _prefix(path), "headers": [header]}
             found.append(_rule(match, [_backend(cluster, fleet, stops[task])]))
@@ -198,8 +173,10 @@ def _backend(cluster: Cluster, fleet: Fleet, stop: Stop) -> dict[str, Any]:
     return {"name": fleet.groups[stop.group].name, "port": port}
 
 
-def _path(cluster: Cluster, job: int, task: int, alone: bool) -> str:
+def _path(cluster: Cluster, job: int, task: int) -> str:
     name = label(str(cluster.instance.jobs.name[job]), 200)
+    ptr, _ = cluster.instance.job_tasks
+    alone = ptr[job + 1] - ptr[job] == 1
     return f"/{name}" if alone else f"/{name}/{label(str(cluster.instance.tasks.name[task]), 200)}"
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from hetopt.deploy.fleet import fleet_of
+from hetopt.deploy.kubernetes.jobs import unit_jobs
 from hetopt.deploy.kubernetes.kueue import queue_objects
 from hetopt.deploy.kubernetes.objects import Cluster
 from hetopt.deploy.kubernetes.pods import claim_template, deployment, service
 from hetopt.deploy.kubernetes.routes import gateway, gateway_name, http_routes, paths
 from hetopt.deploy.parameters import Needs
-from hetopt.deploy.streams import per_scenario, unsaid
+from hetopt.deploy.streams import contained, per_scenario, unsaid
 from hetopt.deploy.target import Artefacts, Files, Parameters, Provenance, Target
 from hetopt.deploy.text import readme, yaml_documents
-from hetopt.errors import Problem, RefusedError
 from hetopt.instance import Instance
 from hetopt.solution import Plan, SchedulePlan, SteadyPlan
 
@@ -33,10 +31,9 @@ PARAMETERS = {
 
 
 def write(plan: Plan, instance: Instance, parameters: Parameters) -> Artefacts:
-    """Write Deployments, Services, routes and queues of a steady plan."""
+    """Write Deployments, Services, routes and queues of a steady plan; of a schedule, Jobs."""
     if isinstance(plan, SchedulePlan):
-        text = "A plan of streams: Kubernetes knows no start times and no order of pods."
-        raise RefusedError([Problem("--to", "kubernetes", text)])
+        return _schedule(plan, instance, parameters)
     return per_scenario(plan, instance, parameters, _write)
 
 
@@ -45,8 +42,8 @@ def _write(
 ) -> Artefacts:
     needs = Needs(instance, parameters)
     cluster = Cluster(instance, parameters, origin, needs)
-    fleet = fleet_of(instance, plan)
-    groups = [g for g in fleet.groups if not cluster.is_outside(g.device)]
+    fleet = contained(instance, fleet_of(instance, plan))
+    groups = fleet.groups
     pods = [deployment(cluster, group) for group in groups]
     claims = [claim_template(cluster, g) for g in groups if cluster.device_class(g.device)]
     door = gateway(cluster)
@@ -57,16 +54,30 @@ def _write(
         "services.yaml": yaml_documents([service(cluster, group) for group in groups], origin),
     }
     if parameters.value("queue"):
-        units = np.zeros(len(instance.devices), dtype=np.int64)
-        for group in groups:
-            units[group.device] += group.replicas
-        objects = queue_objects(cluster, units.tolist())
+        objects = queue_objects(cluster, [g.device for g in groups for _ in range(g.replicas)])
         files["queues.yaml"] = yaml_documents(objects, origin)
     notes = [*fleet.notes, *unsaid(instance, fleet), *cluster.notes]
     refused = [*needs.refused.values(), *cluster.refused]
     steps = _steps(cluster, sorted({g.device for g in groups}), door is not None)
     steps += [f"Ask: `{path}` serves {task}." for task, path in paths(cluster, fleet).items()]
     files["README.md"] = readme("A fleet on Kubernetes", origin, steps, notes, refused)
+    return Artefacts(dict(sorted(files.items())), tuple(notes), tuple(refused))
+
+
+def _schedule(plan: SchedulePlan, instance: Instance, parameters: Parameters) -> Artefacts:
+    origin, needs = Provenance.of(instance, plan), Needs(instance, parameters)
+    cluster = Cluster(instance, parameters, origin, needs)
+    files: Files = {"jobs.yaml": yaml_documents(unit_jobs(cluster, plan), origin)}
+    device = instance.options.device[plan.option]
+    units = sorted(set(zip(device.tolist(), plan.unit.tolist(), strict=True)))
+    if parameters.value("queue"):
+        objects = queue_objects(cluster, [d for d, _ in units])
+        files["queues.yaml"] = yaml_documents(objects, origin)
+    notes = ["Order is kept on each unit; start times are not: a task begins at once."]
+    notes += cluster.notes
+    refused = [*needs.refused.values(), *cluster.refused]
+    steps = _steps(cluster, sorted({d for d, _ in units}), True)
+    files["README.md"] = readme("A schedule on Kubernetes", origin, steps, notes, refused)
     return Artefacts(dict(sorted(files.items())), tuple(notes), tuple(refused))
 
 
@@ -89,7 +100,7 @@ def _steps(cluster: Cluster, devices: list[int], has_gateway: bool) -> list[str]
 
 TARGET = Target(
     "kubernetes",
-    "Deployments, Services and Gateway API routes; DRA claims and Kueue quotas where asked for.",
+    "Deployments, Services and Gateway API routes, or Jobs; DRA claims, Kueue quotas if asked for.",
     write,
     PARAMETERS,
 )

@@ -386,9 +386,44 @@ def test_files_name_instance_plan_and_version():
     assert len(plans) == 1
 
 
-def test_a_schedule_is_refused():
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"queue": "night", "resource.v100": "nvidia.com/gpu"},
+        {f"device-class.{d}": "gpu.example.com" for d in ("v100", "a40", "rtx6000", "p100")},
+    ],
+)
+def test_a_schedule_whose_units_do_not_wait_becomes_a_job_for_each_unit(parameters):
+    instance = read_instance("training-power-limits")
+    solution = hetopt.solve(instance, time_limit=5, gap=1.0)
+    made = hetopt.deploy(
+        solution, instance, "kubernetes", image=IMAGE, command=COMMAND, parameters=parameters
+    )
+    assert not made.refused
+    for document in objects(made):
+        check(document)
+    plan, names = solution.plan, instance.tasks.name.tolist()
+    device = instance.options.device[plan.option]
+    found = {}
+    for document in of_kind(made, "Job"):
+        spec = document["spec"]["template"]["spec"]
+        steps = [*spec.get("initContainers", []), *spec["containers"]]
+        tasks = [e["value"] for s in steps for e in s["env"] if e["name"] == "HETOPT_TASK"]
+        found[document["metadata"]["name"]] = tasks
+        if parameters:
+            kind = "claims" if "queue" not in parameters else "limits"
+            on_v100 = document["metadata"]["name"].startswith("v100")
+            assert all((kind in s.get("resources", {})) for s in steps) or not on_v100
+    wanted: dict[str, list[str]] = {}
+    for t in sorted(range(len(names)), key=lambda t: plan.start_s[t]):
+        wanted.setdefault(f"{instance.devices.name[device[t]]}-{plan.unit[t]}", []).append(names[t])
+    assert found == wanted
+
+
+def test_a_schedule_whose_units_wait_for_each_other_is_refused():
     instance = read_instance("edge-box")
-    with pytest.raises(RefusedError, match="start times"):
+    with pytest.raises(RefusedError, match="Jobs do not wait for each other"):
         hetopt.deploy(hetopt.solve(instance, time_limit=5, gap=1.0), instance, "kubernetes")
 
 
