@@ -21,6 +21,7 @@ from hetopt.report.terminal.simulation import (
     device_rows,
     job_rows,
     policy_table,
+    price_table,
     sentences,
     simulation_to_dict,
 )
@@ -62,11 +63,13 @@ def simulation_page(simulation: Simulation, command: str = "") -> str:
     instance = simulation.instance
     title = html.escape(f"{instance.name or 'instance'}: simulated")
     heads, rows = policy_table(simulation)
+    prices = price_table(simulation)
     about = f'<p class="note">{html.escape(instance.description)}</p>'
     parts = [
         f"<h1>{title}</h1>",
         about if instance.description else "",
         _table(heads, rows, bold=BOUND),
+        _table(*prices, bold=BOUND) if prices else "",
         *(f'<p class="note">{html.escape(line)}</p>' for line in sentences(simulation)),
         *(f"<p>{html.escape(f'{p}: {why}')}</p>" for p, why in simulation.failed.items()),
         "<h2>Power over time</h2>",

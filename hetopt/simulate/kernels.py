@@ -41,13 +41,15 @@ class Net(NamedTuple):
 class Rule(NamedTuple):
     """How a route is chosen: the mode, and what is read of each route (``CHOICE``, K).
 
-    ``hold_s`` is how long a unit of each device stays on without work (D).
+    ``hold_s`` is how long a unit of each device stays on without work, ``start_s`` what it takes to
+    start (D).
     """
 
     mode: int
     replaces: int
     choice: Any
     hold_s: Any
+    start_s: Any
 
 
 class World(NamedTuple):
@@ -118,59 +120,70 @@ def choose(now: float, job: int, net: Net, rule: Rule, live: Any, scratch: Any) 
 
     ``SHARES``: of the routes whose stations are up the one that is furthest behind its share.
     ``EARLIEST``: the one that is expected to end first. ``CHEAPEST``: of those expected to end
-    within their limit the one of the least price, else the one that ends first; then a unit is
-    asked for where the request would wait beyond its patience even once all that start are up.
+    within their limit the one of the least price, else the one that ends first.
     """
     first, last = net.job_ptr[job], net.job_ptr[job + 1]
     if rule.mode == SHARES:
         return _by_share(first, last, net, rule, live), -1
     best, soonest, cheap, least = int(net.of_job[first]), np.inf, -1, np.inf
     for place in range(first, last):
-        k = net.of_job[place]
+        k = int(net.of_job[place])
         takes = finish_of(now, k, net, live, scratch)
         if takes < soonest:
             best, soonest = k, takes
-        if takes <= rule.choice[k]["limit_s"] and rule.choice[k]["price"] < least:
-            cheap, least = k, rule.choice[k]["price"]
+        if takes <= rule.choice[k]["limit_s"]:
+            price = price_of(k, net, rule, live)
+            if price < least:
+                cheap, least = k, price
     if rule.mode == EARLIEST:
         return best, -1
     if cheap >= 0:
-        return cheap, -1
-    more: tuple[int, int] = _with_more(first, last, best, soonest, net, rule, live)
-    return more
+        return cheap, _short(cheap, net, rule, live)
+    for place in range(first, last):
+        k = int(net.of_job[place])
+        price = price_of(k, net, rule, live)
+        if price < least and (soonest == np.inf or _short(k, net, rule, live) >= 0):
+            cheap, least = k, price
+    more = -1 if cheap < 0 else _short(cheap, net, rule, live)
+    # What ends soonest takes the request, unless nothing is on.
+    return (best if soonest < np.inf or cheap < 0 else cheap), more
 
 
 @inner
-def _with_more(
-    first: int,
-    last: int,
-    best: int,
-    soonest: float,
-    net: Net,
-    rule: Rule,
-    live: Any,
-) -> tuple[int, int]:
-    chosen, least, where = -1, np.inf, -1
-    for place in range(first, last):
-        k = net.of_job[place]
-        if rule.choice[k]["price"] >= least:
+def price_of(k: int, net: Net, rule: Rule, live: Any) -> float:
+    """Return what a request is charged for a route; scarce time counts as slots are taken."""
+    price = rule.choice[k]["price"]
+    scarce = rule.choice[k]["scarcity"]
+    if scarce <= 0.0:
+        return float(price)
+    full = 0.0
+    for m in range(net.ptr[k], net.ptr[k + 1]):
+        s = net.row[m]["station"]
+        if live[s]["servers"] > 0.0:
+            full = max(full, min(1.0, live[s]["used"] / live[s]["servers"]))
+    return float(price + full * scarce)
+
+
+@inner
+def _short(k: int, net: Net, rule: Rule, live: Any) -> int:
+    """Return a station of a route that needs one unit more, -1 where none does.
+
+    It does where a request would wait beyond its patience by the time that a unit is up which is
+    switched on now, all those counted that start already.
+    """
+    for m in range(net.ptr[k], net.ptr[k + 1]):
+        s = net.row[m]["station"]
+        if live[s]["spare"] <= 0:
             continue
-        needs, possible = -1, True
-        for m in range(net.ptr[k], net.ptr[k + 1]):
-            s = net.row[m]["station"]
-            behind = live[s]["waiting_s"] + live[s]["running_s"] * 0.5
-            if (
-                live[s]["coming"] <= 0.0
-                or behind / live[s]["coming"] > rule.choice[k]["patience_s"]
-            ):
-                if live[s]["spare"] <= 0:
-                    possible = possible and live[s]["coming"] > 0.0
-                elif needs < 0:
-                    needs = s
-        if possible:
-            chosen, least, where = k, rule.choice[k]["price"], needs
-    # What ends soonest takes the request, unless nothing is on.
-    return (best if soonest < np.inf or chosen < 0 else chosen), where
+        if live[s]["coming"] <= 0.0:
+            return int(s)
+        full = live[s]["used"] + net.row[m]["share"] > live[s]["coming"] + TINY
+        if not full and live[s]["waiting_s"] <= 0.0:
+            continue
+        wait = (live[s]["waiting_s"] + 0.5 * live[s]["running_s"]) / live[s]["coming"]
+        if wait > max(0.0, rule.choice[k]["patience_s"] - rule.start_s[net.row[m]["device"]]):
+            return int(s)
+    return -1
 
 
 @inner

@@ -144,6 +144,7 @@ class StreamPolicy:
             int(mode == SHARES),
             choices(instance, table, weight, price),
             hold_times(instance, start_up),
+            start_up.time_s,
         )
         self._prepare()
 
@@ -389,18 +390,23 @@ def dispatcher(
     fleet = fleet_of(instance, plan)
     table = route_table(instance, fleet, every_route(instance, fleet, plan))
     mode = EARLIEST if name == "greedy" else CHEAPEST
-    kept = _worth_trying(table, mode, _prices(name, instance, table, marginal))
+    price, scarcity = _prices(name, instance, table, marginal)
+    kept = _worth_trying(table, mode, price + scarcity)
     table = route_table(instance, fleet, [table.keys[k] for k in kept])
-    price = _prices(name, instance, table, marginal)
-    return StreamPolicy(name, instance, fleet, table, mode, np.zeros(len(table)), price, start_up)
+    price, scarcity = _prices(name, instance, table, marginal)
+    policy = StreamPolicy(name, instance, fleet, table, mode, np.zeros(len(table)), price, start_up)
+    policy.rule.choice["scarcity"] = scarcity
+    return policy
 
 
 def _prices(
     name: str, instance: Instance, table: RouteTable, marginal: Mapping[str, Any] | None
-) -> Floats:
+) -> tuple[Floats, Floats]:
+    """Return the price of each route, and what its scarce device time adds (K, K)."""
     if name == "price":
         return route_prices(instance, table, marginal)
-    return _per_request(table, table.energy_j) + table.transfer_j
+    energy = _per_request(table, table.energy_j) + table.transfer_j
+    return energy, np.zeros(len(table))
 
 
 def _worth_trying(table: RouteTable, mode: int, price: Floats) -> list[int]:
@@ -429,12 +435,12 @@ def _worth_trying(table: RouteTable, mode: int, price: Floats) -> list[int]:
 
 def route_prices(
     instance: Instance, table: RouteTable, marginal: Mapping[str, Any] | None
-) -> Floats:
-    """Return what each route is charged: its energy, and the time that it takes of devices.
+) -> tuple[Floats, Floats]:
+    """Return what each route is charged: its energy and time of devices, and its scarce time.
 
-    A second of a slot costs what a unit that is on draws (for ``cost``, with its price), plus what
-    the relaxation gains by one more unit, over the slots that a unit may have busy: the reduced
-    cost by which the linear program itself chooses routes.
+    A second of a slot costs what a unit that is on draws (for ``cost``, with its price), over the
+    slots that a unit may have busy; and where all slots are taken also what the relaxation gains by
+    one more unit: together the reduced cost by which the linear program itself chooses routes.
     """
     objective = instance.objective[0]
     devices = instance.devices
@@ -442,15 +448,18 @@ def route_prices(
     held = np.where(devices.off_when_unused, devices.idle_power_w, 0.0) * joule
     if objective == "cost":
         held = held + devices.price_per_s
-    rows: Sequence[Mapping[str, Any]] = marginal["devices"] if marginal else ()
-    worth = np.array([abs(float(row["unit"] or 0.0)) for row in rows] or np.zeros(len(devices)))
-    second = (held + worth) / np.maximum(unit_capacity(instance), np.finfo(float).tiny)
+    stated: Sequence[Mapping[str, Any]] = marginal["devices"] if marginal else ()
+    worth = np.array([abs(float(row["unit"] or 0.0)) for row in stated] or np.zeros(len(devices)))
+    busy = np.maximum(unit_capacity(instance), np.finfo(float).tiny)
     of = instance.options.device[table.option]
-    spent = table.energy_j * joule[of] + second[of] * table.time_s * table.share
+    slot = table.time_s * table.share
     if objective == "throughput":
-        cap = abs(float((marginal or {}).get("power_cap_w") or 0.0))
-        spent = table.energy_j * cap + second[of] * table.time_s * table.share
-    return _per_request(table, spent) + table.transfer_j * float(joule.max(initial=0.0))
+        # What a watt of the cap is worth in requests, where the cap limits them.
+        joule = np.full(len(devices), abs(float((marginal or {}).get("power_cap_w") or 0.0)))
+        held = devices.idle_power_w * joule
+    spent = table.energy_j * joule[of] + (held / busy)[of] * slot
+    sent = table.transfer_j * float(joule.max(initial=0.0))
+    return _per_request(table, spent) + sent, _per_request(table, (worth / busy)[of] * slot)
 
 
 def _per_request(table: RouteTable, of_rows: Floats) -> Floats:

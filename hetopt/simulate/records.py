@@ -26,8 +26,9 @@ EDGE = _record("delay_s", "row")
 ROUTE = _record("transfer_j", "device")
 """Messages of a request on a route."""
 
-CHOICE = _record("weight credit price limit_s patience_s", "")
-"""What a rule reads of a route; the latency that is expected of it at most, and the wait."""
+CHOICE = _record("weight credit price scarcity limit_s patience_s", "")
+"""What a rule reads of a route: its share; its price, and what is added as slots are taken; the
+latency that is expected of it at most, and the wait."""
 
 STATION = _record(
     "servers coming ready_s used waiting_s running_s planned", "spare shared head tail"

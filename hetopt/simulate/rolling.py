@@ -33,8 +33,11 @@ from hetopt.simulate.routes import Fleet, RouteKey, fleet_of, route_table, route
 from hetopt.solution import SteadyPlan
 from hetopt.solve import SolveOptions, solve_with
 
-HEADROOM = 0.15
-"""What rates are planned for above those seen, so that a plan outlives the next few requests."""
+HEADROOM = 0.3
+"""What rates are planned for above those seen, so that a plan outlives the next few requests; less
+what ``max_utilization`` leaves free anyway."""
+MEMORY = 1.5
+"""Start-up times for which a rate that has passed is still planned for: bursts come again."""
 LEAST_RATE = 1e-9
 """Rate (1/s) that a stream without requests is planned for."""
 STEP = 1.05
@@ -45,7 +48,8 @@ class Rolling(StreamPolicy):
     """Keeps to a plan that is made anew when rates, units or the cap have changed.
 
     Each Δ it compares the requests that came with those expected (:mod:`hetopt.simulate.rates`).
-    While nothing has changed, nothing is done. Units that the new plan wants are switched on at
+    A rate that has passed is remembered for some start-up times, as bursts come in groups. While
+    nothing has changed, nothing is done. Units that the new plan wants are switched on at
     once; units that it does not are switched off at the next tick at which all wanted ones are on,
     so that what replaces goes up before what is replaced goes down.
 
@@ -58,7 +62,7 @@ class Rolling(StreamPolicy):
     options
         Of each solve.
     headroom
-        Part of the rates seen that is planned for beyond them.
+        Part of the rates seen that is planned for beyond them; None: what ``HEADROOM`` says.
     """
 
     def __init__(
@@ -68,16 +72,22 @@ class Rolling(StreamPolicy):
         start_up: StartUp,
         delta_s: float,
         options: SolveOptions,
-        headroom: float = HEADROOM,
+        headroom: float | None = None,
     ) -> None:
+        if headroom is None:
+            most = float(instance.devices.max_utilization.max(initial=0.0))
+            headroom = max(0.0, (1.0 + HEADROOM) * most - 1.0)
         self.options, self.headroom, self.solves = options, headroom, 0
         self._known: dict[object, SteadyPlan | None] = {}
         self._cap_w = instance.limits.power_cap_w
         self.instance = instance
         watch = RateWatch(instance.jobs.rate_per_s.tolist())
-        most = fleet_of(instance, plan, whole=True)
-        first = self._solved(watch.rates, self._sizes(most))
-        fleet = most if first is None else fleet_of(instance, first, whole=True)
+        self.memory_s = MEMORY * float(start_up.time_s.max(initial=0.0))
+        self._believed = [(0.0, list(watch.rates))]
+        self._planned = self._steps(watch.rates)
+        whole = fleet_of(instance, plan, whole=True)
+        first = self._solved(watch.rates, self._sizes(whole))
+        fleet = whole if first is None else fleet_of(instance, first, whole=True)
         plan = plan if first is None else first
         keys, rates = routes_of_plan(plan)
         table = route_table(instance, fleet, keys)
@@ -97,10 +107,13 @@ class Rolling(StreamPolicy):
         if isinstance(event, Tick):
             by_job = {job.job: job.arrived for job in state.jobs}
             counts = [by_job.get(str(name), 0) for name in self.instance.jobs.name]
-            again = self.watch.tick(counts, max(state.time_s - self._asked_at, 1e-9))
+            if self.watch.tick(counts, max(state.time_s - self._asked_at, 1e-9)):
+                self._believed.append((state.time_s, list(self.watch.rates)))
             self._asked_at = state.time_s
+            again = self._steps(self._rates(state.time_s)) != self._planned
         elif isinstance(event, RateChanged):
             self.watch.hold(self._job[event.job], event.rate_per_s)
+            self._believed = [(state.time_s, list(self.watch.rates))]
             again = True
         elif isinstance(event, CapChanged):
             self._cap_w = np.inf if event.power_cap_w is None else event.power_cap_w
@@ -123,7 +136,19 @@ class Rolling(StreamPolicy):
         for unit in state.units:
             lost[self._device[unit.device]] += unit.status == "down"
         sizes = [n - int(m) for n, m in zip(self._sizes(self.fleet), lost, strict=True)]
-        return self._solved(self.watch.rates, sizes)
+        rates = self._rates(state.time_s)
+        self._planned = self._steps(rates)
+        return self._solved(rates, sizes)
+
+    def _rates(self, now_s: float) -> list[float]:
+        """Return the largest rate of each job that was believed in the time that is remembered."""
+        while len(self._believed) > 1 and self._believed[1][0] <= now_s - self.memory_s:
+            del self._believed[0]
+        return [max(rates) for rates in zip(*(held for _, held in self._believed), strict=True)]
+
+    def _steps(self, rates: Sequence[float]) -> tuple[int, ...]:
+        wanted = [math.log(max(r, LEAST_RATE) * (1.0 + self.headroom)) for r in rates]
+        return tuple(math.ceil(w / math.log(STEP)) for w in wanted)
 
     def _sizes(self, fleet: Fleet) -> list[int]:
         count = np.bincount(fleet.device, minlength=len(self.instance.devices))
@@ -131,9 +156,8 @@ class Rolling(StreamPolicy):
 
     def _solved(self, rates: Sequence[float], usable: Sequence[int]) -> SteadyPlan | None:
         """Return a plan for rates and units, from memory where it was made before."""
-        wanted = [math.log(max(r, LEAST_RATE) * (1.0 + self.headroom)) for r in rates]
-        steps = [math.ceil(w / math.log(STEP)) for w in wanted]
-        key = (tuple(steps), tuple(usable), self._cap_w)
+        steps = self._steps(rates)
+        key = (steps, tuple(usable), self._cap_w)
         if key not in self._known:
             self._known[key] = self._solve([STEP**k for k in steps], usable)
         return self._known[key]

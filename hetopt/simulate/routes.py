@@ -190,6 +190,8 @@ def route_table(instance: Instance, fleet: Fleet, keys: Sequence[RouteKey]) -> R
     joined = (batch >= 2) & (stated <= own * (1.0 + WHOLE))
     filled = np.where((batch >= 2) & ~joined, 2.0, 1.0) * own
     after = np.where(np.isnan(stated) | joined, 0.0, np.maximum(0.0, stated - filled))
+    # Who joins a batch stays for all of an execution, whatever a stated latency says of its parts.
+    latency = np.where(joined, np.maximum(of.row_latency_s, own), of.row_latency_s)
     energy = work * options.energy_j[chosen]
     order, back = _topological(instance, plan, of.route)
     edges, delay = of.transfers.edges, of.transfers.edge_delay_s
@@ -218,7 +220,7 @@ def route_table(instance: Instance, fleet: Fleet, keys: Sequence[RouteKey]) -> R
         station[order],
         position[order],
         time[order],
-        of.row_latency_s[order],
+        latency[order],
         after[order],
         np.where(joined, 1, batch)[order],
         np.where(joined, 1.0 / batch, 1.0)[order],
@@ -229,7 +231,7 @@ def route_table(instance: Instance, fleet: Fleet, keys: Sequence[RouteKey]) -> R
         out_delay,
         transfer_j,
         at,
-        of.route_latency_s,
+        of.longest_s(latency),
     )
 
 
@@ -252,8 +254,9 @@ def routes_of_plan(plan: SteadyPlan) -> tuple[list[RouteKey], list[float]]:
 def every_route(instance: Instance, fleet: Fleet, plan: SteadyPlan) -> list[RouteKey]:
     """Return the routes that a dispatcher may choose: all of a job with few, else the usual ones.
 
-    Routes whose latency without waiting exceeds the limit are left out; so are routes to units
-    that do not hold the weights that they need, where the plan names units.
+    Routes whose latency without waiting exceeds the limit are left out; so are those to devices of
+    which no unit is had, and to units that do not hold the weights that they need, where the plan
+    names units.
     """
     known, _ = routes_of_plan(plan)
     named = bool((plan.unit >= 0).any())
@@ -264,8 +267,10 @@ def every_route(instance: Instance, fleet: Fleet, plan: SteadyPlan) -> list[Rout
     table = route_table(instance, fleet, found)
     limit = instance.jobs.latency_slo_s[table.job]
     fine = table.service_s <= limit * (1.0 + WHOLE)
+    manned = np.isin(np.arange(len(fleet.station_device)), fleet.unit_station)
+    nobody = (table.station < 0) | ~manned[table.station]
     lost = np.zeros(len(table), dtype=bool)
-    np.logical_or.at(lost, np.repeat(np.arange(len(table)), np.diff(table.ptr)), table.station < 0)
+    np.logical_or.at(lost, np.repeat(np.arange(len(table)), np.diff(table.ptr)), nobody)
     kept = [key for key, a, b in zip(table.keys, fine, lost, strict=True) if (a and not b)]
     return kept or known
 

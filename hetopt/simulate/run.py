@@ -38,6 +38,7 @@ from hetopt.simulate.requests import (
     requests_of,
 )
 from hetopt.simulate.rolling import Rolling
+from hetopt.simulate.routes import WHOLE
 from hetopt.simulate.streams import Run, run_streams
 from hetopt.simulate.world import Setting
 from hetopt.solution import Plan, Solution, SteadyPlan, with_options
@@ -50,7 +51,7 @@ DEFAULT_POLICIES = ("plan", "greedy", "energy-greedy", "price", "rolling")
 HOMOGENEOUS = "homogeneous"
 """Stands for the plan of each device alone."""
 TICKS = 60
-"""Ticks of a run whose Δ is not stated."""
+"""Ticks of a run whose Δ is not stated, and windows that its peak is the largest of."""
 SOLVE_S = 10.0
 FIXED, INTERVAL, EXPONENTIAL = "fixed", "interval", "exponential"
 TIMES = (INTERVAL, FIXED, EXPONENTIAL)
@@ -147,8 +148,8 @@ def simulate(
     warm_up
         Requests before this time do not count in latencies and misses.
     plan_for
-        Rates that the plan is made for: ``peak`` of windows of Δ (default for a trace), ``mean``,
-        or as ``stated`` (default otherwise).
+        Rates that the plan is made for: ``peak`` of the run's sixtieths (default for a trace),
+        ``mean``, or as ``stated`` (default otherwise).
     bound
         Whether to compute the clairvoyant bound.
     time_limit, gap, workers
@@ -371,11 +372,12 @@ class _Study:
         if basis == "mean":
             rate = np.bincount(self.first.job, minlength=wide) / span
         else:
-            window = np.minimum(self.first.time_s // self.delta_s, 2**31).astype(np.int64)
-            # The last window may be a part of one.
+            # Windows of a sixtieth of the run, a minute of an hour: shorter ones peak by chance.
+            width = span / TICKS
+            window = np.minimum(self.first.time_s // width, TICKS - 1).astype(np.int64)
             counts = np.zeros((int(window.max(initial=0)) + 1, wide))
             np.add.at(counts, (window, self.first.job), 1.0)
-            rate = counts.max(axis=0) / self.delta_s
+            rate = counts.max(axis=0) / width
         return replace(instance, jobs=replace(instance.jobs, rate_per_s=rate))
 
     def _checked_plan(self, plan: Plan | None) -> SteadyPlan | None:
@@ -488,7 +490,21 @@ def _with_mean_work(instance: Instance, requests: Requests) -> tuple[Instance, F
             mean[j, :count] = requests.work[mine, :count].mean(axis=0)
         mean[j][mean[j] <= 0] = 1.0
         work[tasks[ptr[j] : ptr[j + 1]]] *= mean[j, :count]
-    return replace(instance, tasks=replace(instance.tasks, work=work)), mean
+    options = replace(instance.options, latency_s=_still_joined(instance, work))
+    return replace(instance, tasks=replace(instance.tasks, work=work), options=options), mean
+
+
+def _still_joined(instance: Instance, work: Floats) -> Floats:
+    """Return stated latencies such that batches that requests may join stay such at other work."""
+    options = instance.options
+    latency = options.latency_s.copy()
+    for task in range(len(instance.tasks)):
+        mine = instance.task_options(task)
+        before = instance.tasks.work[task] * options.time_s[mine]
+        joined = (options.batch[mine] >= 2) & (options.latency_s[mine] <= before * (1 + WHOLE))
+        at = mine[joined]
+        latency[at] = np.minimum(latency[at], work[task] * options.time_s[at])
+    return latency
 
 
 def _check(instance: Instance, question: Question) -> None:

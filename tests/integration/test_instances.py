@@ -36,6 +36,7 @@ OPTIMA: dict[str, tuple[float, ...]] = {
     "edge-boards": (50.39747281927712,),
     "edge-box": (0.34299024,),
     "llm-prefill-decode": (0.04491666666666667,),
+    "llm-two-generations": (6907.31064974355,),
     "llm-two-gpus": (3764.792,),
     "mlperf-v3.0-server": (2008.6049831238743,),
     "mlperf-v3.0-server-h100": (2878.8195695818217,),

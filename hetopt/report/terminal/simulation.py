@@ -21,64 +21,77 @@ BOUND = "proven bound"
 
 def simulation_view(simulation: Simulation) -> RenderableType:
     """Show each policy beside the bound of what any policy could have done."""
-    heads, rows = policy_table(simulation)
+    name = simulation.instance.name or "instance"
+    tables = [_drawn(*made) for made in (policy_table(simulation), price_table(simulation)) if made]
+    lines = [Text(line, style="dim") for line in sentences(simulation)]
+    lines += [Text(f"{policy}: {why}") for policy, why in simulation.failed.items()]
+    return Group(Text(f"{name}: simulated", style="bold"), *tables, *lines)
+
+
+def _drawn(heads: Row, rows: list[Row]) -> Table:
     table = Table(box=None, pad_edge=False)
     for i, head in enumerate(heads):
         table.add_column(head, justify="left" if i == 0 else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row, style="dim" if row[0] == BOUND else "")
-    name = simulation.instance.name or "instance"
-    lines = [Text(line, style="dim") for line in sentences(simulation)]
-    lines += [Text(f"{policy}: {why}") for policy, why in simulation.failed.items()]
-    return Group(Text(f"{name}: simulated", style="bold"), table, *lines)
+    return table
 
 
 def policy_table(simulation: Simulation) -> tuple[Row, list[Row]]:
-    """Return heads and one row a policy; the bound comes last."""
-    money = any(simulation.mean(p, "cost") > 0 for p in simulation.policies)
-    carbon = any(simulation.mean(p, "carbon_kg") > 0 for p in simulation.policies)
+    """Return heads and one row a policy, energy and latency; the bound comes last."""
     limited = any(simulation.mean(p, "misses") >= 0 for p in simulation.policies)
     many = simulation.settings["replications"] > 1
-    heads = ["policy", "energy", *(["± 95 %"] if many else []), "/ bound"]
-    heads += ["cost", "/ bound"] if money else []
-    heads += ["carbon"] if carbon else []
-    heads += ["mean", "p50", "p95", "p99", *(["misses"] if limited else []), "units on", "busy"]
+    heads = ["policy", "energy", *(["± 95 %"] if many else []), "/ bound", "p50", "p95", "p99"]
+    heads += [*(["misses"] if limited else []), "units on", *([] if many else ["busy"])]
     rows = []
     for policy in simulation.policies:
-        mean = {name: simulation.mean(policy, name) for name in _NAMES}
-        row = [policy, _energy(mean["energy_j"])]
+        row = [policy, _energy(simulation.mean(policy, "energy_j"))]
         row += [_energy(simulation.spread(policy, "energy_j"))] if many else []
         row.append(_times(simulation.over_bound(policy)))
-        if money:
-            row += [_money(simulation, mean["cost"]), _times(simulation.over_bound(policy, "cost"))]
-        row += [f"{mean['carbon_kg']:.4g} kg"] if carbon else []
-        row += [_time(mean[f"{q}_latency_s"]) for q in ("mean", "p50", "p95", "p99")]
-        row += [_share(mean["misses"])] if limited else []
-        row += [f"{mean['mean_units_on']:.4g}", _share(mean["utilization"])]
+        row += [_time(simulation.mean(policy, f"{q}_latency_s")) for q in ("p50", "p95", "p99")]
+        row += [_share(simulation.mean(policy, "misses"))] if limited else []
+        row.append(f"{simulation.mean(policy, 'mean_units_on'):.4g}")
+        row += [] if many else [_share(simulation.mean(policy, "utilization"))]
         rows.append(tuple(row))
     if simulation.bounds:
-        rows.append(_bound_row(simulation, many, money, carbon, limited))
+        bound = [BOUND, _energy(_bound(simulation, "energy_j")), *([""] if many else [])]
+        bound += ["", "", "", "", *([_share(_bound(simulation, "misses"))] if limited else [])]
+        rows.append((*bound, *[""] * (len(heads) - len(bound))))
     return tuple(heads), rows
 
 
-_NAMES = (
-    *("energy_j", "cost", "carbon_kg", "mean_latency_s", "p50_latency_s", "p95_latency_s"),
-    *("p99_latency_s", "misses", "mean_units_on", "utilization"),
-)
+def price_table(simulation: Simulation) -> tuple[Row, list[Row]] | None:
+    """Return heads and one row a policy of cost and carbon, None where neither has a price."""
+    names = [n for n in PRICED if any(simulation.mean(p, n) > 0 for p in simulation.policies)]
+    if not names:
+        return None
+    rows = []
+    for policy in simulation.policies:
+        row = [policy]
+        for name in names:
+            row += [_priced(simulation, name, simulation.mean(policy, name))]
+            row += [_times(simulation.over_bound(policy, name))]
+        rows.append(tuple(row))
+    if simulation.bounds:
+        bound = [BOUND]
+        for name in names:
+            bound += [_priced(simulation, name, _bound(simulation, name)), ""]
+        rows.append(tuple(bound))
+    heads = [part for name in names for part in (name.removesuffix("_kg"), "/ bound")]
+    return ("policy", *heads), rows
 
 
-def _bound_row(simulation: Simulation, many: bool, money: bool, carbon: bool, limited: bool) -> Row:
-    bounds = simulation.bounds
+PRICED = ("cost", "carbon_kg")
 
-    def mean(name: str) -> float:
-        return float(np.mean([getattr(b, name) for b in bounds]))
 
-    row = [BOUND, _energy(mean("energy_j")), *([""] if many else []), ""]
-    row += [_money(simulation, mean("cost")), ""] if money else []
-    row += [f"{mean('carbon_kg'):.4g} kg"] if carbon else []
-    row += [_time(mean("mean_latency_s")), "", "", ""]
-    row += [_share(mean("misses"))] if limited else []
-    return (*row, "", "")
+def _bound(simulation: Simulation, name: str) -> float:
+    return float(np.mean([getattr(bound, name) for bound in simulation.bounds]))
+
+
+def _priced(simulation: Simulation, name: str, value: float) -> str:
+    if name == "cost":
+        return f"{value:.5g} {simulation.instance.currency or 'money'}"
+    return f"{value:.5g} kg"
 
 
 def sentences(simulation: Simulation) -> list[str]:
@@ -163,10 +176,6 @@ def _times(value: float) -> str:
 
 def _share(value: float) -> str:
     return "–" if np.isnan(value) else f"{value:.2%}".replace("%", " %")
-
-
-def _money(simulation: Simulation, value: float) -> str:
-    return f"{value:.5g} {simulation.instance.currency or 'money'}"
 
 
 def job_rows(simulation: Simulation) -> list[Row]:
