@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         "'mine=command {instance} {time} {output}'; repeat it for more",
     )
     run.add_argument("--ortools", default="", help="run hetopt with these versions as well")
+    run.add_argument("--jobs", type=int, default=1, help="runs at a time; they disturb each other")
     run.add_argument("--retry-errors", action="store_true", help="run crashed cases again")
     run.add_argument("--smoke", action="store_true", help="a few generated cases, in seconds")
     run.add_argument("-o", "--output", type=Path, required=True, help="table of results (CSV)")
@@ -149,8 +150,8 @@ def _run(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: lis
             parser.error(f"there is no peer {peer}; there are {', '.join(PEERS)}")
         if why := lacking(peer):
             parser.error(why)
-    if not (parsed.time_limit > 0 and parsed.workers > 0 and parsed.seeds > 0):
-        parser.error("time limit, workers and seeds are expected to be more than 0")
+    if not (parsed.time_limit > 0 and min(parsed.workers, parsed.seeds, parsed.jobs) > 0):
+        parser.error("time limit, workers, seeds and jobs are expected to be more than 0")
     chosen = _smoke() if parsed.smoke else _chosen(parsed, parser)
     if not chosen:
         parser.error("no case fits; `python -m bench list` shows what there is")
@@ -164,7 +165,7 @@ def _run(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: lis
         parsed.workers,
         command,
     )
-    rows = run(plan, parsed.output, retry_errors=parsed.retry_errors)
+    rows = run(plan, parsed.output, retry_errors=parsed.retry_errors, jobs_at_once=parsed.jobs)
     failed = sum(row["status"] == "error" for row in rows)
     print(f"{len(rows)} runs, {failed} of them crashed; the table is {parsed.output}.")
     return 0

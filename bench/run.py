@@ -12,8 +12,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -68,10 +70,13 @@ def _fits(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern) or fnmatchcase(name.rsplit("/", 1)[-1], pattern)
 
 
-def run(plan: Plan, path: Path, *, retry_errors: bool = False) -> list[dict[str, Any]]:
+def run(
+    plan: Plan, path: Path, *, retry_errors: bool = False, jobs_at_once: int = 1
+) -> list[dict[str, Any]]:
     """Run what the table does not have yet; return the new rows.
 
-    A case that crashes, or takes far longer than its limit, makes a row with status ``error``.
+    A case that crashes, or takes far longer than its limit, makes a row with status ``error``. Runs
+    beside each other (each is a process of its own) take time from each other.
 
     Raises
     ------
@@ -87,12 +92,35 @@ def run(plan: Plan, path: Path, *, retry_errors: bool = False) -> list[dict[str,
     if skipped:
         _say(f"{skipped} runs are in {path} already.")
     new = []
-    for number, (case, solver, seed) in enumerate(jobs, start=1):
-        row = _row(case, solver, seed, plan)
+    for number, row in enumerate(_rows(jobs, plan, jobs_at_once), start=1):
         table.add(row)
         new.append(row)
         _say(f"[{number}/{len(jobs)}] {_summary(row)}")
     return new
+
+
+def _rows(
+    jobs: Sequence[tuple[Case, str, int]], plan: Plan, at_once: int
+) -> Iterator[dict[str, Any]]:
+    """Yield the row of each job in their order; whoever stops asking ends what runs."""
+    _ending.clear()
+    if at_once == 1:
+        for job in jobs:
+            yield _row(*job, plan)
+        return
+    with ThreadPoolExecutor(at_once) as threads:
+        rows = [threads.submit(_row, *job, plan) for job in jobs]
+        try:
+            for row in rows:
+                yield row.result()
+        finally:
+            _ending.set()
+            for row in rows:
+                row.cancel()
+
+
+_ending = threading.Event()
+"""Set when children that other threads wait for shall end."""
 
 
 def _jobs(plan: Plan) -> Iterable[tuple[Case, str, int]]:
@@ -202,7 +230,7 @@ def _wait(child: subprocess.Popen[bytes], most_s: float) -> tuple[int | None, fl
             child.returncode = os.waitstatus_to_exitcode(status)
             _end_group(child.pid)
             return child.returncode, float(usage.ru_maxrss)
-        if time.monotonic() > until:
+        if time.monotonic() > until or _ending.is_set():
             _end(child)
             return None, float("nan")
         time.sleep(POLL_S)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +29,7 @@ from hetopt.instance.dtypes import Floats
 from hetopt.instance.mixes import balanced_shares
 from hetopt.instance.overrides import scale_demand
 from hetopt.profiling.rounds import Slice
+from hetopt.runtime.executors.loop import in_order, silent
 from hetopt.solution import Solution
 from hetopt.solve import SolveOptions
 
@@ -113,6 +115,7 @@ def rounds(
     options: SolveOptions = OPTIONS,
     stop: threading.Event | None = None,
     report: Report | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Round]:
     """Yield the answer of each slice; equal slices give equal answers.
 
@@ -126,15 +129,22 @@ def rounds(
         Set it to stop early; slices that are not whole by then are left out.
     report
         Called with a line about what is being solved.
+    executor
+        Where slices are solved: any executor of ``concurrent.futures``, or one of
+        :mod:`hetopt.runtime.executors`; None: here.
     """
+    asked = {f"{p.name} ({at + 1} of {len(data)})": (p, options) for at, p in enumerate(data)}
     stop = stop or threading.Event()
-    tell = report or (lambda line: None)
-    for at, piece in enumerate(data):
-        tell(f"{piece.name} ({at + 1} of {len(data)})")
-        answer = _answer(piece, options, stop)
-        if stop.is_set():
+    for _, answer in in_order(executor, _whole_answer, asked, stop, report or silent):
+        if answer is None:
             return
         yield answer
+
+
+def _whole_answer(asked: tuple[Slice, SolveOptions], stop: threading.Event) -> Round | None:
+    """Return the answer of a slice; None where a stop left it half done."""
+    answer = _answer(*asked, stop)
+    return None if stop.is_set() else answer
 
 
 def _answer(data: Slice, options: SolveOptions, stop: threading.Event) -> Round:

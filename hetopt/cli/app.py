@@ -350,8 +350,9 @@ def devices(
     return commands.run_devices(text, kind, dataset, task, scope, show, limit, json)
 
 
-@command(app)
+@command(app, loops=loops)
 def rounds(
+    loops: Loops,
     text: Annotated[
         str | None, typer.Argument(help="Part of round/division/suite/scenario: v3.0/closed.")
     ] = None,
@@ -363,7 +364,7 @@ def rounds(
     """Tell the gain of mixed over homogeneous in every public round of the catalogue."""
     from hetopt.cli.rounds import run_rounds
 
-    return run_rounds(text, output, json)
+    return run_rounds(loops, text, output, json)
 
 
 @command(app)

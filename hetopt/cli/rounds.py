@@ -12,11 +12,12 @@ from hetopt.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from hetopt.analysis.rounds import Round
+    from hetopt.cli.executors import Loops
 
 ENDINGS = (".csv", ".md", ".html", ".json")
 
 
-def run_rounds(text: str | None, output: str | None, as_json: bool) -> int:
+def run_rounds(loops: Loops, text: str | None, output: str | None, as_json: bool) -> int:
     """Ask every public round for its gain and print the table; see ``hetopt rounds``."""
     from hetopt.analysis.rounds import rounds
     from hetopt.formats.files import check_writable, write_whole
@@ -37,8 +38,12 @@ def run_rounds(text: str | None, output: str | None, as_json: bool) -> int:
         text_ = f"Part of round/division/suite/scenario, such as v3.0/closed; rounds: {names}."
         raise InputError([Problem("rounds", text or "", text_)])
     stop = threading.Event()
-    with interruptible(stop), line_display() as tell:
-        found = list(rounds(chosen, stop=stop, report=tell))
+    with (
+        interruptible(stop),
+        line_display() as tell,
+        loops.executor(1, most=len(chosen)) as executor,
+    ):
+        found = list(rounds(chosen, stop=stop, report=tell, executor=executor))
     if stop.is_set():
         return INTERRUPTED
     if output is not None:

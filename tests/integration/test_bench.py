@@ -56,7 +56,8 @@ def shop_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_smoke_run_makes_rows_a_report_and_no_impossible_claim(tmp_path: Path) -> None:
     results, folder = tmp_path / "r.csv", tmp_path / "report"
-    command = ["run", "--smoke", "--time-limit", "1", "--against", "highs", "-o", str(results)]
+    command = ["run", "--smoke", "--time-limit", "1", "--against", "highs", "--jobs", "2"]
+    command += ["-o", str(results)]
     assert main(command) == 0
     rows = read_rows(results)
     assert [r["status"] for r in rows if r["solver"] == "hetopt"].count("error") == 0
