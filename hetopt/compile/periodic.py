@@ -2,12 +2,14 @@
 
 Repetition k of a job with period P is released at ``release + k P``, has its deadline and due
 date relative to that, and copies of the job's tasks, transfers and tensors, all named ``NAME@k``.
+A repetition that the horizon cuts is left out: one whose deadline (without one: whose period) ends
+after it, so that 30 frames a second over one second are 30, whatever the decimals of the period.
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
-from math import ceil, lcm
+from math import ceil, floor, lcm
 from typing import Any
 
 import numpy as np
@@ -28,13 +30,16 @@ EXACT = 2**53
 NEAR, NEAR_PARTS = Fraction(1, 1000), 20
 """How far from a period, and how simple a part of the longest one, a suggestion may be."""
 
+NAMED = 5
+"""Jobs that a note names."""
+
 Table = dict[str, Any]
 
 
 def unroll(
     tables: dict[str, Table], setting: dict[str, Any], check: Checker
-) -> tuple[dict[str, Table], dict[str, Any]]:
-    """Return tables and settings in which no job has a period.
+) -> tuple[dict[str, Table], dict[str, Any], str]:
+    """Return tables and settings in which no job has a period, and what of them was left out.
 
     Jobs are repeated over the horizon, or over the least common multiple of the periods where
     there is none.
@@ -42,12 +47,13 @@ def unroll(
     jobs, tasks, transfers = tables["jobs"], tables["tasks"], tables["transfers"]
     periodic = ~np.isnan(jobs["period_s"])
     if not periodic.any():
-        return tables, setting
+        return tables, setting, ""
     job_index = {str(name): i for i, name in enumerate(jobs["name"])}
     task_job = np.array([job_index.get(str(j), -1) for j in tasks["job"]], dtype=np.int64)
     times = _repetitions(jobs, setting["horizon_s"], task_job, check)
     if times is None:
-        return tables, setting
+        return tables, setting, ""
+    times, note = _uncut(jobs, setting["horizon_s"], times)
     tables = dict(tables)
     tables["jobs"] = _unrolled_jobs(jobs, times, periodic)
 
@@ -88,7 +94,30 @@ def unroll(
         setting[name] = _unrolled_groups(
             setting[name], name, task_index, task_job, times, periodic, check
         )
-    return tables, setting
+    return tables, setting, note
+
+
+def _uncut(jobs: Table, horizon_s: float, times: Ints) -> tuple[Ints, str]:
+    """Leave out the repetitions that a horizon cuts, but the first; say which."""
+    if not np.isfinite(horizon_s):
+        return times, ""
+    window, kept, named = Fraction(repr(float(horizon_s))), times.copy(), []
+    for j in np.flatnonzero(~np.isnan(jobs["period_s"])).tolist():
+        period = _exact(float(jobs["period_s"][j]))
+        deadline = float(jobs["deadline_s"][j])
+        release = Fraction(repr(float(jobs["release_s"][j])))
+        end = Fraction(repr(deadline)) if np.isfinite(deadline) else release + period
+        # The first stays: a question that has none is another one.
+        kept[j] = min(times[j], max(1, floor((window - end) / period) + 1))
+        if kept[j] < times[j]:
+            named.append(f"{times[j] - kept[j]} of {jobs['name'][j]}")
+    if not named:
+        return times, ""
+    more = f" and {len(named) - NAMED} more jobs" if len(named) > NAMED else ""
+    return kept, (
+        f"Repetitions that the horizon of {float(horizon_s):g} s cuts are left out (the last "
+        f"{', '.join(named[:NAMED])}{more})."
+    )
 
 
 def _repetitions(jobs: Table, horizon_s: float, task_job: Ints, check: Checker) -> Ints | None:

@@ -8,6 +8,7 @@ problems collected.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -104,11 +105,11 @@ def _checked(
     if np.isnan(tables["jobs"]["period_s"]).all():
         return instance
     # Checked as it was written first, so that problems name rows that the user knows.
-    tables, setting = unroll(tables, setting, check)
+    tables, setting, left_out = unroll(tables, setting, check)
     check.stop_if_any()
     instance = _compiled(tables, setting, regime, check)
     check.stop_if_any()
-    return instance
+    return replace(instance, left_out=left_out) if left_out else instance
 
 
 def _taskless(frames: Mapping[str, pd.DataFrame] | Mapping[str, Sheet]) -> str:

@@ -72,6 +72,8 @@ class Instance:
         Names of the weights keys, ``(model, variant)``.
     source
         What a reader must know of how it was read: sentences, such as the foreign file format.
+    left_out
+        The repetitions of periodic jobs that a horizon cut off: a sentence.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Instance:
     currency: str = ""
     description: str = field(default="", compare=False)
     source: str = field(default="", compare=False)
+    left_out: str = field(default="", compare=False)
 
     @property
     def written(self) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:

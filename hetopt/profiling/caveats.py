@@ -79,7 +79,7 @@ def _boards(instance: Instance) -> list[str]:
 
 def warnings(instance: Instance) -> list[str]:
     """Return how it was read, and what can play no part in any plan: easily a mistake."""
-    notes = [instance.source] if instance.source else []
+    notes = [text for text in (instance.source, instance.left_out) if text]
     devices, options = instance.devices, instance.options
     optionless = np.ones(len(devices), dtype=bool)
     optionless[options.device] = False

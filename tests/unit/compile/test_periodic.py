@@ -56,7 +56,7 @@ def test_periods_without_a_simple_common_multiple_need_a_horizon():
     with pytest.raises(InputError, match="horizon_s") as caught:
         periodic(0.0712347, 0.1)
     assert "Near ones" not in str(caught.value)
-    assert len(periodic(0.0712347, 0.1, horizon_s=1.0).tasks) == 15 + 10
+    assert len(periodic(0.0712347, 0.1, horizon_s=1.0).tasks) == 14 + 10
 
 
 def test_a_million_repetitions_are_an_error_at_the_period():
@@ -75,3 +75,12 @@ def test_releases_are_the_nearest_floats_to_the_exact_sums(period):
     exact = Fraction(1, 30) if period == 1 / 30 else Fraction(repr(period))
     wanted = [float(Fraction(7, 10) + k * exact) for k in range(len(releases))]
     assert np.array_equal(releases, wanted)
+
+
+def test_a_repetition_that_the_horizon_cuts_is_left_out_and_said():
+    frames = periodic(0.0333333, horizon_s=1.0)
+    assert len(frames.tasks) == 30
+    assert "the last 1 of j0" in frames.left_out
+    assert not periodic(parse("1/30 s", "time"), horizon_s=1.0).left_out
+    # The first stays, whatever the horizon: what cannot be done by then is infeasible.
+    assert len(periodic(2.0, horizon_s=1.0).tasks) == 1
