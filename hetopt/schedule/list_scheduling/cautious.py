@@ -1,9 +1,11 @@
-"""Plans of large instances with finite memory or a power cap, by the compiled list schedulers.
+"""Plans of instances with limits that tie units together, by the compiled list schedulers.
 
-Those know neither limit. So options are left out until hardly any plan over what remains can break
-one: each unit holds only weights that fit beside each other, and the most that all units can draw
-together stays below the cap. Room for outputs and copies is a guess; the checker decides, and the
-next guess is more cautious. A timetable wastes less, but takes Python a second per thousand tasks.
+Those know no such limit. The plan that they make without any is often within them all the same: the
+checker decides. Else, under finite memory and a power cap, options are left out until hardly any
+plan over what remains can break one: each unit holds only weights that fit beside each other, and
+the most that all units can draw together stays below the cap. Room for outputs and copies is a
+guess, and the next guess is more cautious. A timetable wastes less, but takes Python a second per
+thousand tasks.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from dataclasses import replace
 import numpy as np
 
 from hetopt.instance import Bools, Floats, Instance, Ints, TaskClasses
+from hetopt.instance.derived import once
+from hetopt.schedule.model.features import has_any
 from hetopt.schedule.model.packed import Flat, flat
 from hetopt.schedule.model.usable import usable_classes
 from hetopt.solution import SchedulePlan
@@ -27,6 +31,16 @@ QUANTILES = (1.0, 0.95, 0.9, 0.8, 0.65, 0.5, 0.25, 0.0)
 """Options of a device, by power, that remain under the cap."""
 TINY = 1e-300
 """Energy of an option that uses none."""
+BOLD_SHARE = 0.5
+"""Part of the time for a plan without any limit."""
+OTHERS = (
+    "co-located tasks (together)",
+    "anti-affinity (apart)",
+    "resources",
+    "transfers that hold slots (overlap: false)",
+    "link channels",
+)
+"""Limits beside memory and a power cap."""
 MOST_ROWS = 500_000
 """Options of all classes up to which they are gone through in Python."""
 
@@ -37,7 +51,7 @@ Search = Callable[[Flat, float | None], SchedulePlan | None]
 def cautious(
     instance: Instance, search: Search, *, limit: float | None = None
 ) -> SchedulePlan | None:
-    """Return a plan under memory and power limits that the checker accepts, or None.
+    """Return a plan under all limits that the checker accepts, or None.
 
     Parameters
     ----------
@@ -51,26 +65,46 @@ def cautious(
     """
     if len(usable_classes(instance).option) > MOST_ROWS:
         return None
-    unlimited = _unlimited(instance)
+    columns = flat(unlimited(instance))
+    if columns is None:
+        return None
+    now = time.monotonic()
+    plan = search(columns, None if limit is None else now + BOLD_SHARE * (limit - now))
+    if plan is not None and verify(instance, plan).ok:
+        return plan
+    if has_any(instance, OTHERS):
+        return None
     for keep in _choices(instance):
         if limit is not None and time.monotonic() >= limit:
             return None
-        columns = flat(_with_options(unlimited, usable_classes(instance), keep))
-        if columns is None:
+        fewer = flat(_with_options(unlimited(instance), usable_classes(instance), keep))
+        if fewer is None:
             return None
-        plan = search(columns, limit)
+        plan = search(fewer, limit)
         if plan is not None and verify(instance, plan).ok:
             return plan
     return None
 
 
-def _unlimited(instance: Instance) -> Instance:
-    """Return the instance without memory limits and power cap."""
+@once
+def unlimited(instance: Instance) -> Instance:
+    """Return the instance without limits that tie units together; made once per instance."""
     devices, pools, limits = instance.devices, instance.pools, instance.limits
+    links, none = instance.links, np.zeros(0, dtype=np.int64)
+    nobody = replace(instance.together, ptr=np.zeros(1, dtype=np.int64), task=none)
+    uses = instance.uses
     return replace(
         instance,
-        devices=replace(devices, memory_b=np.full(len(devices), np.inf)),
+        devices=replace(
+            devices,
+            memory_b=np.full(len(devices), np.inf),
+            overlap=np.ones(len(devices), dtype=bool),
+        ),
         pools=replace(pools, memory_b=np.full(len(pools), np.inf)),
+        links=replace(links, channel_group=np.full(len(links), -1)),
+        uses=replace(uses, ptr=0 * uses.ptr, resource=none, amount=np.zeros(0)),
+        together=nobody,
+        apart=nobody,
         limits=replace(limits, power_cap_w=math.inf),
     )
 

@@ -10,7 +10,7 @@
 :mod:`hetopt.schedule.list_scheduling.greedy_packed` has those that follow costs.
 
 Where the instance is flat (:mod:`hetopt.schedule.model.packed`) they run compiled, else on a
-timetable; large ones with memory or a power cap run compiled on fewer options
+timetable, and compiled as if there were no limits that tie units together, or on fewer options
 (:mod:`hetopt.schedule.list_scheduling.cautious`).
 """
 
@@ -32,7 +32,9 @@ from hetopt.solution import SchedulePlan
 __all__ = ["CONSTRUCTORS", "Constructor", "energy_greedy", "heft", "plan_problem"]
 
 CAUTIOUS_FROM = 2_000
-"""Tasks from which compiled schedulers on fewer options come before a timetable."""
+"""Tasks from which compiled schedulers on fewer options may use all of the time."""
+COMPILED_SHARE = 0.4
+"""Part of the time for them below."""
 PLACED_PER_S, HOPED_PER_S = 500, 2_000
 """Tasks that a timetable places in a second; and at the most, where it is the only hope."""
 
@@ -81,15 +83,19 @@ def portfolio(instance: Instance, *, limit: float | None = None) -> SchedulePlan
 def _careful(
     instance: Instance, search: Search, otherwise: Constructor, limit: float | None
 ) -> SchedulePlan | None:
-    """Return a plan of an instance that is not flat: compiled where it is large, or a timetable's.
+    """Return a plan of an instance that is not flat: compiled where that works, or a timetable's.
 
     A timetable that is not likely to be filled in the time left is not begun.
     """
     count = len(instance.tasks)
-    plan = cautious(instance, search, limit=limit) if count > CAUTIOUS_FROM else None
+    share = None
+    if limit is not None:
+        now = time.monotonic()
+        share = limit if count > CAUTIOUS_FROM else now + COMPILED_SHARE * (limit - now)
+    plan = cautious(instance, search, limit=share)
     left = math.inf if limit is None else limit - time.monotonic()
     hopeful = PLACED_PER_S if plan is not None else HOPED_PER_S
-    if (plan is not None and limit is None) or count > hopeful * left:
+    if (plan is not None and count > CAUTIOUS_FROM and limit is None) or count > hopeful * left:
         return plan
     other = otherwise(instance, limit=limit)
     return other if plan is None else _better(instance, plan, other)

@@ -204,6 +204,8 @@ class _Search:
         The exchange rate from cost to time is searched for: the higher, the more tasks wait for
         the device that the relaxation gives them; where a deadline is missed it was too high.
         """
+        if self.over():
+            return
         if self.name == "makespan":
             prices = objective_bounds.makespan_prices(self.instance)
             sets = [_Set(self.instance.devices.count_max, 0.0, prices, math.inf)]

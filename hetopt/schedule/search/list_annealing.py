@@ -10,6 +10,7 @@ anew in integers on the plan grid, so that the checker finds the same decimals.
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,7 +19,9 @@ import numpy as np
 from hetopt.instance import Floats, Ints
 from hetopt.runtime.effort import Effort
 from hetopt.schedule.bounds.objective_bounds import makespan_bound
-from hetopt.schedule.model.packed import pack
+from hetopt.schedule.list_scheduling.cautious import unlimited
+from hetopt.schedule.list_scheduling.greedy_packed import best_of
+from hetopt.schedule.model.packed import flat, pack
 from hetopt.schedule.model.problem import Mode, Problem
 from hetopt.schedule.model.rates import prices_of, rates_of
 from hetopt.schedule.model.tick_schedule import ChainKey, Draft, draft_of, needed_chains, timed
@@ -32,10 +35,10 @@ if TYPE_CHECKING:
     from hetopt.schedule.search.limited_decoder_kernels import Limits
 
 FIRST_CHUNK = 500
-HOT = 0.5
-"""First temperature over the median cost of a task's change of option."""
-COLD = 2e-2
-"""Last temperature over the same."""
+HOT, COLD = (0.1, 0.03), (0.01, 0.005)
+"""First and last temperature over the median cost of a task's change of option, below ``MANY``
+tasks and from there on: more tasks have fewer moves each."""
+MANY = 300
 CRITICAL_SHARE = {"makespan": 0.6, "tardiness": 0.3}
 """Share of moves whose task is on the critical path; ``CRITICAL_ELSE`` for other objectives."""
 CRITICAL_ELSE = 0.4
@@ -45,6 +48,8 @@ excess over limits the share of moves without any."""
 LEAST_PRICE = 1e-3
 """Part of the first guess below which the price of excess does not fall: it would take long to
 rise again."""
+BOLD_SHARE = 0.1
+"""Part of the time for a list schedule as if there were no limits."""
 LIMITED = ("task_i", "task_f", "pred", "succ", "choice_f", "units", "pair", "bytes_b")
 """Tables that the decoder reads under limits."""
 MOSTLY = 0.5
@@ -81,6 +86,26 @@ class LimitedAnnealing(Annealing):
 
     LOOPS: ClassVar[tuple[str, ...]] = (*Annealing.LOOPS, "limited_decoder_kernels:decode_limited")
     fits = staticmethod(fits)
+
+    def chains(self) -> list[Chain]:
+        """Chains that start from the plan, and every other one from one that breaks limits.
+
+        That is a list schedule as if there were none, whose excess is priced: often little has to
+        change, while a plan within the limits may be far from the best one.
+        """
+        chains = super().chains()
+        if len(chains) > 1 and self.table.limits is not None:
+            columns = flat(unlimited(self.instance))
+            limit = None
+            if self.effort.until is not None:
+                limit = time.monotonic() + BOLD_SHARE * self.effort.left_s()
+            bold = None if columns is None else best_of(columns, limit)
+            draft = None if bold is None else draft_of(self.problem, bold)
+            if draft is not None:
+                for k in range(1, len(chains), 2):
+                    chains[k] = Chain(self.table, draft, self.seed * 1_000 + k)
+            self.seen = math.inf
+        return chains
 
     def plan_of(self, state: Ints) -> SchedulePlan | None:
         """Time a state under the limits; None where the checker does not take its plan."""
@@ -312,7 +337,8 @@ class Chain:
 
     def run(self, effort: Effort, part: tuple[float, float] = (0.0, 1.0)) -> None:
         """Anneal until the effort is over."""
-        hot, cold = (factor * self.table.typical for factor in (HOT, COLD))
+        many = len(self.best_state[0]) >= MANY
+        hot, cold = (factor[many] * self.table.typical for factor in (HOT, COLD))
         for moves, *parts in effort.steps(FIRST_CHUNK, part):
             self._anneal(moves, *(hot * (cold / hot) ** f for f in parts))
             self._price_lateness(moves)

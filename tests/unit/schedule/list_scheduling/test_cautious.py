@@ -45,7 +45,7 @@ def test_a_plan_is_found_under_memory_and_a_cap(search, limits):
 @pytest.mark.parametrize("factor", [0.9, 0.6, 0.3, 0.15])
 def test_no_plan_over_what_is_left_draws_more_than_the_cap(factor):
     instance = made(power_cap_factor=factor, slots=2, count=2, seed=2)
-    unlimited, classes = module._unlimited(instance), module.usable_classes(instance)
+    unlimited, classes = module.unlimited(instance), module.usable_classes(instance)
     for keep in module._choices(instance):
         fewer = module._with_options(unlimited, classes, keep)
         owner = np.repeat(np.arange(len(classes)), np.diff(classes.ptr))
