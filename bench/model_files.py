@@ -4,6 +4,7 @@
     python -m bench.model_files equal resnet50 vgg19     only these
     python -m bench.model_files predict                  three networks over core 0 and core 1
     python -m bench.model_files predict --clock cpu      by processor time, on a busy machine
+    python -m bench.model_files predict --precision int8
 
 ``equal`` cuts each network (the real graph, with random weights) into 2 to 6 segments and runs them
 in turn on ONNX Runtime and on OpenVINO, starting with either; it prints the largest difference from
@@ -88,30 +89,32 @@ def equal(name: str, folder: Path) -> dict[str, Any]:
 
 
 def predict(
-    names: Sequence[str], frames: int, clock: str, folder: Path
+    names: Sequence[str], frames: int, clock: str, precision: str, folder: Path
 ) -> Iterator[dict[str, Any]]:
     """Measure, plan, deploy and run; yield predicted and measured figures."""
     paths = [_saved(name, folder) for name in names]
-    yield _together(paths, frames, clock, folder)
+    yield _together(paths, frames, clock, precision, folder)
     for path in paths:
-        yield _streamed(path, frames, clock, folder)
+        yield _streamed(path, frames, clock, precision, folder)
 
 
-def _together(paths: list[Path], frames: int, clock: str, folder: Path) -> dict[str, Any]:
+def _together(
+    paths: list[Path], frames: int, clock: str, precision: str, folder: Path
+) -> dict[str, Any]:
     instance = folder / "together.yaml"
-    _profile(paths, instance, clock)
+    _profile(paths, instance, clock, precision)
     verdict = _planned(instance, folder / "together", frames, clock, "one")
     return {"asked": "frame of " + " + ".join(p.stem for p in paths), **verdict}
 
 
-def _streamed(path: Path, frames: int, clock: str, folder: Path) -> dict[str, Any]:
+def _streamed(path: Path, frames: int, clock: str, precision: str, folder: Path) -> dict[str, Any]:
     instance = folder / f"{path.stem}-stream.yaml"
-    _profile([path], instance, clock, "--regime", "steady")
+    _profile([path], instance, clock, precision, "--regime", "steady")
     verdict = _planned(instance, folder / f"{path.stem}-stream", frames, clock, "fast")
     return {"asked": f"stream of {path.stem}", **verdict}
 
 
-def _profile(paths: list[Path], instance: Path, clock: str, *more: str) -> None:
+def _profile(paths: list[Path], instance: Path, clock: str, precision: str, *more: str) -> None:
     _hetopt(
         *("profile", *map(str, paths), "--segments", str(SEGMENTS), "--measure", "--clock", clock),
         *(
@@ -198,6 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("networks", nargs="*")
     parser.add_argument("--frames", type=int, default=20)
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
+    parser.add_argument("--precision", default="fp32,int8")
     chosen = parser.parse_args(arguments)
     good = True
     with tempfile.TemporaryDirectory() as name:
@@ -212,7 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 )
         else:
             names = chosen.networks or PREDICTED
-            for row in predict(names, chosen.frames, chosen.clock, folder):
+            for row in predict(names, chosen.frames, chosen.clock, chosen.precision, folder):
                 good = good and row["within_15_percent"]
                 print(json.dumps(row), flush=True)
     return 0 if good else 1

@@ -115,7 +115,12 @@ def operator_graph(model: ModelFile) -> OperatorGraph:
     live: list[Operator] = []
     folded = 0
     dequantised: set[str] = set()
-    for index, node in enumerate(model.proto.graph.node):
+    # Those within have shapes too where inference has been.
+    within = {
+        n.output[0]: n for n in inferred.graph.node if any(a.HasField("g") for a in n.attribute)
+    }
+    for index, original in enumerate(model.proto.graph.node):
+        node = within.get(original.output[0], original)
         if _is_constant(node, constants):
             constants.update(n for n in node.output if n)
             folded += 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hetopt.profiling.onnx.inline import inline_branches
 from hetopt.profiling.onnx.load import ModelFile, graph_inputs, problem
 
 SMALL = 1024
@@ -54,7 +55,8 @@ def infer(model: ModelFile) -> tuple[Any, dict[str, np.ndarray[Any, Any]]]:
     Large weights are left out of what is inferred from: they are inputs with a shape there, so
     that a model of any size is inferred from a few kilobytes. Where shape inference stops at a
     shape that is computed from known shapes, small constants are computed by ONNX's reference
-    and put in, until nothing more is found.
+    and put in, until nothing more is found. Branches whose condition is among them are put in the
+    place of their ``If``, in the model itself.
     """
     import onnx
     from onnx import shape_inference
@@ -71,9 +73,10 @@ def infer(model: ModelFile) -> tuple[Any, dict[str, np.ndarray[Any, Any]]]:
             raise problem(model.path, "", f"A model whose shapes agree: {text[:300]}") from None
         known = tensor_types(inferred.graph)
         _evaluate(inferred, known, values)
-        if all(
-            known[o].shape is not None for n in inferred.graph.node for o in n.output if o in known
-        ):
+        if inline_branches(model.proto.graph, values):
+            slim = _without_weights(model)
+            continue
+        if all(_is_known(known, o) for n in inferred.graph.node for o in n.output if o):
             break
         added = [n for n in values if n not in {t.name for t in slim.graph.initializer}]
         if not added:
@@ -88,6 +91,10 @@ def infer(model: ModelFile) -> tuple[Any, dict[str, np.ndarray[Any, Any]]]:
             onnx.numpy_helper.from_array(np.asarray(values[n]), n) for n in added
         )
     return inferred, values
+
+
+def _is_known(known: dict[str, TensorType], name: str) -> bool:
+    return name in known and known[name].shape is not None
 
 
 def tensor_types(graph: Any) -> dict[str, TensorType]:
