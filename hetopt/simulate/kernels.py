@@ -22,7 +22,7 @@ REACHED, FINISHED, HAPPENED, GROW, STUCK = 0, 1, 2, 3, 4
 TINY = 1e-9
 
 NOW, CAP_W, OVER_S, BIN_S, LAST, POWER = 0, 1, 2, 3, 4, 5
-NEXT, EXT, HEAP, SEQ, FREE, DONE, LATEST, STARVED, ROOM = 0, 1, 2, 3, 4, 5, 6, 7, 8
+NEXT, EXT, HEAP, SEQ, FREE, DONE, LATEST, STARVED, ROOM, BEGUN = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 ENERGY, USED, ACTIVE, WAITING = 0, 1, 2, 3
 
 
@@ -879,6 +879,10 @@ def advance(w: World, until: float, stops: bool) -> int:
     """
     wide = len(w.item) // len(w.request)
     total = len(w.request)
+    if not w.count[BEGUN]:
+        w.count[BEGUN] = 1
+        for g in range(len(w.unit)):
+            _went_idle(w, g)
     while w.count[DONE] < total:
         if w.count[HEAP] > w.count[ROOM] or w.count[STARVED]:
             return GROW

@@ -33,7 +33,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from hetopt.errors import InputError, Problem
-from hetopt.instance import Floats, Instance
+from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.runtime.jit import kernels as load_kernels
 from hetopt.simulate.events import (
@@ -123,6 +123,11 @@ class StreamPolicy:
         Of each route (K).
     start_up
         Of the devices; units go off after a time without work that follows from it.
+
+    Attributes
+    ----------
+    shared
+        Devices whose units run all their requests at once (D); none, unless set.
     """
 
     def __init__(
@@ -138,6 +143,7 @@ class StreamPolicy:
     ) -> None:
         self.name = name
         self.delta_s: float | None = None
+        self.shared: Bools = np.zeros(len(instance.devices), dtype=np.bool_)
         self.instance, self.fleet, self.table = instance, fleet, table
         self.rule = Rule(
             mode,
@@ -219,6 +225,7 @@ class StreamPolicy:
         """Return what a choice sees of the stations in a state."""
         count = len(self.fleet.station_device)
         live = idle_stations(count)
+        live["shared"] = self.shared[self.fleet.station_device]
         slots = self.instance.devices.slots
         for unit in state.units:
             g = self.unit(unit.device, unit.unit)
@@ -301,7 +308,6 @@ def net_of(instance: Instance, table: RouteTable) -> Net:
     """Return the columns that the kernels read; a batch waits to fill as long as one takes."""
     of_job = np.argsort(table.job, kind="stable").astype(np.int64)
     begins = np.searchsorted(table.job[of_job], np.arange(len(instance.jobs) + 1))
-    key = table.station * len(instance.options) + table.option
     low, high = spreads(instance)
     row = rows(
         ROW,
@@ -309,7 +315,7 @@ def net_of(instance: Instance, table: RouteTable) -> Net:
         station=table.station,
         device=instance.options.device[table.option],
         position=table.position,
-        key=key if (table.batch > 1).any() else 0,
+        key=_batch_keys(table),
         time_s=table.time_s,
         latency_s=table.latency_s,
         after_s=table.after_s,
@@ -324,6 +330,13 @@ def net_of(instance: Instance, table: RouteTable) -> Net:
     edge = rows(EDGE, len(table.out_row), row=table.out_row, delay_s=table.out_delay_s)
     route = rows(ROUTE, len(table), transfer_j=table.transfer_j, device=table.transfer_device)
     return Net(begins.astype(np.int64), of_job, table.ptr, row, table.out_ptr, edge, route)
+
+
+def _batch_keys(table: RouteTable) -> Ints:
+    """Return the first row whose batch each row joins: same station, option and time."""
+    first: dict[tuple[int, int, float], int] = {}
+    rows = zip(table.station.tolist(), table.option.tolist(), table.time_s.tolist(), strict=True)
+    return np.array([first.setdefault(key, m) for m, key in enumerate(rows)], dtype=np.int64)
 
 
 def spreads(instance: Instance) -> tuple[Floats, Floats]:

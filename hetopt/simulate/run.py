@@ -243,6 +243,7 @@ class _Study:
                 policy = self._policy(name)
                 if policy is None:
                     continue
+                policy.shared = setting.shared
                 began = clock.perf_counter()
                 run = run_streams(self.instance, policy, setting)
                 spent = clock.perf_counter() - began

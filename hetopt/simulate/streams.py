@@ -44,7 +44,7 @@ from hetopt.simulate.kernels import (
     World,
 )
 from hetopt.simulate.policies import StreamPolicy
-from hetopt.simulate.world import STATUS_NAMES, Setting, grown, world_of
+from hetopt.simulate.world import STATUS_NAMES, Setting, grown, with_routes, world_of
 
 ACCOUNTS = ("energy_j", "idle_j", "busy_s", "on_s", "had_s", "waiting_s")
 STEPS_OF_REQUEST = 40
@@ -200,9 +200,8 @@ def _act(
 ) -> World:
     """Let the loop do what the policy said; shares of routes it has taken over itself."""
     world = world._replace(rule=policy.rule)
-    if len(policy.net_for(setting.timeout_s).ptr) != len(world.net.ptr):
-        rows = int(np.diff(policy.table.ptr).max(initial=1))
-        world = world._replace(net=policy.net_for(setting.timeout_s), scratch=np.zeros(rows))
+    if len(policy.table) + 1 != len(world.net.ptr):
+        world = with_routes(world, policy, setting)
     for action in actions:
         if isinstance(action, SwitchOn):
             loop.switch_on(world, policy.unit(action.device, action.unit))

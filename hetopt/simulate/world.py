@@ -80,7 +80,6 @@ def world_of(instance: Instance, policy: StreamPolicy, setting: Setting) -> Worl
         ready=np.inf,
         idle_since=np.where(fleet.on, 0.0, -1.0),
     )
-    batches = bool((table.batch > 1).any())
     lanes = int((1.0 / table.share.min(initial=1.0)).round())
     pool = int(devices.slots[fleet.device].sum()) * lanes + FIRST_POOL
     real = np.zeros(6)
@@ -96,12 +95,12 @@ def world_of(instance: Instance, policy: StreamPolicy, setting: Setting) -> Worl
             policy.rule,
             station,
             real,
-            np.zeros(9, dtype=np.int64),
+            np.zeros(10, dtype=np.int64),
             rows(REQUEST, count, at=requests.time_s, job=requests.job, route=-1),
             requests.work,
             setting.drawn,
             rows(ITEM, count * wide),
-            rows(FORM, len(station) * len(instance.options) if batches else 1),
+            rows(FORM, len(table.task)),
             unit,
             device,
             np.zeros((BINS, len(devices), 4)),
@@ -147,6 +146,15 @@ def _devices(instance: Instance, policy: StreamPolicy, setting: Setting) -> Any:
         last=np.cumsum(size),
         never_off=~devices.off_when_unused,
     )
+
+
+def with_routes(world: World, policy: StreamPolicy, setting: Setting) -> World:
+    """Return the arrays with the routes that a policy has learned; those before keep their rows."""
+    net = policy.net_for(setting.timeout_s)
+    more = len(net.row) - len(world.form)
+    form = np.concatenate([world.form, rows(FORM, more)])
+    widest = int(np.diff(policy.table.ptr).max(initial=1))
+    return world._replace(net=net, form=form, scratch=np.zeros(widest))
 
 
 def grown(world: World) -> World:

@@ -1,0 +1,119 @@
+"""The compiled loop against a second, plain simulator: every decision, start and end."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hetopt import solve
+from hetopt.errors import InputError
+from hetopt.instance import Instance
+from hetopt.simulate.bound import clairvoyant_bound
+from hetopt.simulate.events import DeviceDown, DeviceUp, Event
+from hetopt.simulate.outcomes import outcome_of
+from hetopt.simulate.policies import StartUp, StreamPolicy, dispatcher, plan_policy
+from hetopt.simulate.requests import Requests, drawn_requests
+from hetopt.simulate.streams import run_streams
+from hetopt.simulate.world import Setting
+from hetopt.solution import SteadyPlan
+from tests.random_streams import random_stream
+from tests.small_streams import SmallStreams, agree
+
+COUNT = 60
+NAMES = ("plan", "greedy", "energy-greedy", "price")
+
+
+def policy_of(name: str, instance: Instance, plan: SteadyPlan, start_up: StartUp) -> StreamPolicy:
+    if name == "plan":
+        return plan_policy(instance, plan, start_up)
+    return dispatcher(name, instance, plan, start_up)
+
+
+def setting_of(instance: Instance, seed: int) -> Setting:
+    rng = np.random.default_rng([seed, 77])
+    drawn = drawn_requests(instance, "bursty:2", count=COUNT, time_s=None, seed=[seed])
+    wide = drawn.work.shape[1]
+    requests = Requests(
+        drawn.time_s, drawn.job, rng.uniform(0.3, 2.0, (len(drawn), wide)), drawn.end_s
+    )
+    span = drawn.end_s
+    events: list[Event] = []
+    for d, name in enumerate(instance.devices.name.tolist()):
+        if rng.random() < 0.4:
+            at = float(rng.uniform(0, span))
+            unit = None if rng.random() < 0.3 or instance.devices.count_max[d] < 2 else 0
+            events.append(DeviceDown(at, name, unit))
+            events.append(DeviceUp(at + float(rng.uniform(0.05, 0.5)) * span, name, unit))
+    events.sort(key=lambda e: e.time_s)
+    devices = len(instance.devices)
+    slow = span / 20 if rng.random() < 0.5 else 0.0
+    return Setting(
+        requests,
+        rng.standard_normal((len(drawn), wide)) if rng.random() < 0.5 else np.zeros((0, wide)),
+        events,
+        StartUp(rng.uniform(0.5, 1.0, devices) * slow, np.zeros(devices)),
+        rng.random(devices) < 0.25,
+        float(rng.uniform(0.01, 0.1)) * span,
+        log=True,
+    )
+
+
+def compared(seed: int) -> tuple[int, str]:
+    """Return how many policies were compared on a random instance, and the first difference."""
+    instance = random_stream(seed)
+    if len(instance.scenarios) or not instance.limits.demand_known:
+        return 0, ""
+    try:
+        plan = solve(instance, time_limit=5).plan
+    except InputError:
+        # Throughput without a limit.
+        return 0, ""
+    if not isinstance(plan, SteadyPlan) or not (plan.rate_per_s > 0).any():
+        return 0, ""
+    setting = setting_of(instance, seed)
+    done = 0
+    for name in NAMES:
+        try:
+            policy = policy_of(name, instance, plan, setting.start_up)
+        except InputError:
+            continue
+        loop = run_streams(instance, policy, setting)
+        again = policy_of(name, instance, plan, setting.start_up)
+        again.shared = setting.shared
+        small = SmallStreams(instance, again, setting).run()
+        scale = max(1e-9, setting.requests.end_s)
+        places = int(9 - np.floor(np.log10(scale)))
+        different = agree(small.log, loop.log, places)
+        if different:
+            return done, f"seed {seed}, {name}: {different}"
+        finish = np.array([small.finish.get(i, np.inf) for i in range(len(setting.requests))])
+        if not np.allclose(finish, loop.finish_s, rtol=1e-9, atol=0.0):
+            return done, f"seed {seed}, {name}: ends of requests"
+        if not np.allclose(small.energy_j, loop.energy_j, rtol=1e-6, atol=1e-12):
+            return done, f"seed {seed}, {name}: energy"
+        if not np.allclose(small.idle_j, loop.idle_j, rtol=1e-6, atol=1e-12):
+            return done, f"seed {seed}, {name}: idle energy"
+        if np.isfinite(finish).all():
+            wrong = below_bound(instance, setting, loop, policy)
+            if wrong:
+                return done, f"seed {seed}, {name}: {wrong}"
+        done += 1
+    return done, ""
+
+
+def below_bound(instance: Instance, setting: Setting, loop: object, policy: StreamPolicy) -> str:
+    """Return what of a run is less than its bound, which must not be."""
+    bound = clairvoyant_bound(instance, setting, loop.end_s)
+    totals = outcome_of(instance, policy.name, 0, setting.requests, loop, 0.0, 0.0, {}).totals
+    for name in ("energy_j", "cost", "carbon_kg", "mean_latency_s", "misses"):
+        value = totals[name] or 0.0
+        if value < getattr(bound, name) * (1 - 1e-12):
+            return f"{name} {value} below its bound {getattr(bound, name)}"
+    return ""
+
+
+@pytest.mark.parametrize("first", range(0, 40, 10))
+def test_every_event_is_that_of_the_plain_simulator(first: int) -> None:
+    found = [compared(seed) for seed in range(first, first + 10)]
+    assert [text for _, text in found if text] == []
+    assert sum(count for count, _ in found) >= 8
