@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hetopt.profiling.roofline import estimate
     from hetopt.profiling.tables.read import read_measurements
     from hetopt.profiling.work import OperatorWork
+    from hetopt.replan import Contingency, Replanned, contingency, replan
     from hetopt.report.page_file import write_report as write_report
     from hetopt.report.pictures import bars_picture, front_picture, schedule_picture
     from hetopt.report.simulation_page import write_simulation as write_simulation
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Comparison",
+    "Contingency",
     "DeviceKind",
     "Explanation",
     "Front",
@@ -61,6 +63,7 @@ __all__ = [
     "ObjectiveName",
     "OperatorWork",
     "Plan",
+    "Replanned",
     "Report",
     "ScenarioPlan",
     "SchedulePlan",
@@ -74,6 +77,7 @@ __all__ = [
     "calibrate",
     "changed",
     "compare",
+    "contingency",
     "default_instance",
     "deploy",
     "estimate",
@@ -91,6 +95,7 @@ __all__ = [
     "read_plan",
     "read_telemetry",
     "read_trace",
+    "replan",
     "request_profile",
     "robust",
     "run_pipeline",
@@ -139,6 +144,10 @@ _HOMES = {
     "changed": "hetopt.analysis.changes",
     "front_picture": "hetopt.report.pictures",
     "schedule_picture": "hetopt.report.pictures",
+    "Contingency": "hetopt.replan",
+    "Replanned": "hetopt.replan",
+    "contingency": "hetopt.replan",
+    "replan": "hetopt.replan",
     "DeviceKind": "hetopt.instance",
     "Instance": "hetopt.instance",
     "from_frames": "hetopt.compile",

@@ -47,6 +47,9 @@ USED_UP, SPARE_S = 0.9, 0.5
 """Share of a time limit, less so many seconds, from which on it counts as used up: searches end a
 little before it to keep it."""
 
+REPAIR_SHARE = 0.25
+"""Part of the time limit that making a start valid may take."""
+
 CHECK_RESERVE_S = 0.05
 CHECK_RESERVE_S_PER_TASK = 1e-5
 """Time kept back for the check of the plan, so that the limit holds with it."""
@@ -205,7 +208,9 @@ def solve(
     method, workers, seed, deterministic, mip_solver
         See :class:`SolveOptions`.
     start
-        A known plan, or a solution with one; the result is never worse.
+        A known plan, or a solution with one; the result is never worse. One that the checker
+        does not accept (of another fleet, of other rates, without some tasks) is repaired where
+        that can be done; ``Solution.notes`` says what was changed.
     stop
         Set it from another thread to stop the search; Ctrl-C does the same in the main thread.
     progress
@@ -223,7 +228,7 @@ def solve(
     ------
     InputError
         Where the question cannot be asked of this instance, an option is out of range, or
-        ``start`` is not a plan that the checker accepts.
+        ``start`` is a plan of the other regime.
     """
     instance = built(instance)
     if objective is not None:
@@ -260,16 +265,18 @@ def solve_with(
     began = time.monotonic()
     check_question(instance)
     _check_method(instance, options.method)
-    if start is not None:
-        _check_start(instance, start)
     stuck = stuck_tasks(instance)
     if len(stuck):
         return _stuck(instance, stuck, options, time.monotonic() - began)
+    changed: tuple[str, ...] = ()
+    if start is not None:
+        start, changed = _usable_start(instance, start, options, began)
     stop = threading.Event() if stop is None else stop
     budget = replace(_budget(instance, options, began, stop, progress), executor=executor)
     with interruptible(stop):
         result = beside_main_thread(lambda: _search(instance, budget, options, start))
-    return _conclude(instance, result, options, start, stop, began)
+    solution = _conclude(instance, result, options, start, stop, began)
+    return replace(solution, notes=(*changed, *solution.notes)) if changed else solution
 
 
 def _check_method(instance: Instance, method: str) -> None:
@@ -281,26 +288,49 @@ def _check_method(instance: Instance, method: str) -> None:
         )
 
 
-def _check_start(instance: Instance, start: Plan) -> None:
+def _usable_start(
+    instance: Instance, start: Plan, options: SolveOptions, began: float
+) -> tuple[Plan | None, tuple[str, ...]]:
+    """Return a start that the checker accepts, made of the one given, and what was changed."""
     from hetopt.verify import verify
 
     wanted = SchedulePlan if instance.regime == "schedule" else SteadyPlan | ScenarioPlan
     if not isinstance(start, wanted):
         raise InputError(f"The start plan is expected to be of the {instance.regime} regime.")
-    if isinstance(start, SchedulePlan) and len(start.option) == len(instance.tasks):
-        out = np.flatnonzero(start.option < 0)
-        if len(out):
-            names = ", ".join(str(name) for name in instance.tasks.name[out[:5]])
-            more = f" and {len(out) - 5} more" if len(out) > 5 else ""
-            raise InputError(
-                f"The start plan leaves {len(out)} of {len(instance.tasks)} tasks out: "
-                f"{names}{more}. A start is a whole plan: each task with a unit, an option and a "
-                "start."
-            )
-    report = verify(instance, start)
-    if not report.ok:
-        first = "; ".join(v.message for v in report.violations[:3])
-        raise InputError(f"The start plan is not a plan of this instance: {first}")
+    whole = not isinstance(start, SchedulePlan) or bool((start.option >= 0).all())
+    if whole and verify(instance, start).ok:
+        return start, ()
+    found, told = _repaired(instance, start, began + REPAIR_SHARE * options.time_limit_s)
+    if found is not None and verify(instance, found).ok:
+        return found, ("The start plan was repaired: " + "; ".join(told or ["units"]) + ".",)
+    first = "; ".join(v.message for v in verify(instance, start).violations[:3]) if whole else ""
+    why = f": {first}" if first else "."
+    return None, (f"The start plan could not be repaired, and was left aside{why}",)
+
+
+def _repaired(instance: Instance, start: Plan, limit: float) -> tuple[Plan | None, list[str]]:
+    """Return a plan close to one that does not hold, for the checker to judge."""
+    if isinstance(start, SchedulePlan):
+        from hetopt.schedule.polish.stale import repaired as repaired_schedule
+
+        return repaired_schedule(instance, start, limit=limit)
+    from hetopt.steady.model.stale import filled, repaired
+
+    if isinstance(start, ScenarioPlan):
+        return None, []
+    left, without, told = repaired(instance, start)
+    if len(without):
+        # Routes of the jobs that have none are those of a quick plan.
+        quick = SolveOptions(max(0.1, limit - time.monotonic()), method="heuristic", workers=1)
+        if instance.routing == "single":
+            return None, []
+        fresh = solve_with(instance, quick).plan
+        if not isinstance(fresh, SteadyPlan):
+            return None, []
+        left = filled(instance, left, fresh, without)
+        names = ", ".join(str(name) for name in instance.jobs.name[without[:5]])
+        told.append(f"{len(without)} jobs without a route get one: {names}")
+    return left, told
 
 
 def _budget(

@@ -10,6 +10,7 @@ import typer
 from hetopt.cli import calibrate, commands, deploy, profile, run, simulation, studies
 from hetopt.cli.commands import Question
 from hetopt.cli.executors import Loops
+from hetopt.cli.live import replanning
 from hetopt.cli.options import (
     From,
     Json,
@@ -486,6 +487,9 @@ def steady(
     """Make random request streams on random devices; docs/generate.md gives the distributions."""
     values = {"workloads": workloads, "devices": devices, "options": options, "seed": seed}
     return commands.run_generate("steady", values, output, to)
+
+
+replanning.register(app)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -176,7 +176,8 @@ def run_solve(
 ) -> int:
     """Solve and print; see ``hetopt solve``."""
     from hetopt.formats.files import check_writable
-    from hetopt.formats.plans import read_plan, solution_to_dict
+    from hetopt.formats.plans import solution_to_dict
+    from hetopt.formats.plans.stale import read_stale_plan
     from hetopt.formats.plans.stream import is_large, json_pieces
     from hetopt.report.terminal.progress import progress_display
     from hetopt.schedule.decomposition import APART
@@ -186,7 +187,7 @@ def run_solve(
         check_writable(output)
         check_plan_output(output)
     instance = question.instance()
-    known = None if start is None else read_plan(instance, start)
+    known, left_out = (None, []) if start is None else read_stale_plan(instance, start)
     stop = threading.Event()
     with (
         progress_display(instance, options.time_limit_s) as progress,
@@ -199,6 +200,9 @@ def run_solve(
         typer.echo("note: No parts that share nothing: it was solved in this process.", err=True)
     if solution.status == "infeasible":
         solution = why_infeasible(instance, options, solution, question)
+    if left_out:
+        note = "Of the start plan: " + "; ".join(left_out) + "."
+        solution = replace(solution, notes=(note, *solution.notes))
     if output is not None:
         write_answer(output, instance, solution)
     if as_json and is_large(solution):

@@ -43,7 +43,7 @@ def run_simulate(
     stop = threading.Event()
     fields = dict(values)
     fields["columns"] = _pairs("--columns", fields["columns"] or [])
-    fields["start_up"] = _start_up(fields["start_up"] or [])
+    fields["start_up"] = by_device("--start-up", fields["start_up"] or [])
     fields["policies"] = fields.pop("policy") or None
     if fields["policies"] is None:
         fields.pop("policies")
@@ -78,8 +78,8 @@ def _pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _start_up(texts: Sequence[str]) -> str | dict[str, str]:
-    """Return one time for all devices, or a time by device."""
+def by_device(flag: str, texts: Sequence[str]) -> str | dict[str, str]:
+    """Return one value for all devices, or a value by device."""
     if len(texts) == 1 and "=" not in texts[0]:
         return texts[0]
-    return _pairs("--start-up", texts)
+    return _pairs(flag, texts)

@@ -9,9 +9,11 @@ from hetopt.analysis.explanation import Explanation
 from hetopt.analysis.pareto import Front
 from hetopt.analysis.whatif import Study
 from hetopt.errors import InputError
+from hetopt.replan import Contingency, Replanned
 from hetopt.report.front import front_view
 from hetopt.report.terminal.comparison import comparison_view
 from hetopt.report.terminal.explanation import explanation_view
+from hetopt.report.terminal.replan import contingency_view, replanned_view
 from hetopt.report.terminal.simulation import simulation_view
 from hetopt.report.terminal.solution import solution_view
 from hetopt.report.terminal.study import study_view
@@ -51,4 +53,8 @@ def _view(answer: object) -> RenderableType:
         return explanation_view(answer)
     if isinstance(answer, Simulation):
         return simulation_view(answer)
+    if isinstance(answer, Replanned):
+        return replanned_view(answer)
+    if isinstance(answer, Contingency):
+        return contingency_view(answer)
     raise InputError(f"A {type(answer).__name__} is no answer of hetopt.")

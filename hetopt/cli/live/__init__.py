@@ -1,0 +1,1 @@
+"""Commands about work that runs: plans made anew, losses, the live loop."""
