@@ -20,10 +20,15 @@ from hetopt.analysis.whatif import whatif
 from hetopt.build import Model
 from hetopt.generate import generate_schedule
 from hetopt.instance import Instance
+from hetopt.instance.overrides import scale_demand
 from hetopt.runtime.executors.processes import ProcessExecutor
 from hetopt.solve import SolveOptions, solve_with
+from hetopt.steady.column_generation.column_generation import generate
+from hetopt.steady.column_generation.graph_pricer import GraphPricer, master_of_graphs
 
 PARTS = 8
+GRAPHS = 300
+MOST_S = 600.0
 
 
 def run(jobs: Sequence[int], cases: int, limit_s: float) -> str:
@@ -43,13 +48,27 @@ def run(jobs: Sequence[int], cases: int, limit_s: float) -> str:
     def one(executor: ProcessExecutor | None) -> object:
         return solve_with(parts, whole, executor=executor).objectives
 
+    streams = graphs(GRAPHS)
+
+    def relaxation(executor: ProcessExecutor | None) -> object:
+        pricer = GraphPricer(streams, executor=executor)
+        master = master_of_graphs(streams, pricer.searches)
+        master.aim(streams.objective[0], pricer.chosen)
+        found = generate(master, pricer, until=time.monotonic() + MOST_S, first=3, more=3)
+        return found.outcome, found.bound, found.rounds, len(pricer.routes)
+
     lines = [
         f"{machine()}; load {os.getloadavg()[0]:.1f}",
         "",
         "| loop | processes | clock | processors | times as fast | added work |",
         "|---|---|---|---|---|---|",
     ]
-    for name, work in ((f"whatif, {cases} cases", loop), (f"solve, {PARTS} parts", one)):
+    loops = (
+        (f"whatif, {cases} cases", loop),
+        (f"solve, {PARTS} parts", one),
+        (f"relaxation, {GRAPHS} graph jobs", relaxation),
+    )
+    for name, work in loops:
         lines += _rows(name, work, jobs)
     return "\n".join(lines)
 
@@ -89,6 +108,13 @@ def parted(parts: int) -> Instance:
             if t >= 4:
                 m.transfer(f"t{b}-{t - 4}", f"t{b}-{t}")
     return m.build()
+
+
+def graphs(jobs: int) -> Instance:
+    """Return streams of chains of 9 tasks on 4 devices with links, as in tests of generation."""
+    from tests.unit.steady.column_generation.test_solve_graphs import pipelines
+
+    return scale_demand(pipelines(5, jobs=jobs, tasks=9, devices=4, slo=1.5), 0.016)
 
 
 def _idle(instance: Instance, factor: float) -> Instance:

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 OK, INTERNAL, USAGE, INFEASIBLE, NO_PLAN, VIOLATED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
+ALONE = (
+    "It was solved in this process: neither a schedule in parts that share nothing nor many graph "
+    "jobs whose routes are generated."
+)
+
 Exit = typer.Exit
 
 
@@ -180,7 +185,6 @@ def run_solve(
     from hetopt.formats.plans.stale import read_stale_plan
     from hetopt.formats.plans.stream import is_large, json_pieces
     from hetopt.report.terminal.progress import progress_display
-    from hetopt.schedule.decomposition import APART
     from hetopt.solve import solve_with
 
     if output is not None:
@@ -196,8 +200,8 @@ def run_solve(
         solution = solve_with(
             instance, options, start=known, stop=stop, progress=progress, executor=executor
         )
-    if executor is not None and not any(APART in note for note in solution.notes):
-        typer.echo("note: No parts that share nothing: it was solved in this process.", err=True)
+    if executor is not None and not executor.used:
+        typer.echo(f"note: {ALONE}", err=True)
     if solution.status == "infeasible":
         solution = why_infeasible(instance, options, solution, question)
     if left_out:

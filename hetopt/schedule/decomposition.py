@@ -31,9 +31,6 @@ from hetopt.schedule.model.rates import prices_of, rates_of
 from hetopt.schedule.model.usable import usable_classes
 from hetopt.solution import HistoryEntry, Hops, SchedulePlan, Termination
 
-APART = "parts that share nothing"
-"""Words of the note on a plan that was put together."""
-
 MOST_TASKS = 20_000
 """Tasks above which nothing is gained: no exact model could be built of the parts either."""
 
@@ -287,7 +284,7 @@ def solve_apart(
         budget.progress(value, bound)
     largest = max(range(len(parts)), key=lambda k: (len(parts[k]), -k))
     note = (
-        f"The tasks fall into {len(parts)} {APART}; each was solved apart. The "
+        f"The tasks fall into {len(parts)} parts that share nothing; each was solved apart. The "
         f"other notes are of the largest part, with {len(parts[largest]):,} tasks."
     )
     return RegimeResult(

@@ -6,16 +6,19 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.synchronize import Event
+from pathlib import Path
 from typing import Any
 
 from hetopt.errors import HetoptError
 from hetopt.runtime.executors.handed import HandedFuture
 from hetopt.runtime.executors.loop import heed, here
+from hetopt.runtime.executors.shared import SharedFile
 
 TRIES = 3
 """How often a piece of work is begun before its worker's end is taken for its fault."""
@@ -38,6 +41,7 @@ class ProcessExecutor(Executor):
         self._at: dict[int, str] = {}  # where it runs
         self._future: dict[int, HandedFuture] = {}
         self._closed = False
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._barren = 0  # pools in a row whose processes ended before they began anything
         self._open_pool()
 
@@ -45,6 +49,11 @@ class ProcessExecutor(Executor):
     def width(self) -> int:
         """Pieces of work that run at a time."""
         return self._jobs
+
+    @property
+    def used(self) -> bool:
+        """Whether any work was given to it."""
+        return self._number > 0
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a function in one of the processes; see :meth:`concurrent.futures.Executor.submit`.
@@ -73,12 +82,20 @@ class ProcessExecutor(Executor):
             self._note_begun()
             return {self._future[n]: at for n, at in self._at.items() if n in self._future}
 
+    def share(self, value: Any) -> SharedFile:
+        """Lay a value into a file that the processes read once each."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="hetopt-shared-")
+        return SharedFile(value, Path(self._folder.name))
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the processes; see :meth:`concurrent.futures.Executor.shutdown`."""
         with self._lock:
             self._closed = True
             pool = self._pool
         pool.shutdown(wait, cancel_futures=cancel_futures)
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def _open_pool(self) -> None:
         # A queue of each pool's own: a process that is killed may hold its lock for ever.

@@ -64,6 +64,11 @@ class RayExecutor(Executor):
         """Pieces of work that run at a time, as the cluster stands."""
         return self._width
 
+    @property
+    def used(self) -> bool:
+        """Whether any work was given to it."""
+        return self._number > 0
+
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a function as a task; see :meth:`concurrent.futures.Executor.submit`."""
         future = HandedFuture()
@@ -92,6 +97,10 @@ class RayExecutor(Executor):
             return {}
         with self._lock:
             return {self._future[n]: at for n, at in said.items() if n in self._refs}
+
+    def share(self, value: Any) -> _SharedObject:
+        """Lay a value into the cluster's object store."""
+        return _SharedObject(self._ray.put(value))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Leave the cluster; see :meth:`concurrent.futures.Executor.shutdown`."""
@@ -136,6 +145,20 @@ class RayExecutor(Executor):
         else:
             text = f"A worker was lost more than {RETRIES} times: {str(error).splitlines()[0]}"
             future.settle(error=HetoptError(text))
+
+
+class _SharedObject:
+    """A value in the object store of a cluster."""
+
+    def __init__(self, ref: Any) -> None:
+        self.key = ref.hex()
+        self._ref = ref
+
+    def read(self) -> Any:
+        """Return the value from the store."""
+        import ray
+
+        return ray.get(self._ref)
 
 
 class Board:

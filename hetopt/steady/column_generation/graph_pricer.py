@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.questions import accuracy_tasks
+from hetopt.runtime.executors.loop import in_order, silent
+from hetopt.runtime.executors.shared import Shared, load, share
 from hetopt.steady.column_generation.column_generation import Offer
 from hetopt.steady.model.capacity import unit_capacity
 from hetopt.steady.program.formulation_arrays import Master
+from hetopt.steady.routes.labels import Found
 from hetopt.steady.routes.measure_prices import Prices
 from hetopt.steady.routes.route_columns import Pool, pool_of_routes
 from hetopt.steady.routes.route_search import LABELS, NARROW, RouteSearch
@@ -19,6 +25,12 @@ from hetopt.steady.routes.routes import Route, Routes, route_of
 
 DEAR = 1e3
 """What the time of a device to be avoided costs, in multiples of what any costs."""
+
+MANY = 16
+"""Jobs from which on they are searched where an executor does."""
+
+CHUNKS = 4
+"""Pieces of work for each worker in a round: few, and none much longer than the others."""
 
 OFF, OFF_SIGMA = 4, 0.6
 """Draws of prices that are off, and the sigma of the lognormal factors."""
@@ -31,10 +43,16 @@ class GraphPricer:
     ----------
     fit
         Whether routes whose weights fit no unit are left out.
+    executor
+        Where jobs are searched, several at a time; None: here.
     """
 
-    def __init__(self, instance: Instance, *, fit: bool = True) -> None:
+    def __init__(
+        self, instance: Instance, *, fit: bool = True, executor: Executor | None = None
+    ) -> None:
         self.instance = instance
+        self.executor = executor if len(instance.jobs) >= MANY else None
+        self._shared = None if self.executor is None else share(self.executor, (instance, fit))
         self.routes: list[Route] = []
         self.known: dict[tuple[int, tuple[int, ...]], None] = {}
         self.of_job: list[list[int]] = [[] for _ in range(len(instance.jobs))]
@@ -60,11 +78,12 @@ class GraphPricer:
         added = 0
         for width in (NARROW, LABELS):
             still = []
-            for job in cut:
-                none = not self.of_job[job]
-                late = time.monotonic() > until and not none
-                below = np.inf if none else float(limit[job])
-                found = self.searches[job].cheapest(at, most, below, 0 if late else width)
+            asked = {
+                job: (float(limit[job]) if self.of_job[job] else np.inf, bool(self.of_job[job]))
+                for job in cut
+            }
+            for job, (found, late) in self._searched(at, asked, most, width, until).items():
+                below, _ = asked[job]
                 least[job] = max(least[job], found.least)
                 added += sum(
                     self._add(job, options)
@@ -77,6 +96,27 @@ class GraphPricer:
             if added:
                 break
         return Offer(least, added)
+
+    def _searched(
+        self, at: Prices, below: dict[int, tuple[float, bool]], most: int, width: int, until: float
+    ) -> dict[int, tuple[Found, bool]]:
+        """Search jobs, here or where the executor does; tell which there was no time for."""
+        if self.executor is None or self._shared is None:
+            return _search(self.searches, _Asked(None, at, below, most, width, 0.0), until)
+        jobs = list(below)
+        size = max(1, -(-len(jobs) // (CHUNKS * getattr(self.executor, "width", 1))))
+        end = time.time() + until - time.monotonic()
+        asked = {
+            str(k): _Asked(
+                self._shared, at, {j: below[j] for j in jobs[k : k + size]}, most, width, end
+            )
+            for k in range(0, len(jobs), size)
+        }
+        found: dict[int, tuple[Found, bool]] = {}
+        stop = threading.Event()
+        for _, part in in_order(self.executor, _search_elsewhere, asked, stop, silent):
+            found |= part
+        return found
 
     def widen(self, at: Prices, rng: np.random.Generator, until: float) -> int:
         """Add routes that the relaxation has no use for, but whole units may; return how many.
@@ -122,6 +162,52 @@ class GraphPricer:
     def as_routes(self) -> Routes:
         """Return the routes found so far, in the order in which they were."""
         return Routes(tuple(self.routes), tuple(map(tuple, self.of_job)), complete=False)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Jobs to search: below which cost, and whether they have routes, so that they can be left.
+
+    ``end`` is a time of the clock that all machines share.
+    """
+
+    shared: Shared | None
+    at: Prices
+    below: dict[int, tuple[float, bool]]
+    most: int
+    width: int
+    end: float
+
+
+def _search(
+    searches: Sequence[RouteSearch] | _Searches, asked: _Asked, until: float
+) -> dict[int, tuple[Found, bool]]:
+    found = {}
+    for job, (below, known) in asked.below.items():
+        late = known and time.monotonic() > until
+        width = 0 if late else asked.width
+        found[job] = searches[job].cheapest(asked.at, asked.most, below, width), late
+    return found
+
+
+def _search_elsewhere(asked: _Asked, stop: threading.Event) -> dict[int, tuple[Found, bool]]:
+    if asked.shared is None:
+        raise ValueError("Work that is done elsewhere needs the instance.")
+    searches = load(asked.shared, lambda value: _Searches(*value))
+    return _search(searches, asked, time.monotonic() + asked.end - time.time())
+
+
+class _Searches:
+    """Searches of a worker's jobs, each made when it is first asked for."""
+
+    def __init__(self, instance: Instance, fit: bool) -> None:
+        self.instance, self.fit = instance, fit
+        self._of: dict[int, RouteSearch] = {}
+
+    def __getitem__(self, job: int) -> RouteSearch:
+        if job not in self._of:
+            self._of[job] = RouteSearch(self.instance, job, fit=self.fit)
+        return self._of[job]
 
 
 def master_of_graphs(instance: Instance, searches: list[RouteSearch]) -> Master:

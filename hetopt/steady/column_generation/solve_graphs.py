@@ -58,7 +58,7 @@ class GeneratedSearch(Search):
     looked: Generated | None = None
 
     def __post_init__(self) -> None:
-        self.pricer = GraphPricer(self.instance)
+        self.pricer = GraphPricer(self.instance, executor=self.budget.executor)
         self.master = master_of_graphs(self.instance, self.pricer.searches)
         self.rng = np.random.default_rng(self.budget.seed)
         if isinstance(self.start, SteadyPlan):
@@ -86,7 +86,8 @@ class GeneratedSearch(Search):
             raise InputError(unbounded(self.instance, self.instance.objective[0]))
         if found.outcome == "infeasible" and self.master.theta >= 0:
             # What fits no unit cannot be served at all, which is a throughput of nothing.
-            self.pricer = GraphPricer(self.instance, fit=False)
+            executor = self.budget.executor
+            self.pricer = GraphPricer(self.instance, fit=False, executor=executor)
             self.standstill = True
             found = self._generate(time.monotonic() + PRICING_SHARE * self.time_left())
         self.looked = found

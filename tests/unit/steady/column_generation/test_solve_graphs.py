@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,9 @@ import pytest
 from hetopt import from_frames, solve
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
+from hetopt.instance.overrides import scale_demand
 from hetopt.runtime.budget import Budget
+from hetopt.runtime.executors.processes import ProcessExecutor
 from hetopt.solution import SteadyPlan
 from hetopt.solvers.relaxation import Relaxation
 from hetopt.steady.column_generation.column_generation import generate
@@ -210,3 +213,17 @@ def test_a_job_that_has_no_route_is_infeasible_and_named(objective: str) -> None
     found = GeneratedSearch(instance, budget, "auto", None, "highs").run()
     assert found.infeasible
     assert "1 of 2 jobs: j1" in found.reason
+
+
+def test_jobs_that_an_executor_prices_give_the_same_relaxation() -> None:
+    instance = scale_demand(pipelines(5, jobs=16, tasks=3, slo=3.0), 0.3)
+    found = []
+    with ProcessExecutor(2) as processes, ThreadPoolExecutor(2) as threads:
+        for executor in (None, threads, processes):
+            pricer = GraphPricer(instance, executor=executor)
+            master = master_of_graphs(instance, pricer.searches)
+            master.aim(instance.objective[0], pricer.chosen)
+            one = generate(master, pricer, until=time.monotonic() + 60, first=1, more=1)
+            assert one.outcome == "optimal"
+            found.append((one.bound, one.rounds, pricer.as_routes()))
+    assert found[0] == found[1] == found[2]
