@@ -11,6 +11,8 @@ from pathlib import Path
 from pkgutil import walk_packages
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hetopt.errors import InputError, Problem
 from hetopt.formats.files import means_folder, read_text
 from hetopt.formats.format import Format
@@ -145,7 +147,9 @@ def read_instance(
         raise InputError([Problem(name, "", "An instance is expected, but the file is empty.")])
     chosen = _told(content, name, format)
     _check_platform(chosen, platform)
-    instance = chosen.read(content, name, *([platform] if chosen.platform else []))
+    # What a product of two absurd figures overflows to is refused by name, as any other is.
+    with np.errstate(over="ignore", invalid="ignore"):
+        instance = chosen.read(content, name, *([platform] if chosen.platform else []))
     if chosen.native:
         return instance
     return instance.read_from(f"{READ_AS}{chosen.name}; --from FORMAT asks for another.")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import pytest
 
+from hetopt.errors import InputError
 from hetopt.formats import read_instance
 from hetopt.instance import Series
 from hetopt.solve import solve
@@ -60,3 +62,10 @@ def test_below_the_least_makespan_of_the_front_there_is_no_plan(shared_path):
     read = read_instance(shared_path("benchmarks", "energy_green_pm", "inst26.txt"))
     limited = replace(read, limits=replace(read.limits, horizon_s=3.0))
     assert solve(limited, time_limit=30).status == "infeasible"
+
+
+def test_a_product_beyond_all_floats_is_refused_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(InputError, match=r"1e\+308"):
+            read_instance("x.txt", text="2 2 3\n1e308 1\n1e308 2\n1 2 3\n")
