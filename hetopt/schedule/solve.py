@@ -24,6 +24,7 @@ from hetopt.schedule.decomposition import parts_of, solve_apart
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.schedule.model.grid import Grid, model_grid, span_s
+from hetopt.schedule.model.packed import flat
 from hetopt.schedule.model.problem import Problem
 from hetopt.schedule.polish.slack_reclamation import reclaim
 from hetopt.schedule.search.decoder_features import why_unsupported
@@ -54,7 +55,7 @@ FINEST_TICKS = 10**11
 HEURISTIC_SHARE = 0.25
 """Part of the time that the constructors may use before CP-SAT starts."""
 MANY_CHOICES = 50_000
-"""Choices of all tasks above which constructors are left out then: they go over each in Python."""
+"""Choices of all tasks above which constructors that go over each in Python are left out then."""
 FIRST_SHARE = 0.1
 """Part of the time for each constructor where an improver that needs no plan follows."""
 RECLAIM_SHARE = 0.1
@@ -111,7 +112,8 @@ def _solve_whole(
         best.passed("start")
     improver = None if method in CONSTRUCTORS else _improver(best, method)
     alone = improver is not None and improver.alone
-    skipped = alone and len(instance.admissible[1]) > MANY_CHOICES
+    many = len(instance.admissible[1]) > MANY_CHOICES
+    skipped = alone and many and flat(instance) is None
     if method == "heft" or not (method in CONSTRUCTORS or skipped):
         # Before anything that needs a heavy import: short limits get a plan too.
         _construct(best, "heft", FIRST_SHARE if alone else 1.0)

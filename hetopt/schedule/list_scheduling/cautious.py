@@ -1,11 +1,11 @@
 """Plans of instances with limits that tie units together, by the compiled list schedulers.
 
-Those know no such limit. The plan that they make without any is often within them all the same: the
-checker decides. Else, under finite memory and a power cap, options are left out until hardly any
-plan over what remains can break one: each unit holds only weights that fit beside each other, and
-the most that all units can draw together stays below the cap. Room for outputs and copies is a
-guess, and the next guess is more cautious. A timetable wastes less, but takes Python a second per
-thousand tasks.
+Those know no such limit. The plan that they make without any is often within them all the same, or
+once it is timed anew under them, with its options, units and order: the checker decides. Else,
+under finite memory and a power cap, options are left out until hardly any plan over what remains
+can break one: each unit holds only weights that fit beside each other, and the most that all units
+can draw together stays below the cap. Room for outputs and copies is a guess, and the next guess is
+more cautious. A timetable wastes less, but takes Python a second per thousand tasks.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 
 from hetopt.instance import Bools, Floats, Instance, Ints, TaskClasses
 from hetopt.instance.derived import once
+from hetopt.schedule.list_scheduling.limited_decoder import within_limits
 from hetopt.schedule.model.features import has_any
 from hetopt.schedule.model.packed import Flat, flat
 from hetopt.schedule.model.usable import usable_classes
@@ -70,7 +71,8 @@ def cautious(
         return None
     now = time.monotonic()
     plan = search(columns, None if limit is None else now + BOLD_SHARE * (limit - now))
-    if plan is not None and verify(instance, plan).ok:
+    plan = _within(instance, plan)
+    if plan is not None:
         return plan
     if has_any(instance, OTHERS):
         return None
@@ -80,10 +82,18 @@ def cautious(
         fewer = flat(_with_options(unlimited(instance), usable_classes(instance), keep))
         if fewer is None:
             return None
-        plan = search(fewer, limit)
-        if plan is not None and verify(instance, plan).ok:
+        plan = _within(instance, search(fewer, limit))
+        if plan is not None:
             return plan
     return None
+
+
+def _within(instance: Instance, plan: SchedulePlan | None) -> SchedulePlan | None:
+    """Return the plan if it is within all limits, else with other times if that helps, or None."""
+    if plan is None or verify(instance, plan).ok:
+        return plan
+    plan = within_limits(instance, plan)
+    return plan if plan is not None and verify(instance, plan).ok else None
 
 
 @once

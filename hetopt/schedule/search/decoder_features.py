@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from hetopt.instance import Instance
+from hetopt.schedule.list_scheduling import limited_decoder
 from hetopt.schedule.model.features import FEATURES, features, has_any
 
 OBJECTIVES = ("energy", "makespan", "cost", "carbon", "tardiness")
 """First objectives that the decoder can count."""
 
-UNSUPPORTED = (
-    "staged tensors",
-    "paths that depend on the size of a message",
-    "prices that change over time",
-)
+UNSUPPORTED = (*limited_decoder.UNSUPPORTED, "prices that change over time")
 
 MOST_MESSAGES = 20_000_000
 """Tensors × units above which counting the copies of each takes too much memory."""
@@ -23,10 +20,10 @@ def fits(instance: Instance) -> bool:
 
     It knows options, pins and forbids, units, slots, releases, deadlines, the horizon, transfers
     with shared tensors over several links, free ones in pools, idle power and prices of units; and
-    with :mod:`hetopt.schedule.search.limited_decoder` finite memory of units and pools, channels
-    and buses, ``overlap: false``, a power cap, resources and budgets, and tasks together, apart or
-    pinned to a unit. It does not know staged tensors, paths that depend on the size of a message,
-    and prices that change over time (of which it is shown the means).
+    with :mod:`hetopt.schedule.list_scheduling.limited_decoder` finite memory of units and pools,
+    channels and buses, ``overlap: false``, a power cap, resources and budgets, and tasks together,
+    apart or pinned to a unit. It does not know staged tensors, paths that depend on the size of a
+    message, and prices that change over time (of which it is shown the means).
     """
     return _countable(instance) and not has_any(instance, UNSUPPORTED)
 

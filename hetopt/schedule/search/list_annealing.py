@@ -19,20 +19,20 @@ import numpy as np
 from hetopt.instance import Floats, Ints
 from hetopt.runtime.effort import Effort
 from hetopt.schedule.bounds.objective_bounds import makespan_bound
+from hetopt.schedule.list_scheduling import limited_decoder
 from hetopt.schedule.list_scheduling.cautious import unlimited
 from hetopt.schedule.list_scheduling.greedy_packed import best_of
 from hetopt.schedule.model.packed import flat, pack
 from hetopt.schedule.model.problem import Mode, Problem
 from hetopt.schedule.model.rates import prices_of, rates_of
-from hetopt.schedule.model.tick_schedule import ChainKey, Draft, draft_of, needed_chains, timed
-from hetopt.schedule.search import limited_decoder
+from hetopt.schedule.model.tick_schedule import Draft, draft_of, timed
 from hetopt.schedule.search.decoder_features import fits, fits_plain
 from hetopt.schedule.search.local_search import LocalSearch, xorshift_seed
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 
 if TYPE_CHECKING:
-    from hetopt.schedule.search.limited_decoder_kernels import Limits
+    from hetopt.schedule.list_scheduling.limited_decoder_kernels import Limits
 
 FIRST_CHUNK = 500
 HOT, COLD = (0.1, 0.03), (0.01, 0.005)
@@ -84,7 +84,7 @@ class Annealing(LocalSearch["Chain"]):
 class LimitedAnnealing(Annealing):
     """The same under limits that tie units together."""
 
-    LOOPS: ClassVar[tuple[str, ...]] = (*Annealing.LOOPS, "limited_decoder_kernels:decode_limited")
+    LOOPS: ClassVar[tuple[str, ...]] = (*Annealing.LOOPS, "list_annealing_kernels:decode_limited")
     fits = staticmethod(fits)
 
     def chains(self) -> list[Chain]:
@@ -258,7 +258,7 @@ def _tails(problem: Problem, shortest: Floats) -> Floats:
 
 def timed_within_limits(table: Table, limits: Limits, state: Ints) -> Draft | None:
     """Time a state (ORDER and CHOICE) under the limits; None where it breaks one."""
-    from hetopt.schedule.search import limited_decoder_kernels as d
+    from hetopt.schedule.list_scheduling import limited_decoder_kernels as d
     from hetopt.schedule.search import list_annealing_kernels as k
 
     problem, arrays = table.problem, table.arrays
@@ -273,29 +273,7 @@ def timed_within_limits(table: Table, limits: Limits, state: Ints) -> Draft | No
     )
     if excess + more > 0 or not math.isfinite(makespan):
         return None
-    # Its times are whole ticks already.
-    modes, unit = table.placed(state)
-    start = [int(t) for t in limits.task_s[d.START].tolist()]
-    if any(
-        at + m.duration > problem.deadline[t]
-        for t, (at, m) in enumerate(zip(start, modes, strict=True))
-    ):
-        return None
-    begun: dict[tuple[int, int], list[int]] = {}
-    for leg in range(int(limits.count[d.LEGS])):
-        tensor, at, hops = limits.leg_i[leg].tolist()
-        begun[tensor, at] = [int(t) for t in limits.leg_s[leg, :hops].tolist()]
-    hops_of: dict[ChainKey, list[int]] = {}
-    for key, chain in (needed_chains(problem, modes, unit) or {}).items():
-        tensor, _, to, number = key
-        known = begun.get((tensor, int(table.first_unit[to]) + number))
-        if known is None:
-            producer = problem.producer[tensor]
-            known = [start[producer] + modes[producer].duration]
-            for hop in chain.hops[:-1]:
-                known.append(known[-1] + hop.duration)
-        hops_of[key] = known
-    return Draft(problem, modes, unit, start, hops_of)
+    return limited_decoder.draft_of_times(limits, problem, *table.placed(state))
 
 
 class Chain:
@@ -347,7 +325,7 @@ class Chain:
 
     def _start(self) -> None:
         """Time the first state and count its cost."""
-        from hetopt.schedule.search.limited_decoder_kernels import decode_limited
+        from hetopt.schedule.list_scheduling.limited_decoder_kernels import decode_limited
 
         a, k, numbers = self.table.arrays, self.kernels, self.numbers
         names = ("task_i", "task_f", "pred", "choice_f", "units", "pair", "bytes_b")

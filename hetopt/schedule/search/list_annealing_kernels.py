@@ -10,8 +10,8 @@ where ``assigned`` (options and transfers) follows a move by its difference, and
 ``assigned`` alone is too dear is refused before anything is decoded. Decoding starts at the last
 checkpoint before the first change and ends as soon as the makespan must exceed what the threshold
 allows. Where there are limits that tie units together, a state that is cheap enough without them
-is decoded once more under them (:mod:`hetopt.schedule.search.limited_decoder_kernels`), and what
-exceeds them has a price as lateness has; ``limits`` is None where there are none, and what it asks
+is decoded once more under them (``list_scheduling/limited_decoder_kernels.py``), and what exceeds
+them has a price as lateness has; ``limits`` is None where there are none, and what it asks
 for is not even compiled. Method: Kirkpatrick, Gelatt, Vecchi, "Optimization by simulated
 annealing", Science 220, 1983, with the random number of the acceptance drawn first, so that the
 threshold is known.
@@ -55,7 +55,12 @@ from typing import Any
 import numpy as np
 
 from hetopt.runtime.jit import inner, jit
-from hetopt.schedule.search.limited_decoder_kernels import decode_limited, excess, load, split
+from hetopt.schedule.list_scheduling.limited_decoder_kernels import (
+    decode_limited,
+    excess,
+    load,
+    split,
+)
 
 CHECKPOINT = 8
 """Positions of the sequence between two stored states of the slots."""

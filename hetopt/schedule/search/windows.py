@@ -13,7 +13,9 @@ sweep to sweep.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -36,6 +38,8 @@ what a list schedule at prices has, and needs many more moves to be as good agai
 SWEEP_MOVES = 600.0
 """Moves per task that a sweep is worth."""
 MOST_SWEEPS = 5
+JOINS = 3.0
+"""Times that timing a plan exactly takes that are kept back for the last one."""
 PENALTY_STEP, MOSTLY = 1.1, 0.5
 """As in list annealing."""
 LEAST_TASKS = 400
@@ -95,6 +99,13 @@ class Windows(LocalSearch["Chain"]):
     def go(self, chains: Sequence[Chain], part: tuple[float, float] = (0.0, 1.0)) -> None:
         """Sweep with all workers, put their parts together, and sweep again."""
         n = len(self.instance.tasks)
+        if self.effort.until is not None:
+            # What is put together after the time is lost.
+            began = time.monotonic()
+            self.plan_of(self.schedule)
+            took = JOINS * (time.monotonic() - began)
+            until = max(began, self.effort.until - took)
+            self.effort = replace(self.effort, until=until, began=time.monotonic())
         sweeps = self._sweeps(n, len(chains))
         for sweep in range(sweeps):
             if self.effort.over():
@@ -118,7 +129,9 @@ class Windows(LocalSearch["Chain"]):
         moves = self.effort.moves
         if moves is None:
             moves = int(self.effort.left_s() * self.TASK_MOVES_PER_S / size_of(self.instance))
-        return int(np.clip(moves * workers / n / SWEEP_MOVES, 1, MOST_SWEEPS))
+        # By the clock two at least, so that something is known before the time is over.
+        least = 1 if self.effort.moves is not None else 2
+        return int(np.clip(moves * workers / n / SWEEP_MOVES, least, MOST_SWEEPS))
 
     def _join(self, chains: Sequence[Chain]) -> None:
         """Put the parts of all workers together; keep the plan if it is better."""

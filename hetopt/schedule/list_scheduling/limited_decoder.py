@@ -1,7 +1,7 @@
-"""Tables of the limits that tie units together, for the compiled list decoder.
+"""Tables of the limits that tie units together, for the compiled list decoder, and its schedules.
 
-:mod:`hetopt.schedule.search.limited_decoder_kernels` says what the arrays hold and how they are
-used. They are made where an instance has such limits only.
+:mod:`hetopt.schedule.list_scheduling.limited_decoder_kernels` says what the arrays hold and how
+they are used. They are made where an instance has such limits only.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.schedule.model.features import has_any
-from hetopt.schedule.model.problem import Problem, option_power
+from hetopt.schedule.model.packed import pack
+from hetopt.schedule.model.problem import Mode, Problem, option_power, plan_problem
+from hetopt.schedule.model.tick_schedule import ChainKey, Draft, needed_chains
+from hetopt.solution import SchedulePlan
 
 if TYPE_CHECKING:
-    from hetopt.schedule.search.limited_decoder_kernels import Limits
+    from hetopt.schedule.list_scheduling.limited_decoder_kernels import Limits
 
 TYING = (
     "memory limits",
@@ -29,6 +32,10 @@ TYING = (
     "link channels",
 )
 """Features that make these tables needed."""
+UNSUPPORTED = ("staged tensors", "paths that depend on the size of a message")
+"""Features that the decoder does not know."""
+MOST_TASKS = 20_000
+"""Tasks above which plans are not timed anew: the tables are made in Python."""
 SLACK = 1 + 1e-10
 """Limits may be exceeded by the rounding of sums, a tenth of what the checker allows."""
 
@@ -49,7 +56,7 @@ def needed(instance: Instance) -> bool:
 
 def limits_of(problem: Problem, choices: Choices, lanes: int) -> Limits:
     """Make the tables of an instance for a decoder of its own."""
-    from hetopt.schedule.search import limited_decoder_kernels as k
+    from hetopt.schedule.list_scheduling import limited_decoder_kernels as k
 
     instance = problem.instance
     options, devices = instance.options, instance.devices
@@ -147,15 +154,100 @@ def limits_of(problem: Problem, choices: Choices, lanes: int) -> Limits:
 
 def fresh(limits: Limits) -> Limits:
     """Return the tables with room of its own to count in."""
-    from hetopt.schedule.search import limited_decoder_kernels as k
+    from hetopt.schedule.list_scheduling import limited_decoder_kernels as k
 
     first = k.Limits._fields.index("task_s")
     return k.Limits(*limits[:first], *(array.copy() for array in limits[first:]))
 
 
+def draft_of_times(
+    limits: Limits, problem: Problem, modes: list[Mode], unit: list[int]
+) -> Draft | None:
+    """Read the times of the last decoding, which are whole ticks; None where a task is late."""
+    from hetopt.schedule.list_scheduling import limited_decoder_kernels as k
+
+    start = [int(t) for t in limits.task_s[k.START].tolist()]
+    ends = zip(start, modes, problem.deadline, strict=True)
+    if any(at + mode.duration > deadline for at, mode, deadline in ends):
+        return None
+    first = np.cumsum(problem.units) - problem.units
+    begun: dict[tuple[int, int], list[int]] = {}
+    for leg in range(int(limits.count[k.LEGS])):
+        tensor, at, hops = limits.leg_i[leg].tolist()
+        begun[tensor, at] = [int(t) for t in limits.leg_s[leg, :hops].tolist()]
+    hops_of: dict[ChainKey, list[int]] = {}
+    for key, chain in (needed_chains(problem, modes, unit) or {}).items():
+        tensor, _, to, number = key
+        known = begun.get((tensor, int(first[to]) + number))
+        if known is None:
+            producer = problem.producer[tensor]
+            known = [start[producer] + modes[producer].duration]
+            for hop in chain.hops[:-1]:
+                known.append(known[-1] + hop.duration)
+        hops_of[key] = known
+    return Draft(problem, modes, unit, start, hops_of)
+
+
+def within_limits(instance: Instance, plan: SchedulePlan) -> SchedulePlan | None:
+    """Time a plan anew under all limits, with its options, units and order of starts.
+
+    ``plan`` may break limits that tie units together, by what runs when. None where options and
+    units alone break one (weights, budgets), where something fits nowhere, and where that takes too
+    long to try.
+    """
+    if len(instance.tasks) > MOST_TASKS or has_any(instance, UNSUPPORTED):
+        return None
+    from hetopt.schedule.list_scheduling import limited_decoder_kernels as k
+
+    problem, options, devices = plan_problem(instance), instance.options, instance.devices
+    n, slots = problem.n_tasks, devices.slots
+    durations = problem.grid.durations(instance.tasks.work, options.time_s[plan.option]).tolist()
+    on = options.device[plan.option]
+    modes = [
+        Mode(o, d, t) for o, d, t in zip(plan.option.tolist(), on.tolist(), durations, strict=True)
+    ]
+    device = np.repeat(np.arange(len(devices)), devices.count_max)
+    unit = np.cumsum(devices.count_max)[on] - devices.count_max[on] + plan.unit
+    lanes = np.concatenate([[0], np.cumsum(slots[device])])
+    limits = limits_of(problem, Choices(plan.option, unit, device), int(lanes[-1]))
+    place = np.empty(n, dtype=np.int64)
+    place[instance.topological_order] = task = np.arange(n)
+    seq = np.zeros((4, n), dtype=np.int64)
+    seq[k.ORDER] = np.lexsort((place, plan.start_s))
+    seq[k.POSITION, seq[k.ORDER]] = seq[k.CHOICE] = task
+    seq[k.UNIT] = unit
+    (pred_ptr, pred), (succ_ptr, succ) = instance.predecessors, instance.successors
+    edges, busy = instance.edges, np.bincount(unit, minlength=len(device))
+    latency, per_b, joules, rounding = pack(instance).message[[0, 1, 3, 2]]
+    excess = count(limits, seq[k.CHOICE], unit)
+    makespan, more = k.decode_limited(
+        np.inf,
+        _ints(np.concatenate([busy, np.bincount(device[busy > 0], minlength=len(devices))])),
+        seq,
+        _ints(
+            np.stack(
+                [task, task + 1, pred_ptr[:-1], pred_ptr[1:], succ_ptr[:-1], succ_ptr[1:], task],
+                axis=1,
+            )
+        ),
+        np.stack([np.array(problem.release, dtype=np.float64), np.zeros(n)], axis=1),
+        _ints(np.stack([edges.src[pred], edges.tensor[pred]], axis=1)),
+        _ints(np.stack([edges.dst[succ], edges.tensor[succ]], axis=1)),
+        np.stack([np.array(durations, dtype=np.float64), np.zeros(n)], axis=1),
+        _ints(np.stack([np.append(device, 0), lanes], axis=1)),
+        np.stack([latency, per_b, joules, rounding]),
+        instance.tensors.bytes_b.astype(np.float64),
+        limits,
+    )
+    if excess + more > 0 or not np.isfinite(makespan):
+        return None
+    draft = draft_of_times(limits, problem, modes, plan.unit.tolist())
+    return None if draft is None else draft.plan()
+
+
 def count(limits: Limits, choice: Ints, unit: Ints) -> float:
     """Count weights and budgets of a mapping anew; return by how much they exceed their limits."""
-    from hetopt.schedule.search import limited_decoder_kernels as k
+    from hetopt.schedule.list_scheduling import limited_decoder_kernels as k
 
     key = limits.choice_i[choice, k.KEY]
     needs = key >= 0

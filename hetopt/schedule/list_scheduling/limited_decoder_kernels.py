@@ -1,12 +1,12 @@
 """List decoding under limits that tie units together: memory, power, resources, channels, groups.
 
-The parts of :mod:`hetopt.schedule.search.list_annealing_kernels` that only some instances need.
-:func:`decode` of that module starts tasks as early as their data and their unit allow, whatever
-else runs. Here time goes forward (parallel schedule generation; Kolisch, "Serial and parallel
-resource-constrained project scheduling methods revisited", EJOR 90, 1996): each unit runs its
-tasks in the order of the sequence, of the tasks next in turn the one that can start first does, and
-what finds no room waits until something ends. Starts never go back in time, so that what is in use
-*now* is all that has to be known: ends are events in a heap.
+The parts of list decoding that only some instances need. Without such limits ``decode`` of
+:mod:`hetopt.schedule.search.list_annealing_kernels` starts tasks as early as their data and their
+unit allow, whatever else runs. Here time goes forward (parallel schedule generation; Kolisch,
+"Serial and parallel resource-constrained project scheduling methods revisited", EJOR 90, 1996):
+each unit runs its tasks in the order of the sequence, of the tasks next in turn the one that can
+start first does, and what finds no room waits until something ends. Starts never go back in time,
+so that what is in use *now* is all that has to be known: ends are events in a heap.
 
 Where nothing runs any more and nothing fits, the next in turn starts all the same, and by how much
 it exceeds its limit is counted (relative to the limit), so that a search may pass through states
@@ -32,7 +32,7 @@ import numpy as np
 from hetopt.runtime.jit import inner, jit
 
 ORDER, POSITION, CHOICE, UNIT = range(4)
-"""Rows of ``seq`` of :mod:`list_annealing_kernels`."""
+"""Rows of ``seq`` of :mod:`hetopt.schedule.search.list_annealing_kernels`."""
 DEVICE, POOL, OVERLAP = range(3)
 KEY, USE, USE_END, SPEND, SPEND_END = range(5)
 WORKING, WEIGHTS = range(2)
