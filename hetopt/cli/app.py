@@ -10,7 +10,7 @@ import typer
 from hetopt.cli import calibrate, commands, deploy, profile, run, simulation, studies
 from hetopt.cli.commands import Question
 from hetopt.cli.executors import Loops
-from hetopt.cli.live import replanning
+from hetopt.cli.live import control, replanning
 from hetopt.cli.options import (
     From,
     Json,
@@ -490,6 +490,7 @@ def steady(
 
 
 replanning.register(app)
+control.register(app)
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from hetopt.errors import InputError, Problem
 from hetopt.evaluate.with_units import DIMENSIONS
 from hetopt.instance import Instance
 from hetopt.simulate.events import Action, to_dict
-from hetopt.solution import Plan, Shown, Solution
+from hetopt.solution import Plan, Shown, Solution, SteadyPlan
 
 LEAST_GAIN = 0.01
 """Part of the objective that a voluntary change must gain where nothing else is asked for."""
@@ -127,6 +127,29 @@ class Replanned(Shown):
     shortfall: dict[str, float]
     wall_time_s: float
     reason: str = ""
+    place: dict[tuple[int, int], int] = field(default_factory=dict, repr=False)
+    """Which unit that is there each unit of the plan is, by device and number (streams)."""
+
+    def placed_plan(self) -> SteadyPlan:
+        """Return the plan of streams in the numbers of the units that are there.
+
+        Units that are down or off may lie between those that are on: it says what runs where, and
+        is what the next :func:`hetopt.replan.replan` is given.
+
+        Raises
+        ------
+        InputError
+            Where there is no plan of streams.
+        """
+        plan = self.plan
+        if not isinstance(plan, SteadyPlan):
+            raise InputError("There is no plan of streams.")
+        device = self.instance.options.device[plan.option]
+        unit = [
+            self.place.get((d, u), u) if u >= 0 else -1
+            for d, u in zip(device.tolist(), plan.unit.tolist(), strict=True)
+        ]
+        return replace(plan, unit=np.array(unit, dtype=np.int64))
 
     @property
     def gap(self) -> float:

@@ -70,6 +70,7 @@ class _Candidate:
     charge: float
     words: tuple[str, ...]
     target: Side
+    place: dict[Unit, int]
     score: float
 
 
@@ -183,7 +184,7 @@ class _Search:
         value = float(objectives(instance, plan)[0])
         words, count, charge = self._changes(target)
         sign = -1.0 if is_maximised(instance.objective[0]) else 1.0
-        return _Candidate(plan, value, count, charge, words, target, sign * value + charge)
+        return _Candidate(plan, value, count, charge, words, target, place, sign * value + charge)
 
     def _changes(self, target: Side) -> tuple[tuple[str, ...], int, float]:
         """Return what a side changes, in words, how many changes, and what they are charged."""
@@ -302,6 +303,7 @@ class _Search:
             shortfall=shortfall,
             wall_time_s=time.monotonic() - self.began,
             reason=reason,
+            place={} if best is None else best.place,
         )
 
 

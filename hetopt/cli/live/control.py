@@ -1,0 +1,154 @@
+"""What ``hetopt control`` does, and how it is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hetopt.cli.commands import OK, Question, positive, tell_warnings
+from hetopt.cli.options import command, options, question
+from hetopt.cli.simulation import by_device
+from hetopt.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from hetopt.solve import SolveOptions
+
+PORT = 8765
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    command(app, question=question, options=options)(control)
+
+
+def control(
+    question: Question,
+    options: Any,
+    plan: Annotated[
+        str | None,
+        typer.Argument(metavar="PLAN", help="Plan to begin with; else solved.", show_default=False),
+    ] = None,
+    port: Annotated[int, typer.Option(metavar="N", help="Port on 127.0.0.1; 0: any.")] = PORT,
+    token_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Holds the bearer token that clients send.")
+    ] = None,
+    no_auth: Annotated[
+        bool, typer.Option("--no-auth", help="Ask for no token: anybody on this machine may ask.")
+    ] = False,
+    state: Annotated[
+        str, typer.Option(metavar="FILE", help="SQLite file that holds every accepted event.")
+    ] = "hetopt-control.db",
+    delta: Annotated[str, typer.Option(metavar="TIME", help="Between looks at rates.")] = "10s",
+    stability: Annotated[
+        str, typer.Option(metavar="S", help="What a change must gain; see hetopt replan.")
+    ] = "1%",
+    start_up: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[DEVICE=]TIME", help="From off to serving, at idle power."),
+    ] = None,
+    loading: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[DEVICE=]RATE", help="Bandwidth at which weights load."),
+    ] = None,
+    headroom: Annotated[
+        float, typer.Option(metavar="F", help="Part planned for beyond the rates seen.")
+    ] = 0.15,
+    max_rate: Annotated[
+        float, typer.Option(metavar="N", help="Events taken a second; more are told to wait.")
+    ] = 5000.0,
+    write_alerts: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write rules for Prometheus, and end.")
+    ] = None,
+    write_dashboard: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write a dashboard for Grafana, and end.")
+    ] = None,
+) -> int:
+    """Keep a fleet at its plan: events in, decisions out, on 127.0.0.1 (hetopt[control])."""
+    if write_alerts is not None or write_dashboard is not None:
+        return write_monitoring(write_alerts, write_dashboard)
+    values = {
+        "port": port,
+        "token_file": token_file,
+        "no_auth": no_auth,
+        "state": state,
+        "delta": delta,
+        "stability": stability,
+        "start_up": start_up or ["0"],
+        "loading": loading,
+        "headroom": headroom,
+        "max_rate": max_rate,
+    }
+    return run_control(question, options, plan, values)
+
+
+def run_control(
+    question: Question, options: SolveOptions, plan: str | None, values: dict[str, Any]
+) -> int:
+    """Serve until interrupted; see ``hetopt control``."""
+    from dataclasses import replace
+
+    from hetopt.control.planner import Settings
+    from hetopt.control.serve import Setup, read_token, serve
+    from hetopt.formats.plans import read_plan
+    from hetopt.replan import Stability
+    from hetopt.replan.run import costs_of
+    from hetopt.solution import SteadyPlan
+
+    token = read_token(values["token_file"], values["no_auth"])
+    if not 0 <= values["headroom"] <= 10:
+        raise InputError([Problem("--headroom", f"{values['headroom']:g}", "From 0 to 10.")])
+    if not values["max_rate"] > 0:
+        raise InputError([Problem("--max-rate", f"{values['max_rate']:g}", "More than 0.")])
+    instance = question.instance()
+    tell_warnings(instance)
+    start_up = by_device("--start-up", values["start_up"])
+    loading = None if values["loading"] is None else by_device("--loading", values["loading"])
+    if instance.regime == "steady":
+        # What is wrong is told now, not when the first plan is made.
+        costs_of(instance, start_up, loading, 1.0)
+        Stability.parse(values["stability"], instance)
+    known = None if plan is None else read_plan(instance, plan)
+    setup = Setup(
+        port=values["port"],
+        token=token,
+        state=Path(values["state"]),
+        delta_s=positive("--delta", values["delta"], "time"),
+        rate_per_s=values["max_rate"],
+        settings=Settings(
+            options=replace(options, time_limit_s=min(options.time_limit_s, 5.0)),
+            stability=values["stability"],
+            start_up=start_up,
+            loading=loading,
+            headroom=values["headroom"],
+        ),
+    )
+    serve(
+        instance,
+        known if isinstance(known, SteadyPlan) else None,
+        setup,
+        lambda text: typer.echo(text, err=True),
+    )
+    return OK
+
+
+def write_monitoring(alerts: str | None, dashboard: str | None) -> int:
+    """Write the rules file and the dashboard."""
+    import json
+
+    import yaml
+
+    from hetopt.control.monitoring import alert_rules
+    from hetopt.control.monitoring import dashboard as grafana
+    from hetopt.formats.files import check_writable, write_whole
+
+    for path in (alerts, dashboard):
+        if path is not None:
+            check_writable(path)
+    if alerts is not None:
+        text = yaml.safe_dump(alert_rules(), sort_keys=False, width=100)
+        write_whole(Path(alerts), text)
+    if dashboard is not None:
+        write_whole(Path(dashboard), json.dumps(grafana(), indent=2) + "\n")
+    return OK
