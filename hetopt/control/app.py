@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from hetopt.control.metrics import exposition
 from hetopt.control.service import BusyError, Service
 from hetopt.control.view import plan_view, state_view
-from hetopt.errors import InputError
+from hetopt.errors import InputError, Problem
 from hetopt.simulate.events import Event, event_from_dict, events_schema
 from hetopt.version import __version__
 
@@ -249,7 +249,7 @@ def _events(app: FastAPI, service: Service, guard: Guard, known: Any) -> None:
     )
     async def events(request: Request) -> dict[str, Any]:
         found = parse(await _body(request))
-        wrong = []
+        wrong: list[Problem] = []
         for i, event in enumerate(found):
             try:
                 service.controller.check(event, f"events[{i}]")

@@ -28,8 +28,8 @@ def exposition(service: Service, turned_away: dict[str, int]) -> bytes:
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry()
-    registry.register(_Collector(service, turned_away))  # type: ignore[arg-type]
-    return generate_latest(registry)
+    registry.register(_Collector(service, turned_away))
+    return bytes(generate_latest(registry))
 
 
 class _Collector:
@@ -157,7 +157,7 @@ class _Collector:
         )
         units = GaugeMetricFamily("hetopt_units", "Units.", labels=["device", "status"])
         for name, d in list(fleet.devices.items())[:MOST_LABELS]:
-            states = [unit.status for (e, _), unit in fleet.units.items() if e == d]
+            states: list[str] = [unit.status for (e, _), unit in fleet.units.items() if e == d]
             for status in STATUSES:
                 units.add_metric([name, status], states.count(status))
         yield units

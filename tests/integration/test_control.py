@@ -2,7 +2,7 @@
 
 import json
 
-import yaml
+from ruamel.yaml import YAML
 
 from bench.control import Server, kill
 from hetopt.control.client import Client
@@ -38,6 +38,6 @@ def test_alerts_and_dashboard_are_written(tmp_path):
     alerts, board = tmp_path / "alerts.yaml", tmp_path / "board.json"
     asked = ["control", "--write-alerts", str(alerts), "--write-dashboard", str(board)]
     assert CliRunner().invoke(app, asked).exit_code == 0
-    rules = yaml.safe_load(alerts.read_text())["groups"][0]["rules"]
+    rules = YAML(typ="safe").load(alerts.read_text())["groups"][0]["rules"]
     assert [rule["alert"] for rule in rules] == [row[0] for row in ALERTS]
     assert json.loads(board.read_text())["panels"]

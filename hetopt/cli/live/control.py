@@ -135,9 +135,10 @@ def run_control(
 
 def write_monitoring(alerts: str | None, dashboard: str | None) -> int:
     """Write the rules file and the dashboard."""
+    import io
     import json
 
-    import yaml
+    from ruamel.yaml import YAML
 
     from hetopt.control.monitoring import alert_rules
     from hetopt.control.monitoring import dashboard as grafana
@@ -147,8 +148,11 @@ def write_monitoring(alerts: str | None, dashboard: str | None) -> int:
         if path is not None:
             check_writable(path)
     if alerts is not None:
-        text = yaml.safe_dump(alert_rules(), sort_keys=False, width=100)
-        write_whole(Path(alerts), text)
+        text = io.StringIO()
+        writer = YAML()
+        writer.width = 100
+        writer.dump(alert_rules(), text)
+        write_whole(Path(alerts), text.getvalue())
     if dashboard is not None:
         write_whole(Path(dashboard), json.dumps(grafana(), indent=2) + "\n")
     return OK
