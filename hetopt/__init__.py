@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hetopt.replan import Contingency, Replanned, contingency, replan
     from hetopt.report.page_file import write_report as write_report
     from hetopt.report.pictures import bars_picture, front_picture, schedule_picture
+    from hetopt.report.simulation_page import simulation_picture
     from hetopt.report.simulation_page import write_simulation as write_simulation
     from hetopt.report.terminal.text import view_text as view_text
     from hetopt.simulate import Simulation, simulate
@@ -101,6 +102,7 @@ __all__ = [
     "run_pipeline",
     "schedule_picture",
     "simulate",
+    "simulation_picture",
     "solve",
     "to_frames",
     "to_settings",
@@ -171,6 +173,7 @@ _HOMES = {
     "SolveOptions": "hetopt.solve",
     "Simulation": "hetopt.simulate",
     "simulate": "hetopt.simulate",
+    "simulation_picture": "hetopt.report.simulation_page",
     "write_simulation": "hetopt.report.simulation_page",
     "solve": "hetopt.solve",
     "Report": "hetopt.verify",

@@ -11,10 +11,11 @@ import numpy as np
 
 from hetopt.instance import Floats
 from hetopt.report.charts import opened
-from hetopt.report.pictures import COLOURS
+from hetopt.report.pictures import COLOURS, STYLE
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 260, 86, 12, 10, 40
 TICKS = 5
+LEGEND_COLUMNS, LEGEND_ROW = 4, 20
 MOST_POINTS = 480
 """Points of a curve; more are not seen at this width."""
 
@@ -38,6 +39,7 @@ def lines(
     *,
     log_x: bool = False,
     log_y: bool = False,
+    alone: bool = False,
 ) -> str:
     """Return curves and their legend.
 
@@ -49,6 +51,8 @@ def lines(
         Write a value of an axis.
     log_x, log_y
         Whether an axis is logarithmic; points of 0 or less are left out there.
+    alone
+        Whether the picture has its own style, a white ground and the legend inside.
     """
     shown = [_kept(c, log_x, log_y) for c in curves]
     shown = [c for c in shown if len(c.x)]
@@ -59,7 +63,12 @@ def lines(
     across = _Axis(float(xs.min()), float(xs.max()), LEFT, WIDTH - RIGHT, log_x)
     low = float(ys.min()) if log_y else min(0.0, float(ys.min()))
     up = _Axis(low, float(ys.max()) * (1.0 if log_y else 1.04), HEIGHT - BOTTOM, TOP, log_y)
-    parts = [opened(WIDTH, HEIGHT, title)]
+    rows = -(-len(shown) // LEGEND_COLUMNS) if alone else 0
+    height = HEIGHT + LEGEND_ROW * rows
+    parts = [opened(WIDTH, height, title)]
+    if alone:
+        ground = f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>'
+        parts += [f"<style>{STYLE}</style>", ground]
     for value in up.ticks():
         y = up.at(value)
         line = f'x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"'
@@ -75,6 +84,8 @@ def lines(
         colour = "#b3261e" if curve.dashed else COLOURS[n % len(COLOURS)]
         style = f'fill="none" stroke="{colour}" stroke-width="1.8"{dash}'
         parts.append(f'<path {style} d="{_path(curve, across, up)}"/>')
+    if alone:
+        return "".join([*parts, *_legend_inside(shown), "</svg>"])
     return "".join([*parts, "</svg>", _legend(shown)])
 
 
@@ -132,6 +143,18 @@ def _path(curve: Curve, across: _Axis, up: _Axis) -> str:
         else:
             parts.append(f"L{px:.1f},{py:.1f}")
     return "".join(parts)
+
+
+def _legend_inside(curves: Sequence[Curve]) -> list[str]:
+    wide = (WIDTH - LEFT) / LEGEND_COLUMNS
+    parts = []
+    for n, curve in enumerate(curves):
+        x = LEFT + n % LEGEND_COLUMNS * wide
+        y = HEIGHT + n // LEGEND_COLUMNS * LEGEND_ROW + 4
+        colour = "#b3261e" if curve.dashed else COLOURS[n % len(COLOURS)]
+        parts.append(f'<rect x="{x:.0f}" y="{y}" width="14" height="4" fill="{colour}"/>')
+        parts.append(f'<text x="{x + 20:.0f}" y="{y + 6}">{html.escape(curve.name)}</text>')
+    return parts
 
 
 def _legend(curves: Sequence[Curve]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -96,11 +96,36 @@ def simulation_page(simulation: Simulation, command: str = "") -> str:
     )
 
 
+def simulation_picture(simulation: Simulation, what: str = "power") -> str:
+    """Draw a simulation, policies side by side, as a picture that stands alone.
+
+    Parameters
+    ----------
+    what
+        ``power``, ``waiting`` or ``units`` over time, or ``latency`` (the share of the requests
+        that took longer, both axes logarithmic).
+
+    Returns
+    -------
+    str
+        An ``<svg>`` with its own style.
+
+    Raises
+    ------
+    InputError
+        For another picture.
+    """
+    drawn = PICTURES.get(what)
+    if drawn is None:
+        raise InputError([Problem("what", what, f"One of {', '.join(PICTURES)}.")])
+    return drawn(simulation, True)
+
+
 _JOB_HEADS = ("policy", "job", "requests", "mean", "p50", "p95", "p99", "limit", "misses")
 _DEVICE_HEADS = ("policy", "device", "energy", "idle", "units on", "busy", "waiting")
 
 
-def _power(simulation: Simulation) -> str:
+def _power(simulation: Simulation, alone: bool = False) -> str:
     curves = [
         Curve(policy, line.time_s, line.power_w, stepped=True)
         for policy, line in simulation.timelines.items()
@@ -110,29 +135,37 @@ def _power(simulation: Simulation) -> str:
     caps = np.array([cap for _, cap in simulation.caps] + [simulation.caps[-1][1]])
     if np.isfinite(caps).any():
         curves.append(Curve("power cap", begins, caps, stepped=True, dashed=True))
-    return lines(curves, "Power of each policy over time", _seconds, _watts)
+    return lines(curves, "Power of each policy over time", _seconds, _watts, alone=alone)
 
 
-def _waiting(simulation: Simulation) -> str:
+def _waiting(simulation: Simulation, alone: bool = False) -> str:
     curves = [
         Curve(policy, line.time_s, line.waiting.sum(axis=1), stepped=True)
         for policy, line in simulation.timelines.items()
     ]
-    return lines(curves, "Tasks that wait, over time", _seconds, _plain)
+    return lines(curves, "Tasks that wait, over time", _seconds, _plain, alone=alone)
 
 
-def _units_on(simulation: Simulation) -> str:
+def _units_on(simulation: Simulation, alone: bool = False) -> str:
     curves = [
         Curve(policy, line.time_s, line.on.sum(axis=1), stepped=True)
         for policy, line in simulation.timelines.items()
     ]
-    return lines(curves, "Units on, over time", _seconds, _plain)
+    return lines(curves, "Units on, over time", _seconds, _plain, alone=alone)
 
 
-def _latency(simulation: Simulation) -> str:
+def _latency(simulation: Simulation, alone: bool = False) -> str:
     curves = [Curve(policy, *_tail(latency)) for policy, latency in simulation.latencies.items()]
     text = "Share of the requests that took longer than a latency"
-    return lines(curves, text, _seconds, _percent, log_x=True, log_y=True)
+    return lines(curves, text, _seconds, _percent, log_x=True, log_y=True, alone=alone)
+
+
+PICTURES: dict[str, Callable[[Simulation, bool], str]] = {
+    "power": _power,
+    "waiting": _waiting,
+    "units": _units_on,
+    "latency": _latency,
+}
 
 
 def _tail(latency: Floats) -> tuple[Floats, Floats]:

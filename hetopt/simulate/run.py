@@ -245,7 +245,11 @@ class _Study:
                     continue
                 policy.shared = setting.shared
                 began = clock.perf_counter()
-                run = run_streams(self.instance, policy, setting)
+                try:
+                    run = run_streams(self.instance, policy, setting)
+                except InputError as error:
+                    self.failed[name] = str(error)
+                    continue
                 spent = clock.perf_counter() - began
                 ends.append(run.end_s)
                 outcomes.append(self._outcome(policy, replication, requests, run, spent))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hetopt.errors import InputError
 from hetopt.instance import Floats, Instance
 from hetopt.simulate.events import CapChanged, DeviceDown, DeviceUp, Event
 from hetopt.simulate.kernels import (
@@ -64,7 +65,14 @@ class Setting:
 
 
 def world_of(instance: Instance, policy: StreamPolicy, setting: Setting) -> World:
-    """Return the arrays at time 0: the policy's units on, nothing running."""
+    """Return the arrays at time 0: the policy's units on, nothing running.
+
+    Raises
+    ------
+    InputError
+        Where requests come of a job that the policy has no route for.
+    """
+    _check_routes(instance, policy, setting.requests)
     fleet, table, devices = policy.fleet, policy.table, instance.devices
     requests = setting.requests
     count, wide = len(requests), requests.work.shape[1]
@@ -112,6 +120,14 @@ def world_of(instance: Instance, policy: StreamPolicy, setting: Setting) -> Worl
             np.zeros((events if setting.log else 0, 4)),
         )
     )
+
+
+def _check_routes(instance: Instance, policy: StreamPolicy, requests: Requests) -> None:
+    asked = np.unique(requests.job)
+    lost = asked[~np.isin(asked, policy.table.job)]
+    if len(lost):
+        names = ", ".join(instance.jobs.name[lost[:5]].tolist())
+        raise InputError(f"It has no route for requests of {names}.")
 
 
 def _stations(policy: StreamPolicy, setting: Setting) -> Any:

@@ -47,7 +47,7 @@ def test_a_stored_notebook_is_whole_and_small_and_names_no_machine(path: Path):
 
 
 def test_there_are_notebooks_with_cells_whose_answers_are_held():
-    assert len(NOTEBOOKS) == 5
+    assert len(NOTEBOOKS) == 6
     for path in NOTEBOOKS:
         assert PROVEN in path.read_text(encoding="utf-8"), path.name
 
