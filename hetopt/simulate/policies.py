@@ -147,7 +147,7 @@ class StreamPolicy:
         self.instance, self.fleet, self.table = instance, fleet, table
         self.rule = Rule(
             mode,
-            int(mode == SHARES),
+            int(mode != CHEAPEST),
             choices(instance, table, weight, price),
             hold_times(instance, start_up),
             start_up.time_s,
