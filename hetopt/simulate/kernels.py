@@ -144,9 +144,20 @@ def choose(now: float, job: int, net: Net, rule: Rule, live: Any, scratch: Any) 
         price = price_of(k, net, rule, live)
         if price < least and (soonest == np.inf or _short(k, net, rule, live) >= 0):
             cheap, least = k, price
-    more = -1 if cheap < 0 else _short(cheap, net, rule, live)
-    # What ends soonest takes the request, unless nothing is on.
-    return (best if soonest < np.inf or cheap < 0 else cheap), more
+    if cheap < 0:
+        return best, -1
+    more = _short(cheap, net, rule, live)
+    # What ends soonest takes the request, and that may be the unit that is switched on for it.
+    return (cheap if _after_start(cheap, net, rule) < soonest else best), more
+
+
+@inner
+def _after_start(k: int, net: Net, rule: Rule) -> float:
+    """Return how long a request takes along a route whose units are switched on for it."""
+    slowest = 0.0
+    for m in range(net.ptr[k], net.ptr[k + 1]):
+        slowest = max(slowest, rule.start_s[net.row[m]["device"]])
+    return float(slowest + rule.choice[k]["limit_s"] - rule.choice[k]["patience_s"])
 
 
 @inner
