@@ -121,7 +121,7 @@ def _profile(paths: list[Path], instance: Path, clock: str, precision: str, *mor
             "--on",
             ",".join(PLACES),
             "--precision",
-            "fp32,int8",
+            precision,
             "--most-time",
             "1s",
             "-o",
