@@ -6,6 +6,7 @@ Two plan forms, one per regime, both flat NumPy columns that refer to the instan
 from __future__ import annotations
 
 import html
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -335,5 +336,6 @@ def relative_gap(objective: float, bound: float) -> float:
     """|objective - bound| / max(|objective|, tiny); at most ``GAP_TOLERANCE`` counts as 0."""
     if np.isnan(objective) or np.isnan(bound):
         return np.nan
-    gap = abs(objective - bound) / max(abs(objective), np.finfo(float).tiny)
+    # Plain floats say inf to what overflows, without a warning.
+    gap = abs(float(objective) - float(bound)) / max(abs(float(objective)), sys.float_info.min)
     return 0.0 if gap <= GAP_TOLERANCE else float(gap)

@@ -1,8 +1,12 @@
+import math
+import warnings
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from hetopt import Model, solve
+from hetopt.solution import relative_gap
 from hetopt.solve import (
     RejectedPlanError,
     _check_plan,
@@ -50,3 +54,9 @@ def test_a_start_that_leaves_tasks_out_is_made_whole_and_told(solved):
     option[1] = -1
     found = solve(instance, start=replace(answer.plan, option=option))
     assert any("1 of 2 tasks left out, placed: b" in note for note in found.notes)
+
+
+def test_a_gap_beyond_all_floats_is_infinite_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert relative_gap(np.float64(1e-320), np.float64(1e300)) == math.inf

@@ -11,6 +11,8 @@ import numpy as np
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Floats, Ints
 
+MOST_COUNTED = 10_000_000
+"""More machines (tasks, slots ...) than this, each with a name, come from a mistake."""
 MOST_PROBLEMS = 20
 """Problems reported of one file; more of them would bury the first."""
 
@@ -109,16 +111,16 @@ class NumberLines:
         Raises
         ------
         InputError
-            If the line has another number of numbers, or one is not whole or too small.
+            If the line has another number of numbers, or one is not whole, too small or absurd.
         """
         values = self.row(0).tolist()
         if not len(names) <= len(values) <= len(names) + more:
             text = f"{len(names)} numbers: {', '.join(names)}."
             raise InputError([self.problem(0, counted(len(values), "number"), text)])
         faults = [
-            self.problem(0, value, f"The {name}, a whole number of at least {low}.")
+            self.problem(0, value, f"The {name}, a whole number from {low} to {MOST_COUNTED:,}.")
             for name, low, value in zip(names, least, values, strict=False)
-            if value != int(value) or value < low
+            if value != int(value) or not low <= value <= MOST_COUNTED
         ]
         if faults:
             raise InputError(faults)

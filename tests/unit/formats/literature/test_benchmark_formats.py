@@ -437,7 +437,7 @@ MALFORMED = [
     ("fjsp", "2 3\n1 1 0 5\n", r"x:2: got 1; 2 lines of jobs"),
     ("fjsp", "1 3\n1 1 0 5\n1 1 0 5\n", r"x:3: got 1 more line; The end of the file"),
     ("fjsp", "1\n", r"x:1: got 1 number; 2 numbers: number of jobs, number of machines"),
-    ("fjsp", "0 2\n", r"x:1: got 0; The number of jobs, a whole number of at least 1"),
+    ("fjsp", "0 2\n", r"x:1: got 0; The number of jobs, a whole number from 1 to 10,000,000"),
     ("fjsp", "1 2\n1 1 0 x\n", r"x:2: got x; A number is expected"),
     ("fjsp", "1 2\n1 1 0 nan\n", r"x:2: got nan; A number is expected"),
     ("fjsp", "1 2\n2 1 0 5\n", r"x:2: 2 operations, but the line ends after 1"),

@@ -193,3 +193,8 @@ def test_an_unknown_file_is_refused_with_formats_that_could_be_meant(
         read_instance(name, text=text)
     assert named in str(error.value)
     assert not_named not in str(error.value)
+
+
+def test_a_count_beyond_all_machines_is_refused_before_each_gets_a_name() -> None:
+    with pytest.raises(InputError, match="number of machines, a whole number from 1 to"):
+        read_instance("x.txt", text="1 18446744073709551616\n1 1 0 5\n", format="fjsp")
