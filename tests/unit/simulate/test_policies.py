@@ -30,7 +30,7 @@ from hetopt.simulate.policies import StartUp, StreamPolicy, dispatcher, plan_pol
 from hetopt.simulate.rates import RateWatch
 from hetopt.simulate.requests import drawn_requests
 from hetopt.simulate.rolling import Rolling
-from hetopt.simulate.streams import state_of
+from hetopt.simulate.streams import run_streams, state_of
 from hetopt.simulate.world import Setting, world_of
 from hetopt.solution import SteadyPlan
 from hetopt.solve import SolveOptions
@@ -97,6 +97,18 @@ def test_each_policy_decides_as_the_loop_does(two: Instance, plan: SteadyPlan) -
             assert isinstance(route, Route)
             assert route.placements == policy.placements(int(world.request["route"][i]))
             assert any(isinstance(a, SwitchOn) for a in actions) == (after > on), policy.name
+
+
+def test_a_unit_that_starts_at_once_gets_the_request_that_it_was_switched_on_for(
+    two: Instance, plan: SteadyPlan
+) -> None:
+    start_up = StartUp.none(two)
+    marginal = {"devices": [{"device": "big", "unit": 0.0}, {"device": "small", "unit": -1.0}]}
+    price = dispatcher("price", two, plan, start_up, marginal)
+    requests = drawn_requests(two, "poisson", count=300, time_s=None, seed=[0])
+    setting = Setting(requests, np.zeros((0, 1)), (), start_up, np.zeros(2, dtype=bool))
+    latency = run_streams(two, price, setting).finish_s - requests.time_s
+    assert (latency > 1.0).mean() < 0.05
 
 
 def test_greedy_takes_what_ends_first_and_prices_what_costs_least(
