@@ -26,7 +26,8 @@ BATCH = 1000
 
 def events_of(run: Run, clock_s: float, name: str) -> list[dict[str, Any]]:
     """Return the events of a run that began at a time of the controller's clock."""
-    jobs = {frame.number: run.stages[frame.stages[0]].spec.get("job", "") for frame in run.frames}
+    routes = run.pipeline["routes"]
+    jobs = {frame.number: routes[run.stages[frame.stages[0]].route]["job"] for frame in run.frames}
     found = []
     for frame in run.frames:
         request = f"{name}-{frame.number}"
