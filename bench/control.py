@@ -52,14 +52,15 @@ class Server:
 
     def __init__(self, folder: Path, *more: str) -> None:
         self.folder, self.more = folder, more
-        (folder / "fleet.yaml").write_text(FLEET, encoding="utf-8")
+        self.instance = folder / "fleet.yaml"
+        self.instance.write_text(FLEET, encoding="utf-8")
         self.port = 0
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
         command = [
-            *(sys.executable, "-m", "hetopt", "control", str(self.folder / "fleet.yaml")),
+            *(sys.executable, "-m", "hetopt", "control", str(self.instance)),
             *("--port", str(self.port), "--no-auth", "--state", str(self.folder / "state.db")),
             *("--method", "heuristic", "--max-rate", "100000", *self.more),
         ]

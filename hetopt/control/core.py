@@ -56,6 +56,8 @@ KEPT_DECISIONS = 10_000
 """Latest decisions that can be asked for again."""
 EARLY = 10
 """Samples of an option from which their median counts while the sum has nothing to rest on."""
+SETTLED = 40
+"""Samples since a change of which the median counts."""
 EARLY_CHANGE = math.log(1.2)
 LONGEST_S = 1e12
 FACTORS = (0.01, 100.0)
@@ -300,15 +302,17 @@ class Controller:
         known = math.log(self.factors.get(option, 1.0))
         before = len(watch.changes)
         watch.add(ratio, time_s)
-        changed = len(watch.changes) > before
+        changed, counted = len(watch.changes) > before, SETTLED
         if not changed and not watch.based_on and len(watch.samples) >= EARLY:
             middle = float(np.median(watch.samples[-EARLY:]))
             # Most of them beyond, so that single outliers do not count.
             beyond = np.abs(np.array(watch.samples[-EARLY:]) - known) > EARLY_CHANGE / 2
+            counted = EARLY
             changed = abs(middle - known) > EARLY_CHANGE and float(beyond.mean()) >= 0.75
         if not changed:
             return
-        middle = float(np.median(watch.samples[-max(EARLY, len(watch.samples)) :][-40:]))
+        # What alarmed is what is taken: an older mean would alarm again at the next sample.
+        middle = float(np.median(watch.samples[-counted:]))
         if abs(middle - known) <= EARLY_CHANGE / 4:
             return
         self.factors[option] = math.exp(middle)

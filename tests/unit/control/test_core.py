@@ -102,6 +102,18 @@ def test_a_runner_that_becomes_40_percent_slower_is_noticed_and_the_misses_stop(
     assert devices == {"big"}
 
 
+def test_a_figure_that_was_wrong_is_corrected_once(controller):
+    asked = 0
+    rng = np.random.default_rng(8)
+    for n in range(300):
+        took = 0.012 / 5 * float(rng.lognormal(0, 0.05))
+        controller.apply(Finished(n / 100, "see", "small", 0, "", f"y{n}", took, id=f"y{n}"))
+        asked += controller.wanted is not None
+        controller.wanted = None
+    assert asked == 1
+    assert controller.drifts[-1]["factor"] == pytest.approx(0.2, rel=0.1)
+
+
 def test_the_same_log_gives_the_same_decisions_also_from_a_snapshot_in_between(fleet, plan):
     first = Controller(fleet, plan)
     log = [("event", e) for e in run(first, 0.5)]
