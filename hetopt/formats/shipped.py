@@ -32,8 +32,13 @@ def shipped_about(name: str) -> str:
 
 
 def shipped_path(name: str) -> Path:
-    """Return the file of a shipped instance."""
-    return Path(str(resources.files("hetopt"))) / "data" / "instances" / f"{name}{SUFFIX}"
+    """Return the file of a shipped instance.
+
+    In a checkout whose file system has no links, ``instances/`` itself has it.
+    """
+    package = Path(str(resources.files("hetopt")))
+    folder = package / "data" / "instances"
+    return (folder if folder.is_dir() else package.parent / "instances") / f"{name}{SUFFIX}"
 
 
 def located(path: str | Path) -> str | Path:
