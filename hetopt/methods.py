@@ -7,7 +7,7 @@ from typing import Literal
 
 from hetopt.schedule.list_scheduling.constructors import GREEDY
 from hetopt.schedule.list_scheduling.named import DISPATCHING_RULES
-from hetopt.schedule.search.registry import IMPROVERS
+from hetopt.schedule.search.registry import LOCAL_SEARCHES
 
 Kind = Literal["schedule", "split", "single"]
 """What a method solves: schedules, or streams by their routing."""
@@ -34,7 +34,7 @@ METHODS = (
     Method("heuristic", ALL, "no exact solver: list schedulers and search, or rounding"),
     *(Method(rule.name, SCHEDULES, rule.about) for rule in DISPATCHING_RULES.values()),
     *(Method(name, SCHEDULES, about) for name, (about, _) in GREEDY.items()),
-    *(Method(search.name, SCHEDULES, search.about) for search in IMPROVERS if search.about),
+    *(Method(search.name, SCHEDULES, search.about) for search in LOCAL_SEARCHES if search.about),
 )
 """In the order in which they are listed."""
 

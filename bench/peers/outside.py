@@ -22,7 +22,7 @@ from bench.peers.shop import Extra, Shop, Stock, has_limits, shop
 from hetopt.instance import Instance
 from hetopt.schedule.list_scheduling.constructors import plan_problem
 from hetopt.schedule.model.problem import Mode
-from hetopt.schedule.model.tick_schedule import draft_of, retime
+from hetopt.schedule.model.tick_schedule import retime, tick_schedule_of
 from hetopt.solution import SchedulePlan
 
 WORKERS = Path(__file__).parent / "workers"
@@ -231,8 +231,8 @@ def _kept_order(plain: Shop, tasks: list[list[float]]) -> SchedulePlan | None:
     fine = Shop(problem, plain.places, exact=False)
     own = {m.option: m for row in problem.modes for m in row}
     first = fine.plan([(p, own[m.option]) for p, m in chosen], start)
-    draft = draft_of(problem, first)
-    moved = None if draft is None else retime(draft, problem)
+    schedule = tick_schedule_of(problem, first)
+    moved = None if schedule is None else retime(schedule, problem)
     return first if moved is None else moved.plan()
 
 

@@ -18,7 +18,7 @@ from hetopt.instance import Instance
 from hetopt.schedule.model.grid import Grid, model_grid, span_s
 from hetopt.schedule.model.problem import NEVER, Mode, Problem
 from hetopt.schedule.model.resources import Supply, budgets, integer_demands, renewables
-from hetopt.schedule.model.tick_schedule import ChainKey, Draft, needed_chains
+from hetopt.schedule.model.tick_schedule import ChainKey, TickSchedule, needed_chains
 from hetopt.solution import SchedulePlan
 
 Place = tuple[int, int]
@@ -125,7 +125,7 @@ class Shop:
                 starts.append(at)
                 at += hop.duration
             hops[key] = starts
-        return Draft(problem, mode, unit, start, hops).plan()
+        return TickSchedule(problem, mode, unit, start, hops).plan()
 
 
 def shop(instance: Instance, allow: Collection[Extra] = ()) -> Shop:

@@ -439,14 +439,14 @@ def _settled(points: Sequence[Point], axis: Axis, target: str) -> list[Point]:
         if not np.isnan(point.bound):
             best = max(best, towards * point.bound)
         bound = towards * best if np.isfinite(best) else np.nan
-        beaten = any(_beats(other, point, towards, sign) for other in points)
+        dominated = any(_beats(other, point, towards, sign) for other in points)
         # The same plan may be the best within several limits; it is one point.
-        beaten |= any((p.value, p.held) == (point.value, point.held) for p in settled)
+        dominated |= any((p.value, p.held) == (point.value, point.held) for p in settled)
         settled.append(
             replace(
                 point,
                 bound=bound,
-                efficient=not beaten and point.solution.plan is not None,
+                efficient=not dominated and point.solution.plan is not None,
             )
         )
     return settled

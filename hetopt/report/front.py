@@ -47,7 +47,7 @@ def summary(front: Front) -> list[str]:
         if any(p.solution.status == "infeasible" and math.isnan(p.limit) for p in front.points):
             return ["There is no plan at all: this is proven. `hetopt explain` says why."]
         return ["No plan was found."]
-    lines = [f"{len(efficient)} of {len(front.points)} points are beaten by no other."]
+    lines = [f"{len(efficient)} of {len(front.points)} points are dominated by no other."]
     proven = sum(p.proven for p in efficient)
     if front.complete:
         lines.append(
@@ -111,7 +111,7 @@ def front_page(front: Front, command: str) -> str:
     """Return the picture as one HTML page that needs no network.
 
     The line of bounds is proven: below it (above, where more is better) there is no plan. What
-    lies beyond a point in both objectives is beaten by it.
+    lies beyond a point in both objectives is dominated by it.
     """
     title = f"{front.instance.name or 'instance'}: {front.optimised} against {front.held}"
     picture = front_picture(front)
@@ -159,7 +159,7 @@ def _beaten(front: Front, point: Point) -> str:
     if point.efficient or np.isnan(point.value):
         return ""
     same = any((p.value, p.held) == (point.value, point.held) for p in front.efficient())
-    return ", the same point" if same else ", beaten"
+    return ", the same point" if same else ", dominated"
 
 
 def _table_row(front: Front, point: Point) -> str:

@@ -53,11 +53,14 @@ def front_drawing(
     plans = sorted((m for m in marks if m.efficient), key=lambda m: m.held)
     if not plans:
         return 40, text(LEFT, 24, "No plan was found.", "")
-    beaten = [m for m in marks if not m.efficient and not np.isnan([m.held, m.value]).any()]
+    dominated = [m for m in marks if not m.efficient and not np.isnan([m.held, m.value]).any()]
     bounded = [m for m in marks if m.bounded]
-    x_low, x_high = _range([*(m.held for m in (*plans, *beaten)), *(m.place for m in bounded)])
+    x_low, x_high = _range([*(m.held for m in (*plans, *dominated)), *(m.place for m in bounded)])
     y_low, y_high = _range(
-        [*(m.value for m in (*plans, *beaten)), *(m.bound for m in marks if not np.isnan(m.bound))]
+        [
+            *(m.value for m in (*plans, *dominated)),
+            *(m.bound for m in marks if not np.isnan(m.bound)),
+        ]
     )
 
     def x(v: float) -> float:
@@ -82,7 +85,7 @@ def front_drawing(
         f'<path class="lb" stroke-dasharray="2 4" d="{_bound_line(bounded, x, y, downwards)}"/>'
     )
     lines.append(f'<path class="la" d="{_plan_line(plans, x, y, downwards)}"/>')
-    for m in (*beaten, *plans):
+    for m in (*dominated, *plans):
         tip = f"{quantity(instance, held, m.held)}, {quantity(instance, optimised, m.value)}"
         tip = f"<title>{html.escape(f'{tip}, {m.status}')}</title>"
         at_x, at_y = x(m.held), y(m.value)
@@ -93,10 +96,10 @@ def front_drawing(
             )
         else:
             cross = f"M{at_x - 4:.1f},{at_y - 4:.1f}l8,8m0,-8l-8,8"
-            lines.append(f'<path class="beaten" d="{cross}">{tip}</path>')
+            lines.append(f'<path class="dominated" d="{cross}">{tip}</path>')
     legend = f"right: {held}, up: {optimised}; filled: proven; dotted: the bound"
-    if beaten:
-        legend += "; crosses: beaten by another point"
+    if dominated:
+        legend += "; crosses: dominated by another point"
     lines.append(text((LEFT + WIDTH) / 2, HEIGHT - 14, legend, "mid"))
     return HEIGHT, "".join(lines)
 

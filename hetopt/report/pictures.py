@@ -33,7 +33,7 @@ STYLE = (
     ".fa{fill:#1f6fb4}.fb{fill:#d9822b}.fc{fill:#8a94a0}"
     ".la{stroke:#1f6fb4;stroke-width:2;fill:none}"
     ".lb{stroke:#8a94a0;stroke-width:2;fill:none}"
-    ".beaten{stroke:#8a94a0;stroke-width:1.5;fill:none}"
+    ".dominated{stroke:#8a94a0;stroke-width:1.5;fill:none}"
     ".open{fill:#fff;stroke:#1f6fb4;stroke-width:2}"
 )
 

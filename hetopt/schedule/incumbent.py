@@ -23,7 +23,7 @@ from hetopt.verify import verify
 
 
 @dataclass(slots=True)
-class Trail:
+class SolveLog:
     """The steps of a solve in their order, and what each level's bound follows from.
 
     Attributes
@@ -99,7 +99,7 @@ class Incumbent:
     level: int = 0
     history: list[HistoryEntry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    trail: Trail = field(default_factory=Trail)
+    log: SolveLog = field(default_factory=SolveLog)
     distrusted: set[int] = field(default_factory=set)
     exhausted: set[int] = field(default_factory=set)
     proofs: dict[int, Proof] = field(default_factory=dict)
@@ -129,7 +129,7 @@ class Incumbent:
     def passed(self, step: str) -> None:
         """Note that a step of the search is over, and what it has reached."""
         value = self.values[self.level] if self.plan is not None else math.nan
-        self.trail.add(self.level, step, value)
+        self.log.add(self.level, step, value)
 
     def raise_bound(self, bound: float, by: str) -> None:
         """Take a proven bound of the present level if it is better, and note what gave it.
@@ -149,7 +149,7 @@ class Incumbent:
             if math.isnan(bound) or (not math.isnan(old) and sign * bound <= sign * old):
                 return
             self.bounds[self.level] = bound
-            self.trail.bound_by[self.level] = by
+            self.log.bound_by[self.level] = by
             self.report()
 
     def distrust(self, level: int) -> None:
@@ -187,7 +187,7 @@ class Incumbent:
             known = tuple(b if math.isfinite(b) else math.nan for b in self.bounds)
         if not infeasible and self.plan is None and not reason:
             reason = "No plan was found, and none was proven not to exist."
-        told = self.trail.told(self.instance, known)
+        told = self.log.told(self.instance, known)
         return RegimeResult(
             plan=None if infeasible else self.plan,
             bounds=known,
@@ -209,7 +209,7 @@ class Incumbent:
             excess = self._sign(level) * (self.bounds[level] - value)
             if level in self.distrusted or excess > self._allowed(level):
                 self.bounds[level] = objective_bounds.bound(self.instance, name)
-                self.trail.bound_by[level] = objective_bounds.source(self.instance, name)
+                self.log.bound_by[level] = objective_bounds.source(self.instance, name)
                 self.notes.append(f"A solver's bound of {name} {CONTRADICTED} and was dropped.")
 
     def ended(self) -> Termination:

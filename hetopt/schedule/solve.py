@@ -24,12 +24,12 @@ from hetopt.schedule.decomposition import parts_of, solve_apart
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.schedule.model.grid import Grid, model_grid, span_s
-from hetopt.schedule.model.packed import flat
+from hetopt.schedule.model.packed import packed
 from hetopt.schedule.model.problem import Problem
 from hetopt.schedule.polish.slack_reclamation import reclaim
 from hetopt.schedule.search.decoder_features import why_unsupported
 from hetopt.schedule.search.local_search import Improved
-from hetopt.schedule.search.registry import Improver, improver_of, is_improver
+from hetopt.schedule.search.registry import SearchEntry, is_local_search, local_search_of
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 
@@ -57,19 +57,19 @@ HEURISTIC_SHARE = 0.25
 MANY_CHOICES = 50_000
 """Choices of all tasks above which constructors that go over each in Python are left out then."""
 FIRST_SHARE = 0.1
-"""Part of the time for each constructor where an improver that needs no plan follows."""
+"""Part of the time for each constructor where an entry that needs no plan follows."""
 RECLAIM_SHARE = 0.1
 """Part of the time left that choosing options anew may take."""
 COMPILE_SHARE = 0.8
 """Part of the time left that compiling the loops of a search may take, once per installation."""
 GRACE_S = 0.5
-"""Time over its share after which an improver is left behind."""
+"""Time over its share after which an entry is left behind."""
 DIVIDING = ("auto", "cpsat", "lns")
 """Methods that solve parts of an instance apart where they share nothing."""
 SEARCHING = ("auto", "heuristic")
 """Methods that choose a search, and say why."""
 COMPILE_S = 12.0
-"""Time limit from which an improver may compile its loops first, once per installation."""
+"""Time limit from which an entry may compile its loops first, once per installation."""
 
 
 def solve_schedule(
@@ -88,8 +88,8 @@ def solve_schedule(
     budget
         Time, gap, workers, seed, stop.
     method
-        ``auto``, ``cpsat``, ``heuristic`` (all constructors, then an improver), an improver's
-        name (the same, with that improver, for as long as there is time), or a constructor's.
+        ``auto``, ``cpsat``, ``heuristic`` (all constructors, then an entry), an entry's
+        name (the same, with that entry, for as long as there is time), or a constructor's.
     start
         A valid plan to start from; the result is never worse.
     """
@@ -110,17 +110,17 @@ def _solve_whole(
     if start is not None:
         best.offer(start, "start")
         best.passed("start")
-    improver = None if method in CONSTRUCTORS else _improver(best, method)
-    alone = improver is not None and improver.alone
+    entry = None if method in CONSTRUCTORS else _local_search(best, method)
+    alone = entry is not None and entry.alone
     many = len(instance.admissible[1]) > MANY_CHOICES
-    skipped = alone and many and flat(instance) is None
+    skipped = alone and many and packed(instance) is None
     if method == "heft" or not (method in CONSTRUCTORS or skipped):
         # Before anything that needs a heavy import: short limits get a plan too.
         _construct(best, "heft", FIRST_SHARE if alone else 1.0)
     limit = None if budget.deterministic else time.monotonic() + budget.left_s() * BOUND_SHARE
     objective_bounds.load_plan(instance, limit)
     best.bounds = [objective_bounds.bound(instance, name) for name in instance.objective]
-    best.trail.bound_by = {
+    best.log.bound_by = {
         level: objective_bounds.source(instance, name)
         for level, name in enumerate(instance.objective)
     }
@@ -133,17 +133,17 @@ def _solve_whole(
         )
         return best.result("bound", "proved", infeasible=True, reason=reason)
     if method != "heft" and not skipped:
-        share = 1.0 if method in CONSTRUCTORS or not (exact or improver) else HEURISTIC_SHARE
+        share = 1.0 if method in CONSTRUCTORS or not (exact or entry) else HEURISTIC_SHARE
         name = method if method in CONSTRUCTORS else "portfolio"
         _construct(best, name, FIRST_SHARE if alone else share)
     exact = exact and method in ("auto", "cpsat", "lns")
     if method not in CONSTRUCTORS:
         _reclaim(best)
-    searched = improver is not None
-    if improver is not None and method == "auto" and best.plan is not None:
-        exact = exact and size <= _affordable_after(improver, instance, budget)
-    if improver is not None:
-        _improve(best, improver, whole=is_improver(method) or not exact)
+    searched = entry is not None
+    if entry is not None and method == "auto" and best.plan is not None:
+        exact = exact and size <= _affordable_after(entry, instance, budget)
+    if entry is not None:
+        _improve(best, entry, whole=is_local_search(method) or not exact)
         _reclaim(best)
     if skipped and best.plan is None:
         _construct(best, "heft", 1.0)
@@ -191,17 +191,17 @@ def _affordable(budget: Budget) -> int:
     return int(min(LARGEST_MODEL, max(SMALL_MODEL, budget.limit_s * CONSTRAINTS_PER_S)))
 
 
-def _affordable_after(improver: Improver, instance: Instance, budget: Budget) -> int:
+def _affordable_after(entry: SearchEntry, instance: Instance, budget: Budget) -> int:
     """Constraints that can be built in half of the time that a search leaves to CP-SAT."""
     left = budget.limit_s if budget.deterministic else budget.left_s()
-    after = max(0.0, left - improver.seconds(instance, left))
+    after = max(0.0, left - entry.seconds(instance, left))
     return int(max(SMALL_MODEL, 2 * after * CONSTRAINTS_PER_S))
 
 
 def _construct(best: Incumbent, name: str, share: float) -> None:
     """Run a constructor for a part of the time left (to its end in deterministic mode).
 
-    Where there is no plan yet, and no improver that needs none, it has all of the time.
+    Where there is no plan yet, and no entry that needs none, it has all of the time.
     """
     budget = best.budget
     if budget.stop.is_set():
@@ -217,15 +217,15 @@ def _construct(best: Incumbent, name: str, share: float) -> None:
 
 
 def _seen(instance: Instance) -> Instance:
-    """Return the instance as improvers see it: under mean prices, where they change over time."""
+    """Return the instance as searches see it: under mean prices, where they change over time."""
     return at_mean_prices(instance) if prices_vary(instance) else instance
 
 
-def _improver(best: Incumbent, method: str) -> Improver | None:
-    """Choose the improver that is asked for, or that is worth its time here."""
-    instance, asked = best.instance, is_improver(method)
-    improver = improver_of(_seen(instance), method)
-    if improver is None:
+def _local_search(best: Incumbent, method: str) -> SearchEntry | None:
+    """Choose the entry that is asked for, or that is worth its time here."""
+    instance, asked = best.instance, is_local_search(method)
+    entry = local_search_of(_seen(instance), method)
+    if entry is None:
         if asked:
             best.notes.append(
                 f"Local search skipped: {method} does not support this instance; the plan is a "
@@ -236,35 +236,35 @@ def _improver(best: Incumbent, method: str) -> Improver | None:
             best.notes.append(f"Local search skipped: it does not support {lacking}.")
         return None
     if asked:
-        return improver
+        return entry
     # Numba is loaded where an instance is large enough to need it.
-    if not improver.worth(instance):
+    if not entry.worth(instance):
         if method in SEARCHING:
-            few = len(instance.tasks) < improver.least
+            few = len(instance.tasks) < entry.least
             why = "CP-SAT is as good on so few tasks" if few else "there are too many tasks"
-            best.notes.append(f"The search {improver.name} is left out: {why}.")
+            best.notes.append(f"The search {entry.name} is left out: {why}.")
         return None
     # An answer that depends on nothing but the seed must not depend on what is compiled already.
     patient = best.budget.deterministic or best.budget.limit_s >= COMPILE_S
-    if patient or improver.load().is_compiled():
+    if patient or entry.load().is_compiled():
         if method in SEARCHING:
-            best.notes.append(f"The search is {improver.name}: {improver.suits}.")
-        return improver
+            best.notes.append(f"The search is {entry.name}: {entry.suits}.")
+        return entry
     best.notes.append(
-        f"The search {improver.name} is left out: its loops have yet to be compiled, once per "
+        f"The search {entry.name} is left out: its loops have yet to be compiled, once per "
         f"installation, which a time limit of {COMPILE_S:g} s or more leaves time for."
     )
     return None
 
 
-def _improve(best: Incumbent, improver: Improver, *, whole: bool) -> None:
+def _improve(best: Incumbent, entry: SearchEntry, *, whole: bool) -> None:
     """Improve the plan in the first objective; for all of the time left where nothing follows."""
-    budget, module = best.budget, improver.load()
-    if best.closed(0) or budget.over() or not _compiled(best, improver):
+    budget, module = best.budget, entry.load()
+    if best.closed(0) or budget.over() or not _compiled(best, entry):
         return
     seconds = budget.limit_s if budget.deterministic else budget.left_s()
     if not whole:
-        seconds = improver.seconds(best.instance, seconds)
+        seconds = entry.seconds(best.instance, seconds)
     elif not budget.deterministic:
         # What it returns after its time is lost, the bound too.
         seconds = max(seconds - GRACE_S, seconds / 2)
@@ -283,35 +283,35 @@ def _improve(best: Incumbent, improver: Improver, *, whole: bool) -> None:
     if budget.deterministic:
         done: Improved | None = search()
     else:
-        taking = _Taking(best, improver.name)
+        taking = _Taking(best, entry.name)
         limit = min(seconds + GRACE_S, budget.left_s())
         done = in_time(partial(search, found=taking), limit, budget.stop)
         taking.over = True
     if done is None:
-        best.passed(improver.name)
+        best.passed(entry.name)
         return
     if done.plan is not None:
-        best.offer(done.plan, improver.name)
-        best.shift(done.plan, improver.name)
+        best.offer(done.plan, entry.name)
+        best.shift(done.plan, entry.name)
     if seen is best.instance:
-        best.raise_bound(done.bound, improver.name)
-    best.passed(improver.name)
+        best.raise_bound(done.bound, entry.name)
+    best.passed(entry.name)
 
 
-def _compiled(best: Incumbent, improver: Improver) -> bool:
+def _compiled(best: Incumbent, entry: SearchEntry) -> bool:
     """Have the loops compiled before the time of the search begins; return whether they are.
 
     That happens once per installation. Nothing can interrupt it; where it takes too long it goes
     on beside what follows, and the search is left out.
     """
-    budget, module = best.budget, improver.load()
+    budget, module = best.budget, entry.load()
     if budget.deterministic or module.is_compiled():
         return True
     first = partial(module.improve, _seen(best.instance), best.plan, iterations=1, seed=budget.seed)
     if in_time(first, COMPILE_SHARE * budget.left_s(), budget.stop) is not None:
         return True
     best.notes.append(
-        f"The loops of {improver.name} were not compiled within a part of the time limit, so the "
+        f"The loops of {entry.name} were not compiled within a part of the time limit, so the "
         "search was left out; that happens once per installation."
     )
     return False
@@ -329,7 +329,7 @@ def _reclaim(best: Incumbent) -> None:
 
 
 class _Taking:
-    """Takes an improver's plans while it is waited for, and none once it was left behind."""
+    """Takes an entry's plans while it is waited for, and none once it was left behind."""
 
     def __init__(self, best: Incumbent, name: str) -> None:
         self.best = best

@@ -571,7 +571,9 @@ def _front(instance: Instance, found: Front, truth: Truth) -> Checks:
         for other in shown:
             better = side * (other.held - one.held) < 0 and towards * (other.value - one.value) < 0
             if better:
-                checks.append(f"{(one.held, one.value)} is beaten by {(other.held, other.value)}")
+                checks.append(
+                    f"{(one.held, one.value)} is dominated by {(other.held, other.value)}"
+                )
     if found.complete and not shown:
         checks.that(
             lambda: best_within(math.nan) is None, "complete without points, there are some"

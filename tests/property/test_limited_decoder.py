@@ -51,8 +51,8 @@ def annealed(
         return None, value
     if limits is None:
         return search.plan_of(state), value
-    draft = timed_within_limits(search.table, limits, state)
-    return None if draft is None else draft.plan(), value
+    schedule = timed_within_limits(search.table, limits, state)
+    return None if schedule is None else schedule.plan(), value
 
 
 @pytest.mark.parametrize("chunk", range(6))

@@ -17,7 +17,7 @@ from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.schedule.list_scheduling.greedy_packed import value_of
 from hetopt.schedule.list_scheduling.named import DISPATCHING_RULES
 from hetopt.schedule.list_scheduling.packed_scheduler import Placement, Setting, place, plan_of
-from hetopt.schedule.model.packed import fits, flat
+from hetopt.schedule.model.packed import fits, packed
 from hetopt.verify import verify
 from tests.random_schedules import random_schedule
 
@@ -57,7 +57,7 @@ def drawn(seed: int) -> Instance:
 @pytest.mark.parametrize("seed", range(40))
 def test_heft_is_the_timetables_heft(seed) -> None:
     instance = drawn(seed)
-    columns = flat(instance)
+    columns = packed(instance)
     assert columns is not None
     problem = timetable_scheduler.plan_problem(instance)
     rank = timetable_scheduler.upward_ranks(problem)
@@ -74,7 +74,7 @@ def test_heft_is_the_timetables_heft(seed) -> None:
 @pytest.mark.parametrize("choice", ["est", "quickest", "eft-plus"])
 def test_other_choices_are_the_timetables_too(seed, choice) -> None:
     instance = drawn(seed)
-    columns = flat(instance)
+    columns = packed(instance)
     assert columns is not None
     setting = replace(DISPATCHING_RULES["peft"].setting(columns), choice=choice)
     found = place(columns, setting)
@@ -86,7 +86,7 @@ def test_other_choices_are_the_timetables_too(seed, choice) -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_ends_plus_costs_are_ends_plus_a_table_of_them(seed) -> None:
-    columns = flat(drawn(seed))
+    columns = packed(drawn(seed))
     assert columns is not None
     key = columns.owner * len(columns.instance.devices) + columns.device
     assert len(np.unique(key)) == len(key)
@@ -114,7 +114,7 @@ def test_ends_at_prices_are_shorter_than_the_named_list_schedules(tasks) -> None
 @pytest.mark.parametrize("seed", range(12))
 def test_ranks_are_the_timetables(seed) -> None:
     instance = drawn(seed)
-    columns = flat(instance)
+    columns = packed(instance)
     assert columns is not None
     slow = timetable_scheduler.upward_ranks(timetable_scheduler.plan_problem(instance))
     assert p.upward_ranks(columns, p.typical_times(columns)) == pytest.approx(slow)
@@ -142,7 +142,7 @@ def test_plans_respect_every_feature_or_are_none(seed) -> None:
 @pytest.mark.parametrize("name", list(DISPATCHING_RULES))
 def test_plain_python_places_as_compiled_code_does(seed, name, monkeypatch) -> None:
     instance = drawn(seed)
-    columns = flat(instance)
+    columns = packed(instance)
     assert columns is not None
     setting = DISPATCHING_RULES[name].setting(columns)
     compiled = place(columns, setting)
@@ -164,7 +164,7 @@ def _same(a: Placement | None, b: Placement | None) -> bool:
 @pytest.mark.parametrize("seed", range(8))
 def test_a_placement_is_worth_what_its_plan_is(seed, objective) -> None:
     instance = replace(drawn(seed), objective=(objective,))
-    columns = flat(instance)
+    columns = packed(instance)
     assert columns is not None
     found = place(columns, DISPATCHING_RULES["heft"].setting(columns))
     assert found is not None
@@ -188,7 +188,7 @@ def test_works_without_a_common_divisor_are_rounded_up_and_accepted() -> None:
 def test_many_works_are_scaled_in_the_loop_and_accepted(monkeypatch) -> None:
     monkeypatch.setattr("hetopt.schedule.model.packed.MOST_ROWS", 10)
     instance = drawn(5)
-    columns = flat(instance)
+    columns = packed(instance)
     assert columns is not None
     assert not (columns.factor == 1).all()
     plan = CONSTRUCTORS["heft"](instance)

@@ -20,9 +20,9 @@ from itertools import pairwise
 from ortools.sat.python import cp_model
 
 from hetopt.runtime.budget import Budget
-from hetopt.schedule.cpsat.model import ScheduleModel, read_draft
+from hetopt.schedule.cpsat.model import ScheduleModel, read_tick_schedule
 from hetopt.schedule.cpsat.neighbourhoods import PICKERS, View
-from hetopt.schedule.model.tick_schedule import Draft
+from hetopt.schedule.model.tick_schedule import TickSchedule
 from hetopt.solvers.cpsat import FOUND, quiet_solver
 
 SIZE, SMALLEST = 30.0, 6.0
@@ -39,11 +39,11 @@ LEAST_GAIN = 1e-6
 
 def repair(
     made: ScheduleModel,
-    draft: Draft,
+    schedule: TickSchedule,
     objective: int,
     budget: Budget,
     seconds: float,
-    take: Callable[[Draft], bool],
+    take: Callable[[TickSchedule], bool],
 ) -> int | None:
     """Improve a plan by repairs until the time is over, or all tasks were free at once.
 
@@ -51,7 +51,7 @@ def repair(
     ----------
     made
         A model on a grid of plans: an exact one, or one that rounds up.
-    draft, objective
+    schedule, objective
         The plan to start from, on the model's grid, and its value of the model's objective.
     seconds
         On the clock; deterministic ones where the budget counts those.
@@ -63,7 +63,7 @@ def repair(
     int or None
         A proven least value of the model's objective, where a repair of everything was exhausted.
     """
-    repairs = _Repairs(made, draft, objective, budget, seconds, take)
+    repairs = _Repairs(made, schedule, objective, budget, seconds, take)
     workers = 1 if budget.deterministic else budget.workers
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(repairs.work, range(workers)))
@@ -76,14 +76,14 @@ class _Repairs:
     def __init__(
         self,
         made: ScheduleModel,
-        draft: Draft,
+        schedule: TickSchedule,
         objective: int,
         budget: Budget,
         seconds: float,
-        take: Callable[[Draft], bool],
+        take: Callable[[TickSchedule], bool],
     ) -> None:
         self.made = made
-        self.draft = draft
+        self.schedule = schedule
         self.objective = objective
         self.budget = budget
         self.left = seconds
@@ -101,9 +101,9 @@ class _Repairs:
         while not self._over():
             with self.lock:
                 name = self._choose(draw)
-                draft, limit = self.draft, self._limit()
-                freed = PICKERS[name](View(draft), max(1, round(self.size)), draw)
-                copy = self._copy(draft, set(freed), limit)
+                schedule, limit = self.schedule, self._limit()
+                freed = PICKERS[name](View(schedule), max(1, round(self.size)), draw)
+                copy = self._copy(schedule, set(freed), limit)
             self._solve(name, copy, len(freed), limit, draw.getrandbits(30))
 
     def _over(self) -> bool:
@@ -117,7 +117,7 @@ class _Repairs:
     def _limit(self) -> int:
         return self.objective - max(1, int(LEAST_GAIN * abs(self.objective)))
 
-    def _copy(self, draft: Draft, freed: set[int], limit: int) -> cp_model.CpModel:
+    def _copy(self, schedule: TickSchedule, freed: set[int], limit: int) -> cp_model.CpModel:
         """Copy the model, with all but the freed tasks where they are and in their order."""
         build = self.made.build
         copy = build.model.clone()
@@ -126,7 +126,7 @@ class _Repairs:
         for task, choices in enumerate(build.choices):
             if task in freed:
                 continue
-            mode, unit = draft.mode[task], draft.unit[task]
+            mode, unit = schedule.mode[task], schedule.unit[task]
             for choice in choices:
                 same = choice.mode.option == mode.option and choice.place[1] in (unit, -1)
                 if same:
@@ -134,7 +134,7 @@ class _Repairs:
             if mode.duration and build.problem.slots[mode.device] == 1:
                 kept.setdefault((mode.device, unit), []).append(task)
         for tasks in kept.values():
-            tasks.sort(key=lambda task: draft.start[task])
+            tasks.sort(key=lambda task: schedule.start[task])
             for before, after in pairwise(tasks):
                 copy.add(build.start[after] >= build.end[before])
         return copy
@@ -160,9 +160,9 @@ class _Repairs:
             everything = len(self.made.build.choices)
             self.size = min(max(grown, SMALLEST), float(everything))
             if found and solver.objective_value < self.objective:
-                self.draft = read_draft(self.made, solver.value)
+                self.schedule = read_tick_schedule(self.made, solver.value)
                 self.objective = round(solver.objective_value)
-                self.finished |= self.take(self.draft)
+                self.finished |= self.take(self.schedule)
             if exhausted and freed == everything:
                 self.finished = True
                 self.proven = round(solver.objective_value) if found else limit + 1

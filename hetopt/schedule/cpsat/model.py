@@ -50,7 +50,7 @@ from hetopt.schedule.cpsat.variables import (
 )
 from hetopt.schedule.model.grid import exact
 from hetopt.schedule.model.problem import Problem
-from hetopt.schedule.model.tick_schedule import Draft, needed_chains
+from hetopt.schedule.model.tick_schedule import TickSchedule, needed_chains
 from hetopt.solution import WRITE
 from hetopt.solvers.cpsat import FOUND, other_solver, quiet_solver, stated_bound
 
@@ -77,12 +77,12 @@ class ScheduleModel:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What CP-SAT found: last draft, proven bound in real units, or infeasibility.
+    """What CP-SAT found: last schedule, proven bound in real units, or infeasibility.
 
     ``seconds`` that it took are deterministic ones where the budget counts those.
     """
 
-    draft: Draft | None
+    schedule: TickSchedule | None
     bound: float
     infeasible: bool
     complete: bool
@@ -129,7 +129,7 @@ def build_model(problem: Problem, level: int, held: list[float]) -> ScheduleMode
     return ScheduleModel(build, sendings, scaled)
 
 
-def add_hint(made: ScheduleModel, draft: Draft, budget: Budget) -> bool:
+def add_hint(made: ScheduleModel, schedule: TickSchedule, budget: Budget) -> bool:
     """Give a plan on the model's grid as a hint, completed by a solve with its values fixed.
 
     Returns
@@ -139,7 +139,7 @@ def add_hint(made: ScheduleModel, draft: Draft, budget: Budget) -> bool:
     """
     model = made.model
     # CP-SAT takes no variable twice, and one may stand for several things of a plan.
-    for variable, value in {v.index: (v, value) for v, value in _hinted(made, draft)}.values():
+    for variable, value in {v.index: (v, value) for v, value in _hinted(made, schedule)}.values():
         model.add_hint(variable, value)
     solver = quiet_solver(1, budget.seed)
     solver.parameters.fix_variables_to_their_hinted_value = True
@@ -160,7 +160,7 @@ def run(
     made: ScheduleModel,
     budget: Budget,
     seconds: float,
-    on_draft: Callable[[Draft], bool],
+    on_schedule: Callable[[TickSchedule], bool],
     on_bound: Callable[[float], None],
     *,
     lower: bool = False,
@@ -169,7 +169,7 @@ def run(
 
     Parameters
     ----------
-    on_draft
+    on_schedule
         Called with each plan found, on the model's grid; says whether that is good enough.
     on_bound
         Called with each better bound, in real units.
@@ -185,11 +185,11 @@ def run(
     else:
         parameters.max_time_in_seconds = max(0.01, seconds)
         solver.best_bound_callback = lambda bound: on_bound(made.objective.value(bound))
-    status, spent = _solved(solver, made.model, budget, _Collector(made, on_draft))
+    status, spent = _solved(solver, made.model, budget, _Collector(made, on_schedule))
     if status == "INFEASIBLE":
         return Answer(None, math.nan, infeasible=True, complete=True, seconds=spent)
     return Answer(
-        read_draft(made, solver.value) if status in FOUND else None,
+        read_tick_schedule(made, solver.value) if status in FOUND else None,
         made.objective.value(stated_bound(solver, status)),
         infeasible=False,
         complete=status == "OPTIMAL",
@@ -199,7 +199,7 @@ def run(
 
 def refute(
     made: ScheduleModel, most: int | None, budget: Budget, seconds: float
-) -> tuple[Draft | None, bool]:
+) -> tuple[TickSchedule | None, bool]:
     """Look for a plan whose integer objective is at most a value, by a solver of another kind.
 
     The model is used up.
@@ -220,8 +220,8 @@ def refute(
     else:
         solver.parameters.max_time_in_seconds = max(0.01, seconds)
     status, _ = _solved(solver, model, budget)
-    draft = read_draft(made, solver.value) if status in FOUND else None
-    return draft, draft is not None or status == "INFEASIBLE"
+    schedule = read_tick_schedule(made, solver.value) if status in FOUND else None
+    return schedule, schedule is not None or status == "INFEASIBLE"
 
 
 def _solved(
@@ -245,7 +245,7 @@ def _solved(
     return status, time.monotonic() - began
 
 
-def read_draft(made: ScheduleModel, value: Callable[[Any], int]) -> Draft:
+def read_tick_schedule(made: ScheduleModel, value: Callable[[Any], int]) -> TickSchedule:
     """Read modes, units, starts and hop starts from the values of a solution."""
     build = made.build
     problem = build.problem
@@ -272,7 +272,7 @@ def read_draft(made: ScheduleModel, value: Callable[[Any], int]) -> Draft:
                 starts.append(at)
                 at += hop.duration
             hops[key] = starts
-    return Draft(problem, mode, unit, start, hops)
+    return TickSchedule(problem, mode, unit, start, hops)
 
 
 SURELY_CLOSED = 1e-8
@@ -280,14 +280,14 @@ SURELY_CLOSED = 1e-8
 
 
 class _Collector(cp_model.CpSolverSolutionCallback):
-    def __init__(self, made: ScheduleModel, on_draft: Callable[[Draft], bool]) -> None:
+    def __init__(self, made: ScheduleModel, on_schedule: Callable[[TickSchedule], bool]) -> None:
         super().__init__()
         self._made = made
-        self._on_draft = on_draft
+        self._on_schedule = on_schedule
 
     def on_solution_callback(self) -> None:
-        """Hand on each solution as a draft."""
-        if self._on_draft(read_draft(self._made, self.value)):
+        """Hand on each solution as a schedule."""
+        if self._on_schedule(read_tick_schedule(self._made, self.value)):
             self.stop_search()
 
 
@@ -306,33 +306,33 @@ def _hold(build: Build, scaled: Scaled, value: float) -> None:
         build.model.add(scaled.expression <= most)
 
 
-def _hinted(made: ScheduleModel, draft: Draft) -> list[tuple[Any, int]]:
+def _hinted(made: ScheduleModel, schedule: TickSchedule) -> list[tuple[Any, int]]:
     build = made.build
     found: list[tuple[Any, int]] = []
     homes: list[Place] = []
     last = 0
     for task, choices in enumerate(build.choices):
-        mode, unit = draft.mode[task], draft.unit[task]
+        mode, unit = schedule.mode[task], schedule.unit[task]
         places = {c.place for c in choices}
         home = (mode.device, MERGED if (mode.device, MERGED) in places else unit)
         homes.append(home)
         found.extend(
             (c.literal, int(c.place == home and c.mode.option == mode.option)) for c in choices
         )
-        found.append((build.start[task], draft.start[task]))
-        found.append((build.end[task], draft.end(task)))
-        last = max(last, draft.end(task))
+        found.append((build.start[task], schedule.start[task]))
+        found.append((build.end[task], schedule.end(task)))
+        last = max(last, schedule.end(task))
     found.append((build.makespan, last))
     for device, used in build.used.items():
-        mine = {u for m, u in zip(draft.mode, draft.unit, strict=True) if m.device == device}
+        mine = {u for m, u in zip(schedule.mode, schedule.unit, strict=True) if m.device == device}
         if any(home == (device, MERGED) for home in homes):
             mine = set(range(len(mine)))
         found.extend((literal, int(k in mine)) for k, literal in enumerate(used))
     for sending in made.sendings:
         for (leg, device, target), chain in sending.chains.items():
             key = (sending.tensor, leg, *target)
-            starts = draft.hops.get(key)
-            source = draft.mode[build.problem.producer[sending.tensor]].device
+            starts = schedule.hops.get(key)
+            source = schedule.mode[build.problem.producer[sending.tensor]].device
             if starts is None or len(starts) != len(chain.start) or device not in (-1, source):
                 continue
             found.extend(zip(chain.start, starts, strict=True))

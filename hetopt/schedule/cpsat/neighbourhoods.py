@@ -11,27 +11,27 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hetopt.schedule.model.tick_schedule import Draft
+from hetopt.schedule.model.tick_schedule import TickSchedule
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """A plan, and who is next to whom in it."""
 
-    draft: Draft
+    schedule: TickSchedule
 
     @property
     def tasks(self) -> range:
         """All tasks."""
-        return range(self.draft.problem.n_tasks)
+        return range(self.schedule.problem.n_tasks)
 
     def place(self, task: int) -> tuple[int, int]:
         """Device and unit of a task."""
-        return self.draft.mode[task].device, self.draft.unit[task]
+        return self.schedule.mode[task].device, self.schedule.unit[task]
 
     def middle(self, task: int) -> float:
         """Middle of a task's run, in ticks."""
-        return (self.draft.start[task] + self.draft.end(task)) / 2
+        return (self.schedule.start[task] + self.schedule.end(task)) / 2
 
     def near(self, tasks: list[int], size: int, draw: random.Random) -> list[int]:
         """Return the tasks of a list nearest in time to a random one of it."""
@@ -41,7 +41,7 @@ class View:
     def sequences(self) -> dict[tuple[int, int], list[int]]:
         """Tasks of each unit in the order of their starts."""
         found: dict[tuple[int, int], list[int]] = {}
-        for task in sorted(self.tasks, key=lambda t: (self.draft.start[t], t)):
+        for task in sorted(self.tasks, key=lambda t: (self.schedule.start[t], t)):
             found.setdefault(self.place(task), []).append(task)
         return found
 
@@ -64,7 +64,7 @@ def pair(view: View, size: int, draw: random.Random) -> list[int]:
 
 def graph(view: View, size: int, draw: random.Random) -> list[int]:
     """Tasks around one in the graph."""
-    problem = view.draft.problem
+    problem = view.schedule.problem
     first = draw.choice(view.tasks)
     found, seen = [first], {first}
     for task in found:
@@ -110,21 +110,21 @@ PICKERS: dict[str, Picker] = {
 
 def _critical_chain(view: View) -> list[int]:
     """Tasks from the last one back, each with the one that ended last before it could start."""
-    draft = view.draft
-    problem = draft.problem
+    schedule = view.schedule
+    problem = schedule.problem
     before: dict[int, int] = {}
     for sequence in view.sequences().values():
         before.update(zip(sequence[1:], sequence, strict=False))
-    task: int | None = max(view.tasks, key=lambda t: (draft.end(t), t))
+    task: int | None = max(view.tasks, key=lambda t: (schedule.end(t), t))
     chain = []
     while task is not None:
         chain.append(task)
         held = [problem.edges[e][0] for e in problem.entering[task]]
         if task in before:
             held.append(before[task])
-        start = draft.start[task]
-        held = [other for other in held if draft.end(other) <= start and other not in chain[-1:]]
-        task = max(held, key=lambda t: (draft.end(t), t)) if held else None
-        if task is not None and draft.end(task) == 0:
+        start = schedule.start[task]
+        held = [other for other in held if schedule.end(other) <= start and other not in chain[-1:]]
+        task = max(held, key=lambda t: (schedule.end(t), t)) if held else None
+        if task is not None and schedule.end(task) == 0:
             task = None
     return chain[::-1]

@@ -16,7 +16,12 @@ from hetopt.schedule.cpsat.objectives import Scaled
 from hetopt.schedule.list_scheduling.constructors import plan_problem
 from hetopt.schedule.model.grid import Grid, exact
 from hetopt.schedule.model.problem import Problem
-from hetopt.schedule.model.tick_schedule import Draft, canonical_units, draft_of, retime
+from hetopt.schedule.model.tick_schedule import (
+    TickSchedule,
+    canonical_units,
+    retime,
+    tick_schedule_of,
+)
 from hetopt.solvers.cpsat_range import TOO_LARGE
 from hetopt.verify import verify
 
@@ -102,8 +107,8 @@ class Level:
             return
         self._raise(answer.bound)
         self.complete = answer.complete
-        if answer.draft is not None:
-            self.take(answer.draft)
+        if answer.schedule is not None:
+            self.take(answer.schedule)
 
     def repair(self) -> None:
         """Improve the plan by large neighbourhood search, on a grid that plans need no way from."""
@@ -114,13 +119,13 @@ class Level:
         if problem.grid.direction == "down":
             problem = Problem(search.instance, Grid(problem.grid.tick, "up"))
         made = self.build(problem)
-        draft = self._known(problem)
+        schedule = self._known(problem)
         seconds = self.left(1.0)
-        if made is None or draft is None or self.budget.over() or seconds <= 0:
+        if made is None or schedule is None or self.budget.over() or seconds <= 0:
             return
         self.faithful, self.by = made.build.faithful, "lns"
         value = _least(made.objective, search.values[self.level])
-        proven = repair(made, draft, value, self.budget, seconds, self.take)
+        proven = repair(made, schedule, value, self.budget, seconds, self.take)
         if proven is not None:
             search.exhausted.add(self.level)
         if proven is not None and problem.grid.direction == "exact":
@@ -146,20 +151,20 @@ class Level:
 
     def _hint(self, made: ScheduleModel, problem: Problem) -> bool:
         """Give the best plan known as a hint; return whether there was one and it is complete."""
-        draft = self._known(problem)
-        return draft is not None and add_hint(made, draft, self.budget)
+        schedule = self._known(problem)
+        return schedule is not None and add_hint(made, schedule, self.budget)
 
-    def _known(self, problem: Problem) -> Draft | None:
+    def _known(self, problem: Problem) -> TickSchedule | None:
         """Return the best plan known on a grid, with its units in the order that models use."""
         search = self.search
         if search.plan is None:
             return None
         timed = plan_problem(search.instance)
-        draft = draft_of(timed, search.plan)
-        if draft is None:
+        schedule = tick_schedule_of(timed, search.plan)
+        if schedule is None:
             return None
-        draft = canonical_units(draft)
-        return draft if problem.grid == timed.grid else _moved(draft, problem)
+        schedule = canonical_units(schedule)
+        return schedule if problem.grid == timed.grid else _moved(schedule, problem)
 
     def left(self, share: float) -> float:
         """Seconds that a solve may take (deterministic ones where the budget counts those)."""
@@ -167,12 +172,12 @@ class Level:
             return self.seconds * share
         return max(0.0, self.until - time.monotonic()) * share
 
-    def take(self, draft: Draft) -> bool:
+    def take(self, schedule: TickSchedule) -> bool:
         """Carry a model's plan to the plan grid and offer it; return whether the gap is closed."""
         search = self.search
         timed = plan_problem(search.instance)
-        same = draft.problem.grid == timed.grid
-        moved = draft if same else _moved(draft, timed)
+        same = schedule.problem.grid == timed.grid
+        moved = schedule if same else _moved(schedule, timed)
         plan = moved.plan() if moved is not None else None
         # What was held for no time at all on a coarse grid may be held for some on a fine one.
         if plan is not None and not (same and self.faithful):
@@ -200,13 +205,13 @@ class Level:
         run(made, self.budget, seconds, self.take, lambda bound: None)
 
 
-def _moved(draft: Draft, problem: Problem) -> Draft | None:
-    """Carry a draft to another grid; where prices change it keeps its waits if it can."""
+def _moved(schedule: TickSchedule, problem: Problem) -> TickSchedule | None:
+    """Carry a schedule to another grid; where prices change it keeps its waits if it can."""
     if prices_vary(problem.instance):
-        kept = retime(draft, problem, wait=True)
+        kept = retime(schedule, problem, wait=True)
         if kept is not None:
             return kept
-    return retime(draft, problem)
+    return retime(schedule, problem)
 
 
 def _least(scaled: Scaled, value: float) -> int:

@@ -37,7 +37,7 @@ def prove_again(
         Seconds that the first proof took, and that the level has left (deterministic ones where
         the budget counts those).
     """
-    if not best.proved(level) or best.trail.bound_by.get(level) not in ("cpsat", "lns"):
+    if not best.proved(level) or best.log.bound_by.get(level) not in ("cpsat", "lns"):
         best.proofs.pop(level, None)
         return
     best.proofs[level] = "once"
@@ -79,10 +79,10 @@ def _found(
     most = None if value is None else _below(made.objective, value)
     if most is not None and not made.objective.terms:
         return False
-    draft, known = refute(made, most, best.budget, again.left(1.0))
-    if draft is not None:
-        again.take(draft)
-    return draft is not None if known else None
+    schedule, known = refute(made, most, best.budget, again.left(1.0))
+    if schedule is not None:
+        again.take(schedule)
+    return schedule is not None if known else None
 
 
 def _contradicted(best: Incumbent, level: int, value: float) -> bool:

@@ -21,7 +21,7 @@ from hetopt.instance import Bools, Floats, Instance, Ints, TaskClasses
 from hetopt.instance.derived import once
 from hetopt.schedule.list_scheduling.limited_decoder import within_limits
 from hetopt.schedule.model.features import has_any
-from hetopt.schedule.model.packed import Flat, flat
+from hetopt.schedule.model.packed import PackedProblem, packed
 from hetopt.schedule.model.usable import usable_classes
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
@@ -45,7 +45,7 @@ OTHERS = (
 MOST_ROWS = 500_000
 """Options of all classes up to which they are gone through in Python."""
 
-Search = Callable[[Flat, float | None], SchedulePlan | None]
+Search = Callable[[PackedProblem, float | None], SchedulePlan | None]
 """A compiled search: from columns and a time to give up to a plan that respects what they know."""
 
 
@@ -66,7 +66,7 @@ def cautious(
     """
     if len(usable_classes(instance).option) > MOST_ROWS:
         return None
-    columns = flat(unlimited(instance))
+    columns = packed(unlimited(instance))
     if columns is None:
         return None
     now = time.monotonic()
@@ -79,7 +79,7 @@ def cautious(
     for keep in _choices(instance):
         if limit is not None and time.monotonic() >= limit:
             return None
-        fewer = flat(_with_options(unlimited(instance), usable_classes(instance), keep))
+        fewer = packed(_with_options(unlimited(instance), usable_classes(instance), keep))
         if fewer is None:
             return None
         plan = _within(instance, search(fewer, limit))

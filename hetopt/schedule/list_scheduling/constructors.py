@@ -9,7 +9,7 @@
 :mod:`hetopt.schedule.list_scheduling.named` says what each does,
 :mod:`hetopt.schedule.list_scheduling.greedy_packed` has those that follow costs.
 
-Where the instance is flat (:mod:`hetopt.schedule.model.packed`) they run compiled, else on a
+Where the instance can be packed (:mod:`hetopt.schedule.model.packed`) they run compiled, else on a
 timetable, and compiled as if there were no limits that tie units together, or on fewer options
 (:mod:`hetopt.schedule.list_scheduling.cautious`).
 """
@@ -25,7 +25,7 @@ from hetopt.instance import Instance, is_maximised
 from hetopt.schedule.list_scheduling import timetable_scheduler
 from hetopt.schedule.list_scheduling.cautious import Search, cautious
 from hetopt.schedule.list_scheduling.named import DISPATCHING_RULES, attempts
-from hetopt.schedule.model.packed import Flat, flat, pack
+from hetopt.schedule.model.packed import PackedProblem, pack, packed
 from hetopt.schedule.model.problem import plan_problem
 from hetopt.solution import SchedulePlan
 
@@ -59,7 +59,7 @@ def energy_greedy(instance: Instance, *, limit: float | None = None) -> Schedule
     """Return the cheapest plan (by the first objective) of several greedy passes, or None."""
     from hetopt.schedule.list_scheduling.greedy_packed import cheapest
 
-    columns = flat(instance)
+    columns = packed(instance)
     if columns is None:
         return _careful(instance, cheapest, timetable_scheduler.energy_greedy, limit)
     return cheapest(columns, limit)
@@ -69,7 +69,7 @@ def portfolio(instance: Instance, *, limit: float | None = None) -> SchedulePlan
     """Return the best plan of all list schedulers by the first objective, or None."""
     from hetopt.schedule.list_scheduling.greedy_packed import best_of
 
-    columns = flat(instance)
+    columns = packed(instance)
     if columns is not None:
         return best_of(columns, limit)
     plan = _careful(instance, best_of, timetable_scheduler.energy_greedy, limit)
@@ -83,7 +83,7 @@ def portfolio(instance: Instance, *, limit: float | None = None) -> SchedulePlan
 def _careful(
     instance: Instance, search: Search, otherwise: Constructor, limit: float | None
 ) -> SchedulePlan | None:
-    """Return a plan of an instance that is not flat: compiled where that works, or a timetable's.
+    """Return a plan of an instance that cannot be packed: compiled if that works, or a timetable's.
 
     A timetable that is not likely to be filled in the time left is not begun.
     """
@@ -116,13 +116,13 @@ def _better(instance: Instance, plan: SchedulePlan, other: SchedulePlan | None) 
 
 def _named(name: str, instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
     """Return the plan of a named list scheduler, or None where it runs into a limit."""
-    columns = flat(instance)
+    columns = packed(instance)
     if columns is not None:
         return _listed(name, columns, limit)
     return _careful(instance, partial(_listed, name), partial(_on_timetable, name), limit)
 
 
-def _listed(name: str, columns: Flat, limit: float | None) -> SchedulePlan | None:
+def _listed(name: str, columns: PackedProblem, limit: float | None) -> SchedulePlan | None:
     """Return the plan of a named list scheduler under the limits that columns know, or None."""
     from hetopt.schedule.list_scheduling.packed_scheduler import place, plan_of
 
@@ -149,7 +149,7 @@ def _price_guided(instance: Instance, *, limit: float | None = None) -> Schedule
     """Return the cheapest plan of passes at the load bound's prices, or None."""
     from hetopt.schedule.list_scheduling.greedy_packed import price_guided
 
-    columns = flat(instance)
+    columns = packed(instance)
     if columns is None:
         return _careful(instance, price_guided, timetable_scheduler.energy_greedy, limit)
     return price_guided(columns, limit)

@@ -21,7 +21,7 @@ from hetopt.instance import Floats, Ints
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.schedule.list_scheduling.packed_scheduler import Setting
 from hetopt.schedule.model.objectives import ENERGY_LIKE
-from hetopt.schedule.model.packed import Flat
+from hetopt.schedule.model.packed import PackedProblem
 
 LEAST, FIRST, GREATEST = 0.3, 50.0, 3000.0
 """Least rate, greatest one that a search begins with, greatest one."""
@@ -52,7 +52,7 @@ class Trade:
 
     @classmethod
     def of(
-        cls, columns: Flat, objective: str, rank: Floats, units: Ints, prices: Floats
+        cls, columns: PackedProblem, objective: str, rank: Floats, units: Ints, prices: Floats
     ) -> Trade | None:
         """Count costs at prices (D) on the time of so many units (D); None: time costs nothing."""
         instance, option, device = columns.instance, columns.option, columns.device

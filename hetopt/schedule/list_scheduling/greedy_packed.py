@@ -33,7 +33,7 @@ from hetopt.schedule.list_scheduling.packed_scheduler import (
     plan_of,
 )
 from hetopt.schedule.model.objectives import ENERGY_LIKE
-from hetopt.schedule.model.packed import Flat
+from hetopt.schedule.model.packed import PackedProblem
 from hetopt.solution import SchedulePlan
 
 STRETCHES = (1.0, 1.5, 0.5, 0.0)
@@ -66,7 +66,7 @@ _OFF = 1e-3
 """Units on, in the relaxation, below which a device counts as off."""
 
 
-def cheapest(columns: Flat, limit: float | None = None) -> SchedulePlan | None:
+def cheapest(columns: PackedProblem, limit: float | None = None) -> SchedulePlan | None:
     """Return the best plan by the first objective of many greedy passes, or None.
 
     ``limit`` is a ``time.monotonic()`` value at which to stop.
@@ -77,14 +77,14 @@ def cheapest(columns: Flat, limit: float | None = None) -> SchedulePlan | None:
     return search.plan()
 
 
-def price_guided(columns: Flat, limit: float | None = None) -> SchedulePlan | None:
+def price_guided(columns: PackedProblem, limit: float | None = None) -> SchedulePlan | None:
     """Return the best plan of passes at the load bound's own prices, or None."""
     search = _Search(columns, limit)
     search.greedy(levels=(1.0,), paces=(1.0,))
     return search.plan()
 
 
-def best_of(columns: Flat, limit: float | None = None) -> SchedulePlan | None:
+def best_of(columns: PackedProblem, limit: float | None = None) -> SchedulePlan | None:
     """Return the best plan by the first objective of all list schedulers, or None."""
     search = _Search(columns, limit)
     name = columns.instance.objective[0]
@@ -101,7 +101,7 @@ def best_of(columns: Flat, limit: float | None = None) -> SchedulePlan | None:
     return search.plan()
 
 
-def value_of(columns: Flat, placement: Placement, name: str) -> float:
+def value_of(columns: PackedProblem, placement: Placement, name: str) -> float:
     """Objective value of a placement (less is better), without making its plan where possible."""
     instance = columns.instance
     if (name not in ENERGY_LIKE and name != "makespan") or sites_differ(instance, name):
@@ -146,7 +146,7 @@ class _Set:
 class _Search:
     """The best placement so far, and the passes that look for a better one."""
 
-    def __init__(self, columns: Flat, limit: float | None) -> None:
+    def __init__(self, columns: PackedProblem, limit: float | None) -> None:
         self.columns, self.limit = columns, limit
         self.instance: Instance = columns.instance
         self.name = self.instance.objective[0]

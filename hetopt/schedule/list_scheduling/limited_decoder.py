@@ -16,7 +16,7 @@ from hetopt.instance import Floats, Instance, Ints
 from hetopt.schedule.model.features import has_any
 from hetopt.schedule.model.packed import pack
 from hetopt.schedule.model.problem import Mode, Problem, option_power, plan_problem
-from hetopt.schedule.model.tick_schedule import ChainKey, Draft, needed_chains
+from hetopt.schedule.model.tick_schedule import ChainKey, TickSchedule, needed_chains
 from hetopt.solution import SchedulePlan
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def fresh(limits: Limits) -> Limits:
 
 def draft_of_times(
     limits: Limits, problem: Problem, modes: list[Mode], unit: list[int]
-) -> Draft | None:
+) -> TickSchedule | None:
     """Read the times of the last decoding, which are whole ticks; None where a task is late."""
     from hetopt.schedule.list_scheduling import limited_decoder_kernels as k
 
@@ -185,7 +185,7 @@ def draft_of_times(
             for hop in chain.hops[:-1]:
                 known.append(known[-1] + hop.duration)
         hops_of[key] = known
-    return Draft(problem, modes, unit, start, hops_of)
+    return TickSchedule(problem, modes, unit, start, hops_of)
 
 
 def within_limits(instance: Instance, plan: SchedulePlan) -> SchedulePlan | None:
@@ -241,8 +241,8 @@ def within_limits(instance: Instance, plan: SchedulePlan) -> SchedulePlan | None
     )
     if excess + more > 0 or not np.isfinite(makespan):
         return None
-    draft = draft_of_times(limits, problem, modes, plan.unit.tolist())
-    return None if draft is None else draft.plan()
+    schedule = draft_of_times(limits, problem, modes, plan.unit.tolist())
+    return None if schedule is None else schedule.plan()
 
 
 def count(limits: Limits, choice: Ints, unit: Ints) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from hetopt.instance import Floats
 from hetopt.schedule.list_scheduling import priorities as p
 from hetopt.schedule.list_scheduling.packed_scheduler import Choice, Rule, Setting
-from hetopt.schedule.model.packed import Flat
+from hetopt.schedule.model.packed import PackedProblem
 
 
 class DispatchingRule(NamedTuple):
@@ -19,10 +19,10 @@ class DispatchingRule(NamedTuple):
 
     name: str
     about: str
-    setting: Callable[[Flat], Setting]
+    setting: Callable[[PackedProblem], Setting]
 
 
-def attempts(columns: Flat, name: str) -> Iterator[Setting]:
+def attempts(columns: PackedProblem, name: str) -> Iterator[Setting]:
     """Yield the named setting, then it with other priorities, for where a deadline is missed.
 
     Those are least slack (latest end by the deadline less duration), and the earliest due date
@@ -39,12 +39,12 @@ def attempts(columns: Flat, name: str) -> Iterator[Setting]:
         yield replace(setting, priority=-columns.instance.jobs.due_s[columns.instance.tasks.job])
 
 
-def heft(columns: Flat) -> Setting:
+def heft(columns: PackedProblem) -> Setting:
     """Decreasing upward rank at mean times, earliest finish, with insertion."""
     return Setting(p.upward_ranks(columns, p.typical_times(columns)))
 
 
-def cpop(columns: Flat) -> Setting:
+def cpop(columns: PackedProblem) -> Setting:
     """Upward plus downward rank; one critical path on the device that runs it fastest."""
     length = p.typical_times(columns)
     path = p.critical_path(columns, length)
@@ -59,32 +59,32 @@ def cpop(columns: Flat) -> Setting:
     return Setting(rank, only=only)
 
 
-def peft(columns: Flat) -> Setting:
+def peft(columns: PackedProblem) -> Setting:
     """Mean optimistic cost, earliest finish plus optimistic cost."""
     table = p.optimistic_costs(columns)
     return Setting(p.mean_over_units(columns, table), choice="eft-plus", table=table)
 
 
-def lookahead(columns: Flat) -> Setting:
+def lookahead(columns: PackedProblem) -> Setting:
     """Decreasing upward rank, least end of the last child placed next."""
     return replace(heft(columns), choice="lookahead")
 
 
-def _ruled(rule: Rule) -> Callable[[Flat], Setting]:
-    def made(columns: Flat) -> Setting:
+def _ruled(rule: Rule) -> Callable[[PackedProblem], Setting]:
+    def made(columns: PackedProblem) -> Setting:
         return replace(heft(columns), rule=rule, window=0, insertion=False)
 
     return made
 
 
-def _arriving(choice: Choice) -> Callable[[Flat], Setting]:
-    def made(columns: Flat) -> Setting:
+def _arriving(choice: Choice) -> Callable[[PackedProblem], Setting]:
+    def made(columns: PackedProblem) -> Setting:
         return Setting(arrival(columns), choice=choice, insertion=False)
 
     return made
 
 
-def arrival(columns: Flat) -> Floats:
+def arrival(columns: PackedProblem) -> Floats:
     """Priorities in topological order (T): tasks arrive when all that they wait for have."""
     order = columns.instance.topological_order
     found = np.empty(len(order))

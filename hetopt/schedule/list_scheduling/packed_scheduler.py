@@ -18,7 +18,7 @@ import numpy as np
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.paths import Network
 from hetopt.runtime.jit import is_compiled, kernels, plain
-from hetopt.schedule.model.packed import NUDGE, Flat
+from hetopt.schedule.model.packed import NUDGE, PackedProblem
 from hetopt.solution import DIRECT, Hops, SchedulePlan
 
 Choice = Literal[
@@ -103,7 +103,9 @@ class Placement:
     end: Floats
 
 
-def place(columns: Flat, setting: Setting, *, limit: float | None = None) -> Placement | None:
+def place(
+    columns: PackedProblem, setting: Setting, *, limit: float | None = None
+) -> Placement | None:
     """Place all tasks; None where one fits nowhere by its deadline.
 
     The result respects every limit of an instance that :func:`hetopt.schedule.model.packed.fits`.
@@ -155,7 +157,7 @@ def place(columns: Flat, setting: Setting, *, limit: float | None = None) -> Pla
     return Placement(chosen, unit, spent[:, k.START].copy(), spent[:, k.END].copy())
 
 
-def _kernels(columns: Flat, limit: float | None) -> Any:
+def _kernels(columns: PackedProblem, limit: float | None) -> Any:
     devices = columns.instance.devices
     trials = len(columns.member) * int((devices.count_max * devices.slots).sum())
     left = math.inf if limit is None else limit - time.monotonic()
@@ -176,7 +178,7 @@ def _ready() -> bool:
     return module is not None and bool(module.list_schedule.signatures)
 
 
-def plan_of(columns: Flat, placement: Placement) -> SchedulePlan:
+def plan_of(columns: PackedProblem, placement: Placement) -> SchedulePlan:
     """Return the plan columns of a placement; transfers start as soon as their data are there."""
     return SchedulePlan(
         placement.option,
@@ -227,7 +229,7 @@ GRAPH = "list_graph"
 """Name by which an instance keeps its graph for the kernels."""
 
 
-def _graph(columns: Flat) -> _Graph:
+def _graph(columns: PackedProblem) -> _Graph:
     k = kernels("hetopt.schedule.list_scheduling.packed_kernels", 0)
     made = columns.instance.derived.get(GRAPH)
     if isinstance(made, _Graph):
@@ -263,7 +265,7 @@ _MOST_CELLS = 4_000_000
 """Idle stretches of all lanes that are worth their memory."""
 
 
-def _options(columns: Flat, setting: Setting) -> tuple[Ints, Ints, Floats, Ints]:
+def _options(columns: PackedProblem, setting: Setting) -> tuple[Ints, Ints, Floats, Ints]:
     """Options of each class in the order in which the choice can stop early."""
     options = columns.instance.options
     owner, device = columns.owner, columns.device
@@ -281,7 +283,7 @@ def _options(columns: Flat, setting: Setting) -> tuple[Ints, Ints, Floats, Ints]
     return columns.option[order], opt_i, np.ascontiguousarray(opt_f), ptr
 
 
-def _shortest(columns: Flat, opt_i: Ints, opt_f: Floats) -> Floats:
+def _shortest(columns: PackedProblem, opt_i: Ints, opt_f: Floats) -> Floats:
     """Ticks of the shortest task that each device may run, at most: no idle time below is kept."""
     found = np.full(len(columns.instance.devices), np.inf)
     least = np.floor(opt_f[:, 0] * float(columns.factor.min(initial=np.inf)) + columns.bias)
@@ -289,7 +291,7 @@ def _shortest(columns: Flat, opt_i: Ints, opt_f: Floats) -> Floats:
     return found
 
 
-def _hops(columns: Flat, placement: Placement) -> Hops:
+def _hops(columns: PackedProblem, placement: Placement) -> Hops:
     instance = columns.instance
     tensor, device, unit = messages_of(instance, placement.option, placement.unit)
     if not len(tensor):

@@ -15,12 +15,12 @@ import numpy as np
 
 from hetopt.instance import Floats, Ints
 from hetopt.runtime.jit import kernels
-from hetopt.schedule.model.packed import Flat
+from hetopt.schedule.model.packed import PackedProblem
 
 Average = Literal["mean", "median", "least", "greatest"]
 
 
-def typical_times(columns: Flat, average: Average = "mean") -> Floats:
+def typical_times(columns: PackedProblem, average: Average = "mean") -> Floats:
     """Average over units of each device's shortest option, per task (T)."""
     time = fastest(columns)
     units = columns.instance.devices.count_max.astype(np.float64)
@@ -37,31 +37,33 @@ def typical_times(columns: Flat, average: Average = "mean") -> Floats:
     return np.asarray(np.nan_to_num(found, posinf=0.0, neginf=0.0)[columns.member] * columns.factor)
 
 
-def fastest(columns: Flat) -> Floats:
+def fastest(columns: PackedProblem) -> Floats:
     """Shortest option of each class on each device at factor 1, K × D; inf where none."""
     time = np.full((len(columns.scale), len(columns.instance.devices)), np.inf)
     np.minimum.at(time, (columns.owner, columns.device), columns.length)
     return time
 
 
-def upward_ranks(columns: Flat, length: Floats) -> Floats:
+def upward_ranks(columns: PackedProblem, length: Floats) -> Floats:
     """Longest path from the start of each task to the end of all, at mean message times (T)."""
     return tails(columns, length) + length
 
 
-def tails(columns: Flat, length: Floats) -> Floats:
+def tails(columns: PackedProblem, length: Floats) -> Floats:
     """Longest path from the end of each task on, at mean message times (T)."""
     ptr, edge = columns.instance.successors
     return _tails(columns, length, ptr, edge, columns.instance.edges.dst, backward=True)
 
 
-def downward_ranks(columns: Flat, length: Floats) -> Floats:
+def downward_ranks(columns: PackedProblem, length: Floats) -> Floats:
     """Longest path to the start of each task (T)."""
     ptr, edge = columns.instance.predecessors
     return _tails(columns, length, ptr, edge, columns.instance.edges.src, backward=False)
 
 
-def latest_ends(columns: Flat, length: Floats, stretch: float = 1.0, pace: float = 1.0) -> Floats:
+def latest_ends(
+    columns: PackedProblem, length: Floats, stretch: float = 1.0, pace: float = 1.0
+) -> Floats:
     """Latest end of each task by the deadlines of all that wait for it (T); inf without any.
 
     ``stretch`` is how much of the lengths and mean messages behind a task it must leave before
@@ -76,7 +78,7 @@ def latest_ends(columns: Flat, length: Floats, stretch: float = 1.0, pace: float
     return found
 
 
-def critical_path(columns: Flat, length: Floats) -> Ints:
+def critical_path(columns: PackedProblem, length: Floats) -> Ints:
     """Tasks of one longest path, first to last, by upward plus downward rank."""
     up, down = upward_ranks(columns, length), downward_ranks(columns, length)
     total = up + down
@@ -95,7 +97,7 @@ def critical_path(columns: Flat, length: Floats) -> Ints:
     return np.array(path, dtype=np.int64)
 
 
-def optimistic_costs(columns: Flat) -> Any:
+def optimistic_costs(columns: PackedProblem) -> Any:
     """PEFT's optimistic cost table, T × D (float32)."""
     instance = columns.instance
     k = kernels(
@@ -116,14 +118,14 @@ def optimistic_costs(columns: Flat) -> Any:
     return table
 
 
-def mean_over_units(columns: Flat, table: Any) -> Floats:
+def mean_over_units(columns: PackedProblem, table: Any) -> Floats:
     """Mean of each row of a T × D table over units, without devices that are out of question."""
     units = columns.instance.devices.count_max.astype(np.float32)
     known = np.isfinite(table)
     return np.asarray((np.where(known, table, 0.0) @ units) / np.maximum(1e-30, known @ units))
 
 
-def edge_messages(columns: Flat) -> Floats:
+def edge_messages(columns: PackedProblem) -> Floats:
     """Mean message time of each edge over pairs of units (E)."""
     latency, per_b = columns.mean_message
     size = np.append(columns.instance.tensors.bytes_b, 0.0)[columns.instance.edges.tensor]
@@ -134,12 +136,12 @@ _NEAR = 1e-12
 """Relative distance within which a path is one of the longest; float sums are that exact."""
 
 
-def _steps(columns: Flat) -> int:
+def _steps(columns: PackedProblem) -> int:
     return len(columns.member) + len(columns.instance.edges)
 
 
 def _tails(
-    columns: Flat,
+    columns: PackedProblem,
     length: Floats,
     ptr: Ints,
     edge: Ints,

@@ -17,7 +17,7 @@ from hetopt.schedule.model.grid import exact
 from hetopt.schedule.model.problem import NEVER, Hop, Mode, Problem, option_power
 from hetopt.schedule.model.resource_profile import Profile
 from hetopt.schedule.model.resources import Supplies, integer_demands
-from hetopt.schedule.model.tick_schedule import Draft
+from hetopt.schedule.model.tick_schedule import TickSchedule
 from hetopt.solution import DIRECT, READ, WRITE, SchedulePlan
 
 Unit = tuple[int, int]
@@ -160,7 +160,7 @@ class Timetable:
         """Return the plan columns; every task must be placed."""
         starts = {key: chain.starts for key, chain in self.chains.items()}
         modes = [mode for mode in self.mode if mode is not None]
-        return Draft(self.problem, modes, self.unit, self.start, starts).plan()
+        return TickSchedule(self.problem, modes, self.unit, self.start, starts).plan()
 
     def _home(self, task: int) -> Unit:
         mode = self.mode[task]

@@ -1,4 +1,4 @@
-"""List schedulers on a timetable, under every limit: the path of instances that are not flat.
+"""List schedulers on a timetable, under every limit: the path of instances that cannot be packed.
 
 The named methods are those of :mod:`hetopt.schedule.list_scheduling.constructors`; each task is
 tried on all of its modes and units, transfers included, which takes Python about a second for a

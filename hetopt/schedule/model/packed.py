@@ -44,7 +44,7 @@ UNSUPPORTED_MESSAGES = (
 
 
 @dataclass(frozen=True)
-class Flat:
+class PackedProblem:
     """Packed columns; K classes here differ in usable options, and in work where that is cheap.
 
     Attributes
@@ -99,7 +99,7 @@ class Flat:
 
 
 @once
-def flat(instance: Instance) -> Flat | None:
+def packed(instance: Instance) -> PackedProblem | None:
     """Pack an instance; None where it has a feature that the kernels do not know.
 
     Made once per instance.
@@ -132,7 +132,7 @@ def fits(instance: Instance) -> bool:
     return all(network.one_path(a, b) for a in wide for b in wide if a != b or count[a] > 1)
 
 
-def pack(instance: Instance) -> Flat:
+def pack(instance: Instance) -> PackedProblem:
     """Pack an instance, whatever features the columns then leave out."""
     grid, classes, tasks = grid_of(instance), usable_classes(instance), instance.tasks
     works, which = np.unique(tasks.work, return_inverse=True)
@@ -159,7 +159,7 @@ def pack(instance: Instance) -> Flat:
     release = np.array([float(grid.ticks(exact(x))) for x in instance.jobs.release_s.tolist()])
     deadline = np.minimum(ticks(instance.jobs.deadline_s), horizon)
     message, mean = _messages(instance, grid)
-    return Flat(
+    return PackedProblem(
         instance=instance,
         grid=grid,
         member=member.reshape(-1).astype(np.int64),

@@ -28,7 +28,7 @@ READING_BLUR = 2
 
 
 @dataclass(slots=True)
-class Draft:
+class TickSchedule:
     """Mode, unit and start of each task, and hop starts of each transfer, on ``problem``'s grid.
 
     Ends may lie up to ``blur`` ticks behind what they really are, from rounding.
@@ -95,7 +95,7 @@ def needed_chains(
     return found
 
 
-def draft_of(problem: Problem, plan: SchedulePlan) -> Draft | None:
+def tick_schedule_of(problem: Problem, plan: SchedulePlan) -> TickSchedule | None:
     """Read a plan on a grid.
 
     On an exact grid starts are rounded down, which keeps the order; on a fine one to the nearest
@@ -118,7 +118,7 @@ def draft_of(problem: Problem, plan: SchedulePlan) -> Draft | None:
         hops.setdefault(key, []).append(nearest(exact(float(h.start_s[i])) / grid.tick))
     starts = [nearest(exact(s) / grid.tick) for s in plan.start_s.tolist()]
     blur = 0 if grid.direction == "exact" else READING_BLUR
-    return Draft(problem, modes, plan.unit.tolist(), starts, hops, blur)
+    return TickSchedule(problem, modes, plan.unit.tolist(), starts, hops, blur)
 
 
 def _mode_of(problem: Problem, task: int, option: int) -> Mode | None:
@@ -160,8 +160,12 @@ class Activity:
 
 
 def retime(
-    draft: Draft, problem: Problem, *, wait: bool = False, options: list[int] | None = None
-) -> Draft | None:
+    schedule: TickSchedule,
+    problem: Problem,
+    *,
+    wait: bool = False,
+    options: list[int] | None = None,
+) -> TickSchedule | None:
     """Carry a schedule to another grid, keeping its order, as early as possible.
 
     Parameters
@@ -173,29 +177,29 @@ def retime(
 
     Returns
     -------
-    Draft or None
+    TickSchedule or None
         None where a deadline or the horizon is missed by the durations of the other grid.
     """
     modes = []
-    wanted = [mode.option for mode in draft.mode] if options is None else options
+    wanted = [mode.option for mode in schedule.mode] if options is None else options
     for task, option in enumerate(wanted):
         new = next((m for m in problem.modes[task] if m.option == option), None)
         if new is None:
             return None
         modes.append(new)
-    chains = needed_chains(problem, modes, draft.unit)
+    chains = needed_chains(problem, modes, schedule.unit)
     if chains is None:
         return None
-    found = activities(draft, problem, modes, chains)
+    found = activities(schedule, problem, modes, chains)
     start = [0] * problem.n_tasks
     hops: dict[ChainKey, list[int]] = {key: [0] * len(chain.hops) for key, chain in chains.items()}
     ends: dict[ChainKey, list[int]] = {key: [0] * len(chain.hops) for key, chain in chains.items()}
     done: dict[tuple[int, int, int], int] = {}
     running: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
-    tick = draft.problem.grid.tick
+    tick = schedule.problem.grid.tick
     for activity in found:
         if activity.key is None:
-            at = _data_ready(problem, activity.task, modes, draft.unit, start, ends)
+            at = _data_ready(problem, activity.task, modes, schedule.unit, start, ends)
         else:
             at = _hop_ready(problem, activity, modes, start, ends)
         if wait:
@@ -216,7 +220,7 @@ def retime(
             ends[activity.key][activity.hop] = end
         for tag in activity.tags:
             heapq.heappush(running[tag], (activity.end, end))
-    return Draft(problem, modes, draft.unit, start, hops)
+    return TickSchedule(problem, modes, schedule.unit, start, hops)
 
 
 def _data_ready(
@@ -261,10 +265,10 @@ def _hop_ready(
 
 
 def activities(
-    draft: Draft, problem: Problem, modes: list[Mode], chains: dict[ChainKey, Needed]
+    schedule: TickSchedule, problem: Problem, modes: list[Mode], chains: dict[ChainKey, Needed]
 ) -> list[Activity]:
     """All tasks and hops in the old order, each with the resources on which order matters."""
-    old = draft.problem
+    old = schedule.problem
     instance = problem.instance
     position = [0] * problem.n_tasks
     for i, task in enumerate(problem.order):
@@ -276,12 +280,12 @@ def activities(
             task,
             None,
             -1,
-            draft.start[task],
-            draft.end(task) - min(draft.blur, draft.mode[task].duration // 2),
+            schedule.start[task],
+            schedule.end(task) - min(schedule.blur, schedule.mode[task].duration // 2),
             modes[task].duration,
             (position[task], 0, 0, 0),
             [
-                (0, modes[task].device, draft.unit[task]),
+                (0, modes[task].device, schedule.unit[task]),
                 *shared,
                 *((3, k, 0) for k, _ in instance.uses.of(modes[task].option)),
             ],
@@ -300,14 +304,14 @@ def activities(
                 tags.append((0, *chain.source))
             if k == len(chain.hops) - 1 and leg != WRITE and not overlap[device]:
                 tags.append((0, device, unit))
-            at = draft.hops[key][k]
+            at = schedule.hops[key][k]
             found.append(
                 Activity(
                     producer,
                     key,
                     k,
                     at,
-                    at + lengths[k] - min(draft.blur, lengths[k] // 2),
+                    at + lengths[k] - min(schedule.blur, lengths[k] // 2),
                     hop.duration,
                     (position[producer], 1 + (leg == READ), k, device * (1 << 20) + unit),
                     tags,
@@ -336,35 +340,38 @@ def _shared_resource(problem: Problem) -> list[tuple[int, int, int]]:
     return [(2, 0, 0)] if tied else []
 
 
-def canonical_units(draft: Draft) -> Draft:
-    """Return the draft with units numbered by their first task, as the model's rows ask."""
+def canonical_units(schedule: TickSchedule) -> TickSchedule:
+    """Return the schedule with units numbered by their first task, as the model's rows ask."""
     pinned = {
         mode.device
-        for task, pin in enumerate(draft.problem.instance.tasks.pin_unit.tolist())
+        for task, pin in enumerate(schedule.problem.instance.tasks.pin_unit.tolist())
         if pin >= 0
-        for mode in draft.problem.modes[task]
+        for mode in schedule.problem.modes[task]
     }
     names: dict[tuple[int, int], int] = {}
     count: dict[int, int] = {}
-    for mode, unit in zip(draft.mode, draft.unit, strict=True):
+    for mode, unit in zip(schedule.mode, schedule.unit, strict=True):
         if mode.device not in pinned and (mode.device, unit) not in names:
             names[(mode.device, unit)] = count.get(mode.device, 0)
             count[mode.device] = count.get(mode.device, 0) + 1
-    units = [names.get((m.device, u), u) for m, u in zip(draft.mode, draft.unit, strict=True)]
+    units = [names.get((m.device, u), u) for m, u in zip(schedule.mode, schedule.unit, strict=True)]
     hops = {
-        (n, leg, d, names.get((d, u), u)): starts for (n, leg, d, u), starts in draft.hops.items()
+        (n, leg, d, names.get((d, u), u)): starts
+        for (n, leg, d, u), starts in schedule.hops.items()
     }
-    return Draft(draft.problem, draft.mode, units, draft.start, hops, draft.blur)
+    return TickSchedule(schedule.problem, schedule.mode, units, schedule.start, hops, schedule.blur)
 
 
-def timed(problem: Problem, mode: list[Mode], unit: list[int], order: list[int]) -> Draft | None:
+def timed(
+    problem: Problem, mode: list[Mode], unit: list[int], order: list[int]
+) -> TickSchedule | None:
     """Start the tasks in an order, each as early as its data and a slot of its unit allow.
 
     Transfers start as soon as their data are there; nothing contends for links.
 
     Returns
     -------
-    Draft or None
+    TickSchedule or None
         None where a deadline is missed or a message has no path.
     """
     chains = needed_chains(problem, mode, unit)
@@ -397,4 +404,4 @@ def timed(problem: Problem, mode: list[Mode], unit: list[int], order: list[int])
         for hop in chain.hops:
             hops[key].append(at)
             at += hop.duration
-    return Draft(problem, mode, unit, start, hops)
+    return TickSchedule(problem, mode, unit, start, hops)

@@ -19,10 +19,10 @@ from hetopt.schedule.model.problem import NEVER, Problem
 from hetopt.schedule.model.tick_schedule import (
     Activity,
     ChainKey,
-    Draft,
+    TickSchedule,
     activities,
-    draft_of,
     needed_chains,
+    tick_schedule_of,
 )
 from hetopt.solution import READ, WRITE, SchedulePlan
 
@@ -46,12 +46,12 @@ def shift(instance: Instance, plan: SchedulePlan) -> SchedulePlan | None:
         return None
     series = series_of(instance, names[0])
     problem = plan_problem(instance)
-    draft = draft_of(problem, plan)
-    chains = None if draft is None else needed_chains(problem, draft.mode, draft.unit)
-    if series is None or draft is None or chains is None:
+    schedule = tick_schedule_of(problem, plan)
+    chains = None if schedule is None else needed_chains(problem, schedule.mode, schedule.unit)
+    if series is None or schedule is None or chains is None:
         return None
-    runs = activities(draft, problem, draft.mode, chains)
-    order = _Order(problem, draft, runs)
+    runs = activities(schedule, problem, schedule.mode, chains)
+    order = _Order(problem, schedule, runs)
     if not order.known:
         return None
     prices = _Prices(series, problem)
@@ -101,20 +101,20 @@ class _Prices:
 class _Order:
     """Runs with what must end before and start after each; ``known`` unless there are too many."""
 
-    def __init__(self, problem: Problem, draft: Draft, runs: list[Activity]) -> None:
-        self.problem, self.draft, self.runs = problem, draft, runs
+    def __init__(self, problem: Problem, schedule: TickSchedule, runs: list[Activity]) -> None:
+        self.problem, self.schedule, self.runs = problem, schedule, runs
         self.start = [run.start for run in runs]
         self.length = [run.duration for run in runs]
         self.before: list[list[int]] = [[] for _ in runs]
         self.after: list[list[int]] = [[] for _ in runs]
-        chains = needed_chains(problem, draft.mode, draft.unit) or {}
+        chains = needed_chains(problem, schedule.mode, schedule.unit) or {}
         self.joules = [
-            problem.energy(run.task, draft.mode[run.task].option)
+            problem.energy(run.task, schedule.mode[run.task].option)
             if run.key is None
             else problem.hop_energy(run.key[0], (chains[run.key].hops[run.hop],))
             for run in runs
         ]
-        self.limit = max((draft.end(t) for t in range(problem.n_tasks)), default=0)
+        self.limit = max((schedule.end(t) for t in range(problem.n_tasks)), default=0)
         if problem.horizon < NEVER:
             self.limit = problem.horizon
         self.known = self._resources()
@@ -145,15 +145,17 @@ class _Order:
 
     def plan(self) -> SchedulePlan:
         """Return the plan columns of the runs where they are now."""
-        draft = self.draft
-        start = list(draft.start)
-        hops = {key: list(starts) for key, starts in draft.hops.items()}
+        schedule = self.schedule
+        start = list(schedule.start)
+        hops = {key: list(starts) for key, starts in schedule.hops.items()}
         for run, at in zip(self.runs, self.start, strict=True):
             if run.key is None:
                 start[run.task] = at
             else:
                 hops[run.key][run.hop] = at
-        return Draft(draft.problem, draft.mode, draft.unit, start, hops, draft.blur).plan()
+        return TickSchedule(
+            schedule.problem, schedule.mode, schedule.unit, start, hops, schedule.blur
+        ).plan()
 
     def _resources(self) -> bool:
         """Keep what ended before another run of the same resource started before it."""
@@ -174,7 +176,7 @@ class _Order:
 
     def _data(self) -> None:
         """Edges, hops after one another, consumers after arrivals."""
-        problem, mode, unit = self.problem, self.draft.mode, self.draft.unit
+        problem, mode, unit = self.problem, self.schedule.mode, self.schedule.unit
         task = {run.task: i for i, run in enumerate(self.runs) if run.key is None}
         hop: dict[ChainKey, dict[int, int]] = {}
         for i, run in enumerate(self.runs):

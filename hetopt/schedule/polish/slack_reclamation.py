@@ -38,9 +38,9 @@ from hetopt.schedule.model.tick_schedule import (
     Activity,
     ChainKey,
     activities,
-    draft_of,
     needed_chains,
     retime,
+    tick_schedule_of,
 )
 from hetopt.schedule.polish.mode_changes import NOISE, Chart, Repair, Run
 from hetopt.solution import READ, WRITE, SchedulePlan
@@ -71,15 +71,17 @@ def reclaim(
     runs = [_runs(problem, task, plan, name) for task in range(problem.n_tasks)]
     if all(len(own) < 2 for own in runs):
         return None
-    draft = draft_of(problem, plan)
-    chains = None if draft is None else needed_chains(problem, draft.mode, draft.unit)
-    if draft is None or chains is None:
+    schedule = tick_schedule_of(problem, plan)
+    chains = None if schedule is None else needed_chains(problem, schedule.mode, schedule.unit)
+    if schedule is None or chains is None:
         return None
-    found = activities(draft, problem, draft.mode, chains)
+    found = activities(schedule, problem, schedule.mode, chains)
     end = math.inf
     if "makespan" in instance.objective[:level]:
-        end = max(draft.end(task) for task in range(problem.n_tasks)) * float(problem.grid.tick)
-    chart = _chart(problem, found, draft.mode, draft.unit, runs, _rate(instance, plan, name), end)
+        end = max(schedule.end(task) for task in range(problem.n_tasks)) * float(problem.grid.tick)
+    chart = _chart(
+        problem, found, schedule.mode, schedule.unit, runs, _rate(instance, plan, name), end
+    )
     times = _solve(chart, seconds) if len(chart.arcs) <= MOST_ARCS else None
     if times is None:
         return None
@@ -90,7 +92,7 @@ def reclaim(
         return None
     _, chosen = repair.exchange(min(known))
     options = [own[k].option for own, k in zip(chart.runs, chosen, strict=True)]
-    moved = retime(draft, problem, options=options)
+    moved = retime(schedule, problem, options=options)
     return None if moved is None else moved.plan()
 
 

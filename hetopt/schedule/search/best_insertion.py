@@ -20,7 +20,7 @@ from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.paths import message_tables
 from hetopt.runtime.effort import PARTS, Effort
 from hetopt.schedule.model.problem import Mode, Problem
-from hetopt.schedule.model.tick_schedule import Draft, draft_of, timed
+from hetopt.schedule.model.tick_schedule import TickSchedule, tick_schedule_of, timed
 from hetopt.schedule.search.decoder_features import fits_plain
 from hetopt.schedule.search.local_search import LocalSearch, xorshift_seed
 from hetopt.solution import SchedulePlan
@@ -74,15 +74,15 @@ class BestInsertion(LocalSearch["Chain"]):
         """Chains that start from the plan."""
         valid = self.start is not None
         if self.start is None:
-            draft = _in_a_row(self.problem)
+            schedule = _in_a_row(self.problem)
         else:
-            draft = draft_of(self.problem, self.start)
-        if draft is None:
+            schedule = tick_schedule_of(self.problem, self.start)
+        if schedule is None:
             return []
         self.table = table_of(self.problem)
         self.seen = self.known
         return [
-            Chain(self.table, draft, self.seed * 1_000 + k, self.bound, valid=valid)
+            Chain(self.table, schedule, self.seed * 1_000 + k, self.bound, valid=valid)
             for k in range(self.workers)
         ]
 
@@ -96,8 +96,8 @@ class BestInsertion(LocalSearch["Chain"]):
         # In the order of starts any free slot of the unit will do, which holds for no other order.
         rank = {task: (starts[task], i) for i, task in enumerate(order.tolist())}
         by_start = sorted(range(len(mode)), key=rank.__getitem__)
-        draft = timed(table.problem, mode, [unit for _, unit in where], by_start)
-        return None if draft is None else draft.plan()
+        schedule = timed(table.problem, mode, [unit for _, unit in where], by_start)
+        return None if schedule is None else schedule.plan()
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,13 @@ class Chain:
     """
 
     def __init__(
-        self, table: Table, draft: Draft, seed: int, bound: float = math.nan, *, valid: bool = True
+        self,
+        table: Table,
+        schedule: TickSchedule,
+        seed: int,
+        bound: float = math.nan,
+        *,
+        valid: bool = True,
     ) -> None:
         from hetopt.schedule.search import best_insertion_kernels as k
 
@@ -225,7 +231,7 @@ class Chain:
         a, n = table.arrays, table.problem.n_tasks
         self.seq = np.full((8, n), -1, dtype=np.int64)
         self.lanes = a["lanes"].copy()
-        self._place(draft)
+        self._place(schedule)
         self.times = np.zeros((8, n))
         self.times[k.RELEASE] = a["release"]
         self.times[k.LENGTH] = a["length"][np.arange(n), self.lanes[k.DEVICE, self.seq[k.LANE]]]
@@ -276,20 +282,20 @@ class Chain:
         cycles = min(CYCLES, max(1, int(per_task / MOVES_TO_REHEAT)))
         return cold * (hot / cold) ** part, cold, cycles
 
-    def _place(self, draft: Draft) -> None:
+    def _place(self, schedule: TickSchedule) -> None:
         """Put the tasks of a schedule on lanes, in the order of their starts."""
         k, problem = self.kernels, self.table.problem
         place = {task: i for i, task in enumerate(problem.order)}
-        order = sorted(range(problem.n_tasks), key=lambda t: (draft.start[t], place[t]))
+        order = sorted(range(problem.n_tasks), key=lambda t: (schedule.start[t], place[t]))
         free: dict[tuple[int, int], list[int]] = {}
         first: dict[tuple[int, int], int] = {}
         for lane, unit in enumerate(self.table.lane_unit):
             first.setdefault(unit, lane)
         for task in order:
-            unit = (draft.mode[task].device, draft.unit[task])
+            unit = (schedule.mode[task].device, schedule.unit[task])
             slots = free.setdefault(unit, [0] * problem.slots[unit[0]])
             slot = min(range(len(slots)), key=slots.__getitem__)
-            slots[slot] = max(slots[slot], draft.start[task]) + draft.mode[task].duration
+            slots[slot] = max(slots[slot], schedule.start[task]) + schedule.mode[task].duration
             lane = first[unit] + slot
             last = self.lanes[k.LAST, lane]
             self.seq[k.LANE, task], self.seq[k.BEFORE, task] = lane, last
@@ -349,7 +355,7 @@ def _starts(
     return starts
 
 
-def _in_a_row(problem: Problem) -> Draft | None:
+def _in_a_row(problem: Problem) -> TickSchedule | None:
     """All tasks one after another on the device that is fastest for all, where there is one.
 
     Else each on its own fastest device; always on the first unit.
@@ -370,4 +376,4 @@ def _in_a_row(problem: Problem) -> Draft | None:
     start = [0] * problem.n_tasks
     for i, task in enumerate(problem.order):
         start[task] = i
-    return Draft(problem, mode, [0] * problem.n_tasks, start, {})
+    return TickSchedule(problem, mode, [0] * problem.n_tasks, start, {})

@@ -22,10 +22,10 @@ from hetopt.schedule.bounds.objective_bounds import makespan_bound
 from hetopt.schedule.list_scheduling import limited_decoder
 from hetopt.schedule.list_scheduling.cautious import unlimited
 from hetopt.schedule.list_scheduling.greedy_packed import best_of
-from hetopt.schedule.model.packed import flat, pack
+from hetopt.schedule.model.packed import pack, packed
 from hetopt.schedule.model.problem import Mode, Problem
 from hetopt.schedule.model.rates import prices_of, rates_of
-from hetopt.schedule.model.tick_schedule import Draft, draft_of, timed
+from hetopt.schedule.model.tick_schedule import TickSchedule, tick_schedule_of, timed
 from hetopt.schedule.search.decoder_features import fits, fits_plain
 from hetopt.schedule.search.local_search import LocalSearch, xorshift_seed
 from hetopt.solution import SchedulePlan
@@ -67,18 +67,18 @@ class Annealing(LocalSearch["Chain"]):
 
     def chains(self) -> list[Chain]:
         """Chains that start from the plan."""
-        draft = None if self.start is None else draft_of(self.problem, self.start)
-        if draft is None:
+        schedule = None if self.start is None else tick_schedule_of(self.problem, self.start)
+        if schedule is None:
             return []
         self.table = table_of(self.problem)
-        chains = [Chain(self.table, draft, self.seed * 1_000 + k) for k in range(self.workers)]
+        chains = [Chain(self.table, schedule, self.seed * 1_000 + k) for k in range(self.workers)]
         self.seen = chains[0].best
         return chains
 
     def plan_of(self, state: Ints) -> SchedulePlan | None:
         """Time a state exactly; None where float noise hid that a deadline is missed."""
-        draft = timed(self.problem, *self.table.placed(state), state[0].tolist())
-        return None if draft is None else draft.plan()
+        schedule = timed(self.problem, *self.table.placed(state), state[0].tolist())
+        return None if schedule is None else schedule.plan()
 
 
 class LimitedAnnealing(Annealing):
@@ -95,15 +95,15 @@ class LimitedAnnealing(Annealing):
         """
         chains = super().chains()
         if len(chains) > 1 and self.table.limits is not None:
-            columns = flat(unlimited(self.instance))
+            columns = packed(unlimited(self.instance))
             limit = None
             if self.effort.until is not None:
                 limit = time.monotonic() + BOLD_SHARE * self.effort.left_s()
             bold = None if columns is None else best_of(columns, limit)
-            draft = None if bold is None else draft_of(self.problem, bold)
-            if draft is not None:
+            schedule = None if bold is None else tick_schedule_of(self.problem, bold)
+            if schedule is not None:
                 for k in range(1, len(chains), 2):
-                    chains[k] = Chain(self.table, draft, self.seed * 1_000 + k)
+                    chains[k] = Chain(self.table, schedule, self.seed * 1_000 + k)
             self.seen = math.inf
         return chains
 
@@ -111,8 +111,8 @@ class LimitedAnnealing(Annealing):
         """Time a state under the limits; None where the checker does not take its plan."""
         if self.table.limits is None:
             return super().plan_of(state)
-        draft = timed_within_limits(self.table, self.table.limits, state)
-        plan = None if draft is None else draft.plan()
+        schedule = timed_within_limits(self.table, self.table.limits, state)
+        plan = None if schedule is None else schedule.plan()
         return plan if plan is not None and verify(self.instance, plan).ok else None
 
 
@@ -256,7 +256,7 @@ def _tails(problem: Problem, shortest: Floats) -> Floats:
     return np.array(tails)
 
 
-def timed_within_limits(table: Table, limits: Limits, state: Ints) -> Draft | None:
+def timed_within_limits(table: Table, limits: Limits, state: Ints) -> TickSchedule | None:
     """Time a state (ORDER and CHOICE) under the limits; None where it breaks one."""
     from hetopt.schedule.list_scheduling import limited_decoder_kernels as d
     from hetopt.schedule.search import list_annealing_kernels as k
@@ -279,7 +279,7 @@ def timed_within_limits(table: Table, limits: Limits, state: Ints) -> Draft | No
 class Chain:
     """One run of annealing: its state, its clock, its best state."""
 
-    def __init__(self, table: Table, draft: Draft, seed: int) -> None:
+    def __init__(self, table: Table, schedule: TickSchedule, seed: int) -> None:
         from hetopt.schedule.search import list_annealing_kernels as k
 
         self.kernels = k
@@ -287,8 +287,8 @@ class Chain:
         problem, arrays = table.problem, table.arrays
         place = {task: i for i, task in enumerate(problem.order)}
         n, units = problem.n_tasks, len(arrays["units"]) - 1
-        order = np.array(sorted(range(n), key=lambda t: (draft.start[t], place[t])))
-        choice = [table.choice_of(t, draft.mode[t], draft.unit[t]) for t in range(n)]
+        order = np.array(sorted(range(n), key=lambda t: (schedule.start[t], place[t])))
+        choice = [table.choice_of(t, schedule.mode[t], schedule.unit[t]) for t in range(n)]
         self.seq = np.zeros((5, n), dtype=np.int64)
         self.seq[k.ORDER], self.seq[k.CHOICE] = order, choice
         self.seq[k.POSITION, order] = np.arange(n)

@@ -15,7 +15,7 @@ LARGE = 80
 
 
 @dataclass(frozen=True)
-class Improver:
+class SearchEntry:
     """A search by the name that ``--method`` takes.
 
     Attributes
@@ -65,8 +65,8 @@ class Improver:
         return self.least <= len(instance.tasks) <= self.most
 
 
-IMPROVERS = (
-    Improver(
+LOCAL_SEARCHES = (
+    SearchEntry(
         "assignment",
         "assignment.improve:AssignmentSearch",
         "no task waits for another",
@@ -76,7 +76,7 @@ IMPROVERS = (
         share=0.9,
         alone=True,
     ),
-    Improver(
+    SearchEntry(
         "projects",
         "projects.improve:ProjectAnnealing",
         "a makespan under resources or a power cap",
@@ -87,7 +87,7 @@ IMPROVERS = (
         most_s=40.0,
         alone=True,
     ),
-    Improver(
+    SearchEntry(
         "shop",
         "job_shop.improve:TabuSearch",
         "a makespan, and messages take no time",
@@ -96,7 +96,7 @@ IMPROVERS = (
         most=20_000,
         share=0.6,
     ),
-    Improver(
+    SearchEntry(
         "graph",
         "best_insertion:BestInsertion",
         "a makespan, and messages take time",
@@ -107,7 +107,7 @@ IMPROVERS = (
         share_large=0.8,
         alone=True,
     ),
-    Improver(
+    SearchEntry(
         "windows",
         "windows:Windows",
         "energy, cost or carbon of many tasks",
@@ -115,7 +115,7 @@ IMPROVERS = (
         most=200_000,
         share=0.9,
     ),
-    Improver(
+    SearchEntry(
         "anneal",
         "list_annealing:Annealing",
         "an objective beside the makespan",
@@ -125,7 +125,7 @@ IMPROVERS = (
         share=0.7,
         share_large=0.85,
     ),
-    Improver(
+    SearchEntry(
         "anneal",
         "list_annealing:LimitedAnnealing",
         "limits that tie units together",
@@ -139,15 +139,15 @@ IMPROVERS = (
 """In the order in which they are asked: the first one that fits is used."""
 
 
-def improver_of(instance: Instance, method: str = "auto") -> Improver | None:
-    """Return the improver that a method names, else the first one that fits the instance."""
-    for improver in IMPROVERS:
-        asked = method in (improver.name, "auto", "heuristic", "cpsat", "lns")
-        if asked and improver.load().fits(instance):
-            return improver
+def local_search_of(instance: Instance, method: str = "auto") -> SearchEntry | None:
+    """Return the entry that a method names, else the first one that fits the instance."""
+    for entry in LOCAL_SEARCHES:
+        asked = method in (entry.name, "auto", "heuristic", "cpsat", "lns")
+        if asked and entry.load().fits(instance):
+            return entry
     return None
 
 
-def is_improver(method: str) -> bool:
-    """Whether a method is the name of an improver."""
-    return any(improver.name == method for improver in IMPROVERS)
+def is_local_search(method: str) -> bool:
+    """Whether a method is the name of an entry."""
+    return any(entry.name == method for entry in LOCAL_SEARCHES)

@@ -24,7 +24,7 @@ import numpy as np
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.runtime.effort import Effort, in_threads
 from hetopt.schedule.model.objectives import ENERGY_LIKE
-from hetopt.schedule.model.tick_schedule import draft_of
+from hetopt.schedule.model.tick_schedule import tick_schedule_of
 from hetopt.schedule.search.decoder_features import fits_plain
 from hetopt.schedule.search.list_annealing import Annealing, Table, table_of
 from hetopt.schedule.search.local_search import LocalSearch, xorshift_seed
@@ -79,17 +79,19 @@ class Windows(LocalSearch["Chain"]):
 
     def chains(self) -> list[Chain]:
         """Workers without a part of the schedule yet."""
-        draft = None if self.start is None else draft_of(self.problem, self.start)
-        if draft is None:
+        schedule = None if self.start is None else tick_schedule_of(self.problem, self.start)
+        if schedule is None:
             return []
         self.table = table_of(self.problem)
-        order = np.array(sorted(self.problem.order, key=lambda t: draft.start[t]))
-        choice = [self.table.choice_of(t, draft.mode[t], draft.unit[t]) for t in range(len(order))]
+        order = np.array(sorted(self.problem.order, key=lambda t: schedule.start[t]))
+        choice = [
+            self.table.choice_of(t, schedule.mode[t], schedule.unit[t]) for t in range(len(order))
+        ]
         self.schedule = np.stack([order, np.array(choice)]).astype(np.int64)
         jobs = self.table.arrays["jobs"]
         last = float(jobs[0, np.unique(self.instance.tasks.job)].max())
         # Without a deadline nothing may end later than now.
-        until = last if math.isfinite(last) else float(max(map(draft.end, range(len(order)))))
+        until = last if math.isfinite(last) else float(max(map(schedule.end, range(len(order)))))
         return [Chain(self.table, until, self.seed * 1_000 + k) for k in range(self.workers)]
 
     def plan_of(self, state: Ints) -> Any:

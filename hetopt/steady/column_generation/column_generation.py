@@ -22,7 +22,7 @@ from hetopt.solvers.relaxation import Relaxation, Relaxed
 from hetopt.steady.column_generation.lagrangian_bound import bound, prices
 from hetopt.steady.program.formulation_arrays import Master
 from hetopt.steady.routes.measure_prices import Prices
-from hetopt.steady.routes.route_columns import Pool
+from hetopt.steady.routes.route_columns import ColumnPool
 
 WORTH = 1e-7
 """Relative gain of a stream's cost below which another route is not worth a round."""
@@ -54,7 +54,7 @@ class Pricer(Protocol):
     """
 
     @property
-    def chosen(self) -> Pool:
+    def chosen(self) -> ColumnPool:
         """The routes of the restricted program."""
         ...
 
@@ -102,13 +102,13 @@ class TablePricer:
         How many there are.
     """
 
-    def __init__(self, pool: Pool, streams: int) -> None:
+    def __init__(self, pool: ColumnPool, streams: int) -> None:
         self.pool = pool
         self.first: Ints = np.searchsorted(pool.stream, np.arange(streams))
         self.inside: Bools = np.zeros(len(pool), dtype=bool)
 
     @property
-    def chosen(self) -> Pool:
+    def chosen(self) -> ColumnPool:
         """The routes of the restricted program, ordered by stream."""
         return self.pool.subset(self.inside)
 

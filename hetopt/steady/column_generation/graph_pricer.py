@@ -19,7 +19,7 @@ from hetopt.steady.model.capacity import unit_capacity
 from hetopt.steady.program.formulation_arrays import Master
 from hetopt.steady.routes.labels import Found
 from hetopt.steady.routes.measure_prices import Prices
-from hetopt.steady.routes.route_columns import Pool, pool_of_routes
+from hetopt.steady.routes.route_columns import ColumnPool, pool_of_routes
 from hetopt.steady.routes.route_search import LABELS, NARROW, RouteSearch
 from hetopt.steady.routes.routes import Route, Routes, route_of
 
@@ -59,7 +59,7 @@ class GraphPricer:
         self.searches = [RouteSearch(instance, job, fit=fit) for job in range(len(instance.jobs))]
 
     @property
-    def chosen(self) -> Pool:
+    def chosen(self) -> ColumnPool:
         """All routes found so far."""
         return pool_of_routes(self.instance, self.routes)
 

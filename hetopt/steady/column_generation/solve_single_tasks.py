@@ -39,7 +39,7 @@ from hetopt.steady.program.objective_level import (
     unbounded,
 )
 from hetopt.steady.program.second_proof import FOUND, infeasible_again
-from hetopt.steady.routes.route_columns import Pool, pool_of_columns
+from hetopt.steady.routes.route_columns import ColumnPool, pool_of_columns
 from hetopt.steady.routes.single_task_routes import Columns
 
 FEW, MORE = 4, 16
@@ -98,7 +98,7 @@ class _Enough(threading.Event):
 @dataclass(slots=True)
 class _Search(LevelSearch):
     columns: Columns = field(kw_only=True)
-    pool: Pool = field(init=False)
+    pool: ColumnPool = field(init=False)
     master: Master = field(init=False)
     pricer: TablePricer = field(init=False)
     chosen: Ints = field(init=False)

@@ -32,7 +32,7 @@ from hetopt.steady.model.capacity import unit_capacity
 from hetopt.steady.model.resources import supply_limits
 from hetopt.steady.program.formulation import HOLD
 from hetopt.steady.program.question import Question
-from hetopt.steady.routes.route_columns import Measures, Pool
+from hetopt.steady.routes.route_columns import ColumnPool, Measures
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Master:
         self._cap_rows()
         self.objective = Form(self._side())
 
-    def aim(self, objective: str, pool: Pool) -> float:
+    def aim(self, objective: str, pool: ColumnPool) -> float:
         """Make an objective what is minimised; return what it is multiplied by."""
         form = self.expression(objective)
         largest = max(
@@ -152,7 +152,7 @@ class Master:
         # Where sites differ in it the least of their prices makes a relaxation, whose bound holds.
         return self._power().times(float(joule_prices(self.instance, objective).min()))
 
-    def column_costs(self, form: Form, pool: Pool) -> Floats:
+    def column_costs(self, form: Form, pool: ColumnPool) -> Floats:
         """Return a form's coefficient of each route of a pool."""
         costs = (self.rate * self.unit * form.energy)[pool.stream] * pool.energy_j
         if form.accuracy:
@@ -177,7 +177,7 @@ class Master:
         upper = np.array([row.upper for row in self.rows], dtype=np.float64)
         return measures, csr_array(sides), upper
 
-    def coupling(self, pool: Pool) -> Any:
+    def coupling(self, pool: ColumnPool) -> Any:
         """Return the coefficients of a pool's routes in the coupling rows, sparse, rows × N."""
         from scipy.sparse import csr_array, diags_array
 
@@ -191,7 +191,7 @@ class Master:
                 table = table + csr_array(entries, shape=table.shape)
         return csr_array(table)
 
-    def arrays(self, pool: Pool, names: Sequence[int] | None = None) -> MipArrays:
+    def arrays(self, pool: ColumnPool, names: Sequence[int] | None = None) -> MipArrays:
         """Return the program over a pool's routes, whose numbers (for names) may be given."""
         from scipy.sparse import coo_array
 

@@ -29,7 +29,7 @@ from hetopt.instance.joule_prices import joule_prices
 from hetopt.solvers.mip_arrays import MipArrays
 from hetopt.solvers.relaxation import Relaxed
 from hetopt.steady.model.capacity import unit_capacity
-from hetopt.steady.routes.route_columns import Measures, Pool
+from hetopt.steady.routes.route_columns import ColumnPool, Measures
 
 GIB = 2.0**30
 
@@ -42,7 +42,7 @@ def marginal(
     arrays: MipArrays,
     relaxed: Relaxed,
     scale: float,
-    pool: Pool,
+    pool: ColumnPool,
     device_of_kind: Sequence[int],
     stream_of: Ints | None = None,
 ) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class _Reader:
         arrays: MipArrays,
         relaxed: Relaxed,
         scale: float,
-        pool: Pool,
+        pool: ColumnPool,
         device_of_kind: Sequence[int],
         stream_of: Ints | None,
     ) -> None:

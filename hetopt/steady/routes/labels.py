@@ -83,18 +83,18 @@ def pareto_by_look(look: Ints, cost: Floats, times: list[Floats]) -> Ints:
     chosen = []
     for begin, end in zip(starts, [*starts[1:], size], strict=True):
         rows = order[begin:end]
-        chosen.append(rows[_unbeaten(table[rows])] if end - begin > 1 else rows)
+        chosen.append(rows[_undominated(table[rows])] if end - begin > 1 else rows)
     return np.sort(np.concatenate(chosen))
 
 
-def _unbeaten(table: Floats) -> Bools:
+def _undominated(table: Floats) -> Bools:
     """Tell which rows no earlier row is at least as good as in every column (less is better)."""
     kept = np.zeros(len(table), dtype=bool)
     best = table[:0]
     for begin in range(0, len(table), CHUNK):
         part = table[begin : begin + CHUNK]
-        beaten = (best[:, None, :] <= part[None, :, :]).all(axis=2).any(axis=0)
-        left = np.flatnonzero(~beaten)
+        dominated = (best[:, None, :] <= part[None, :, :]).all(axis=2).any(axis=0)
+        left = np.flatnonzero(~dominated)
         among = part[left]
         no_worse = (among[:, None, :] <= among[None, :, :]).all(axis=2)
         within = (no_worse & EARLIER[: len(left), : len(left)]).any(axis=0)

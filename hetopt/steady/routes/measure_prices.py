@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hetopt.instance import Floats
-from hetopt.steady.routes.route_columns import Pool
+from hetopt.steady.routes.route_columns import ColumnPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Prices:
     measures: Floats
     accuracy: Floats
 
-    def of(self, pool: Pool) -> Floats:
+    def of(self, pool: ColumnPool) -> Floats:
         """Return the cost of each route of a pool."""
         cost = self.energy * pool.energy_j + pool.use @ self.measures
         cost = self.factor[pool.stream] * cost

@@ -58,7 +58,7 @@ class Measures:
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
+class ColumnPool:
     """N routes of G streams.
 
     Attributes
@@ -81,14 +81,14 @@ class Pool:
     def __len__(self) -> int:
         return len(self.stream)
 
-    def subset(self, routes: Ints | Bools) -> Pool:
+    def subset(self, routes: Ints | Bools) -> ColumnPool:
         """Return some of the routes."""
-        return Pool(
+        return ColumnPool(
             self.stream[routes], self.energy_j[routes], self.accuracy[routes], self.use[routes]
         )
 
 
-def pool_of_columns(instance: Instance, columns: Columns) -> Pool:
+def pool_of_columns(instance: Instance, columns: Columns) -> ColumnPool:
     """Return the pool of the routes of single-task jobs."""
     from scipy.sparse import csr_array
 
@@ -102,10 +102,10 @@ def pool_of_columns(instance: Instance, columns: Columns) -> Pool:
         index[:, k], value[:, k] = measures.supply(supply), amount
     ptr = np.arange(0, count * wide + 1, wide)
     use = csr_array((value.ravel(), index.ravel(), ptr), shape=(count, len(measures)))
-    return Pool(columns.stream, columns.energy_j, columns.accuracy, use)
+    return ColumnPool(columns.stream, columns.energy_j, columns.accuracy, use)
 
 
-def pool_of_routes(instance: Instance, routes: Sequence[Route]) -> Pool:
+def pool_of_routes(instance: Instance, routes: Sequence[Route]) -> ColumnPool:
     """Return the pool of routes of graph jobs, a stream for each job."""
     from scipy.sparse import csr_array
 
@@ -119,7 +119,7 @@ def pool_of_routes(instance: Instance, routes: Sequence[Route]) -> Pool:
         value += [amount for _, amount in entries]
         ptr.append(len(index))
     use = csr_array((value, index, ptr), shape=(len(routes), len(measures)), dtype=np.float64)
-    return Pool(
+    return ColumnPool(
         stream=np.array([route.job for route in routes], dtype=np.int64),
         energy_j=np.array([route.energy_j for route in routes], dtype=np.float64),
         accuracy=np.array([route.accuracy for route in routes], dtype=np.float64),

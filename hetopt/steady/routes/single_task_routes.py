@@ -248,9 +248,9 @@ def _undominated(
         for values in criteria:
             better &= values[first] <= values[other]
             worse &= values[first] >= values[other]
-        beaten = better & ~(worse & (latency[other] < latency[first]))
-        kept[other[beaten]] = False
-        kept[first[worse & ~beaten]] = False
+        dominated = better & ~(worse & (latency[other] < latency[first]))
+        kept[other[dominated]] = False
+        kept[first[worse & ~dominated]] = False
         distance += 1
         first = first[first + distance < len(order)]
     return np.sort(order[kept])

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 
 from hetopt.generate import generate_schedule
-from hetopt.schedule.incumbent import Trail
+from hetopt.schedule.incumbent import SolveLog
 from hetopt.solve import solve
 
 
@@ -15,11 +15,11 @@ def small():
 
 
 def test_a_note_names_each_step_with_what_it_reached_and_where_the_bound_is_from():
-    trail = Trail()
+    log = SolveLog()
     for name, value in (("heft", 2.0), ("portfolio", 2.0), ("cpsat", 1.5)):
-        trail.add(0, name, value)
-    trail.bound_by[0] = "cpsat"
-    told = trail.told(small(), (1.5,))
+        log.add(0, name, value)
+    log.bound_by[0] = "cpsat"
+    told = log.told(small(), (1.5,))
     assert (
         told == "Steps: HEFT 2 J, portfolio nothing better, CP-SAT 1.5 J; bound 1.5 J from CP-SAT."
     )
@@ -27,15 +27,15 @@ def test_a_note_names_each_step_with_what_it_reached_and_where_the_bound_is_from
 
 def test_a_note_tells_levels_apart_and_says_where_no_plan_was_found():
     instance = replace(small(), objective=("makespan", "energy"))
-    trail = Trail()
-    trail.add(0, "heft", math.nan)
-    trail.add(1, "cpsat", 3.0)
-    told = trail.told(instance, (math.nan, math.nan))
+    log = SolveLog()
+    log.add(0, "heft", math.nan)
+    log.add(1, "cpsat", 3.0)
+    told = log.told(instance, (math.nan, math.nan))
     assert told == "Steps: makespan: HEFT: no feasible schedule. energy: CP-SAT 3 J."
 
 
 def test_nothing_is_told_where_no_step_ran():
-    assert Trail().told(small(), (1.0,)) == ""
+    assert SolveLog().told(small(), (1.0,)) == ""
 
 
 def test_auto_tells_its_steps():

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from hetopt import units
-from hetopt.analysis.explanation.quick_tests.schedule import schedule_screens
+from hetopt.analysis.explanation.quick_tests.schedule import schedule_tests
 from hetopt.analysis.explanation.quick_tests.shortages import Screen, least, named, short
-from hetopt.analysis.explanation.quick_tests.steady import steady_screens
+from hetopt.analysis.explanation.quick_tests.steady import steady_tests
 from hetopt.analysis.explanation.repetitions import base_name
 from hetopt.instance import Instance
 from hetopt.instance.questions import stuck_tasks
@@ -28,7 +28,7 @@ def screens(instance: Instance) -> list[Screen]:
     found = [*_without_option(instance)]
     if not found:
         found += [*_too_large(instance), *_accuracy(instance)]
-        of_regime = schedule_screens if instance.regime == "schedule" else steady_screens
+        of_regime = schedule_tests if instance.regime == "schedule" else steady_tests
         found += of_regime(instance)
     worst: dict[tuple[str, str], Screen] = {}
     for screen in sorted(found, key=lambda s: -s.excess):

@@ -13,7 +13,7 @@ from hetopt.instance import Instance
 from hetopt.instance.grouping import sums
 
 
-def schedule_screens(instance: Instance) -> list[Screen]:
+def schedule_tests(instance: Instance) -> list[Screen]:
     """Return what is plainly impossible in a schedule; every task has an option."""
     found = [*_critical_paths(instance), *_one_device(instance), *_all_devices(instance)]
     return [*found, *_weights(instance), *_power(instance), *_resources(instance)]

@@ -15,7 +15,7 @@ from hetopt.instance.grouping import sums
 from hetopt.instance.joule_prices import joule_prices
 
 
-def steady_screens(instance: Instance) -> list[Screen]:
+def steady_tests(instance: Instance) -> list[Screen]:
     """Return what is plainly impossible for streams; every task has an option."""
     found = [*_latencies(instance)]
     if "throughput" not in instance.objective:

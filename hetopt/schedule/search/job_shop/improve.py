@@ -17,7 +17,7 @@ from hetopt.instance import Instance, Ints
 from hetopt.instance.paths import message_tables
 from hetopt.schedule.bounds.window_bound_on_grid import FLOAT_NOISE, on_grid, windows_of
 from hetopt.schedule.model.features import has_any
-from hetopt.schedule.model.tick_schedule import draft_of
+from hetopt.schedule.model.tick_schedule import tick_schedule_of
 from hetopt.schedule.search.job_shop.table import Shop
 from hetopt.schedule.search.job_shop.tabu import Worker
 from hetopt.schedule.search.local_search import LocalSearch
@@ -87,8 +87,8 @@ class TabuSearch(LocalSearch[Worker]):
             return []
         self.shop = Shop(self.problem)
         self.when = self.effort.began
-        draft = None if self.start is None else draft_of(self.problem, self.start)
-        return [Worker(self.shop, draft, self.seed, k) for k in range(self.workers)]
+        schedule = None if self.start is None else tick_schedule_of(self.problem, self.start)
+        return [Worker(self.shop, schedule, self.seed, k) for k in range(self.workers)]
 
     def plan_of(self, state: Ints) -> SchedulePlan | None:
         """Return the plan of a state, None where it ends after the deadline."""

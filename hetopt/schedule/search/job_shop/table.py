@@ -16,7 +16,7 @@ from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import Floats, Ints
 from hetopt.schedule.bounds.time_windows import TimeWindows
 from hetopt.schedule.model.problem import NEVER, Mode, Problem
-from hetopt.schedule.model.tick_schedule import Draft, needed_chains
+from hetopt.schedule.model.tick_schedule import TickSchedule, needed_chains
 from hetopt.solution import SchedulePlan
 
 PART = 0.05
@@ -78,22 +78,22 @@ class Shop:
             return -1
         return math.floor(max(known) * (1 + GAP_TOLERANCE) / float(self.problem.grid.tick))
 
-    def state_of(self, draft: Draft) -> Ints:
+    def state_of(self, schedule: TickSchedule) -> Ints:
         """Order and choices (2 × n) of a schedule; slots of a unit are dealt out by start."""
         problem = self.problem
         place = {task: i for i, task in enumerate(problem.order)}
-        order = sorted(range(problem.n_tasks), key=lambda t: (draft.start[t], place[t]))
+        order = sorted(range(problem.n_tasks), key=lambda t: (schedule.start[t], place[t]))
         busy = [0] * (self.machines + 1)
         choice = np.zeros(problem.n_tasks, dtype=np.int64)
         for t in order:
             begin, end = self.ends[t], self.ends[t + 1]
-            device, slots = draft.mode[t].device, problem.slots[draft.mode[t].device]
-            low = self.first[device] + draft.unit[t] * slots
+            device, slots = schedule.mode[t].device, problem.slots[schedule.mode[t].device]
+            low = self.first[device] + schedule.unit[t] * slots
             mine = [c for c in range(begin, end) if low <= self.machine_of[c] < low + slots]
             choice[t] = begin
             if mine:
                 choice[t] = min(mine, key=lambda c: busy[self.machine_of[c]])
-                busy[self.machine_of[choice[t]]] = draft.end(t)
+                busy[self.machine_of[choice[t]]] = schedule.end(t)
         return np.stack([np.array(order, dtype=np.int64), choice])
 
     def listed(self, rank: Any, allowed: list[bool] | None = None) -> Ints:
@@ -160,7 +160,7 @@ class Shop:
         for key, chain in chains.items():
             producer = problem.producer[key[0]]
             hops[key] = [start[producer] + mode[producer].duration] * len(chain.hops)
-        return Draft(problem, mode, unit, start, hops).plan()
+        return TickSchedule(problem, mode, unit, start, hops).plan()
 
 
 def _shortest(problem: Problem, task: int) -> list[Mode]:

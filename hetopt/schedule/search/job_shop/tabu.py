@@ -21,7 +21,7 @@ import numpy as np
 from hetopt.instance import Floats, Ints
 from hetopt.runtime.effort import CHUNK_S, Effort
 from hetopt.schedule.bounds.time_windows import TimeWindows
-from hetopt.schedule.model.tick_schedule import Draft
+from hetopt.schedule.model.tick_schedule import TickSchedule
 from hetopt.schedule.search.job_shop.table import Shop
 
 FIRST_CHUNK = 50
@@ -50,7 +50,7 @@ MIDDLE = (0.3, 0.7)
 class Worker:
     """One search: the state of its tabu run, its local optima, its best."""
 
-    def __init__(self, shop: Shop, draft: Draft | None, seed: int, number: int) -> None:
+    def __init__(self, shop: Shop, schedule: TickSchedule | None, seed: int, number: int) -> None:
         from hetopt.schedule.search.job_shop import kernels as k
 
         self.kernels, self.shop = k, shop
@@ -80,7 +80,7 @@ class Worker:
         self.idle = 0
         self.patience = max(LEAST_PATIENCE, PATIENCE * n)
         self.allowed: list[bool] | None = None
-        self.starts = self._starts(draft, number)
+        self.starts = self._starts(schedule, number)
 
     def guide(self, target: int, share: Floats | None) -> None:
         """Take what a relaxation says, also while the search runs.
@@ -123,12 +123,12 @@ class Worker:
             else:
                 chunk = self.patience
 
-    def _starts(self, draft: Draft | None, number: int) -> Iterator[Ints]:
+    def _starts(self, schedule: TickSchedule | None, number: int) -> Iterator[Ints]:
         """States to start from: the given plan, list schedules, then blends of local optima."""
         shop, random = self.shop, self.random
-        if draft is not None and number == 0:
-            yield shop.state_of(draft)
-        if number == 1 or draft is None:
+        if schedule is not None and number == 0:
+            yield shop.state_of(schedule)
+        if number == 1 or schedule is None:
             yield shop.listed(shop.urgency.astype(np.float64))
         while True:
             if len(self.kept) < POPULATION and (len(self.kept) < 2 or random.random() < FRESH):

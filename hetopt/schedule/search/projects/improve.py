@@ -25,7 +25,7 @@ from hetopt.instance import Instance, Ints
 from hetopt.runtime.budget import gap_closed
 from hetopt.runtime.effort import Effort
 from hetopt.schedule.model.features import has_any
-from hetopt.schedule.model.tick_schedule import Draft
+from hetopt.schedule.model.tick_schedule import TickSchedule
 from hetopt.schedule.search.local_search import LocalSearch, xorshift_seed
 from hetopt.schedule.search.projects.table import Columns, columns_of, start_of, units_of
 from hetopt.solution import SchedulePlan
@@ -123,7 +123,7 @@ class ProjectAnnealing(LocalSearch["Chain"]):
         start = chain.times[chain.kernels.START].tolist()
         modes = [self.columns.modes[m] for m in state[1].tolist()]
         units = units_of(self.problem, modes, start)
-        return Draft(self.problem, modes, units, start, {}).plan()
+        return TickSchedule(self.problem, modes, units, start, {}).plan()
 
     def _on_grid(self, bound: float) -> float:
         """Round a bound up to the grid, of which some best makespan is a multiple if exact."""

@@ -21,7 +21,7 @@ from hetopt.schedule.model.resources import (
     renewables,
     whole,
 )
-from hetopt.schedule.model.tick_schedule import draft_of
+from hetopt.schedule.model.tick_schedule import tick_schedule_of
 from hetopt.solution import SchedulePlan
 
 WORD_BITS = 62
@@ -117,9 +117,9 @@ def start_of(
     from hetopt.schedule.search.projects.kernels import TAIL
 
     problem = columns.problem
-    draft = None if plan is None else draft_of(problem, plan)
-    if draft is not None:
-        key, modes = [float(s) for s in draft.start], [m.option for m in draft.mode]
+    schedule = None if plan is None else tick_schedule_of(problem, plan)
+    if schedule is not None:
+        key, modes = [float(s) for s in schedule.start], [m.option for m in schedule.mode]
     else:
         key = [-float(tail) for tail in columns.task_i[:, TAIL].tolist()]
         within = _options_within(columns, seed, until)

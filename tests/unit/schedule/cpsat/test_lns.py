@@ -15,7 +15,7 @@ from hetopt.schedule import solve as schedules
 from hetopt.schedule.cpsat import lns
 from hetopt.schedule.cpsat.neighbourhoods import PICKERS, View
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS, plan_problem
-from hetopt.schedule.model.tick_schedule import draft_of
+from hetopt.schedule.model.tick_schedule import tick_schedule_of
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
 
@@ -38,10 +38,10 @@ def start(instance: Instance) -> SchedulePlan:
 def test_a_neighbourhood_has_distinct_tasks_and_no_more_than_asked(
     instance: Instance, start: SchedulePlan, name: str, size: int
 ) -> None:
-    draft = draft_of(plan_problem(instance), start)
-    assert draft is not None
+    schedule = tick_schedule_of(plan_problem(instance), start)
+    assert schedule is not None
     for seed in range(5):
-        freed = PICKERS[name](View(draft), size, random.Random(seed))
+        freed = PICKERS[name](View(schedule), size, random.Random(seed))
         assert len(set(freed)) == len(freed)
         assert 1 <= len(freed) <= size
         assert set(freed) <= set(range(len(instance.tasks)))

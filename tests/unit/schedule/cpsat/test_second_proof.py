@@ -31,11 +31,11 @@ from tests.small_schedules import device, instance, option, task
 PEAK = next(case for case in REPRODUCERS if case.name == "peak of one unit")
 
 
-def lying(draft=None, bound=math.nan, infeasible=False):
+def lying(schedule=None, bound=math.nan, infeasible=False):
     """Answer what a solver that is wrong would answer."""
 
     def run(made, *rest, **more):
-        return Answer(draft, bound, infeasible=infeasible, complete=True, seconds=0.0)
+        return Answer(schedule, bound, infeasible=infeasible, complete=True, seconds=0.0)
 
     return run
 

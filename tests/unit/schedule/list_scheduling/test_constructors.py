@@ -19,7 +19,7 @@ from hetopt.schedule.list_scheduling.constructors import (
 from hetopt.schedule.model.grid import model_grid, span_s
 from hetopt.schedule.model.problem import NEVER, Problem
 from hetopt.schedule.model.resource_profile import Profile
-from hetopt.schedule.model.tick_schedule import draft_of, retime
+from hetopt.schedule.model.tick_schedule import retime, tick_schedule_of
 from hetopt.verify import verify
 from tests.random_schedules import random_schedule
 from tests.small_schedules import device, edge, instance, link, option, task
@@ -102,9 +102,9 @@ def test_a_plan_carried_to_a_coarser_grid_and_back_stays_valid() -> None:
     question = generate_schedule(60, 6, seed=3)
     plan = heft(question)
     assert plan is not None
-    draft = draft_of(plan_problem(question), plan)
-    assert draft is not None
-    coarse = retime(draft, Problem(question, model_grid(question, span_s(question))))
+    schedule = tick_schedule_of(plan_problem(question), plan)
+    assert schedule is not None
+    coarse = retime(schedule, Problem(question, model_grid(question, span_s(question))))
     assert coarse is not None
     again = retime(coarse, plan_problem(question))
     assert again is not None

@@ -14,7 +14,7 @@ from hetopt.evaluate import objective_value, objectives
 from hetopt.formats import read_instance
 from hetopt.instance import Instance
 from hetopt.schedule.list_scheduling.constructors import heft, plan_problem
-from hetopt.schedule.model.tick_schedule import draft_of, retime
+from hetopt.schedule.model.tick_schedule import retime, tick_schedule_of
 from hetopt.schedule.polish.slack_reclamation import reclaim
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
@@ -100,13 +100,13 @@ def test_small_plans_get_the_best_options_of_their_orders(idle: float) -> None:
         if start is None:
             continue
         problem = plan_problem(instance)
-        draft = draft_of(problem, start)
-        assert draft is not None
+        schedule = tick_schedule_of(problem, start)
+        assert schedule is not None
         own = [
-            [m.option for m in problem.modes[t] if m.device == draft.mode[t].device]
+            [m.option for m in problem.modes[t] if m.device == schedule.mode[t].device]
             for t in range(problem.n_tasks)
         ]
-        timed = (retime(draft, problem, options=list(k)) for k in itertools.product(*own))
+        timed = (retime(schedule, problem, options=list(k)) for k in itertools.product(*own))
         best = min(objective_value(instance, d.plan(), "energy") for d in timed if d is not None)
         plan = reclaim(instance, start)
         value = objective_value(instance, plan or start, "energy")

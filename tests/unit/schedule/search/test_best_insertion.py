@@ -16,7 +16,7 @@ from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
 from hetopt.runtime.effort import Effort
 from hetopt.schedule.list_scheduling.constructors import heft, plan_problem
-from hetopt.schedule.model.tick_schedule import draft_of
+from hetopt.schedule.model.tick_schedule import tick_schedule_of
 from hetopt.schedule.search.best_insertion import BestInsertion, Chain, fits, table_of
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
@@ -72,9 +72,9 @@ def test_the_state_after_many_moves_is_what_a_count_from_scratch_gives(
 ) -> None:
     instance = made(**arguments)  # type: ignore[arg-type]
     problem = plan_problem(instance)
-    draft = draft_of(problem, started(instance))
-    assert draft is not None
-    chain = Chain(table_of(problem), draft, seed=2)
+    schedule = tick_schedule_of(problem, started(instance))
+    assert schedule is not None
+    chain = Chain(table_of(problem), schedule, seed=2)
     k = chain.kernels
     for _ in range(20):
         chain.run(Effort(None, 200))

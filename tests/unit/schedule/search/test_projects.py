@@ -17,7 +17,7 @@ from hetopt.instance import Instance
 from hetopt.schedule.list_scheduling.constructors import heft, plan_problem
 from hetopt.schedule.search.projects.improve import ProjectAnnealing, fits
 from hetopt.schedule.search.projects.table import columns_of, start_of
-from hetopt.schedule.search.registry import improver_of
+from hetopt.schedule.search.registry import local_search_of
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 from tests.random_projects import random_project
@@ -168,9 +168,9 @@ def test_other_features_are_left_to_others(changes: dict[str, Any]) -> None:
 
 
 def test_projects_are_what_auto_uses_for_resources() -> None:
-    improver = improver_of(read_instance("x.yaml", text=TIGHT))
-    assert improver is not None
-    assert improver.name == "projects"
+    entry = local_search_of(read_instance("x.yaml", text=TIGHT))
+    assert entry is not None
+    assert entry.name == "projects"
 
 
 def test_a_benchmark_project_is_solved_near_its_optimum(shared_path: Callable[..., Path]) -> None:

@@ -24,7 +24,7 @@ from hetopt.steady.column_generation.graph_pricer import GraphPricer, master_of_
 from hetopt.steady.column_generation.lagrangian_bound import prices
 from hetopt.steady.column_generation.solve_graphs import GeneratedSearch
 from hetopt.steady.program.formulation_arrays import Master
-from hetopt.steady.routes.route_columns import Pool, pool_of_routes
+from hetopt.steady.routes.route_columns import ColumnPool, pool_of_routes
 from hetopt.steady.routes.route_search import RouteSearch
 from hetopt.steady.routes.routes import TooManyRoutesError, enumerate_routes
 from hetopt.steady.solve import solve_steady
@@ -133,7 +133,7 @@ def test_generated_routes_reach_the_relaxation_of_random_streams() -> None:
     assert compared >= 4
 
 
-def searched(instance: Instance) -> tuple[RouteSearch, Master, Pool]:
+def searched(instance: Instance) -> tuple[RouteSearch, Master, ColumnPool]:
     every = pool_of_routes(instance, enumerate_routes(instance, limit=10**6).routes)
     pricer = GraphPricer(instance)
     master = master_of_graphs(instance, pricer.searches)
