@@ -33,6 +33,23 @@ FEATURES: dict[str, Callable[[Instance], bool]] = {
 }
 """Whether an instance has a feature, by the feature's name in messages; cheap ones first."""
 
+ON_MESSAGES = (
+    "messages",
+    "staged tensors",
+    "transfers that hold slots (overlap: false)",
+    "link channels",
+    "paths that depend on the size of a message",
+)
+"""Features that say something of instances with messages only."""
+
+
+def beyond(instance: Instance, known: Iterable[str]) -> list[str]:
+    """Return the features that an instance has and a method that knows these does not.
+
+    Methods list what they know, so that none takes a feature for none that comes after it.
+    """
+    return features(instance, [name for name in FEATURES if name not in known])
+
 
 def features(instance: Instance, of: Iterable[str] = FEATURES) -> list[str]:
     """Return those of the named features that an instance has, in their order."""

@@ -15,7 +15,7 @@ import numpy as np
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.derived import once
 from hetopt.instance.paths import MessageTables, Network, message_tables
-from hetopt.schedule.model.features import has_any
+from hetopt.schedule.model.features import ON_MESSAGES, beyond, has_any
 from hetopt.schedule.model.grid import ROUNDED_FROM, Grid, exact, grid_of, span_s
 from hetopt.schedule.model.usable import usable_classes
 
@@ -25,22 +25,14 @@ NUDGE = 1 + 16 * np.finfo(float).eps
 """Outweighs the rounding of a few products where times are rounded up."""
 LONGEST = 2.0**52
 """Ticks up to which floats hold every whole number, and a half more."""
-UNSUPPORTED = (
-    "memory limits",
-    "a power cap",
-    "co-located tasks (together)",
-    "anti-affinity (apart)",
-    "tasks pinned to a unit",
-    "resources",
-    "prices that change over time",
-)
+SUPPORTED = ON_MESSAGES
 UNSUPPORTED_MESSAGES = (
     "staged tensors",
     "transfers that hold slots (overlap: false)",
     "link channels",
     "paths that depend on the size of a message",
 )
-"""The same, of instances with messages."""
+"""What the kernels do not know of instances with messages."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +110,7 @@ def fits(instance: Instance) -> bool:
     channels, a power cap, staged tensors, ``overlap: false``, tasks together, apart or pinned to a
     unit, resources, paths that depend on the size of a message, and prices that change over time.
     """
-    if not len(instance.tasks) or has_any(instance, UNSUPPORTED):
+    if not len(instance.tasks) or beyond(instance, SUPPORTED):
         return False
     if not len(instance.tensors):
         return True

@@ -16,7 +16,7 @@ import numpy as np
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices, sites_differ
 from hetopt.schedule.bounds.rounding import ALLOWED
-from hetopt.schedule.model.features import has_any
+from hetopt.schedule.model.features import ON_MESSAGES, beyond
 from hetopt.schedule.model.grid import plan_grid, span_s
 from hetopt.schedule.model.objectives import ENERGY_LIKE
 from hetopt.solution import Hops, SchedulePlan
@@ -102,19 +102,12 @@ class Columns:
         return SchedulePlan(option, unit, start, Hops.empty())
 
 
-UNSUPPORTED = (
-    "memory limits",
-    "a power cap",
-    "co-located tasks (together)",
-    "anti-affinity (apart)",
-    "tasks pinned to a unit",
-    "prices that change over time",
-)
+SUPPORTED = ("resources", *ON_MESSAGES)
 
 
 def is_assignment(instance: Instance) -> bool:
     """Whether an instance is an assignment: see :func:`improve.fits`."""
-    if not len(instance.tasks) or len(instance.edges) or has_any(instance, UNSUPPORTED):
+    if not len(instance.tasks) or len(instance.edges) or beyond(instance, SUPPORTED):
         return False
     name = instance.objective[0]
     plain = (

@@ -16,7 +16,7 @@ import numpy as np
 from hetopt.instance import Instance, Ints
 from hetopt.instance.paths import message_tables
 from hetopt.schedule.bounds.window_bound_on_grid import FLOAT_NOISE, on_grid, windows_of
-from hetopt.schedule.model.features import has_any
+from hetopt.schedule.model.features import ON_MESSAGES, beyond
 from hetopt.schedule.model.tick_schedule import tick_schedule_of
 from hetopt.schedule.search.job_shop.table import Shop
 from hetopt.schedule.search.job_shop.tabu import Worker
@@ -32,14 +32,7 @@ MOST_CELLS = 20_000_000
 """Tasks × machines above which the tabu list takes too much memory."""
 
 
-UNSUPPORTED = (
-    "memory limits",
-    "a power cap",
-    "co-located tasks (together)",
-    "anti-affinity (apart)",
-    "tasks pinned to a unit",
-    "resources",
-)
+SUPPORTED = ("prices that change over time", *ON_MESSAGES)
 
 
 def fits(instance: Instance) -> bool:
@@ -53,7 +46,7 @@ def fits(instance: Instance) -> bool:
     devices, tasks, jobs = instance.devices, instance.tasks, instance.jobs
     if not len(tasks) or instance.objective[0] != "makespan":
         return False
-    plain = not has_any(instance, UNSUPPORTED)
+    plain = not beyond(instance, SUPPORTED)
     alike = len(np.unique(jobs.deadline_s[tasks.job])) == 1
     machines = int((devices.count_max * devices.slots).sum())
     small = len(tasks) * machines <= MOST_CELLS

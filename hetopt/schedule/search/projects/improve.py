@@ -24,7 +24,7 @@ from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import Instance, Ints
 from hetopt.runtime.budget import gap_closed
 from hetopt.runtime.effort import Effort
-from hetopt.schedule.model.features import has_any
+from hetopt.schedule.model.features import ON_MESSAGES, beyond
 from hetopt.schedule.model.tick_schedule import TickSchedule
 from hetopt.schedule.search.local_search import LocalSearch, xorshift_seed
 from hetopt.schedule.search.projects.table import Columns, columns_of, start_of, units_of
@@ -51,13 +51,7 @@ TILES = 64
 TILE = 12
 
 
-UNSUPPORTED = (
-    "messages",
-    "memory limits",
-    "co-located tasks (together)",
-    "anti-affinity (apart)",
-    "tasks pinned to a unit",
-)
+SUPPORTED = ("a power cap", "resources", "prices that change over time", *ON_MESSAGES[1:])
 
 
 def fits(instance: Instance) -> bool:
@@ -70,7 +64,7 @@ def fits(instance: Instance) -> bool:
     """
     devices, capped = instance.devices, math.isfinite(instance.limits.power_cap_w)
     known = instance.objective[0] == "makespan" and 0 < len(instance.tasks) <= MOST_TASKS
-    plain = not has_any(instance, UNSUPPORTED)
+    plain = not beyond(instance, SUPPORTED)
     fixed = devices.idle_power_w == 0
     fixed |= ~devices.off_when_unused & (devices.count_min == devices.count_max)
     return known and plain and (len(instance.uses) > 0 or capped) and (not capped or fixed.all())
