@@ -19,8 +19,6 @@ The simulator and a live controller call the same :meth:`Policy.decide`. For str
     :class:`hetopt.simulate.rolling.Rolling`: the library's own plan, made anew as rates change.
 ``only:DEVICE``
     The plan of a homogeneous rival.
-
-For schedules see :mod:`hetopt.simulate.schedule_policies`.
 """
 
 from __future__ import annotations
@@ -63,7 +61,6 @@ from hetopt.solution import SteadyPlan
 from hetopt.steady.model.capacity import unit_capacity
 
 STREAM_POLICIES = ("plan", "greedy", "energy-greedy", "price", "rolling")
-SCHEDULE_POLICIES = ("plan", "greedy", "energy-greedy")
 ONLY = "only:"
 """What names a homogeneous rival's plan begin with."""
 
