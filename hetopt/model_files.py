@@ -7,6 +7,7 @@ objective, so that its answer can be had, or doubted, elsewhere.
 
 from __future__ import annotations
 
+import math
 import tempfile
 import textwrap
 import time
@@ -96,6 +97,9 @@ def export_model(instance: Instance, path: str | Path, *, rounding: Rounding = "
     program = instance.regime == "steady" and instance.routing == "split"
     if program != (form in MIP_FORMS):
         raise InputError([Problem(str(path), form, _other_form(instance))])
+    if math.isfinite(instance.limits.cycle_s):
+        text = "A schedule that runs once: model files do not know those that repeat for ever yet."
+        raise InputError([Problem("cyclic", str(path), text)])
     check_question(instance)
     stuck = stuck_tasks(instance)
     if len(stuck):

@@ -114,7 +114,10 @@ def on_grid(instance: Instance, axis: Axis, limit: float) -> float:
 
 def _makespan_within(instance: Instance, value: float) -> Instance:
     jobs = instance.jobs
-    return replace(instance, jobs=replace(jobs, deadline_s=np.minimum(jobs.deadline_s, value)))
+    # On a circle it is the longest latency, from the release.
+    since = jobs.release_s if np.isfinite(instance.limits.cycle_s) else 0.0
+    deadline_s = np.minimum(jobs.deadline_s, since + value)
+    return replace(instance, jobs=replace(jobs, deadline_s=deadline_s))
 
 
 def _power_within(instance: Instance, value: float) -> Instance:
@@ -144,9 +147,9 @@ def _accuracy_within(instance: Instance, value: float) -> Instance:
 def _tick(instance: Instance) -> float:
     """Greatest common divisor of all times of tasks, releases and changes of price.
 
-    0 where messages take time, or where there are too many different times to look at.
+    0 where messages take time, on a circle, or where there are too many different times to look at.
     """
-    if (instance.edges.tensor >= 0).any():
+    if (instance.edges.tensor >= 0).any() or np.isfinite(instance.limits.cycle_s):
         return 0.0
     limits = instance.limits
     begins = [

@@ -16,15 +16,16 @@ import numpy as np
 
 from hetopt.compile.problems import Checker
 from hetopt.compile.strings import strings
-from hetopt.instance import Floats, Ints
+from hetopt.instance import Floats, Ints, Series
+from hetopt.units.periods import exact_period
 
 MOST_TASKS = 200_000
 """More tasks than this through repetition come from a mistake in a period, or are a stream."""
+MOST_CYCLIC = 10_000
+"""Repetitions of one job in a cycle: more come from a period that was rounded."""
 MOST_COMMON, MOST_ROUNDS = 100_000, 1_000
 """Where no horizon is given: more tasks than this, in more repetitions of the longest period than
 this, come from a period that was rounded (33.333 ms beside 100 ms)."""
-SIMPLE = 100_000
-"""Denominator up to which a fraction stands for the float that it rounds to (1/30 s)."""
 EXACT = 2**53
 """Below, every whole number is a float."""
 NEAR, NEAR_PARTS = Fraction(1, 1000), 20
@@ -41,8 +42,8 @@ def unroll(
 ) -> tuple[dict[str, Table], dict[str, Any], str]:
     """Return tables and settings in which no job has a period, and what of them was left out.
 
-    Jobs are repeated over the horizon, or over the least common multiple of the periods where
-    there is none.
+    Jobs are repeated over the horizon, else over the cycle, or over the least common multiple of
+    the periods where there is neither; that is then the cycle of a cyclic schedule.
     """
     jobs, tasks, transfers = tables["jobs"], tables["tasks"], tables["transfers"]
     periodic = ~np.isnan(jobs["period_s"])
@@ -50,9 +51,12 @@ def unroll(
         return tables, setting, ""
     job_index = {str(name): i for i, name in enumerate(jobs["name"])}
     task_job = np.array([job_index.get(str(j), -1) for j in tasks["job"]], dtype=np.int64)
-    times = _repetitions(jobs, setting["horizon_s"], task_job, check)
+    times = _repetitions(jobs, setting, task_job, check)
     if times is None:
         return tables, setting, ""
+    if setting["cyclic"] and not np.isfinite(setting["cycle_s"]):
+        given = [exact_period(float(p)) for p in jobs["period_s"] if p == p]
+        setting = {**setting, "cycle_s": float(_common(given) * int(setting["cycles"]))}
     times, note = _uncut(jobs, setting["horizon_s"], times)
     tables = dict(tables)
     tables["jobs"] = _unrolled_jobs(jobs, times, periodic)
@@ -103,7 +107,7 @@ def _uncut(jobs: Table, horizon_s: float, times: Ints) -> tuple[Ints, str]:
         return times, ""
     window, kept, named = Fraction(repr(float(horizon_s))), times.copy(), []
     for j in np.flatnonzero(~np.isnan(jobs["period_s"])).tolist():
-        period = _exact(float(jobs["period_s"][j]))
+        period = exact_period(float(jobs["period_s"][j]))
         deadline = float(jobs["deadline_s"][j])
         release = Fraction(repr(float(jobs["release_s"][j])))
         end = Fraction(repr(deadline)) if np.isfinite(deadline) else release + period
@@ -120,13 +124,47 @@ def _uncut(jobs: Table, horizon_s: float, times: Ints) -> tuple[Ints, str]:
     )
 
 
-def _repetitions(jobs: Table, horizon_s: float, task_job: Ints, check: Checker) -> Ints | None:
+def check_cycle(jobs: Table, setting: dict[str, Any], check: Checker) -> None:
+    """Refuse a cycle beside a horizon, without periods, or that periods do not divide."""
+    cycle_s = float(setting["cycle_s"])
+    stated = bool(np.isfinite(cycle_s))
+    if setting["cycles"] != 1 and (stated or not setting["cyclic"]):
+        text = "`cyclic: true` beside it: it counts common multiples of the periods."
+        check.setting("cycles", setting["cycles"], text)
+    if not (setting["cyclic"] or stated):
+        return
+    if np.isfinite(setting["horizon_s"]):
+        text = "Either a horizon or a cycle: what repeats for ever has no end."
+        check.setting("horizon_s", setting["horizon_s"], text)
+    for name in ("energy_price_per_j", "carbon_kg_per_j"):
+        if isinstance(setting[name], Series):
+            text = "One number: schedules that repeat for ever do not know changes over time yet."
+            check.setting(name, "a list", text)
+    period = jobs["period_s"]
+    for j in np.flatnonzero(np.isnan(period)) if not stated else ():
+        text = "A period of every job of a cyclic schedule, or the cycle itself (cycle: 100 ms)."
+        check.add("jobs", int(j), "period_s", "", text)
+    for j in np.flatnonzero(np.isfinite(period)) if stated else ():
+        if (exact_period(cycle_s) / exact_period(float(period[j]))).denominator != 1:
+            text = f"A period that the cycle of {cycle_s:g} s is a multiple of."
+            check.add("jobs", int(j), "period_s", period[j], text)
+
+
+def _repetitions(
+    jobs: Table, setting: dict[str, Any], task_job: Ints, check: Checker
+) -> Ints | None:
     """Return how often each job is repeated, None where that is too often."""
-    period = [_exact(float(p)) if p == p else None for p in jobs["period_s"]]
+    period = [exact_period(float(p)) if p == p else None for p in jobs["period_s"]]
     given = [p for p in period if p is not None]
+    horizon_s, cycle_s = float(setting["horizon_s"]), float(setting["cycle_s"])
+    cyclic = bool(setting["cyclic"]) or bool(np.isfinite(cycle_s))
     open_ended = not np.isfinite(horizon_s)
-    window = _common(given) if open_ended else Fraction(repr(float(horizon_s)))
-    release = [Fraction(repr(float(r))) for r in jobs["release_s"]]
+    whole = _common(given) * int(setting["cycles"])
+    window = whole if open_ended else Fraction(repr(horizon_s))
+    if np.isfinite(cycle_s):
+        window = exact_period(cycle_s)
+    # On a circle a release moves the repetitions, and changes nothing of their number.
+    release = [Fraction(0 if cyclic else repr(float(r))) for r in jobs["release_s"]]
     times = np.array(
         [
             1 if p is None else max(0, ceil((window - r) / p))
@@ -137,14 +175,20 @@ def _repetitions(jobs: Table, horizon_s: float, task_job: Ints, check: Checker) 
     size = np.bincount(task_job[task_job >= 0], minlength=len(times))
     counted = zip(size.tolist(), times.tolist(), period, strict=True)
     total = sum(n * t for n, t, p in counted if p is not None)
-    if open_ended and total > MOST_COMMON and window > MOST_ROUNDS * max(given):
+    many = total > MOST_COMMON and window > MOST_ROUNDS * max(given)
+    if cyclic and any(
+        p is not None and t > MOST_CYCLIC for t, p in zip(times, period, strict=True)
+    ):
+        many = True
+    if open_ended and many:
         fewest = [int(t) if p is not None else 0 for t, p in zip(times, period, strict=True)]
         check.add(
             "jobs",
             int(np.argmax(fewest)),
             "period_s",
             f"{float(window):g} s until the periods meet again, {total:,} tasks",
-            f"Periods with a small common multiple, or horizon_s.{_suggestion(period, jobs)}",
+            f"Periods with a small common multiple{'' if cyclic else ', or horizon_s'}."
+            f"{_suggestion(period, jobs)}",
         )
         return None
     if total > MOST_TASKS or any(int(t) > MOST_TASKS for t in times):
@@ -163,13 +207,6 @@ def _repetitions(jobs: Table, horizon_s: float, task_job: Ints, check: Checker) 
             "jobs", int(j), "release_s", jobs["release_s"][j], "A release before the horizon."
         )
     return times.astype(np.int64)
-
-
-def _exact(period_s: float) -> Fraction:
-    """Return what a period stands for: the simple fraction that rounds to it, else its decimal."""
-    decimal = Fraction(repr(period_s))
-    simple = decimal.limit_denominator(SIMPLE)
-    return simple if simple > 0 and float(simple) == period_s else decimal
 
 
 def _common(periods: list[Fraction]) -> Fraction:
@@ -226,7 +263,7 @@ def _shifted(value: float, period: float, times: int) -> Floats:
     """Return ``value + k period`` for each repetition k, each the float nearest to the sum."""
     if times <= 1 or not np.isfinite(value):
         return np.full(times, value)
-    first, step = Fraction(repr(value)), _exact(period)
+    first, step = Fraction(repr(value)), exact_period(period)
     unit = lcm(first.denominator, step.denominator)
     a, b = int(first * unit), int(step * unit)
     if unit < EXACT and abs(a) + b * times < EXACT:

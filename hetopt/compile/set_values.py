@@ -123,7 +123,7 @@ class _Tables:
             self._by["settings", -1, path] = assignment
             return ""
         if path in names:
-            if self._repeated and names[path] == "horizon_s":
+            if self._repeated and names[path] in ("horizon_s", "cycle_s", "cyclic", "cycles"):
                 return "An instance as it was read: here, its periodic jobs are repeated already."
             for alias in [a for a, name in names.items() if name == names[path]]:
                 self.settings.pop(alias, None)

@@ -15,7 +15,7 @@ import numpy as np
 
 from hetopt.compile.cells import clean_table
 from hetopt.compile.options import make_options
-from hetopt.compile.periodic import unroll
+from hetopt.compile.periodic import check_cycle, unroll
 from hetopt.compile.platform import make_devices, make_kind_shares, make_links, make_pools
 from hetopt.compile.problems import Checker, listed
 from hetopt.compile.resources import make_resources, make_uses
@@ -102,6 +102,8 @@ def _checked(
     give_sites_to_tasks(tables, check)
     instance = _compiled(tables, setting, regime, check)
     check.stop_if_any()
+    check_cycle(tables["jobs"], setting, check)
+    check.stop_if_any()
     if np.isnan(tables["jobs"]["period_s"]).all():
         return instance
     # Checked as it was written first, so that problems name rows that the user knows.
@@ -177,6 +179,7 @@ def _compiled(
             carbon_over_time=_series(setting["carbon_kg_per_j"]),
             pue=setting["pue"],
             demand_known=demand_known,
+            cycle_s=setting["cycle_s"],
         ),
         objective=_objective(setting["objective"], regime, demand_known, check),
         routing="single" if setting["routing"] == "single" else "split",

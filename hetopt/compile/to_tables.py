@@ -94,6 +94,7 @@ def to_settings(instance: Instance) -> dict[str, Any]:
         "regime": instance.regime,
         "objective": list(instance.objective),
         "horizon_s": limits.horizon_s,
+        "cycle_s": limits.cycle_s,
         "power_cap_w": limits.power_cap_w,
         "budget_per_s": limits.budget_per_s,
         "energy_price_per_j": _pieces(limits.energy_price_over_time, "price_per_j")

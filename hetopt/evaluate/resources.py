@@ -36,27 +36,27 @@ def peak(start_s: Floats, end_s: Floats, time_s: Floats, amount: Floats, slack_s
 def schedule_use(
     instance: Instance,
     option: Ints,
-    start_s: Floats,
-    end_s: Floats,
-    time_s: Floats,
+    runs: tuple[Ints, Floats, Floats, Floats],
     slack_s: float,
 ) -> list[dict[str, Any]]:
     """Return a row for each resource: its limits, the peak of its use, and the use in all.
 
     Parameters
     ----------
-    option, start_s, end_s, time_s
+    option
         Of each task (T).
+    runs
+        Task, start, end and time of each time that something runs.
     slack_s
         Overlaps up to this are none.
     """
     task, entry = expand(instance.uses.ptr, option)
     resource, amount = instance.uses.resource[entry], instance.uses.amount[entry]
+    run, start_s, end_s, time_s = runs
     peaks = []
     for k in range(len(instance.resources)):
-        own = resource == k
-        tasks = task[own]
-        peaks.append(peak(start_s[tasks], end_s[tasks], time_s[tasks], amount[own], slack_s))
+        used = sums(task[resource == k], amount[resource == k], len(option))
+        peaks.append(peak(start_s, end_s, time_s, used[run], slack_s))
     total = sums(resource, amount, len(instance.resources))
     return _rows(instance, "peak", np.array(peaks), total)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.errors import InputError
+from hetopt.evaluate.circle import wound
 from hetopt.evaluate.ratios import ratio, weighted_mean
 from hetopt.evaluate.resources import peak, schedule_use
 from hetopt.instance import Floats, Instance, Ints
@@ -63,6 +64,19 @@ class ScheduleQuantities:
 
     @cached_property
     def makespan_s(self) -> float:
+        """Latest end of a task, from 0; of a cyclic schedule the longest latency of a job."""
+        if self.cyclic:
+            latency = self.job_end_s - self.instance.jobs.release_s
+            return float(latency.max(initial=0.0))
+        return self.last_end_s
+
+    @property
+    def cyclic(self) -> bool:
+        """Whether the schedule repeats for ever."""
+        return math.isfinite(self.instance.limits.cycle_s)
+
+    @cached_property
+    def last_end_s(self) -> float:
         """Latest end of a task, from 0."""
         return float(self.end_s.max(initial=0.0))
 
@@ -70,11 +84,13 @@ class ScheduleQuantities:
     def slack_s(self) -> float:
         """Difference of two times up to which they count as equal: a part of the latest end."""
         arrivals = self.plan.hops.start_s + self.hop_time_s
-        return LIMIT_TOLERANCE * max(self.makespan_s, float(arrivals.max(initial=0.0)))
+        return LIMIT_TOLERANCE * max(self.last_end_s, float(arrivals.max(initial=0.0)))
 
     @cached_property
     def window_s(self) -> float:
-        """Time that idle power and prices count for: the horizon where given, else the makespan."""
+        """Time that idle power and prices count for: cycle or horizon, else the makespan."""
+        if self.cyclic:
+            return self.instance.limits.cycle_s
         horizon = self.instance.limits.horizon_s
         return horizon if math.isfinite(horizon) else self.makespan_s
 
@@ -235,10 +251,17 @@ class ScheduleQuantities:
     @cached_property
     def peak_power_w(self) -> float:
         """Largest power at any instant of the window: idle of units on, and running options."""
-        above_idle = peak(
-            self.plan.start_s, self.end_s, self.time_s, self.task_power_w, self.slack_s
-        )
+        row, start, end, time = self.runs
+        above_idle = peak(start, end, time, self.task_power_w[row], self.slack_s)
         return self.idle_power_w + above_idle
+
+    @cached_property
+    def runs(self) -> tuple[Ints, Floats, Floats, Floats]:
+        """Task, start, end and time of each run, of a cyclic schedule laid on the circle."""
+        if self.cyclic:
+            row, start, end = wound(self.plan.start_s, self.end_s, self.window_s)
+            return row, start, end, end - start
+        return np.arange(len(self.end_s)), self.plan.start_s, self.end_s, self.time_s
 
     @cached_property
     def job_accuracy(self) -> Floats:
@@ -266,14 +289,7 @@ class ScheduleQuantities:
             "devices": self._device_rows(),
             "jobs": self._job_rows(),
             "links": self._link_rows(),
-            "resources": schedule_use(
-                self.instance,
-                self.plan.option,
-                self.plan.start_s,
-                self.end_s,
-                self.time_s,
-                self.slack_s,
-            ),
+            "resources": schedule_use(self.instance, self.plan.option, self.runs, self.slack_s),
         }
 
     def _device_rows(self) -> list[dict[str, Any]]:

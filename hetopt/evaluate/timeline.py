@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hetopt.constants import LIMIT_TOLERANCE
+from hetopt.evaluate.circle import wound
 from hetopt.evaluate.schedule import ScheduleQuantities
 from hetopt.instance import Floats, Instance
 from hetopt.instance.grouping import sums
@@ -34,12 +35,9 @@ def power_over_time(instance: Instance, plan: SchedulePlan) -> Steps:
     """Return the power in W: idle of the units on, and energy / time of the options running."""
     quantities = ScheduleQuantities(instance, plan)
     idle = [(0.0, quantities.window_s, quantities.idle_power_w)]
-    runs = zip(
-        plan.start_s.tolist(),
-        quantities.end_s.tolist(),
-        quantities.task_power_w.tolist(),
-        strict=True,
-    )
+    row, start, end, _ = quantities.runs
+    power = quantities.task_power_w[row].tolist()
+    runs = zip(start.tolist(), end.tolist(), power, strict=True)
     return _steps([*idle, *runs], quantities.slack_s)
 
 
@@ -52,9 +50,12 @@ def memory_over_time(instance: Instance, plan: SchedulePlan) -> dict[tuple[int, 
     """
     quantities = ScheduleQuantities(instance, plan)
     held: dict[tuple[int, int], list[Hold]] = {}
-    for unit, hold in (*_weights(quantities), *_working(quantities), *_tensors(quantities)):
+    for unit, hold in _weights(quantities):
         if hold[1] > hold[0] and hold[2] > 0:
             held.setdefault(unit, []).append(hold)
+    for unit, hold in (*_working(quantities), *_tensors(quantities)):
+        if hold[1] > hold[0] and hold[2] > 0:
+            held.setdefault(unit, []).extend(_laid(quantities, hold))
     return {unit: _steps(held[unit], quantities.slack_s) for unit in sorted(held)}
 
 
@@ -76,6 +77,14 @@ def _steps(holds: Iterable[Hold], slack_s: float) -> Steps:
     # What sums of floats leave over where nothing is held.
     level[np.abs(level) <= LIMIT_TOLERANCE * np.abs(level).max(initial=0.0)] = 0.0
     return Steps(time, level)
+
+
+def _laid(q: ScheduleQuantities, hold: Hold) -> list[Hold]:
+    """Return what is held, of a cyclic schedule laid on the circle."""
+    if not q.cyclic:
+        return [hold]
+    _, begin, end = wound(np.array([hold[0]]), np.array([hold[1]]), q.window_s)
+    return [(b, e, hold[2]) for b, e in zip(begin.tolist(), end.tolist(), strict=True)]
 
 
 def _units(q: ScheduleQuantities) -> list[tuple[int, int]]:

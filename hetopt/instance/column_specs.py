@@ -479,6 +479,30 @@ SETTINGS = (
         regime="schedule",
         aliases=("horizon",),
     ),
+    _flag(
+        "cyclic",
+        "Whether the schedule repeats for ever, each least common multiple of the periods.",
+        regime="schedule",
+    ),
+    _whole(
+        "cycles",
+        "Common multiples of the periods in a cycle of a schedule that repeats for ever: with 2, "
+        "repetitions may take units, options and times in turn.",
+        1,
+        minimum=1,
+        maximum=10_000,
+        regime="schedule",
+    ),
+    _number(
+        "cycle_s",
+        "Instead of `cyclic` and `cycles`: the length of the cycle of a schedule that repeats for "
+        "ever, a multiple of each period; a job without a period runs once in it.",
+        UNLIMITED,
+        "time",
+        positive=True,
+        regime="schedule",
+        aliases=("cycle",),
+    ),
     _number("power_cap_w", "Largest power allowed.", UNLIMITED, "power", aliases=("power_cap",)),
     _number(
         "budget_per_s",

@@ -199,6 +199,10 @@ class SettingFields(TypedDict, total=False):
     host: Any
     horizon: Quantity
     horizon_s: Quantity
+    cyclic: bool
+    cycles: int
+    cycle: Quantity
+    cycle_s: Quantity
     power_cap: Quantity
     power_cap_w: Quantity
     budget: Quantity

@@ -394,10 +394,11 @@ class Limits:
     """Limits and prices of the whole instance.
 
     ``horizon_s``, ``power_cap_w`` and ``budget_per_s`` (a cap on ``cost``, steady) are inf where
-    there is none. ``energy_price_per_j`` and ``carbon_kg_per_j`` are 0 where not given; where they
-    change over time (schedule regime) ``energy_price_over_time`` and ``carbon_over_time`` hold
-    them, and the plain number is the least of them. ``demand_known`` is False where only shares
-    were given, so that rates mean nothing but their ratios and only throughput can be asked for.
+    there is none; so is ``cycle_s``, after which all of a cyclic schedule begins anew, for ever.
+    ``energy_price_per_j`` and ``carbon_kg_per_j`` are 0 where not given; where they change over
+    time (schedule regime) ``energy_price_over_time`` and ``carbon_over_time`` hold them, and the
+    plain number is the least of them. ``demand_known`` is False where only shares were given, so
+    that rates mean nothing but their ratios and only throughput can be asked for.
     """
 
     horizon_s: float = np.inf
@@ -409,3 +410,4 @@ class Limits:
     carbon_over_time: Series | None = None
     pue: float = 1.0
     demand_known: bool = True
+    cycle_s: float = np.inf

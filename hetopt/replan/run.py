@@ -71,6 +71,9 @@ def replan(
     if instance.regime == "schedule":
         if not isinstance(found, SchedulePlan):
             raise InputError("A plan of a schedule is expected for this instance.")
+        if np.isfinite(instance.limits.cycle_s):
+            text = "A schedule that runs once: replanning does not know those that repeat for ever."
+            raise InputError([Problem("cyclic", f"{instance.limits.cycle_s:g} s", text)])
         return replan_schedule(instance, found, state, stability, options)
     check_streams(instance)
     if not isinstance(found, SteadyPlan):

@@ -20,6 +20,7 @@ from hetopt.instance.prices import at_mean_prices, prices_vary
 from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.runtime.interrupt import in_time
 from hetopt.schedule.bounds import objective_bounds
+from hetopt.schedule.cyclic import solve_cyclic
 from hetopt.schedule.decomposition import parts_of, solve_apart
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
@@ -93,6 +94,8 @@ def solve_schedule(
     start
         A valid plan to start from; the result is never worse.
     """
+    if math.isfinite(instance.limits.cycle_s):
+        return solve_cyclic(instance, budget, method, start)
     if method in DIVIDING:
         parts = parts_of(instance)
         if len(parts) > 1:

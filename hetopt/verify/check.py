@@ -90,8 +90,10 @@ def _check(
     # Only the regime at hand is loaded.
     if isinstance(plan, SchedulePlan):
         from hetopt.verify.schedule.check import check_schedule
+        from hetopt.verify.schedule.repeated import check_repeated
 
-        return check_schedule(instance, plan, findings)
+        cyclic = math.isfinite(instance.limits.cycle_s)
+        return (check_repeated if cyclic else check_schedule)(instance, plan, findings)
     if isinstance(plan, ScenarioPlan):
         from hetopt.verify.steady.scenarios import check_scenarios
 

@@ -97,6 +97,11 @@ class Findings:
         if len(rows) > said:
             self._counts[kind] = self._counts.get(kind, 0) + len(rows) - said
 
+    def extend(self, violations: Sequence[Violation]) -> None:
+        """Note what was found elsewhere."""
+        for violation in violations:
+            self.add(violation.kind, violation.message, violation.subject)
+
     def violations(self) -> tuple[Violation, ...]:
         """Return all violations, followed by a count for each kind that was cut short."""
         cut = [

@@ -57,6 +57,8 @@ OPTIMA: dict[str, tuple[float, ...]] = {
     "memory-schedule": (0.042,),
     "multi-hop-path": (0.0365,),
     "peak-power": (44.0, 0.718),
+    "cycle-stated": (0.167772, 0.1122),
+    "cyclic-frames": (0.246,),
     "periodic-always-on": (0.304,),
     "power-cap": (3000.0,),
     "self-link": (0.02504,),

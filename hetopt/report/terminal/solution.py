@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -116,12 +117,16 @@ def _schedule_summary(instance: Instance, solution: Solution) -> Text:
         f"transfers {shown(instance, q['energy_transfers_j'], 'energy')}, "
         f"idle {shown(instance, q['energy_idle_j'], 'energy')})"
     )
+    cyclic = math.isfinite(instance.limits.cycle_s)
     parts = [
         energy,
-        f"makespan {shown(instance, q['makespan_s'], 'time')}",
-        f"window {shown(instance, q['window_s'], 'time')}",
+        f"{'longest latency' if cyclic else 'makespan'} {shown(instance, q['makespan_s'], 'time')}",
+        f"{'cycle' if cyclic else 'window'} {shown(instance, q['window_s'], 'time')}",
         f"peak power {shown(instance, q['peak_power_w'], 'power')}",
     ]
+    if cyclic:
+        mean = q["energy_j"] / q["window_s"]
+        parts.append(f"mean power {shown(instance, mean, 'power')}")
     if instance.unitless and not q["energy_j"]:
         parts = parts[1:3]  # files of shops and projects say nothing of energy
     return Text(", ".join(parts))

@@ -16,6 +16,7 @@ import numpy as np
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.derived import once
+from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.prices import series_of
 from hetopt.schedule.bounds.heads_and_tails import Reach, idle_makespan, reach, worth
 from hetopt.schedule.bounds.load_bound import (
@@ -51,6 +52,8 @@ def bound(instance: Instance, objective: str) -> float:
     A lower bound, or for ``accuracy`` an upper one; ``math.inf`` (``-math.inf``) where the
     relaxation alone shows that no plan exists.
     """
+    if math.isfinite(instance.limits.cycle_s):
+        return cyclic_bound(instance, objective)
     load = load_of(instance)
     limited = len(instance.uses) > 0
     hopeless = not load.possible or _idle_too_much(instance)
@@ -87,6 +90,53 @@ def bound(instance: Instance, objective: str) -> float:
                 _note_source(instance, objective, "resources")
         return _weaker(found)
     raise ValueError(f"There is no bound for the objective {objective!r}.")
+
+
+def cyclic_bound(instance: Instance, objective: str) -> float:
+    """Return a proven bound of one objective of a schedule that repeats each H.
+
+    Of power and accuracy the cycle changes nothing. Every path keeps its length, so the longest
+    latency is at least that of any job's longest chain. Energy of one cycle is that of the options
+    and the idle of all units on over H; a unit that is on for its work is so for at least the
+    work's part of its slots: idle × H × units on >= idle × Σ time / slots, and each task may take
+    the cheapest option by that. Work that fits on one device alone must fit into H.
+    """
+    load = load_of(instance)
+    cycle_s, devices, options = instance.limits.cycle_s, instance.devices, instance.options
+    room = load.capacity * cycle_s
+    shortest = _least_per_task(instance, options.time_s) * instance.tasks.work
+    classes = usable_classes(instance)
+    only = np.array(
+        [
+            int(d[0]) if len(d := np.unique(options.device[classes.option[a:b]])) == 1 else -1
+            for a, b in zip(classes.ptr[:-1], classes.ptr[1:], strict=True)
+        ],
+        dtype=np.int64,
+    )[classes.member]
+    work = np.bincount(only[only >= 0], shortest[only >= 0], len(devices))
+    hopeless = not load.possible or _idle_too_much(instance)
+    ends = heads_s(instance)[1]
+    latest = instance.jobs.deadline_s[instance.tasks.job] * (1 + GAP_TOLERANCE)
+    full = (work > room * ALLOWED).any() or shortest.sum() > room.sum() * ALLOWED
+    if hopeless or full or (ends > latest).any():
+        return -math.inf if objective == "accuracy" else math.inf
+    if objective == "accuracy":
+        return _accuracy(instance)
+    if objective == "tardiness":
+        return _weaker(_tardiness(instance))
+    if objective == "peak_power":
+        return _weaker(_peak_power(instance, load))
+    latency = ends * (1 - _SAFETY) - instance.jobs.release_s[instance.tasks.job]
+    if objective == "makespan":
+        _note_source(instance, objective, "critical paths")
+        return _weaker(max(0.0, float(latency.max(initial=0.0))))
+    price = joule_prices(instance, objective)
+    had = devices.count_min * devices.price_per_s if objective == "cost" else 0.0
+    always = ~devices.off_when_unused * devices.count_min * devices.idle_power_w * price
+    owed = np.where(devices.off_when_unused | (devices.count_min == 0), devices.idle_power_w, 0.0)
+    each = options.energy_j + owed[options.device] / devices.slots[options.device] * options.time_s
+    least = _least_per_task(instance, each * price[options.device]) * instance.tasks.work
+    return _weaker(float((always + had).sum()) * cycle_s + float(least.sum()))
 
 
 def source(instance: Instance, objective: str) -> str:

@@ -42,8 +42,9 @@ def add_window(
     problem, model = build.problem, build.model
     horizon = problem.instance.limits.horizon_s
     tick = problem.grid.tick
-    if np.isfinite(horizon):
-        whole = rate * exact(float(horizon))
+    if problem.cycle or np.isfinite(horizon):
+        window = tick * problem.cycle if problem.cycle else exact(float(horizon))
+        whole = rate * window
         if counted is None:
             found.constant += whole
         else:

@@ -79,11 +79,18 @@ def _cumulative(build: Build, holdings: list[Holding], capacity: Fraction) -> No
     if not holdings:
         return
     model = build.model
-    largest = max(1, min(1 << 40, SIZE_TIMES_DEMAND // ((build.span + 1) * (len(holdings) + 1))))
+    summands = len(holdings) * build.copies + 1
+    largest = max(1, min(1 << 40, SIZE_TIMES_DEMAND // ((build.reach + 1) * summands)))
     sizes = [h.bytes_b for h in holdings]
     scaled = integer_demands(sizes, capacity, largest, build.problem.grid.direction)
     build.faithful &= scaled.faithful
-    model.add_cumulative([h.interval for h in holdings], scaled.demand, scaled.capacity)
+    rows = list(zip(scaled.demand, holdings, strict=True))
+    # What is held for the whole window is so in every copy.
+    once = [(size, h.interval) for size, h in rows if h.whole_window]
+    again = [(size, h.interval) for size, h in rows if not h.whole_window]
+    intervals = [*(i for _, i in once), *build.repeated([i for _, i in again])]
+    demands = [*(size for size, _ in once), *[size for size, _ in again] * build.copies]
+    model.add_cumulative(intervals, demands, scaled.capacity)
     resident = [
         size * h.literal for size, h in zip(scaled.demand, holdings, strict=True) if h.whole_window
     ]
@@ -159,7 +166,7 @@ def _weights(build: Build, limited: list[bool]) -> list[Holding]:
             model.add_implication(literal, resident)
         # At least one tick, so that a window of length 0 still holds what it runs.
         interval = model.new_optional_fixed_size_interval_var(
-            0, max(1, build.span), resident, f"k{key}"
+            0, max(1, build.reach), resident, f"k{key}"
         )
         found.append(Holding(place, interval, resident, size[key], whole_window=True))
     return found
@@ -249,15 +256,18 @@ def limit_power(build: Build) -> tuple[Any, Fraction] | None:
     wanted = "peak_power" in instance.objective
     if not np.isfinite(cap) and not wanted:
         return None
-    drawn, always = _drawn(build)
+    runs, windows, always = _drawn(build)
+    drawn = [*runs, *windows]
     ceiling = exact(cap) if np.isfinite(cap) else always + _most(build)
     watts = [w for _, w in drawn]
-    largest = max(1, min(1 << 40, SIZE_TIMES_DEMAND // ((build.span + 1) * (len(drawn) + 2))))
+    summands = len(runs) * build.copies + len(windows) + 2
+    largest = max(1, min(1 << 40, SIZE_TIMES_DEMAND // ((build.reach + 1) * summands)))
     direction = build.problem.grid.direction
     scaled = integer_demands([*watts, always], ceiling, largest, direction)
     if np.isfinite(cap):
         build.faithful &= scaled.faithful
-    intervals, demands = [i for i, _ in drawn], scaled.demand[:-1]
+    intervals = [*build.repeated([i for i, _ in runs]), *(i for i, _ in windows)]
+    demands = scaled.demand[: len(runs)] * build.copies + scaled.demand[len(runs) : -1]
     base = scaled.demand[-1]
     peak: Any = scaled.capacity
     if wanted:
@@ -269,15 +279,18 @@ def limit_power(build: Build) -> tuple[Any, Fraction] | None:
 def power_is_hopeless(build: Build) -> bool:
     """Whether the idle power of what is always on exceeds the cap already."""
     cap = float(build.problem.instance.limits.power_cap_w)
-    return bool(np.isfinite(cap)) and _drawn(build)[1] > exact(cap)
+    return bool(np.isfinite(cap)) and _drawn(build)[2] > exact(cap)
 
 
-def _drawn(build: Build) -> tuple[list[tuple[Any, Fraction]], Fraction]:
-    """Intervals with their watts, and the idle watts of what is on whatever happens."""
+def _drawn(
+    build: Build,
+) -> tuple[list[tuple[Any, Fraction]], list[tuple[Any, Fraction]], Fraction]:
+    """List runs and windows of units on with their watts, and what is on whatever happens."""
     instance = build.problem.instance
     devices = instance.devices
     watts: dict[int, Fraction] = {}
     drawn: list[tuple[Any, Fraction]] = []
+    windows: list[tuple[Any, Fraction]] = []
     for choices in build.choices:
         for choice in choices:
             option = choice.mode.option
@@ -292,10 +305,10 @@ def _drawn(build: Build) -> tuple[list[tuple[Any, Fraction]], Fraction]:
         for literal in build.counted[device][surely:]:
             if idle:
                 window = build.model.new_optional_fixed_size_interval_var(
-                    0, max(1, build.span), literal, f"on{device}"
+                    0, max(1, build.reach), literal, f"on{device}"
                 )
-                drawn.append((window, exact(idle)))
-    return drawn, always
+                windows.append((window, exact(idle)))
+    return drawn, windows, always
 
 
 def _most(build: Build) -> Fraction:
@@ -311,5 +324,5 @@ def _most(build: Build) -> Fraction:
         ]
         slots = build.problem.slots[device] * build.problem.units[device]
         total += build.problem.units[device] * exact(idle)
-        total += min(slots, build.problem.n_tasks) * max(draws, default=Fraction(0))
+        total += min(slots, build.problem.n_tasks * build.copies) * max(draws, default=Fraction(0))
     return total

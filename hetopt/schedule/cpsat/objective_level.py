@@ -159,7 +159,9 @@ class Level:
         search = self.search
         if search.plan is None:
             return None
-        timed = plan_problem(search.instance)
+        timed = problem if problem.cycle else plan_problem(search.instance)
+        if timed.grid.direction == "down":
+            return None
         schedule = tick_schedule_of(timed, search.plan)
         if schedule is None:
             return None
@@ -175,6 +177,8 @@ class Level:
     def take(self, schedule: TickSchedule) -> bool:
         """Carry a model's plan to the plan grid and offer it; return whether the gap is closed."""
         search = self.search
+        if self.problem.cycle:
+            return self._take_cyclic(schedule)
         timed = plan_problem(search.instance)
         same = schedule.problem.grid == timed.grid
         moved = schedule if same else _moved(schedule, timed)
@@ -188,6 +192,14 @@ class Level:
             if not same:
                 search.shift(plan, "cpsat")
         return search.closed(self.level)
+
+    def _take_cyclic(self, schedule: TickSchedule) -> bool:
+        """Offer a plan as it stands: orders on a circle are not carried to another grid."""
+        plan = schedule.plan()
+        self.carried = verify(self.search.instance, plan).ok
+        if self.carried:
+            self.search.offer(plan, self.by)
+        return self.search.closed(self.level)
 
     def _raise(self, bound: float) -> None:
         self.search.raise_bound(bound, self.by)

@@ -17,8 +17,8 @@ import numpy as np
 from hetopt.instance.prices import series_of
 from hetopt.schedule.bounds.time_windows import TimeWindows
 from hetopt.schedule.cpsat.measures import Measure, add_window, least_makespan, unit_of
-from hetopt.schedule.cpsat.variables import Build
-from hetopt.schedule.model.grid import exact
+from hetopt.schedule.cpsat.variables import Build, Place
+from hetopt.schedule.model.grid import exact, read
 from hetopt.schedule.model.problem import BILLED
 
 
@@ -82,7 +82,9 @@ def bound_makespan(build: Build) -> None:
             for device, literal in build.on[task].items()
             if rests[device] > least
         ]
-        build.model.add(build.makespan >= build.end[task] + least + sum(more))
+        # On a circle the makespan is the longest latency.
+        zero = build.problem.release[task] if build.problem.cycle else 0
+        build.model.add(build.makespan >= build.end[task] + least + sum(more) - zero)
 
 
 def load_rows(build: Build) -> None:
@@ -92,6 +94,9 @@ def load_rows(build: Build) -> None:
     between their least head and the makespan less their least tail (window rows).
     """
     problem, model = build.problem, build.model
+    if problem.cycle:
+        _cycle_rows(build)
+        return
     shortest = least_makespan(build)
     model.add(build.makespan >= shortest)
     for device in range(len(problem.units)):
@@ -119,6 +124,19 @@ def load_rows(build: Build) -> None:
                 inside = [c.mode.duration * c.literal for _, c in rows if c.place[1] == unit]
                 if inside:
                     model.add(sum(inside) <= problem.slots[device] * build.makespan)
+
+
+def _cycle_rows(build: Build) -> None:
+    """Σ time × choice <= slots × cycle per unit, none of it where the unit is not used."""
+    problem = build.problem
+    work: dict[Place, list[Any]] = {}
+    for choices in build.choices:
+        for choice in choices:
+            if choice.mode.duration:
+                work.setdefault(choice.place, []).append(choice.mode.duration * choice.literal)
+    for (device, unit), inside in work.items():
+        room = problem.slots[device] * problem.cycle
+        build.model.add(sum(inside) <= room * build.used[device][unit])
 
 
 def _windows(build: Build, device: int, tasks: list[int]) -> list[tuple[int, int]]:
@@ -174,7 +192,7 @@ def _tardiness(build: Build) -> Measure:
         due = float(jobs.due_s[job])
         if not np.isfinite(due) or not jobs.weight[job]:
             continue
-        ticks = math.ceil(exact(due) / grid.tick)
+        ticks = math.ceil(read(problem.instance, due) / grid.tick)
         late = build.time(f"T{job}")
         for task in tasks:
             build.model.add(late >= build.end[task] - ticks)

@@ -34,9 +34,15 @@ def _limit_renewable(build: Build, supply: Supply) -> None:
     if not rows:
         return
     model, problem = build.model, build.problem
-    largest = SIZE_TIMES_DEMAND // ((build.span + 1) * (len(rows) + 1))
+    largest = SIZE_TIMES_DEMAND // ((build.reach + 1) * (len(rows) * build.copies + 1))
     demand, capacity = _scaled(build, supply, [c for _, c in rows], largest)
-    model.add_cumulative([c.interval for _, c in rows], demand, capacity)
+    build.cumulative([c.interval for _, c in rows], demand, capacity)
+    if problem.cycle:
+        work = [
+            a * c.mode.duration * c.literal for a, (_, c) in zip(demand, rows, strict=True) if a
+        ]
+        model.add(sum(work) <= capacity * problem.cycle)
+        return
     heads = {t: min(TimeWindows.of(problem).heads[t].values()) for t, _ in rows}
     tails = {t: TimeWindows.of(problem).tails[t] for t, _ in rows}
     for head, tail in _windows(sorted(heads.values()), sorted(tails.values())):

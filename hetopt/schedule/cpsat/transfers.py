@@ -391,9 +391,9 @@ def limit_channels(build: Build) -> None:
         intervals = build.channels[group]
         capacity = int(channels[group])
         if capacity == 1:
-            build.model.add_no_overlap(intervals)
-        elif capacity < len(intervals):
-            build.model.add_cumulative(intervals, [1] * len(intervals), capacity)
+            build.no_overlap(intervals)
+        elif capacity < len(intervals) * build.copies:
+            build.cumulative(intervals, [1] * len(intervals), capacity)
 
 
 __all__ = ["DIRECT", "Chain", "Sending", "add_edges", "limit_channels"]

@@ -85,6 +85,7 @@ class Build:
     drawn: list[Drawn] = field(default_factory=list)
     channels: dict[int, list[Any]] = field(default_factory=dict)
     on_times: dict[int, list[Any]] = field(default_factory=dict)
+    copied: dict[tuple[int, int], Any] = field(default_factory=dict)
     possible: bool = True
     faithful: bool = True
 
@@ -95,6 +96,54 @@ class Build:
     def time(self, name: str) -> Any:
         """Make a variable of a time in ticks."""
         return self.model.new_int_var(0, self.span, name)
+
+    @property
+    def copies(self) -> int:
+        """Repetitions of a cyclic schedule of which all that overlap are among each other.
+
+        All of one repetition lies between 0 and the span S. At an instant t, one of cycle k may
+        hold only where t - S < k H <= t: at most ceil(S / H) successive ones.
+        """
+        cycle = self.problem.cycle
+        return max(1, -(-self.span // cycle)) if cycle else 1
+
+    @property
+    def reach(self) -> int:
+        """Ticks by which the last of the copies has ended."""
+        return self.span + (self.copies - 1) * self.problem.cycle
+
+    def repeated(self, intervals: list[Any]) -> list[Any]:
+        """Return the intervals of all copies, one copy after the other."""
+        found = list(intervals)
+        for k in range(1, self.copies):
+            found.extend(self._later(interval, k) for interval in intervals)
+        return found
+
+    def _later(self, interval: Any, k: int) -> Any:
+        """Return the interval k cycles later; made once."""
+        key = (interval.index, k)
+        if key not in self.copied:
+            shift = k * self.problem.cycle
+            start, end = interval.start_expr() + shift, interval.end_expr() + shift
+            # Every interval of the model is optional, by one literal; -1 - v is "not v".
+            (at,) = self.model.proto.constraints[interval.index].enforcement_literal
+            there = self.model.get_bool_var_from_proto_index(at if at >= 0 else -1 - at)
+            self.copied[key] = self.model.new_optional_interval_var(
+                start,
+                interval.size_expr(),
+                end,
+                there if at >= 0 else there.negated(),
+                f"{interval.name}+{k}",
+            )
+        return self.copied[key]
+
+    def no_overlap(self, intervals: list[Any]) -> None:
+        """At most one of the intervals, of all copies, at once."""
+        self.model.add_no_overlap(self.repeated(intervals))
+
+    def cumulative(self, intervals: list[Any], demands: list[int], capacity: Any) -> None:
+        """Sum of the demands of the intervals, of all copies, at most the capacity."""
+        self.model.add_cumulative(self.repeated(intervals), demands * self.copies, capacity)
 
 
 def merged_devices(problem: Problem) -> list[bool]:
@@ -120,7 +169,11 @@ def merged_devices(problem: Problem) -> list[bool]:
         for device in problem.devices_of(task):
             touched[device] = True
     return [
-        problem.units[d] > 1 and not (limited[d] or touched[d]) and bool(devices.overlap[d])
+        problem.units[d] > 1
+        # Units on a circle are not coloured: each repetition of a task has the same one.
+        and not problem.cycle
+        and not (limited[d] or touched[d])
+        and bool(devices.overlap[d])
         for d in range(len(devices))
     ]
 
@@ -220,9 +273,9 @@ def limit_slots(build: Build) -> None:
             model.add(units == sum(build.used[device]))
             model.add_cumulative(intervals, [1] * len(intervals), slots * units)
         elif slots == 1:
-            model.add_no_overlap(intervals)
-        elif slots < len(intervals) - _alternatives(build, place):
-            model.add_cumulative(intervals, [1] * len(intervals), slots)
+            build.no_overlap(intervals)
+        elif slots < (len(intervals) - _alternatives(build, place)) * build.copies:
+            build.cumulative(intervals, [1] * len(intervals), slots)
 
 
 def _alternatives(build: Build, place: Place) -> int:

@@ -34,6 +34,7 @@ from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.derived import once
 from hetopt.instance.paths import Network
 from hetopt.instance.prices import change_times, prices_vary
+from hetopt.units.periods import exact_period
 
 Direction = Literal["exact", "down", "up"]
 
@@ -77,9 +78,10 @@ class Grid:
         quotient = min(time_s / self.tick, Fraction(MOST_TICKS))
         return math.ceil(quotient) if self.direction == "up" else math.floor(quotient)
 
-    def limit(self, time_s: float) -> int:
+    def limit(self, time_s: float | Fraction) -> int:
         """Latest end in ticks (a finite time)."""
-        return math.floor((exact(time_s) + self.slack_s) / self.tick)
+        time = time_s if isinstance(time_s, Fraction) else exact(time_s)
+        return math.floor((time + self.slack_s) / self.tick)
 
     def durations(self, work: Floats, time_s: Floats) -> Ints:
         """Durations work × time_s in ticks (parallel columns)."""
@@ -134,6 +136,44 @@ def model_grid(instance: Instance, span_s: float) -> Grid:
     return Grid(_power_of_ten(span_s / ROUNDING_TICKS), "down")
 
 
+def cyclic_grid(instance: Instance) -> Grid:
+    """Return the grid of a cyclic schedule, of which the cycle is a multiple: exact, else down.
+
+    Times on a circle are bound by rows ``s[j] >= s[i] + p + k H``, ``s[i] >= r`` and ``s[i] <= b``
+    with whole k. Rounding all starts of a true plan down keeps them where p and r are rounded down
+    and H is whole, so that such a grid is a relaxation. It is exact where p, r and H are multiples
+    of the tick: the least starts that meet the rows are then sums of those, and limits b may be
+    rounded down.
+    """
+    cycle, span = exact_period(instance.limits.cycle_s), exact(span_s(instance))
+    pairs = _lengths(instance)
+    tick, finest = cycle, span / EXACT_TICKS
+    for value in _times(instance, pairs) if pairs is not None else ():
+        tick = common_divisor(tick, value)
+        if tick < finest:
+            break
+    else:
+        if pairs is not None:
+            return Grid(tick, "exact")
+    tick = cycle / math.ceil(cycle * ROUNDING_TICKS / span)
+    return Grid(tick, "down")
+
+
+def read(instance: Instance, time_s: float) -> Fraction:
+    """Return what a release, deadline or due date stands for.
+
+    On a circle those are sums with periods, which may be simple fractions of a second.
+    """
+    cyclic = math.isfinite(instance.limits.cycle_s)
+    return exact_period(time_s) if cyclic and time_s > 0 else exact(time_s)
+
+
+def cycle_ticks(instance: Instance, grid: Grid) -> int:
+    """Return the cycle in ticks, 0 where nothing repeats."""
+    cycle_s = instance.limits.cycle_s
+    return math.floor(exact_period(cycle_s) / grid.tick) if math.isfinite(cycle_s) else 0
+
+
 def plan_grid(instance: Instance, span_s: float) -> Grid:
     """Return the grid on which plans are timed: decimals that floats carry exactly.
 
@@ -184,6 +224,11 @@ def span_s(instance: Instance) -> float:
     bound = min(found)
     if math.isfinite(bound):
         return bound
+    if math.isfinite(limits.cycle_s):
+        # Where nothing starts for a cycle after all before it has ended, all that is later may
+        # come a cycle earlier: it meets the same, and what is held is held for less long.
+        steps = len(instance.tasks) + 2 * len(instance.edges) * max(1, len(instance.links))
+        return _serial_s(instance) + (steps + 1) * limits.cycle_s
     # It may pay to wait for a change of prices, but for nothing after the last one.
     return max((0.0, *change_times(instance))) + _serial_s(instance)
 
@@ -231,9 +276,14 @@ def _times(instance: Instance, lengths: Floats) -> Iterable[Fraction]:
         for work, time in lengths[first : first + LOOKED_AT].tolist():
             yield exact(work) * exact(time)
     jobs = instance.jobs
-    yield from _divisors(jobs.release_s)
-    if "tardiness" in instance.objective:
-        yield from _divisors(jobs.due_s[np.isfinite(jobs.due_s)])
+    due = jobs.due_s[np.isfinite(jobs.due_s)] if "tardiness" in instance.objective else None
+    if math.isfinite(instance.limits.cycle_s):
+        both = jobs.release_s if due is None else np.append(jobs.release_s, due)
+        yield from (read(instance, time) for time in np.unique(both).tolist())
+    else:
+        yield from _divisors(jobs.release_s)
+        if due is not None:
+            yield from _divisors(due)
     if prices_vary(instance):
         ends = np.append(jobs.deadline_s, instance.limits.horizon_s)
         yield from _divisors(np.append(change_times(instance), ends[np.isfinite(ends)]))

@@ -19,7 +19,7 @@ from hetopt.instance.derived import once
 from hetopt.instance.joule_prices import exact_joule_prices
 from hetopt.instance.paths import Network
 from hetopt.instance.prices import prices_vary
-from hetopt.schedule.model.grid import Grid, exact, grid_of, hop_time, span_s
+from hetopt.schedule.model.grid import Grid, cycle_ticks, exact, grid_of, hop_time, read, span_s
 from hetopt.solution import DIRECT, READ, WRITE
 
 BILLED = ("energy", "cost", "carbon")
@@ -59,6 +59,8 @@ class Problem:
         Per device: units that may be had, and tasks that one unit runs at once.
     modes
         Per task: its modes, by option index. Empty where the task cannot run at all.
+    cycle
+        Ticks after which all begins anew, 0 where nothing does; whole on grids made for it.
     release, deadline
         Per task, in ticks; the deadline includes the horizon, ``NEVER`` where there is none.
     span
@@ -79,10 +81,11 @@ class Problem:
         self.n_tasks = len(instance.tasks)
         job: list[int] = instance.tasks.job.tolist()
         self.job = job
-        horizon = _limit(grid, float(instance.limits.horizon_s))
-        release = [grid.ticks(exact(r)) for r in instance.jobs.release_s.tolist()]
-        due = [min(horizon, _limit(grid, d)) for d in instance.jobs.deadline_s.tolist()]
+        horizon = _limit(grid, instance, float(instance.limits.horizon_s))
+        release = [grid.ticks(read(instance, r)) for r in instance.jobs.release_s.tolist()]
+        due = [min(horizon, _limit(grid, instance, d)) for d in instance.jobs.deadline_s.tolist()]
         self.horizon = horizon
+        self.cycle = cycle_ticks(instance, grid)
         self.release = [release[j] for j in job]
         self.deadline = [due[j] for j in job]
         edges = instance.edges
@@ -221,8 +224,8 @@ class Problem:
         return self._lengths[key]
 
 
-def _limit(grid: Grid, time_s: float) -> int:
-    return grid.limit(time_s) if np.isfinite(time_s) else NEVER
+def _limit(grid: Grid, instance: Instance, time_s: float) -> int:
+    return grid.limit(read(instance, time_s)) if np.isfinite(time_s) else NEVER
 
 
 def _lists(ptr: np.ndarray, rows: np.ndarray) -> list[list[int]]:

@@ -50,6 +50,11 @@ def totals(
     ends = times.end[task]
     makespan = times.scale.seconds(ends.max()) if len(task) else 0.0
     window = limits.horizon_s if math.isfinite(limits.horizon_s) else makespan
+    if math.isfinite(limits.cycle_s):
+        # What repeats for ever is counted per cycle, and its makespan is the longest latency.
+        window = limits.cycle_s
+        latency = ends - times.release[instance.tasks.job[task]]
+        makespan = times.scale.seconds(latency.max()) if len(task) else 0.0
     on, had = placed.units_on(instance)
     active = instance.tasks.work[task] * options.energy_j[placed.option[task]]
     moved = instance.tensors.bytes_b[hops.tensor] * instance.links.energy_j_per_b[hops.link]
