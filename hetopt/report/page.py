@@ -20,6 +20,7 @@ from hetopt.report import charts
 from hetopt.report.front_drawing import WIDTH, Mark, front_drawing
 from hetopt.report.gantt import gantt
 from hetopt.report.terminal.solution import percent, small_gap
+from hetopt.report.waiting import waiting_line
 from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, relative_gap
 
 ROWS_SHOWN = 200
@@ -73,6 +74,7 @@ def report_page(
     quantities = evaluate(instance, plan)
     parts = [
         _answer(instance, plan, result),
+        *_waiting(plan, quantities),
         *(_gains(instance, comparison) if comparison else []),
         *_picture(instance, plan, quantities),
         *(_front(instance, front) if front else []),
@@ -91,6 +93,12 @@ def report_page(
         f"<title>{title}</title><style>{style}</style></head>\n"
         f"<body><main>{''.join(parts)}</main>{script}</body></html>\n"
     )
+
+
+def _waiting(plan: Plan, quantities: Mapping[str, Any]) -> list[str]:
+    """Say whose estimated latency with waiting is beyond its limit."""
+    line = "" if isinstance(plan, SchedulePlan) else waiting_line(quantities)
+    return [f'<p class="note">{_text(line)}</p>'] if line else []
 
 
 def _data(name: str) -> str:

@@ -17,6 +17,7 @@ from hetopt.instance import Instance
 from hetopt.report.terminal.marginal import marginal_line
 from hetopt.report.terminal.money import shopping_list, totals
 from hetopt.report.terminal.sketch import Sketch
+from hetopt.report.waiting import waiting_line
 from hetopt.solution import ScenarioPlan, SchedulePlan, Solution, StreamPlan
 
 ROWS_SHOWN = 30
@@ -54,6 +55,8 @@ def solution_view(instance: Instance, solution: Solution) -> RenderableType:
         parts += _resource_tables(solution, "peak")
         parts.append(_task_table(instance, solution.plan))
     elif solution.plan is not None:
+        late = waiting_line(solution.quantities)
+        parts += [Text(late, style="bold")] if late else []
         parts += [_steady_summary(solution), *totals(instance, solution)]
         parts += _scenario_table(instance, solution)
         parts += [_fleet_table(solution), *shopping_list(instance, solution)]
@@ -61,7 +64,7 @@ def solution_view(instance: Instance, solution: Solution) -> RenderableType:
         parts += _resource_tables(solution, "mean")
         parts += [_replica_table(instance, solution.plan), _job_table(solution)]
         parts.append(_route_table(instance, solution.plan))
-        parts += _queueing_notes(solution)
+        parts += _queueing_notes()
     if solution.marginal is not None:
         parts.append(Text(marginal_line(instance, solution.marginal)))
     parts += [Text(note, style="dim") for note in solution.notes]
@@ -296,23 +299,9 @@ def _waiting(latency: float | None, tail: float | None) -> str:
     return "∞" if tail is None else units.format(tail, "time", digits=3)
 
 
-def _queueing_notes(solution: Solution) -> list[Text]:
-    """Say what the estimate of waiting assumes, and whose limit it passes."""
-    rows = solution.quantities["queueing"]
-    late = []
-    for row, served in zip(rows, solution.quantities["jobs"], strict=True):
-        limit, tail = row["latency_slo_s"], row["p99_latency_s"]
-        if limit is not None and served["served_per_s"] > 0 and (tail is None or tail > limit):
-            late.append(row["job"])
-    names = list(dict.fromkeys(late))
-    notes = [QUEUEING_NOTE]
-    if names:
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        notes.append(
-            f"By that estimate the p99 latency of {', '.join(names[:5])}{more} is beyond the "
-            "limit; a lower max_utilization of the devices leaves room."
-        )
-    return [Text(note, style="dim") for note in notes]
+def _queueing_notes() -> list[Text]:
+    """Say what the estimate of waiting assumes."""
+    return [Text(QUEUEING_NOTE, style="dim")]
 
 
 def _route_table(instance: Instance, plan: StreamPlan) -> Table:

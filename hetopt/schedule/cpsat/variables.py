@@ -154,6 +154,9 @@ def merged_devices(problem: Problem) -> list[bool]:
     """
     instance = problem.instance
     devices = instance.devices
+    if problem.cycle:
+        # Units on a circle are not coloured: each repetition of a task has the same one.
+        return [False] * len(devices)
     limited = [
         bool(m < float("inf")) or bool(p >= 0 and instance.pools.memory_b[p] < float("inf"))
         for m, p in zip(devices.memory_b.tolist(), devices.pool.tolist(), strict=True)
@@ -169,11 +172,7 @@ def merged_devices(problem: Problem) -> list[bool]:
         for device in problem.devices_of(task):
             touched[device] = True
     return [
-        problem.units[d] > 1
-        # Units on a circle are not coloured: each repetition of a task has the same one.
-        and not problem.cycle
-        and not (limited[d] or touched[d])
-        and bool(devices.overlap[d])
+        problem.units[d] > 1 and not (limited[d] or touched[d]) and bool(devices.overlap[d])
         for d in range(len(devices))
     ]
 

@@ -137,7 +137,7 @@ def test_a_plan_adds_the_wait_before_each_task_to_the_latency() -> None:
     assert job["p99_latency_s"] == pytest.approx(latency + 2 * expected.p99_wait_s[0])
     console = Console(width=120, record=True)
     console.print(solution_view(instance, solution))
-    assert "p99 latency of j is beyond the limit" in console.export_text()
+    assert "p99 latency is beyond the limit: j" in console.export_text()
 
 
 def test_reserved_time_slows_servers_and_exclusive_units_queue_per_job() -> None:
