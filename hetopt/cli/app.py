@@ -90,7 +90,10 @@ def compare(
     sensitivity: Annotated[
         bool, typer.Option(help="Solve again under changes, to tell how firm the gain is.")
     ] = True,
-    output: Output = None,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help=".json, or .html: a page."),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Compare the heterogeneous placement with the best homogeneous one."""

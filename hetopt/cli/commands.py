@@ -316,7 +316,16 @@ def run_compare(
             stop=stop,
             report=report,
         )
-    if output is not None:
+    if output is not None and output.lower().endswith((".html", ".htm")):
+        from pathlib import Path
+
+        from hetopt.formats.files import write_whole
+        from hetopt.report.comparison_page import comparison_page
+
+        command = shlex.join(["hetopt", *sys.argv[1:]])
+        page = comparison_page(instance, comparison_to_dict(comparison), command)
+        write_whole(Path(output), page)
+    elif output is not None:
         write_result(output, comparison_to_dict(comparison))
     if as_json:
         print_json(comparison_to_dict(comparison))

@@ -4,8 +4,9 @@
   const box = document.getElementById("gantt");
   const canvas = box.querySelector("canvas");
   const tip = document.getElementById("tip");
-  const rowHeight = 22, top = 8, axis = 26, curveHeight = 64, gap = 12;
+  const rowHeight = 22, top = 8, axis = data.limits.length ? 42 : 26, curveHeight = 64, gap = 12;
   const height = top + data.rows.length * rowHeight + axis + data.curves.length * (curveHeight + gap);
+  const words = [...data.rows, ...data.curves.flatMap((c) => [c.name, `peak ${c.peak}`, c.called || ""])];
   let from = 0, to = data.end, hits = [], scale = 1, width = 0, labels = 0;
 
   const colour = (name) =>
@@ -37,7 +38,7 @@
     pen.clearRect(0, 0, width, height);
     pen.font = "12px system-ui, sans-serif";
     labels = Math.min(width * 0.35,
-      12 + Math.max(...data.rows.map((r) => pen.measureText(r).width), 40));
+      12 + Math.max(...words.map((r) => pen.measureText(r).width), 40));
     const bottom = top + data.rows.length * rowHeight;
     pen.strokeStyle = colour("--line");
     pen.fillStyle = colour("--soft");
@@ -51,7 +52,7 @@
     }
     pen.fillStyle = colour("--ink");
     data.rows.forEach((name, r) =>
-      pen.fillText(name, 4, top + r * rowHeight + 15, labels - 8));
+      pen.fillText(fit(pen, name, labels - 8), 4, top + r * rowHeight + 15));
     hits = [];
     pen.save();
     pen.beginPath();
@@ -67,25 +68,30 @@
       const y = top + row * rowHeight + 2;
       pen.fillStyle = group < 0 ? colour("--c") : hue(group);
       pen.fillRect(left, y, right - left, rowHeight - 4);
-      if (right - left > 30) {
+      const room = Math.min(right, width) - Math.max(left, labels) - 6;
+      if (room > 24) {
         pen.fillStyle = "#111111";
-        pen.fillText(name, Math.max(left, labels) + 3, y + 13,
-          Math.min(right, width) - Math.max(left, labels) - 6);
+        pen.fillText(fit(pen, name, room), Math.max(left, labels) + 3, y + 13);
       }
     }
     data.curves.forEach((curve, k) => drawCurve(pen, curve, bottom + axis + k * (curveHeight + gap)));
+    drawLimits(pen, bottom);
     pen.restore();
     data.curves.forEach((curve, k) => {
       const y = bottom + axis + k * (curveHeight + gap);
       pen.fillStyle = colour("--ink");
-      pen.fillText(curve.name, 4, y + 14, labels - 8);
+      pen.fillText(fit(pen, curve.name, labels - 8), 4, y + 14);
       pen.fillStyle = colour("--soft");
-      pen.fillText(`≤ ${curve.peak}`, 4, y + 30, labels - 8);
+      pen.fillText(fit(pen, `peak ${curve.peak}`, labels - 8), 4, y + 30);
+      if (curve.called) pen.fillText(fit(pen, curve.called, labels - 8), 4, y + 46);
     });
   }
 
   function drawCurve(pen, curve, y) {
-    const most = Math.max(...curve.value) || 1;
+    const peak = Math.max(...curve.value) || 1;
+    // A limit far above leaves the curve readable at its own scale, and is told in words only.
+    const near = curve.limit !== undefined && curve.limit <= 20 * peak;
+    const most = near ? Math.max(peak, curve.limit) : peak;
     pen.fillStyle = colour("--a");
     pen.globalAlpha = 0.55;
     curve.time.forEach((t, i) => {
@@ -96,6 +102,48 @@
       }
     });
     pen.globalAlpha = 1;
+    if (near) {
+      const at = y + curveHeight - (curve.limit / most) * curveHeight;
+      dashed(pen, x(Math.max(from, 0)), at, x(to), at);
+    }
+  }
+
+  function dashed(pen, x1, y1, x2, y2) {
+    pen.strokeStyle = colour("--bad");
+    pen.lineWidth = 1.5;
+    pen.setLineDash([5, 3]);
+    pen.beginPath();
+    pen.moveTo(x1, y1);
+    pen.lineTo(x2, y2);
+    pen.stroke();
+    pen.setLineDash([]);
+    pen.lineWidth = 1;
+  }
+
+  function drawLimits(pen, bottom) {
+    let free = -Infinity;
+    for (const [time, name] of data.limits) {
+      if (time < from || time > to) continue;
+      dashed(pen, x(time), top - 6, x(time), bottom);
+      const text = `${name}: ${seconds(time)}`, wide = pen.measureText(text).width;
+      const left = Math.min(x(time) + 3, width - wide - 2);
+      if (left < free) continue;
+      pen.fillStyle = colour("--bad");
+      pen.fillText(text, left, bottom + 32);
+      free = left + wide + 8;
+    }
+  }
+
+  // Letters keep their width: what does not fit is cut, and the tooltip has it whole.
+  function fit(pen, text, room) {
+    if (pen.measureText(text).width <= room) return text;
+    let low = 0, high = text.length;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (pen.measureText(`${text.slice(0, middle)}…`).width <= room) low = middle;
+      else high = middle - 1;
+    }
+    return low ? `${text.slice(0, low)}…` : "";
   }
 
   function zoom(factor, middle = (from + to) / 2) {

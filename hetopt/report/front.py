@@ -14,7 +14,10 @@ from rich.text import Text
 from hetopt.evaluate.with_units import quantity
 from hetopt.formats.plans import plan_to_dict, to_json
 from hetopt.instance import is_maximised
-from hetopt.report.pictures import front_picture
+from hetopt.report import charts
+from hetopt.report.front_drawing import WIDTH
+from hetopt.report.parts import document, table
+from hetopt.report.pictures import drawn_front
 from hetopt.report.terminal.solution import small_gap
 from hetopt.solution import relative_gap
 
@@ -114,28 +117,14 @@ def front_page(front: Front, command: str) -> str:
     lies beyond a point in both objectives is dominated by it.
     """
     title = f"{front.instance.name or 'instance'}: {front.optimised} against {front.held}"
-    picture = front_picture(front)
-    rows = "".join(_table_row(front, p) for p in front.points)
+    height, drawn = drawn_front(front)
+    picture = f"{charts.opened(WIDTH, height, title)}{drawn}</svg>"
+    heads = (front.held, front.optimised, "bound", "gap", "status")
+    rows = [_cells(front, p, 0.0)[:5] for p in front.points]
     lines = "".join(f"<p>{html.escape(line)}</p>" for line in summary(front))
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head><body><main>"
-        f"<h1>{html.escape(title)}</h1>{lines}{picture}<table><thead><tr>"
-        f"<th>{front.held}</th><th>{front.optimised}</th><th>bound</th><th>gap</th>"
-        f"<th>status</th></tr></thead><tbody>{rows}</tbody></table>"
-        f"<p>Made by <code>{html.escape(command)}</code></p></main></body></html>"
-    )
-
-
-STYLE = """
-body { font-family: system-ui, sans-serif; margin: 0; color: #1a1a1a; background: #ffffff; }
-main { max-width: 60rem; margin: 0 auto; padding: 1rem; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: 0.25rem 0.5rem; border-bottom: 1px solid #dddddd; }
-td:last-child, th:last-child { text-align: left; }
-svg { display: block; max-width: 100%; height: auto; }
-"""
+    made = f'<p class="note">Made by <code>{html.escape(command)}</code></p>'
+    body = f"<h1>{html.escape(title)}</h1>{lines}{picture}{table(heads, rows, text=(4,))}{made}"
+    return document(html.escape(title), body)
 
 
 def _cells(front: Front, point: Point, largest: float) -> list[str]:
@@ -160,8 +149,3 @@ def _beaten(front: Front, point: Point) -> str:
         return ""
     same = any((p.value, p.held) == (point.value, point.held) for p in front.efficient())
     return ", the same point" if same else ", dominated"
-
-
-def _table_row(front: Front, point: Point) -> str:
-    cells = _cells(front, point, 0.0)[:5]
-    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"

@@ -10,6 +10,7 @@ import numpy as np
 
 from hetopt.evaluate.with_units import quantity
 from hetopt.instance import Instance, is_maximised
+from hetopt.report.axes import shown_per_si, ticks
 
 Scale = Callable[[float], float]
 
@@ -70,16 +71,19 @@ def front_drawing(
         return MARGIN + (y_high - v) / (y_high - y_low) * (HEIGHT - BOTTOM - MARGIN)
 
     lines = []
-    for k in range(TICKS + 1):
-        across = x_low + (x_high - x_low) * k / TICKS
-        up = y_low + (y_high - y_low) * k / TICKS
+    for up in ticks(y_low, y_high, TICKS + 2, shown_per_si(instance, optimised)):
         lines.append(
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH}" y1="{y(up):.1f}" y2="{y(up):.1f}"/>'
         )
         label = quantity(instance, optimised, _short(up))
         lines.append(text(LEFT - 8, y(up) + 4, label, "soft end"))
+    for across in ticks(x_low, x_high, TICKS + 2, shown_per_si(instance, held)):
+        at = x(across)
+        lines.append(
+            f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{MARGIN}" y2="{HEIGHT - BOTTOM}"/>'
+        )
         label = quantity(instance, held, _short(across))
-        lines.append(text(x(across), HEIGHT - BOTTOM + 20, label, "soft mid"))
+        lines.append(text(at, HEIGHT - BOTTOM + 20, label, "soft mid"))
     downwards = is_maximised(held)
     lines.append(
         f'<path class="lb" stroke-dasharray="2 4" d="{_bound_line(bounded, x, y, downwards)}"/>'
@@ -134,4 +138,4 @@ def _bound_line(bounded: Sequence[Mark], x: Scale, y: Scale, downwards: bool) ->
 
 
 def _short(value: float) -> float:
-    return float(f"{value:.3g}")
+    return float(f"{value:.9g}")

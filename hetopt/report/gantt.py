@@ -19,6 +19,12 @@ MOST_LINKS = 12
 MOST_CURVES = 8
 """Units whose memory is drawn: those with the largest peaks."""
 
+MOST_LIMITS = 12
+"""Deadlines that are drawn; of more none is."""
+
+FAR = 4.0
+"""A deadline beyond so many times the window is not drawn: it would make the rest small."""
+
 DIGITS = 9
 """Significant digits of times in the page."""
 
@@ -31,7 +37,8 @@ def gantt(instance: Instance, plan: SchedulePlan) -> dict[str, Any]:
     dict
         ``rows``: names; ``bars``: row, begin, end (s), name, colour (of the job,
         or of the profile where there is one job; -1: a hop), more text;
-        ``curves``: name, peak as text, times (s) and values; ``end``: of the time axis (s).
+        ``curves``: name, peak as text, times (s) and values, ``limit`` and its text where there
+        is one; ``end``: of the time axis (s); ``limits``: time (s) and name of deadlines.
     """
     q = ScheduleQuantities(instance, plan)
     rows: list[str] = []
@@ -58,7 +65,34 @@ def gantt(instance: Instance, plan: SchedulePlan) -> dict[str, Any]:
             )
     bars += _hops(instance, q, rows)
     bars.sort(key=lambda bar: (bar[0], bar[1]))
-    return {"rows": rows, "bars": bars, "curves": _curves(instance, plan), "end": q.window_s}
+    limits = deadlines(instance)
+    drawn = [[_short(t), name] for t, name in limits]
+    end = max([q.window_s, *(t for t, _ in limits if t <= FAR * q.window_s)])
+    return {
+        "rows": rows,
+        "bars": bars,
+        "curves": _curves(instance, plan),
+        "end": end,
+        "limits": drawn,
+    }
+
+
+def deadlines(instance: Instance) -> list[tuple[float, str]]:
+    """Return the hard ends of a schedule, each time once, with whose they are; few of many."""
+    names: dict[float, list[str]] = {}
+    for time, job in zip(instance.jobs.deadline_s.tolist(), instance.jobs.name, strict=True):
+        if np.isfinite(time):
+            names.setdefault(float(time), []).append(str(job))
+    found = [
+        (t, f"deadline of {own[0]}" if len(own) == 1 else f"deadline of {len(own)} jobs")
+        for t, own in sorted(names.items())
+    ]
+    if len(found) > MOST_LIMITS:
+        found = []
+    horizon = instance.limits.horizon_s
+    if np.isfinite(horizon) and horizon not in names:
+        found.append((float(horizon), "horizon"))
+    return found
 
 
 def _hops(instance: Instance, q: ScheduleQuantities, rows: list[str]) -> list[list[Any]]:
@@ -102,23 +136,31 @@ def _rows(rows: list[str], name: str, begin: Floats, end: Floats) -> Ints:
 
 def _curves(instance: Instance, plan: SchedulePlan) -> list[dict[str, Any]]:
     power = power_over_time(instance, plan)
-    curves = [_curve("power", power, "power")] if power.peak > 0 else []
+    cap = float(instance.limits.power_cap_w)
+    curves = [_curve("power", power, "power", cap, "cap")] if power.peak > 0 else []
     memory = memory_over_time(instance, plan)
     largest = sorted(memory, key=lambda unit: -memory[unit].peak)[:MOST_CURVES]
-    curves += [
-        _curve(f"memory {instance.unit_name(*unit)}", memory[unit], "bytes")
-        for unit in sorted(largest)
-    ]
+    pools = np.append(instance.pools.memory_b, np.inf)
+    for unit in sorted(largest):
+        room, called = float(instance.devices.memory_b[unit[0]]), "of"
+        if not np.isfinite(room):
+            room, called = float(pools[instance.devices.pool[unit[0]]]), "pool"
+        name = f"memory {instance.unit_name(*unit)}"
+        curves.append(_curve(name, memory[unit], "bytes", room, called))
     return curves
 
 
-def _curve(name: str, steps: Steps, dimension: str) -> dict[str, Any]:
-    return {
+def _curve(name: str, steps: Steps, dimension: str, limit: float, called: str) -> dict[str, Any]:
+    curve: dict[str, Any] = {
         "name": name,
         "peak": units.format(steps.peak, dimension, digits=4),
         "time": [_short(t) for t in steps.time_s],
         "value": [_short(v) for v in steps.value],
     }
+    if np.isfinite(limit):
+        curve["limit"] = _short(limit)
+        curve["called"] = f"{called} {units.format(limit, dimension, digits=4)}"
+    return curve
 
 
 def _short(value: Any) -> float:

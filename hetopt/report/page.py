@@ -5,26 +5,26 @@ from __future__ import annotations
 import html
 import json
 import math
-from collections.abc import Mapping, Sequence
-from importlib import resources
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from hetopt import units
 from hetopt.evaluate import evaluate, objectives
-from hetopt.evaluate.with_units import quantity
+from hetopt.evaluate.with_units import bound_with_unit, quantity
 from hetopt.instance import Instance, is_maximised
 from hetopt.profiling.caveats import caveats
 from hetopt.report import charts
+from hetopt.report.axes import shown_per_si
+from hetopt.report.comparison_page import gains
 from hetopt.report.front_drawing import WIDTH, Mark, front_drawing
 from hetopt.report.gantt import gantt
+from hetopt.report.parts import ROWS_SHOWN, data_file, document, escaped, first, table
 from hetopt.report.terminal.solution import percent, small_gap
 from hetopt.report.waiting import waiting_line
 from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, relative_gap
-
-ROWS_SHOWN = 200
-"""Rows of a long table in the page; the plan's own file has all of them."""
 
 CANVAS = (
     '<div id="gantt"><canvas tabindex="0" role="img" aria-label="Tasks of each unit and transfers '
@@ -40,8 +40,6 @@ PROVEN_LINE = (
     '<p class="key"><span><i class="ka"></i>plans</span>'
     '<span><i class="kb"></i>proven: no plan beyond this line</span></p>'
 )
-
-Cells = Sequence[str]
 
 
 def report_page(
@@ -75,7 +73,7 @@ def report_page(
     parts = [
         _answer(instance, plan, result),
         *_waiting(plan, quantities),
-        *(_gains(instance, comparison) if comparison else []),
+        *(gains(instance, comparison) if comparison else []),
         *_picture(instance, plan, quantities),
         *(_front(instance, front) if front else []),
         *_causes(instance, plan, quantities),
@@ -84,25 +82,14 @@ def report_page(
         *_provenance(instance, plan, result, command),
     ]
     title = html.escape(f"{instance.name or 'instance'}: {', '.join(instance.objective)}")
-    style = _data("report.css")
-    script = f"<script>{_data('report.js')}</script>" if isinstance(plan, SchedulePlan) else ""
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>{title}</title><style>{style}</style></head>\n"
-        f"<body><main>{''.join(parts)}</main>{script}</body></html>\n"
-    )
+    script = f"<script>{data_file('report.js')}</script>" if isinstance(plan, SchedulePlan) else ""
+    return document(title, "".join(parts), script)
 
 
 def _waiting(plan: Plan, quantities: Mapping[str, Any]) -> list[str]:
     """Say whose estimated latency with waiting is beyond its limit."""
     line = "" if isinstance(plan, SchedulePlan) else waiting_line(quantities)
-    return [f'<p class="note">{_text(line)}</p>'] if line else []
-
-
-def _data(name: str) -> str:
-    return resources.files("hetopt").joinpath("data", name).read_text(encoding="utf-8")
+    return [f'<p class="note">{escaped(line)}</p>'] if line else []
 
 
 def _answer(instance: Instance, plan: Plan, result: Mapping[str, Any]) -> str:
@@ -116,7 +103,7 @@ def _answer(instance: Instance, plan: Plan, result: Mapping[str, Any]) -> str:
         (
             name,
             quantity(instance, name, value),
-            quantity(instance, name, bound),
+            bound_with_unit(instance, name, bound, value, gap),
             small_gap(gap),
         )
         for name, value, bound, gap in zip(names, values, bounds, gaps, strict=True)
@@ -135,11 +122,11 @@ def _answer(instance: Instance, plan: Plan, result: Mapping[str, Any]) -> str:
     size = (
         f"{len(instance.tasks):,} tasks, {len(instance.devices)} devices, {instance.regime} regime"
     )
-    about = f'<p class="note">{_text(instance.description)}</p>' if instance.description else ""
+    about = f'<p class="note">{escaped(instance.description)}</p>' if instance.description else ""
     return (
-        f"<h1>{_text(instance.name or 'instance')}</h1><p class='answer'>{_text(sentence)}</p>"
+        f"<h1>{escaped(instance.name or 'instance')}</h1><p class='answer'>{escaped(sentence)}</p>"
         f'{about}<p class="note">{size}. The independent checker accepted the plan.</p>'
-        + _table(("objective", "value", "proven bound", "gap"), rows)
+        + table(("objective", "value", "proven bound", "gap"), rows)
     )
 
 
@@ -148,38 +135,6 @@ def _by_name(result: Mapping[str, Any]) -> dict[str, float]:
     names = names if isinstance(names, list) else [names]
     bounds = bounds if isinstance(bounds, list) else [bounds]
     return {n: float(b) for n, b in zip(names, bounds, strict=False) if n and b is not None}
-
-
-def _gains(instance: Instance, comparison: Mapping[str, Any]) -> list[str]:
-    ours = comparison["heterogeneous"]
-    name = ours["objective_name"]
-    name = name[0] if isinstance(name, list) else name
-    more = "more" if is_maximised(name) else "less"
-    lines = []
-    if comparison.get("best_homogeneous"):
-        lines.append(f"Best homogeneous placement: {comparison['best_homogeneous']}.")
-    for key, text in (("gain", "Gain over its plan"), ("gain_proven", "Proven over all rivals")):
-        value = comparison.get(key)
-        if value is None:
-            shown = "none"
-        elif comparison.get("gain_is_difference"):
-            shown = quantity(instance, name, value)
-        else:
-            shown = f"{percent(value)} {more} {name}"
-        lines.append(f"{text}: {shown}.")
-    rows = [
-        (side.get("name", "heterogeneous"), *_side(instance, name, side))
-        for side in (*comparison["homogeneous"], ours)
-    ]
-    firm = [
-        (s["change"], _fraction(s["gain"]), _fraction(s["gain_proven"]))
-        for s in comparison.get("sensitivity", [])
-    ]
-    parts = ["<h2>Against homogeneous placements</h2>", *(f"<p>{_text(t)}</p>" for t in lines)]
-    parts.append(_table(("placement", name, "bound", "gap", "status"), rows, text=(0, 4)))
-    if firm and not comparison.get("gain_is_difference"):
-        parts += ["<h3>How firm is it?</h3>", _table(("change", "gain", "proven"), firm)]
-    return parts
 
 
 def _front(instance: Instance, front: Mapping[str, Any]) -> list[str]:
@@ -209,35 +164,16 @@ def _front(instance: Instance, front: Mapping[str, Any]) -> list[str]:
     ]
     height, drawn = front_drawing(instance, held, optimised, marks)
     return [
-        f"<h2>{_text(optimised)} against {_text(held)}</h2>",
+        f"<h2>{escaped(optimised)} against {escaped(held)}</h2>",
         PROVEN_LINE,
         charts.opened(WIDTH, height, f"{optimised} against {held}") + drawn + "</svg>",
-        *(f"<p>{_text(note)}</p>" for note in front["notes"]),
-        _table((held, optimised, "proven bound", "status"), rows, text=(3,)),
+        *(f"<p>{escaped(note)}</p>" for note in front["notes"]),
+        table((held, optimised, "proven bound", "status"), rows, text=(3,)),
     ]
 
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
-
-
-def _side(instance: Instance, name: str, side: Mapping[str, Any]) -> Cells:
-    value, bound, gap = (_first(side[key]) for key in ("objective", "bound", "gap"))
-    return (
-        quantity(instance, name, value),
-        quantity(instance, name, bound),
-        small_gap(gap),
-        side["status"],
-    )
-
-
-def _first(value: Any) -> float:
-    value = value[0] if isinstance(value, list) else value
-    return math.nan if value is None else float(value)
-
-
-def _fraction(value: float | None) -> str:
-    return "–" if value is None else percent(value)
 
 
 def _picture(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list[str]:
@@ -271,8 +207,35 @@ def _picture(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> l
         if row["had"] or row["on"]
     ]
     return [
+        *_scenarios(instance, plan, quantities),
         "<h2>Utilisation of units on</h2>",
         charts.stacked(rows[:ROWS_SHOWN], "Utilisation of each device"),
+    ]
+
+
+def _scenarios(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list[str]:
+    """Draw power and throughput of the scenarios side by side, in their order."""
+    if not isinstance(plan, ScenarioPlan):
+        return []
+    scenarios = quantities["scenarios"]
+    power = [
+        (str(s["scenario"]), (s["power_w"] - s["idle_power_w"], s["idle_power_w"]))
+        for s in scenarios
+    ]
+    rate = [(str(s["scenario"]), (s["throughput_per_s"],)) for s in scenarios]
+    key = (
+        '<p class="key"><span><i class="ka"></i>work, above idle</span>'
+        '<span><i class="kb"></i>idle</span></p>'
+    )
+    cap = float(instance.limits.power_cap_w)
+    watts = partial(units.format, dimension="power")
+    per_s = partial(units.format, dimension="rate")
+    return [
+        "<h2>Power by scenario</h2>",
+        key,
+        charts.columns(power, "Power of each scenario", watts, cap, "power cap"),
+        "<h2>Requests served by scenario</h2>",
+        charts.columns(rate, "Throughput of each scenario", per_s),
     ]
 
 
@@ -342,9 +305,9 @@ def _jobs(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list
     heads = ("job", "demanded", "served", "latency", "p99 with waiting (estimate)")
     return [
         "<h2>Jobs</h2>",
-        _table(heads, rows),
+        table(heads, rows),
         "<h2>Routes</h2>",
-        _table(("job", "rate", "placed"), flows, text=(0, 2)),
+        table(("job", "rate", "placed"), flows, text=(0, 2)),
     ]
 
 
@@ -367,7 +330,7 @@ def _tasks(instance: Instance, plan: SchedulePlan) -> list[str]:
         )
         for t in order[:ROWS_SHOWN]
     ]
-    return [_table(("task", "unit and option", "start", "end"), rows, len(order), text=(0, 1))]
+    return [table(("task", "unit and option", "start", "end"), rows, len(order), text=(0, 1))]
 
 
 def _progress(instance: Instance, result: Mapping[str, Any]) -> list[str]:
@@ -375,8 +338,8 @@ def _progress(instance: Instance, result: Mapping[str, Any]) -> list[str]:
     if not history:
         return []
     time_s = [float(e["time_s"] or 0.0) for e in history]
-    value = [_first(e["objective"]) for e in history]
-    bound = [_first(e["bound"]) for e in history]
+    value = [first(e["objective"]) for e in history]
+    bound = [first(e["bound"]) for e in history]
     ended = result.get("wall_time_s")
     if ended:
         time_s, value, bound = [*time_s, float(ended)], [*value, value[-1]], [*bound, bound[-1]]
@@ -387,8 +350,15 @@ def _progress(instance: Instance, result: Mapping[str, Any]) -> list[str]:
             f'<p class="key"><span><i class="ka"></i>{name} of the best plan</span>'
             '<span><i class="kb"></i>proven bound</span></p>'
         ),
-        charts.progress(time_s, value, bound, f"{name} and bound over time"),
-        *(f"<p>{_text(note)}</p>" for note in result.get("notes") or [] if note not in known),
+        charts.progress(
+            time_s,
+            value,
+            bound,
+            f"{name} and bound over time",
+            partial(quantity, instance, name),
+            shown_per_si(instance, name),
+        ),
+        *(f"<p>{escaped(note)}</p>" for note in result.get("notes") or [] if note not in known),
     ]
 
 
@@ -404,16 +374,16 @@ def _provenance(
         for o in used
     }
     rows = [(d, mark or "measured", s or "not stated") for d, s, mark in sorted(marks)]
-    lines = [f"<li>{_text(note)}</li>" for note in caveats(instance)]
-    made = [f"Made by <code>{_text(command)}</code>."] if command else []
+    lines = [f"<li>{escaped(note)}</li>" for note in caveats(instance)]
+    made = [f"Made by <code>{escaped(command)}</code>."] if command else []
     if result.get("version"):
         made.append(
-            f"The plan is by hetopt {_text(str(result['version']))}, method "
-            f"{_text(str(result.get('method', '')))}, seed {_text(str(result.get('seed', '')))}."
+            f"The plan is by hetopt {escaped(result['version'])}, method "
+            f"{escaped(result.get('method', ''))}, seed {escaped(result.get('seed', ''))}."
         )
     return [
         "<h2>Where the figures come from</h2>",
-        _table(("device", "figures", "source"), rows, text=(0, 1, 2)),
+        table(("device", "figures", "source"), rows, text=(0, 1, 2)),
         f"<ul>{''.join(lines)}</ul>" if lines else "",
         f'<p class="note">{" ".join(made)}</p>',
     ]
@@ -439,29 +409,3 @@ def _spread(instance: Instance, option: int) -> str:
         return ""
     share = float(options.interval[option])
     return f"time {low / time - 1:+.0%} to {high / time - 1:+.0%} ({share:.0%})"
-
-
-def _table(
-    heads: Cells, rows: Sequence[Cells], total: int | None = None, text: Sequence[int] = (0,)
-) -> str:
-    def line(tag: str, cells: Cells) -> str:
-        return "".join(
-            f"<{tag}{' class=text' if i in text else ''}>{_text(cell)}</{tag}>"
-            for i, cell in enumerate(cells)
-        )
-
-    total = len(rows) if total is None else total
-    body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows[:ROWS_SHOWN])
-    rest = (
-        f'<p class="note">and {total - ROWS_SHOWN:,} more, in the plan\'s own file</p>'
-        if total > ROWS_SHOWN
-        else ""
-    )
-    return (
-        f'<div class="scroll"><table><thead><tr>{line("th", heads)}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>{rest}"
-    )
-
-
-def _text(text: str) -> str:
-    return html.escape(str(text), quote=True)

@@ -14,6 +14,7 @@ import numpy as np
 
 from hetopt import units
 from hetopt.instance import Instance
+from hetopt.report.axes import fitted, ticks
 from hetopt.report.charts import stacked
 from hetopt.report.front_drawing import WIDTH, Mark, front_drawing, text
 from hetopt.report.gantt import gantt
@@ -27,6 +28,7 @@ Bar = Sequence[Any]
 
 STYLE = (
     "text{font:12px system-ui,sans-serif;fill:#1b1f24}"
+    "text.bad{fill:#b3261e}"
     "text.in{fill:#fff;font-size:11px}text.soft{fill:#57606a}text.end{text-anchor:end}"
     "text.mid{text-anchor:middle}"
     ".grid{stroke:#d5dae0}.limit{stroke:#b3261e;stroke-dasharray:5 3;stroke-width:1.5}"
@@ -57,43 +59,60 @@ def schedule_picture(instance: Instance, plan: SchedulePlan, *, deadline_s: floa
     instance, plan
         Of the schedule regime.
     deadline_s
-        Where to draw a dashed line (s); none for NaN.
+        Where to draw a dashed line (s); NaN: the instance's own deadlines.
     """
     view = gantt(instance, plan)
     rows: list[str] = view["rows"]
+    stated: list[Any] = view["limits"]
+    if not np.isnan(deadline_s):
+        stated = [[deadline_s, "deadline"]]
     end = max(float(view["end"]), 0.0 if np.isnan(deadline_s) else deadline_s) or 1.0
-    height = MARGIN + ROW * len(rows) + 30
+    limits: list[tuple[float, str]] = [(float(t), str(name)) for t, name in stated if t <= end]
+    height = MARGIN + ROW * len(rows) + (46 if limits else 30)
 
     def x(t: float) -> float:
         return LEFT + t / end * (WIDTH - LEFT - RIGHT)
 
     bottom = MARGIN + ROW * len(rows)
     lines = []
-    for k in range(6):
-        at = x(end * k / 5)
+    for t in ticks(0.0, end, 7):
+        at = x(t)
         lines.append(
             f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{MARGIN}" y2="{bottom}"/>'
         )
-        place = "end" if k == 5 else "mid"
-        label = units.format(end * k / 5, "time", digits=3) if k else "0"
+        place = "end" if at > WIDTH - RIGHT - 24 else "mid"
+        label = units.format(t, "time", digits=4) if t else "0"
         lines.append(text(at, bottom + 18, label, f"soft {place}"))
-    lines += [text(LEFT - 8, MARGIN + i * ROW + 18, row, "end") for i, row in enumerate(rows)]
+    room = (LEFT - 12) / LETTER
+    for i, row in enumerate(rows):
+        name = text(LEFT - 8, MARGIN + i * ROW + 18, fitted(row, room), "end")
+        lines.append(f"<g><title>{html.escape(row)}</title>{name}</g>")
     bars: list[Bar] = view["bars"]
     for bar, after in zip(bars, [*bars[1:], None], strict=True):
         free = x(after[1]) if after is not None and after[0] == bar[0] else WIDTH
         lines.append(_bar(bar, x(bar[1]), x(bar[2]), free))
-    if not np.isnan(deadline_s):
-        at = x(deadline_s)
+    free = -np.inf
+    for t, name in limits:
+        at = x(t)
         lines.append(f'<line class="limit" x1="{at:.1f}" x2="{at:.1f}" y1="2" y2="{bottom}"/>')
+        words = f"{name}: {units.format(t, 'time', digits=4)}"
+        left = min(at + 3, WIDTH - len(words) * LETTER)
+        if left >= free:
+            lines.append(text(left, bottom + 36, words, "bad"))
+            free = left + len(words) * LETTER + 8
     return _picture(height, f"Schedule of {instance.name or 'the instance'}", lines)
 
 
 def front_picture(front: Front) -> str:
     """Draw a front: plans as dots (filled where proven), and the bound that no plan crosses."""
-    height, content = front_drawing(
-        front.instance, front.held, front.optimised, [_mark(p) for p in front.points]
-    )
+    height, content = drawn_front(front)
     return _picture(height, f"{front.optimised} against {front.held}", [content])
+
+
+def drawn_front(front: Front) -> tuple[float, str]:
+    """Return height (pixels) and content of the drawing of a front, without a style."""
+    marks = [_mark(p) for p in front.points]
+    return front_drawing(front.instance, front.held, front.optimised, marks)
 
 
 def _mark(point: Point) -> Mark:
