@@ -107,8 +107,14 @@ def is_job_shop(text: str) -> bool:
     numbers = range(int(machines) + 1)
     if len(rows) == 1 + jobs and len(rows[0]) == 2:
         steps = [row[:-2] if row[-2:] == [-1.0, -1.0] else row for row in rows[1:]]
+        # A line of a flexible job shop may be pairs of machines and times too, by chance; but not
+        # with each machine once, as in a classic one.
         return all(
-            row and len(row) % 2 == 0 and all(m in numbers for m in row[::2]) for row in steps
+            row
+            and len(row) % 2 == 0
+            and all(m in numbers for m in row[::2])
+            and len(set(row[::2])) == len(row) // 2
+            for row in steps
         )
     if len(rows) != 1 + 2 * jobs or any(len(row) != machines for row in rows[1:]):
         return False

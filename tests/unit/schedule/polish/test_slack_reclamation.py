@@ -140,5 +140,5 @@ def test_there_is_nothing_to_choose_where_each_device_has_one_option() -> None:
 
 
 def test_solve_tells_when_options_were_chosen_anew() -> None:
-    solution = solve(random_clocks(2, 0.0), method="heuristic", time_limit=5)
+    solution = solve(random_clocks(11, 0.0), method="heuristic", time_limit=5)
     assert any("reclaim" in note for note in solution.notes)
