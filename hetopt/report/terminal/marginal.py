@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from hetopt import units
+from hetopt.evaluate.with_units import money
 from hetopt.instance import Instance
 
 SHOWN = 3
@@ -22,15 +25,27 @@ def marginal_line(instance: Instance, marginal: dict[str, Any]) -> str:
         unit, factor = f"{name}/{time}", hours
     parts = []
     if marginal["power_cap_w"] is not None:
-        parts.append(f"power cap {factor * marginal['power_cap_w']:+.4g} {unit} per W")
+        held = _held(marginal.get("power_cap_holds_w"), lambda w: units.format(w, "power"))
+        parts.append(f"power cap {factor * marginal['power_cap_w']:+.4g} {unit} per W{held}")
     if marginal["budget_per_s"] is not None:
         worth = factor * marginal["budget_per_s"] / hours
-        parts.append(f"budget {worth:+.4g} {unit} per {name}/{time}")
+        held = _held(
+            marginal.get("budget_holds_per_s"), lambda v: money(instance, v, per_time=True)
+        )
+        parts.append(f"budget {worth:+.4g} {unit} per {name}/{time}{held}")
     parts += _largest(marginal["devices"], "device", "unit", factor, f"{unit} per unit")
     parts += _largest(marginal["jobs"], "job", "rate_per_s", factor, f"{unit} per request/s")
     if not parts:
         return ""
     return f"Shadow prices of {marginal['objective']} (LP relaxation): {'; '.join(parts)}."
+
+
+def _held(ends: list[float | None] | None, shown: Callable[[float], str]) -> str:
+    """Say from where to where a price holds, nothing where that is not known."""
+    if ends is None or ends == [None, None]:
+        return ""
+    low, high = ("any" if end is None else shown(end) for end in ends)
+    return f" (from {low} to {high})"
 
 
 def _largest(

@@ -26,12 +26,15 @@ import numpy as np
 from hetopt.instance import NO_MAXIMUM, Instance, Ints, is_maximised
 from hetopt.instance.grouping import sums
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.solvers.holding_range import holding_range
 from hetopt.solvers.mip_arrays import MipArrays
 from hetopt.solvers.relaxation import Relaxed
 from hetopt.steady.model.capacity import unit_capacity
 from hetopt.steady.routes.route_columns import ColumnPool, Measures
 
 GIB = 2.0**30
+RANGE_TIME_S = 0.5
+"""Seconds for each end of a range."""
 
 LOADED = ("capacity", "link", "resource", "power", "budget", "hold")
 """Families of rows whose coefficients grow with the rates of jobs."""
@@ -61,7 +64,9 @@ def marginal(
     Returns
     -------
     dict
-        ``objective``; ``power_cap_w`` and ``budget_per_s`` (None where there is no such limit);
+        ``objective``; ``power_cap_w`` and ``budget_per_s`` (None where there is no such limit), and
+        the ranges of these limits in which the prices hold (``power_cap_holds_w``,
+        ``budget_holds_per_s``: least and most, None where unlimited or not known);
         ``devices`` (``unit``: one unit more; None where spare units or shares of kinds make it
         depend on more), ``jobs`` (``rate_per_s``), ``links`` (``bandwidth_b_per_s``) and ``pools``
         (``memory_gib``), each a list of rows with names.
@@ -85,6 +90,7 @@ class _Reader:
         rate = instance.jobs.rate_per_s
         self.stream_of = np.arange(len(rate)) if stream_of is None else stream_of
         self.rate = sums(self.stream_of, rate, int(self.stream_of.max(initial=-1)) + 1)
+        self.relaxed = relaxed
         self.scale, self.x = scale, relaxed.x
         self.duals = relaxed.row_duals
         self.row = {name: i for i, name in enumerate(arrays.row_names)}
@@ -112,6 +118,8 @@ class _Reader:
             "objective": self.name,
             "power_cap_w": cap,
             "budget_per_s": budget,
+            "power_cap_holds_w": self._holds("power_cap", limits.power_cap_w, cap),
+            "budget_holds_per_s": self._holds("budget", limits.budget_per_s, budget),
             "devices": [
                 {"device": names[d], "unit": self._unit(d, cap or 0.0, budget or 0.0)}
                 for d in range(len(names))
@@ -143,6 +151,13 @@ class _Reader:
 
     def _limit(self, row: str, limit: float) -> float | None:
         return self._si(self._dual(row) / (limit or 1.0)) if np.isfinite(limit) else None
+
+    def _holds(self, row: str, limit: float, price: float | None) -> list[float | None] | None:
+        """Return the range of a limit in which its price holds, None where it has no price."""
+        if not price or row not in self.row:
+            return None
+        ends = holding_range(self.arrays, self.relaxed, self.row[row], RANGE_TIME_S)
+        return [end * (limit or 1.0) if np.isfinite(end) else None for end in ends]
 
     def _pool(self, pool: int) -> float | None:
         memory = float(self.instance.pools.memory_b[pool])
