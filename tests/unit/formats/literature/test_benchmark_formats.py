@@ -167,7 +167,7 @@ def test_no_other_format_claims_the_content(name):
 
 
 def test_text_that_fits_two_formats_names_both_and_asks():
-    text = "1 6\n1 2 0 3 1 4\n"
+    text = "1 6\n1 2 0 3 2 4\n"
     with pytest.raises(InputError, match=r"fjsp, rcmax, flow-shop, jsp; say which one with --from"):
         read_instance("x.txt", text=text)
     assert len(read_instance("x.txt", text=text, format="rcmax").devices) == 6
