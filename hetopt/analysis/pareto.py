@@ -309,8 +309,9 @@ class _Walk:
                     or is_beyond(self.target, value, point.bound, 0.0)
                 )
             ]
-            question = self._within(point.limit) if better else self.instance
-            if any(verify(question, plan).ok for plan in better):
+            # As it was asked: of throughput, plans need not serve what those of power must.
+            asked = self._asked(point.limit) if better else self.instance
+            if any(verify(asked, plan).ok for plan in better):
                 status: Status = "unknown" if point.solution.plan is None else "feasible"
                 said = replace(
                     point.solution, status=status, bounds=(np.nan,) * len(point.solution.bounds)
@@ -362,9 +363,12 @@ class _Walk:
         return f"{self.target} with {self.axis.name} {value}"
 
     def _question(self, limit: float) -> Question:
-        names = (self.target, self.axis.name) if self._two_levels() else (self.target,)
-        asked = replace(self._within(limit), objective=names)
+        asked = self._asked(limit)
         return Question(asked, self.options, self._start(asked))
+
+    def _asked(self, limit: float) -> Instance:
+        names = (self.target, self.axis.name) if self._two_levels() else (self.target,)
+        return replace(self._within(limit), objective=names)
 
     def _take(self, limit: float, solution: Solution) -> Point:
         """Keep what was found within a limit."""

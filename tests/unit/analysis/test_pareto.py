@@ -235,3 +235,13 @@ def test_a_walk_of_too_many_steps_says_that_it_ended(monkeypatch, machines: Inst
     assert not found.complete
     assert "ended after 2 solves" in found.notes[0]
     assert found.notes[0] in front_to_dict(found)["notes"]
+
+
+def test_a_plan_that_serves_less_than_the_demand_refutes_no_proof_of_power() -> None:
+    # The model's own objective lets the demand go; the least power must serve all of it.
+    m = Model("small", regime="steady", objective="throughput")
+    gpu = m.device("gpu", kind="gpu", count=1, idle_power="10 W")
+    m.job("s", rate="2 /s").task("t", options=[gpu.option(time="1 s", energy="5 J")])
+    found = pareto(m.build(), ("power", "throughput"), points=None, options=OPTIONS)
+    assert not [note for note in found.notes if "contradict" in note]
+    assert found.points[0].solution.status == "infeasible"
