@@ -96,6 +96,14 @@ Output = Annotated[
     str | None,
     typer.Option("-o", "--output", metavar="FILE", help="Write it whole, or not at all."),
 ]
+StartUp = Annotated[
+    list[str] | None,
+    typer.Option(metavar="[DEVICE=]TIME", help="From off to serving, at idle power."),
+]
+Loading = Annotated[
+    list[str] | None,
+    typer.Option(metavar="[DEVICE=]RATE", help="Bandwidth at which weights load."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 

@@ -147,7 +147,7 @@ class _Tables:
             return f"A column of table {table}: {', '.join(aliases)}."
         column = aliases[called]
         frame = frame.astype(object).rename(columns={a: aliases[a] for a in frame if a in aliases})
-        frame.index = range(len(frame))  # type: ignore[assignment]  # pandas takes any sequence
+        frame = frame.reset_index(drop=True)
         if table in PAIRS:
             frame = _one_way(frame, row_name)
         names = _row_names(table, frame)

@@ -155,8 +155,9 @@ class Controller:
                 wrong("task", event.task, "A task of the instance.")
             elif not problems and self._option(event) < 0:
                 wrong("option", event.option, f"An option of {event.task} on {event.device}.")
-        if len(getattr(event, "request", "")) > 200:
-            wrong("request", event.request, "At most 200 characters.")  # type: ignore[union-attr]
+        request = getattr(event, "request", "")
+        if len(request) > 200:
+            wrong("request", request, "At most 200 characters.")
         if isinstance(event, Finished):
             for field in ("duration_s", "energy_j"):
                 value = getattr(event, field)

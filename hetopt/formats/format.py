@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 
 def _not_written(*_: Any) -> Any:
+    """Stand in for a writer: files are written in native formats, which all have one."""
     raise NotImplementedError("This format is only read.")
 
 

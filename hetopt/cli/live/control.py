@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hetopt.cli.commands import OK, Question, positive, tell_warnings
-from hetopt.cli.options import command, options, question
+from hetopt.cli.options import Loading, StartUp, command, options, question
 from hetopt.cli.simulation import by_device
 from hetopt.errors import InputError, Problem
 
@@ -44,14 +44,8 @@ def control(
     stability: Annotated[
         str, typer.Option(metavar="S", help="What a change must gain; see hetopt replan.")
     ] = "1%",
-    start_up: Annotated[
-        list[str] | None,
-        typer.Option(metavar="[DEVICE=]TIME", help="From off to serving, at idle power."),
-    ] = None,
-    loading: Annotated[
-        list[str] | None,
-        typer.Option(metavar="[DEVICE=]RATE", help="Bandwidth at which weights load."),
-    ] = None,
+    start_up: StartUp = None,
+    loading: Loading = None,
     headroom: Annotated[
         float, typer.Option(metavar="F", help="Part planned for beyond the rates seen.")
     ] = 0.15,

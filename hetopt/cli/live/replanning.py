@@ -19,7 +19,7 @@ from hetopt.cli.commands import (
     tell_warnings,
 )
 from hetopt.cli.executors import Loops
-from hetopt.cli.options import Json, Output, command, loops, options, question
+from hetopt.cli.options import Json, Loading, Output, StartUp, command, loops, options, question
 from hetopt.cli.simulation import by_device
 from hetopt.errors import InputError, Problem
 
@@ -46,14 +46,8 @@ def replan(
         str,
         typer.Option(metavar="S", help="3: changes at most; 2%: gain of all; 5W: gain of each."),
     ] = "1%",
-    start_up: Annotated[
-        list[str] | None,
-        typer.Option(metavar="[DEVICE=]TIME", help="From off to serving, at idle power."),
-    ] = None,
-    loading: Annotated[
-        list[str] | None,
-        typer.Option(metavar="[DEVICE=]RATE", help="Bandwidth at which weights load."),
-    ] = None,
+    start_up: StartUp = None,
+    loading: Loading = None,
     hold: Annotated[
         str, typer.Option(metavar="TIME", help="How long the plan will hold, to spread starts.")
     ] = "1h",

@@ -5,12 +5,9 @@ Instances of L. Fanjul-Peyro, R. Ruiz, European Journal of Operational Research 
 
 from __future__ import annotations
 
-import numpy as np
-
-from hetopt.errors import InputError
 from hetopt.formats.format import Format
 from hetopt.formats.literature.shared.assemble import assemble, grid_options
-from hetopt.formats.literature.shared.number_lines import MOST_PROBLEMS, number_lines
+from hetopt.formats.literature.shared.number_lines import machine_times
 from hetopt.formats.literature.shared.sniffing import rows_of
 from hetopt.instance import Instance
 
@@ -30,14 +27,8 @@ def read_rcmax(text: str, name: str) -> Instance:
     InputError
         With every problem, its line, and what was expected there.
     """
-    rows = number_lines(text, name)
-    jobs, machines = rows.header(("number of jobs", "number of machines"), (1, 1))
-    time = rows.table(1, jobs, machines, "the times of one job on each machine")
-    rows.end(1 + jobs)
-    wrong = np.argwhere(time < 0)[:MOST_PROBLEMS].tolist()
-    if wrong:
-        faults = [rows.problem(1 + j, time[j, m], "A time of at least 0.") for j, m in wrong]
-        raise InputError(faults)
+    time = machine_times(text, name)
+    jobs, machines = time.shape
     tasks = [f"J{j + 1}" for j in range(jobs)]
     devices = [f"M{m + 1}" for m in range(machines)]
     return assemble(

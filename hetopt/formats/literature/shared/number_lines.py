@@ -127,6 +127,25 @@ class NumberLines:
         return [int(value) for value in values[: len(names)]]
 
 
+def machine_times(text: str, name: str) -> Floats:
+    """Read ``jobs machines`` and a line for each job: its time on each machine (jobs × machines).
+
+    Raises
+    ------
+    InputError
+        With every problem, its line, and what was expected there.
+    """
+    rows = number_lines(text, name)
+    jobs, machines = rows.header(("number of jobs", "number of machines"), (1, 1))
+    time = rows.table(1, jobs, machines, "the times of one job on each machine")
+    rows.end(1 + jobs)
+    wrong = np.argwhere(time < 0)[:MOST_PROBLEMS].tolist()
+    if wrong:
+        faults = [rows.problem(1 + j, time[j, m], "A time of at least 0.") for j, m in wrong]
+        raise InputError(faults)
+    return time
+
+
 def number_lines(text: str, name: str, *, separators: str = "", comment: str = "#") -> NumberLines:
     """Read all numbers of a text; lines without any are left out.
 

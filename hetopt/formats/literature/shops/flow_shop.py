@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from hetopt.errors import InputError
 from hetopt.formats.format import Format
 from hetopt.formats.literature.rcmax import is_rcmax
 from hetopt.formats.literature.shared.assemble import assemble
-from hetopt.formats.literature.shared.number_lines import MOST_PROBLEMS, number_lines
+from hetopt.formats.literature.shared.number_lines import machine_times
 from hetopt.instance import Instance
 
 
@@ -33,14 +32,8 @@ def read_flow_shop(text: str, name: str) -> Instance:
     InputError
         With every problem, its line, and what was expected there.
     """
-    rows = number_lines(text, name)
-    jobs, machines = rows.header(("number of jobs", "number of machines"), (1, 1))
-    time = rows.table(1, jobs, machines, "the times of one job on each machine")
-    rows.end(1 + jobs)
-    wrong = np.argwhere(time < 0)[:MOST_PROBLEMS].tolist()
-    if wrong:
-        faults = [rows.problem(1 + j, time[j, m], "A time of at least 0.") for j, m in wrong]
-        raise InputError(faults)
+    time = machine_times(text, name)
+    jobs, machines = time.shape
     tasks = [f"J{j + 1}.{m + 1}" for j in range(jobs) for m in range(machines)]
     devices = [f"M{m + 1}" for m in range(machines)]
     after = [i for i in range(len(tasks)) if i % machines]
