@@ -219,7 +219,8 @@ class Model:
         name
             Name of the resource.
         **fields
-            ``capacity`` (renewable, at each instant), ``budget`` (for all executions), or both.
+            ``capacity`` (renewable, at each instant), ``budget`` (for all executions), or both;
+            ``sharing="slow"`` (with ``loss``) where what asks for more is slowed, not forbidden.
         """
         self._add("resources", {"name": name, **fields})
         return Resource(name)

@@ -14,7 +14,7 @@ Table = dict[str, Any]
 
 
 def make_resources(table: Table, check: Checker) -> Resources:
-    """Return the resources; each has a capacity, a budget, or both."""
+    """Return the resources; each has a capacity, a budget, or both; what slows has a capacity."""
     check.unique("resources", "name", table["name"])
     capacity, budget = table["capacity"], table["budget"]
     check.rows(
@@ -24,7 +24,25 @@ def make_resources(table: Table, check: Checker) -> Resources:
         np.isinf(capacity) & np.isinf(budget),
         "A capacity (renewable), a budget (non-renewable), or both.",
     )
-    return Resources(table["name"], capacity, budget)
+    slow, loss = table["sharing"] == "slow", table["loss"]
+    check.rows(
+        "resources",
+        "sharing",
+        table,
+        slow & np.isinf(capacity),
+        "A capacity beside `sharing: slow`: what runs is slowed where it asks for more than that.",
+    )
+    check.rows(
+        "resources", "loss", table, slow & (loss >= 1), "Less than 1, or nothing would ever end."
+    )
+    check.rows(
+        "resources",
+        "loss",
+        table,
+        ~slow & (loss > 0),
+        "`sharing: slow` beside a loss: a resource that forbids slows nothing.",
+    )
+    return Resources(table["name"], capacity, budget, table["sharing"], loss)
 
 
 def make_uses(
@@ -57,6 +75,13 @@ def make_uses(
     for row in order[again].tolist():
         expected = "A resource that no other row of the option names."
         check.add("uses", row, "resource", table["resource"][row], expected)
+    most = np.where(resources.slow, resources.capacity, np.inf)
+    for row in order[table["amount"][order] > most[resource[order]]].tolist():
+        expected = (
+            f"A demand of at most {most[resource[row]]:g}, the capacity of "
+            f"{table['resource'][row]}: an option alone runs at full speed."
+        )
+        check.add("uses", row, "amount", table["amount"][row], expected)
     order = order[table["amount"][order] > 0]
     size = np.bincount(option[order], minlength=count)
     ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hetopt.instance.tables import KINDS, SHARES_OF
+from hetopt.instance.tables import KINDS, SHARES_OF, SHARING
 
 ColumnType = Literal["number", "whole", "flag", "text", "names"]
 Default = float | int | bool | str | None
@@ -299,6 +299,19 @@ RESOURCES = (
         "Non-renewable: what all executions may use together (steady: per second).",
         UNLIMITED,
         "",
+    ),
+    _text(
+        "sharing",
+        "Where running options ask for more than the capacity: forbid it, or slow them down.",
+        default="forbid",
+        choices=SHARING,
+    ),
+    _number(
+        "loss",
+        "Where it slows: part of the speed that is lost besides while two or more use it.",
+        0.0,
+        "fraction",
+        maximum=1.0,
     ),
 )
 

@@ -138,6 +138,8 @@ class ResourceFields(TypedDict, total=False):
 
     capacity: float
     budget: float
+    sharing: str
+    loss: Any
 
 
 class TaskFields(TypedDict, total=False):

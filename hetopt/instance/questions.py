@@ -14,6 +14,7 @@ from hetopt.instance import (
     Bools,
     Instance,
     Ints,
+    Regime,
 )
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.units.elsewhere import objective_of
@@ -56,12 +57,27 @@ def check_question(instance: Instance) -> None:
         missing("objective", "A carbon_intensity, to count carbon.", "carbon")
     if "tardiness" in instance.objective and not np.isfinite(instance.jobs.due_s).any():
         missing("objective", "A due_s of at least one job, to count tardiness.", "tardiness")
+    _check_slow(instance, missing)
     if instance.regime == "steady":
         _check_steady(instance, missing)
     _check_accuracy(instance, missing)
     _check_scopes(instance, missing)
     if problems:
         raise InputError(problems)
+
+
+KNOWING_SLOW: tuple[Regime, ...] = ()
+"""Regimes that know resources which slow what runs."""
+
+
+def _check_slow(instance: Instance, missing: Any) -> None:
+    """Refuse resources that slow what runs in a regime that takes none for limits."""
+    if instance.regime in KNOWING_SLOW:
+        return
+    for k in np.flatnonzero(instance.resources.slow):
+        name = instance.resources.name[k]
+        text = f"`sharing: forbid` in the {instance.regime} regime, which does not know slow yet."
+        missing(f"resource {name}, sharing", text, "slow")
 
 
 def _check_steady(instance: Instance, missing: Any) -> None:

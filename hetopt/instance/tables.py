@@ -10,6 +10,8 @@ import numpy as np
 from hetopt.instance.dtypes import Bools, Floats, Ints, Strings
 
 SHARES_OF = ("units", "price")
+SHARING = ("forbid", "slow")
+"""What happens where options ask for more than a resource has."""
 DeviceKind = Literal["cpu", "gpu", "npu", "fpga", "tpu", "dsp", "mcu", "other"]
 """Kinds of processor."""
 KINDS: tuple[DeviceKind, ...] = get_args(DeviceKind)
@@ -173,14 +175,25 @@ class Resources:
     steady regime: on average). ``budget`` is not: the amounts of all executions together do not
     exceed it (in the steady regime: per second). Each is inf where there is no such limit. All
     are plain numbers in a unit of the resource's own.
+
+    Where ``sharing`` is ``slow``, amounts are demands at full speed, each at most the capacity:
+    what runs at once may ask for more together, and is slowed. Whatever runs while two or more
+    use the resource progresses by the part ``loss`` (< 1) less still.
     """
 
     name: Strings
     capacity: Floats
     budget: Floats
+    sharing: Strings
+    loss: Floats
 
     def __len__(self) -> int:
         return len(self.name)
+
+    @property
+    def slow(self) -> Bools:
+        """Whether each slows what runs, instead of forbidding it (K)."""
+        return np.asarray(self.sharing == "slow", dtype=bool)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,69 @@
+"""Resources that slow what runs instead of forbidding it: stated, kept, wrong ones named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hetopt import from_frames, read_instance, to_frames, to_settings, write_instance
+from hetopt.build import Model
+from hetopt.errors import InputError
+from hetopt.instance import Instance
+from hetopt.solve import solve
+from tests.comparing import differences
+
+HEAD = "hetopt: 1\nobjective: makespan\ndevices: [{name: gpu}, {name: dla, count: 2}]\n"
+TASKS = """tasks:
+  - {name: detect, options: [{device: gpu, time: 45 ms, uses: {dram: 60}}]}
+  - {name: lanes, options: [{device: dla, time: 17 ms, uses: {dram: 25}}]}
+"""
+
+
+def read(resource: str) -> Instance:
+    return read_instance("x.yaml", text=f"{HEAD}resources: [{resource}]\n{TASKS}")
+
+
+def test_a_slow_resource_is_stated_in_every_form(tmp_path: Path) -> None:
+    instance = read("{name: dram, capacity: 100, sharing: slow, loss: 5 %}")
+    assert instance.resources.slow.tolist() == [True]
+    assert instance.resources.loss.tolist() == [0.05]
+    again = from_frames(to_frames(instance), to_settings(instance))
+    assert differences(instance, again) == []
+    for name in ("x.yaml", "folder"):
+        write_instance(instance, tmp_path / name)
+        assert differences(instance, read_instance(tmp_path / name)) == []
+    m = Model(objective="makespan")
+    m.resource("dram", capacity=100, sharing="slow", loss="5 %")
+    gpu = m.device("gpu")
+    m.task("detect", options=[gpu.option(time="45 ms", uses={"dram": 60})])
+    assert m.build().resources.loss.tolist() == [0.05]
+
+
+def test_what_says_nothing_of_sharing_forbids() -> None:
+    instance = read("{name: dram, capacity: 100}")
+    assert instance.resources.sharing.tolist() == ["forbid"]
+    assert not instance.resources.slow.any()
+
+
+@pytest.mark.parametrize(
+    ("resource", "place", "expected"),
+    [
+        ("{name: dram, budget: 100, sharing: slow}", "resources[0].sharing", "A capacity beside"),
+        ("{name: dram, capacity: 50, sharing: slow}", "dram", "A demand of at most 50"),
+        ("{name: dram, capacity: 100, sharing: slow, loss: 1}", "loss", "Less than 1"),
+        ("{name: dram, capacity: 100, loss: 0.1}", "loss", "`sharing: slow` beside a loss"),
+        ("{name: dram, capacity: 100, sharing: fast}", "sharing", "forbid, slow"),
+    ],
+)
+def test_wrong_statements_are_named(resource: str, place: str, expected: str) -> None:
+    with pytest.raises(InputError) as error:
+        read(resource)
+    assert place in str(error.value)
+    assert expected in str(error.value)
+
+
+def test_what_does_not_know_slow_refuses_it(tmp_path: Path) -> None:
+    instance = read("{name: dram, capacity: 100, sharing: slow}")
+    with pytest.raises(InputError, match="does not know slow yet"):
+        solve(instance, time_limit=1)
