@@ -10,6 +10,7 @@ from hetopt.compile.problems import Checker
 from hetopt.instance import (
     NO_MAXIMUM,
     Devices,
+    Floats,
     Ints,
     KindShares,
     Links,
@@ -17,8 +18,14 @@ from hetopt.instance import (
     Regime,
     Strings,
 )
+from hetopt.instance.column_specs import SLEEP, START_UP
 
 Table = dict[str, Any]
+
+UNKNOWN_YET = {
+    "schedule": "Nothing: start-ups and sleep are read, but no schedule is planned with them yet.",
+    "steady": "Nothing: a stream's units are on for ever, so that none goes on.",
+}
 
 
 def make_pools(table: Table, check: Checker) -> Pools:
@@ -65,6 +72,7 @@ def make_devices(table: Table, pools: Strings, sites: Strings, check: Checker) -
         max_utilization=table["max_utilization"],
         reserved=table["reserved"],
         off_when_unused=table["off_when_unused"],
+        **start_up_and_sleep("devices", table, check),
         exclusive=table["exclusive"],
         overlap=table["overlap"],
         price_per_s=np.where(np.isnan(lifetime), price, price / lifetime),
@@ -78,6 +86,27 @@ def make_devices(table: Table, pools: Strings, sites: Strings, check: Checker) -
         caution=table["caution"],
         board=table["board"],
     )
+
+
+def refuse_where_unknown(table: Table, regime: str, check: Checker) -> None:
+    """Refuse start-ups and sleep of devices where no plan knows them."""
+    for column in (*START_UP, *SLEEP):
+        if column.regime and column.regime != regime:
+            continue  # refused as of the other regime
+        value = table[column.name]
+        stated = ~np.isnan(value) if column.default != column.default else value != column.default
+        check.rows("devices", column.name, table, stated, UNKNOWN_YET[regime])
+
+
+def start_up_and_sleep(name: str, table: Table, check: Checker) -> dict[str, Floats]:
+    """Return the columns of start-ups and sleep of a table, sleep above idle refused."""
+    power, idle = table["sleep_power_w"], table["idle_power_w"]
+    for column in ("wake_time_s", "wake_energy_j"):
+        alone = (table[column] > 0) & np.isnan(power)
+        check.rows(name, column, table, alone, "Beside it the power of sleep: sleep: {power: ...}.")
+    text = "At most the idle power: what sleeps draws no more than what idles."
+    check.rows(name, "sleep_power_w", table, power > idle, text)
+    return {column.name: table[column.name] for column in (*START_UP, *SLEEP)}
 
 
 def make_kind_shares(

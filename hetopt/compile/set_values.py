@@ -143,6 +143,15 @@ class _Tables:
         aliases = {alias: c.name for c in TABLES[table] for alias in (c.name, *c.aliases)}
         if table == "devices":
             aliases["count"] = "count"
+        inner = {
+            f"{c.within}.{name}": c.name
+            for c in TABLES[table]
+            if c.within
+            for name in c.inner_names
+        }
+        held = f"{row_name.rpartition('.')[2]}.{called}"
+        if held in inner:
+            row_name, called = row_name.rpartition(".")[0], inner[held]
         if called not in aliases:
             return f"A column of table {table}: {', '.join(aliases)}."
         column = aliases[called]

@@ -16,7 +16,13 @@ import numpy as np
 from hetopt.compile.cells import clean_table
 from hetopt.compile.options import make_options
 from hetopt.compile.periodic import check_cycle, unroll
-from hetopt.compile.platform import make_devices, make_kind_shares, make_links, make_pools
+from hetopt.compile.platform import (
+    make_devices,
+    make_kind_shares,
+    make_links,
+    make_pools,
+    refuse_where_unknown,
+)
 from hetopt.compile.problems import Checker, listed
 from hetopt.compile.resources import make_resources, make_uses
 from hetopt.compile.rows import Sheet
@@ -239,6 +245,7 @@ def _check_regime(
                         _belongs(column, regime),
                     )
     check_settings_regime(regime, setting, check)
+    refuse_where_unknown(tables["devices"], regime, check)
     if regime == "schedule":
         _check_size(tables["devices"], check)
         for row in np.flatnonzero(tables["devices"]["count_max"] == NO_MAXIMUM):

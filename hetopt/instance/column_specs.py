@@ -46,6 +46,9 @@ class Column:
         Other names that files may use.
     pieces
         Of a setting that may change over time: the fields of one piece, its begin first.
+    within
+        The mapping of a document that may hold the field, under its name there
+        (:attr:`inner_names`); empty where none does.
     """
 
     name: str
@@ -60,6 +63,13 @@ class Column:
     regime: str = ""
     aliases: tuple[str, ...] = ()
     pieces: tuple[Column, ...] = ()
+    within: str = ""
+
+    @property
+    def inner_names(self) -> tuple[str, ...]:
+        """Names in the mapping ``within``: ``time_s`` for ``start_up_time_s`` in ``start_up``."""
+        prefix = f"{self.within}_"
+        return tuple(name.removeprefix(prefix) for name in (self.name, *self.aliases))
 
     @property
     def unlimited(self) -> bool:
@@ -88,6 +98,60 @@ def _flag(name: str, meaning: str, default: bool = False, **options: Any) -> Col
 def _required(name: str, meaning: str) -> Column:
     return Column(name, meaning, "text", None)
 
+
+START_UP = (
+    _number(
+        "start_up_time_s",
+        "Time that going on takes, before which a unit runs nothing.",
+        0.0,
+        "time",
+        aliases=("start_up_time",),
+        within="start_up",
+    ),
+    _number(
+        "start_up_energy_j",
+        "Energy above idle that going on takes.",
+        0.0,
+        "energy",
+        aliases=("start_up_energy",),
+        within="start_up",
+    ),
+    _number(
+        "start_up_cost", "Money that going on costs, each time.", 0.0, "money", within="start_up"
+    ),
+)
+"""What it takes to switch something on."""
+
+SLEEP = (
+    _number(
+        "sleep_power_w",
+        "Power while it sleeps through a gap; none is no sleep.",
+        NOT_STATED,
+        "power",
+        aliases=("sleep_power",),
+        within="sleep",
+        regime="schedule",
+    ),
+    _number(
+        "wake_time_s",
+        "Time at the end of a gap in which it wakes; shorter gaps are not slept through.",
+        0.0,
+        "time",
+        aliases=("wake_time",),
+        within="sleep",
+        regime="schedule",
+    ),
+    _number(
+        "wake_energy_j",
+        "Energy of waking, beside the power of sleep.",
+        0.0,
+        "energy",
+        aliases=("wake_energy",),
+        within="sleep",
+        regime="schedule",
+    ),
+)
+"""Sleep through gaps in which nothing runs."""
 
 DEVICES = (
     _required("name", "Name of the device; plans name its units NAME#0, NAME#1, ..."),
@@ -124,6 +188,8 @@ DEVICES = (
         regime="steady",
     ),
     _flag("off_when_unused", "Whether a unit that runs nothing is off.", True),
+    *START_UP,
+    *SLEEP,
     _flag("exclusive", "Whether a unit serves one workload only.", regime="steady"),
     _flag("overlap", "Whether transfers run beside tasks, without taking a slot.", True),
     _number("price_per_s", "Money per second of a unit had.", 0.0, "price", aliases=("price",)),

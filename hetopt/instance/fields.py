@@ -33,6 +33,19 @@ class DeviceFields(TypedDict, total=False):
     max_utilization: Quantity
     reserved: Quantity
     off_when_unused: bool
+    start_up: Mapping[str, Quantity]
+    start_up_time: Quantity
+    start_up_time_s: Quantity
+    start_up_energy: Quantity
+    start_up_energy_j: Quantity
+    start_up_cost: Quantity
+    sleep: Mapping[str, Quantity]
+    sleep_power: Quantity
+    sleep_power_w: Quantity
+    wake_time: Quantity
+    wake_time_s: Quantity
+    wake_energy: Quantity
+    wake_energy_j: Quantity
     exclusive: bool
     overlap: bool
     price: Quantity

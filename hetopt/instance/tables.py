@@ -30,7 +30,8 @@ class Devices:
     ``idle_power_w`` is 0 and option energies are whole energies). ``scope`` says what the power
     meter covered (wall, board, gpu, ...), empty where not stated. ``spare`` units (steady regime)
     are had beyond those that serve, wherever the device serves at all. ``site`` is -1 where the
-    device is at none.
+    device is at none. ``start_up_*`` is what a unit that goes on takes (energy above idle);
+    ``sleep_power_w`` is NaN where a unit does not sleep in gaps.
     """
 
     name: Strings
@@ -46,6 +47,12 @@ class Devices:
     max_utilization: Floats
     reserved: Floats
     off_when_unused: Bools
+    start_up_time_s: Floats
+    start_up_energy_j: Floats
+    start_up_cost: Floats
+    sleep_power_w: Floats
+    wake_time_s: Floats
+    wake_energy_j: Floats
     exclusive: Bools
     overlap: Bools
     price_per_s: Floats

@@ -103,7 +103,12 @@ def test_problems_name_the_object_and_the_field() -> None:
 @pytest.mark.parametrize(
     ("typed", "columns", "left_out", "more"),
     [
-        (fields.DeviceFields, TABLES["devices"], {"name"}, ()),
+        (
+            fields.DeviceFields,
+            TABLES["devices"],
+            {"name"},
+            (Column("start_up", "A mapping."), Column("sleep", "A mapping.")),
+        ),
         (fields.PoolFields, TABLES["pools"], {"name"}, ()),
         (fields.SiteFields, TABLES["sites"], {"name"}, ()),
         (fields.NetworkFields, TABLES["networks"], {"from", "to"}, ()),

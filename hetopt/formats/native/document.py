@@ -164,6 +164,10 @@ def _path(problem: Problem, rows: Rows[Path], data: Any) -> tuple[Path, str]:
     for name in (column.name, *column.aliases):
         if name in entry:
             return (*base, name), ""
+    held = entry.get(column.within) if column.within else None
+    if isinstance(held, dict):
+        name = next((n for n in column.inner_names if n in held), column.inner_names[0])
+        return (*base, column.within, name), ""
     return (*base, column.name), ""
 
 

@@ -50,6 +50,12 @@ LABEL_PARTS = (
 )
 """Fields of an option that only tell it apart from others."""
 
+MAPPINGS = {
+    "start_up": "What going on takes: time, energy above idle, cost.",
+    "sleep": "Sleep in gaps in which nothing runs (schedules): power, wake_time, wake_energy.",
+}
+"""Mappings of a document that hold columns, and what they mean."""
+
 
 class Shape(BaseModel):
     """Base of every mapping of a document: fields that are not known are errors."""
@@ -170,6 +176,7 @@ def _device() -> type[Shape]:
     return _shape(
         "Device",
         _fields(DEVICES)
+        | mappings(DEVICES)
         | {
             "count": (count, Field(default=None, description="Identical units, or their range.")),
             "from": _field(_choice(("catalogue",)), "Take the device's figures from there."),
@@ -207,6 +214,23 @@ def _fields(columns: tuple[Column, ...], leave_out: tuple[str, ...] = ()) -> dic
             for alias in column.aliases:
                 fields[alias] = _field(_kind(column), column.meaning)
     return fields
+
+
+def mappings(columns: tuple[Column, ...]) -> dict[str, Any]:
+    """Return the mappings that hold some of the columns, by name."""
+    held: dict[str, dict[str, Any]] = {}
+    for column in columns:
+        if column.within:
+            fields = held.setdefault(column.within, {})
+            for name in column.inner_names:
+                fields[name] = _field(_kind(column), column.meaning)
+    return {
+        name: _field(_shape(_titled(name), fields), MAPPINGS[name]) for name, fields in held.items()
+    }
+
+
+def _titled(name: str) -> str:
+    return name.title().replace("_", "")
 
 
 def _field(kind: Any, description: str) -> tuple[Any, Any]:

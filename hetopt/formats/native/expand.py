@@ -23,6 +23,15 @@ NAMES = {
 }
 """Canonical names of columns by every name that files may use."""
 
+INNER = {
+    table: {
+        within: {name: c.name for c in columns if c.within == within for name in c.inner_names}
+        for within in dict.fromkeys(c.within for c in columns if c.within)
+    }
+    for table, columns in TABLES.items()
+}
+"""Canonical names of columns by the mapping that may hold them and their name there."""
+
 COLUMNS_OF = {table: {c.name: c for c in columns} for table, columns in TABLES.items()}
 DEVICE_FIGURES = (
     *("kind", "idle_power_w", "idle_known", "scope", "board", "preview", "source", "caution"),
@@ -99,16 +108,27 @@ class _Expansion:
 
     def named(self, table: str, path: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
         """Return the columns of an entry under their canonical names; other fields are left out."""
-        known = NAMES[table]
         cells: dict[str, Any] = {}
-        for key, value in entry.items():
-            if key not in known:
-                continue
-            if known[key] in cells:
-                self.fault((*path, key), value, f"{known[key]} once, under one of its names.")
-            cells[known[key]] = value
-            self.units_seen.see(COLUMNS_OF[table][known[key]], key, value, path_text(path))
+        for at, label, name, value in self._written(table, path, entry):
+            if name in cells:
+                self.fault(at, value, f"{name} once, under one of its names.")
+            cells[name] = value
+            self.units_seen.see(COLUMNS_OF[table][name], label, value, path_text(at[:-1]))
         return cells
+
+    def _written(
+        self, table: str, path: Path, entry: Mapping[str, Any]
+    ) -> Iterator[tuple[Path, str, str, Any]]:
+        """Yield place, written name, column and value, mappings such as ``sleep`` opened."""
+        known, inner = NAMES[table], INNER[table]
+        for key, value in entry.items():
+            if key in known:
+                yield (*path, key), key, known[key], value
+            elif key in inner and isinstance(value, dict):
+                for name, held in value.items():
+                    column = COLUMNS_OF[table][inner[key][name]]
+                    label = column.name if name == column.inner_names[0] else name
+                    yield (*path, key, name), label, column.name, held
 
     def devices(self) -> None:
         for path, entry in self.entries(("devices",), self.data.get("devices")):
