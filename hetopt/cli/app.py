@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hetopt.cli import calibrate, commands, deploy, profile, run, simulation, studies
-from hetopt.cli.commands import Question
+from hetopt.cli import checking, converting, deploy, generating, run, simulation, solving, studies
 from hetopt.cli.executors import Loops
 from hetopt.cli.live import control, replanning
 from hetopt.cli.options import (
@@ -16,13 +15,14 @@ from hetopt.cli.options import (
     Json,
     Output,
     Platform,
-    Seed,
     To,
     command,
     loops,
     options,
     question,
 )
+from hetopt.cli.profiling import calibrate, profile
+from hetopt.cli.question import Question
 from hetopt.errors import InputError, Problem
 from hetopt.version import __version__
 
@@ -69,7 +69,7 @@ def solve(
     json: Json = False,
 ) -> int:
     """Find the best plan for an instance, with a proven bound."""
-    return commands.run_solve(question, options, loops, start, output, json)
+    return solving.run_solve(question, options, loops, start, output, json)
 
 
 @command(app, question=question, options=options, loops=loops)
@@ -97,7 +97,7 @@ def compare(
     json: Json = False,
 ) -> int:
     """Compare the heterogeneous placement with the best homogeneous one."""
-    return commands.run_compare(
+    return solving.run_compare(
         question, options, loops, basis, rival, host, sensitivity, output, json
     )
 
@@ -148,94 +148,7 @@ def whatif(
     return studies.run_whatif(question, options, loops, case or [], parallel, output, json)
 
 
-@command(app, question=question, options=options)
-def simulate(
-    question: Question,
-    options: Any,
-    plan: Annotated[
-        str | None,
-        typer.Argument(metavar="PLAN", help="Plan or result; else solved.", show_default=False),
-    ] = None,
-    policy: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="P",
-            help="plan, greedy, energy-greedy, price, rolling, only:DEVICE, homogeneous; repeat.",
-        ),
-    ] = None,
-    arrivals: Annotated[
-        str, typer.Option(metavar="A", help="poisson, bursty[:CV], or a trace: a CSV file.")
-    ] = "poisson",
-    requests: Annotated[
-        int | None, typer.Option(metavar="N", help="Requests; default 10000, or the trace.")
-    ] = None,
-    time: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Simulate this long instead.")
-    ] = None,
-    replications: Annotated[int, typer.Option(metavar="N", help="Runs with own draws.")] = 1,
-    failures: Annotated[
-        str | None,
-        typer.Option(
-            metavar="F", help="Mean time between failures, 100h or 100h/10min; or a file."
-        ),
-    ] = None,
-    events: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Failures, caps and rates over time.")
-    ] = None,
-    delta: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Between ticks of rolling; default run / 60.")
-    ] = None,
-    start_up: Annotated[
-        list[str] | None,
-        typer.Option(metavar="[DEVICE=]TIME", help="From off to serving, at idle power."),
-    ] = None,
-    shared: Annotated[
-        list[str] | None,
-        typer.Option(metavar="DEVICE", help="Its units run all requests at once, slowed down."),
-    ] = None,
-    batch_timeout: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Batches fill for at most this long.")
-    ] = None,
-    times: Annotated[
-        str, typer.Option(metavar="T", help="interval (drawn where stated), fixed, exponential.")
-    ] = "interval",
-    columns: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=FIELD", help="Columns of a trace: time=, job=, work.TASK=."),
-    ] = None,
-    warm_up: Annotated[
-        str, typer.Option(metavar="TIME", help="Latencies of requests before it do not count.")
-    ] = "0",
-    plan_for: Annotated[
-        str | None, typer.Option(metavar="R", help="Rates planned for: peak, mean or stated.")
-    ] = None,
-    bound: Annotated[bool, typer.Option(help="Prove what no policy can stay below.")] = True,
-    output: Annotated[
-        str | None,
-        typer.Option("-o", "--output", metavar="FILE", help=".html (a page), .json or .csv."),
-    ] = None,
-    json: Json = False,
-) -> int:
-    """Serve requests under policies, and compare each with a proven clairvoyant bound."""
-    values = {
-        "policy": policy,
-        "arrivals": arrivals,
-        "requests": requests,
-        "time": time,
-        "replications": replications,
-        "failures": failures,
-        "events": events or (),
-        "delta": delta,
-        "start_up": start_up,
-        "shared": shared or (),
-        "batch_timeout": batch_timeout,
-        "times": times,
-        "columns": columns,
-        "warm_up": warm_up,
-        "plan_for": plan_for,
-        "bound": bound,
-    }
-    return simulation.run_simulate(question, options, plan, values, output, json)
+simulation.add_to(app)
 
 
 @command(app, question=question, options=options)
@@ -273,7 +186,7 @@ def verify(
     json: Json = False,
 ) -> int:
     """Check a plan with the independent checker; exit code 5 if anything is violated."""
-    return commands.run_verify(question, plan, bound, json)
+    return checking.run_verify(question, plan, bound, json)
 
 
 @command(app, required=True, question=question)
@@ -336,14 +249,14 @@ def devices(
         "--show": show,
     }
     if from_cluster is not None:
-        from hetopt.cli.cluster import run_cluster
+        from hetopt.cli.profiling.cluster import run_cluster
 
         filters |= {"TEXT": text, "--kind": kind, "--capabilities": capabilities}
         return run_cluster(from_cluster, filters, output, json)
     if output is not None:
         raise InputError([Problem("-o", output, "Only with --from-cluster.")])
     if capabilities:
-        from hetopt.cli.capabilities import run_capabilities
+        from hetopt.cli.profiling.capabilities import run_capabilities
 
         return run_capabilities(
             text,
@@ -351,7 +264,7 @@ def devices(
             filters,
             json,
         )
-    return commands.run_devices(text, kind, dataset, task, scope, show, limit, json)
+    return converting.run_devices(text, kind, dataset, task, scope, show, limit, json)
 
 
 @command(app, loops=loops)
@@ -374,13 +287,13 @@ def rounds(
 @command(app)
 def instances(json: Json = False) -> int:
     """List the instances that ship with hetopt: FILE of every command may be such a name."""
-    return commands.run_instances(json)
+    return converting.run_instances(json)
 
 
 @command(app)
 def schema(output: Output = None) -> int:
     """Print the JSON Schema of instance files."""
-    return commands.run_schema(output)
+    return converting.run_schema(output)
 
 
 @command(app)
@@ -397,7 +310,7 @@ def convert(
     platform: Platform = None,
 ) -> int:
     """Write an instance in another form."""
-    return commands.run_convert(file, from_, output, to, platform)
+    return converting.run_convert(file, from_, output, to, platform)
 
 
 @command(app, question=question)
@@ -418,7 +331,7 @@ def export(
     json: Json = False,
 ) -> int:
     """Write the model that is solved, for other solvers."""
-    return commands.run_export(question, output, rounding, json)
+    return converting.run_export(question, output, rounding, json)
 
 
 profile.add_to(app)
@@ -426,72 +339,7 @@ calibrate.add_to(app)
 deploy.add_to(app)
 run.add_to(app)
 
-generate = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make a random instance.")
-app.add_typer(generate, name="generate")
-
-OutputFile = Annotated[
-    str,
-    typer.Option(
-        "-o", "--output", metavar="FILE", help=".yaml, .json; no extension: a folder of tables."
-    ),
-]
-
-
-@command(generate)
-def schedule(
-    output: OutputFile,
-    to: To = None,
-    tasks: Annotated[int, typer.Option(metavar="N", help="Number of tasks.")] = 100,
-    devices: Annotated[int, typer.Option(metavar="D", help="Number of devices.")] = 6,
-    shape: Annotated[
-        str, typer.Option(help="layered, random, fork-join, chains or independent.")
-    ] = "layered",
-    ccr: Annotated[float, typer.Option(metavar="X", help="Mean transfer over mean task.")] = 0.1,
-    deadline_factor: Annotated[
-        float, typer.Option(metavar="F", help="Deadline over HEFT's makespan.")
-    ] = 1.5,
-    profiles: Annotated[
-        int | None, typer.Option(metavar="P", help="Profiles; default min(N, 1000).")
-    ] = None,
-    memory: Annotated[str, typer.Option(help="none or tight.")] = "none",
-    slots: Annotated[int, typer.Option(help="Slots of each unit.")] = 1,
-    count: Annotated[int, typer.Option(help="Units of each device.")] = 1,
-    power_cap_factor: Annotated[
-        float | None, typer.Option(help="Power cap over the sum of the devices' largest powers.")
-    ] = None,
-    seed: Seed = 0,
-) -> int:
-    """Make a random task graph on random devices; docs/generate.md gives the distributions."""
-    values: dict[str, Any] = {
-        "tasks": tasks,
-        "devices": devices,
-        "shape": shape,
-        "ccr": ccr,
-        "deadline_factor": deadline_factor,
-        "profiles": profiles,
-        "memory": memory,
-        "slots": slots,
-        "count": count,
-        "power_cap_factor": power_cap_factor,
-        "seed": seed,
-    }
-    return commands.run_generate("schedule", values, output, to)
-
-
-@command(generate)
-def steady(
-    output: OutputFile,
-    to: To = None,
-    workloads: Annotated[int, typer.Option(metavar="N", help="Number of workloads.")] = 20,
-    devices: Annotated[int, typer.Option(metavar="D", help="Number of devices.")] = 6,
-    options: Annotated[int, typer.Option(metavar="K", help="Options per device.")] = 3,
-    seed: Seed = 0,
-) -> int:
-    """Make random request streams on random devices; docs/generate.md gives the distributions."""
-    values = {"workloads": workloads, "devices": devices, "options": options, "seed": seed}
-    return commands.run_generate("steady", values, output, to)
-
-
+generating.add_to(app)
 replanning.register(app)
 control.register(app)
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hetopt.cli.commands import NO_PLAN, OK, Question, print_json, tell_warnings
+from hetopt.cli.exits import NO_PLAN, OK
 from hetopt.cli.options import Json, command, options, question
+from hetopt.cli.printing import print_json, tell_warnings
+from hetopt.cli.question import Question
 from hetopt.errors import InputError, Problem, RefusedError
 
 if TYPE_CHECKING:

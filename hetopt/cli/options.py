@@ -13,9 +13,10 @@ from typing import Annotated, Any
 
 import typer
 
-from hetopt.cli import commands
-from hetopt.cli.commands import Exit, guarded
 from hetopt.cli.executors import Loops
+from hetopt.cli.exits import Exit, guarded
+from hetopt.cli.question import Question
+from hetopt.cli.solving import solve_options
 
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
@@ -119,9 +120,9 @@ def question(
     from_: From = None,
     platform: Platform = None,
     robust: Robust = None,
-) -> commands.Question:
+) -> Question:
     """Return what is asked: an instance file and changes of it."""
-    return commands.Question(
+    return Question(
         file,
         from_,
         objective,
@@ -146,7 +147,7 @@ def options(
     mip_solver: MipSolver = "highs",
 ) -> Any:
     """Return the :class:`hetopt.SolveOptions`, checked."""
-    return commands.solve_options(time_limit, gap, method, workers, seed, deterministic, mip_solver)
+    return solve_options(time_limit, gap, method, workers, seed, deterministic, mip_solver)
 
 
 def loops(

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hetopt.cli.commands import INTERRUPTED, OK, print_json, print_view
+from hetopt.cli.exits import INTERRUPTED, OK
+from hetopt.cli.printing import print_json, print_view
 from hetopt.errors import InputError, Problem
 
 if TYPE_CHECKING:

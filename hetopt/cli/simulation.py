@@ -1,18 +1,117 @@
-"""What ``hetopt simulate`` does."""
+"""``hetopt simulate``: policies over arrivals, and what none can stay below."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from hetopt.cli.commands import OK, Question, print_json, print_view, tell_warnings
+import typer
+
+from hetopt.cli.exits import OK
+from hetopt.cli.options import Json, command, options, question
+from hetopt.cli.printing import print_json, print_view, tell_warnings
+from hetopt.cli.question import Question
 from hetopt.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from hetopt.solve import SolveOptions
 
 OUTPUTS = (".html", ".htm", ".json", ".csv")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    command(app, question=question, options=options)(simulate)
+
+
+def simulate(
+    question: Question,
+    options: Any,
+    plan: Annotated[
+        str | None,
+        typer.Argument(metavar="PLAN", help="Plan or result; else solved.", show_default=False),
+    ] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="P",
+            help="plan, greedy, energy-greedy, price, rolling, only:DEVICE, homogeneous; repeat.",
+        ),
+    ] = None,
+    arrivals: Annotated[
+        str, typer.Option(metavar="A", help="poisson, bursty[:CV], or a trace: a CSV file.")
+    ] = "poisson",
+    requests: Annotated[
+        int | None, typer.Option(metavar="N", help="Requests; default 10000, or the trace.")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Simulate this long instead.")
+    ] = None,
+    replications: Annotated[int, typer.Option(metavar="N", help="Runs with own draws.")] = 1,
+    failures: Annotated[
+        str | None,
+        typer.Option(
+            metavar="F", help="Mean time between failures, 100h or 100h/10min; or a file."
+        ),
+    ] = None,
+    events: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Failures, caps and rates over time.")
+    ] = None,
+    delta: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Between ticks of rolling; default run / 60.")
+    ] = None,
+    start_up: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[DEVICE=]TIME", help="From off to serving, at idle power."),
+    ] = None,
+    shared: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DEVICE", help="Its units run all requests at once, slowed down."),
+    ] = None,
+    batch_timeout: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Batches fill for at most this long.")
+    ] = None,
+    times: Annotated[
+        str, typer.Option(metavar="T", help="interval (drawn where stated), fixed, exponential.")
+    ] = "interval",
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FIELD", help="Columns of a trace: time=, job=, work.TASK=."),
+    ] = None,
+    warm_up: Annotated[
+        str, typer.Option(metavar="TIME", help="Latencies of requests before it do not count.")
+    ] = "0",
+    plan_for: Annotated[
+        str | None, typer.Option(metavar="R", help="Rates planned for: peak, mean or stated.")
+    ] = None,
+    bound: Annotated[bool, typer.Option(help="Prove what no policy can stay below.")] = True,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help=".html (a page), .json or .csv."),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Serve requests under policies, and compare each with a proven clairvoyant bound."""
+    values = {
+        "policy": policy,
+        "arrivals": arrivals,
+        "requests": requests,
+        "time": time,
+        "replications": replications,
+        "failures": failures,
+        "events": events or (),
+        "delta": delta,
+        "start_up": start_up,
+        "shared": shared or (),
+        "batch_timeout": batch_timeout,
+        "times": times,
+        "columns": columns,
+        "warm_up": warm_up,
+        "plan_for": plan_for,
+        "bound": bound,
+    }
+    return run_simulate(question, options, plan, values, output, json)
 
 
 def run_simulate(

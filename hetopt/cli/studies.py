@@ -10,18 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hetopt.cli.commands import (
-    INFEASIBLE,
-    INTERRUPTED,
-    NO_PLAN,
-    OK,
-    Question,
-    positive,
-    print_json,
-    print_view,
-    tell_warnings,
-)
 from hetopt.cli.executors import Loops
+from hetopt.cli.exits import INFEASIBLE, INTERRUPTED, NO_PLAN, OK
+from hetopt.cli.printing import print_json, print_view, tell_warnings
+from hetopt.cli.question import Question
+from hetopt.cli.values import positive
 from hetopt.errors import InputError, Problem
 
 if TYPE_CHECKING:

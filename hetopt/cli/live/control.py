@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hetopt.cli.commands import OK, Question, positive, tell_warnings
+from hetopt.cli.exits import OK
 from hetopt.cli.options import Loading, StartUp, command, options, question
+from hetopt.cli.printing import tell_warnings
+from hetopt.cli.question import Question
 from hetopt.cli.simulation import by_device
+from hetopt.cli.values import positive
 from hetopt.errors import InputError, Problem
 
 if TYPE_CHECKING:

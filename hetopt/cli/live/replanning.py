@@ -8,18 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hetopt.cli.commands import (
-    INFEASIBLE,
-    INTERRUPTED,
-    NO_PLAN,
-    OK,
-    Question,
-    print_json,
-    print_view,
-    tell_warnings,
-)
 from hetopt.cli.executors import Loops
+from hetopt.cli.exits import INFEASIBLE, INTERRUPTED, NO_PLAN, OK
 from hetopt.cli.options import Json, Loading, Output, StartUp, command, loops, options, question
+from hetopt.cli.printing import print_json, print_view, tell_warnings
+from hetopt.cli.question import Question
 from hetopt.cli.simulation import by_device
 from hetopt.errors import InputError, Problem
 

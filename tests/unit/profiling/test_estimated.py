@@ -117,7 +117,7 @@ def test_the_command_line_estimates_and_refuses_what_nothing_calibrates(
 
 
 def test_estimated_options_stand_beside_measured_ones(profiled) -> None:
-    from hetopt.cli.estimating import EstimateFlags, with_estimates
+    from hetopt.cli.profiling.estimating import EstimateFlags, with_estimates
 
     measured = estimated_document(profiled, targets_of("i7-12700h"))
     for options in measured["profiles"].values():

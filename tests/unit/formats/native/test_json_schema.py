@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from hetopt.cli.commands import run_schema
+from hetopt.cli.converting import run_schema
 from hetopt.formats import read_instance
 from hetopt.formats.json_text import parse_json
 from hetopt.formats.native.document_text import write_json

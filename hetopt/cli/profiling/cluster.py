@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from hetopt.cli.commands import OK, print_json
+from hetopt.cli.exits import OK
+from hetopt.cli.printing import print_json
 from hetopt.errors import InputError, Problem
 from hetopt.version import __version__
 

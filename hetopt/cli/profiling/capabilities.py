@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from hetopt.cli.commands import OK, print_json, print_view
+from hetopt.cli.exits import OK
+from hetopt.cli.printing import print_json, print_view
 from hetopt.errors import InputError, Problem
 from hetopt.profiling.capabilities import Capability, capabilities
 from hetopt.profiling.roofline import is_calibrated

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hetopt.cli.commands import OK, positive, print_json, print_view
+from hetopt.cli.exits import OK
+from hetopt.cli.printing import print_json, print_view
+from hetopt.cli.values import positive
 from hetopt.errors import InputError, Problem
 
 if TYPE_CHECKING:

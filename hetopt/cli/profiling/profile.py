@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hetopt.cli.commands import OK, print_json, print_view
-from hetopt.cli.estimating import EstimateFlags, estimate_flags, estimated, with_estimates
+from hetopt.cli.exits import OK
 from hetopt.cli.options import Json, Output, command
-from hetopt.cli.profile_tables import TableFlags, are_tables, run_tables, table_flags
+from hetopt.cli.printing import print_json, print_view
+from hetopt.cli.profiling.estimating import EstimateFlags, estimate_flags, estimated, with_estimates
+from hetopt.cli.profiling.profile_tables import TableFlags, are_tables, run_tables, table_flags
 from hetopt.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def profile(
             flag = "--shape" if shape else "--measure" if measure else "--estimate"
             raise InputError([Problem(flag, ", ".join(shape or []), "Model files, not tables.")])
         return run_tables(files, tables, output, json)
-    from hetopt.cli.measuring import asked_of, measured
+    from hetopt.cli.profiling.measuring import asked_of, measured
     from hetopt.profiling.onnx.document import profile_document, profile_models
     from hetopt.report.terminal.progress import line_display
 

@@ -1,0 +1,85 @@
+"""What ``hetopt verify`` does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from hetopt.cli.exits import OK, VIOLATED
+from hetopt.cli.printing import print_json
+from hetopt.cli.question import Question
+from hetopt.cli.values import positive
+
+if TYPE_CHECKING:
+    from hetopt.instance import Instance
+    from hetopt.solution import Plan
+
+
+SHOWN_ALIKE = 5
+"""Violations of one kind that are printed."""
+
+
+def run_verify(question: Question, plan: str, bound: str | None, as_json: bool) -> int:
+    """Check a plan and print every violation; see ``hetopt verify``."""
+    from hetopt.formats.plans import read_result, to_json
+    from hetopt.verify import verify
+
+    seconds = None if bound is None else positive("--bound", bound, "time")
+    instance = question.instance()
+    found = read_result(instance, plan)
+    report = verify(
+        instance, found.plan, found.claimed, bounds=found.bounds, status=found.status or None
+    )
+    proven = None if seconds is None or not report.ok else _proven(instance, found.plan, seconds)
+    if as_json:
+        violations = [
+            {"kind": v.kind, "message": v.message, "subject": v.subject} for v in report.violations
+        ]
+        answer = {
+            "ok": report.ok,
+            "violations": violations,
+            "objectives": to_json(report.objectives),
+            "arithmetic": report.mode,
+        }
+        if proven is not None:
+            answer |= {"bound": to_json(proven[0]), "gap": to_json(proven[1])}
+        print_json(answer)
+        return OK if report.ok else VIOLATED
+    if report.ok:
+        from hetopt.evaluate.with_units import quantity
+        from hetopt.report.terminal.solution import small_gap
+
+        values = ", ".join(
+            f"{name} {quantity(instance, name, value)}"
+            for name, value in report.objectives.items()
+            if value == value
+        )
+        typer.echo(f"The plan holds every limit. {values}")
+        if proven is not None:
+            name = instance.objective[0]
+            least = quantity(instance, name, proven[0])
+            typer.echo(
+                f"No plan has a better {name} than {least}: a gap of {small_gap(proven[1])}."
+            )
+        return OK
+    typer.echo(f"error: the plan violates {len(report.violations)} rule(s)", err=True)
+    for kind in report.kinds:
+        alike = [v.message for v in report.violations if v.kind == kind]
+        typer.echo(f"{kind} ({len(alike)}):" if len(alike) > 1 else f"{kind}: {alike[0]}")
+        if len(alike) > 1:
+            for message in alike[:SHOWN_ALIKE]:
+                typer.echo(f"  {message}")
+            if len(alike) > SHOWN_ALIKE:
+                typer.echo(f"  and {len(alike) - SHOWN_ALIKE} more; --json lists them")
+    return VIOLATED
+
+
+def _proven(instance: Instance, plan: Plan, seconds: float) -> tuple[float, float]:
+    """Return the bound that hetopt proves in so many seconds, and the plan's gap to it."""
+    from hetopt.evaluate import objectives
+    from hetopt.solution import relative_gap
+    from hetopt.solve import SolveOptions, solve_with
+
+    found = solve_with(instance, SolveOptions(time_limit_s=seconds), start=plan)
+    return found.bound, relative_gap(objectives(instance, plan)[0], found.bound)

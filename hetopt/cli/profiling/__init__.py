@@ -1,0 +1,1 @@
+"""Commands that say where options come from: profiles, measurements, estimates, clusters."""
