@@ -1,4 +1,4 @@
-"""What processes cost and bring: 40 independent solves, and the parts of one instance.
+"""What processes cost and bring: 40 independent solves, and the parts of one instance or another.
 
 ``python -m bench executors`` solves the same questions in this process and in 2 (``--jobs 1,2``)
 processes, each with one worker and deterministic limits, so that the work is the same wherever it
@@ -18,7 +18,7 @@ from dataclasses import replace
 from bench.machine import machine
 from hetopt.analysis.whatif import whatif
 from hetopt.build import Model
-from hetopt.generate import generate_schedule
+from hetopt.generate import generate_schedule, generate_steady
 from hetopt.instance import Instance
 from hetopt.instance.overrides import scale_demand
 from hetopt.runtime.executors.processes import ProcessExecutor
@@ -48,6 +48,11 @@ def run(jobs: Sequence[int], cases: int, limit_s: float) -> str:
     def one(executor: ProcessExecutor | None) -> object:
         return solve_with(parts, whole, executor=executor).objectives
 
+    rows = racks(PARTS)
+
+    def fleet(executor: ProcessExecutor | None) -> object:
+        return solve_with(rows, whole, executor=executor).objectives
+
     streams = graphs(GRAPHS)
 
     def relaxation(executor: ProcessExecutor | None) -> object:
@@ -66,6 +71,7 @@ def run(jobs: Sequence[int], cases: int, limit_s: float) -> str:
     loops = (
         (f"whatif, {cases} cases", loop),
         (f"solve, {PARTS} parts", one),
+        (f"solve, streams of {PARTS} racks", fleet),
         (f"relaxation, {GRAPHS} graph jobs", relaxation),
     )
     for name, work in loops:
@@ -108,6 +114,14 @@ def parted(parts: int) -> Instance:
             if t >= 4:
                 m.transfer(f"t{b}-{t - 4}", f"t{b}-{t}")
     return m.build()
+
+
+def racks(count: int) -> Instance:
+    """Return streams on racks that share nothing: 60 workloads on 6 devices each."""
+    from tests.side_by_side import side_by_side
+
+    made = [generate_steady(workloads=60, devices=6, options=4, seed=k) for k in range(count)]
+    return side_by_side(made)
 
 
 def graphs(jobs: int) -> Instance:

@@ -216,7 +216,7 @@ def solve(
     progress
         Called with (objective, bound) at improvements.
     executor
-        Where parts of a schedule that share nothing are solved: any executor of
+        Where parts of an instance that share nothing are solved: any executor of
         ``concurrent.futures``, or one of :mod:`hetopt.runtime.executors`; None: here.
 
     Returns

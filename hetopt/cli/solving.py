@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 ALONE = (
-    "It was solved in this process: neither a schedule in parts that share nothing nor many graph "
+    "It was solved in this process: it has neither parts that share nothing nor many graph "
     "jobs whose routes are generated."
 )
 

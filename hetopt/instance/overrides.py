@@ -6,7 +6,8 @@ Each function returns a new instance; the columns that do not change are shared.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,10 @@ from hetopt import units
 from hetopt.errors import InputError, Problem
 from hetopt.instance.dtypes import Bools, Floats, Ints
 from hetopt.instance.instance import Instance
-from hetopt.instance.tables import Profiles, Uses
+from hetopt.instance.tables import Edges, Groups, Jobs, Profiles, Tasks, Tensors, Uses
+
+PAIRS = ("forbid_task", "forbid_device", "site_task", "site_site")
+"""Columns of tasks that are lists of pairs, not one value a task."""
 
 
 def with_deadline(instance: Instance, deadline_s: float) -> Instance:
@@ -288,3 +292,57 @@ def _sum(a: Floats, b: float) -> float:
     if not np.isfinite(b):
         return float(b)
     return float(Fraction(repr(float(a))) + Fraction(repr(float(b))))
+
+
+def some_tasks(instance: Instance, tasks: Ints) -> Instance:
+    """Return the instance of some tasks (ascending), and of what only they have part in.
+
+    Tensors, edges and groups are kept whole or not at all: what joins tasks must be among the
+    tasks, or beside them. Platform, jobs, limits and profiles stay as they are.
+    """
+    old, edges, tensors = instance.tasks, instance.edges, instance.tensors
+    new = numbers_of(len(old), tasks)
+    forbids, bound = new[old.forbid_task] >= 0, new[old.site_task] >= 0
+    kept_tensors = np.flatnonzero(new[tensors.producer] >= 0)
+    tensor = np.append(numbers_of(len(tensors), kept_tensors), -1)
+    kept = new[edges.src] >= 0
+    return replace(
+        instance,
+        tasks=replace(
+            Tasks(**rows_of(old, tasks, leaving_out=PAIRS)),
+            forbid_task=new[old.forbid_task[forbids]],
+            forbid_device=old.forbid_device[forbids],
+            site_task=new[old.site_task[bound]],
+            site_site=old.site_site[bound],
+        ),
+        tensors=replace(
+            Tensors(**rows_of(tensors, kept_tensors)), producer=new[tensors.producer[kept_tensors]]
+        ),
+        edges=Edges(new[edges.src[kept]], new[edges.dst[kept]], tensor[edges.tensor[kept]]),
+        together=_groups(instance.together, new),
+        apart=_groups(instance.apart, new),
+    )
+
+
+def numbers_of(size: int, kept: Ints) -> Ints:
+    """Return the new number of each of ``size`` things, -1 where it is not kept."""
+    found = np.full(size, -1, dtype=np.int64)
+    found[kept] = np.arange(len(kept))
+    return found
+
+
+def rows_of(
+    table: Tasks | Tensors | Jobs, rows: Ints, leaving_out: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Return some rows of all columns by name; those to be left out stay whole."""
+    columns = {column.name: getattr(table, column.name) for column in fields(table)}
+    return {
+        name: column if name in leaving_out else column[rows] for name, column in columns.items()
+    }
+
+
+def _groups(groups: Groups, new: Ints) -> Groups:
+    """Return the groups of the tasks that are kept; each is kept whole or not at all."""
+    mine = [new[group] for group in groups if len(group) and new[group[0]] >= 0]
+    ptr = np.concatenate([[0], np.cumsum([len(group) for group in mine])]).astype(np.int64)
+    return Groups(ptr, np.concatenate(mine) if mine else np.empty(0, dtype=np.int64))

@@ -14,31 +14,24 @@ Parts are solved one after the other, or side by side where the budget has an ex
 from __future__ import annotations
 
 import math
-import threading
 import time
-from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol
+from dataclasses import replace
 
 import numpy as np
 
 from hetopt.evaluate import objective_value
-from hetopt.instance import Edges, Groups, Instance, Ints, Tasks, Tensors
+from hetopt.instance import Instance, Ints
+from hetopt.instance.overrides import numbers_of, some_tasks
 from hetopt.instance.prices import prices_vary
 from hetopt.runtime.budget import Budget, RegimeResult, joined_proof
-from hetopt.runtime.executors.loop import in_order, silent
+from hetopt.runtime.parts import MOST_PARTS, Solve, solve_parts, stopped_by
 from hetopt.schedule.model.objectives import ENERGY_LIKE
 from hetopt.schedule.model.rates import prices_of, rates_of
 from hetopt.schedule.model.usable import usable_classes
-from hetopt.solution import HistoryEntry, Hops, SchedulePlan, Termination
+from hetopt.solution import HistoryEntry, Hops, SchedulePlan
 
 MOST_TASKS = 20_000
 """Tasks above which nothing is gained: no exact model could be built of the parts either."""
-
-PAIRS = ("forbid_task", "forbid_device", "site_task", "site_site")
-"""Columns of tasks that are lists of pairs, not one value a task."""
-
-MOST_PARTS = 64
-"""Parts above which each would get too little time; so many are no hard problems together."""
 
 
 def parts_of(instance: Instance) -> list[Ints]:
@@ -66,37 +59,11 @@ def parts_of(instance: Instance) -> list[Ints]:
     return [np.flatnonzero(part.reshape(-1) == k) for k in order.tolist()]
 
 
-def part_of(instance: Instance, tasks: Ints) -> Instance:
-    """Return the instance of some tasks; platform, jobs, limits and profiles stay as they are."""
-    old, edges, tensors = instance.tasks, instance.edges, instance.tensors
-    new = _numbers(len(old), tasks)
-    forbids, bound = new[old.forbid_task] >= 0, new[old.site_task] >= 0
-    kept_tensors = np.flatnonzero(new[tensors.producer] >= 0)
-    tensor = np.append(_numbers(len(tensors), kept_tensors), -1)
-    kept = new[edges.src] >= 0
-    return replace(
-        instance,
-        tasks=replace(
-            Tasks(**_rows(old, tasks, leaving_out=PAIRS)),
-            forbid_task=new[old.forbid_task[forbids]],
-            forbid_device=old.forbid_device[forbids],
-            site_task=new[old.site_task[bound]],
-            site_site=old.site_site[bound],
-        ),
-        tensors=replace(
-            Tensors(**_rows(tensors, kept_tensors)), producer=new[tensors.producer[kept_tensors]]
-        ),
-        edges=Edges(new[edges.src[kept]], new[edges.dst[kept]], tensor[edges.tensor[kept]]),
-        together=_groups(instance.together, new),
-        apart=_groups(instance.apart, new),
-    )
-
-
 def plan_part(instance: Instance, plan: SchedulePlan, tasks: Ints) -> SchedulePlan:
     """Return what a plan does with the tasks of a part."""
-    mine = _numbers(len(instance.tasks), tasks)[instance.tensors.producer] >= 0
+    mine = numbers_of(len(instance.tasks), tasks)[instance.tensors.producer] >= 0
     kept = mine[plan.hops.tensor]
-    number = _numbers(len(instance.tensors), np.flatnonzero(mine))
+    number = numbers_of(len(instance.tensors), np.flatnonzero(mine))
     hops = _some_hops(plan.hops, kept, number[plan.hops.tensor[kept]])
     return SchedulePlan(plan.option[tasks], plan.unit[tasks], plan.start_s[tasks], hops)
 
@@ -109,7 +76,7 @@ def join_plans(instance: Instance, parts: list[Ints], plans: list[SchedulePlan])
     start = np.concatenate([plan.start_s for plan in plans])[order]
     hops = []
     for tasks, plan in zip(parts, plans, strict=True):
-        mine = _numbers(len(instance.tasks), tasks)[instance.tensors.producer] >= 0
+        mine = numbers_of(len(instance.tasks), tasks)[instance.tensors.producer] >= 0
         tensor = np.flatnonzero(mine)[plan.hops.tensor]
         hops.append(_some_hops(plan.hops, np.ones(len(plan.hops), dtype=bool), tensor))
     columns = [
@@ -192,28 +159,6 @@ def _joints(instance: Instance) -> list[tuple[Ints, Ints, int]]:
     return found
 
 
-def _numbers(size: int, kept: Ints) -> Ints:
-    """Return the new number of each of ``size`` things, -1 where it is not kept."""
-    found = np.full(size, -1, dtype=np.int64)
-    found[kept] = np.arange(len(kept))
-    return found
-
-
-def _rows(table: Tasks | Tensors, rows: Ints, leaving_out: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return some rows of all columns; those to be left out stay whole."""
-    columns = {column.name: getattr(table, column.name) for column in fields(table)}
-    return {
-        name: column if name in leaving_out else column[rows] for name, column in columns.items()
-    }
-
-
-def _groups(groups: Groups, new: Ints) -> Groups:
-    """Return the groups of the tasks that are kept; each is kept whole or not at all."""
-    mine = [new[group] for group in groups if len(group) and new[group[0]] >= 0]
-    ptr = np.concatenate([[0], np.cumsum([len(group) for group in mine])]).astype(np.int64)
-    return Groups(ptr, np.concatenate(mine) if mine else np.empty(0, dtype=np.int64))
-
-
 def _some_hops(hops: Hops, kept: np.ndarray, tensor: Ints) -> Hops:
     """Return some hops, with other numbers of their tensors."""
     return Hops(
@@ -227,32 +172,6 @@ def _some_hops(hops: Hops, kept: np.ndarray, tensor: Ints) -> Hops:
     )
 
 
-class Solve(Protocol):
-    """Solves an instance that stays whole; a function of a module, as it may run elsewhere."""
-
-    def __call__(
-        self, instance: Instance, budget: Budget, method: str, start: SchedulePlan | None
-    ) -> RegimeResult:
-        """Return the best plan found, and a bound."""
-        ...
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One part, and how it is solved; ``until`` is a time of the clock that all machines share."""
-
-    instance: Instance
-    solve: Solve
-    method: str
-    start: SchedulePlan | None
-    seconds: float
-    until: float
-    gap: float
-    workers: int
-    seed: int
-    deterministic: bool
-
-
 def solve_apart(
     instance: Instance,
     parts: list[Ints],
@@ -261,16 +180,14 @@ def solve_apart(
     start: SchedulePlan | None,
     solve: Solve,
 ) -> RegimeResult:
-    """Solve the parts, each for its share of the time by its number of tasks, and join them.
-
-    What a part leaves of its time goes to those behind it. Where the budget has an executor, parts
-    are solved there, and as many times longer as it solves at once.
-    """
+    """Solve the parts, each for its share of the time by its number of tasks, and join them."""
     began = time.monotonic()
-    if budget.executor is None:
-        results = _one_by_one(instance, parts, budget, method, start, solve)
-    else:
-        results = _side_by_side(instance, parts, budget, method, start, solve)
+
+    def make(k: int) -> tuple[Instance, SchedulePlan | None]:
+        known = None if start is None else plan_part(instance, start, parts[k])
+        return some_tasks(instance, parts[k]), known
+
+    results = solve_parts([len(tasks) for tasks in parts], make, budget, method, solve)
     for result in results:
         if result.infeasible:
             return replace(result, bounds=(math.nan,), method="parts")
@@ -291,111 +208,9 @@ def solve_apart(
         plan=plan,
         bounds=(bound,),
         reason=next((result.reason for result in results if result.plan is None), ""),
-        stopped_by=_stopped(results),
+        stopped_by=stopped_by(results),
         method=", ".join(dict.fromkeys(result.method for result in results)),
         proof=joined_proof(result.proof for result in results),
         history=(HistoryEntry(time.monotonic() - began, value, bound),),
         notes=(note, *results[largest].notes),
     )
-
-
-def _one_by_one(
-    instance: Instance,
-    parts: list[Ints],
-    budget: Budget,
-    method: str,
-    start: SchedulePlan | None,
-    solve: Solve,
-) -> list[RegimeResult]:
-    """Solve parts here; where one is infeasible, it is the last."""
-    results: list[RegimeResult] = []
-    left = len(instance.tasks)
-    for tasks in parts:
-        share = len(tasks) / left
-        left -= len(tasks)
-        whole_s = budget.limit_s if budget.deterministic else budget.left_s()
-        seconds = whole_s * (len(tasks) / len(instance.tasks) if budget.deterministic else share)
-        own = replace(
-            budget,
-            deadline=min(budget.deadline, time.monotonic() + seconds),
-            limit_s=seconds,
-            progress=None,
-        )
-        known = None if start is None else plan_part(instance, start, tasks)
-        results.append(solve(part_of(instance, tasks), own, method, known))
-        if results[-1].infeasible:
-            break
-    return results
-
-
-def _side_by_side(
-    instance: Instance,
-    parts: list[Ints],
-    budget: Budget,
-    method: str,
-    start: SchedulePlan | None,
-    solve: Solve,
-) -> list[RegimeResult]:
-    """Solve parts where the executor does; where one is infeasible, it is the last.
-
-    Deterministic time is shared out as it is here, so that the answers are the same.
-    """
-    at_once = 1 if budget.deterministic else min(len(parts), getattr(budget.executor, "width", 1))
-    whole_s = budget.limit_s if budget.deterministic else budget.left_s()
-    asked = {
-        str(k): _Part(
-            part_of(instance, tasks),
-            solve,
-            method,
-            None if start is None else plan_part(instance, start, tasks),
-            whole_s * min(1.0, at_once * len(tasks) / len(instance.tasks)),
-            time.time() + budget.left_s(),
-            budget.gap,
-            budget.workers,
-            budget.seed,
-            budget.deterministic,
-        )
-        for k, tasks in enumerate(parts)
-    }
-    results: list[RegimeResult] = []
-    for name, result in in_order(budget.executor, _solve_part, asked, budget.stop, silent):
-        while len(results) < int(name):
-            results.append(_NOT_BEGUN)
-        results.append(result)
-        if result.infeasible:
-            return results
-    return results + [_NOT_BEGUN] * (len(parts) - len(results))
-
-
-_NOT_BEGUN = RegimeResult(
-    plan=None,
-    bounds=(math.nan,),
-    reason="The search was stopped before every part was begun.",
-    stopped_by="interrupted",
-    method="parts",
-)
-
-
-def _solve_part(part: _Part, stop: threading.Event) -> RegimeResult:
-    seconds = part.seconds
-    if not part.deterministic:
-        seconds = max(0.0, min(seconds, part.until - time.time()))
-    budget = Budget(
-        deadline=time.monotonic() + seconds,
-        gap=part.gap,
-        workers=part.workers,
-        seed=part.seed,
-        deterministic=part.deterministic,
-        limit_s=seconds,
-        stop=stop,
-    )
-    return part.solve(part.instance, budget, part.method, part.start)
-
-
-def _stopped(results: list[RegimeResult]) -> Termination:
-    """Return why all ended: what stopped the first that was not proven or close enough."""
-    reasons = [result.stopped_by for result in results]
-    for reason in ("interrupted", "time_limit", "iteration_limit", "gap_limit"):
-        if reason in reasons:
-            return reason
-    return "proved"

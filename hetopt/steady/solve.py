@@ -7,6 +7,7 @@ relaxation is held outside the MIP solver, and returned whatever that does.
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from hetopt.errors import InputError
 from hetopt.instance import Instance
@@ -14,6 +15,8 @@ from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.solution import SteadyPlan, StreamPlan
 from hetopt.solvers.mip import warm_up
 from hetopt.steady.column_generation.solve_single_tasks import solve_columns
+from hetopt.steady.parts.solve_apart import solve_apart
+from hetopt.steady.parts.which import parts_of
 from hetopt.steady.program.objective_level import (
     infeasible_result,
 )
@@ -52,6 +55,22 @@ def solve_steady(
         Where throughput is unbounded, there are too many routes or kinds of unit, or accuracy
         comes before throughput in a list of objectives.
     """
+    parts = parts_of(instance)
+    whole = partial(_solve_whole, mip_solver=mip_solver)
+    if len(parts) > 1:
+        return solve_apart(instance, parts, budget, method, start, whole)
+    return whole(instance, budget, method, start)
+
+
+def _solve_whole(
+    instance: Instance,
+    budget: Budget,
+    method: str,
+    start: StreamPlan | None,
+    *,
+    mip_solver: str,
+) -> RegimeResult:
+    """Solve an instance that does not fall apart."""
     if instance.routing == "single":
         from hetopt.steady.placement.solve import solve_placement
 

@@ -82,10 +82,11 @@ def _options(files: list[str], flags: TableFlags, output: str | None, as_json: b
     from hetopt.profiling.tables.measurement import option_tables
     from hetopt.profiling.tables.read import read_measurements
 
-    if flags.form in FOREIGN:
+    form = flags.form or ("" if flags.columns else _whole_instance(files))
+    if form in FOREIGN:
         if len(files) > 1:
-            raise InputError([Problem("FILE", files[1], f"One file of form {flags.form}.")])
-        instance, notes = read_instance(files[0], format=flags.form), []
+            raise InputError([Problem("FILE", files[1], f"One file of form {form}.")])
+        instance, notes = read_instance(files[0], format=form), []
     else:
         ran = LogTask(flags.task or "", flags.device or "", flags.label or "", flags.runs or 0.0)
         measured = read_measurements(
@@ -104,6 +105,33 @@ def _options(files: list[str], flags: TableFlags, output: str | None, as_json: b
     for note in notes:
         typer.echo(f"note: {note}", err=True)
     return OK
+
+
+def _whole_instance(files: list[str]) -> str:
+    """Return a form of ``FOREIGN`` that one of the files has, empty where none has.
+
+    Raises
+    ------
+    InputError
+        Where a file is an instance of hetopt's own, which has its options already.
+    """
+    from hetopt.formats.registry import formats
+
+    for file in files:
+        path = Path(file)
+        if path.suffix.lower() not in (".json", ".yaml", ".yml") or not path.is_file():
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        for form in formats():
+            if form.sniff(text) and form.native:
+                expected = (
+                    "A model file (.onnx), or a table of measurements or requests; this is an "
+                    "instance, which has its options: hetopt solve takes it."
+                )
+                raise InputError([Problem(file, "", expected)])
+            if form.name in FOREIGN and form.sniff(text):
+                return form.name
+    return ""
 
 
 def _compiled(made: Any) -> Instance:

@@ -109,8 +109,8 @@ def _check(sheet: Sheet, found: Mapping[str, Found]) -> None:
         problems.append("time (or throughput)")
     if problems:
         expected = (
-            f"A column for {' and one for '.join(problems)}; name it with --columns HEADING=field. "
-            f"There are: {named}."
+            f"A column for {' and one for '.join(problems)}; name it with --columns HEADING=field, "
+            f"or the form of the table with --from. There are: {named}."
         )
         raise InputError([Problem(sheet.name, "", expected)])
 

@@ -16,6 +16,7 @@ AIHUB_COLUMNS = ("model", "precision", "device", "runtime", "time_ms", "primary_
 OPENVINO_COLUMNS = ("Network model", "Platform name")
 OPENVINO_TIDY = ("model", "platform", "device", "precision", "throughput_fps")
 AICONFIGURATOR_COLUMNS = ("model", "isl", "osl", "tpot", "ttft", "system")
+AICONFIGURATOR_SPLIT = ("model", "isl", "osl", "tpot", "ttft", "(p)system", "(d)system")
 PLATFORM = re.compile(r"^(?P<name>.*?)\s+(?P<device>CPU\+iGPU|CPU-only|iGPU-only|NPU-only|dGPU)$")
 MARKS = str.maketrans("", "", "®™")
 """Trademark signs, which names in commands do without."""
@@ -186,9 +187,11 @@ def _openvino_published(sheet: Sheet) -> Iterator[Measurement]:
 def aiconfigurator_sheet(sheet: Sheet) -> list[Measurement]:
     """Return rows of AIConfigurator's results (``pareto.csv``, ``best_config_topn.csv``).
 
-    A device is the GPUs of one worker; a request is a prompt of ``isl`` tokens with ``osl``
-    answered. A row serves ``seq/s`` requests a second, in a latency of ``request_latency``.
+    A device is the GPUs of one worker, or, where prefill and decode are apart, of one replica: all
+    workers of both (``h200_sxm x2 + h200_sxm x4``). A request is a prompt of ``isl`` tokens with
+    ``osl`` answered. A row serves ``seq/s`` requests a second, in a latency of ``request_latency``.
     """
+    apart = "system" not in sheet.columns
     rows = []
     for i, cells in enumerate(sheet.rows):
         rate = sheet.number(i, "seq/s") if "seq/s" in sheet.columns else math.nan
@@ -201,13 +204,17 @@ def aiconfigurator_sheet(sheet: Sheet) -> list[Measurement]:
         latency = (
             sheet.number(i, "request_latency") if "request_latency" in sheet.columns else math.nan
         )
-        label = [cells.get("parallel", ""), cells.get("gemm", ""), cells.get("backend", "")]
+        if apart:
+            device, label = _apart(sheet, i)
+        else:
+            device = f"{cells['system']} x{gpus}"
+            label = [cells.get(name, "") for name in ("parallel", "gemm", "backend")]
         if cells.get("concurrency", ""):
             label.append(f"concurrency {cells['concurrency']}")
         count = float(gpus)
         rows.append(
             Measurement(
-                device=f"{cells['system']} x{gpus}",
+                device=device,
                 task=f"{cells['model']} {cells['isl']}+{cells['osl']}",
                 label=" ".join(part for part in label if part),
                 time_s=1 / rate,
@@ -219,3 +226,19 @@ def aiconfigurator_sheet(sheet: Sheet) -> list[Measurement]:
             )
         )
     return rows
+
+
+def _apart(sheet: Sheet, row: int) -> tuple[str, list[str]]:
+    """Return device and label of a replica whose prefill and decode have workers of their own."""
+    cells, devices, labels = sheet.rows[row], [], []
+    for side in ("(p)", "(d)"):
+        gpus = 1.0
+        for name in ("workers", "tp", "pp", "dp"):
+            count = sheet.number(row, side + name) if side + name in sheet.columns else math.nan
+            gpus *= 1.0 if math.isnan(count) else count
+        devices.append(f"{cells[side + 'system']} x{gpus:g}")
+        how = [cells.get(side + name, "") for name in ("parallel", "gemm", "backend")]
+        if workers := cells.get(f"{side}workers", ""):
+            how.insert(0, f"{workers} of")
+        labels.append(" ".join(part for part in how if part))
+    return " + ".join(devices), [" + ".join(labels)]

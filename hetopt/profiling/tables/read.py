@@ -88,7 +88,7 @@ READERS = {
 COLUMNS = {
     "aihub": (published.AIHUB_COLUMNS,),
     "openvino": (published.OPENVINO_COLUMNS, published.OPENVINO_TIDY),
-    "aiconfigurator": (published.AICONFIGURATOR_COLUMNS,),
+    "aiconfigurator": (published.AICONFIGURATOR_COLUMNS, published.AICONFIGURATOR_SPLIT),
 }
 """Columns that tell a form, and that it needs."""
 

@@ -64,9 +64,10 @@ def marginal(
     Returns
     -------
     dict
-        ``objective``; ``power_cap_w`` and ``budget_per_s`` (None where there is no such limit), and
-        the ranges of these limits in which the prices hold (``power_cap_holds_w``,
-        ``budget_holds_per_s``: least and most, None where unlimited or not known);
+        ``objective``; ``relaxed``, its value at that optimum; ``power_cap_w`` and ``budget_per_s``
+        (None where there is no such limit), and the ranges of these limits in which the prices hold
+        (``power_cap_holds_w``, ``budget_holds_per_s``: least and most, None where unlimited or not
+        known);
         ``devices`` (``unit``: one unit more; None where spare units or shares of kinds make it
         depend on more), ``jobs`` (``rate_per_s``), ``links`` (``bandwidth_b_per_s``) and ``pools``
         (``memory_gib``), each a list of rows with names.
@@ -116,6 +117,7 @@ class _Reader:
         links = instance.links
         return {
             "objective": self.name,
+            "relaxed": float(self.relaxed.objective) / self.scale,
             "power_cap_w": cap,
             "budget_per_s": budget,
             "power_cap_holds_w": self._holds("power_cap", limits.power_cap_w, cap),

@@ -187,6 +187,22 @@ def test_aiconfigurators_results_are_read(tmp_path: Path) -> None:
     assert row.latency_s == 10
 
 
+def test_aiconfigurators_replicas_with_prefill_and_decode_apart_are_one_device(
+    tmp_path: Path,
+) -> None:
+    head = "model,isl,osl,concurrency,(p)workers,(d)workers,ttft,tpot,request_latency,seq/s"
+    head += ",num_total_gpus,(p)tp,(p)pp,(p)dp,(p)parallel,(p)gemm,(p)backend,(p)system"
+    head += ",(d)tp,(d)pp,(d)dp,(d)parallel,(d)gemm,(d)backend,(d)system,power_w\n"
+    body = "QWEN3_32B,4000,500,64,2,1,300,20,9000,3,6,1,1,1,tp1,fp8,trtllm,h100_sxm"
+    body += ",4,1,1,tp4,fp8,trtllm,h200_sxm,500\n"
+    (row,) = read_measurements([written(tmp_path, "best_config_topn.csv", head + body)])
+    assert row.device == "h100_sxm x2 + h200_sxm x4"
+    assert row.label == "2 of tp1 fp8 trtllm + 1 of tp4 fp8 trtllm concurrency 64"
+    assert row.time_s == pytest.approx(1 / 3)
+    assert row.power_w == 3000
+    assert row.latency_s == 9
+
+
 def test_profiles_of_onnx_runtime_give_the_runs_after_the_first(tmp_path: Path) -> None:
     def event(cat: str, name: str, dur: int, **args: str) -> dict[str, object]:
         return {"cat": cat, "name": name, "dur": dur, "ts": 0, "ph": "X", "args": args}

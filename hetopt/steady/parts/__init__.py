@@ -1,0 +1,1 @@
+"""Streams that share nothing, solved apart and put together again."""
