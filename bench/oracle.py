@@ -6,7 +6,8 @@ disagreement with its seed and the share of agreement; the exit code is 1 when t
 nanoseconds to days, by every method and from starts at the tolerance of limits.
 ``--regime streams`` is the campaign of steady instances in unusual variants: costs and rates ten
 orders of magnitude apart, stages in order, every method, and generated routes, packings and columns
-forced; 3,000 of them take some ten minutes of one quiet core.
+forced; 3,000 of them take some ten minutes of one quiet core. ``--regime racks`` are streams beside
+each other that share nothing, against the optima of each alone.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ import traceback
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 
-from tests.oracles.campaign import REGIMES, STREAMS, UNUSUAL, Outcome, judge
+from tests.oracles.campaign import RACKS, REGIMES, STREAMS, UNUSUAL, Outcome, judge
 from tests.oracles.unusual import UNPROVED
 
 
 def main() -> int:
     """Run the campaign that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--regime", choices=[*REGIMES, UNUSUAL, STREAMS, "both"], default="both")
+    parser.add_argument(
+        "--regime", choices=[*REGIMES, UNUSUAL, STREAMS, RACKS, "both"], default="both"
+    )
     parser.add_argument("--count", type=int, default=2000, help="instances per regime")
     parser.add_argument("--seed", type=int, default=0, help="seed of the first instance")
     parser.add_argument("--workers", type=int, default=2, help="processes")

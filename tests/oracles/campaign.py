@@ -19,6 +19,9 @@ UNUSUAL = "unusual"
 STREAMS = "streams"
 """Those of ``steady`` in unusual variants, by every method (`stream_variants`)."""
 
+RACKS = "racks"
+"""Those of ``steady`` beside each other: parts that share nothing (`racks`)."""
+
 HUGE = 20
 """Of so many seeds of ``streams`` one is of units by the billion, known in closed form."""
 
@@ -42,6 +45,10 @@ def judge(regime: str, seed: int, time_limit: float) -> Outcome:
     try:
         if regime == UNUSUAL:
             return Outcome(seed, *judge_unusual(seed, time_limit))
+        if regime == RACKS:
+            from tests.oracles.racks import judge_racks
+
+            return Outcome(seed, *judge_racks(seed, time_limit))
         instance, optimum = known(regime, seed)
     except TooHardError:
         return Outcome(seed, "too hard", [])

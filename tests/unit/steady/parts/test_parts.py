@@ -13,19 +13,16 @@ import numpy as np
 import pytest
 
 from hetopt.build import Model
-from hetopt.errors import InputError
 from hetopt.evaluate import objective_value
 from hetopt.formats.plans import solution_to_dict
 from hetopt.instance import Instance
-from hetopt.instance.questions import check_question
 from hetopt.runtime.executors.processes import ProcessExecutor
 from hetopt.solve import solve
 from hetopt.steady import solve as steady_solve
 from hetopt.steady.parts.joining import join_bounds, join_plans, plan_part
 from hetopt.steady.parts.which import JUDGED, beyond_judged, parts_of
 from hetopt.verify import verify
-from tests.random_streams import random_stream
-from tests.side_by_side import side_by_side
+from tests.oracles.campaign import RACKS, run_chunk
 
 OBJECTIVES = ("power", "cost", "carbon", "throughput", "accuracy")
 
@@ -238,36 +235,5 @@ def test_what_this_module_does_not_know_keeps_an_instance_whole() -> None:
         assert len(parts_of(instance)) == 1
 
 
-def copies(seed: int) -> Instance | None:
-    """A random stream beside one or two others that cost and take something else."""
-    first = random_stream(seed)
-    options, jobs = first.options, first.jobs
-    other = replace(
-        first,
-        options=replace(options, time_s=options.time_s * 1.25, energy_j=options.energy_j * 0.75),
-        jobs=replace(jobs, weight=jobs.weight * 2),
-    )
-    name = first.objective[0]
-    try:
-        made = side_by_side([first.with_objective(name), other, *([first] if seed % 3 else [])])
-        made = made.with_limits(power_cap_w=np.inf, budget_per_s=np.inf)
-        check_question(made)
-    except (InputError, ValueError):
-        return None
-    return made if len(parts_of(made)) > 1 else None
-
-
-def test_random_streams_beside_each_other_have_the_answer_of_the_whole() -> None:
-    seen = 0
-    for seed in range(100_700, 100_725):
-        instance = copies(seed)
-        if instance is None:
-            continue
-        found, known = solved(instance), whole(instance)
-        assert found.status == known.status, seed
-        if found.plan is not None:
-            assert found.objective == pytest.approx(known.objective, rel=3e-6), seed
-            sign = -1 if instance.objective[0] in ("throughput", "accuracy") else 1
-            assert sign * found.bound <= sign * known.objective + 1e-5 * abs(known.objective), seed
-            seen += 1
-    assert seen >= 6
+def test_random_streams_beside_each_other_have_the_optima_of_each_alone() -> None:
+    run_chunk(RACKS, range(25))
