@@ -38,6 +38,7 @@ from hetopt.instance.fields import (
     LinkFields,
     NetworkFields,
     OptionFields,
+    PeriodFields,
     PoolFields,
     ResourceFields,
     SettingFields,
@@ -382,6 +383,28 @@ class Model:
         own = None if rates is None else {_name(job): rate for job, rate in rates.items()}
         self._add("scenarios", {"name": name, "weight": weight, "demand": demand, "rates": own})
 
+    def period(self, name: str, duration: float | str, **fields: Unpack[PeriodFields]) -> None:
+        """Add a time that follows the one before (steady regime).
+
+        Parameters
+        ----------
+        name
+            Name of the period.
+        duration
+            How long it lasts.
+        **fields
+            ``demand`` (a factor on all rates), ``rates`` (of single jobs), ``energy_price``,
+            ``carbon_intensity`` and ``power_cap`` of the period. What ties periods are settings:
+            ``periods_cyclic``, ``periods_min_up``, ``periods_max_changes``.
+        """
+        rates = fields.pop("rates", None)
+        own = None if rates is None else {_name(job): rate for job, rate in rates.items()}
+        self._add("periods", {"name": name, "duration": duration, **fields, "rates": own})
+
+    def initial(self, device: Device | str, units: int = 1, weights: Sequence[str] = ()) -> None:
+        """Say what is on, and holds weights, before the first of periods that do not repeat."""
+        self._add("initial", {"device": device, "units": units, "weights": list(weights)})
+
     def together(self, *tasks: Task | str) -> None:
         """Let tasks share one unit."""
         self._groups["together"].append([_name(task) for task in tasks])
@@ -403,7 +426,7 @@ class Model:
                 data[key] = lists[key]
         if self._profiles:
             data["profiles"] = self._profiles
-        for key in ("tasks", "transfers", "jobs", "kind_shares", "scenarios"):
+        for key in LISTS[LISTS.index("tasks") :]:
             if lists[key]:
                 data[key] = lists[key]
         return data

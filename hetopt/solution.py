@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -135,6 +136,38 @@ class ScenarioPlan(_PlanOutput):
     plans: tuple[SteadyPlan, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Weights on units in periods, one row each: unit ``unit`` of a device holds ``key``.
+
+    ``key`` is an index into ``Instance.model_keys``. What a unit serves it holds anyway.
+    """
+
+    period: Ints
+    device: Ints
+    unit: Ints
+    key: Ints
+
+    def __len__(self) -> int:
+        return len(self.period)
+
+    @staticmethod
+    def of(rows: Sequence[tuple[int, int, int, int]] = ()) -> Held:
+        """Return the columns of rows (period, device, unit, key)."""
+        return Held(*np.array(rows, dtype=np.int64).reshape(len(rows), 4).T)
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodPlan(ScenarioPlan):
+    """One fleet's plans, one per period of the instance, in its order.
+
+    Units of a device are alike: unit 0 of one period need not be unit 0 of the next one. ``held``
+    says what units hold beyond what they serve, so that it need not be loaded again.
+    """
+
+    held: Held = field(default_factory=Held.of)
+
+
 StreamPlan = SteadyPlan | ScenarioPlan
 """A plan of the steady regime."""
 
@@ -145,7 +178,7 @@ Plan = SchedulePlan | StreamPlan
 def with_options(plan: Plan, option: Ints) -> Plan:
     """Return a plan whose options are numbered anew: option o becomes ``option[o]``."""
     if isinstance(plan, ScenarioPlan):
-        return ScenarioPlan(tuple(replace(p, option=option[p.option]) for p in plan.plans))
+        return replace(plan, plans=tuple(replace(p, option=option[p.option]) for p in plan.plans))
     return replace(plan, option=option[plan.option])
 
 

@@ -18,14 +18,11 @@ from hetopt.instance import (
     Regime,
     Strings,
 )
-from hetopt.instance.column_specs import SLEEP, START_UP
+from hetopt.instance.column_specs import LOAD, SLEEP, START_UP
 
 Table = dict[str, Any]
 
-UNKNOWN_YET = {
-    "schedule": "Nothing: start-ups and sleep are read, but no schedule is planned with them yet.",
-    "steady": "Nothing: a stream's units are on for ever, so that none goes on.",
-}
+UNKNOWN_YET = "Nothing: start-ups and sleep are read, but no schedule is planned with them yet."
 
 
 def make_pools(table: Table, check: Checker) -> Pools:
@@ -89,13 +86,19 @@ def make_devices(table: Table, pools: Strings, sites: Strings, check: Checker) -
 
 
 def refuse_where_unknown(table: Table, regime: str, check: Checker) -> None:
-    """Refuse start-ups and sleep of devices where no plan knows them."""
+    """Refuse start-ups and sleep of devices where no plan knows them.
+
+    Streams pay starts from period to period; where there are no periods, units are on for ever, and
+    starts are paid in what follows a plan (`hetopt simulate`, `replan`, `control`).
+    """
+    if regime == "steady":
+        return
     for column in (*START_UP, *SLEEP):
         if column.regime and column.regime != regime:
             continue  # refused as of the other regime
         value = table[column.name]
         stated = ~np.isnan(value) if column.default != column.default else value != column.default
-        check.rows("devices", column.name, table, stated, UNKNOWN_YET[regime])
+        check.rows("devices", column.name, table, stated, UNKNOWN_YET)
 
 
 def start_up_and_sleep(name: str, table: Table, check: Checker) -> dict[str, Floats]:
@@ -106,7 +109,7 @@ def start_up_and_sleep(name: str, table: Table, check: Checker) -> dict[str, Flo
         check.rows(name, column, table, alone, "Beside it the power of sleep: sleep: {power: ...}.")
     text = "At most the idle power: what sleeps draws no more than what idles."
     check.rows(name, "sleep_power_w", table, power > idle, text)
-    return {column.name: table[column.name] for column in (*START_UP, *SLEEP)}
+    return {column.name: table[column.name] for column in (*START_UP, *SLEEP, *LOAD)}
 
 
 def make_kind_shares(

@@ -3,7 +3,8 @@
 A path is a setting (``horizon_s``), or ``TABLE.ROW.COLUMN`` where ROW is the row's name
 (``devices.npu.count``), for options ``PROFILE/DEVICE`` or ``PROFILE/DEVICE/LABEL``, for uses
 ``PROFILE/DEVICE/RESOURCE`` or ``PROFILE/DEVICE/LABEL/RESOURCE``, for links, networks and transfers
-``FROM->TO``, for rates ``SCENARIO/JOB``, for shares of kinds ``KIND`` or ``KIND/OF``. A ROW of
+``FROM->TO``, for rates ``SCENARIO/JOB``, for initial units ``DEVICE``, for shares of kinds
+``KIND`` or ``KIND/OF``; what ties periods is ``periods.min_up`` and the like. A ROW of
 ``*`` is every row of the table (``jobs.*.slices=4``). An empty VALUE is the default.
 
 The change is made in the tables as they were read and these are compiled anew, so that it means
@@ -115,6 +116,7 @@ class _Tables:
     def _assign(self, path: str, value: str, assignment: str) -> str:
         """Apply one assignment; return what is wrong with it, empty where nothing is."""
         names = {alias: c.name for c in SETTINGS for alias in (c.name, *c.aliases)}
+        names |= {f"{c.within}.{n}": c.name for c in SETTINGS if c.within for n in c.inner_names}
         if path in GROUP_SETTINGS:
             try:
                 self.settings[path] = json.loads(value or "[]")
@@ -299,6 +301,8 @@ def _row_names(table: str, frame: pd.DataFrame) -> list[tuple[str, ...]]:
         return [(f"{p}/{d}/{x}/{r}", f"{p}/{d}/{r}") for p, d, x, r in uses]
     if table == "rates":
         return [(f"{s}/{j}",) for s, j in zip(cells["scenario"], cells["job"], strict=True)]
+    if table == "initial":
+        return [(device,) for device in cells["device"]]
     if table in (*PAIRS, "transfers"):
         return [(f"{a}->{b}",) for a, b in zip(cells["from"], cells["to"], strict=True)]
     if table == "kind_shares":

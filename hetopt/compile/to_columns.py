@@ -16,6 +16,7 @@ import numpy as np
 from hetopt.compile.cells import clean_table
 from hetopt.compile.options import make_options
 from hetopt.compile.periodic import check_cycle, unroll
+from hetopt.compile.periods import check_pins, demand_table, make_periods
 from hetopt.compile.platform import (
     make_devices,
     make_kind_shares,
@@ -146,9 +147,11 @@ def _compiled(
     give_shares(tables, setting, (devices, profiles, options), check)
     jobs, demand_known = make_jobs(tables["jobs"], setting, regime, check)
     routing = setting["routing"]
+    home, demands = demand_table(tables, check)
     scenarios = make_scenarios(
-        tables["scenarios"], tables["rates"], jobs, (regime, routing, demand_known), check
+        home, demands, tables["rates"], jobs, (regime, routing, demand_known), check
     )
+    periods = make_periods(tables, setting, (devices, pools, keys, options), regime, check)
     tasks = make_tasks(tables["tasks"], devices, sites.name, profiles, jobs, check)
     tensors, edges = make_transfers(tables["transfers"], tasks, regime, check)
     together = make_groups(setting["together"], tasks.name, "together", check)
@@ -170,6 +173,7 @@ def _compiled(
         edges=edges,
         jobs=jobs,
         scenarios=scenarios,
+        periods=periods,
         together=together,
         apart=apart,
         kind_shares=make_kind_shares(
@@ -195,6 +199,7 @@ def _compiled(
         currency=setting["currency"],
     )
     check_structure(instance, check)
+    check_pins(instance, check)
     return instance
 
 

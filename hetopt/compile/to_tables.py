@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hetopt.compile.periods import weights_names
 from hetopt.instance import Groups, Instance, Series
 from hetopt.instance.column_specs import SETTINGS, TABLES
 
@@ -71,7 +73,11 @@ def to_frames(instance: Instance) -> dict[str, pd.DataFrame]:
             "tensor": np.append(tensors.name.astype(object), "")[edges.tensor],
             "staged": np.append(tensors.staged, False)[edges.tensor],
         },
-        "scenarios": {} if not len(instance.scenarios) else _columns(instance.scenarios),
+        "scenarios": {}
+        if not len(instance.scenarios) or len(instance.periods)
+        else _columns(instance.scenarios),
+        "periods": _periods(instance),
+        "initial": _initial(instance),
         "rates": _rates(instance),
         "jobs": {**_columns(jobs), "share" if not known else "rate_per_s": jobs.rate_per_s},
     }
@@ -101,6 +107,9 @@ def to_settings(instance: Instance) -> dict[str, Any]:
         or limits.energy_price_per_j,
         "carbon_kg_per_j": _pieces(limits.carbon_over_time, "kg_per_j") or limits.carbon_kg_per_j,
         "pue": limits.pue,
+        "periods_cyclic": instance.periods.cyclic,
+        "periods_min_up_s": instance.periods.min_up_s,
+        "periods_max_changes": instance.periods.max_changes,
         "allow_mixed_scopes": instance.allow_mixed_scopes,
         "currency": instance.currency,
     }
@@ -137,6 +146,27 @@ def _uses(instance: Instance, profile: Any) -> dict[str, Any]:
         "label": options.label[option],
         "resource": instance.resources.name[uses.resource],
         "amount": uses.amount,
+    }
+
+
+def _periods(instance: Instance) -> dict[str, Any]:
+    periods, scenarios = instance.periods, instance.scenarios
+    if not len(periods):
+        return {}
+    return {**_columns(scenarios), **_columns(periods), "duration_s": scenarios.weight}
+
+
+def _initial(instance: Instance) -> dict[str, Any]:
+    periods, names = instance.periods, weights_names(instance.model_keys)
+    ptr, key = periods.initial_ptr, periods.initial_key
+    if not len(periods.initial_device):
+        return {}
+    lists = np.empty(len(periods.initial_device), dtype=object)
+    lists[:] = [[names[k] for k in key[a:b].tolist()] for a, b in pairwise(ptr.tolist())]
+    return {
+        "device": instance.devices.name[periods.initial_device],
+        "units": periods.initial_units,
+        "weights": lists,
     }
 
 

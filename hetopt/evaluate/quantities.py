@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.errors import InputError
+from hetopt.evaluate.periods import PeriodQuantities
 from hetopt.evaluate.queueing import queue_rows
 from hetopt.evaluate.scenarios import ScenarioQuantities
 from hetopt.evaluate.schedule import ScheduleQuantities
@@ -99,6 +100,8 @@ def _quantities(
     if isinstance(plan, SchedulePlan):
         return ScheduleQuantities(instance, plan)
     if isinstance(plan, ScenarioPlan):
+        if len(instance.periods):
+            return PeriodQuantities(instance, plan)
         return ScenarioQuantities(instance, plan)
     if len(instance.scenarios):
         raise InputError("The instance has scenarios; the plan is of one demand only.")

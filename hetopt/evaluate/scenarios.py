@@ -89,12 +89,12 @@ class ScenarioQuantities:
         names = [str(name) for name in self.instance.scenarios.name]
         latency = [t["latency_s"] for t in tables if t["latency_s"] is not None]
         whole: dict[str, Any] = {
-            "throughput_per_s": _plain(self.throughput_per_s),
-            "scale": _plain(self.scale),
+            "throughput_per_s": plain(self.throughput_per_s),
+            "scale": plain(self.scale),
             "latency_s": max(latency, default=None),
-            "accuracy": _plain(self.accuracy),
+            "accuracy": plain(self.accuracy),
         }
-        whole |= {name: _plain(self._mean(attrgetter(name))) for name in MEANS}
+        whole |= {name: plain(self._mean(attrgetter(name))) for name in MEANS}
         whole["worst_power_w"] = max(t["worst_power_w"] for t in tables)
         rows = [name for name, value in tables[0].items() if isinstance(value, list)]
         for name in rows:
@@ -123,5 +123,6 @@ class ScenarioQuantities:
         return math.fsum(w * v for w, v in pairs) / math.fsum(w for w, _ in pairs)
 
 
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
+    """Return a number, or None where it is none."""
     return value if math.isfinite(value) else None

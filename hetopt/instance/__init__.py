@@ -15,6 +15,7 @@ from hetopt.instance.objectives import (
     ObjectiveName,
     is_maximised,
 )
+from hetopt.instance.periods import Periods
 from hetopt.instance.tables import (
     KINDS,
     NO_MAXIMUM,
@@ -63,6 +64,7 @@ __all__ = [
     "Links",
     "ObjectiveName",
     "Options",
+    "Periods",
     "Pools",
     "Profiles",
     "Regime",

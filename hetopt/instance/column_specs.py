@@ -153,6 +153,28 @@ SLEEP = (
 )
 """Sleep through gaps in which nothing runs."""
 
+LOAD = (
+    _number(
+        "load_time_s",
+        "Time that loading the weights of a model onto a unit takes.",
+        0.0,
+        "time",
+        aliases=("load_time",),
+        within="load",
+        regime="steady",
+    ),
+    _number(
+        "load_energy_j_per_b",
+        "Energy above idle of loading a byte of weights.",
+        0.0,
+        "energy_per_byte",
+        aliases=("load_energy_per_byte",),
+        within="load",
+        regime="steady",
+    ),
+)
+"""What it takes to have weights on a unit that did not hold them."""
+
 DEVICES = (
     _required("name", "Name of the device; plans name its units NAME#0, NAME#1, ..."),
     _text("kind", "Kind of processor.", default="other", choices=KINDS),
@@ -190,6 +212,7 @@ DEVICES = (
     _flag("off_when_unused", "Whether a unit that runs nothing is off.", True),
     *START_UP,
     *SLEEP,
+    *LOAD,
     _flag("exclusive", "Whether a unit serves one workload only.", regime="steady"),
     _flag("overlap", "Whether transfers run beside tasks, without taking a slot.", True),
     _number("price_per_s", "Money per second of a unit had.", 0.0, "price", aliases=("price",)),
@@ -516,8 +539,47 @@ SCENARIOS = (
     _number("demand", "Factor on the rates of all jobs.", 1.0, ""),
 )
 
+PERIODS = (
+    _required("name", "Name of the period."),
+    _number("duration_s", "How long it lasts.", None, "time", positive=True, aliases=("duration",)),
+    _number("demand", "Factor on the rates of all jobs.", 1.0, ""),
+    _number(
+        "energy_price_per_j",
+        "Price of energy in the period; none is the instance's.",
+        NOT_STATED,
+        "energy_price",
+        aliases=("energy_price",),
+    ),
+    _number(
+        "carbon_kg_per_j",
+        "Carbon intensity of energy in the period; none is the instance's.",
+        NOT_STATED,
+        "carbon_intensity",
+        aliases=("carbon_intensity",),
+    ),
+    _number(
+        "power_cap_w",
+        "Largest power in the period, starts and loading included; none is the instance's.",
+        NOT_STATED,
+        "power",
+        aliases=("power_cap",),
+    ),
+)
+
+INITIAL = (
+    _required("device", "Device of units that are on before the first period."),
+    _whole("units", "How many.", 1, minimum=0),
+    Column("weights", "Weights that each of them holds, MODEL/VARIANT.", "names"),
+)
+
 RATES = (
-    _required("scenario", "Scenario in which the job has this rate."),
+    Column(
+        "scenario",
+        "Scenario or period in which the job has this rate.",
+        "text",
+        None,
+        aliases=("period",),
+    ),
     _required("job", "Job of the rate."),
     _number(
         "rate_per_s",
@@ -629,6 +691,30 @@ SETTINGS = (
         regime="steady",
         aliases=("demand",),
     ),
+    _flag(
+        "periods_cyclic",
+        "Whether the first period follows the last; else `initial` says what is on before it.",
+        True,
+        regime="steady",
+        within="periods",
+    ),
+    _number(
+        "periods_min_up_s",
+        "Time that a unit stays on, at least, once it goes on.",
+        0.0,
+        "time",
+        regime="steady",
+        aliases=("periods_min_up",),
+        within="periods",
+    ),
+    _whole(
+        "periods_max_changes",
+        "Most units switched and weights loaded at the begin of a period; -1 is any number.",
+        -1,
+        minimum=-1,
+        regime="steady",
+        within="periods",
+    ),
     _text("currency", "Currency of all prices; told by the prices where they name one."),
     _flag("allow_mixed_scopes", "Whether power figures of different scope may be compared."),
 )
@@ -647,6 +733,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "jobs": JOBS,
     "kind_shares": KIND_SHARES,
     "scenarios": SCENARIOS,
+    "periods": PERIODS,
+    "initial": INITIAL,
     "rates": RATES,
 }
 REQUIRED_TABLES = ("devices", "options", "tasks")

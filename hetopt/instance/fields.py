@@ -46,6 +46,11 @@ class DeviceFields(TypedDict, total=False):
     wake_time_s: Quantity
     wake_energy: Quantity
     wake_energy_j: Quantity
+    load: Mapping[str, Quantity]
+    load_time: Quantity
+    load_time_s: Quantity
+    load_energy_per_byte: Quantity
+    load_energy_j_per_b: Quantity
     exclusive: bool
     overlap: bool
     price: Quantity
@@ -203,6 +208,19 @@ class KindShareFields(TypedDict, total=False):
     of: Literal["units", "price"]
 
 
+class PeriodFields(TypedDict, total=False):
+    """Fields of a period."""
+
+    demand: float
+    rates: Mapping[Any, Quantity]
+    energy_price: Quantity
+    energy_price_per_j: Quantity
+    carbon_intensity: Quantity
+    carbon_kg_per_j: Quantity
+    power_cap: Quantity
+    power_cap_w: Quantity
+
+
 class SettingFields(TypedDict, total=False):
     """Settings of an instance."""
 
@@ -229,5 +247,9 @@ class SettingFields(TypedDict, total=False):
     pue: float
     demand: Quantity
     demand_per_s: Quantity
+    periods_cyclic: bool
+    periods_min_up: Quantity
+    periods_min_up_s: Quantity
+    periods_max_changes: int
     currency: str
     allow_mixed_scopes: bool

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from hetopt.instance.dtypes import Bools, Ints
+from hetopt.instance.periods import Periods
 from hetopt.instance.tables import (
     Devices,
     Edges,
@@ -49,6 +50,9 @@ Routing = Literal["split", "single"]
 
 _WRITTEN = "_written"
 
+
+PERIOD_LIMITS = ("energy_price_per_j", "carbon_kg_per_j", "power_cap_w")
+"""What a period may state instead of the instance."""
 
 READ_AS = "Read as a file of the format "
 """Begin of the source of instances whose files have no units: their numbers are as published."""
@@ -91,6 +95,7 @@ class Instance:
     edges: Edges
     jobs: Jobs
     scenarios: Scenarios
+    periods: Periods
     together: Groups
     apart: Groups
     kind_shares: KindShares
@@ -207,13 +212,20 @@ class Instance:
     def in_scenario(self, scenario: int) -> Instance:
         """Return the instance with the demand of one scenario alone, and without the budget.
 
-        The budget caps the mean cost of all scenarios; every other limit holds in each.
+        The budget caps the mean cost of all scenarios; every other limit holds in each. A period
+        has prices and a power cap of its own; what ties it to others is left out.
         """
+        limits = replace(self.limits, budget_per_s=np.inf)
+        for name in PERIOD_LIMITS if len(self.periods) else ():
+            own = float(getattr(self.periods, name)[scenario])
+            if not np.isnan(own):
+                limits = replace(limits, **{name: own})
         return replace(
             self,
             jobs=replace(self.jobs, rate_per_s=self.scenarios.rate_per_s[scenario]),
             scenarios=self.scenarios.head(0),
-            limits=replace(self.limits, budget_per_s=np.inf),
+            periods=Periods.none(),
+            limits=limits,
         )
 
     def unit_name(self, device: int, unit: int) -> str:

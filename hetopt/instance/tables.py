@@ -31,7 +31,8 @@ class Devices:
     meter covered (wall, board, gpu, ...), empty where not stated. ``spare`` units (steady regime)
     are had beyond those that serve, wherever the device serves at all. ``site`` is -1 where the
     device is at none. ``start_up_*`` is what a unit that goes on takes (energy above idle);
-    ``sleep_power_w`` is NaN where a unit does not sleep in gaps.
+    ``sleep_power_w`` is NaN where a unit does not sleep in gaps. ``load_*`` is what loading weights
+    onto a unit takes.
     """
 
     name: Strings
@@ -53,6 +54,8 @@ class Devices:
     sleep_power_w: Floats
     wake_time_s: Floats
     wake_energy_j: Floats
+    load_time_s: Floats
+    load_energy_j_per_b: Floats
     exclusive: Bools
     overlap: Bools
     price_per_s: Floats

@@ -107,7 +107,7 @@ def test_problems_name_the_object_and_the_field() -> None:
             fields.DeviceFields,
             TABLES["devices"],
             {"name"},
-            (Column("start_up", "A mapping."), Column("sleep", "A mapping.")),
+            tuple(Column(name, "A mapping.") for name in ("start_up", "sleep", "load")),
         ),
         (fields.PoolFields, TABLES["pools"], {"name"}, ()),
         (fields.SiteFields, TABLES["sites"], {"name"}, ()),
@@ -123,6 +123,12 @@ def test_problems_name_the_object_and_the_field() -> None:
         (fields.TaskFields, TABLES["tasks"], {"name", "profile", "job"}, ()),
         (fields.KindShareFields, TABLES["kind_shares"], {"kind"}, ()),
         (fields.SettingFields, SETTINGS, {"name"}, ()),
+        (
+            fields.PeriodFields,
+            TABLES["periods"],
+            {"name", "duration_s", "duration"},
+            (Column("rates", "By job."),),
+        ),
     ],
 )
 def test_the_builders_fields_are_the_tables_columns(

@@ -20,11 +20,13 @@ from pydantic_core import PydanticCustomError
 from hetopt.instance import SCHEDULE_OBJECTIVES, STEADY_OBJECTIVES
 from hetopt.instance.column_specs import (
     DEVICES,
+    INITIAL,
     JOBS,
     KIND_SHARES,
     LINKS,
     NETWORKS,
     OPTIONS,
+    PERIODS,
     POOLS,
     RATES,
     RESOURCES,
@@ -52,6 +54,7 @@ LABEL_PARTS = (
 
 MAPPINGS = {
     "start_up": "What going on takes: time, energy above idle, cost.",
+    "load": "What loading weights onto a unit takes (streams): time, energy_per_byte.",
     "sleep": "Sleep in gaps in which nothing runs (schedules): power, wake_time, wake_energy.",
 }
 """Mappings of a document that hold columns, and what they mean."""
@@ -145,6 +148,12 @@ def document_model() -> type[Shape]:
                 _shape("Scenario", _fields(SCENARIOS) | {"rates": _rates()}, required=("name",)),
                 "Demands that one fleet serves at different times (steady regime).",
             ),
+            "periods": _periods(),
+            "initial": _list(
+                _shape("Initial", _fields(INITIAL), required=("device",)),
+                "Units on, and the weights that they hold, before the first of periods that do not "
+                "repeat.",
+            ),
         },
         required=("hetopt", "devices"),
     )
@@ -156,9 +165,27 @@ def _uses() -> tuple[Any, Any]:
     return dict[str, _number(amount)], Field(default=None, description=text)  # type: ignore[misc]  # a type made at run time
 
 
+def _periods() -> tuple[Any, Any]:
+    text = "Times that follow each other, with what ties them (steady regime); or their list alone."
+    period = _shape("Period", _fields(PERIODS) | {"rates": _rates()}, required=("name",))
+    listed = list[period]  # type: ignore[valid-type]  # a model made at run time
+    ties = {
+        name: _field(_kind(column), column.meaning)
+        for column in SETTINGS
+        if column.within == "periods"
+        for name in column.inner_names
+    }
+    whole = _shape(
+        "Periods",
+        ties | {"list": _list(period, "The periods, in their order.")},
+        required=("list",),
+    )
+    return _either(listed, whole), Field(default=None, description=text)
+
+
 def _rates() -> tuple[Any, Any]:
     rate = next(c for c in RATES if c.name == "rate_per_s")
-    text = "Rates of jobs in this scenario, by name; the factor holds for the others."
+    text = "Rates of jobs in it, by name; the factor holds for the others."
     return dict[str, _number(rate)], Field(default=None, description=text)  # type: ignore[misc]  # a type made at run time
 
 
@@ -333,6 +360,8 @@ COLUMNS = {
     "Job": JOBS,
     "KindShare": KIND_SHARES,
     "Scenario": SCENARIOS,
+    "Period": PERIODS,
+    "Initial": INITIAL,
     "Instance": SETTINGS,
 }
 """The columns behind each shape."""

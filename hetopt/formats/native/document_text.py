@@ -65,10 +65,11 @@ def to_document(instance: Instance) -> dict[str, Any]:
         if rows.get(name):
             data[name] = rows[name]
     data["profiles"] = profiles
-    by_scenario = {row["name"]: row for row in rows.get("scenarios", [])}
+    demands = [*rows.get("scenarios", []), *rows.get("periods", [])]
+    by_scenario = {row["name"]: row for row in demands}
     for rate in rows.pop("rates", []):
         by_scenario[rate["scenario"]].setdefault("rates", {})[rate["job"]] = rate["rate_per_s"]
-    for name in ("tasks", "transfers", "jobs", "kind_shares", "scenarios"):
+    for name in ("tasks", "transfers", "jobs", "kind_shares", "scenarios", "periods", "initial"):
         if rows.get(name):
             data[name] = rows[name]
     return data

@@ -71,8 +71,10 @@ def expand(
     reader.profiles()
     reader.jobs_and_tasks()
     reader.scenarios()
+    reader.periods()
     names = [*GROUP_SETTINGS, *(a for c in SETTINGS for a in (c.name, *c.aliases))]
     settings = {name: data[name] for name in names if name in data}
+    settings |= reader.ties
     for column in SETTINGS:
         for name in (column.name, *column.aliases):
             if name in settings:
@@ -96,6 +98,7 @@ class _Expansion:
         self.faults: list[Fault] = []
         self.entry_ids: dict[str, str] = {}  # by device
         self.idle_given: dict[str, bool] = {}
+        self.ties: dict[str, Any] = {}  # settings that stand within `periods`
 
     def fault(self, path: Path, value: object, expected: str) -> None:
         self.faults.append(Fault(path, shown(value), expected))
@@ -296,9 +299,32 @@ class _Expansion:
         """Add the scenarios, and the rates that they state."""
         for path, entry in self.entries(("scenarios",), self.data.get("scenarios")):
             self.rows.add("scenarios", self.named("scenarios", path, entry), path)
-            for name, rate in (entry.get("rates") or {}).items():
-                cells = {"scenario": entry.get("name", ""), "job": name, "rate_per_s": rate}
-                self.rows.add("rates", cells, (*path, "rates", name))
+            self._rates(path, entry)
+
+    def periods(self) -> None:
+        """Add the periods with their rates, what ties them, and what was there before."""
+        given = self.data.get("periods")
+        path: Path = ("periods",)
+        if isinstance(given, dict):
+            inner = {n: c.name for c in SETTINGS if c.within == "periods" for n in c.inner_names}
+            for name, value in given.items():
+                if inner.get(name) in self.ties:
+                    self.fault((*path, name), value, f"{inner[name]} once, under one of its names.")
+                elif name in inner:
+                    self.ties[inner[name]] = value
+            path, given = (*path, "list"), given.get("list")
+            if not given:
+                self.fault(path, given, "At least one period: a name and a duration.")
+        for at, entry in self.entries(path, given):
+            self.rows.add("periods", self.named("periods", at, entry), at)
+            self._rates(at, entry)
+        for at, entry in self.entries(("initial",), self.data.get("initial")):
+            self.rows.add("initial", self.named("initial", at, entry), at)
+
+    def _rates(self, path: Path, entry: Mapping[str, Any]) -> None:
+        for name, rate in (entry.get("rates") or {}).items():
+            cells = {"scenario": entry.get("name", ""), "job": name, "rate_per_s": rate}
+            self.rows.add("rates", cells, (*path, "rates", name))
 
     def _task(self, path: Path, entry: Mapping[str, Any], more: Mapping[str, Any]) -> None:
         cells = {**self.named("tasks", path, entry), **more}

@@ -9,7 +9,7 @@ from hetopt.formats.place import Path
 
 LISTS = (
     *("devices", "pools", "sites", "links", "networks", "resources"),
-    *("tasks", "transfers", "jobs", "kind_shares", "scenarios"),
+    *("tasks", "transfers", "jobs", "kind_shares", "scenarios", "periods", "initial"),
 )
 """Parts of a document that are lists of entries."""
 

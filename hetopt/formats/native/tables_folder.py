@@ -103,7 +103,7 @@ def write_csv(instance: Instance, folder: Path) -> None:
     """Write an instance as a folder of CSV tables, whole or not at all."""
 
     def write(frame: pd.DataFrame, path: Path) -> None:
-        for column in ("forbid", "allowed_sites"):
+        for column in ("forbid", "allowed_sites", "weights"):
             if column in frame:
                 frame = frame.assign(**{column: [_joined(names) for names in frame[column]]})
         text = frame.to_csv(index=False, lineterminator="\n")

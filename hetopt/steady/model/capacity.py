@@ -6,6 +6,7 @@ import numpy as np
 
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Bools, Floats, Instance
+from hetopt.instance.periods import NO_MOST
 
 
 def memory_limited(instance: Instance) -> Bools:
@@ -20,6 +21,18 @@ def memory_limited(instance: Instance) -> Bools:
         inside = devices.pool >= 0
         pooled[inside] = np.isfinite(pools.memory_b[devices.pool[inside]])
     return np.asarray(own | pooled)
+
+
+def weights_matter(instance: Instance) -> Bools:
+    """Devices (length D) of whose units it counts which weights they load as a period begins.
+
+    Loading takes energy, or counts as a change.
+    """
+    if not len(instance.periods):
+        return np.zeros(len(instance.devices), dtype=bool)
+    counted = instance.periods.max_changes != NO_MOST
+    loading = counted | (instance.devices.load_energy_j_per_b > 0)
+    return np.asarray(memory_limited(instance) & loading)
 
 
 def unit_capacity(instance: Instance) -> Floats:

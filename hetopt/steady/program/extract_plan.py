@@ -46,6 +46,8 @@ class _Rows:
 
 
 Portions = list[tuple[int, float]]
+Contents = list[tuple[int, int, tuple[int, ...]]]
+"""Device, unit, and the weights that it holds."""
 
 
 def build_plan(model: SteadyModel, values: Mapping[str, float]) -> SteadyPlan:
@@ -55,6 +57,26 @@ def build_plan(model: SteadyModel, values: Mapping[str, float]) -> SteadyPlan:
     other; the parts of a route on several devices are then joined row by row. No more units are
     on than the load and the limits of links need.
     """
+    return _built(model, values, None)
+
+
+def build_whole_plan(
+    model: SteadyModel, values: Mapping[str, float]
+) -> tuple[SteadyPlan, Contents]:
+    """Make a plan with as many units on, of each kind, as the values say.
+
+    Returns
+    -------
+    plan, contents
+        The plan, and what the units that it names hold.
+    """
+    contents: Contents = []
+    return _built(model, values, contents), contents
+
+
+def _built(
+    model: SteadyModel, values: Mapping[str, float], contents: Contents | None
+) -> SteadyPlan:
     instance = model.instance
     share = _shares(model, values)
     limited = memory_limited(instance)
@@ -62,10 +84,12 @@ def build_plan(model: SteadyModel, values: Mapping[str, float]) -> SteadyPlan:
     on = np.zeros(len(instance.devices), dtype=np.int64)
     for device in model.kinds_of:
         if limited[device]:
-            on[device] = _deal(model, device, share, values, dealt)
+            on[device] = _deal(model, device, share, values, dealt, contents)
         else:
             on[device] = _needed(model, device, share)
     _links_need(model, share, on)
+    if contents is not None:
+        on = np.maximum(on, settled(model.work, values))
     rows = _Rows()
     ptr, tasks = instance.job_tasks
     for r, route in enumerate(model.routes):
@@ -209,6 +233,7 @@ def _deal(
     share: list[float],
     values: Mapping[str, float],
     dealt: dict[tuple[int, int], Portions],
+    contents: Contents | None,
 ) -> int:
     """Deal the parts of routes to the units of a device; return how many units must be on.
 
@@ -221,16 +246,21 @@ def _deal(
         kind = model.kinds[k]
         parts = _parts(model, k, share, values)
         load = sum(part * model.routes[r].busy_s[device] * model.route_rate(r) for r, part in parts)
-        if not parts:
+        capacity = float(model.capacity[device])
+        number = max(1, _whole_units(load, capacity)) if parts else 0
+        if contents is not None:
+            number = max(number, round(values.get(model.count[k].name, 0.0)))
+        if not number:
             continue
         units = []
-        capacity = float(model.capacity[device])
-        for _ in range(max(1, _whole_units(load, capacity))):
+        for _ in range(number):
             unit = kind.unit
             while unit < 0:
                 unit, free = (free, free + 1) if free not in taken else (-1, free + 1)
             units.append(unit)
         most = max(most, *(u + 1 for u in units))
+        if contents is not None:
+            contents.extend((device, unit, kind.keys) for unit in units)
         _fill(model, device, parts, units, dealt)
     for (r, d), portions in dealt.items():
         if d == device:

@@ -225,6 +225,7 @@ class SteadyModel:
         shares = set(self.instance.kind_shares.of.tolist())
         price = devices.price_per_s[device] > 0
         on_counts = (self.question.power and devices.idle_power_w[device] > 0) or "units" in shares
+        on_counts = on_counts or self.question.switching
         had_counts = price and (self.question.price or "price" in shares)
         fixed = least == most
         shared = "units" in shares or (bool(price) and "price" in shares)
@@ -241,7 +242,9 @@ class SteadyModel:
             return
         # Where kinds are counted, u settles at their sum: it may be continuous.
         counted = not self.plain(device) and not self._scales_links(device)
-        category = "Continuous" if counted and not shares else "Integer"
+        # Not where starts count too, of which only so many may be made.
+        whole = shares or self.question.switching
+        category = "Continuous" if counted and not whole else "Integer"
         units = "Integer" if shares else "Continuous"
         low = least if always and not spare else 0
         # For a share of units on, a device that serves nothing may have all of its units on.

@@ -18,6 +18,7 @@ class Question:
     throughput: bool
     power: bool
     price: bool
+    switching: bool
 
     @staticmethod
     def of(instance: Instance) -> Question:
@@ -29,6 +30,7 @@ class Question:
             throughput="throughput" in names,
             power=watts or bool(money and joule_prices(instance, "cost").any()),
             price=bool(money),
+            switching=len(instance.periods) > 0,
         )
 
 

@@ -22,7 +22,7 @@ import numpy as np
 import pulp
 
 from hetopt.instance import Instance, is_maximised
-from hetopt.solution import ScenarioPlan, SteadyPlan, StreamPlan
+from hetopt.solution import Held, PeriodPlan, ScenarioPlan, SteadyPlan, StreamPlan
 from hetopt.steady.program.expressions import aim_at
 from hetopt.steady.program.extract_plan import build_plan, settled
 from hetopt.steady.program.formulation import HOLD, SteadyModel
@@ -75,6 +75,7 @@ class ScenarioModel:
         ]
         self.most = self.blocks[0].most
         self.incomplete = any(block.incomplete for block in self.blocks)
+        self._tie()
         self._fleet()
         self._budget(1.0 - shrink)
 
@@ -94,7 +95,14 @@ class ScenarioModel:
         for weight, term in terms:
             if whole > 0:
                 total += term * (weight / whole)
-        return total
+        return total + self.beside(objective)
+
+    def beside(self, objective: str) -> Any:
+        """Return what an objective counts beside its mean; nothing where nothing ties scenarios."""
+        return pulp.LpAffineExpression()
+
+    def _tie(self) -> None:
+        """Add what ties scenarios beside their fleet."""
 
     def aim(self, objective: str) -> float:
         """Make ``objective`` what the program minimises; see `SteadyModel.aim`."""
@@ -146,6 +154,10 @@ def stream_model(
     most: float | None = None,
 ) -> StreamModel:
     """Return the program of an instance, joint where it has scenarios."""
+    if len(instance.periods):
+        from hetopt.steady.program.periods import PeriodModel
+
+        return PeriodModel(instance, routes, kinds, shrink=shrink, most=most)
     if len(instance.scenarios):
         return ScenarioModel(instance, routes, kinds, shrink=shrink, most=most)
     return SteadyModel(instance, routes, kinds, shrink=shrink, most=most)
@@ -158,6 +170,11 @@ def blocks_of(model: StreamModel) -> list[SteadyModel]:
 
 def stream_plan(model: StreamModel, values: Mapping[str, float]) -> StreamPlan:
     """Make a plan of the values of a program's variables; see `build_plan`."""
+    if len(model.instance.periods):
+        from hetopt.steady.program.periods import PeriodModel, period_plan
+
+        if isinstance(model, PeriodModel):
+            return period_plan(model, values)
     plans = [build_plan(block, values) for block in blocks_of(model)]
     if isinstance(model, SteadyModel):
         return plans[0]
@@ -168,8 +185,11 @@ def stream_integers(model: StreamModel, plan: StreamPlan) -> dict[str, float]:
     """Return the integer variables, by name, as a plan has them; see `start_integers`."""
     plans = plan.plans if isinstance(plan, ScenarioPlan) else (plan,)
     values: dict[str, float] = {}
-    for block, part in zip(blocks_of(model), plans, strict=True):
-        values |= start_integers(block, part)
+    held = plan.held if isinstance(plan, PeriodPlan) else Held.of()
+    for s, (block, part) in enumerate(zip(blocks_of(model), plans, strict=True)):
+        mine = np.flatnonzero(held.period == s)
+        rows = zip(*(c[mine].tolist() for c in (held.device, held.unit, held.key)), strict=True)
+        values |= start_integers(block, part, list(rows))
     return values
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from hetopt.solution import SteadyPlan
@@ -9,10 +11,13 @@ from hetopt.steady.model.capacity import memory_limited
 from hetopt.steady.program.formulation import SteadyModel
 
 
-def start_integers(model: SteadyModel, plan: SteadyPlan) -> dict[str, float]:
+def start_integers(
+    model: SteadyModel, plan: SteadyPlan, held: Sequence[tuple[int, int, int]] = ()
+) -> dict[str, float]:
     """Return the integer variables, by name, as the plan has them.
 
-    Each unit that the plan names counts as the first kind that may serve all that it serves.
+    Each unit that the plan names counts as the kind that may serve all that it serves, and holds
+    what it is said to hold (``held``: rows of device, unit and weights), and the least beside.
     """
     instance = model.instance
     values: dict[str, float] = {}
@@ -37,10 +42,12 @@ def start_integers(model: SteadyModel, plan: SteadyPlan) -> dict[str, float]:
         if model.plain(device):
             continue
         contents = (
-            _named_units(model, plan, device) if limited[device] else _jobs(model, plan, device)
+            _named_units(model, plan, device, held)
+            if limited[device]
+            else _jobs(model, plan, device)
         )
         for unit, jobs, keys, working in contents:
-            for k in kinds:
+            for k in sorted(kinds, key=lambda k: len(model.kinds[k].keys)):
                 kind = model.kinds[k]
                 if (
                     kind.unit in (-1, unit)
@@ -79,7 +86,9 @@ def _working(model: SteadyModel, k: int) -> float:
 Content = tuple[int, set[int], set[int], float]
 
 
-def _named_units(model: SteadyModel, plan: SteadyPlan, device: int) -> list[Content]:
+def _named_units(
+    model: SteadyModel, plan: SteadyPlan, device: int, held: Sequence[tuple[int, int, int]]
+) -> list[Content]:
     """Return what each named unit serves: (unit, jobs, keys, working memory)."""
     options = model.instance.options
     route = np.repeat(np.arange(len(plan.route_job)), np.diff(plan.ptr))
@@ -95,6 +104,10 @@ def _named_units(model: SteadyModel, plan: SteadyPlan, device: int) -> list[Cont
             keys | ({key} if key >= 0 else set()),
             max(working, float(options.memory_b[option])),
         )
+    for d, unit, key in held:
+        if d == device:
+            _, jobs, keys, working = contents.get(unit, (unit, set(), set(), 0.0))
+            contents[unit] = unit, jobs, keys | {key}, working
     return [contents[unit] for unit in sorted(contents)]
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from hetopt.errors import InputError
 from hetopt.instance import Instance
-from hetopt.steady.model.capacity import memory_limited
+from hetopt.steady.model.capacity import memory_limited, weights_matter
 from hetopt.steady.routes.routes import Route
 
 MAX_KINDS = 5_000
@@ -117,6 +117,10 @@ def _packed(
     pooled = pool >= 0 and bool(np.isfinite(instance.pools.memory_b[pool]))
     if pooled:
         room = min(room, float(instance.pools.memory_b[pool]))
+    # What is loaded as a period begins depends on all that a unit holds, so a smaller set may be
+    # the better one, and a part of what a route needs worth keeping.
+    weighed = bool(weights_matter(instance)[device])
+    every = pooled or weighed
     needs = {
         r: _Need(frozenset(routes[r].keys.get(device, ())), routes[r].working_b.get(device, 0.0))
         for r in members
@@ -129,16 +133,18 @@ def _packed(
         if space < 0:
             continue
         wanted = sorted({tuple(sorted(n.keys)) for n in needs.values() if n.working_b <= working})
+        if weighed:
+            wanted = sorted({*wanted, *((key,) for keys in wanted for key in keys)})
         lists = _Packer([frozenset(w) for w in wanted], size, space, str(devices.name[device]))
         try:
-            packs = lists.all() if pooled else lists.maximal()
+            packs = lists.all() if every else lists.maximal()
         except TooManyPackingsError:
             if not few:
                 raise
-            packs = lists.some(pooled)
+            packs = lists.some(every)
         found.extend((pack, working) for pack in packs)
     if not pooled:
-        found = _undominated(found)
+        found = _undominated(found, same=weighed)
     kinds = []
     for keys, working in found:
         serves = tuple(
@@ -225,11 +231,18 @@ class _Packer:
             )
 
 
-def _undominated(found: list[tuple[Keys, float]]) -> list[tuple[Keys, float]]:
-    """Drop packings that another one contains, with at least as much working memory."""
+def _undominated(
+    found: list[tuple[Keys, float]], *, same: bool = False
+) -> list[tuple[Keys, float]]:
+    """Drop packings that another one contains, with at least as much working memory.
+
+    ``same``: only those that another one is, but for the working memory.
+    """
     kept: list[tuple[Keys, float]] = []
     for keys, working in sorted(found, key=lambda f: (-f[1], -len(f[0]), sorted(f[0]))):
-        if not any(keys <= other and working <= more for other, more in kept):
+        if not any(
+            (keys == other if same else keys <= other) and working <= more for other, more in kept
+        ):
             kept.append((keys, working))
     return kept
 

@@ -12,6 +12,7 @@ from hetopt.solution import ScenarioPlan
 from hetopt.verify.exact import exceeds, fraction
 from hetopt.verify.report import Findings, Mode, show
 from hetopt.verify.steady.check import check_steady
+from hetopt.verify.steady.periods import check_ties
 
 
 def check_scenarios(
@@ -25,6 +26,7 @@ def check_scenarios(
             f"The plan is for {len(plan.plans)} scenarios; the instance has {len(scenarios)}.",
         )
         return {}, "float"
+    what = "Period" if len(instance.periods) else "Scenario"
     modes: list[Mode] = []
     values: list[dict[str, float]] = []
     for s, part in enumerate(plan.plans):
@@ -32,7 +34,7 @@ def check_scenarios(
         own = Findings()
         found, mode = check_steady(instance.in_scenario(s), part, own)
         for violation in own.violations():
-            text = f"Scenario {name}: {violation.message}"
+            text = f"{what} {name}: {violation.message}"
             findings.add(violation.kind, text, violation.subject)
         values.append(found)
         modes.append(mode)
@@ -40,6 +42,8 @@ def check_scenarios(
         return {}, "float"
     _check_fleet(instance, plan, findings)
     objectives = _means(instance, values)
+    if len(instance.periods):
+        objectives |= check_ties(instance, plan, values, objectives, findings)
     if exceeds(objectives["cost"], instance.limits.budget_per_s):
         findings.add(
             "budget",
