@@ -10,7 +10,7 @@ from hetopt.instance import Instance
 
 PARTS = (
     *("devices", "pools", "links", "profiles", "options", "tasks", "tensors", "edges", "jobs"),
-    *("together", "apart", "resources", "uses", "kind_shares", "scenarios", "sites"),
+    *("together", "apart", "resources", "uses", "kind_shares", "scenarios", "periods", "sites"),
 )
 
 
@@ -19,8 +19,8 @@ def differences(one: Instance, other: Instance) -> list[str]:
     found = []
     for part in PARTS:
         for column in fields(getattr(one, part)):
-            a = getattr(getattr(one, part), column.name)
-            b = getattr(getattr(other, part), column.name)
+            a = np.asarray(getattr(getattr(one, part), column.name))
+            b = np.asarray(getattr(getattr(other, part), column.name))
             if a.dtype.kind != b.dtype.kind or not np.array_equal(
                 a, b, equal_nan=a.dtype.kind == "f"
             ):

@@ -151,9 +151,10 @@ class PeriodQuantities(ScenarioQuantities):
         }
         paid, money = self._paid("cost"), self.switching_cost
         energy = self.switching_energy_j
+        cost, emitted = (paid + money).sum(axis=1), self._paid("carbon").sum(axis=1)
         whole["switching"] = [
             {
-                "scenario": str(self.instance.scenarios.name[s]),
+                "period": str(self.instance.scenarios.name[s]),
                 "device": str(self.instance.devices.name[d]),
                 "starts": int(self.starts[s, d]),
                 "stops": int(self.stops[s, d]),
@@ -164,11 +165,14 @@ class PeriodQuantities(ScenarioQuantities):
             }
             for s, d in np.argwhere(self.starts + self.stops + self.loads > 0).tolist()
         ]
-        for s, row in enumerate(whole["scenarios"]):
+        for s, row in enumerate(whole["periods"]):
             row |= {
                 "duration_s": float(self.duration_s[s]),
                 "running_power_w": row["power_w"],
                 "power_w": float(self.period_power_w[s]),
+                "cost_per_s": row["cost_per_s"] + float(cost[s]) / float(self.duration_s[s]),
+                "carbon_kg_per_s": row["carbon_kg_per_s"]
+                + float(emitted[s]) / float(self.duration_s[s]),
                 "starts": int(self.starts[s].sum()),
                 "stops": int(self.stops[s].sum()),
                 "loads": int(self.loads[s].sum()),

@@ -86,7 +86,7 @@ class ScenarioQuantities:
     def as_dict(self) -> dict[str, Any]:
         """Return all quantities as plain values, rows of tables with their ``scenario``."""
         tables = [part.as_dict() | queue_rows(part) for part in self.parts]
-        names = [str(name) for name in self.instance.scenarios.name]
+        names, when = [str(name) for name in self.instance.scenarios.name], self.instance.when
         latency = [t["latency_s"] for t in tables if t["latency_s"] is not None]
         whole: dict[str, Any] = {
             "throughput_per_s": plain(self.throughput_per_s),
@@ -99,13 +99,13 @@ class ScenarioQuantities:
         rows = [name for name, value in tables[0].items() if isinstance(value, list)]
         for name in rows:
             whole[name] = [
-                {"scenario": scenario} | row
+                {when: scenario} | row
                 for scenario, table in zip(names, tables, strict=True)
                 for row in table[name]
             ]
         weights = self.instance.scenarios.weight.tolist()
-        whole["scenarios"] = [
-            {"scenario": name, "weight": weight}
+        whole[f"{when}s"] = [
+            {when: name, "weight": weight}
             | {key: value for key, value in table.items() if not isinstance(value, list)}
             for name, weight, table in zip(names, weights, tables, strict=True)
         ]

@@ -209,6 +209,11 @@ class Instance:
         order, _ = topological_order(len(self.tasks), self.edges.src, self.edges.dst)
         return order
 
+    @property
+    def when(self) -> str:
+        """What its demands at different times are called, one of them: scenario or period."""
+        return "period" if len(self.periods) else "scenario"
+
     def in_scenario(self, scenario: int) -> Instance:
         """Return the instance with the demand of one scenario alone, and without the budget.
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from hetopt.instance.dtypes import Floats, Ints
+
+WHEN = ("scenario", "period")
+"""Fields that say in which scenario or period a row of a table is."""
 
 NO_MOST = -1
 """``max_changes`` where there is no limit."""
@@ -61,8 +66,13 @@ class Periods:
         return on
 
 
-def follows(instance_periods: Periods, period: int) -> int:
+def follows(periods: Periods, period: int) -> int:
     """Return the period before one; -1 where that is what was there initially."""
     if period:
         return period - 1
-    return len(instance_periods) - 1 if instance_periods.cyclic else -1
+    return len(periods) - 1 if periods.cyclic else -1
+
+
+def when(row: Mapping[str, Any]) -> str:
+    """Return the field that says in which scenario or period a row is; empty where none does."""
+    return next((name for name in WHEN if name in row), "")

@@ -15,6 +15,7 @@ from hetopt import units
 from hetopt.evaluate import evaluate, objectives
 from hetopt.evaluate.with_units import bound_with_unit, quantity
 from hetopt.instance import Instance, is_maximised
+from hetopt.instance.periods import when
 from hetopt.profiling.caveats import caveats
 from hetopt.report import charts
 from hetopt.report.axes import shown_per_si
@@ -217,12 +218,12 @@ def _scenarios(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) ->
     """Draw power and throughput of the scenarios side by side, in their order."""
     if not isinstance(plan, ScenarioPlan):
         return []
-    scenarios = quantities["scenarios"]
+    scenarios = quantities[f"{instance.when}s"]
     power = [
-        (str(s["scenario"]), (s["power_w"] - s["idle_power_w"], s["idle_power_w"]))
+        (str(s[instance.when]), (s["power_w"] - s["idle_power_w"], s["idle_power_w"]))
         for s in scenarios
     ]
-    rate = [(str(s["scenario"]), (s["throughput_per_s"],)) for s in scenarios]
+    rate = [(str(s[instance.when]), (s["throughput_per_s"],)) for s in scenarios]
     key = (
         '<p class="key"><span><i class="ka"></i>work, above idle</span>'
         '<span><i class="kb"></i>idle</span></p>'
@@ -240,7 +241,7 @@ def _scenarios(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) ->
 
 
 def _where(row: Mapping[str, Any], key: str) -> str:
-    return f"{row['scenario']}: {row[key]}" if "scenario" in row else str(row[key])
+    return f"{row[when(row)]}: {row[key]}" if when(row) else str(row[key])
 
 
 def _causes(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list[str]:

@@ -23,6 +23,7 @@ from hetopt.evaluate import evaluate
 from hetopt.formats.plans import to_json
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.overrides import only_option_of
+from hetopt.instance.periods import when
 from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, Solution
 
 MOST_LIMITS = 12
@@ -249,7 +250,7 @@ def _busy(instance: Instance, plan: Plan) -> list[Busy]:
 
 def _called(row: dict[str, Any], name: str) -> str:
     """Name a row of a table, with its scenario where there are some."""
-    return f"{name}, {row['scenario']}" if "scenario" in row else name
+    return f"{name}, {row[when(row)]}" if when(row) else name
 
 
 def _elsewhere(questions: Questions, base: Solution, task: int) -> list[Alternative]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hetopt.instance.periods import WHEN
+
 
 def without_plan(result: Mapping[str, Any]) -> dict[str, Any]:
     """Return a result object without its plan."""
@@ -18,7 +20,7 @@ def group_routes(table: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         route = routes.setdefault(
             row.get("route"),
             {
-                **({"scenario": row["scenario"]} if "scenario" in row else {}),
+                **{name: row[name] for name in WHEN if name in row},
                 "job": row.get("job"),
                 "rate_per_s": row.get("rate_per_s"),
                 "tasks": [],

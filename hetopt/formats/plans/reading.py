@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from hetopt.compile.periods import weights_names
 from hetopt.errors import InputError
 from hetopt.formats.json_text import parse_json, read_text
 from hetopt.formats.plans.foreign import fill_units, in_our_words, is_csv, read_csv_plan
@@ -23,7 +24,9 @@ from hetopt.solution import (
     DIRECT,
     READ,
     WRITE,
+    Held,
     Hops,
+    PeriodPlan,
     Plan,
     ScenarioPlan,
     SchedulePlan,
@@ -114,6 +117,7 @@ def plan_from_dict(instance: Instance, obj: Any, place: str = "") -> Plan:
     """
     rows = Rows(place)
     known = ("assignments", "transfers") if instance.regime == "schedule" else ("units", "routes")
+    known += ("held",) if len(instance.periods) else ()
     needed = known[0] if instance.regime == "schedule" else known[1]
     if not isinstance(obj, Mapping):
         raise InputError(f"{place}An object with {' and '.join(known)} is expected as the plan.")
@@ -292,16 +296,34 @@ def _steady(instance: Instance, obj: Mapping[str, Any], names: Names, rows: Rows
         if scenario >= 0:
             parts[scenario].add(job, rate, [(t, *placed.get(t, (-1, -1))) for t in tasks])
     plans = [part.plan(had, on[s]) for s, part in enumerate(parts)]
+    if len(instance.periods):
+        return PeriodPlan(tuple(plans), _held(instance, obj, names, rows))
     return ScenarioPlan(tuple(plans)) if first else plans[0]
 
 
 def _scenario_field(instance: Instance) -> tuple[str, ...]:
     """Return the field that rows have beside the others where the instance has scenarios."""
-    return ("scenario",) if len(instance.scenarios) else ()
+    return (instance.when,) if len(instance.scenarios) else ()
 
 
 def _scenario(row: Mapping[str, Any], names: Names, rows: Rows) -> int:
-    return rows.find(row, "scenario", names.scenarios, "scenario of the instance")
+    when = names.when
+    return rows.find(row, when, names.scenarios, f"{when} of the instance")
+
+
+def _held(instance: Instance, obj: Mapping[str, Any], names: Names, rows: Rows) -> Held:
+    """Weights that units are said to hold, one row each."""
+    keys = {name: k for k, name in enumerate(weights_names(instance.model_keys))}
+    found = []
+    for _, row in rows.each(obj, "held", ("period", "unit", "weights")):
+        period = _scenario(row, names, rows)
+        unit = names.unit(row.get("unit"))
+        if unit is None:
+            rows.here("unit", row.get("unit"), "A unit of the instance is expected, such as gpu#0.")
+        key = rows.find(row, "weights", keys, "weights of the instance, MODEL/VARIANT")
+        if period >= 0 and unit is not None and key >= 0:
+            found.append((period, *unit, key))
+    return Held.of(found)
 
 
 @dataclass(slots=True)
@@ -376,7 +398,7 @@ def _units(
         if device < 0 or scenario < 0:
             continue
         if row.get("had") is not None and stated.setdefault(device, owned) != owned:
-            text = f"All scenarios share one fleet; another row has {stated[device]}."
+            text = f"All {instance.when}s share one fleet; another row has {stated[device]}."
             rows.here("had", owned, text)
         seen.setdefault((scenario, device), i)
         had[device], on[scenario, device] = owned, running

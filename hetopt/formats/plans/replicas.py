@@ -18,8 +18,8 @@ def replica_columns(instance: Instance, plan: StreamPlan) -> dict[str, list[Any]
     Returns
     -------
     dict
-        ``scenario`` (where there are any), ``job``, ``task``, ``device``, ``option``, ``replicas``,
-        ``busy_units``, ``rate_per_s``. Where the plan names units, replicas are those that run the
+        ``scenario`` or ``period`` (where there are any), ``job``, ``task``, ``device``, ``option``,
+        ``replicas``, ``busy_units``, ``rate_per_s``. Where the plan names units, replicas are those that run the
         task; else as many as its busy time fills, rounded up, on units that others share.
     """
     if not isinstance(plan, ScenarioPlan):
@@ -27,7 +27,9 @@ def replica_columns(instance: Instance, plan: StreamPlan) -> dict[str, list[Any]
     parts = [_of(instance, part) for part in plan.plans]
     names = instance.scenarios.name.tolist()
     rows = [len(part["job"]) for part in parts]
-    columns = {"scenario": [n for n, count in zip(names, rows, strict=True) for _ in range(count)]}
+    columns = {
+        instance.when: [n for n, count in zip(names, rows, strict=True) for _ in range(count)]
+    }
     return columns | {key: [v for part in parts for v in part[key]] for key in parts[0]}
 
 

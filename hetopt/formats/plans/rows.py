@@ -162,6 +162,7 @@ class Names:
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
+        self.when = instance.when
         self.device_names: list[str] = instance.devices.name.tolist()
         self.devices = {name: d for d, name in enumerate(self.device_names)}
         self.tasks = {name: t for t, name in enumerate(instance.tasks.name.tolist())}

@@ -29,6 +29,7 @@ from hetopt.formats.plans.stream import (
     transfer_pieces,
 )
 from hetopt.formats.plans.writing import (
+    held_columns,
     plan_to_dict,
     route_columns,
     rows,
@@ -36,10 +37,10 @@ from hetopt.formats.plans.writing import (
     unit_columns,
 )
 from hetopt.instance import Instance
-from hetopt.solution import Plan, SchedulePlan, Solution
+from hetopt.solution import PeriodPlan, Plan, SchedulePlan, Solution
 
 RESULT = "result.json"
-TABLE_NAMES = ("assignments", "transfers", "units", "routes")
+TABLE_NAMES = ("assignments", "transfers", "units", "routes", "held")
 
 
 def write_solution(path: str | Path, instance: Instance, solution: Solution) -> None:
@@ -120,6 +121,8 @@ def write_tables(folder: str | Path, instance: Instance, solution: Solution) -> 
     elif plan is not None:
         tables["units"] = iter([unit_columns(instance, plan)])
         tables["routes"] = iter([route_columns(instance, plan)])
+        if isinstance(plan, PeriodPlan) and len(plan.held):
+            tables["held"] = iter([held_columns(instance, plan)])
     with _named_errors(target):
         target.mkdir(parents=True, exist_ok=True)
         for name in (RESULT, *(f"{table}.parquet" for table in TABLE_NAMES)):

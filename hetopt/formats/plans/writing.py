@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from hetopt.compile.periods import weights_names
 from hetopt.instance import Instance, Ints
 from hetopt.solution import (
     DIRECT,
     READ,
     WRITE,
+    PeriodPlan,
     Plan,
     ScenarioPlan,
     SchedulePlan,
@@ -38,7 +40,10 @@ def plan_to_dict(instance: Instance, plan: Plan) -> dict[str, Any]:
             "assignments": rows(assignment_columns(instance, plan)),
             "transfers": rows(transfer_columns(instance, plan)),
         }
-    return {"units": rows(unit_columns(instance, plan)), "routes": _routes(instance, plan)}
+    table = {"units": rows(unit_columns(instance, plan)), "routes": _routes(instance, plan)}
+    if isinstance(plan, PeriodPlan) and len(plan.held):
+        table["held"] = rows(held_columns(instance, plan))
+    return table
 
 
 def solution_to_dict(instance: Instance, solution: Solution) -> dict[str, Any]:
@@ -199,7 +204,17 @@ def _by_scenario(instance: Instance, parts: list[dict[str, list[Any]]]) -> dict[
     sizes = [len(next(iter(columns.values()))) for columns in parts]
     scenario = [name for name, size in zip(names, sizes, strict=True) for _ in range(size)]
     joined = {key: [cell for columns in parts for cell in columns[key]] for key in parts[0]}
-    return {"scenario": scenario, **joined}
+    return {instance.when: scenario, **joined}
+
+
+def held_columns(instance: Instance, plan: PeriodPlan) -> dict[str, list[Any]]:
+    """Return the table of weights that units hold beyond what they serve, one row each."""
+    held, names = plan.held, weights_names(instance.model_keys)
+    return {
+        "period": instance.scenarios.name[held.period].tolist(),
+        "unit": unit_names(instance, held.device, held.unit),
+        "weights": [names[k] for k in held.key.tolist()],
+    }
 
 
 def rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
@@ -218,7 +233,7 @@ def unit_names(instance: Instance, device: Any, unit: Any) -> list[str | None]:
 def _routes(instance: Instance, plan: StreamPlan) -> list[dict[str, Any]]:
     if isinstance(plan, ScenarioPlan):
         return [
-            {"scenario": name, **route}
+            {instance.when: name, **route}
             for name, part in zip(instance.scenarios.name.tolist(), plan.plans, strict=True)
             for route in _routes(instance, part)
         ]

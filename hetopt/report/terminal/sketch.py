@@ -14,6 +14,7 @@ from rich.text import Text
 
 from hetopt import units
 from hetopt.instance import Instance
+from hetopt.instance.periods import when
 from hetopt.solution import Plan, SchedulePlan
 
 COLOURS = ("blue", "green", "magenta", "cyan", "yellow", "red")
@@ -103,4 +104,4 @@ class Sketch:
 
 
 def _name(row: Mapping[str, Any]) -> str:
-    return f"{row['scenario']}: {row['device']}" if "scenario" in row else str(row["device"])
+    return f"{row[when(row)]}: {row['device']}" if when(row) else str(row["device"])

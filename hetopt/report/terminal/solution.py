@@ -14,8 +14,10 @@ from hetopt import units
 from hetopt.evaluate.with_units import bound_with_unit, quantity, shown
 from hetopt.formats.plans.replicas import replica_columns
 from hetopt.instance import Instance
+from hetopt.instance.periods import WHEN
 from hetopt.report.terminal.marginal import marginal_line
 from hetopt.report.terminal.money import shopping_list, totals
+from hetopt.report.terminal.periods import period_table, switching_line
 from hetopt.report.terminal.sketch import Sketch
 from hetopt.report.waiting import waiting_line
 from hetopt.solution import ScenarioPlan, SchedulePlan, Solution, StreamPlan
@@ -165,8 +167,11 @@ def _device_table(instance: Instance, solution: Solution) -> Table:
     return table
 
 
-def _scenario_table(instance: Instance, solution: Solution) -> list[Table]:
-    """Show what each scenario serves and takes, where there are any."""
+def _scenario_table(instance: Instance, solution: Solution) -> list[RenderableType]:
+    """Show what each scenario or period serves and takes, where there are any."""
+    if len(instance.periods):
+        quantities = solution.quantities
+        return [switching_line(instance, quantities), period_table(instance, quantities)]
     rows = solution.quantities.get("scenarios")
     if not rows:
         return []
@@ -187,18 +192,24 @@ def _scenario_table(instance: Instance, solution: Solution) -> list[Table]:
 
 def _in_scenario(row: dict[str, Any]) -> list[str]:
     """Return the first cell of a row that belongs to a scenario, none where there are none."""
-    return [row["scenario"]] if "scenario" in row else []
+    return [row[name] for name in WHEN if name in row]
+
+
+def _when(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the column that says in which scenario or period a row is, where there are any."""
+    return [name for name in WHEN if rows and name in rows[0]]
 
 
 def _fleet_table(solution: Solution) -> Table:
     table = Table(title="Devices", title_justify="left", box=None, pad_edge=False)
-    for column in ("scenario", "device") if "scenarios" in solution.quantities else ("device",):
+    for column in (*_when(solution.quantities["devices"]), "device"):
         table.add_column(column)
     spares = any(row["spare"] for row in solution.quantities["devices"])
     spare = ("spare",) if spares else ()
     for column in ("had", "on", *spare, "load", "utilisation", "power", "idle power"):
         table.add_column(column, justify="right")
-    for row in solution.quantities["devices"]:
+    rows = solution.quantities["devices"]
+    for row in rows[:ROWS_SHOWN] if "period" in rows[0] else rows:
         table.add_row(
             *_in_scenario(row),
             row["device"],
@@ -210,7 +221,7 @@ def _fleet_table(solution: Solution) -> Table:
             units.format(row["power_options_w"], "power"),
             units.format(row["idle_power_w"], "power"),
         )
-    return table
+    return _with_rest(table, len(rows)) if "period" in rows[0] else table
 
 
 def _share_tables(solution: Solution) -> list[Table]:
@@ -219,7 +230,7 @@ def _share_tables(solution: Solution) -> list[Table]:
     if not rows:
         return []
     table = Table(title="Shares of kinds", title_justify="left", box=None, pad_edge=False)
-    for column in ("scenario", "kind", "of") if "scenario" in rows[0] else ("kind", "of"):
+    for column in (*_when(rows), "kind", "of"):
         table.add_column(column)
     for column in ("share", "allowed"):
         table.add_column(column, justify="right")
@@ -239,7 +250,7 @@ def _resource_tables(solution: Solution, held: str) -> list[Table]:
     if not rows:
         return []
     table = Table(title="Resources", title_justify="left", box=None, pad_edge=False)
-    for column in ("scenario", "resource") if "scenario" in rows[0] else ("resource",):
+    for column in (*_when(rows), "resource"):
         table.add_column(column)
     per_s = "/s" if held == "mean" else ""
     for column in (f"{held} use", "capacity", f"used{per_s}", f"budget{per_s}"):
@@ -259,7 +270,7 @@ def _resource_tables(solution: Solution, held: str) -> list[Table]:
 def _job_table(solution: Solution) -> Table:
     table = Table(title="Jobs", title_justify="left", box=None, pad_edge=False)
     rows = solution.quantities["jobs"][:ROWS_SHOWN]
-    for column in ("scenario", "job") if "scenarios" in solution.quantities else ("job",):
+    for column in (*_when(rows), "job"):
         table.add_column(column)
     for column in ("demanded", "served", "latency", "p99 waiting too"):
         table.add_column(column, justify="right")
@@ -308,7 +319,7 @@ def _route_table(instance: Instance, plan: StreamPlan) -> Table:
     table = Table(title="Routes", title_justify="left", box=None, pad_edge=False)
     several = isinstance(plan, ScenarioPlan)
     parts = plan.plans if isinstance(plan, ScenarioPlan) else (plan,)
-    for column in ("scenario", "job") if several else ("job",):
+    for column in (instance.when, "job") if several else ("job",):
         table.add_column(column)
     table.add_column("rate", justify="right")
     table.add_column("tasks")

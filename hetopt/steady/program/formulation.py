@@ -95,6 +95,7 @@ class SteadyModel:
         self.instance, self.routes, self.kinds = instance, routes.routes, kinds
         self.of_job = routes.of_job
         self.prefix = joint.prefix if joint else ""
+        self.price_at = joint.price if joint else ""
         self.question = joint.question if joint else Question.of(instance)
         self.keep = 1.0 - shrink
         self.most = most if self.question.throughput else 1.0
@@ -453,7 +454,7 @@ class SteadyModel:
             return self._power() * float(price[0])
         terms = [(self.on[d], float(idle[d] * price[d])) for d in range(len(idle)) if idle[d] > 0]
         terms += [
-            (y, self.route_rate(r) * self.routes[r].paid[objective])
+            (y, self.route_rate(r) * self.routes[r].paid[f"{objective}{self.price_at}"])
             for r, y in enumerate(self.share)
         ]
         return sum_of(terms)

@@ -48,6 +48,8 @@ class Joint:
         The variable θ, None where the demand is fixed.
     unit
         What θ = 1 stands for, as a multiple of the demanded rates.
+    price
+        What follows the names of prices of joules that are this one's own.
     """
 
     problem: Any
@@ -55,3 +57,4 @@ class Joint:
     question: Question
     theta: Any
     unit: float
+    price: str = ""

@@ -30,6 +30,7 @@ from hetopt.steady.program.question import Joint, Question
 from hetopt.steady.program.start_values import start_integers
 from hetopt.steady.routes.packings import UnitKind
 from hetopt.steady.routes.routes import Routes
+from hetopt.steady.routes.transfers import period_price
 
 
 class ScenarioModel:
@@ -69,7 +70,14 @@ class ScenarioModel:
                 kinds,
                 shrink=shrink,
                 most=most,
-                joint=Joint(self.problem, f"s{s}.", self.question, self.theta, self.unit),
+                joint=Joint(
+                    self.problem,
+                    f"s{s}.",
+                    self.question,
+                    self.theta,
+                    self.unit,
+                    period_price(s) if len(instance.periods) else "",
+                ),
             )
             for s, part in enumerate(parts)
         ]

@@ -96,9 +96,23 @@ def leg(
 
 
 def differing_prices(instance: Instance) -> dict[str, Floats]:
-    """Return what a joule of each device costs and emits (D), where sites differ in it."""
-    named = ("cost", "carbon")
-    return {n: joule_prices(instance, n) for n in named if sites_differ(instance, n)}
+    """Return what a joule of each device costs and emits (D), where sites differ in it.
+
+    Periods have prices of their own, each under its name (:func:`period_price`).
+    """
+    named, periods = ("cost", "carbon"), range(len(instance.periods))
+    at = {period_price(s): instance.in_scenario(s) for s in periods} or {"": instance}
+    return {
+        f"{name}{suffix}": joule_prices(part, name)
+        for suffix, part in at.items()
+        for name in named
+        if sites_differ(part, name)
+    }
+
+
+def period_price(period: int) -> str:
+    """Return what follows the name of a price that holds in one period."""
+    return f"@{period}"
 
 
 def leg_paid(instance: Instance, leg: Leg, price: Floats) -> float:
