@@ -1,15 +1,47 @@
-"""Tables to columns: scenarios of demand, and the rates that jobs have in them."""
+"""Tables to columns: scenarios of demand, and periods, which follow each other in time."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from hetopt.compile.problems import Checker
-from hetopt.instance import Jobs, Regime, Scenarios
+from hetopt.compile.problems import Checker, listed
+from hetopt.instance import (
+    NO_MAXIMUM,
+    Devices,
+    Instance,
+    Jobs,
+    Periods,
+    Pools,
+    Regime,
+    Scenarios,
+)
+from hetopt.instance.column_specs import LOAD, START_UP
+from hetopt.instance.tables import NO_MOST
 
 Table = dict[str, Any]
+PER = "/"
+"""Between model and variant in the name of weights."""
+
+
+def demand_table(tables: Mapping[str, Table], check: Checker) -> tuple[str, Table]:
+    """Return the table that states demands at different times, and its name.
+
+    Periods are scenarios whose weight is how long they last.
+    """
+    scenarios, periods = tables["scenarios"], tables["periods"]
+    if not len(periods["name"]):
+        return "scenarios", scenarios
+    if len(scenarios["name"]):
+        text = "Either scenarios, or periods, which follow each other in time."
+        check.add("periods", -1, "", f"{len(periods['name'])} beside scenarios", text)
+    return "periods", {
+        "name": periods["name"],
+        "weight": periods["duration_s"],
+        "demand": periods["demand"],
+    }
 
 
 def make_scenarios(
@@ -66,3 +98,143 @@ def _check_meaning(home: str, table: Table, regime: Regime, routing: str, check:
         check.setting("routing", routing, f"split: one placement cannot differ by {home[:-1]}.")
     if not (table["weight"] > 0).any():
         check.add(home, -1, "weight", "0", "A weight above 0 of at least one scenario.")
+
+
+def make_periods(
+    tables: Mapping[str, Table],
+    setting: Mapping[str, Any],
+    platform: tuple[Devices, Pools, tuple[tuple[str, str], ...], Any],
+    regime: Regime,
+    check: Checker,
+) -> Periods:
+    """Return what ties the periods; :meth:`Periods.none` where there are none.
+
+    Parameters
+    ----------
+    platform
+        Devices, pools, names of weights, and options.
+    """
+    table, initial = tables["periods"], tables["initial"]
+    if not len(table["name"]):
+        _check_without(initial, setting if regime == "steady" else {}, check)
+        return Periods.none()
+    devices, pools, keys, options = platform
+    if regime == "steady":
+        _check_devices(table, devices, pools, options, int(setting["periods_max_changes"]), check)
+    cyclic = bool(setting["periods_cyclic"])
+    if cyclic and len(initial["device"]):
+        text = "cyclic: false of the periods; where they repeat, the last one is before the first."
+        check.add("initial", 0, "device", initial["device"][0], text)
+    device = check.lookup("initial", "device", initial["device"], devices.name, "device")
+    ptr, key = _weights(initial, device, devices, keys, options, check)
+    units = initial["units"]
+    for d in np.unique(device[device >= 0]).tolist():
+        most, rows = int(devices.count_max[d]), np.flatnonzero(device == d)
+        if most != NO_MAXIMUM and int(units[rows].sum()) > most:
+            text = f"At most the {most} units that there are of device {devices.name[d]}."
+            check.add("initial", int(rows[-1]), "units", int(units[rows].sum()), text)
+    return Periods(
+        energy_price_per_j=table["energy_price_per_j"],
+        carbon_kg_per_j=table["carbon_kg_per_j"],
+        power_cap_w=table["power_cap_w"],
+        cyclic=cyclic,
+        min_up_s=float(setting["periods_min_up_s"]),
+        max_changes=int(setting["periods_max_changes"]),
+        initial_device=device,
+        initial_units=units,
+        initial_ptr=ptr,
+        initial_key=key,
+    )
+
+
+def check_pins(instance: Instance, check: Checker) -> None:
+    """Refuse pins to single units: units of a device are alike from period to period."""
+    if len(instance.periods):
+        for task in np.flatnonzero(instance.tasks.pin_unit >= 0).tolist():
+            name = instance.unit_name(
+                int(instance.tasks.pin_device[task]), int(instance.tasks.pin_unit[task])
+            )
+            text = "A device alone: with periods, no unit is told from the others of its device."
+            check.add("tasks", task, "pin", name, text)
+
+
+def _check_without(initial: Table, setting: Mapping[str, Any], check: Checker) -> None:
+    """Refuse what only means something with periods."""
+    for row in range(len(initial["device"])):
+        text = "Periods that are not cyclic, of which this is what was there before."
+        check.add("initial", row, "device", initial["device"][row], text)
+    for name, default in (
+        ("periods_cyclic", True),
+        ("periods_min_up_s", 0.0),
+        ("periods_max_changes", NO_MOST),
+    ):
+        if setting.get(name, default) != default:
+            check.setting(name, setting[name], "A list of periods beside it.")
+
+
+def _check_devices(
+    table: Table, devices: Devices, pools: Pools, options: Any, most: int, check: Checker
+) -> None:
+    """Refuse starts that take longer than a period, and loading where no memory says of what."""
+    shortest = float(table["duration_s"].min())
+    for column in (START_UP[0], LOAD[0]):
+        value = getattr(devices, column.name)
+        for d in np.flatnonzero(value > shortest).tolist():
+            text = f"At most the shortest period, {shortest:g} s: it is done before one begins."
+            check.add("devices", d, column.name, float(value[d]), text)
+    inside = np.append(pools.memory_b, np.inf)[devices.pool]
+    unlimited = np.isinf(devices.memory_b) & np.isinf(inside)
+    heavy = np.zeros(len(devices), dtype=bool)
+    heavy[options.device[options.weights_key >= 0]] = True
+    for d in np.flatnonzero(unlimited & heavy).tolist():
+        for column in LOAD:
+            value = float(getattr(devices, column.name)[d])
+            if value > 0:
+                text = "A memory of the device too, so that plans say which unit holds which model."
+                check.add("devices", d, column.name, value, text)
+        if most != NO_MOST:
+            text = (
+                "A memory: without one no plan says which unit holds which weights, and what is "
+                "loaded counts as a change."
+            )
+            check.add("devices", d, "memory_b", "unlimited", text)
+
+
+def _weights(
+    table: Table,
+    device: np.ndarray,
+    devices: Devices,
+    keys: tuple[tuple[str, str], ...],
+    options: Any,
+    check: Checker,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights that initial units hold: ptr and keys."""
+    names = weights_names(keys)
+    number = {name: k for k, name in enumerate(names)}
+    size = {}
+    for key, size_b in zip(options.weights_key.tolist(), options.weights_b.tolist(), strict=True):
+        size[key] = float(size_b)
+    ptr, found = [0], []
+    for row in range(len(table["device"])):
+        listed_names = table["weights"].get(row, [])
+        mine = []
+        for name in listed_names:
+            if name not in number:
+                text = f"Weights of some option, MODEL/VARIANT: {listed(name, names)}."
+                check.add("initial", row, "weights", name, text)
+            elif number[name] in mine:
+                check.add("initial", row, "weights", name, "Each weights once.")
+            else:
+                mine.append(number[name])
+        room = float(devices.memory_b[device[row]]) if device[row] >= 0 else np.inf
+        if sum(size[k] for k in mine) > room:
+            text = f"Weights that fit into a unit together, whose memory is {room:g} B."
+            check.add("initial", row, "weights", ", ".join(listed_names), text)
+        found += sorted(mine)
+        ptr.append(len(found))
+    return np.array(ptr, dtype=np.int64), np.array(found, dtype=np.int64)
+
+
+def weights_names(keys: tuple[tuple[str, str], ...]) -> list[str]:
+    """Return the name of each key of weights: MODEL/VARIANT, or the model where it has no other."""
+    return [f"{model}{PER}{variant}" if variant else model for model, variant in keys]

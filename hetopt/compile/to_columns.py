@@ -16,7 +16,6 @@ import numpy as np
 from hetopt.compile.cells import clean_table
 from hetopt.compile.options import make_options
 from hetopt.compile.periodic import check_cycle, unroll
-from hetopt.compile.periods import check_pins, demand_table, make_periods
 from hetopt.compile.platform import (
     make_devices,
     make_kind_shares,
@@ -27,7 +26,7 @@ from hetopt.compile.platform import (
 from hetopt.compile.problems import Checker, listed
 from hetopt.compile.resources import make_resources, make_uses
 from hetopt.compile.rows import Sheet
-from hetopt.compile.scenarios import make_scenarios
+from hetopt.compile.scenarios import check_pins, demand_table, make_periods, make_scenarios
 from hetopt.compile.settings import clean_settings
 from hetopt.compile.sites import give_sites_to_tasks, make_sites, network_links
 from hetopt.compile.strings import strings

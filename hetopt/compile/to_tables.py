@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hetopt.compile.periods import weights_names
+from hetopt.compile.scenarios import weights_names
 from hetopt.instance import Groups, Instance, Series
 from hetopt.instance.column_specs import SETTINGS, TABLES
 

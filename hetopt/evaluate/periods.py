@@ -17,7 +17,7 @@ import numpy as np
 from hetopt.evaluate.scenarios import ScenarioQuantities, plain
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices
-from hetopt.instance.periods import follows
+from hetopt.instance.tables import follows
 from hetopt.solution import Held, PeriodPlan, ScenarioPlan, SteadyPlan
 
 Weights = frozenset[int]

@@ -15,7 +15,6 @@ from hetopt.instance.objectives import (
     ObjectiveName,
     is_maximised,
 )
-from hetopt.instance.periods import Periods
 from hetopt.instance.tables import (
     KINDS,
     NO_MAXIMUM,
@@ -30,6 +29,7 @@ from hetopt.instance.tables import (
     Limits,
     Links,
     Options,
+    Periods,
     Pools,
     Profiles,
     Resources,

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from hetopt.instance.dtypes import Bools, Ints
-from hetopt.instance.periods import Periods
 from hetopt.instance.tables import (
     Devices,
     Edges,
@@ -31,6 +30,7 @@ from hetopt.instance.tables import (
     Limits,
     Links,
     Options,
+    Periods,
     Pools,
     Profiles,
     Resources,

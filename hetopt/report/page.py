@@ -15,7 +15,7 @@ from hetopt import units
 from hetopt.evaluate import evaluate, objectives
 from hetopt.evaluate.with_units import bound_with_unit, quantity
 from hetopt.instance import Instance, is_maximised
-from hetopt.instance.periods import when
+from hetopt.instance.tables import when
 from hetopt.profiling.caveats import caveats
 from hetopt.report import charts
 from hetopt.report.axes import shown_per_si

@@ -23,7 +23,7 @@ from hetopt.evaluate import evaluate
 from hetopt.formats.plans import to_json
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.overrides import only_option_of
-from hetopt.instance.periods import when
+from hetopt.instance.tables import when
 from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, Solution
 
 MOST_LIMITS = 12

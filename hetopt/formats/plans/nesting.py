@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hetopt.instance.periods import WHEN
+from hetopt.instance.tables import WHEN
 
 
 def without_plan(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.compile.periods import weights_names
+from hetopt.compile.scenarios import weights_names
 from hetopt.errors import InputError
 from hetopt.formats.json_text import parse_json, read_text
 from hetopt.formats.plans.foreign import fill_units, in_our_words, is_csv, read_csv_plan

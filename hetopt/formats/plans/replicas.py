@@ -19,8 +19,8 @@ def replica_columns(instance: Instance, plan: StreamPlan) -> dict[str, list[Any]
     -------
     dict
         ``scenario`` or ``period`` (where there are any), ``job``, ``task``, ``device``, ``option``,
-        ``replicas``, ``busy_units``, ``rate_per_s``. Where the plan names units, replicas are those that run the
-        task; else as many as its busy time fills, rounded up, on units that others share.
+        ``replicas``, ``busy_units``, ``rate_per_s``. Where the plan names units, replicas are those
+        that run the task; else as many as its busy time fills, rounded up, on shared units.
     """
     if not isinstance(plan, ScenarioPlan):
         return _of(instance, plan)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.compile.periods import weights_names
+from hetopt.compile.scenarios import weights_names
 from hetopt.instance import Instance, Ints
 from hetopt.solution import (
     DIRECT,

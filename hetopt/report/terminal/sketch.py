@@ -14,7 +14,7 @@ from rich.text import Text
 
 from hetopt import units
 from hetopt.instance import Instance
-from hetopt.instance.periods import when
+from hetopt.instance.tables import when
 from hetopt.solution import Plan, SchedulePlan
 
 COLOURS = ("blue", "green", "magenta", "cyan", "yellow", "red")

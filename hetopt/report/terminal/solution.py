@@ -14,7 +14,7 @@ from hetopt import units
 from hetopt.evaluate.with_units import bound_with_unit, quantity, shown
 from hetopt.formats.plans.replicas import replica_columns
 from hetopt.instance import Instance
-from hetopt.instance.periods import WHEN
+from hetopt.instance.tables import WHEN
 from hetopt.report.terminal.marginal import marginal_line
 from hetopt.report.terminal.money import shopping_list, totals
 from hetopt.report.terminal.periods import period_table, switching_line

@@ -6,7 +6,7 @@ import numpy as np
 
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Bools, Floats, Instance
-from hetopt.instance.periods import NO_MOST
+from hetopt.instance.tables import NO_MOST
 
 
 def memory_limited(instance: Instance) -> Bools:

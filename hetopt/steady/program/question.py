@@ -36,7 +36,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Joint:
-    """What the programs of several scenarios share (`hetopt.steady.program.scenarios`).
+    """What the programs of several scenarios share (`hetopt.steady.program.joint`).
 
     Attributes
     ----------

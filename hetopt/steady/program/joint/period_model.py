@@ -1,7 +1,7 @@
 r"""Periods: the programs of scenarios that follow each other, tied by what changes between them.
 
-To the joint program of :mod:`hetopt.steady.program.scenarios`, with periods s of Δ_s seconds, the
-one before s called s⁻ (of the first: the last where they repeat, else what there is initially):
+To the program of :mod:`hetopt.steady.program.joint.scenario_model`, with periods s of Δ_s seconds,
+the one before s called s⁻ (of the first: the last where they repeat, else what there is initially):
 
 Variables
     v_ds ≥ 0    units of device d that go on as s begins;  o_ds ≥ 0 those that go off
@@ -36,12 +36,12 @@ import pulp
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import NO_MAXIMUM, Floats, Instance
 from hetopt.instance.joule_prices import joule_prices
-from hetopt.instance.periods import NO_MOST, follows
+from hetopt.instance.tables import NO_MOST, follows
 from hetopt.solution import Held, PeriodPlan, SteadyPlan
 from hetopt.steady.model.capacity import weights_matter
 from hetopt.steady.program.expressions import sum_of
 from hetopt.steady.program.extract_plan import build_whole_plan
-from hetopt.steady.program.scenarios import ScenarioModel
+from hetopt.steady.program.joint.scenario_model import ScenarioModel
 
 MOST_CHANGES = 20_000
 """Variables of changes from set to set, of all periods, up to which they are made."""

@@ -1,0 +1,1 @@
+"""Programs of several demands that one fleet serves: scenarios, and periods in time."""
