@@ -51,12 +51,12 @@ class PeriodQuantities(ScenarioQuantities):
     @cached_property
     def starts(self) -> Ints:
         """Units of each device that go on as a period begins (S × D)."""
-        return np.maximum(0, self.units_on - self.units_before)
+        return np.asarray(np.maximum(0, self.units_on - self.units_before))
 
     @cached_property
     def stops(self) -> Ints:
         """Units that go off as a period begins (S × D)."""
-        return np.maximum(0, self.units_before - self.units_on)
+        return np.asarray(np.maximum(0, self.units_before - self.units_on))
 
     @cached_property
     def _loading(self) -> tuple[Ints, Floats]:
@@ -193,7 +193,7 @@ class PeriodQuantities(ScenarioQuantities):
 def memory_limited(instance: Instance) -> Bools:
     """Devices whose plans name units, as their memory, or that of their pool, is limited (D)."""
     inside = np.append(instance.pools.memory_b, np.inf)[instance.devices.pool]
-    return np.isfinite(np.minimum(instance.devices.memory_b, inside))
+    return np.asarray(np.isfinite(np.minimum(instance.devices.memory_b, inside)))
 
 
 def weights_size(instance: Instance) -> dict[int, float]:

@@ -223,8 +223,8 @@ class Instance:
         limits = replace(self.limits, budget_per_s=np.inf)
         for name in PERIOD_LIMITS if len(self.periods) else ():
             own = float(getattr(self.periods, name)[scenario])
-            if not np.isnan(own):
-                limits = replace(limits, **{name: own})
+            changes: dict[str, Any] = {} if np.isnan(own) else {name: own}
+            limits = replace(limits, **changes)
         return replace(
             self,
             jobs=replace(self.jobs, rate_per_s=self.scenarios.rate_per_s[scenario]),

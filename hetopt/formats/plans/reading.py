@@ -116,8 +116,8 @@ def plan_from_dict(instance: Instance, obj: Any, place: str = "") -> Plan:
         With every problem.
     """
     rows = Rows(place)
-    known = ("assignments", "transfers") if instance.regime == "schedule" else ("units", "routes")
-    known += ("held",) if len(instance.periods) else ()
+    known = ["assignments", "transfers"] if instance.regime == "schedule" else ["units", "routes"]
+    known += ["held"] if len(instance.periods) else []
     needed = known[0] if instance.regime == "schedule" else known[1]
     if not isinstance(obj, Mapping):
         raise InputError(f"{place}An object with {' and '.join(known)} is expected as the plan.")

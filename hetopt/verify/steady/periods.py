@@ -120,7 +120,7 @@ def _check_room(
             findings.add(
                 "memory",
                 f"Period {instance.scenarios.name[s]}: unit {instance.unit_name(d, unit)} needs "
-                f"{show(use, 'B')} for weights and work; its memory is "
+                f"{show(float(use), 'B')} for weights and work; its memory is "
                 f"{show(devices.memory_b[d], 'B')}.",
                 instance.unit_name(d, unit),
             )
@@ -132,7 +132,7 @@ def _check_room(
             findings.add(
                 "pool-memory",
                 f"Period {instance.scenarios.name[s]}: the units of memory pool "
-                f"{pools.name[pool]} need {show(use, 'B')} for weights and work; its memory is "
+                f"{pools.name[pool]} need {show(float(use), 'B')} for weights and work; its memory is "
                 f"{show(pools.memory_b[pool], 'B')}.",
                 pools.name[pool],
             )
