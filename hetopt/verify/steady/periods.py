@@ -132,8 +132,8 @@ def _check_room(
             findings.add(
                 "pool-memory",
                 f"Period {instance.scenarios.name[s]}: the units of memory pool "
-                f"{pools.name[pool]} need {show(float(use), 'B')} for weights and work; its memory is "
-                f"{show(pools.memory_b[pool], 'B')}.",
+                f"{pools.name[pool]} need {show(float(use), 'B')} for weights and work; its "
+                f"memory is {show(pools.memory_b[pool], 'B')}.",
                 pools.name[pool],
             )
 
