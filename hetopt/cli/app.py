@@ -24,6 +24,7 @@ from hetopt.cli.options import (
 from hetopt.cli.profiling import calibrate, profile
 from hetopt.cli.question import Question
 from hetopt.errors import InputError, Problem
+from hetopt.runtime.interrupt import end_process
 from hetopt.version import __version__
 
 app = typer.Typer(
@@ -349,4 +350,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     if arguments and arguments[-1] == "--method":
         arguments.append("list")
-    app(arguments, prog_name="hetopt")
+    try:
+        app(arguments, prog_name="hetopt")
+    except SystemExit as ended:
+        end_process(ended.code if isinstance(ended.code, int) else 0)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 T = TypeVar("T")
 
@@ -88,6 +90,21 @@ def go_on() -> None:
     """
     if threading.get_ident() in _left_behind:
         raise LeftBehindError
+
+
+def end_process(code: int) -> NoReturn:
+    """End the process with an exit code; at once, where work that was left behind still runs.
+
+    The interpreter ends such a thread where it next asks for Python's lock. If that is within a
+    solver's or a compiler's own code, which expects no end there, the whole process aborts.
+    """
+    if not _left_behind:
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 _left_behind: set[int] = set()

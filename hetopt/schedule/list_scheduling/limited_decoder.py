@@ -6,13 +6,17 @@ they are used. They are made where an instance has such limits only.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.runtime.jit import is_compiled, plain
 from hetopt.schedule.model.features import has_any
 from hetopt.schedule.model.packed import pack
 from hetopt.schedule.model.problem import Mode, Problem, option_power, plan_problem
@@ -36,6 +40,9 @@ UNSUPPORTED = ("staged tensors", "paths that depend on the size of a message")
 """Features that the decoder does not know."""
 MOST_TASKS = 20_000
 """Tasks above which plans are not timed anew: the tables are made in Python."""
+FEW_TASKS = 500
+"""Tasks up to which a schedule in plain Python takes less time than loading the compiler."""
+KERNELS = "hetopt.schedule.list_scheduling.limited_decoder_kernels"
 SLACK = 1 + 1e-10
 """Limits may be exceeded by the rounding of sums, a tenth of what the checker allows."""
 
@@ -54,10 +61,11 @@ def needed(instance: Instance) -> bool:
     return has_any(instance, TYING)
 
 
-def limits_of(problem: Problem, choices: Choices, lanes: int) -> Limits:
-    """Make the tables of an instance for a decoder of its own."""
-    from hetopt.schedule.list_scheduling import limited_decoder_kernels as k
-
+def limits_of(
+    problem: Problem, choices: Choices, lanes: int, module: ModuleType | None = None
+) -> Limits:
+    """Make the tables of an instance for a decoder of its own: that of the module, if given."""
+    k: Any = module or import_module(KERNELS)
     instance = problem.instance
     options, devices = instance.options, instance.devices
     n, units = problem.n_tasks, len(choices.device_of_unit)
@@ -98,7 +106,7 @@ def limits_of(problem: Problem, choices: Choices, lanes: int) -> Limits:
         axis=1,
     )
     home = np.stack([np.zeros(tensors, dtype=np.int64), instance.tensors.producer], axis=1)
-    return k.Limits(
+    tables: Limits = k.Limits(
         unit_i=_ints(
             np.stack([choices.device_of_unit, pool, devices.overlap[choices.device_of_unit]], 1)
         ),
@@ -150,6 +158,7 @@ def limits_of(problem: Problem, choices: Choices, lanes: int) -> Limits:
         moved=np.zeros((int(np.diff(group_ptr).max(initial=1)), 3), dtype=np.int64),
         count=lengths,
     )
+    return tables
 
 
 def fresh(limits: Limits) -> Limits:
@@ -197,8 +206,7 @@ def within_limits(instance: Instance, plan: SchedulePlan) -> SchedulePlan | None
     """
     if len(instance.tasks) > MOST_TASKS or has_any(instance, UNSUPPORTED):
         return None
-    from hetopt.schedule.list_scheduling import limited_decoder_kernels as k
-
+    k = _kernels(len(instance.tasks))
     problem, options, devices = plan_problem(instance), instance.options, instance.devices
     n, slots = problem.n_tasks, devices.slots
     durations = problem.grid.durations(instance.tasks.work, options.time_s[plan.option]).tolist()
@@ -209,7 +217,7 @@ def within_limits(instance: Instance, plan: SchedulePlan) -> SchedulePlan | None
     device = np.repeat(np.arange(len(devices)), devices.count_max)
     unit = np.cumsum(devices.count_max)[on] - devices.count_max[on] + plan.unit
     lanes = np.concatenate([[0], np.cumsum(slots[device])])
-    limits = limits_of(problem, Choices(plan.option, unit, device), int(lanes[-1]))
+    limits = limits_of(problem, Choices(plan.option, unit, device), int(lanes[-1]), k)
     place = np.empty(n, dtype=np.int64)
     place[instance.topological_order] = task = np.arange(n)
     seq = np.zeros((4, n), dtype=np.int64)
@@ -219,7 +227,8 @@ def within_limits(instance: Instance, plan: SchedulePlan) -> SchedulePlan | None
     (pred_ptr, pred), (succ_ptr, succ) = instance.predecessors, instance.successors
     edges, busy = instance.edges, np.bincount(unit, minlength=len(device))
     latency, per_b, joules, rounding = pack(instance).message[[0, 1, 3, 2]]
-    excess = count(limits, seq[k.CHOICE], unit)
+    if count(limits, seq[k.CHOICE], unit) > 0:
+        return None
     makespan, more = k.decode_limited(
         np.inf,
         _ints(np.concatenate([busy, np.bincount(device[busy > 0], minlength=len(devices))])),
@@ -239,10 +248,21 @@ def within_limits(instance: Instance, plan: SchedulePlan) -> SchedulePlan | None
         instance.tensors.bytes_b.astype(np.float64),
         limits,
     )
-    if excess + more > 0 or not np.isfinite(makespan):
+    if more > 0 or not np.isfinite(makespan):
         return None
     schedule = draft_of_times(limits, problem, modes, plan.unit.tolist())
     return None if schedule is None else schedule.plan()
+
+
+def _kernels(tasks: int) -> Any:
+    """Return the decoder, as plain Python where it is not compiled yet.
+
+    Compiling takes ten seconds, more than a plan of 10,000 tasks takes so.
+    """
+    if tasks <= FEW_TASKS and KERNELS not in sys.modules:
+        return plain(KERNELS)
+    module: Any = import_module(KERNELS)
+    return module if is_compiled(module.decode_limited) else plain(KERNELS)
 
 
 def count(limits: Limits, choice: Ints, unit: Ints) -> float:

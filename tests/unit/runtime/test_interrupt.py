@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -43,3 +45,17 @@ def test_work_that_is_left_behind_ends_at_its_next_step(stopped: bool) -> None:
     assert ended.wait(5.0)
     # The thread that is next to get its identifier is not taken for it.
     assert in_time(lambda: go_on() or 4, 5.0, threading.Event()) == 4
+
+
+def test_a_process_ends_with_its_code_and_output_though_work_was_left_behind() -> None:
+    script = """
+import threading, time
+from hetopt.runtime.interrupt import end_process, in_time
+assert in_time(lambda: time.sleep(60), 0.05, threading.Event()) is None
+print("told", end="")
+end_process(3)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (3, "told", "")
