@@ -67,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--ortools", default="", help="run hetopt with these versions as well")
     run.add_argument("--jobs", type=int, default=1, help="runs at a time; they disturb each other")
+    run.add_argument(
+        "--ray", default="", help="start runs on a Ray cluster: HOST:PORT, auto, local"
+    )
     run.add_argument("--retry-errors", action="store_true", help="run crashed cases again")
     run.add_argument("--smoke", action="store_true", help="a few generated cases, in seconds")
     run.add_argument("-o", "--output", type=Path, required=True, help="table of results (CSV)")
@@ -139,6 +142,8 @@ def _run(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: lis
     from bench.peers import missing as lacking
     from bench.peers.command import is_command
     from bench.run import Plan, run
+    from hetopt.cli.executors import Loops
+    from hetopt.errors import InputError
 
     peers = [
         p for text in parsed.against for p in ([text] if is_command(text) else text.split(",")) if p
@@ -165,7 +170,19 @@ def _run(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: lis
         parsed.workers,
         command,
     )
-    rows = run(plan, parsed.output, retry_errors=parsed.retry_errors, jobs_at_once=parsed.jobs)
+    if parsed.ray and parsed.jobs > 1:
+        parser.error("either --jobs (runs at a time here) or --ray (a cluster)")
+    try:
+        with Loops(None, parsed.ray or None).executor(parsed.workers) as executor:
+            rows = run(
+                plan,
+                parsed.output,
+                retry_errors=parsed.retry_errors,
+                jobs_at_once=parsed.jobs,
+                executor=executor,
+            )
+    except InputError as error:
+        parser.error(str(error))
     failed = sum(row["status"] == "error" for row in rows)
     print(f"{len(rows)} runs, {failed} of them crashed; the table is {parsed.output}.")
     return 0

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -27,6 +27,7 @@ from bench.machine import commit, load, machine, versions
 from bench.peers.command import is_command
 from bench.peers.environments import ortools_path
 from bench.rows import Table, key_of
+from hetopt.runtime.executors.loop import in_order, silent
 from hetopt.version import __version__
 
 GRACE_S = 120.0
@@ -71,12 +72,24 @@ def _fits(name: str, pattern: str) -> bool:
 
 
 def run(
-    plan: Plan, path: Path, *, retry_errors: bool = False, jobs_at_once: int = 1
+    plan: Plan,
+    path: Path,
+    *,
+    retry_errors: bool = False,
+    jobs_at_once: int = 1,
+    executor: Executor | None = None,
 ) -> list[dict[str, Any]]:
     """Run what the table does not have yet; return the new rows.
 
     A case that crashes, or takes far longer than its limit, makes a row with status ``error``. Runs
     beside each other (each is a process of its own) take time from each other.
+
+    Parameters
+    ----------
+    jobs_at_once
+        Runs at a time on this machine.
+    executor
+        Where runs are started instead; a checkout stands at the same place there.
 
     Raises
     ------
@@ -92,7 +105,12 @@ def run(
     if skipped:
         _say(f"{skipped} runs are in {path} already.")
     new = []
-    for number, row in enumerate(_rows(jobs, plan, jobs_at_once), start=1):
+    found = _rows(jobs, plan, jobs_at_once)
+    if executor is not None:
+        asked = {str(k): (*job, plan) for k, job in enumerate(jobs)}
+        rows = in_order(executor, _row_elsewhere, asked, threading.Event(), silent)
+        found = (row for _, row in rows)
+    for number, row in enumerate(found, start=1):
         table.add(row)
         new.append(row)
         _say(f"[{number}/{len(jobs)}] {_summary(row)}")
@@ -117,6 +135,13 @@ def _rows(
             _ending.set()
             for row in rows:
                 row.cancel()
+
+
+def _row_elsewhere(asked: tuple[Case, str, int, Plan], stop: threading.Event) -> dict[str, Any]:
+    """Run a job where an executor does; its process ends by itself, at its limit at the latest."""
+    if stop.is_set():
+        _ending.set()
+    return _row(*asked)
 
 
 _ending = threading.Event()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,8 +32,13 @@ class Needs:
             return self._missing("image", group, server)
         return self._filled("--image", given, group, server, port)
 
-    def command(self, group: Group, server: Server, port: int = 0) -> list[str] | None:
-        """Return the command of a server: words, or None where its image's own is meant."""
+    def command(
+        self, group: Group, server: Server, port: int = 0, spelled: Callable[[str], str] = str
+    ) -> list[str] | None:
+        """Return the command of a server: words, or None where its image's own is meant.
+
+        ``spelled`` writes what stands in for a field as the target takes it.
+        """
         given = self._given(self.parameters.commands, group, server)
         if given is None:
             return [self._missing("command", group, server)]
@@ -44,7 +49,7 @@ class Needs:
         except ValueError as error:
             text = f"A command as a shell reads it ({error})."
             raise InputError([Problem("--command", given, text)]) from None
-        return [self._filled("--command", word, group, server, port) for word in words]
+        return [self._filled("--command", word, group, server, port, spelled) for word in words]
 
     def fields(self, group: Group, server: Server, port: int = 0) -> dict[str, str]:
         """Return what may stand in braces."""
@@ -78,9 +83,18 @@ class Needs:
         self.refused.setdefault(place, Problem(place, f"{PLACEHOLDER}-{what}", text))
         return f"{PLACEHOLDER}-{what}-of-{server.name}"
 
-    def _filled(self, flag: str, text: str, group: Group, server: Server, port: int) -> str:
+    def _filled(
+        self,
+        flag: str,
+        text: str,
+        group: Group,
+        server: Server,
+        port: int,
+        spelled: Callable[[str], str] = str,
+    ) -> str:
+        fields = self.fields(group, server, port)
         try:
-            return text.format(**self.fields(group, server, port))
+            return text.format(**{name: spelled(value) for name, value in fields.items()})
         except (KeyError, IndexError, ValueError, AttributeError):
             expected = f"Fields in braces are {', '.join(FIELDS)}; a brace itself is doubled."
             raise InputError([Problem(flag, text, expected)]) from None

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,18 @@ def shop_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         csv.writer(file).writerows(table)
     monkeypatch.setenv("HETOPT_SHARED", str(tmp_path / "shared"))
     return folder
+
+
+def test_an_executor_starts_the_runs_of_a_table_in_their_order(tmp_path: Path) -> None:
+    from bench.cases import SMOKE, cases
+    from bench.run import Plan, run
+
+    chosen = [c for c in cases("generated") if f"generated/{c.instance}" in SMOKE][:2]
+    plan = Plan(chosen, ["hetopt"], 1, 0.5, 1)
+    with ThreadPoolExecutor(2) as threads:
+        rows = run(plan, tmp_path / "r.csv", executor=threads)
+    assert [row["instance"] for row in rows] == [c.instance for c in chosen]
+    assert all(row["verified"] for row in rows)
 
 
 def test_a_smoke_run_makes_rows_a_report_and_no_impossible_claim(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from hetopt.deploy.kubernetes.objects import Cluster
 from hetopt.deploy.names import label
 
 API = "kueue.x-k8s.io/v1beta2"
+SI_UNITS = {"power": "W", "cost": "per s", "carbon": "kg/s", "throughput": "/s"}
+"""Units of objectives as marginal values have them."""
 
 
 def queue_objects(cluster: Cluster, placed: Sequence[int]) -> list[dict[str, Any]]:
@@ -37,7 +39,7 @@ def queue_objects(cluster: Cluster, placed: Sequence[int]) -> list[dict[str, Any
             {
                 "apiVersion": API,
                 "kind": "ResourceFlavor",
-                "metadata": _clusterwide(cluster, flavor),
+                "metadata": _clusterwide(cluster, flavor, _annotation(cluster, d)),
                 "spec": {"nodeLabels": {key: value}},
             }
         )
@@ -65,20 +67,40 @@ def queue_objects(cluster: Cluster, placed: Sequence[int]) -> list[dict[str, Any
     )
     cluster.note(
         "Kueue knows no cost of a flavour: flavours stand in the order of what one more unit of "
-        "each is worth by the plan's marginal values, else in that of the instance."
+        "each is worth by the plan's marginal values (see their annotations), else in that of the "
+        "instance."
     )
     return objects
 
 
 def _by_worth(cluster: Cluster) -> list[int]:
     """Devices by the marginal value of a unit, the highest first; ties in the instance's order."""
-    marginal = cluster.parameters.result.get("marginal") or {}
-    worth = {str(row["device"]): row.get("unit") or 0.0 for row in marginal.get("devices", ())}
+    worth = _worth(cluster)
     count = len(cluster.instance.devices)
     return sorted(range(count), key=lambda d: (-abs(worth.get(cluster.device(d), 0.0)), d))
 
 
-def _clusterwide(cluster: Cluster, name: str) -> dict[str, Any]:
+def _worth(cluster: Cluster) -> dict[str, float]:
+    """Change of the objective for one more unit of each device, where the plan tells it."""
+    marginal = cluster.parameters.result.get("marginal") or {}
+    rows = marginal.get("devices", ())
+    return {str(row["device"]): row["unit"] for row in rows if row.get("unit") is not None}
+
+
+def _annotation(cluster: Cluster, device: int) -> dict[str, str]:
+    """Say what one more unit is worth, for schedulers and scalers that can use a price."""
+    worth = _worth(cluster).get(cluster.device(device))
+    if worth is None:
+        return {}
+    objective = cluster.parameters.result["marginal"]["objective"]
+    unit = SI_UNITS.get(objective, "")
+    return {"hetopt.dev/one-more-unit": f"{objective} {worth:+.6g} {unit}".rstrip()}
+
+
+def _clusterwide(
+    cluster: Cluster, name: str, annotations: dict[str, str] | None = None
+) -> dict[str, Any]:
     metadata = cluster.metadata(name)
     metadata.pop("namespace", None)
+    metadata["annotations"] = {**metadata["annotations"], **(annotations or {})}
     return metadata

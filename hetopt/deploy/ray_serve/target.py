@@ -21,7 +21,7 @@ from hetopt.instance import Instance
 from hetopt.solution import Plan, SchedulePlan, SteadyPlan
 
 MODULE = "hetopt_serve"
-FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", re.ASCII)
 
 PARAMETERS = {
     "resource.DEVICE": "resource that one unit takes, NAME or NAME:AMOUNT; default hetopt-DEVICE",
@@ -98,7 +98,7 @@ def _group(needs: Needs, group: Group) -> dict[str, Any]:
 
 def _server(needs: Needs, group: Group, server: Server, slots: int) -> dict[str, Any]:
     instance = needs.instance
-    words = needs.command(group, server)
+    words = needs.command(group, server, spelled=_identifier)
     given = " ".join(words or [])
     if not given.startswith(PLACEHOLDER) and not FUNCTION.fullmatch(given):
         text = "A function for Ray Serve, MODULE:FUNCTION, such as models:{model}."
@@ -116,6 +116,12 @@ def _server(needs: Needs, group: Group, server: Server, slots: int) -> dict[str,
         "batch_wait_s": time_s * work,
         "slots": slots,
     }
+
+
+def _identifier(name: str) -> str:
+    """Write a name as one of Python's: ``llama-8b`` as ``llama_8b``."""
+    plain = re.sub(r"\W", "_", name, flags=re.ASCII)
+    return f"_{plain}" if plain[:1].isdigit() else plain
 
 
 def _jobs(instance: Instance, fleet: Fleet) -> dict[str, Any]:

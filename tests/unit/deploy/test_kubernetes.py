@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from functools import cache
 
@@ -373,6 +374,9 @@ def test_quotas_are_the_units_of_the_plan():
     }
     for document in of_kind(made, "Deployment"):
         assert document["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "serving"
+    for document in of_kind(made, "ResourceFlavor"):
+        worth = document["metadata"]["annotations"]["hetopt.dev/one-more-unit"]
+        assert re.fullmatch(r"power [+-]\d\S* W", worth)
 
 
 def test_files_name_instance_plan_and_version():

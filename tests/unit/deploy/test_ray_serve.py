@@ -26,11 +26,14 @@ def configs(made):
 @pytest.mark.parametrize("name", steady_names())
 def test_every_shipped_instance_is_written_whole(name):
     instance, solution = solved(name)
-    made = hetopt.deploy(solution, instance, "ray-serve", command="models:run")
+    made = hetopt.deploy(solution, instance, "ray-serve", command="models:{model}")
     assert not made.refused
     for config in configs(made):
         (application,) = config["applications"]
         groups = {group["name"]: group for group in application["args"]["groups"]}
+        for group in groups.values():
+            for server in group["servers"]:
+                assert server["function"].removeprefix("models:").isidentifier()
         deployments = {d["name"]: d for d in application["deployments"]}
         assert deployments.keys() == {*groups, "door"}
         for job in application["args"]["jobs"].values():
