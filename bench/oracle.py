@@ -4,6 +4,7 @@
 disagreement with its seed and the share of agreement; the exit code is 1 when there is any.
 ``--regime unusual`` are schedules in which features meet as they seldom do, at scales from
 nanoseconds to days, by every method and from starts at the tolerance of limits.
+``--regime setups`` are schedules with units that are set up between configurations.
 ``--regime streams`` is the campaign of steady instances in unusual variants: costs and rates ten
 orders of magnitude apart, stages in order, every method, and generated routes, packings and columns
 forced; 3,000 of them take some ten minutes of one quiet core. ``--regime racks`` are streams beside
@@ -18,7 +19,7 @@ import traceback
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 
-from tests.oracles.campaign import RACKS, REGIMES, STREAMS, UNUSUAL, Outcome, judge
+from tests.oracles.campaign import RACKS, REGIMES, SETUPS, STREAMS, UNUSUAL, Outcome, judge
 from tests.oracles.unusual import UNPROVED
 
 
@@ -26,7 +27,9 @@ def main() -> int:
     """Run the campaign that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--regime", choices=[*REGIMES, UNUSUAL, STREAMS, RACKS, "both"], default="both"
+        "--regime",
+        choices=[*REGIMES, SETUPS, UNUSUAL, STREAMS, RACKS, "both"],
+        default="both",
     )
     parser.add_argument("--count", type=int, default=2000, help="instances per regime")
     parser.add_argument("--seed", type=int, default=0, help="seed of the first instance")

@@ -20,6 +20,7 @@ from hetopt.instance import Instance
 from hetopt.schedule.bounds import load_bound
 from hetopt.schedule.model import grid
 from tests.random_schedules import Dice, random_schedule
+from tests.setup_schedules import add_setups
 
 Frames = dict[str, pd.DataFrame]
 SCALES = (*("1", "1", "1e-9", "1e-9"), *("1e-12", "1e-6", "1e3", "1e6", "86400", "3.3333e-6"))
@@ -27,11 +28,19 @@ SCALES = (*("1", "1", "1e-9", "1e-9"), *("1e-12", "1e-6", "1e3", "1e6", "86400",
 GRID = "rounding grid"
 TIMES = {
     "options": ("time_s",),
+    "devices": ("setup_time_s",),
+    "setups": ("time_s",),
     "jobs": ("release_s", "deadline_s", "due_s", "period_s"),
     "links": ("latency_s",),
     "networks": ("latency_s",),
 }
-ENERGIES = {"options": ("energy_j",), "links": ("energy_j_per_b",), "networks": ("energy_j_per_b",)}
+ENERGIES = {
+    "options": ("energy_j",),
+    "devices": ("setup_energy_j",),
+    "setups": ("energy_j",),
+    "links": ("energy_j_per_b",),
+    "networks": ("energy_j_per_b",),
+}
 
 
 def unusual_schedule(seed: int) -> tuple[Instance, Fraction]:
@@ -49,6 +58,10 @@ def unusual_schedule(seed: int) -> tuple[Instance, Fraction]:
         ):
             if dice.chance(chance):
                 change(dice, frames, settings, tick)
+        # A draw of its own, so that what seeds made before stays as it was.
+        own = Dice(np.random.default_rng([seed, 24]))
+        if own.chance(0.2) and "period_s" not in frames["jobs"]:
+            add_setups(own, frames, settings, tick)
         factor = Fraction(dice.pick(*SCALES))
         if "links" in frames and factor.numerator % 3 == 0:
             factor = Fraction("1e-9")  # a bandwidth over such a factor has no last decimal

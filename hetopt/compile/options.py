@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.compile.problems import Checker
+from hetopt.compile.states.setups import check_configured
 from hetopt.compile.strings import codes, keys_of
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Bools, Devices, Floats, Ints, Options, Profiles
@@ -27,6 +28,7 @@ def make_options(
     _check_interval("energy", energy, table, check)
     key, keys = _weights_keys(table, check)
     _check_labels(table, code, device, check)
+    check_configured(table, check)
     columns = {
         "device": device,
         "label": table["label"],
@@ -38,6 +40,7 @@ def make_options(
         "accuracy": table["accuracy"],
         "batch": table["batch"],
         "latency_s": table["latency_s"],
+        "configuration": table["configuration"],
         "estimated": table["estimated"],
         **{name: table[name] for name in INTERVALS},
         "preview": table["preview"],

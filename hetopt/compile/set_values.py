@@ -3,9 +3,10 @@
 A path is a setting (``horizon_s``), or ``TABLE.ROW.COLUMN`` where ROW is the row's name
 (``devices.npu.count``), for options ``PROFILE/DEVICE`` or ``PROFILE/DEVICE/LABEL``, for uses
 ``PROFILE/DEVICE/RESOURCE`` or ``PROFILE/DEVICE/LABEL/RESOURCE``, for links, networks and transfers
-``FROM->TO``, for rates ``SCENARIO/JOB``, for initial units ``DEVICE``, for shares of kinds
-``KIND`` or ``KIND/OF``; what ties periods is ``periods.min_up`` and the like. A ROW of
-``*`` is every row of the table (``jobs.*.slices=4``). An empty VALUE is the default.
+``FROM->TO``, for set-ups ``DEVICE/FROM->TO``, for rates ``SCENARIO/JOB``, for initial units
+``DEVICE``, for shares of kinds ``KIND`` or ``KIND/OF``; what ties periods is ``periods.min_up`` and
+the like. A ROW of ``*`` is every row of the table (``jobs.*.slices=4``). An empty VALUE is the
+default.
 
 The change is made in the tables as they were read and these are compiled anew, so that it means
 what it would mean in the file: another period or horizon repeats jobs anew, another idle power
@@ -303,6 +304,9 @@ def _row_names(table: str, frame: pd.DataFrame) -> list[tuple[str, ...]]:
         return [(f"{s}/{j}",) for s, j in zip(cells["scenario"], cells["job"], strict=True)]
     if table == "initial":
         return [(device,) for device in cells["device"]]
+    if table == "setups":
+        rows = zip(cells["device"], cells["from"], cells["to"], strict=True)
+        return [(f"{device}/{a}->{b}",) for device, a, b in rows]
     if table in (*PAIRS, "transfers"):
         return [(f"{a}->{b}",) for a, b in zip(cells["from"], cells["to"], strict=True)]
     if table == "kind_shares":

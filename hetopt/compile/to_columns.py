@@ -29,6 +29,7 @@ from hetopt.compile.rows import Sheet
 from hetopt.compile.scenarios import check_pins, demand_table, make_periods, make_scenarios
 from hetopt.compile.settings import clean_settings
 from hetopt.compile.sites import give_sites_to_tasks, make_sites, network_links
+from hetopt.compile.states.setups import check_setups, make_setups
 from hetopt.compile.strings import strings
 from hetopt.compile.structure import check_settings_regime, check_structure
 from hetopt.compile.workload import give_shares, make_groups, make_jobs, make_tasks, make_transfers
@@ -140,6 +141,7 @@ def _compiled(
     networks = network_links(tables["networks"], devices, sites, regime, check)
     links = make_links(tables["links"], networks, devices.name, check)
     profiles, options, keys = make_options(tables["options"], devices, check)
+    setups = make_setups(tables["setups"], devices, options, check)
     resources = make_resources(tables["resources"], check)
     parts = (devices, profiles, options, resources)
     uses = make_uses(tables["uses"], tables["options"], parts, check)
@@ -163,6 +165,7 @@ def _compiled(
         pools=pools,
         sites=sites,
         links=links,
+        setups=setups,
         profiles=profiles,
         options=options,
         resources=resources,
@@ -199,6 +202,7 @@ def _compiled(
     )
     check_structure(instance, check)
     check_pins(instance, check)
+    check_setups(instance, check)
     return instance
 
 

@@ -49,6 +49,7 @@ def to_frames(instance: Instance) -> dict[str, pd.DataFrame]:
             "to": devices.name[links.dst],
             "channels": channels[links.channel_group],
         },
+        "setups": _setups(instance),
         "options": {
             **_columns(options),
             "profile": instance.profiles.name[profile],
@@ -133,6 +134,14 @@ def _pieces(series: Series | None, name: str) -> list[dict[str, float]]:
 
 def _columns(part: Any) -> dict[str, Any]:
     return {name: getattr(part, name) for name in part.__dataclass_fields__}
+
+
+def _setups(instance: Instance) -> dict[str, Any]:
+    setups = instance.setups
+    if not len(setups):
+        return {}
+    device = instance.devices.name[setups.device]
+    return {**_columns(setups), "device": device, "from": setups.source, "to": setups.target}
 
 
 def _uses(instance: Instance, profile: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from hetopt.deploy.target import Artefacts, Parameters
 from hetopt.errors import InputError, Problem, RefusedError
 from hetopt.formats.plans import solution_to_dict
 from hetopt.instance import Instance
+from hetopt.instance.states.setups import device_setups
 from hetopt.solution import Plan, Solution
 from hetopt.verify import verify
 
@@ -101,6 +102,10 @@ def artefacts(
     report = verify(instance, plan)
     if not report.ok:
         raise InputError([Problem("plan", v.kind, v.message) for v in report.violations[:3]])
+    if instance.regime == "schedule" and device_setups(instance):
+        name = str(instance.devices.name[min(device_setups(instance))])
+        text = "A plan without set-ups: no target loads another configuration between tasks."
+        raise RefusedError([Problem(f"device {name}", "set-ups", text)])
     return chosen.write(plan, instance, given)
 
 

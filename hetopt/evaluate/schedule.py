@@ -13,6 +13,7 @@ from hetopt.errors import InputError
 from hetopt.evaluate.circle import wound
 from hetopt.evaluate.ratios import ratio, weighted_mean
 from hetopt.evaluate.resources import peak, schedule_use
+from hetopt.evaluate.setups import SetupRuns, setup_rows, setup_runs
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.grouping import records, sums
 from hetopt.instance.joule_prices import joule_prices
@@ -112,9 +113,26 @@ class ScheduleQuantities:
         return np.where(self.instance.devices.off_when_unused, self.units_used, self.units_had)
 
     @cached_property
+    def setups(self) -> SetupRuns:
+        """Set-ups that the plan needs."""
+        return setup_runs(self.instance, self.plan)
+
+    @cached_property
+    def setup_s(self) -> Floats:
+        """Time of set-ups per device, summed over its units (D)."""
+        runs = self.setups
+        return sums(self.device[runs.task], runs.time_s, len(self.instance.devices))
+
+    @cached_property
+    def energy_setups_j(self) -> float:
+        """Energy above idle of all set-ups."""
+        return float(self.setups.energy_j.sum())
+
+    @cached_property
     def busy_s(self) -> Floats:
-        """Busy time per device, summed over its units (D)."""
-        return sums(self.device, self.time_s, len(self.instance.devices))
+        """Busy time per device, set-ups included, summed over its units (D)."""
+        tasks = sums(self.device, self.time_s, len(self.instance.devices))
+        return tasks + self.setup_s
 
     @cached_property
     def task_energy_j(self) -> Floats:
@@ -156,8 +174,9 @@ class ScheduleQuantities:
 
     @cached_property
     def energy_j(self) -> float:
-        """Options, transfers and idle."""
-        return self.energy_options_j + self.energy_transfers_j + self.energy_idle_j
+        """Options, set-ups, transfers and idle."""
+        parts = (self.energy_options_j, self.energy_transfers_j, self.energy_idle_j)
+        return sum(parts) + self.energy_setups_j
 
     @cached_property
     def cost_units(self) -> float:
@@ -189,8 +208,13 @@ class ScheduleQuantities:
         left = self.plan.hops.start_s
         come = at_changes(series, left + self.hop_time_s)
         hops = self.hop_energy_j * mean_price(series, left, come)
+        runs = self.setups
+        setups = runs.energy_j * mean_price(
+            series, at_changes(series, runs.start_s), at_changes(series, runs.end_s)
+        )
         window = float(integral(series, at_changes(series, np.array([self.window_s])))[0])
-        return pue * float(tasks.sum() + hops.sum() + self.idle_power_w * window)
+        drawn = tasks.sum() + hops.sum() + setups.sum()
+        return pue * float(drawn + self.idle_power_w * window)
 
     def priced_noise(self, objective: str) -> float:
         """Return what rounding of times may change where a joule's price changes over time.
@@ -202,8 +226,8 @@ class ScheduleQuantities:
         if series is None:
             return 0.0
         latest = max(self.window_s, float(self.end_s.max(initial=0.0)))
-        time = np.concatenate([self.time_s, self.hop_time_s])
-        energy = np.concatenate([self.task_energy_j, self.hop_energy_j])
+        time = np.concatenate([self.time_s, self.hop_time_s, self.setups.time_s])
+        energy = np.concatenate([self.task_energy_j, self.hop_energy_j, self.setups.energy_j])
         shift = np.full(len(time), TIME_ROUNDING * latest)
         part = np.divide(shift, time, out=np.ones(len(time)), where=time > shift)
         spread = max(series.value) - min(series.value)
@@ -219,7 +243,8 @@ class ScheduleQuantities:
         sender = instance.links.src[self.plan.hops.link]
         idle = instance.devices.idle_power_w * self.units_on
         drawn = price[device] * self.task_energy_j
-        parts = [drawn, price[sender] * self.hop_energy_j, price * idle * self.window_s]
+        setups = price[device[self.setups.task]] * self.setups.energy_j
+        parts = [drawn, price[sender] * self.hop_energy_j, price * idle * self.window_s, setups]
         return math.fsum(float(part.sum()) for part in parts)
 
     @cached_property
@@ -252,7 +277,13 @@ class ScheduleQuantities:
     def peak_power_w(self) -> float:
         """Largest power at any instant of the window: idle of units on, and running options."""
         row, start, end, time = self.runs
-        above_idle = peak(start, end, time, self.task_power_w[row], self.slack_s)
+        setups, power = self.setups, self.task_power_w[row]
+        if len(setups):
+            start = np.concatenate([start, setups.start_s])
+            end = np.concatenate([end, setups.end_s])
+            time = np.concatenate([time, setups.time_s])
+            power = np.concatenate([power, setups.power_w])
+        above_idle = peak(start, end, time, power, self.slack_s)
         return self.idle_power_w + above_idle
 
     @cached_property
@@ -279,7 +310,8 @@ class ScheduleQuantities:
     def as_dict(self) -> dict[str, Any]:
         """Return all quantities as plain values, None where one does not apply."""
         numbers = (
-            *("energy_j", "energy_options_j", "energy_transfers_j", "energy_idle_j"),
+            *("energy_j", "energy_options_j", "energy_setups_j"),
+            *("energy_transfers_j", "energy_idle_j"),
             *("makespan_s", "window_s", "tardiness_s", "peak_power_w", "idle_power_w"),
             *("cost", "cost_units", "cost_energy", "carbon_kg", "accuracy"),
         )
@@ -289,6 +321,7 @@ class ScheduleQuantities:
             "devices": self._device_rows(),
             "jobs": self._job_rows(),
             "links": self._link_rows(),
+            "setups": setup_rows(self.instance, self.plan),
             "resources": schedule_use(self.instance, self.plan.option, self.runs, self.slack_s),
         }
 
@@ -303,6 +336,7 @@ class ScheduleQuantities:
                 "on": self.units_on,
                 "tasks": np.bincount(self.device, minlength=wide),
                 "busy_s": self.busy_s,
+                "setup_s": self.setup_s,
                 "utilization": ratio(self.busy_s, capacity),
                 "energy_options_j": sums(self.device, self.task_energy_j, wide),
                 "energy_idle_j": devices.idle_power_w * self.units_on * self.window_s,

@@ -32,13 +32,17 @@ class Steps:
 
 
 def power_over_time(instance: Instance, plan: SchedulePlan) -> Steps:
-    """Return the power in W: idle of the units on, and energy / time of the options running."""
+    """Return the power in W: idle of units on, and energy / time of what runs and is set up."""
     quantities = ScheduleQuantities(instance, plan)
     idle = [(0.0, quantities.window_s, quantities.idle_power_w)]
     row, start, end, _ = quantities.runs
     power = quantities.task_power_w[row].tolist()
     runs = zip(start.tolist(), end.tolist(), power, strict=True)
-    return _steps([*idle, *runs], quantities.slack_s)
+    setups = quantities.setups
+    changes = zip(
+        *(a.tolist() for a in (setups.start_s, setups.end_s, setups.power_w)), strict=True
+    )
+    return _steps([*idle, *runs, *changes], quantities.slack_s)
 
 
 def memory_over_time(instance: Instance, plan: SchedulePlan) -> dict[tuple[int, int], Steps]:

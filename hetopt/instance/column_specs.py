@@ -213,6 +213,26 @@ DEVICES = (
     *START_UP,
     *SLEEP,
     *LOAD,
+    _number(
+        "setup_time_s",
+        "Time of each set-up from one configuration to another; instead of rows for pairs.",
+        0.0,
+        "time",
+        aliases=("setup_time",),
+        within="setup",
+    ),
+    _number(
+        "setup_energy_j",
+        "Energy above idle of each such set-up.",
+        0.0,
+        "energy",
+        aliases=("setup_energy",),
+        within="setup",
+    ),
+    _text(
+        "initial_configuration",
+        "What each unit has loaded at first; `none` is nothing. Not stated: the first is free.",
+    ),
     _flag("exclusive", "Whether a unit serves one workload only.", regime="steady"),
     _flag("overlap", "Whether transfers run beside tasks, without taking a slot.", True),
     _number("price_per_s", "Money per second of a unit had.", 0.0, "price", aliases=("price",)),
@@ -261,6 +281,14 @@ CARRYING = (
     ),
 )
 """What a link, or a network between sites, carries."""
+
+SETUPS = (
+    _required("device", "Device whose units are set up."),
+    _required("from", "Configuration that is loaded before; `none` is nothing."),
+    _required("to", "Configuration that is loaded then."),
+    _number("time_s", "Time for which the unit is busy with it.", 0.0, "time", aliases=("time",)),
+    _number("energy_j", "Energy above idle of it.", 0.0, "energy", aliases=("energy",)),
+)
 
 LINKS = (
     _required("from", "Device at the sending end."),
@@ -333,6 +361,10 @@ OPTIONS = (
     _whole("batch", "Requests that one execution serves (steady).", 1, minimum=1),
     _number(
         "latency_s", "Measured latency of a request.", NOT_STATED, "time", aliases=("latency",)
+    ),
+    _text(
+        "configuration",
+        "What its unit must have loaded: a bitstream, a model. Not stated: whatever it has.",
     ),
     _flag("estimated", "Whether the figures are estimated, not measured."),
     _number(
@@ -725,6 +757,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "sites": SITES,
     "links": LINKS,
     "networks": NETWORKS,
+    "setups": SETUPS,
     "options": OPTIONS,
     "resources": RESOURCES,
     "uses": USES,

@@ -15,7 +15,7 @@ from hetopt.instance.tables import DeviceKind
 
 Quantity = float | str
 Pieces = Sequence[Mapping[str, Quantity]]
-"""What changes over time: ``[{"from": "0 s", "price": "0.20 EUR/kWh"}, ...]``."""
+"""What changes over time: ``[{"from": "0 s", "price": "0.20 EUR/kWh"}, ...]``; rows of set-ups."""
 
 
 class DeviceFields(TypedDict, total=False):
@@ -51,6 +51,13 @@ class DeviceFields(TypedDict, total=False):
     load_time_s: Quantity
     load_energy_per_byte: Quantity
     load_energy_j_per_b: Quantity
+    setup: Mapping[str, Quantity]
+    setup_time: Quantity
+    setup_time_s: Quantity
+    setup_energy: Quantity
+    setup_energy_j: Quantity
+    setups: Pieces
+    initial_configuration: str
     exclusive: bool
     overlap: bool
     price: Quantity
@@ -133,6 +140,7 @@ class OptionFields(TypedDict, total=False):
     batch: int
     latency: Quantity
     latency_s: Quantity
+    configuration: str
     estimated: bool
     time_low: Quantity
     time_low_s: Quantity

@@ -35,6 +35,7 @@ from hetopt.instance.tables import (
     Profiles,
     Resources,
     Scenarios,
+    Setups,
     Sites,
     TaskClasses,
     Tasks,
@@ -86,6 +87,7 @@ class Instance:
     pools: Pools
     sites: Sites
     links: Links
+    setups: Setups
     profiles: Profiles
     options: Options
     resources: Resources

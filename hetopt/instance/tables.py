@@ -38,7 +38,10 @@ class Devices:
     are had beyond those that serve, wherever the device serves at all. ``site`` is -1 where the
     device is at none. ``start_up_*`` is what a unit that goes on takes (energy above idle);
     ``sleep_power_w`` is NaN where a unit does not sleep in gaps. ``load_*`` is what loading weights
-    onto a unit takes.
+    onto a unit takes. ``setup_time_s`` and ``setup_energy_j`` are of each set-up from one
+    configuration to another, 0 where none counts or ``Setups`` has rows for pairs;
+    ``initial_configuration`` is what each unit has loaded at first, empty where the first set-up
+    is free (:mod:`hetopt.instance.states.setups`).
     """
 
     name: Strings
@@ -62,6 +65,9 @@ class Devices:
     wake_energy_j: Floats
     load_time_s: Floats
     load_energy_j_per_b: Floats
+    setup_time_s: Floats
+    setup_energy_j: Floats
+    initial_configuration: Strings
     exclusive: Bools
     overlap: Bools
     price_per_s: Floats
@@ -112,6 +118,24 @@ class Sites:
 
 
 @dataclass(frozen=True, slots=True)
+class Setups:
+    """Set-ups of a device from one configuration to another, each pair at most once.
+
+    A device has rows or a ``setup_time_s`` of its own, not both; a pair without a row takes
+    nothing.
+    """
+
+    device: Ints
+    source: Strings
+    target: Strings
+    time_s: Floats
+    energy_j: Floats
+
+    def __len__(self) -> int:
+        return len(self.device)
+
+
+@dataclass(frozen=True, slots=True)
 class Links:
     """One-way links between devices, length L, in file order; ``both_ways`` is already expanded.
 
@@ -157,7 +181,8 @@ class Options:
     profile. ``time_low_s`` ≤ ``time_s`` ≤ ``time_high_s``, and the same of energies, hold the share
     ``interval`` of outcomes, half of the others on either side; NaN where no interval is stated.
     Plans, evaluation and checker know ``time_s`` and ``energy_j`` alone; what lies around them is
-    for :mod:`hetopt.instance.robust` and for simulation.
+    for :mod:`hetopt.instance.robust` and for simulation. ``configuration`` is what the unit must
+    have loaded, empty where it may be anything.
     """
 
     device: Ints
@@ -170,6 +195,7 @@ class Options:
     accuracy: Floats
     batch: Ints
     latency_s: Floats
+    configuration: Strings
     estimated: Bools
     time_low_s: Floats
     time_high_s: Floats

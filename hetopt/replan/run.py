@@ -10,6 +10,7 @@ import numpy as np
 from hetopt import units
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Instance
+from hetopt.instance.states.setups import device_setups
 from hetopt.replan.replanned import Replanned, Stability
 from hetopt.replan.schedules import replan_schedule
 from hetopt.replan.streams import Costs, check_streams, replan_streams
@@ -74,6 +75,10 @@ def replan(
         if np.isfinite(instance.limits.cycle_s):
             text = "A schedule that runs once: replanning does not know those that repeat for ever."
             raise InputError([Problem("cyclic", f"{instance.limits.cycle_s:g} s", text)])
+        if device_setups(instance):
+            name = str(instance.devices.name[min(device_setups(instance))])
+            text = "A schedule without set-ups: replanning does not know what units have loaded."
+            raise InputError([Problem(f"device {name}", "set-ups", text)])
         return replan_schedule(instance, found, state, stability, options)
     check_streams(instance)
     if not isinstance(found, SteadyPlan):

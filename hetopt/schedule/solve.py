@@ -17,6 +17,7 @@ import numpy as np
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance
 from hetopt.instance.prices import at_mean_prices, prices_vary
+from hetopt.instance.states.setups import configurations, device_setups
 from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.runtime.interrupt import in_time
 from hetopt.schedule.bounds import objective_bounds
@@ -186,7 +187,20 @@ def _model_size(instance: Instance) -> int:
     )
     chained = len(instance.tensors) if contended else int(instance.tensors.staged.sum())
     chains = chained * len(devices) * units * CHAIN_CONSTRAINTS
-    return choices * CHOICE_CONSTRAINTS + len(instance.edges) * units + chains
+    return choices * CHOICE_CONSTRAINTS + len(instance.edges) * units + chains + _arcs(instance)
+
+
+def _arcs(instance: Instance) -> int:
+    """Pairs of tasks that may be next to each other on a unit with set-ups."""
+    classes, numbers = instance.classes, configurations(instance)
+    size = np.bincount(classes.member, minlength=len(classes))
+    owner = np.repeat(np.arange(len(classes)), np.diff(classes.ptr))
+    total = 0
+    for device in device_setups(instance):
+        here = (instance.options.device[classes.option] == device) & (numbers[classes.option] >= 0)
+        nodes = int(size[owner[here]].sum())
+        total += int(instance.devices.count_max[device]) * nodes * nodes
+    return total
 
 
 def _affordable(budget: Budget) -> int:

@@ -82,7 +82,10 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Every time of a schedule on one scale: of tasks (T), hops (H), jobs (J) and the horizon."""
+    """Every time of a schedule on one scale: of tasks (T), hops (H), jobs (J) and the horizon.
+
+    ``setup`` holds the rows of the instance's set-ups, then one of each device.
+    """
 
     scale: Scale
     start: Numbers
@@ -93,6 +96,7 @@ class Timeline:
     deadline: Numbers
     due: Numbers
     horizon: Numbers
+    setup: Numbers
 
 
 @lru_cache(maxsize=1 << 16)
@@ -145,6 +149,7 @@ def timeline(
         jobs.deadline_s,
         jobs.due_s,
         np.array([instance.limits.horizon_s]),
+        np.concatenate([instance.setups.time_s, instance.devices.setup_time_s]),
     ]
     flights = _flights(instance, bytes_b, hop_link)
     times = None

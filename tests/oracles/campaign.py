@@ -12,8 +12,11 @@ from tests.oracles.agreement import disagreements, falsehoods
 from tests.oracles.schedule_oracle import TooHardError, schedule_optimum
 from tests.oracles.unusual import judge_unusual
 from tests.random_schedules import random_schedule
+from tests.setup_schedules import setup_schedule
 
 REGIMES = ("schedule", "steady")
+SETUPS = "setups"
+"""Those of ``schedule`` with units that are set up between configurations."""
 UNUSUAL = "unusual"
 """Schedules in which features meet as they seldom do, solved by several methods."""
 STREAMS = "streams"
@@ -112,8 +115,8 @@ def run_chunk(regime: str, seeds: Iterable[int], time_limit: float = 30.0) -> No
 
 def known(regime: str, seed: int) -> tuple[Instance, tuple[float, ...] | None]:
     """Return a random instance and its optimum, None where it has no plan."""
-    if regime == "schedule":
-        instance, tick = random_schedule(seed)
+    if regime in ("schedule", SETUPS):
+        instance, tick = random_schedule(seed) if regime == "schedule" else setup_schedule(seed)
         return instance, schedule_optimum(instance, tick)
     from tests.oracles.scenario_oracle import scenario_optimum
     from tests.oracles.steady_oracle import steady_optimum

@@ -40,6 +40,7 @@ class Item:
     low: int = 0
     high: int = NO_LIMIT
     joules: Fraction = Fraction(0)
+    glued: int = -1
 
 
 @dataclass
@@ -135,9 +136,63 @@ class _Oracle:
                 symmetric[d] = False
         for combination in itertools.product(*choices):
             if self._canonical(combination, symmetric) and self._groups_hold(combination):
-                placement = self._place(combination)
-                if placement is not None:
-                    yield placement
+                for orders in self._orders(combination):
+                    placement = self._place(combination, orders)
+                    if placement is not None:
+                        yield placement
+
+    def _orders(self, combination) -> Iterator[list[list[int]]]:
+        """Yield every order in which each unit with set-ups may run what needs a configuration."""
+        inst = self.instance
+        rows: dict[tuple[int, int], list[int]] = {}
+        for t, (o, d, u) in enumerate(combination):
+            stated = d in inst.setups.device or inst.devices.setup_time_s[d]
+            if inst.options.configuration[o] and (stated or inst.devices.setup_energy_j[d]):
+                rows.setdefault((d, u), []).append(t)
+        yield from (
+            [list(order) for order in orders]
+            for orders in itertools.product(
+                *(itertools.permutations(tasks) for tasks in rows.values())
+            )
+        )
+
+    def _set_up(self, option, unit, orders, items, occupations, slot, power) -> list:
+        """Add the set-ups that the orders need; return (device, joules) of each."""
+        inst = self.instance
+        spent = []
+        for order in orders:
+            d = unit[order[0]][0]
+            loaded = str(inst.devices.initial_configuration[d])
+            for before, t in zip([-1, *order], order, strict=False):
+                wanted = str(inst.options.configuration[option[t]])
+                time, joules = self._change(d, loaded, wanted)
+                if before >= 0:
+                    items[t].after.append(before)
+                loaded = wanted
+                if not time and not joules:
+                    continue
+                item = Item(int(time / self.tick), [before] if before >= 0 else [], joules=joules)
+                assert time % self.tick == 0, "set-ups are multiples of the tick"
+                items.append(item)
+                new = len(items) - 1
+                items[t].after.append(new)
+                items[t].glued = new
+                occupations.append((new, [new], slot(unit[t]), 1.0))
+                if time:
+                    occupations.append((new, [new], power, float(joules / time)))
+                spent.append((d, joules))
+        return spent
+
+    def _change(self, d: int, loaded: str, wanted: str) -> tuple[Fraction, Fraction]:
+        """Time and joules of one set-up."""
+        inst = self.instance
+        if loaded in ("", wanted):
+            return Fraction(0), Fraction(0)
+        for k in range(len(inst.setups)):
+            row = (int(inst.setups.device[k]), inst.setups.source[k], inst.setups.target[k])
+            if row == (d, loaded, wanted):
+                return exact(inst.setups.time_s[k]), exact(inst.setups.energy_j[k])
+        return exact(inst.devices.setup_time_s[d]), exact(inst.devices.setup_energy_j[d])
 
     def _options(self, t: int) -> list[int]:
         inst = self.instance
@@ -171,7 +226,7 @@ class _Oracle:
                 return False
         return all(len({units[t] for t in g}) == len(g) for g in self.instance.apart)
 
-    def _place(self, combination) -> Placement | None:
+    def _place(self, combination, orders) -> Placement | None:
         inst = self.instance
         options, devices = inst.options, inst.devices
         option = [c[0] for c in combination]
@@ -240,9 +295,13 @@ class _Oracle:
                 watts = float(exact(options.energy_j[option[t]]) / exact(options.time_s[option[t]]))
                 strongest = max(strongest, watts)
                 occupations.append((t, [t], power, watts))
+        setups = self._set_up(option, unit, orders, items, occupations, slot, power)
+        if setups:
+            watts = [a for first, _, r, a in occupations if r == power and first >= self.n]
+            strongest = max([strongest, *watts])
         drawn = [(u[0], work[t] * exact(options.energy_j[option[t]])) for t, u in enumerate(unit)]
         still = [(d, exact(devices.idle_power_w[d]) * on[d]) for d in range(len(devices))]
-        active, idle_paid = (self._bill(parts) for parts in (drawn + sent, still))
+        active, idle_paid = (self._bill(parts) for parts in (drawn + sent + setups, still))
         return self._finish(
             items, occupations, capacity, power, active, idle_paid, rent, accuracy, strongest
         )
@@ -396,10 +455,13 @@ class _Oracle:
         limits = inst.limits
         links = [(b, i) for i, item in enumerate(items) for b in item.after]
         order = _topological(len(items), [(a, b, -1) for a, b in links])
+        if len(order) < len(items):
+            return None  # tasks wait for each other in an order that set-ups were tried in
         place = {item: k for k, item in enumerate(order)}
         ordered = [items[i] for i in order]
         for item in ordered:
             item.after = [place[b] for b in item.after]
+            item.glued = place[item.glued] if item.glued >= 0 else -1
         occupations = [
             (place[first], [place[i] for i in until], r, amount)
             for first, until, r, amount in occupations
@@ -410,6 +472,10 @@ class _Oracle:
             item.high = min(item.high, last)
             for b in item.after:
                 item.low = max(item.low, ordered[b].low + ordered[b].length)
+        for item in ordered:
+            if item.glued >= 0:
+                setup = ordered[item.glued]
+                setup.low = max(setup.low, item.low - setup.length)
         for item in reversed(ordered):
             item.high -= item.length
             for b in item.after:
@@ -511,6 +577,7 @@ class _Oracle:
             np.array(placement.per_makespan),
             np.array(placement.per_tardiness),
             np.array(placement.per_peak),
+            np.array([i.glued for i in items]),
             placement.priced,
             placement.windowed,
             best,

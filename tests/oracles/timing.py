@@ -44,6 +44,7 @@ def search(
     per_makespan,
     per_tardiness,
     per_peak,
+    glued,  # (n) the item at whose end this one starts exactly, -1: none
     priced,  # (levels, n, ticks) what an item costs by its start
     windowed,  # (levels, ticks) what a makespan costs
     best,  # (levels) in and out: the best vector known
@@ -84,6 +85,12 @@ def search(
     start[0] = low[0] - 1
     while at >= 0:
         start[at] += 1
+        if glued[at] >= 0:
+            only = start[glued[at]] + length[glued[at]]
+            if start[at] > only:
+                at -= 1
+                continue
+            start[at] = only
         if start[at] > high[at]:
             at -= 1
             continue

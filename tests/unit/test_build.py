@@ -107,7 +107,10 @@ def test_problems_name_the_object_and_the_field() -> None:
             fields.DeviceFields,
             TABLES["devices"],
             {"name"},
-            tuple(Column(name, "A mapping.") for name in ("start_up", "sleep", "load")),
+            tuple(
+                Column(name, "A mapping.")
+                for name in ("start_up", "sleep", "load", "setup", "setups")
+            ),
         ),
         (fields.PoolFields, TABLES["pools"], {"name"}, ()),
         (fields.SiteFields, TABLES["sites"], {"name"}, ()),

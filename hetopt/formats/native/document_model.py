@@ -32,6 +32,7 @@ from hetopt.instance.column_specs import (
     RESOURCES,
     SCENARIOS,
     SETTINGS,
+    SETUPS,
     SITES,
     TASKS,
     TRANSFERS,
@@ -55,6 +56,7 @@ LABEL_PARTS = (
 MAPPINGS = {
     "start_up": "What going on takes: time, energy above idle, cost.",
     "load": "What loading weights onto a unit takes (streams): time, energy_per_byte.",
+    "setup": "Each set-up from one configuration to another: time, energy above idle.",
     "sleep": "Sleep in gaps in which nothing runs (schedules): power, wake_time, wake_energy.",
 }
 """Mappings of a document that hold columns, and what they mean."""
@@ -208,6 +210,10 @@ def _device() -> type[Shape]:
             "count": (count, Field(default=None, description="Identical units, or their range.")),
             "from": _field(_choice(("catalogue",)), "Take the device's figures from there."),
             "entry": _field(_TEXT, "ID in the catalogue; default: the name."),
+            "setups": _list(
+                _shape("SetupRow", _fields(SETUPS, leave_out=("device",)), required=("from", "to")),
+                "Set-ups from one configuration to another; a pair without a row takes nothing.",
+            ),
         },
         required=("name",),
     )
@@ -348,6 +354,7 @@ def _names(choices: list[str] | None = None) -> Any:
 
 COLUMNS = {
     "Device": DEVICES,
+    "SetupRow": SETUPS,
     "Pool": POOLS,
     "Link": LINKS,
     "Site": SITES,

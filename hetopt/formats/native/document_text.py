@@ -53,6 +53,9 @@ def to_document(instance: Instance) -> dict[str, Any]:
     data = _settings(instance)
     rows = {name: list(_rows(name, columns)) for name, columns in frames.items()}
     rows["devices"] = [_with_count(row) for row in rows["devices"]]
+    by_device = {row["name"]: row for row in rows["devices"]}
+    for setup in rows.pop("setups", []):
+        by_device[setup.pop("device")].setdefault("setups", []).append(setup)
     profiles: dict[str, list[dict[str, Any]]] = {}
     options = rows.pop("options")
     by_option = {(row["profile"], row["device"], row.get("label", "")): row for row in options}

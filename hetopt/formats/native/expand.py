@@ -143,6 +143,9 @@ class _Expansion:
             elif "entry" in entry:
                 self.fault((*path, "entry"), entry["entry"], "from: catalogue beside the entry.")
             self.rows.add("devices", cells, path)
+            own = {"device": entry.get("name", "")}
+            for at, setup in self.entries((*path, "setups"), entry.get("setups")):
+                self.rows.add("setups", own | self.named("setups", at, setup), at)
 
     def _count(self, path: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
         for end in ("count_min", "count_max"):

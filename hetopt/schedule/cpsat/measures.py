@@ -82,6 +82,7 @@ def on_time(build: Build, device: int, k: int, literal: Any) -> Any:
                 for c in choices
                 if c.place[0] == device
             ]
+            work += [s.change.ticks * s.literal for s in build.setups if s.place[0] == device]
             if work:
                 build.model.add(sum(work) <= build.problem.slots[device] * sum(times))
     return times[k]

@@ -298,6 +298,7 @@ def _drawn(
                 watts[option] = option_power(instance, option)
             if choice.mode.duration and watts[option]:
                 drawn.append((choice.interval, watts[option]))
+    drawn.extend((s.interval, s.change.watts) for s in build.setups if s.change.watts)
     always = Fraction(0)
     for device, idle in enumerate(devices.idle_power_w.tolist()):
         surely = 0 if devices.off_when_unused[device] else int(devices.count_min[device])
@@ -322,6 +323,8 @@ def _most(build: Build) -> Fraction:
             for c in choices
             if c.place[0] == device
         ]
+        # A unit that is set up runs nothing.
+        draws = [*draws, *(s.change.watts for s in build.setups if s.place[0] == device)]
         slots = build.problem.slots[device] * build.problem.units[device]
         total += build.problem.units[device] * exact(idle)
         total += min(slots, build.problem.n_tasks * build.copies) * max(draws, default=Fraction(0))

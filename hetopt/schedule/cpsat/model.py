@@ -9,6 +9,7 @@ u[d,k], sent[n,d,q] and hop starts h (:mod:`cpsat.transfers`), held until o[n], 
     minimise    Σ energy x + Σ hop energy sent + Σ idle w        (or another objective)
     subject to  Σ_{m,q} x[i,m,q] = 1,   e[i] = s[i] + Σ p x
                 intervals of x, and of hops, on each place: at most slots × units at once
+                order and set-ups of units                   (:mod:`cpsat.setups`)
                 s[j] >= e[i];   s[j] >= last hop's end where the tensor is sent
                 channels, memory, power, renewable resources: cumulatives
                 Σ amount x <= budget                         (:mod:`cpsat.resources`)
@@ -38,6 +39,7 @@ from hetopt.runtime.budget import Budget
 from hetopt.schedule.cpsat.memory_and_power import limit_memory, limit_power, power_is_hopeless
 from hetopt.schedule.cpsat.objectives import Scaled, bound_makespan, load_rows, measure, scale
 from hetopt.schedule.cpsat.resources import limit_resources
+from hetopt.schedule.cpsat.setups import add_setups
 from hetopt.schedule.cpsat.transfers import Sending, add_edges, limit_channels
 from hetopt.schedule.cpsat.variables import (
     MERGED,
@@ -112,6 +114,7 @@ def build_model(problem: Problem, level: int, held: list[float]) -> ScheduleMode
     count_units(build)
     group_tasks(build)
     sendings = add_edges(build)
+    add_setups(build)
     limit_slots(build)
     limit_channels(build)
     limit_memory(build, sendings)

@@ -92,8 +92,10 @@ def priced_measure(build: Build, name: str, series: Series) -> Measure:
     _load_pieces(build, prices, placed)
     few = 2 * len(build.drawn) * len(prices.begin) <= MOST_HOP_STRETCHES
     for drawn in build.drawn:
-        if not few:
+        if not few or drawn.loose:
             first, last = drawn.window
+            if drawn.loose:
+                first, last = max(0, first - 1), last + 1
             pieces = slice(max(0, prices.piece(first) - 1), prices.piece(last + drawn.length) + 1)
             least = min(prices.value[pieces]) * prices.unit
             found.add(pue * drawn.joules * least, drawn.literal)

@@ -9,9 +9,11 @@ from typing import Any
 
 from ortools.sat.python import cp_model
 
+from hetopt.instance.states.setups import device_setups
 from hetopt.runtime.interrupt import go_on
 from hetopt.schedule.bounds.time_windows import TimeWindows
 from hetopt.schedule.model.problem import Bill, Mode, Problem
+from hetopt.schedule.model.setups import Change
 
 Place = tuple[int, int]
 """(device, unit); unit -1 stands for all units of a device, merged."""
@@ -32,13 +34,27 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A hop that draws energy: literal, start and its window, true length in ticks, joules."""
+    """A hop or a set-up that draws energy: literal, start and its window, true length, joules.
+
+    ``loose`` where the true start may lie in another tick than the one that stands for it.
+    """
 
     literal: Literal
     start: Any
     window: tuple[int, int]
     length: Fraction
     joules: Fraction
+    loose: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetupRun:
+    """A set-up that a place may need, if ``literal`` is; no interval where it takes no time."""
+
+    place: Place
+    literal: Literal
+    interval: Any
+    change: Change
 
 
 @dataclass(slots=True)
@@ -58,12 +74,14 @@ class Build:
         Per device: ordered literals, the k-th says that more than k units run something.
     occupied
         Intervals (and literals) that hold one slot of a place.
+    setups
+        Set-ups that places may need.
     paid
-        Transfers that cost energy: literal, and what they add to energy, cost and carbon.
+        Transfers and set-ups that cost energy: literal, what they add to energy, cost and carbon.
     stretches
         Straight stretches of prices by length and window of runs, made once each.
     drawn
-        Hops that draw energy, where it matters when.
+        Hops and set-ups that draw energy, where it matters when.
     faithful
         False once some demand had to be rounded by more than the checker tolerates.
     """
@@ -80,6 +98,7 @@ class Build:
     counted: dict[int, list[Any]] = field(default_factory=dict)
     occupied: dict[Place, list[Any]] = field(default_factory=dict)
     makespan: Any = None
+    setups: list[SetupRun] = field(default_factory=list)
     paid: list[tuple[Literal, Bill]] = field(default_factory=list)
     stretches: dict[tuple[int, Fraction, int, int], Any] = field(default_factory=dict)
     drawn: list[Drawn] = field(default_factory=list)
@@ -149,8 +168,8 @@ class Build:
 def merged_devices(problem: Problem) -> list[bool]:
     """Whether the identical units of a device count as one place (docs/mathematics.md).
 
-    Only without memory limits, messages that touch the device, transfers that take slots, and
-    rules that name units or tell them apart.
+    Only without memory limits, messages that touch the device, transfers that take slots, set-ups,
+    and rules that name units or tell them apart.
     """
     instance = problem.instance
     devices = instance.devices
@@ -171,6 +190,8 @@ def merged_devices(problem: Problem) -> list[bool]:
     for task in sorted(special):
         for device in problem.devices_of(task):
             touched[device] = True
+    for device in device_setups(instance):
+        touched[device] = True
     return [
         problem.units[d] > 1 and not (limited[d] or touched[d]) and bool(devices.overlap[d])
         for d in range(len(devices))

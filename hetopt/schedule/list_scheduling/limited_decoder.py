@@ -36,7 +36,7 @@ TYING = (
     "link channels",
 )
 """Features that make these tables needed."""
-UNSUPPORTED = ("staged tensors", "paths that depend on the size of a message")
+UNSUPPORTED = ("staged tensors", "paths that depend on the size of a message", "set-ups")
 """Features that the decoder does not know."""
 MOST_TASKS = 20_000
 """Tasks above which plans are not timed anew: the tables are made in Python."""

@@ -12,6 +12,7 @@ import time
 import numpy as np
 
 from hetopt.instance import Instance, Ints
+from hetopt.instance.states.setups import KEEPS, configurations, device_setups
 from hetopt.solution import Hops, SchedulePlan
 from hetopt.verify import verify
 
@@ -58,9 +59,16 @@ def _serial(instance: Instance, option: Ints) -> tuple[float, SchedulePlan]:
     tasks = instance.tasks
     length: list[float] = (tasks.work * instance.options.time_s[option]).tolist()
     release: list[float] = instance.jobs.release_s[tasks.job].tolist()
+    setups = device_setups(instance).get(int(instance.options.device[option[0]]))
+    number: list[int] = configurations(instance)[option].tolist()
+    loaded = -1 if setups is None else setups.first
     start = [0.0] * len(option)
     now = 0.0
     for task in instance.topological_order.tolist():
+        own = number[task]
+        if setups is not None and own != KEEPS:
+            now += float(setups.time_s[loaded, own])
+            loaded = own
         start[task] = max(now, release[task])
         now = start[task] + length[task]
     unit = np.zeros(len(option), dtype=np.int64)

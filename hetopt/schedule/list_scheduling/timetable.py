@@ -13,10 +13,12 @@ from fractions import Fraction
 import numpy as np
 
 from hetopt.instance import Groups, Instance
+from hetopt.instance.states.setups import KEEPS
 from hetopt.schedule.model.grid import exact
 from hetopt.schedule.model.problem import NEVER, Hop, Mode, Problem, option_power
 from hetopt.schedule.model.resource_profile import Profile
 from hetopt.schedule.model.resources import Supplies, integer_demands
+from hetopt.schedule.model.setups import Change, SetupTimes
 from hetopt.schedule.model.tick_schedule import TickSchedule
 from hetopt.solution import DIRECT, READ, WRITE, SchedulePlan
 
@@ -56,10 +58,15 @@ class Trial:
     added: list[tuple[Profile, int, int, int]] = field(default_factory=list)
     chains: dict[tuple[int, int, int, int], Chain] = field(default_factory=dict)
     new_key: int = -1
+    setup: Change | None = None
 
 
 class Timetable:
-    """Placed tasks and transfers, and what is left of every resource."""
+    """Placed tasks and transfers, and what is left of every resource.
+
+    On units with set-ups tasks of a configuration are placed behind each other: one that came
+    before others would need, and give them, other set-ups.
+    """
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -80,6 +87,8 @@ class Timetable:
         self._memory = Memory(instance)
         self._power = Power(problem)
         self._supply = Supplies(problem)
+        self._setups = SetupTimes.of(problem)
+        self._loaded: dict[Unit, tuple[int, int]] = {}
         self._overlap: list[bool] = instance.devices.overlap.tolist()
         self._off: list[bool] = instance.devices.off_when_unused.tolist()
         self._count_min: list[int] = instance.devices.count_min.tolist()
@@ -140,6 +149,13 @@ class Timetable:
         if here not in self.used:
             self.used.add(here)
             self.open_units[mode.device] += 1
+        own = self._setups.configuration[mode.option]
+        if own != KEEPS:
+            self._loaded[here] = (own, trial.end)
+        if trial.setup is not None:
+            begin = trial.start - trial.setup.ticks
+            self._slot(here).add(begin, trial.start, 1)
+            self._power.profile.add(begin, trial.start, self._power.of_setup[trial.setup.watts])
         if mode.duration:
             self._slot(here).add(trial.start, trial.end, 1)
             self._power.profile.add(trial.start, trial.end, self._power.of[mode.option])
@@ -269,11 +285,15 @@ class Timetable:
         out = sum(self._memory.bytes[n] for n in self._outputs[trial.task])
         work = self._memory.working[mode.option] if length else 0
         memory = self._memory.profiles(here)
-        start = trial.start
+        start, before, watts = max(trial.start, self._set_up(trial)), 0, 0
+        if trial.setup is not None:
+            before, watts = trial.setup.ticks, self._power.of_setup[trial.setup.watts]
         while start <= latest:
             moved = start
+            if before:
+                moved = self._power.profile.fit(moved - before, before, watts) + before
             if length:
-                moved = self._slot(here).fit(moved, length, 1)
+                moved = self._slot(here).fit(moved - before, before + length, 1) + before
                 moved = self._power.profile.fit(moved, length, power)
                 for profile, amount in self._supply.needs(mode.option):
                     moved = profile.fit(moved, length, amount)
@@ -285,6 +305,17 @@ class Timetable:
                 return True
             start = moved
         return False
+
+    def _set_up(self, trial: Trial) -> int:
+        """Find the set-up that the task needs; return the earliest start that it leaves."""
+        own = self._setups.configuration[trial.mode.option]
+        if own == KEEPS:
+            return 0
+        device = trial.mode.device
+        known = self._loaded.get((device, trial.unit), (self._setups.first(device), 0))
+        change = self._setups.devices[device][known[0]][own]
+        trial.setup = change if change.ticks or change.joules else None
+        return known[1] + change.ticks
 
     def _release(self, tensor: int) -> None:
         """Give back what is held of a tensor, now that all its consumers are placed."""
@@ -386,16 +417,20 @@ class Power:
     def __init__(self, problem: Problem) -> None:
         instance = problem.instance
         devices, cap = instance.devices, instance.limits.power_cap_w
+        changes = SetupTimes.of(problem).all_watts
         if np.isfinite(cap):
             watts = [option_power(instance, o) for o in range(len(instance.options))]
             idle = [exact(v) for v in devices.idle_power_w.tolist()]
-            scaled = integer_demands([*watts, *idle], exact(cap), _PARTS, "up")
+            scaled = integer_demands([*watts, *idle, *changes], exact(cap), _PARTS, "up")
             self.of = scaled.demand[: len(watts)]
-            self.idle = scaled.demand[len(watts) :]
+            self.idle = scaled.demand[len(watts) : len(watts) + len(idle)]
+            demands = scaled.demand[len(watts) + len(idle) :]
+            self.of_setup = dict(zip(changes, demands, strict=True))
             self.profile = Profile(scaled.capacity)
         else:
             self.of = [0] * len(instance.options)
             self.idle = [0] * len(devices)
+            self.of_setup = dict.fromkeys(changes, 0)
             self.profile = Profile(NEVER)
         always = sum(
             idle * count

@@ -22,7 +22,7 @@ from hetopt.schedule.bounds.objective_bounds import load_plan
 from hetopt.schedule.list_scheduling.packed_scheduler import Setting
 from hetopt.schedule.list_scheduling.ranks_in_ticks import mean_times, upward_ranks
 from hetopt.schedule.list_scheduling.timetable import Timetable, Trial
-from hetopt.schedule.model.problem import NEVER, Mode, Problem, option_power, plan_problem
+from hetopt.schedule.model.problem import BILLED, NEVER, Mode, Problem, option_power, plan_problem
 from hetopt.schedule.model.resources import modes_within_budgets
 from hetopt.solution import SchedulePlan
 
@@ -311,12 +311,15 @@ def _cheapest(problem: Problem, costs: Floats, target: Sequence[float]) -> Choic
     cost: list[float] = costs.tolist()
     work: list[float] = problem.instance.tasks.work.tolist()
     opening = _opening_costs(problem).tolist()
+    energetic = float(problem.instance.objective[0] in BILLED)
 
     def choice(table: Timetable, trial: Trial) -> tuple[float, ...]:
         mode = trial.mode
         if trial.end > target[trial.task]:
             return (MISSED, trial.end, 0.0, mode.option, trial.unit)
         value = work[trial.task] * cost[mode.option]
+        if trial.setup is not None:
+            value += energetic * float(trial.setup.joules)
         if (mode.device, trial.unit) not in table.used:
             value += opening[mode.device]
         return (MET, value, trial.end, mode.option, trial.unit)

@@ -10,6 +10,7 @@ import numpy as np
 from hetopt.instance import Instance
 from hetopt.instance.paths import message_tables
 from hetopt.instance.prices import prices_vary
+from hetopt.instance.states.setups import device_setups
 
 FEATURES: dict[str, Callable[[Instance], bool]] = {
     "memory limits": lambda i: bool(
@@ -19,6 +20,7 @@ FEATURES: dict[str, Callable[[Instance], bool]] = {
     "co-located tasks (together)": lambda i: len(i.together) > 0,
     "anti-affinity (apart)": lambda i: len(i.apart) > 0,
     "tasks pinned to a unit": lambda i: bool((i.tasks.pin_unit >= 0).any()),
+    "set-ups": lambda i: bool(device_setups(i)),
     "resources": lambda i: len(i.uses) > 0,
     "prices that change over time": prices_vary,
     "messages": lambda i: len(i.tensors) > 0,

@@ -10,6 +10,9 @@ are now sums of durations and releases, so multiples of the tick. A limit on an 
 be rounded down. The same holds with durations rounded down: rounding all starts of a true plan
 down to ticks keeps that order, because floor(a) + floor(b) <= floor(a + b).
 
+A set-up is an interval that ends where its task starts, and so is the start of its task less its
+own length: a sum of the same kind, where the tick divides set-ups too.
+
 Where prices change over time, starting early is not always best, and the tick also divides the
 times of change, deadlines and the horizon. Take a best plan, and keep that order and the price
 pieces in which each interval starts and ends (and the makespan lies): what is left is a linear
@@ -34,6 +37,7 @@ from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.derived import once
 from hetopt.instance.paths import Network
 from hetopt.instance.prices import change_times, prices_vary
+from hetopt.instance.states.setups import device_setups
 from hetopt.units.periods import exact_period
 
 Direction = Literal["exact", "down", "up"]
@@ -239,6 +243,9 @@ def _serial_s(instance: Instance) -> float:
     owner = np.repeat(np.arange(len(classes)), np.diff(classes.ptr))
     np.maximum.at(longest, owner, instance.options.time_s[classes.option])
     serial = float((longest[classes.member] * instance.tasks.work).sum())
+    changes = [float(setups.time_s.max()) for setups in device_setups(instance).values()]
+    # At most one set-up a task.
+    serial += len(instance.tasks) * max(changes, default=0.0)
     total = float(instance.jobs.release_s.max(initial=0.0)) + serial
     links = instance.links
     if len(links) and len(instance.tensors):
@@ -287,6 +294,8 @@ def _times(instance: Instance, lengths: Floats) -> Iterable[Fraction]:
     if prices_vary(instance):
         ends = np.append(jobs.deadline_s, instance.limits.horizon_s)
         yield from _divisors(np.append(change_times(instance), ends[np.isfinite(ends)]))
+    for setups in device_setups(instance).values():
+        yield from _divisors(setups.time_s)
     yield from _hop_times(instance)
 
 

@@ -19,6 +19,7 @@ from hetopt.instance.derived import once
 from hetopt.instance.joule_prices import exact_joule_prices
 from hetopt.instance.paths import Network
 from hetopt.instance.prices import prices_vary
+from hetopt.instance.states.setups import configurations
 from hetopt.schedule.model.grid import Grid, cycle_ticks, exact, grid_of, hop_time, read, span_s
 from hetopt.solution import DIRECT, READ, WRITE
 
@@ -275,6 +276,7 @@ def _dominated(instance: Instance, options: tuple[int, ...]) -> set[int]:
     peaks = np.isfinite(instance.limits.power_cap_w) or "peak_power" in instance.objective
     accurate = "accuracy" in instance.objective
     uses = {o: dict(instance.uses.of(o)) for o in options} if len(instance.uses) else {}
+    configured = configurations(instance)
     worse: set[int] = set()
     for b in options:
         for a in options:
@@ -285,6 +287,7 @@ def _dominated(instance: Instance, options: tuple[int, ...]) -> set[int]:
                 and o.energy_j[a] <= o.energy_j[b]
                 and o.memory_b[a] <= o.memory_b[b]
                 and o.weights_key[a] in (-1, o.weights_key[b])
+                and configured[a] == configured[b]
             )
             if better and uses:
                 better = all(amount <= uses[b].get(k, 0.0) for k, amount in uses[a].items())

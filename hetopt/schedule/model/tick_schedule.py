@@ -19,6 +19,7 @@ import numpy as np
 from hetopt.instance import Instance
 from hetopt.schedule.model.grid import exact
 from hetopt.schedule.model.problem import NEVER, Hop, Mode, Problem
+from hetopt.schedule.model.setups import SetupTimes
 from hetopt.solution import READ, WRITE, Hops, SchedulePlan
 
 ChainKey = tuple[int, int, int, int]
@@ -133,6 +134,7 @@ def _mode_of(problem: Problem, task: int, option: int) -> Mode | None:
             and options.energy_j[mode.option] <= options.energy_j[option]
             and options.memory_b[mode.option] <= options.memory_b[option]
             and options.weights_key[mode.option] in (-1, options.weights_key[option])
+            and options.configuration[mode.option] == options.configuration[option]
             and _uses_no_more(problem.instance, mode.option, option)
         ):
             found = mode
@@ -197,6 +199,9 @@ def retime(
     done: dict[tuple[int, int, int], int] = {}
     running: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
     tick = schedule.problem.grid.tick
+    # Orders on units are kept, so each task needs the set-up that it needed, on this grid.
+    old_setup = SetupTimes.of(schedule.problem).ticks(modes, schedule.unit, schedule.start)
+    new_setup = SetupTimes.of(problem).ticks(modes, schedule.unit, schedule.start)
     for activity in found:
         if activity.key is None:
             at = _data_ready(problem, activity.task, modes, schedule.unit, start, ends)
@@ -204,11 +209,16 @@ def retime(
             at = _hop_ready(problem, activity, modes, start, ends)
         if wait:
             at = max(at, math.ceil(activity.start * tick / problem.grid.tick))
+        before = old_setup[activity.task] if activity.key is None else 0
+        length = new_setup[activity.task] if activity.key is None else 0
         for tag in activity.tags:
             queue = running.setdefault(tag, [])
-            while queue and queue[0][0] <= activity.start:
-                done[tag] = max(done.get(tag, 0), heapq.heappop(queue)[1])
-            at = max(at, done.get(tag, 0))
+            if before:
+                done[tag] = _over(queue, activity.start - before, done.get(tag, 0))
+                at = max(at, done[tag] + length)
+            done[tag] = _over(queue, activity.start, done.get(tag, 0))
+            # Its own unit is free for all of the set-up.
+            at = max(at, done[tag] + (length if tag[0] == 0 else 0))
         end = at + activity.duration
         limit = problem.horizon if activity.key is not None else problem.deadline[activity.task]
         if end > limit:
@@ -221,6 +231,13 @@ def retime(
         for tag in activity.tags:
             heapq.heappush(running[tag], (activity.end, end))
     return TickSchedule(problem, modes, schedule.unit, start, hops)
+
+
+def _over(queue: list[tuple[int, int]], by: int, latest: int) -> int:
+    """Take what ended by a time from a queue of old and new ends; return the latest new end."""
+    while queue and queue[0][0] <= by:
+        latest = max(latest, heapq.heappop(queue)[1])
+    return latest
 
 
 def _data_ready(

@@ -14,6 +14,7 @@ import numpy as np
 
 from hetopt.instance import Instance, Series
 from hetopt.instance.prices import mean_price, prices_vary, series_of
+from hetopt.instance.states.setups import device_setups
 from hetopt.schedule.list_scheduling.constructors import plan_problem
 from hetopt.schedule.model.problem import NEVER, Problem
 from hetopt.schedule.model.tick_schedule import (
@@ -39,10 +40,13 @@ MOST_PAIRS = 3_000_000
 def shift(instance: Instance, plan: SchedulePlan) -> SchedulePlan | None:
     """Return a plan of the same order that costs less in the first objective with such a price.
 
-    None where prices do not change, nothing is gained, or the plan is too large for this.
+    None where prices do not change, nothing is gained, the plan is too large for this, or units
+    are set up.
     """
     names = [n for n in instance.objective if series_of(instance, n) is not None]
-    if not names or not prices_vary(instance) or len(plan.start_s) + len(plan.hops) > MOST_RUNS:
+    # A set-up would move with its task, past what both wait for.
+    moves = prices_vary(instance) and not device_setups(instance)
+    if not names or not moves or len(plan.start_s) + len(plan.hops) > MOST_RUNS:
         return None
     series = series_of(instance, names[0])
     problem = plan_problem(instance)

@@ -30,6 +30,7 @@ import numpy as np
 
 from hetopt.instance import Floats, Instance
 from hetopt.instance.prices import prices_vary
+from hetopt.instance.states.setups import device_setups
 from hetopt.schedule.list_scheduling.constructors import plan_problem
 from hetopt.schedule.model.objectives import ENERGY_LIKE
 from hetopt.schedule.model.problem import NEVER, Mode, Problem
@@ -67,6 +68,8 @@ def reclaim(
     name = instance.objective[level]
     if name not in ENERGY_LIKE or prices_vary(instance) or not _has_choice(instance):
         return None
+    if device_setups(instance):
+        return None  # what a set-up leaves of the time before a task depends on both options
     problem = plan_problem(instance)
     runs = [_runs(problem, task, plan, name) for task in range(problem.n_tasks)]
     if all(len(own) < 2 for own in runs):

@@ -30,6 +30,7 @@ def check_schedule(
     """
     # These modules use the types above.
     from hetopt.verify.schedule.objectives import totals
+    from hetopt.verify.schedule.setups import find_changes
     from hetopt.verify.schedule.transfers import check_transfers
     from hetopt.verify.schedule.usage import check_resources
 
@@ -56,8 +57,9 @@ def check_schedule(
     check_together_apart(instance, placed.place, placed.usable, findings)
     accuracy = _check_accuracy(instance, placed, findings)
     moves = check_transfers(instance, placed, times, hops, spoilt, findings)
-    peak = check_resources(instance, placed, times, hops, moves, findings)
-    return *totals(instance, placed, times, hops, peak, accuracy), times.scale.mode
+    changes = find_changes(instance, placed, times, findings)
+    peak = check_resources(instance, placed, times, hops, moves, changes, findings)
+    return *totals(instance, placed, times, hops, changes, peak, accuracy), times.scale.mode
 
 
 def _read_hops(instance: Instance, hops: object, findings: Findings) -> tuple[Hops, Bools] | None:

@@ -12,6 +12,7 @@ from hetopt.solution import Hops
 from hetopt.verify.exact import Timeline
 from hetopt.verify.schedule.placed import Placed
 from hetopt.verify.schedule.price_aware import priced, priced_scale
+from hetopt.verify.schedule.setups import Changes
 from hetopt.verify.schedule.sweep import group_max
 
 
@@ -38,6 +39,7 @@ def totals(
     placed: Placed,
     times: Timeline,
     hops: Hops,
+    changes: Changes,
     peak_power_w: float,
     accuracy: float | None,
 ) -> tuple[dict[str, float], dict[str, float]]:
@@ -59,10 +61,17 @@ def totals(
     active = instance.tasks.work[task] * options.energy_j[placed.option[task]]
     moved = instance.tensors.bytes_b[hops.tensor] * instance.links.energy_j_per_b[hops.link]
     energy = math.fsum(
-        (math.fsum(active), math.fsum(moved), math.fsum(devices.idle_power_w * on) * window)
+        (
+            *(math.fsum(part) for part in (active, moved, changes.energy_j)),
+            math.fsum(devices.idle_power_w * on) * window,
+        )
     )
-    parts = (active, moved, devices.idle_power_w * on * window)
-    drawn_at = (options.device[placed.option[task]], instance.links.src[hops.link])
+    parts = (active, moved, changes.energy_j, devices.idle_power_w * on * window)
+    drawn_at = (
+        options.device[placed.option[task]],
+        instance.links.src[hops.link],
+        placed.device[changes.place],
+    )
     spent = {
         name: math.fsum(
             math.fsum(joules * price[at])
@@ -77,11 +86,11 @@ def totals(
     ):
         if series is not None:
             runs = (
-                np.concatenate([times.start[task], times.hop_start]),
-                np.concatenate([ends, times.hop_end]),
+                np.concatenate([times.start[task], times.hop_start, changes.start]),
+                np.concatenate([ends, times.hop_end, changes.end]),
             )
             idle = math.fsum(devices.idle_power_w * on)
-            drawn = np.concatenate([active, moved])
+            drawn = np.concatenate([active, moved, changes.energy_j])
             spent[name] = limits.pue * priced(series, times.scale, runs, drawn, idle, window)
             scales[name] = limits.pue * priced_scale(series, times.scale, runs, drawn, idle, window)
     job = instance.tasks.job[task]

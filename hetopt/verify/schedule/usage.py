@@ -11,6 +11,7 @@ from hetopt.verify.report import Findings, show
 from hetopt.verify.schedule.hops import link_name
 from hetopt.verify.schedule.placed import Placed
 from hetopt.verify.schedule.resources import check_supplies
+from hetopt.verify.schedule.setups import Changes
 from hetopt.verify.schedule.sweep import Levels, sweep
 from hetopt.verify.schedule.transfers import Moves
 
@@ -21,28 +22,37 @@ def check_resources(
     times: Timeline,
     hops: Hops,
     moves: Moves,
+    changes: Changes,
     findings: Findings,
 ) -> float:
     """Check slots, channels, memory, resources and power; return the peak power (W)."""
-    _check_slots(instance, placed, times, moves, findings)
+    _check_slots(instance, placed, times, moves, changes, findings)
     _check_channels(instance, times, hops, findings)
     _check_memory(instance, placed, times, moves, findings)
     check_supplies(instance, placed, times, findings)
-    return _check_power(instance, placed, times, findings)
+    return _check_power(instance, placed, times, changes, findings)
 
 
 def _check_slots(
-    instance: Instance, placed: Placed, times: Timeline, moves: Moves, findings: Findings
+    instance: Instance,
+    placed: Placed,
+    times: Timeline,
+    moves: Moves,
+    changes: Changes,
+    findings: Findings,
 ) -> None:
-    """Check that a unit runs at most ``slots`` tasks (and transfers that do not overlap)."""
+    """Check that a unit runs at most ``slots`` tasks, set-ups and transfers without overlap."""
     task = np.flatnonzero(placed.usable)
     overlap = instance.devices.overlap
     place = placed.place[instance.tensors.producer[moves.tensor]]
     out = np.flatnonzero(~overlap[placed.device[place]] & (moves.leg != READ))
     into = np.flatnonzero((moves.leg != WRITE) & ~overlap[placed.device[moves.place]])
-    group = np.concatenate([placed.place[task], place[out], moves.place[into]])
-    start = np.concatenate([times.start[task], moves.first_start[out], moves.last_start[into]])
-    end = np.concatenate([times.end[task], moves.first_end[out], moves.last_end[into]])
+    first = len(task) + len(out) + len(into)
+    group = np.concatenate([placed.place[task], place[out], moves.place[into], changes.place])
+    start = np.concatenate(
+        [times.start[task], moves.first_start[out], moves.last_start[into], changes.start]
+    )
+    end = np.concatenate([times.end[task], moves.first_end[out], moves.last_end[into], changes.end])
     levels = sweep(times.scale, group, start, end, np.ones(len(group), dtype=np.int64))
     slots = instance.devices.slots[placed.device]
 
@@ -53,10 +63,13 @@ def _check_slots(
             f"task {instance.tasks.name[task[interval]]}"
             if interval < len(task)
             else "a transfer that takes a slot"
+            if interval < first
+            else changes.name(instance, interval - first)
         )
+        several = "tasks, transfers and set-ups" if len(changes.task) else "tasks and transfers"
         return (
             (
-                f"Unit {name} runs {levels.level[event]} tasks and transfers at once from "
+                f"Unit {name} runs {levels.level[event]} {several} at once from "
                 f"{show(times.scale.seconds(start[interval]), 's')} on, when {what} starts; it has "
                 f"{slots[unit]} slots."
             ),
@@ -197,8 +210,10 @@ def _weights(instance: Instance, placed: Placed, task: Ints) -> Floats:
     return held
 
 
-def _check_power(instance: Instance, placed: Placed, times: Timeline, findings: Findings) -> float:
-    """Check that idle power of units on plus what running options draw stays below the cap."""
+def _check_power(
+    instance: Instance, placed: Placed, times: Timeline, changes: Changes, findings: Findings
+) -> float:
+    """Check that idle power of units on plus what runs and what is set up stays below the cap."""
     options, cap = instance.options, instance.limits.power_cap_w
     task = np.flatnonzero(placed.usable & (instance.tasks.work > 0))
     option = placed.option[task]
@@ -209,8 +224,17 @@ def _check_power(instance: Instance, placed: Placed, times: Timeline, findings: 
     draw: Numbers = options.energy_j[option] / options.time_s[option]
     idle = instance.devices.idle_power_w
     steady = float((idle * on).sum())
-    start, end = times.start[task], times.end[task]
-    held = sweep(times.scale, np.zeros(len(task), dtype=np.int64), start, end, draw)
+    start = np.concatenate([times.start[task], changes.start])
+    end = np.concatenate([times.end[task], changes.end])
+    draw = np.concatenate([draw, changes.power_w])
+    held = sweep(times.scale, np.zeros(len(start), dtype=np.int64), start, end, draw)
+
+    def starting(interval: int) -> str:
+        if interval < len(task):
+            return f"task {instance.tasks.name[task[interval]]}"
+        return changes.name(instance, interval - len(task))
+
+    task_of = np.concatenate([task, changes.task])
     levels = Levels(held.interval, held.is_start, held.group, held.level + steady)
     if exceeds(steady, cap):
         findings.add(
@@ -226,10 +250,10 @@ def _check_power(instance: Instance, placed: Placed, times: Timeline, findings: 
                 (
                     f"The power is {show(levels.level[event], 'W')} from "
                     f"{show(times.scale.seconds(start[levels.interval[event]]), 's')} on, when "
-                    f"task {instance.tasks.name[task[levels.interval[event]]]} starts; the power "
+                    f"{starting(int(levels.interval[event]))} starts; the power "
                     f"cap is {show(cap, 'W')}."
                 ),
-                instance.tasks.name[task[levels.interval[event]]],
+                instance.tasks.name[task_of[levels.interval[event]]],
             ),
         )
     return max(steady, levels.peak())

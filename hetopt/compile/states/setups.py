@@ -1,0 +1,99 @@
+"""Tables to columns: set-ups of units between configurations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hetopt.compile.problems import Checker, listed
+from hetopt.instance import Devices, Instance, Options, Setups
+from hetopt.instance.states.setups import NOTHING, device_setups
+
+Table = dict[str, Any]
+
+
+def make_setups(table: Table, devices: Devices, options: Options, check: Checker) -> Setups:
+    """Return the set-ups; each names configurations that options of its device have."""
+    device = check.lookup("setups", "device", table["device"], devices.name, "device")
+    setups = Setups(device, table["from"], table["to"], table["time_s"], table["energy_j"])
+    _check_rows(table, setups, devices, options, check)
+    _check_devices(devices, setups, options, check)
+    check.rows(
+        "options",
+        "configuration",
+        {"configuration": options.configuration},
+        options.configuration == NOTHING,
+        f"A configuration; one that needs nothing loaded states none, and {NOTHING} is no name.",
+    )
+    return setups
+
+
+def _known(device: int, options: Options) -> list[str]:
+    own = options.configuration[options.device == device].tolist()
+    return [name for name in dict.fromkeys(own) if name]
+
+
+def _check_rows(
+    table: Table, setups: Setups, devices: Devices, options: Options, check: Checker
+) -> None:
+    seen: set[tuple[int, str, str]] = set()
+    for row, (device, source, target) in enumerate(
+        zip(setups.device.tolist(), setups.source.tolist(), setups.target.tolist(), strict=True)
+    ):
+        if device < 0 or not source or not target:
+            continue
+        known = _known(device, options)
+        for column, name, allowed in (
+            ("from", source, [*known, NOTHING]),
+            ("to", target, known),
+        ):
+            if name not in allowed and not check.unsure("options", "configuration"):
+                expected = f"A configuration of its options: {listed(name, allowed)}."
+                check.add("setups", row, column, name, expected)
+        if source == target:
+            check.add("setups", row, "to", target, "Another configuration than it comes from.")
+        if (device, source, target) in seen:
+            check.add("setups", row, "to", target, "Each pair of configurations once a device.")
+        seen.add((device, source, target))
+        if devices.setup_time_s[device] or devices.setup_energy_j[device]:
+            text = "Either rows for pairs, or one time and energy for each change, not both."
+            check.add("setups", row, "device", table["device"][row], text)
+
+
+def _check_devices(devices: Devices, setups: Setups, options: Options, check: Checker) -> None:
+    takes = (devices.setup_time_s > 0) | (devices.setup_energy_j > 0)
+    takes[setups.device[setups.device >= 0]] = True
+    rows = {"slots": devices.slots, "initial_configuration": devices.initial_configuration}
+    text = "One slot: a unit with set-ups runs one task at once."
+    check.rows("devices", "slots", rows, takes & (devices.slots > 1), text)
+    stated = np.flatnonzero(devices.initial_configuration != "").tolist()
+    for device in stated if not check.unsure("options", "configuration") else ():
+        name = str(devices.initial_configuration[device])
+        known = [*_known(device, options), NOTHING]
+        if name not in known:
+            expected = f"A configuration of its options: {listed(name, known)}."
+            check.add("devices", device, "initial_configuration", name, expected)
+
+
+def check_configured(table: Table, check: Checker) -> None:
+    """Refuse configurations of options that take no time, in the order of the options' rows."""
+    instant = (table["configuration"] != "") & (table["time_s"] == 0)
+    text = "A time of more than 0: what needs a configuration occupies its unit."
+    check.rows("options", "time_s", table, instant, text)
+
+
+def check_setups(instance: Instance, check: Checker) -> None:
+    """Refuse set-ups where no plan knows them."""
+    if not device_setups(instance):
+        return
+    name = str(instance.devices.name[min(device_setups(instance))])
+    if np.isfinite(instance.limits.cycle_s):
+        text = (
+            f"A schedule with an end: device {name} has set-ups, which are planned in those only."
+        )
+        check.setting("cyclic", True, text)
+    if instance.regime == "steady":
+        row = min(device_setups(instance))
+        text = "Nothing: streams run for ever, and nothing is set up between their requests."
+        check.add("devices", row, "setup_time_s", "", text)

@@ -1,0 +1,94 @@
+"""Set-ups of units: what follows from the columns.
+
+An option may need a *configuration* (an FPGA's bitstream, a loaded model) of its unit. Between two
+tasks of different configuration a unit is busy with a set-up, right before the later one; options
+without a configuration keep what is loaded. What is loaded before the first task is the device's
+``initial_configuration``; where that is not stated, the first set-up takes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hetopt.instance.derived import once
+from hetopt.instance.dtypes import Floats, Ints
+from hetopt.instance.instance import Instance
+
+NOTHING = "none"
+"""Configuration of a unit that has nothing loaded: an ``initial_configuration``."""
+KEEPS = -1
+"""Number of the configuration of an option that keeps what is loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSetups:
+    """Set-ups of one device with C configurations.
+
+    Attributes
+    ----------
+    names
+        Of its configurations, in the order of its options.
+    time_s, energy_j
+        (C + 1) × C: from each configuration to each, 0 on the diagonal; the last row is from what
+        a unit has loaded at first.
+    """
+
+    names: tuple[str, ...]
+    time_s: Floats
+    energy_j: Floats
+
+    @property
+    def first(self) -> int:
+        """Row of what a unit has loaded at first."""
+        return len(self.names)
+
+
+@once
+def device_setups(instance: Instance) -> dict[int, DeviceSetups]:
+    """Return the set-ups of each device that has any which take time or energy."""
+    devices, setups, options = instance.devices, instance.setups, instance.options
+    if not len(setups) and not devices.setup_time_s.any() and not devices.setup_energy_j.any():
+        return {}
+    found: dict[int, DeviceSetups] = {}
+    for device in range(len(devices)):
+        own = options.configuration[options.device == device].tolist()
+        names = [name for name in dict.fromkeys(own) if name]
+        rows = np.flatnonzero(setups.device == device).tolist()
+        matrices = []
+        initial = str(devices.initial_configuration[device])
+        for every, each in (
+            (float(devices.setup_time_s[device]), setups.time_s),
+            (float(devices.setup_energy_j[device]), setups.energy_j),
+        ):
+            stated = {(str(setups.source[r]), str(setups.target[r])): float(each[r]) for r in rows}
+            matrices.append(
+                np.array(
+                    [
+                        [
+                            0.0 if source in ("", target) else stated.get((source, target), every)
+                            for target in names
+                        ]
+                        for source in (*names, initial)
+                    ]
+                ).reshape(len(names) + 1, len(names))
+            )
+        if any(matrix.any() for matrix in matrices):
+            found[device] = DeviceSetups(tuple(names), *matrices)
+    return found
+
+
+@once
+def configurations(instance: Instance) -> Ints:
+    """Return the number of each option's configuration among its device's; -1: it keeps any.
+
+    Where a device has no set-ups that take time or energy, all of its options keep what is loaded.
+    """
+    found = np.full(len(instance.options), KEEPS, dtype=np.int64)
+    for device, setups in device_setups(instance).items():
+        number = {name: i for i, name in enumerate(setups.names)}
+        for option in np.flatnonzero(instance.options.device == device).tolist():
+            name = str(instance.options.configuration[option])
+            found[option] = number.get(name, KEEPS)
+    return found
