@@ -28,7 +28,10 @@ def add_to(app: typer.Typer) -> None:
 
 def calibrate(
     instance: Annotated[
-        str, typer.Argument(metavar="INSTANCE", help="YAML or JSON document, or a shipped name.")
+        str,
+        typer.Argument(
+            metavar="INSTANCE", help="YAML or JSON document, folder of tables, or a shipped name."
+        ),
     ],
     telemetry: Annotated[
         list[str] | None,
@@ -100,13 +103,16 @@ def _write(
     """Write the instance, then its state: one without the other begins anew."""
     from hetopt.formats.files import write_whole
     from hetopt.formats.native.write_back import read_document_text, write_back
+    from hetopt.formats.native.write_back_tables import write_back_tables
     from hetopt.profiling.calibration.state import state_path, state_text
 
-    text = read_document_text(path)
     options = {key: _fields(instance, key, known) for key, known in found.items() if known.count}
     devices = {curve.device: {"idle_power_w": curve.idle_w} for curve in curves}
-    made = write_back(text, path, options, devices)
-    write_whole(Path(output), made)
+    if Path(path).is_dir():
+        write_back_tables(Path(path), Path(output), options, devices)
+    else:
+        made = write_back(read_document_text(path), path, options, devices)
+        write_whole(Path(output), made)
     write_whole(state_path(output), state_text(found))
 
 

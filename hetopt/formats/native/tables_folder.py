@@ -47,12 +47,12 @@ def read_folder(folder: Path) -> Instance:
         With every problem: file, line or row, column, value and what was expected.
     """
     problems: list[Problem] = []
-    files = _files(folder, problems)
+    files = table_files(folder, problems)
     told = _others(folder, files, problems)
     frames = {}
     for name, path in files.items():
         try:
-            frames[name] = _read_table(path)
+            frames[name] = read_table(path)
         except InputError as error:
             problems += error.problems
     document, settings = _read_settings(folder / SETTINGS_FILE, problems)
@@ -114,6 +114,11 @@ def write_csv(instance: Instance, folder: Path) -> None:
     _write(instance, folder, ".csv", write)
 
 
+def beside_folder(folder: Path) -> Path:
+    """Make a folder beside one that is to be written, so that it can take its place at once."""
+    return Path(tempfile.mkdtemp(dir=folder.absolute().parent, prefix=f".{folder.name}."))
+
+
 def _joined(names: Any) -> str:
     """Return names in one cell: with commas, or as JSON where a name would not survive that."""
     names = list(names)
@@ -128,7 +133,7 @@ def _write(
     if folder.exists() and not folder.is_dir():
         text = "A folder, or a name that is free: a folder of tables goes there."
         raise InputError([Problem(str(folder), "a file", text)])
-    beside = Path(tempfile.mkdtemp(dir=folder.absolute().parent, prefix=f".{folder.name}."))
+    beside = beside_folder(folder)
     try:
         frames = {name: frame for name, frame in to_frames(instance).items() if len(frame)}
         for name, frame in frames.items():
@@ -148,7 +153,7 @@ def _write(
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _files(folder: Path, problems: list[Problem]) -> dict[str, Path]:
+def table_files(folder: Path, problems: list[Problem]) -> dict[str, Path]:
     """Return the file of each table that is there."""
     files: dict[str, Path] = {}
     for name in TABLES:
@@ -182,7 +187,14 @@ def _others(folder: Path, files: dict[str, Path], problems: list[Problem]) -> li
     return [f"Not read, as no tables of an instance: {', '.join(others)}."] if others else []
 
 
-def _read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path) -> pd.DataFrame:
+    """Return the cells of one table; those of CSV are texts.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
     try:
         return _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -70,11 +71,11 @@ def write_back(
                 "do not: write it out first (hetopt convert FILE -o OWN.yaml)."
             )
             raise InputError([Problem(f"{name}, {'/'.join(key)}", "", expected)])
-        changes.append((place, _spelt(entry, _of_energy_or_power(entry, fields))))
+        changes.append((place, spelt_option(entry, fields)))
     for i, device in enumerate(data.get("devices", [])):
         found = (devices or {}).get(str(device.get("name", "")))
         if found is not None:
-            changes.append((("devices", i), _spelt(device, found)))
+            changes.append((("devices", i), spelt(device, found)))
     if as_json:
         for place, fields in changes:
             _entry(data, place).update(fields)
@@ -92,14 +93,17 @@ def read_document_text(path: str | Path) -> str:
     Raises
     ------
     InputError
-        If it is a folder of tables, or cannot be read.
+        If it is none.
     """
     place = Path(path)
-    if not place.is_file():
-        text = "A YAML or JSON document; write tables out first (hetopt convert)."
-        raise InputError([Problem(str(path), "", text)])
-    # Not read_text, which would change the ends of lines.
-    return place.read_bytes().decode("utf-8")
+    if place.is_file():
+        # Not read_text, which would change the ends of lines.
+        with contextlib.suppress(UnicodeDecodeError):
+            return place.read_bytes().decode("utf-8")
+    text = (
+        "A YAML or JSON document, or a folder of tables; others: hetopt convert FILE -o OWN.yaml."
+    )
+    raise InputError([Problem(str(path), "", text)])
 
 
 def _entry(document: Any, place: Place) -> Any:
@@ -111,6 +115,11 @@ def _entry(document: Any, place: Place) -> Any:
     return entry
 
 
+def spelt_option(entry: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
+    """Return fields of an option as its entry has them; of energy and draw the one it states."""
+    return spelt(entry, _of_energy_or_power(entry, fields))
+
+
 def _of_energy_or_power(entry: Mapping[str, Any], fields: Fields) -> Fields:
     """Leave out what the option does not state: its energy, or its whole draw."""
     by_power = "power" in entry or "power_w" in entry
@@ -118,7 +127,7 @@ def _of_energy_or_power(entry: Mapping[str, Any], fields: Fields) -> Fields:
     return {name: value for name, value in fields.items() if name not in left_out}
 
 
-def _spelt(entry: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
+def spelt(entry: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
     """Return fields under the names, and in the units, that an entry has for them."""
     made: dict[str, Any] = {}
     for column, value in fields.items():
@@ -145,6 +154,9 @@ def _spelt_like(neighbour: str, names: tuple[str, ...]) -> str:
 def _like(old: Any, column: str, value: float | bool | str) -> Any:
     """Return a value as the old one was written: in its unit, where it has one."""
     if isinstance(value, bool | str) or not isinstance(old, str):
+        return value
+    with contextlib.suppress(ValueError):
+        float(old)
         return value
     match = re.fullmatch(r"\s*[-+0-9._eE,]+\s*(\S.*?)\s*", old)
     if match is None or not DIMENSIONS.get(column):
