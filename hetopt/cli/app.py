@@ -7,9 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from hetopt.cli import checking, converting, deploy, generating, run, simulation, solving, studies
+from hetopt.cli import (
+    checking,
+    compiling,
+    converting,
+    deploy,
+    generating,
+    simulation,
+    solving,
+    studies,
+)
 from hetopt.cli.executors import Loops
-from hetopt.cli.live import control, replanning
+from hetopt.cli.live import control, replanning, run
 from hetopt.cli.options import (
     From,
     Json,
@@ -25,6 +34,7 @@ from hetopt.cli.profiling import calibrate, profile
 from hetopt.cli.question import Question
 from hetopt.errors import InputError, Problem
 from hetopt.runtime.interrupt import end_process
+from hetopt.runtime.jit import left_out
 from hetopt.version import __version__
 
 app = typer.Typer(
@@ -341,6 +351,7 @@ deploy.add_to(app)
 run.add_to(app)
 
 generating.add_to(app)
+compiling.add_to(app)
 replanning.register(app)
 control.register(app)
 
@@ -353,4 +364,5 @@ def main() -> None:
     try:
         app(arguments, prog_name="hetopt")
     except SystemExit as ended:
+        compiling.compile_beside(left_out)
         end_process(ended.code if isinstance(ended.code, int) else 0)

@@ -17,6 +17,9 @@ from typing import Any
 PLAIN_STEPS = 20_000
 """Steps of a kernel's inner loop that plain Python makes in some hundredths of a second."""
 
+left_out: list[str] = []
+"""Searches that this process left out, as their loops were not compiled and time was short."""
+
 _state = threading.local()
 
 

@@ -18,6 +18,7 @@ from hetopt.evaluate import objectives
 from hetopt.instance import Instance
 from hetopt.instance.prices import at_mean_prices, prices_vary
 from hetopt.instance.states.setups import configurations, device_setups
+from hetopt.runtime import jit
 from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.runtime.interrupt import in_time
 from hetopt.schedule.bounds import objective_bounds
@@ -267,9 +268,11 @@ def _local_search(best: Incumbent, method: str) -> SearchEntry | None:
         if method in SEARCHING:
             best.notes.append(f"The search is {entry.name}: {entry.suits}.")
         return entry
+    jit.left_out.append(entry.name)
     best.notes.append(
         f"The search {entry.name} is left out: its loops have yet to be compiled, once per "
-        f"installation, which a time limit of {COMPILE_S:g} s or more leaves time for."
+        f"installation, which a time limit of {COMPILE_S:g} s or more leaves time for, and "
+        "`hetopt compile` does ahead."
     )
     return None
 
@@ -329,8 +332,9 @@ def _compiled(best: Incumbent, entry: SearchEntry) -> bool:
         return True
     best.notes.append(
         f"The loops of {entry.name} were not compiled within a part of the time limit, so the "
-        "search was left out; that happens once per installation."
+        "search was left out; that happens once per installation (`hetopt compile`: ahead)."
     )
+    jit.left_out.append(entry.name)
     return False
 
 

@@ -152,14 +152,17 @@ def _search(
 
 def _ready(budget: Budget) -> bool:
     """Whether the loops are compiled, or there is time for that."""
-    from hetopt.runtime.jit import is_compiled
+    from hetopt.runtime.jit import is_compiled, left_out
     from hetopt.steady.placement import ideals_kernels
     from hetopt.steady.placement.search import kernels
 
     # An answer that depends on nothing but the seed must not depend on what is compiled already.
     if budget.deterministic or budget.limit_s >= COMPILE_S:
         return True
-    return is_compiled(ideals_kernels.ideals) and is_compiled(kernels.anneal)
+    ready = is_compiled(ideals_kernels.ideals) and is_compiled(kernels.anneal)
+    if not ready:
+        left_out.append("placement")
+    return ready
 
 
 @dataclass(slots=True)
