@@ -232,9 +232,10 @@ def unaffected(
     A rival's plans with and without the device are the same, at the same values, where a unit of
     it that runs nothing takes part in nothing: it draws no power (``off_when_unused``), costs
     nothing (none must be had, or has no price), counts in no share of kinds, is in no memory pool,
-    is not the host that staged messages or a rival's left-over tasks go to, and gives no link
-    capacity by being on. Links through it are facts that stay. Then bounds and proofs of
-    infeasibility carry over. A plan carries over if the checker accepts it.
+    is not the host that staged messages or a rival's left-over tasks go to, gives no link
+    capacity by being on, and is not on before the first of periods, so that it need not go off.
+    Links through it are facts that stay. Then bounds and proofs of infeasibility carry over. A
+    plan carries over if the checker accepts it.
     """
     instance = study.instance
     devices, links = instance.devices, instance.links
@@ -244,6 +245,7 @@ def unaffected(
         or (devices.count_min[device] > 0 and devices.price_per_s[device] > 0)
         or len(instance.kind_shares) > 0
         or devices.pool[device] >= 0
+        or instance.periods.initial_on(len(devices))[device] > 0
         or device in hosts
         or bool((links.per_unit & ((links.src == device) | (links.dst == device))).any())
     )
@@ -270,7 +272,7 @@ def _without(plan: Plan, device: int) -> Plan:
     if isinstance(plan, SchedulePlan):
         return plan
     if isinstance(plan, ScenarioPlan):
-        return ScenarioPlan(tuple(_none_had(part, device) for part in plan.plans))
+        return replace(plan, plans=tuple(_none_had(part, device) for part in plan.plans))
     return _none_had(plan, device)
 
 

@@ -25,7 +25,7 @@ def per_scenario(
         return write(plan, instance, parameters, origin)
     names = Labels()
     files: Files = {}
-    notes = ["Each scenario has a folder; which one is in force, and when, is yours to say."]
+    notes = [f"Each {instance.when} has a folder; to put one in force is yours."]
     refused: dict[str, Problem] = {}
     for s, (name, part) in enumerate(
         zip(instance.scenarios.name.tolist(), plan.plans, strict=True)

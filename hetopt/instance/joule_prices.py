@@ -26,6 +26,14 @@ def joule_prices(instance: Instance, objective: str) -> Floats:
     return pue * price
 
 
+def any_joule_price(instance: Instance, objective: str) -> bool:
+    """Whether a joule costs or emits anything, anywhere, in any period."""
+    own = instance.periods.energy_price_per_j
+    if objective == "carbon":
+        own = instance.periods.carbon_kg_per_j
+    return bool(joule_prices(instance, objective).any() or (own > 0).any())
+
+
 def exact_joule_prices(instance: Instance, objective: str) -> list[Fraction]:
     """Return :func:`joule_prices` without rounding, floats read as the decimals ``repr`` prints."""
     if objective not in ("cost", "carbon"):

@@ -268,6 +268,10 @@ def with_placement(
             if mark and not (unit.isdecimal() and (most < 0 or int(unit) < most)):
                 problems.append(Problem(flag, value, f"A unit from {device}#0 to #{most - 1}."))
                 continue
+            if mark and len(instance.periods):
+                text = "A device alone: with periods, no unit is told from the others."
+                problems.append(Problem(flag, value, text))
+                continue
             pin_device[t] = d
             pin_unit[t] = int(unit) if mark else -1
     if problems:

@@ -16,7 +16,7 @@ from hetopt.instance import (
     Ints,
     Regime,
 )
-from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.joule_prices import any_joule_price
 from hetopt.units.elsewhere import objective_of
 
 MOST_UNITS = 1e15
@@ -48,11 +48,12 @@ def check_question(instance: Instance) -> None:
             missing("objective", text, name)
     if "cost" in instance.objective and not (
         devices.price_per_s.any()
-        or joule_prices(instance, "cost").any()
+        or any_joule_price(instance, "cost")
+        or (len(instance.periods) and devices.start_up_cost.any())
         or limits.energy_price_over_time is not None
     ):
         missing("objective", "A price of a device or an energy_price, to count cost.", "cost")
-    emits = joule_prices(instance, "carbon").any() or limits.carbon_over_time is not None
+    emits = any_joule_price(instance, "carbon") or limits.carbon_over_time is not None
     if "carbon" in instance.objective and not emits:
         missing("objective", "A carbon_intensity, to count carbon.", "carbon")
     if "tardiness" in instance.objective and not np.isfinite(instance.jobs.due_s).any():

@@ -317,6 +317,6 @@ def check_streams(instance: Instance) -> None:
     """
     if len(instance.scenarios):
         raise InputError(
-            "Re-planning is for the rates of now; this instance has scenarios. Ask with --set for "
-            "the rates of one."
+            f"Re-planning is for the rates of now; this instance has {instance.when}s. Ask with "
+            "--set for the rates of one."
         )

@@ -518,8 +518,9 @@ def _check(instance: Instance, question: Question) -> None:
         text = "An instance of the steady regime: streams of requests."
         problems.append(Problem("regime", instance.regime, text))
     if len(instance.scenarios):
-        text = "An instance of one demand; name one with --set, or leave its scenarios out."
-        problems.append(Problem("scenarios", str(len(instance.scenarios)), text))
+        when = f"{instance.when}s"
+        text = f"An instance of one demand; name one with --set, or leave its {when} out."
+        problems.append(Problem(when, str(len(instance.scenarios)), text))
     devices = instance.devices.name.tolist()
     for name in question.policies:
         if name in (*STREAM_POLICIES, HOMOGENEOUS):

@@ -107,7 +107,7 @@ def _solve_whole(
     try:
         return search.run()
     except TooManyPackingsError:
-        if len(instance.scenarios):
+        if len(instance.scenarios) and not len(instance.periods):
             raise
         from hetopt.steady.program.few_packings import solve_packed
 

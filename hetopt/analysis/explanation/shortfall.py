@@ -58,5 +58,6 @@ def _parts(instance: Instance) -> list[tuple[str, Instance]]:
     if not len(scenarios):
         return [("", instance)]
     return [
-        (f"Scenario {scenarios.name[s]}: ", instance.in_scenario(s)) for s in range(len(scenarios))
+        (f"{instance.when.title()} {scenarios.name[s]}: ", instance.in_scenario(s))
+        for s in range(len(scenarios))
     ]

@@ -87,8 +87,9 @@ def routes(instance: Instance, plan: Plan, *, join: bool = True) -> list[Route]:
         If the plan is one of scenarios: which of them to run is not said.
     """
     if isinstance(plan, ScenarioPlan):
-        expected = "A plan of one scenario: remove scenarios from the instance, or solve each."
-        raise InputError([Problem("plan", "scenarios", expected)])
+        when = instance.when
+        expected = f"A plan of one {when}: remove {when}s from the instance, or solve each."
+        raise InputError([Problem("plan", f"{when}s", expected)])
     if isinstance(plan, SchedulePlan):
         return _of_schedule(instance, plan, join)
     return _of_streams(instance, plan, join)

@@ -12,7 +12,7 @@ from rich.text import Text
 from hetopt import units
 from hetopt.evaluate.with_units import money
 from hetopt.instance import Instance
-from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.joule_prices import any_joule_price
 from hetopt.solution import Solution, SteadyPlan
 
 YEAR_S = 8760 * 3600.0
@@ -37,7 +37,7 @@ def _per_year(instance: Instance, solution: Solution) -> list[Text]:
             for key in ("cost_per_s", "cost_units_per_s", "cost_energy_per_s")
         )
         parts.append(f"{whole} (devices {capital}, energy {energy})")
-    if joule_prices(instance, "carbon").any():
+    if any_joule_price(instance, "carbon"):
         parts.append(f"{_number(q['carbon_kg_per_s'] * YEAR_S / 1000)} t CO2")
     return [Text(f"a year: {', '.join(parts)}")]
 
@@ -50,7 +50,7 @@ def _per_frame(instance: Instance, solution: Solution) -> list[Text]:
             money(instance, q[k]) for k in ("cost", "cost_units", "cost_energy")
         )
         lines.append(f"cost {whole} (devices {units_}, energy {energy})")
-    if joule_prices(instance, "carbon").any() or instance.limits.carbon_over_time is not None:
+    if any_joule_price(instance, "carbon") or instance.limits.carbon_over_time is not None:
         lines.append(f"carbon {units.format(q['carbon_kg'], 'carbon')} CO2")
     repeated = Counter(re.sub(r"@[0-9]+$", "", str(n)) for n in instance.jobs.name)
     often = {name: count for name, count in repeated.items() if count > 1}

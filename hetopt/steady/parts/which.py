@@ -31,7 +31,8 @@ JUDGED: dict[str, str] = {
     "source left_out",
     "devices": "name kind count_min count_max spare slots memory_b pool idle_power_w idle_known "
     "max_utilization reserved off_when_unused exclusive overlap price_per_s purchase_price site "
-    "scope preview source caution board",
+    "scope preview source caution board start_up_time_s start_up_energy_j start_up_cost "
+    "load_time_s load_energy_j_per_b",
     "pools": "name memory_b zero_copy",
     "sites": "name energy_price_per_j carbon_kg_per_j pue",
     "links": "src dst bandwidth_b_per_s latency_s energy_j_per_b channel_group group_channels bus "
@@ -48,6 +49,8 @@ JUDGED: dict[str, str] = {
     "jobs": "name release_s deadline_s due_s weight rate_per_s latency_slo_s min_accuracy slices "
     "contiguous model model_sha256 model_shape",
     "scenarios": "name weight demand rate_per_s",
+    "periods": "energy_price_per_j carbon_kg_per_j power_cap_w cyclic min_up_s max_changes "
+    "initial_device initial_units initial_ptr initial_key",
     "together": "ptr task",
     "apart": "ptr task",
     "kind_shares": "kind least most of",
@@ -62,7 +65,8 @@ def parts_of(instance: Instance) -> list[Part]:
     """Return jobs and devices (ascending) of each part; one part where it must stay whole."""
     jobs, devices = len(instance.jobs), len(instance.devices)
     whole = [(np.arange(jobs), np.arange(devices))]
-    if jobs < 2 or not _adds_up(instance) or beyond_judged(instance):
+    # Without periods nothing goes on; with them what changes may be limited over all devices.
+    if jobs < 2 or len(instance.periods) or not _adds_up(instance) or beyond_judged(instance):
         return whole
     from scipy.sparse import csr_matrix
     from scipy.sparse.csgraph import connected_components

@@ -168,11 +168,12 @@ def _shares_hold(instance: Instance, of: str, units: Ints) -> bool:
 
 def settled(units: Mapping[int, Any], values: Mapping[str, float]) -> Ints:
     """Numbers of units in the program's solution (D)."""
-    found = [
-        round(values.get(units[d].name, 0.0)) if hasattr(units[d], "name") else int(units[d])
-        for d in sorted(units)
-    ]
-    return np.array(found, dtype=np.int64)
+    return np.array([_whole(units[d], values) for d in sorted(units)], dtype=np.int64)
+
+
+def _whole(number: Any, values: Mapping[str, float]) -> int:
+    """Return a number of units in the program's solution, a variable or not."""
+    return round(values.get(number.name, 0.0)) if hasattr(number, "name") else int(number)
 
 
 def _shares(model: SteadyModel, values: Mapping[str, float]) -> list[float]:
@@ -249,7 +250,7 @@ def _deal(
         capacity = float(model.capacity[device])
         number = max(1, _whole_units(load, capacity)) if parts else 0
         if contents is not None:
-            number = max(number, round(values.get(model.count[k].name, 0.0)))
+            number = max(number, _whole(model.count[k], values))
         if not number:
             continue
         units = []

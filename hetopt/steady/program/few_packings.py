@@ -1,6 +1,7 @@
 """Streams whose memory allows too many packings to list: a bound without memory, then few packings.
 
-1. The instance without memory limits is a relaxation: aggregate load only. Its program gives the
+1. The instance without memory limits is a relaxation: aggregate load only (and from period to
+   period nothing is loaded, while starts and what else ties periods stay). Its program gives the
    bound, and the routes that a good plan would use. (Each route alone fits into its units, as
    routes that do not are never made.)
 2. The instance itself is solved over those routes, and for each job and device the route that needs
@@ -13,13 +14,14 @@ of the first objective is proven.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from hetopt.instance import Instance
 from hetopt.runtime.budget import RegimeResult
-from hetopt.solution import SteadyPlan
+from hetopt.solution import Plan, ScenarioPlan, SteadyPlan
 from hetopt.steady.program.search import Search
 from hetopt.steady.routes.routes import Routes
 
@@ -50,8 +52,7 @@ def solve_packed(search: Search) -> RegimeResult:
     ).run()
     if loose.infeasible:
         return loose
-    used = loose.plan if isinstance(loose.plan, SteadyPlan) else None
-    routes = _promising(search.instance, search.routes, used)
+    routes = _promising(search.instance, search.routes, _plans(loose.plan))
     found = replace(search, routes=routes, few_packings=True).run()
     bounds = (loose.bounds[0], *(np.nan for _ in loose.bounds[1:]))
     stopped = "iteration_limit" if found.stopped_by in ("proved", "gap_limit") else found.stopped_by
@@ -74,13 +75,20 @@ def _without_memory(instance: Instance) -> Instance:
     )
 
 
-def _promising(instance: Instance, routes: Routes, plan: SteadyPlan | None) -> Routes:
-    """Return the routes of a plan, and those with the smallest weights on each device."""
+def _plans(plan: Plan | None) -> Sequence[SteadyPlan]:
+    """Return the plans of each period, the plan itself where it is of one demand."""
+    if isinstance(plan, ScenarioPlan):
+        return plan.plans
+    return [plan] if isinstance(plan, SteadyPlan) else []
+
+
+def _promising(instance: Instance, routes: Routes, plans: Sequence[SteadyPlan]) -> Routes:
+    """Return the routes of some plans, and those with the smallest weights on each device."""
     sizes = {
         int(k): float(s)
         for k, s in zip(instance.options.weights_key, instance.options.weights_b, strict=True)
     }
-    used = _used(plan)
+    used = set().union(*(_used(plan) for plan in plans))
     kept: list[int] = []
     of_job: list[tuple[int, ...]] = []
     for members in routes.of_job:
@@ -100,10 +108,8 @@ def _promising(instance: Instance, routes: Routes, plan: SteadyPlan | None) -> R
     return Routes(picked, tuple(of_job), complete=False)
 
 
-def _used(plan: SteadyPlan | None) -> set[tuple[int, tuple[int, ...]]]:
+def _used(plan: SteadyPlan) -> set[tuple[int, tuple[int, ...]]]:
     """Jobs and options of the routes that a plan serves."""
-    if plan is None:
-        return set()
     return {
         (int(plan.route_job[k]), tuple(plan.option[plan.ptr[k] : plan.ptr[k + 1]].tolist()))
         for k in np.flatnonzero(plan.rate_per_s > 0).tolist()

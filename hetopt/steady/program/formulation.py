@@ -20,7 +20,7 @@ Constraints
     units       Σ_{k on d} n_k ≤ v_d ≤ u_d ≤ h_d,  min_d ≤ h_d ≤ max_d;  u_d = h_d where always on
     spares      v_d + spare_d s_d ≤ h_d;  Σ_{r of j on d} y_r ≤ s_d for each job;
                 v_d ≤ (max_d − spare_d) s_d, or max_d − spare_d s_d where a share of units on
-                may ask for units that serve nothing.  Without spares v_d is u_d
+                or periods may ask for units that serve nothing.  Without spares v_d is u_d
     shares      min ≤ Σ_{d of kind} u_d / Σ_d u_d ≤ max, multiplied out; or of price_d h_d
     pools       Σ_k memory_k n_k ≤ pool memory
     links       Σ_{l in group} Σ_r R_j B_rl y_r / bandwidth_l ≤ channels  (× u of the source)
@@ -96,6 +96,7 @@ class SteadyModel:
         self.of_job = routes.of_job
         self.prefix = joint.prefix if joint else ""
         self.price_at = joint.price if joint else ""
+        self.blank = joint.blank if joint else frozenset[int]()
         self.question = joint.question if joint else Question.of(instance)
         self.keep = 1.0 - shrink
         self.most = most if self.question.throughput else 1.0
@@ -207,11 +208,13 @@ class SteadyModel:
         """Whether one count of units says all about a device: any unit on serves anything.
 
         Not where a pool's memory is limited: a unit that is on without serving takes none of it.
+        Nor where loading weights counts, which a unit that is on without them spares.
         """
         kinds = self.kinds_of.get(device, [])
         pool = int(self.instance.devices.pool[device])
         pooled = pool >= 0 and bool(np.isfinite(self.instance.pools.memory_b[pool]))
-        return len(kinds) == 1 and self.kinds[kinds[0]].unit < 0 and not pooled
+        single = len(kinds) == 1 and self.kinds[kinds[0]].unit < 0
+        return single and not pooled and device not in self.blank
 
     def _count_max(self, device: int) -> int | None:
         most = int(self.instance.devices.count_max[device])
@@ -248,8 +251,10 @@ class SteadyModel:
         category = "Continuous" if counted and not whole else "Integer"
         units = "Integer" if shares else "Continuous"
         low = least if always and not spare else 0
-        # For a share of units on, a device that serves nothing may have all of its units on.
-        serving = most if most is None or "units" in shares else max(0, most - spare)
+        # For a share of units on, or to save starts, a device that serves nothing may have all of
+        # its units on.
+        idle = "units" in shares or self.question.switching
+        serving = most if most is None or idle else max(0, most - spare)
         self.work[device] = self._variable(f"u_{device}", low, serving, category)
         self.on[device] = self.work[device]
         self.had[device] = self.work[device] if always else least
@@ -338,7 +343,8 @@ class SteadyModel:
             if most is not None:
                 spare = int(devices.spare[device])
                 room = spared * max(0, most - spare)
-                if "units" in self.instance.kind_shares.of.tolist():
+                shares = "units" in self.instance.kind_shares.of.tolist()
+                if shares or self.question.switching:
                     room = most - spared * min(most, spare)
                 if isinstance(self.work[device], pulp.LpVariable):
                     self._add(self.work[device] <= room, f"serves_{device}")

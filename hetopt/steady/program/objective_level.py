@@ -151,4 +151,6 @@ def why_infeasible(instance: Instance) -> str:
         words.append("the capacities and budgets of the resources")
     if len(instance.links):
         words.append("the bandwidth of the links")
+    if instance.periods.min_up_s or instance.periods.max_changes >= 0:
+        words.append("what may change from period to period")
     return f"The demanded rates cannot be served within {' and '.join(words)}."

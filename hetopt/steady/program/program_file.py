@@ -117,6 +117,11 @@ class _Names:
         self.model: SteadyModel = blocks_of(model)[0]
         self.devices = [str(name) for name in model.instance.devices.name]
         self.jobs = [str(name) for name in model.instance.jobs.name]
+        self.periods = model.instance.scenarios.name.tolist()
+
+    def when(self, period: int) -> str:
+        """Return the name of a period."""
+        return str(self.periods[period])
 
     def of_variable(self, name: str) -> str:
         """Return the name of a variable: ``y_3``, ``f_3_1``, ``s0.u_0``, ``theta`` ..."""
@@ -143,6 +148,14 @@ class _Names:
             return self._made("count", at, [self._device_of(at[0])])
         if family in ("u", "h") and at:
             return self._made("on" if family == "u" else "had", at, [self.devices[at[0]]])
+        if family in ("v", "o") and len(at) == 2:
+            word = "starts" if family == "v" else "stops"
+            return self._made(word, at, [self.when(at[0]), self.devices[at[1]]])
+        if family == "l" and len(at) == 3:
+            word = "/".join(self.model.instance.model_keys[at[2]])
+            return self._made("loads", at, [self.when(at[0]), self.devices[at[1]], word])
+        if family == "g" and len(at) == 4:
+            return self._made("changes", at, [self.when(at[0]), self.devices[at[1]]])
         if family == "s" and at:
             return self._made("serves", at, [self.devices[at[0]]])
         return _plain(name)
@@ -189,7 +202,9 @@ def _legend(joint: StreamModel) -> tuple[str, ...]:
     # Routes of scenarios differ in nothing but the rates of their jobs.
     instance = joint.instance
     scale = f"{float(model.unit)!r} × " if model.question.throughput else ""
-    lines = [f"s{s}. begins what belongs to scenario {name}" for s, name in enumerate(names)]
+    lines = [
+        f"s{s}. begins what belongs to {joint.instance.when} {name}" for s, name in enumerate(names)
+    ]
     lines += [
         f"share_R.JOB: the rate of route R is share_R × {scale}the job's rate",
         "on_D.DEVICE, had_D.DEVICE: units on, units had",
@@ -203,6 +218,11 @@ def _legend(joint: StreamModel) -> tuple[str, ...]:
         lines.append(
             "serves_D.DEVICE: whether the device serves anything, so that it has its spare units; "
             "on_D counts the units without them"
+        )
+    if len(instance.periods):
+        lines.append(
+            "starts_S_D, stops_S_D: units that go on and off as period S begins; loads_S_D_W: "
+            "units that load weights W; changes_S_D: units that change from what they held"
         )
     if model.slices:
         lines.append("slices_R.JOB: slices of the job that route R serves whole")

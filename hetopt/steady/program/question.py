@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Instance
-from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.joule_prices import any_joule_price
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Question:
         watts = bool(np.isfinite(limits.power_cap_w)) or "power" in names or "carbon" in names
         return Question(
             throughput="throughput" in names,
-            power=watts or bool(money and joule_prices(instance, "cost").any()),
+            power=watts or bool(money and any_joule_price(instance, "cost")),
             price=bool(money),
             switching=len(instance.periods) > 0,
         )
@@ -50,6 +50,8 @@ class Joint:
         What θ = 1 stands for, as a multiple of the demanded rates.
     price
         What follows the names of prices of joules that are this one's own.
+    blank
+        Devices of which it counts whether units that are on hold weights or none.
     """
 
     problem: Any
@@ -58,3 +60,4 @@ class Joint:
     theta: Any
     unit: float
     price: str = ""
+    blank: frozenset[int] = frozenset()

@@ -37,6 +37,7 @@ from hetopt.analysis.explanation.limits.platform import (
     resource_limits,
     with_finite_counts,
 )
+from hetopt.analysis.explanation.limits.ties import drawn_w, ties
 from hetopt.analysis.explanation.repetitions import base_name, grouped
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
@@ -46,7 +47,7 @@ from hetopt.solution import Plan, SchedulePlan
 
 def limits_of(instance: Instance) -> list[Limit]:
     """List what limits an instance, in a fixed order."""
-    found = [*_times(instance), *_powers(instance), *memories(instance)]
+    found = [*_times(instance), *_powers(instance), *ties(instance), *memories(instance)]
     found += [*_accuracies(instance), *resource_limits(instance), *bans(instance)]
     if instance.regime == "schedule":
         found += channels(instance)
@@ -191,7 +192,8 @@ def _less(time: float, begin: float) -> float:
 def _powers(instance: Instance) -> list[Limit]:
     limits = instance.limits
     found = []
-    if np.isfinite(limits.power_cap_w):
+    own = len(instance.periods) and not np.isnan(instance.periods.power_cap_w).any()
+    if np.isfinite(limits.power_cap_w) and not own:
         scheduled = instance.regime == "schedule"
         name = "peak_power" if scheduled else "power"
         # With scenarios the objective is a mean, and the cap holds in each.
@@ -226,6 +228,8 @@ def _drawn(instance: Instance, plan: Plan) -> float:
     """Return the power that the cap holds for: the peak of a schedule, the mean of streams."""
     if isinstance(plan, SchedulePlan):
         return schedule_of(instance, plan).peak_power_w
+    if len(instance.periods):
+        return drawn_w(instance, plan)
     return max(q.power_w for q in streams_of(instance, plan))
 
 

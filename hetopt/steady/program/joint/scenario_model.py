@@ -20,6 +20,7 @@ import numpy as np
 import pulp
 
 from hetopt.instance import Instance, is_maximised
+from hetopt.steady.model.capacity import weights_matter
 from hetopt.steady.program.expressions import aim_at
 from hetopt.steady.program.formulation import HOLD, SteadyModel
 from hetopt.steady.program.question import Joint, Question
@@ -58,6 +59,7 @@ class ScenarioModel:
             self.theta = self.problem.add_variable("theta", 0)
             alone = (SteadyModel(part, routes, kinds) for part in parts)
             self.unit = min(model.throughput_unit() for model in alone)
+        blank = frozenset(np.flatnonzero(weights_matter(instance)).tolist())
         self.blocks = [
             SteadyModel(
                 part,
@@ -72,6 +74,7 @@ class ScenarioModel:
                     self.theta,
                     self.unit,
                     period_price(s) if len(instance.periods) else "",
+                    blank,
                 ),
             )
             for s, part in enumerate(parts)

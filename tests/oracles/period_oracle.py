@@ -1,0 +1,462 @@
+"""Optimum of a tiny instance with periods: all units and what they hold, by enumeration.
+
+Written from the instance's columns and docs/quantities.md alone. In each period every device has
+some units on, each of a type: the weights that it holds, and its workload where the device is
+exclusive. What they serve, and take, is a linear program over routes on types. Sequences of states
+are tried by depth-first search; units are matched from one period to the next in every order.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import linprog
+
+from hetopt.instance import Instance
+from tests.oracles.schedule_oracle import TooHardError
+
+MOST_STATES = 260
+MOST_SEQUENCES = 3_000_000
+ROOM = 1e-9
+ANY = -1
+
+Keys = frozenset[int]
+Type = tuple[int, Keys]
+"""Workload (ANY where the unit may serve all, None-like -2 where it serves none) and weights."""
+IDLE = -2
+
+
+@dataclass(frozen=True)
+class State:
+    """Types of the units on of each device, and whether each device may serve."""
+
+    units: tuple[tuple[Type, ...], ...]
+    serves: tuple[bool, ...]
+
+    @property
+    def on(self) -> tuple[int, ...]:
+        return tuple(len(types) for types in self.units)
+
+
+@dataclass(frozen=True)
+class Route:
+    """Options of a job's tasks: energy and load per request by device, weights and memory."""
+
+    job: int
+    energy: tuple[tuple[int, float], ...]
+    load: tuple[tuple[int, float], ...]
+    keys: tuple[tuple[int, Keys], ...]
+    working: tuple[tuple[int, float], ...]
+
+
+@dataclass
+class Step:
+    """What a change of state takes: energy and money, units switched, weights loaded."""
+
+    energy: dict[int, float] = field(default_factory=dict)
+    money: float = 0.0
+    changes: int = 0
+
+
+class PeriodOracle:
+    """The enumeration of one instance."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.wide = len(instance.devices)
+        self.durations = [float(w) for w in instance.scenarios.weight]
+        options = instance.options
+        self.size = {
+            int(k): float(b)
+            for k, b in zip(options.weights_key, options.weights_b, strict=True)
+            if k >= 0
+        }
+        devices, pools = instance.devices, instance.pools
+        self.room = [
+            min(
+                float(devices.memory_b[d]),
+                float(pools.memory_b[devices.pool[d]]) if devices.pool[d] >= 0 else math.inf,
+            )
+            for d in range(self.wide)
+        ]
+        self.routes = list(self._routes())
+        self.states = list(self._states())
+        self.name = instance.objective[0]
+        self.price = [self._prices(s) for s in range(len(self.durations))]
+        self._served: dict[tuple[int, int, float], float | None] = {}
+
+    def optimum(self) -> tuple[float, ...] | None:
+        """Return the optimum, None where there is no plan."""
+        maximise = self.name == "throughput"
+        best = math.inf
+        count = len(self.durations)
+        allowed = [
+            [i for i in range(len(self.states)) if self._value(s, i, math.inf) is not None]
+            for s in range(count)
+        ]
+        if math.prod(len(a) for a in allowed) > MOST_SEQUENCES:
+            raise TooHardError
+        steps: dict[tuple[int, int], Step] = {}
+
+        def step(a: int, b: int) -> Step:
+            if (a, b) not in steps:
+                steps[a, b] = self._step(self.states[a].units, self.states[b].units)
+            return steps[a, b]
+
+        initial = self._initial()
+
+        def change(chosen: list[int], s: int) -> Step | None:
+            if s:
+                return step(chosen[s - 1], chosen[s])
+            if self.instance.periods.cyclic:
+                return step(chosen[-1], chosen[0]) if len(chosen) == count else None
+            return self._step(initial, self.states[chosen[0]].units)
+
+        def search(chosen: list[int], spent: float) -> None:
+            nonlocal best
+            s = len(chosen)
+            if s == count:
+                first = change(chosen, 0)
+                assert first is not None
+                value = spent
+                if self.instance.periods.cyclic:
+                    taken = self._taken(0, chosen[0], first)
+                    if taken is None:
+                        return
+                    value = max(spent, taken) if maximise else spent + taken
+                if not self._stays(chosen):
+                    return
+                if self.name == "cost":
+                    value += self._had(chosen) * sum(self.durations)
+                if not self._shares_had(chosen):
+                    return
+                best = min(best, value)
+                return
+            for i in allowed[s]:
+                chosen.append(i)
+                if self._same_always_on(chosen):
+                    now = change(chosen, s) if s or not self.instance.periods.cyclic else None
+                    if s == 0 and self.instance.periods.cyclic:
+                        value = spent
+                        if not maximise and count > 1:
+                            value += 0.0
+                        if value < best:
+                            search(chosen, value)
+                    elif now is not None:
+                        taken = self._taken(s, i, now)
+                        if taken is not None:
+                            value = max(spent, taken) if maximise else spent + taken
+                            if value < best:
+                                search(chosen, value)
+                chosen.pop()
+
+        search([], -math.inf if maximise else 0.0)
+        if math.isinf(best) and best > 0:
+            return None
+        whole = sum(self.durations)
+        if maximise:
+            rates = self.instance.scenarios.rate_per_s.sum(axis=1)
+            return (-best * float(np.dot(self.durations, rates)) / whole,)
+        value = best / whole
+        if value > self.instance.limits.budget_per_s * (1 + ROOM):
+            return None
+        return (value,)
+
+    def _taken(self, s: int, state: int, step: Step) -> float | None:
+        """What a period takes over its time, with the change before it; -θ for throughput."""
+        most = self.instance.periods.max_changes
+        if most >= 0 and step.changes > most:
+            return None
+        cap = self._cap(s)
+        left = cap - sum(step.energy.values()) / self.durations[s]
+        value = self._value(s, state, left if math.isfinite(cap) else math.inf)
+        if value is None or self.name == "throughput":
+            return value
+        taken = value * self.durations[s]
+        taken += sum(joules * self.price[s][d] for d, joules in step.energy.items())
+        return taken + (step.money if self.name == "cost" else 0.0)
+
+    def _value(self, s: int, state: int, cap: float) -> float | None:
+        """The least that a state takes per second in a period, without units had; -θ."""
+        if cap == math.inf:
+            cap = self._cap(s)
+        key = s, state, cap
+        if key not in self._served:
+            self._served[key] = self._program(s, self.states[state], cap)
+        return self._served[key]
+
+    def _program(self, s: int, state: State, cap: float) -> float | None:
+        devices = self.instance.devices
+        rate = self.instance.scenarios.rate_per_s[s]
+        groups = [
+            (d, kind, types.count(kind))
+            for d, types in enumerate(state.units)
+            for kind in dict.fromkeys(types)
+        ]
+        number = {(d, kind): g for g, (d, kind, _) in enumerate(groups)}
+        columns = []
+        for route in self.routes:
+            if rate[route.job] <= 0:
+                continue
+            places = []
+            for d, _ in route.load:
+                if not state.serves[d]:
+                    places.append([])
+                    continue
+                places.append(
+                    [(d, k) for k in dict.fromkeys(state.units[d]) if self._can(route, d, k)]
+                )
+            columns += [(route, chosen) for chosen in itertools.product(*places)]
+        idle = [float(devices.idle_power_w[d]) * n for d, n in enumerate(state.on)]
+        power = sum(idle)
+        fixed = sum(w * p for w, p in zip(idle, self.price[s], strict=True))
+        asked = [j for j in range(len(rate)) if rate[j] > 0]
+        throughput = self.name == "throughput"
+        if not columns:
+            if asked and not throughput:
+                return None
+            if power > cap * (1 + ROOM):
+                return None
+            return 0.0 if throughput else fixed
+        wide = len(columns) + (1 if throughput else 0)
+        cost = np.zeros(wide)
+        upper, most = [], []
+        load = np.zeros((len(groups), wide))
+        drawn = np.zeros(wide)
+        equal, demand = np.zeros((len(asked), wide)), np.zeros(len(asked))
+        for c, (route, chosen) in enumerate(columns):
+            for (_, busy), place in zip(route.load, chosen, strict=True):
+                load[number[place], c] += busy
+            drawn[c] = sum(joules for _, joules in route.energy)
+            if not throughput:
+                cost[c] = sum(joules * self.price[s][d] for d, joules in route.energy)
+            equal[asked.index(route.job), c] = 1.0
+        for g, (d, _, units) in enumerate(groups):
+            each = float(devices.max_utilization[d]) * (1 - float(devices.reserved[d]))
+            upper.append(load[g])
+            most.append(each * int(devices.slots[d]) * units * (1 + ROOM))
+        if math.isfinite(cap):
+            upper.append(drawn)
+            most.append(cap * (1 + ROOM) - power)
+        for row, j in enumerate(asked):
+            if throughput:
+                equal[row, -1] = -rate[j]
+            else:
+                demand[row] = rate[j]
+        if throughput:
+            cost[-1] = -1.0
+        found = linprog(
+            cost, A_ub=np.array(upper), b_ub=np.array(most), A_eq=equal, b_eq=demand, method="highs"
+        )
+        if found.status != 0:
+            return None
+        return float(found.fun) + (0.0 if throughput else fixed)
+
+    def _can(self, route: Route, d: int, kind: Type) -> bool:
+        job, held = kind
+        if job not in (ANY, route.job):
+            return False
+        keys, working = dict(route.keys).get(d, frozenset()), dict(route.working).get(d, 0.0)
+        if math.isinf(self.room[d]):
+            return True
+        use = sum(self.size[k] for k in held) + int(self.instance.devices.slots[d]) * working
+        return keys <= held and use <= self.room[d] * (1 + ROOM)
+
+    def _routes(self) -> Iterator[Route]:
+        inst = self.instance
+        for job in range(len(inst.jobs)):
+            tasks = [t for t in range(len(inst.tasks)) if inst.tasks.job[t] == job]
+            choices = [inst.task_options(t).tolist() for t in tasks]
+            for chosen in itertools.product(*choices):
+                energy: dict[int, float] = {}
+                load: dict[int, float] = {}
+                keys: dict[int, set[int]] = {}
+                working: dict[int, float] = {}
+                for o in chosen:
+                    d = int(inst.options.device[o])
+                    energy[d] = energy.get(d, 0.0) + float(inst.options.energy_j[o])
+                    load[d] = load.get(d, 0.0) + float(inst.options.time_s[o])
+                    key = int(inst.options.weights_key[o])
+                    keys.setdefault(d, set()).update({key} if key >= 0 else set())
+                    working[d] = max(working.get(d, 0.0), float(inst.options.memory_b[o]))
+                yield Route(
+                    job,
+                    tuple(energy.items()),
+                    tuple(load.items()),
+                    tuple((d, frozenset(k)) for d, k in keys.items()),
+                    tuple(working.items()),
+                )
+
+    def _types(self, d: int) -> list[Type]:
+        inst = self.instance
+        exclusive = bool(inst.devices.exclusive[d])
+        of_job: dict[int, set[int]] = {}
+        for route in self.routes:
+            if d in dict(route.load):
+                of_job.setdefault(route.job, set()).update(dict(route.keys).get(d, frozenset()))
+        limited = math.isfinite(self.room[d])
+        groups = of_job if exclusive else {ANY: set().union(*of_job.values())}
+        found: dict[Type, None] = {}
+        for job, keys in groups.items():
+            listed = sorted(keys) if limited else []
+            for n in range(len(listed) + 1):
+                for held in itertools.combinations(listed, n):
+                    if sum(self.size[k] for k in held) <= self.room[d] * (1 + ROOM):
+                        found[job, frozenset(held)] = None
+        return list(found) or [(ANY, frozenset())]
+
+    def _states(self) -> Iterator[State]:
+        devices = self.instance.devices
+        each = []
+        for d in range(self.wide):
+            types, most = self._types(d), int(devices.count_max[d])
+            spare = int(devices.spare[d])
+            always = not devices.off_when_unused[d]
+            low = int(devices.count_min[d]) if always else 0
+            mine = []
+            for n in range(low, most + 1):
+                for units in itertools.combinations_with_replacement(types, n):
+                    if not spare:
+                        mine.append((units, True))
+                    else:
+                        mine.append((units, False))
+                        if 0 < n <= most - spare:
+                            mine.append((units, True))
+            each.append(mine)
+        if math.prod(len(mine) for mine in each) > MOST_STATES:
+            raise TooHardError
+        for chosen in itertools.product(*each):
+            state = State(tuple(u for u, _ in chosen), tuple(f for _, f in chosen))
+            if self._pooled(state):
+                yield state
+
+    def _pooled(self, state: State) -> bool:
+        pools, devices = self.instance.pools, self.instance.devices
+        for pool in range(len(pools.name)):
+            taken = sum(
+                self.size[k]
+                for d in range(self.wide)
+                if devices.pool[d] == pool
+                for _, held in state.units[d]
+                for k in held
+            )
+            if taken > float(pools.memory_b[pool]) * (1 + ROOM):
+                return False
+        return True
+
+    def _step(self, before: Sequence[Sequence[Type]], after: Sequence[Sequence[Type]]) -> Step:
+        devices, step = self.instance.devices, Step()
+        for d in range(self.wide):
+            starts = max(0, len(after[d]) - len(before[d]))
+            joules = starts * float(
+                devices.start_up_energy_j[d] + devices.idle_power_w[d] * devices.start_up_time_s[d]
+            )
+            count, loaded = self._loaded([k for _, k in before[d]], [k for _, k in after[d]])
+            joules += loaded * float(devices.load_energy_j_per_b[d])
+            if joules:
+                step.energy[d] = joules
+            step.money += starts * float(devices.start_up_cost[d])
+            step.changes += abs(len(after[d]) - len(before[d])) + count
+        return step
+
+    def _loaded(self, before: list[Keys], after: list[Keys]) -> tuple[int, float]:
+        """The fewest weights, then bytes, over every way to say which unit was which."""
+        old = before + [frozenset[int]()] * max(0, len(after) - len(before))
+        best = (10**9, math.inf)
+        for order in itertools.permutations(old, len(after)):
+            loaded = [k for was, now in zip(order, after, strict=True) for k in now - was]
+            best = min(best, (len(loaded), sum(self.size[k] for k in loaded)))
+        return best
+
+    def _initial(self) -> list[list[Type]]:
+        periods = self.instance.periods
+        found: list[list[Type]] = [[] for _ in range(self.wide)]
+        for g, d in enumerate(periods.initial_device.tolist()):
+            keys = periods.initial_key[periods.initial_ptr[g] : periods.initial_ptr[g + 1]]
+            found[d] += [(ANY, frozenset(keys.tolist()))] * int(periods.initial_units[g])
+        return found
+
+    def _stays(self, chosen: list[int]) -> bool:
+        """Whether enough units are on for those that went on less than min_up ago."""
+        least, count = self.instance.periods.min_up_s, len(chosen)
+        if not least:
+            return True
+        on = [self.states[i].on for i in chosen]
+        cyclic = self.instance.periods.cyclic
+        # Written out over as many cycles as reach back that far, times counted from the first.
+        cycles = 1 + math.ceil(least / sum(self.durations)) if cyclic else 1
+        begins = np.concatenate([[0.0], np.cumsum(self.durations * cycles)])
+        initial = [len(types) for types in self._initial()]
+        for d in range(self.wide):
+            counts = [on[s % count][d] for s in range(count * cycles)]
+            before = [counts[-1] if cyclic else initial[d], *counts[:-1]]
+            starts = [max(0, c - b) for c, b in zip(counts, before, strict=True)]
+            for s in range(count * (cycles - 1), count * cycles):
+                recent = sum(
+                    starts[q] for q in range(s + 1) if begins[s] - begins[q] < least * (1 - 1e-9)
+                )
+                if recent > counts[s]:
+                    return False
+        return True
+
+    def _units_had(self, chosen: list[int]) -> list[int]:
+        devices = self.instance.devices
+        return [
+            max(
+                int(devices.count_min[d]),
+                *(
+                    self.states[i].on[d]
+                    + (
+                        int(devices.spare[d])
+                        if devices.spare[d] and self.states[i].serves[d]
+                        else 0
+                    )
+                    for i in chosen
+                ),
+            )
+            for d in range(self.wide)
+        ]
+
+    def _had(self, chosen: list[int]) -> float:
+        price = self.instance.devices.price_per_s
+        return sum(n * float(price[d]) for d, n in enumerate(self._units_had(chosen)))
+
+    def _shares_had(self, chosen: list[int]) -> bool:
+        devices = self.instance.devices
+        return all(n <= int(devices.count_max[d]) for d, n in enumerate(self._units_had(chosen)))
+
+    def _same_always_on(self, chosen: list[int]) -> bool:
+        off = self.instance.devices.off_when_unused
+        first, last = self.states[chosen[0]].on, self.states[chosen[-1]].on
+        return all(off[d] or first[d] == last[d] for d in range(self.wide))
+
+    def _cap(self, s: int) -> float:
+        own = float(self.instance.periods.power_cap_w[s])
+        return float(self.instance.limits.power_cap_w) if math.isnan(own) else own
+
+    def _prices(self, s: int) -> list[float]:
+        """What a joule of each device counts in a period."""
+        inst = self.instance
+        if self.name not in ("cost", "carbon"):
+            return [1.0] * self.wide
+        column = "energy_price_per_j" if self.name == "cost" else "carbon_kg_per_j"
+        own = float(getattr(inst.periods, column)[s])
+        whole = float(getattr(inst.limits, column)) if math.isnan(own) else own
+        found = []
+        for d in range(self.wide):
+            site, price, pue = int(inst.devices.site[d]), whole, float(inst.limits.pue)
+            if site >= 0:
+                there = float(getattr(inst.sites, column)[site])
+                price = price if math.isnan(there) else there
+                pue = pue if math.isnan(inst.sites.pue[site]) else float(inst.sites.pue[site])
+            found.append(price * pue)
+        return found
+
+
+def period_optimum(instance: Instance) -> tuple[float, ...] | None:
+    """Return the optimum of an instance with periods, None where infeasible."""
+    return PeriodOracle(instance).optimum()
