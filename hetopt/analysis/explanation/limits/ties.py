@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -86,9 +87,10 @@ def _cap(instance: Instance, period: int) -> Limit:
     return numbered("power_cap", name, f"the power cap of period {name}", amount, np.inf)
 
 
-def _changed(field: str, made: Callable[[float], float]) -> Callable[[Instance, float], Instance]:
+def _changed(field: str, made: Callable[[float], Any]) -> Callable[[Instance, float], Instance]:
     def at(i: Instance, value: float) -> Instance:
-        return replace(i, periods=replace(i.periods, **{field: made(value)}))
+        changes: dict[str, Any] = {field: made(value)}
+        return replace(i, periods=replace(i.periods, **changes))
 
     return at
 
