@@ -32,15 +32,18 @@ JUDGED: dict[str, str] = {
     "devices": "name kind count_min count_max spare slots memory_b pool idle_power_w idle_known "
     "max_utilization reserved off_when_unused exclusive overlap price_per_s purchase_price site "
     "scope preview source caution board start_up_time_s start_up_energy_j start_up_cost "
-    "load_time_s load_energy_j_per_b",
+    "sleep_power_w wake_time_s wake_energy_j load_time_s load_energy_j_per_b setup_time_s "
+    "setup_energy_j initial_configuration",
+    "setups": "device source target time_s energy_j",
     "pools": "name memory_b zero_copy",
     "sites": "name energy_price_per_j carbon_kg_per_j pue",
     "links": "src dst bandwidth_b_per_s latency_s energy_j_per_b channel_group group_channels bus "
     "per_unit",
     "profiles": "name ptr",
     "options": "device label time_s energy_j memory_b weights_b weights_key accuracy batch "
-    "latency_s estimated time_low_s time_high_s energy_low_j energy_high_j interval preview source",
-    "resources": "name capacity budget",
+    "latency_s estimated time_low_s time_high_s energy_low_j energy_high_j interval preview source "
+    "configuration",
+    "resources": "name capacity budget sharing loss",
     "uses": "ptr resource amount",
     "tasks": "name profile work job pin_device pin_unit forbid_task forbid_device backward "
     "site_task site_site segment",
@@ -58,7 +61,8 @@ JUDGED: dict[str, str] = {
     "energy_price_over_time carbon_over_time pue demand_known cycle_s",
 }
 """Columns of each table (and, under no name, fields of the instance) that this module knows: it was
-argued whether they tie jobs together. A rule that is new keeps instances that state it whole."""
+argued whether they tie jobs together: what belongs to a device or an option ties no more than these
+do. A rule that is new keeps instances that state it whole."""
 
 
 def parts_of(instance: Instance) -> list[Part]:
@@ -100,6 +104,8 @@ def beyond_judged(instance: Instance) -> list[str]:
         if table.name in JUDGED[""].split():
             continue
         known = JUDGED.get(table.name, "").split()
+        if hasattr(value, "__len__") and not len(value):
+            continue
         found += [
             f"{table.name}.{column.name}"
             for column in fields(value)
