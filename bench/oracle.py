@@ -5,6 +5,7 @@ disagreement with its seed and the share of agreement; the exit code is 1 when t
 ``--regime unusual`` are schedules in which features meet as they seldom do, at scales from
 nanoseconds to days, by every method and from starts at the tolerance of limits.
 ``--regime setups`` are schedules with units that are set up between configurations.
+``--regime least-load`` are streams whose units must be busy for a part of their time.
 ``--regime streams`` is the campaign of steady instances in unusual variants: costs and rates ten
 orders of magnitude apart, stages in order, every method, and generated routes, packings and columns
 forced; 3,000 of them take some ten minutes of one quiet core. ``--regime racks`` are streams beside
@@ -19,7 +20,7 @@ import traceback
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 
-from tests.oracles.campaign import RACKS, REGIMES, SETUPS, STREAMS, UNUSUAL, Outcome, judge
+from tests.oracles.campaign import OFTEN, RACKS, REGIMES, SETUPS, STREAMS, UNUSUAL, Outcome, judge
 from tests.oracles.unusual import UNPROVED
 
 
@@ -28,7 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--regime",
-        choices=[*REGIMES, SETUPS, UNUSUAL, STREAMS, RACKS, "both"],
+        choices=[*REGIMES, SETUPS, UNUSUAL, STREAMS, RACKS, *OFTEN, "both"],
         default="both",
     )
     parser.add_argument("--count", type=int, default=2000, help="instances per regime")

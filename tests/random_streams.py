@@ -18,8 +18,14 @@ KB = 1000.0
 SINGLE, SPLIT = "single", "split"
 
 
-def random_stream(seed: int) -> Instance:
-    """Return a steady instance of at most 4 tasks in at most 3 jobs."""
+def random_stream(seed: int, often: str = "") -> Instance:
+    """Return a steady instance of at most 4 tasks in at most 3 jobs.
+
+    Parameters
+    ----------
+    often
+        A feature that all instances have in which it can be: ``min_load``.
+    """
     rng = np.random.default_rng([seed, 2])
     # Draws of their own, so that what seeds made before stays as it was.
     supplies = Dice(np.random.default_rng([seed, 4]))
@@ -27,8 +33,10 @@ def random_stream(seed: int) -> Instance:
     fleet = Dice(np.random.default_rng([seed, 6]))
     scenarios = Dice(np.random.default_rng([seed, 7]))
     sites = Dice(np.random.default_rng([seed, 8]))
+    loads = Dice(np.random.default_rng([seed, 9]))
+    least = loads.chance(1.0 if often == "min_load" else 0.1)
     while True:
-        made = _attempt(Dice(rng), supplies, slices, fleet, sites)
+        made = _attempt(Dice(rng), supplies, slices, fleet, sites, loads if least else None)
         if made is not None:
             return _with_scenarios(made, scenarios)
 
@@ -62,7 +70,9 @@ def _with_scenarios(instance: Instance, dice: Dice) -> Instance:
         return instance
 
 
-def _attempt(dice: Dice, supplies: Dice, slices: Dice, fleet: Dice, sites: Dice) -> Instance | None:
+def _attempt(
+    dice: Dice, supplies: Dice, slices: Dice, fleet: Dice, sites: Dice, loads: Dice | None
+) -> Instance | None:
     routing = SINGLE if dice.chance(0.35) else SPLIT
     unit = dice.pick(1.0, 1.0, 0.01, 1e-5)
     memory = dice.chance(0.4)
@@ -97,6 +107,10 @@ def _attempt(dice: Dice, supplies: Dice, slices: Dice, fleet: Dice, sites: Dice)
         # A capacity is used for as long as requests take, whatever the unit of time.
         frames["resources"]["capacity"] *= unit
     shares_of = _fleet(fleet, devices, routing)
+    if loads is not None:
+        devices["min_load"] = [
+            loads.pick(0.0, 0.0, 0.05, 0.1, 0.25, 0.5, most) for most in devices["max_utilization"]
+        ]
     frames["devices"] = pd.DataFrame(devices)
     if shares_of:
         frames["kind_shares"] = pd.DataFrame(shares_of)

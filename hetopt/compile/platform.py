@@ -52,6 +52,13 @@ def make_devices(table: Table, pools: Strings, sites: Strings, check: Checker) -
         (table["spare"] > 0) & (high != NO_MAXIMUM) & (high <= table["spare"]),
         "Fewer spare units than the most units had, which include them.",
     )
+    check.rows(
+        "devices",
+        "min_load",
+        table,
+        table["min_load"] > table["max_utilization"],
+        "At most `max_utilization`: a unit that is on could be neither more nor less busy.",
+    )
     pool = check.lookup("devices", "memory_pool", table["memory_pool"], pools, "pool")
     price = table["price_per_s"]
     lifetime = table["lifetime_s"]
@@ -67,6 +74,7 @@ def make_devices(table: Table, pools: Strings, sites: Strings, check: Checker) -
         idle_power_w=table["idle_power_w"],
         idle_known=table["idle_known"],
         max_utilization=table["max_utilization"],
+        min_load=table["min_load"],
         reserved=table["reserved"],
         off_when_unused=table["off_when_unused"],
         **start_up_and_sleep("devices", table, check),

@@ -274,6 +274,7 @@ INSTEAD = {
     "rate_per_s": "a job that repeats has a period: 33.3 ms for 30 /s; regime: steady has rates",
     "share": "shares are of streams, in regime: steady",
     "latency_slo_s": "a job's limit is its deadline",
+    "min_load": "in a schedule a unit that is on may wait as long as it likes",
     "max_utilization": "in a schedule, reserved takes a part of a device away",
 }
 """What says in the other regime what these fields say."""

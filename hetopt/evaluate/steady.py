@@ -185,6 +185,12 @@ class SteadyQuantities:
         return devices.max_utilization * (1.0 - devices.reserved) * devices.slots
 
     @cached_property
+    def unit_least_load(self) -> Floats:
+        """Busy slots that one unit on must have at least, on average (D)."""
+        devices = self.instance.devices
+        return devices.min_load * (1.0 - devices.reserved) * devices.slots
+
+    @cached_property
     def idle_power_w(self) -> float:
         """Idle power of all units on."""
         return float((self.instance.devices.idle_power_w * self.units_on).sum())
@@ -310,6 +316,7 @@ class SteadyQuantities:
         devices, wide = self.instance.devices, len(self.instance.devices)
         capacity = self.unit_capacity * self.units_working
         power = self.row_rate_per_s * self.row_energy_j
+        least = self.unit_least_load * self.units_working
         return records(
             {
                 "device": devices.name,
@@ -317,6 +324,7 @@ class SteadyQuantities:
                 "on": self.units_on,
                 "spare": np.where(self.serves, devices.spare, 0),
                 "load": self.load,
+                **({"least_load": least} if devices.min_load.any() else {}),
                 "capacity": capacity,
                 "utilization": ratio(self.load, capacity),
                 "power_options_w": sums(self.device, power, wide),

@@ -202,6 +202,14 @@ DEVICES = (
         regime="steady",
     ),
     _number(
+        "min_load",
+        "Least fraction of its time that a unit that is on must be busy.",
+        0.0,
+        "fraction",
+        maximum=1.0,
+        regime="steady",
+    ),
+    _number(
         "reserved",
         "Fraction of the device that other work takes.",
         0.0,

@@ -31,6 +31,7 @@ class DeviceFields(TypedDict, total=False):
     idle_power_w: Quantity
     idle_known: bool
     max_utilization: Quantity
+    min_load: Quantity
     reserved: Quantity
     off_when_unused: bool
     start_up: Mapping[str, Quantity]

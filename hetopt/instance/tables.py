@@ -55,6 +55,7 @@ class Devices:
     idle_power_w: Floats
     idle_known: Bools
     max_utilization: Floats
+    min_load: Floats
     reserved: Floats
     off_when_unused: Bools
     start_up_time_s: Floats

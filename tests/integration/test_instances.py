@@ -55,6 +55,7 @@ OPTIMA: dict[str, tuple[float, ...]] = {
     "exclusive": (616.5,),
     "fleet-budget": (10000.0,),
     "intervals": (0.134,),
+    "least-load": (84000.0,),
     "memory-packing": (464.0,),
     "memory-schedule": (0.042,),
     "multi-hop-path": (0.0365,),

@@ -37,6 +37,7 @@ def steady_features(instance: Instance) -> set[str]:
         "count without maximum": (devices.count_max < 0).any(),
         "max utilization": (devices.max_utilization < 1).any(),
         "reserved": devices.reserved.any(),
+        "least load": devices.min_load.any(),
         "batches": (options.batch > 1).any(),
         "measured latency": (~np.isnan(options.latency_s)).any(),
         "latency limit": np.isfinite(instance.jobs.latency_slo_s).any(),

@@ -57,6 +57,7 @@ class Server:
     working_b: float = math.inf
     use_b: float = 0.0
     unit: int = -1
+    least: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,14 @@ class _Data:
         self.unit_capacity = [
             float(
                 exact(devices.max_utilization[d])
+                * (1 - exact(devices.reserved[d]))
+                * int(devices.slots[d])
+            )
+            for d in range(self.wide)
+        ]
+        self.unit_least = [
+            float(
+                exact(devices.min_load[d])
                 * (1 - exact(devices.reserved[d]))
                 * int(devices.slots[d])
             )
@@ -391,6 +400,11 @@ class _Split:
             fleet = Fleet(*zip(*combination, strict=True))
             idle = data.idle_w(fleet.on)
             cost = data.rent_per_s(fleet.had) + data.idle_paid(fleet.on, "cost")
+            if any(
+                data.unit_least[d] and fleet.work[d] and not fleet.serves[d]
+                for d in range(data.wide)
+            ):
+                continue
             fits = idle <= limits.power_cap_w * (1 + 1e-12) and cost <= limits.budget_per_s + 1e-12
             if fits and data.shares_hold(fleet.on, fleet.had):
                 result.append(fleet)
@@ -422,7 +436,7 @@ class _Split:
     def _loose(self, fleet: Fleet) -> list[Server]:
         everyone = frozenset(range(self.data.n_jobs))
         return [
-            Server(d, n * self.data.unit_capacity[d], everyone)
+            Server(d, n * self.data.unit_capacity[d], everyone, least=n * self.data.unit_least[d])
             for d, n in enumerate(fleet.work)
             if n > 0 and fleet.serves[d]
         ]
@@ -448,14 +462,18 @@ class _Split:
         devices, options = data.instance.devices, data.instance.options
         jobs = range(data.n_jobs)
         everyone = frozenset(jobs)
-        capacity = data.unit_capacity[d]
+        capacity, low = data.unit_capacity[d], data.unit_least[d]
         if n == 0:
             return [[]]
         if not data.named[d]:
             if not devices.exclusive[d]:
-                return [[Server(d, n * capacity, everyone)]]
+                return [[Server(d, n * capacity, everyone, least=n * low)]]
             return [
-                [Server(d, k * capacity, frozenset([j])) for j, k in enumerate(parts) if k]
+                [
+                    Server(d, k * capacity, frozenset([j]), least=k * low)
+                    for j, k in enumerate(parts)
+                    if k
+                ]
                 for parts in itertools.product(range(n + 1), repeat=data.n_jobs)
                 if sum(parts) == n
             ]
@@ -494,7 +512,7 @@ class _Split:
         )
         return [
             [
-                Server(s.device, s.capacity, s.jobs, s.keys, s.working_b, s.use_b, u)
+                Server(s.device, s.capacity, s.jobs, s.keys, s.working_b, s.use_b, u, low)
                 for u, s in enumerate(way)
             ]
             for way in ways
@@ -524,6 +542,9 @@ class _Split:
                 c.busy.get((server.device, 0), 0.0) if k in used else 0.0 for _, c, used in columns
             ]
             row(scale * busy / server.capacity if n else [], 1.0)
+            if server.least > 0:
+                low = server.least / server.capacity
+                row(-scale * busy / server.capacity if n else [], -low)
         for shares, channels in self._links(columns, choice.fleet.work):
             if any(math.isinf(s) for s in shares):
                 # A link without capacity: what uses it is cut off.
@@ -562,7 +583,7 @@ class _Split:
             slack = HELD * max(abs(value), 1e-300)
             sign = -1.0 if is_maximised(name) else 1.0
             if name == "throughput":
-                low = (value - slack) / per_theta
+                low = max(0.0, (value - slack) / per_theta)
                 theta = (low, low) if level == "accuracy" else (low, None)
                 continue
             size = max(1e-300, float(np.abs(weights).max(initial=0.0)))
@@ -859,6 +880,10 @@ class _Single:
             theta = min(ratios) * (1 + data.slack)
         elif min(ratios, default=math.inf) < 1 - (data.slack or 1e-9):
             return None
+        for d, n in enumerate(work):
+            low = data.unit_least[d] * (1 - (data.slack or 1e-9))
+            if low > 0 and any(theta * load.get((d, u), 0.0) < low for u in range(n)):
+                return None
         power = idle + theta * dynamic
         stated = [j for j in range(data.n_jobs) if data.stated[j]]
         weight = sum(float(inst.jobs.weight[j]) for j in stated)

@@ -55,9 +55,9 @@ class Variant:
         return exact and self.method != "heuristic" and self.mip_solver == "highs"
 
 
-def stream_variant(seed: int) -> Variant:
-    """Return the variant of a seed; about a third are plain."""
-    instance = random_stream(seed)
+def stream_variant(seed: int, often: str = "") -> Variant:
+    """Return the variant of a seed; about a third are plain. ``often``: see `random_stream`."""
+    instance = random_stream(seed, often)
     dice = Dice(np.random.default_rng([seed, 11]))
     if dice.chance(0.3):
         return Variant(instance)

@@ -13,7 +13,15 @@ CHUNKS = 22
 FEATURES = frozenset(
     [
         *("split", "single", "shares", "rates", "count range", "count without maximum", "slots"),
-        *("max utilization", "reserved", "batches", "measured latency", "latency limit", "links"),
+        *(
+            "max utilization",
+            "reserved",
+            "batches",
+            "measured latency",
+            "latency limit",
+            "links",
+            "least load",
+        ),
         *("per unit", "channels", "bus", "exclusive", "weights", "shared weights"),
         *("working memory", "pool memory", "zero-copy pool", "budget", "power cap", "graph job"),
         *("always on", "no overlap", "staged", "shared tensor", "min accuracy", "price"),

@@ -206,7 +206,9 @@ def _fleet_table(solution: Solution) -> Table:
         table.add_column(column)
     spares = any(row["spare"] for row in solution.quantities["devices"])
     spare = ("spare",) if spares else ()
-    for column in ("had", "on", *spare, "load", "utilisation", "power", "idle power"):
+    limited = any(row.get("least_load") for row in solution.quantities["devices"])
+    least = ("least load",) if limited else ()
+    for column in ("had", "on", *spare, "load", *least, "utilisation", "power", "idle power"):
         table.add_column(column, justify="right")
     rows = solution.quantities["devices"]
     for row in rows[:ROWS_SHOWN] if "period" in rows[0] else rows:
@@ -217,6 +219,7 @@ def _fleet_table(solution: Solution) -> Table:
             f"{row['on']}",
             *((f"{row['spare']}",) if spares else ()),
             f"{row['load']:.4g}",
+            *((f"{row['least_load']:.4g}",) if limited else ()),
             _share(row["utilization"]),
             units.format(row["power_options_w"], "power"),
             units.format(row["idle_power_w"], "power"),

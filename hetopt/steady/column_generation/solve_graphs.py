@@ -82,7 +82,8 @@ class GeneratedSearch(Search):
         """Return the program over the routes that a first look at the prices finds."""
         self.master.aim(self.instance.objective[0], self.pricer.chosen)
         found = self._generate(time.monotonic() + PRICING_SHARE * self.time_left())
-        if found.outcome == "unbounded":
+        # Without its least loads an instance may be unbounded that is not: then there is no bound.
+        if found.outcome == "unbounded" and not self.instance.devices.min_load.any():
             raise InputError(unbounded(self.instance, self.instance.objective[0]))
         if found.outcome == "infeasible" and self.master.theta >= 0:
             # What fits no unit cannot be served at all, which is a throughput of nothing.

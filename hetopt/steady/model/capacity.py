@@ -42,6 +42,12 @@ def unit_capacity(instance: Instance) -> Floats:
     return np.asarray(share * devices.slots)
 
 
+def least_load(instance: Instance) -> Floats:
+    """Busy time per second that one unit on must have at least, 0 where nothing is asked (D)."""
+    devices = instance.devices
+    return np.asarray(devices.min_load * (1.0 - devices.reserved) * devices.slots)
+
+
 def at_standstill(
     instance: Instance, name: str, value: float, bound: float, unit: float = 1.0
 ) -> float:

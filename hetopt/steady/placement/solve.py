@@ -33,7 +33,7 @@ from hetopt.steady.placement.second_proof import (
     of_throughput,
     refuting,
 )
-from hetopt.steady.placement.variables import PlacementModel
+from hetopt.steady.placement.variables import IDLEST, PlacementModel
 from hetopt.verify import verify
 
 HOLD = 1e-9
@@ -97,6 +97,7 @@ class _Search:
             plan = greedy_placement(
                 self.instance, lambda found: served_most(self.instance, found), self.budget.over
             )
+            plan = self._sound(plan)
         bounds: list[float] = []
         held: list[tuple[str, float]] = []
         self.theta = None if names[0] == "throughput" else 1.0
@@ -177,7 +178,8 @@ class _Search:
         """Look again for any placement, where CP-SAT says that there is none."""
         self.proofs = ["once"]
         theta = 0.0 if self.theta is None else self.theta
-        if self.budget.over():
+        if self.budget.over() or (self.theta is None and self.instance.devices.min_load.any()):
+            # Standing still, as below, is another question where units must be busy.
             return None
         model = build_placement(self.instance, theta)
         solver, status = self._refute(model, None, self._second_s(self.spent))
@@ -221,6 +223,12 @@ class _Search:
                 return served
         return plan
 
+    def _sound(self, plan: SteadyPlan | None) -> SteadyPlan | None:
+        """Return a plan, or None where a least load does not hold: nothing rounds towards it."""
+        if plan is None or not self.instance.devices.min_load.any():
+            return plan
+        return plan if verify(self.instance, plan).ok else None
+
     def _level(
         self, name: str, held: list[tuple[str, float]], plan: SteadyPlan | None
     ) -> tuple[SteadyPlan | None, float, bool]:
@@ -257,7 +265,7 @@ class _Search:
             return None, np.nan, False
         found = None
         if status in FOUND:
-            found = plan_of_model(self.instance, model, solver, self.theta)
+            found = self._sound(plan_of_model(self.instance, model, solver, self.theta))
         raw = stated_bound(solver, status)
         if model.time is not None:
             self.claim = of_throughput(model, self.spent)
@@ -301,7 +309,8 @@ class _Search:
         if status not in FOUND:
             return found, bound
         self.claim = of_objective(model, name, counted, self.spent)
-        better = self._better(name, found, plan_of_model(self.instance, model, solver, self.theta))
+        again = self._sound(plan_of_model(self.instance, model, solver, self.theta))
+        better = self._better(name, found, again)
         return better, max(bound, solver.best_objective_bound * counted.part + counted.constant)
 
     def _throughput_bound(self, model: PlacementModel, parts: float) -> float:
@@ -328,7 +337,7 @@ class _Search:
         if status == "MODEL_INVALID":
             return found, bound
         if status in FOUND:
-            better = plan_of_model(self.instance, model, solver, None)
+            better = self._sound(plan_of_model(self.instance, model, solver, None))
             found = self._better("throughput", found, better)
             self.claim = of_throughput(model, self.spent)
         fine = self._throughput_bound(model, solver.best_objective_bound)
@@ -339,6 +348,11 @@ class _Search:
 
         The one with the most power or money left for work is taken, and its multiple is refined.
         """
+        devices = self.instance.devices
+        low = devices.min_load / devices.max_utilization
+        if ((low > 0) & (low <= 1.0 / IDLEST)).any():
+            # What T leaves out might keep such a unit busy.
+            return None, np.nan, False
         bare = build_placement(self.instance, 0.0)
         limit = "power" if np.isfinite(self.instance.limits.power_cap_w) else "cost"
         counted = count_objective(bare, limit)

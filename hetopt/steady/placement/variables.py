@@ -12,6 +12,7 @@ Constraints
     spares      w_{t,U} ≤ s_d;  on_U ≤ h_U;  on_{d,u} + s_d − 1 ≤ h_{d,u+spare};  idle counts for h
                 where units are never off, for on elsewhere
     capacity    Σ_t R_j busy_to x_{t,o,U} + transfers that do not overlap ≤ cap_d T
+    least load  Σ_t R_j busy_to x_{t,o,U} + … ≥ low_d T where on_U (`placement.rows.least_load`)
     resources   Σ_t R_j amount per request x_{t,o,U} ≤ limit T
     transfers   m_{n,U,V} ≥ w_{a,U} + w_{b,V} − 1 for producer a and consumer b; pairs without a
                 path are forbidden; a staged tensor is written once and read once per unit
@@ -19,7 +20,7 @@ Constraints
     latency     longest path ≤ latency_slo
     memory      Σ weights held + slots × largest working memory ≤ memory, per unit and pool
     exclusive   a unit serves one job; together, apart, pins: units
-    contiguous  stages in an order (`placement.stages`)
+    contiguous  stages in an order (`placement.rows.stages`)
     power       Σ idle on + θ Σ R_j e ≤ cap, as  Σ R_j e + Σ idle (on T) ≤ cap T;  budget alike
 
 With θ fixed (every other objective, and throughput once it is known) T is 1 and R_j is multiplied
@@ -53,6 +54,8 @@ GRID = 10**12
 """Parts that a limit or an objective is divided into."""
 TIME_GRID = 10**9
 """Largest T; a factor of 100 above what one unit of everything would need."""
+IDLEST = 100.0
+"""At the largest T no unit is busy for more than 1 / IDLEST of its capacity."""
 FINE_GRID = 10**8
 """T of a known plan, where T is counted more finely to find the last digits."""
 LINK_UNITS = 8
@@ -311,7 +314,7 @@ class PlacementModel:
         for supply, terms in self.totals.taken.items():
             if self.supplies[supply] > 0:
                 whole += sum(c for _, c in terms) / self.supplies[supply]
-        self.second = TIME_GRID / 100.0 / whole if whole > 0 else 1.0
+        self.second = TIME_GRID / IDLEST / whole if whole > 0 else 1.0
         self.time = self.model.new_int_var(0, self.most, "T")
 
     def hold_capacity(self) -> None:

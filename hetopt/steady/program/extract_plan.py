@@ -249,7 +249,9 @@ def _deal(
         load = sum(part * model.routes[r].busy_s[device] * model.route_rate(r) for r, part in parts)
         capacity = float(model.capacity[device])
         number = max(1, _whole_units(load, capacity)) if parts else 0
-        if contents is not None:
+        if contents is not None or model.least[device] > 0:
+            # Weights are held and starts counted by kind; where all units on must be busy, those
+            # below a named one and those never off are dealt to as well.
             number = max(number, _whole(model.count[k], values))
         if not number:
             continue
@@ -262,7 +264,8 @@ def _deal(
         most = max(most, *(u + 1 for u in units))
         if contents is not None:
             contents.extend((device, unit, kind.keys) for unit in units)
-        _fill(model, device, parts, units, dealt)
+        even = load / len(units) if model.least[device] > 0 else capacity
+        _fill(model, device, parts, units, min(capacity, even), dealt)
     for (r, d), portions in dealt.items():
         if d == device:
             whole = sum(p for _, p in portions)
@@ -291,10 +294,11 @@ def _fill(
     device: int,
     parts: Portions,
     units: list[int],
+    each: float,
     dealt: dict[tuple[int, int], Portions],
 ) -> None:
-    """Fill one unit after the other; the last one takes what rounding leaves."""
-    at, room = 0, float(model.capacity[device])
+    """Fill one unit after the other to a load; the last one takes what rounding leaves."""
+    at, room = 0, each
     sliver = SLIVER * room
     for r, part in parts:
         per_share = model.routes[r].busy_s[device] * model.route_rate(r)
@@ -304,7 +308,7 @@ def _fill(
             if room > sliver:
                 portions.append((units[at], room / per_share))
                 left -= room / per_share
-            at, room = at + 1, float(model.capacity[device])
+            at, room = at + 1, each
         portions.append((units[at], left))
         room -= left * per_share
 

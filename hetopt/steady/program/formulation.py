@@ -17,6 +17,9 @@ Constraints
     slices      S_j y_r = c_r
     flow        Σ_{k on d} f_rk = y_r                      for each device d of route r
     capacity    Σ_r R_j b_rd f_rk ≤ cap_d n_k, cap_d = max_utilization (1 − reserved) slots
+    least load  Σ_r R_j b_rd f_rk ≥ low_d n_k, low_d = min_load (1 − reserved) slots, where it is
+                above 0; there every unit on works: Σ_{k on d} n_k = v_d, and
+                v_d + spare_d s_d = h_d where always on
     units       Σ_{k on d} n_k ≤ v_d ≤ u_d ≤ h_d,  min_d ≤ h_d ≤ max_d;  u_d = h_d where always on
     spares      v_d + spare_d s_d ≤ h_d;  Σ_{r of j on d} y_r ≤ s_d for each job;
                 v_d ≤ (max_d − spare_d) s_d, or max_d − spare_d s_d where a share of units on
@@ -33,7 +36,9 @@ Constraints
                 makes the relaxation of small fleets strong
 
 Demand is an equality without loss: whoever serves more can scale all routes of the job down, which
-changes no accuracy and eases every limit.
+changes no accuracy and eases every limit but a least load. Where one is asked for, the checker
+takes no more served than is demanded (and no other mix than the demand's, where throughput is asked
+for), so that requests which nobody sends keep no unit busy.
 
 Numbers are scaled so that a solver's absolute tolerances mean the same in every instance: shares
 instead of rates, busy units instead of seconds, limits in fractions of themselves, and θ in
@@ -51,7 +56,7 @@ from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.instance import NO_MAXIMUM, Instance, is_maximised
 from hetopt.instance.joule_prices import joule_prices, sites_differ
-from hetopt.steady.model.capacity import memory_limited, unit_capacity
+from hetopt.steady.model.capacity import least_load, memory_limited, unit_capacity
 from hetopt.steady.model.resources import supply_limits
 from hetopt.steady.program.expressions import aim_at, sum_of
 from hetopt.steady.program.question import Joint, Question
@@ -102,6 +107,7 @@ class SteadyModel:
         self.most = most if self.question.throughput else 1.0
         self.incomplete = False
         self.capacity = unit_capacity(instance)
+        self.least = least_load(instance)
         self.limited = memory_limited(instance)
         self.rate = [float(r) for r in instance.jobs.rate_per_s]
         self.unit = joint.unit if joint else self.throughput_unit()
@@ -115,6 +121,7 @@ class SteadyModel:
         self._slices()
         self._flow()
         self._capacity()
+        self._least_load()
         self._units()
         self._spares()
         self._kind_shares()
@@ -237,7 +244,8 @@ class SteadyModel:
             self.on[device] = self.work[device] = least if always else 0
             self.had[device] = least
             return
-        free = not on_counts and (fixed or not had_counts)
+        # More units on than needed do no harm, unless each of them must be busy.
+        free = not on_counts and (fixed or not had_counts) and not self.least[device] > 0
         if most is not None and (free or (always and fixed)):
             self.on[device] = self.had[device] = most
             self.work[device] = max(0, most - spare)
@@ -308,6 +316,25 @@ class SteadyModel:
             room = self.count[k] * (float(self.capacity[kind.device]) * self.keep)
             self._add(sum_of(load) <= room, f"capacity_{k}")
 
+    def _least_load(self) -> None:
+        """Keep every unit on busy enough; a kind's load may be spread evenly over its units."""
+        for k, kind in enumerate(self.kinds):
+            least, most = float(self.least[kind.device]), float(self.capacity[kind.device])
+            if not least > 0:
+                continue
+            busy = {r: self.route_rate(r) * self.routes[r].busy_s[kind.device] for r in kind.routes}
+            if not any(busy.values()):
+                # Work that takes no time keeps no unit busy.
+                for r in kind.routes:
+                    self.part(r, k).bounds(0, 0)
+            load = sum_of((self.part(r, k), b) for r, b in busy.items() if b > 0)
+            low = min(least * (2.0 - self.keep), max(least, most * self.keep))
+            self._add(load >= self.count[k] * low, f"minload_{k}")
+        for device in np.flatnonzero(self.least > 0).tolist():
+            if device not in self.kinds_of:
+                # Nothing can keep a unit of it busy.
+                self._add(sum_of([(self.on[device], 1.0)]) <= 0, f"minload_none_{device}")
+
     def part(self, route: int, kind: int) -> Any:
         """Return the variable of the part of a route that units of a kind serve."""
         return self.flow.get((route, kind), self.share[route])
@@ -315,17 +342,21 @@ class SteadyModel:
     def _units(self) -> None:
         for device, kinds in self.kinds_of.items():
             if not self.plain(device):
-                self._add(
-                    sum_of((self.count[k], 1.0) for k in kinds) <= self.work[device],
-                    f"on_{device}",
-                )
+                counted = sum_of((self.count[k], 1.0) for k in kinds)
+                row = counted == self.work[device]
+                if not self.least[device] > 0:
+                    row = counted <= self.work[device]
+                self._add(row, f"on_{device}")
                 self._named_units(device, kinds)
         for device, had in self.had.items():
             work = self.work[device]
             if isinstance(had, pulp.LpVariable) and had is not work:
                 spare = int(self.instance.devices.spare[device])
                 spares = sum_of([(self.spared[device], spare)]) if device in self.spared else 0
-                self._add(work + spares <= had, f"had_{device}")
+                row = work + spares <= had
+                if self.least[device] > 0 and not self.instance.devices.off_when_unused[device]:
+                    row = work + spares == had
+                self._add(row, f"had_{device}")
 
     def _named_units(self, device: int, kinds: list[int]) -> None:
         """Give a unit that a pin names one kind at most, and have the units before it on."""
@@ -348,6 +379,9 @@ class SteadyModel:
                     room = most - spared * min(most, spare)
                 if isinstance(self.work[device], pulp.LpVariable):
                     self._add(self.work[device] <= room, f"serves_{device}")
+            if self.least[device] > 0 and not devices.off_when_unused[device]:
+                # Only beside units that serve may some stand by.
+                self._add(self.work[device] >= spared, f"stands_by_{device}")
             if self.most is None:
                 self.incomplete = True
                 continue

@@ -12,8 +12,9 @@ that a program over a part of the routes, and the prices of all others, cost no 
 with the measures m_r of a route (busy time of each device, bytes over each link, amounts taken of
 resources), its energy e_r and accuracy a_r, and side variables v: units on and had, θ.
 
-Aggregate loads are all that these rows know. Memory limits and exclusive units are left out, so
-with them the program is a relaxation, whose bounds hold.
+Aggregate loads are all that these rows know. Memory limits, exclusive units and least loads of
+units that are on are left out, so with them the program is a relaxation, whose bounds hold: without
+a least load more units on never do harm, which is what its constants for them rest on.
 """
 
 from __future__ import annotations

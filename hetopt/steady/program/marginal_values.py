@@ -36,7 +36,7 @@ GIB = 2.0**30
 RANGE_TIME_S = 0.5
 """Seconds for each end of a range."""
 
-LOADED = ("capacity", "link", "resource", "power", "budget", "hold")
+LOADED = ("capacity", "minload", "link", "resource", "power", "budget", "hold")
 """Families of rows whose coefficients grow with the rates of jobs."""
 
 
@@ -170,6 +170,9 @@ class _Reader:
         """Return the worth of one more unit that may be had."""
         devices = self.instance.devices
         if devices.spare[device] or len(self.instance.kind_shares):
+            return None
+        if devices.min_load[device] and f"u_{device}" not in self.upper:
+            # A number of units that is fixed must all be kept busy: one more is no free offer.
             return None
         if devices.count_max[device] == NO_MAXIMUM:
             return 0.0

@@ -143,6 +143,8 @@ def why_infeasible(instance: Instance) -> str:
     """Say what the demanded rates do not fit into."""
     limits = instance.limits
     words = ["the units there are"]
+    if instance.devices.min_load.any():
+        words.append("the least load of those that are on")
     if np.isfinite(limits.power_cap_w):
         words.append(f"the power cap of {limits.power_cap_w:g} W")
     if np.isfinite(limits.budget_per_s):

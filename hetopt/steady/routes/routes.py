@@ -6,8 +6,9 @@ by task in topological order; partial routes that look the same to the tasks sti
 compared, and one is dropped where another is at least as good in every respect that a limit or an
 objective can see (docs/steady.md): busy time per request of each device, energy, bytes per link,
 latency (where the job has a limit on it), accuracy (where it counts), weights and working memory
-(where the device has a memory limit), use of resources. So chains of many tasks work as long as few
-partial routes are incomparable.
+(where the device has a memory limit), use of resources. Where a unit must be busy for a least part
+of its time, less busy time is no gain, so only routes of the same busy time there are compared. So
+chains of many tasks work as long as few partial routes are incomparable.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from hetopt.errors import InputError
 from hetopt.instance import Floats, Groups, Instance
 from hetopt.instance.paths import Network
-from hetopt.steady.model.capacity import memory_limited
+from hetopt.steady.model.capacity import least_load, memory_limited
 from hetopt.steady.model.resources import Supply, supply_limits, taken_per_request
 from hetopt.steady.routes.transfers import Leg, differing_prices, leg_paid, new_legs
 
@@ -204,6 +205,7 @@ class _Builder:
         self.order = [int(t) for t in instance.topological_order if mine[t]]
         self.position = {task: i for i, task in enumerate(self.order)}
         self.limited = memory_limited(instance)
+        self.least = least_load(instance)
         self.supplies = supply_limits(instance)
         self.prices = differing_prices(instance)
         slo = float(instance.jobs.latency_slo_s[job])
@@ -398,6 +400,7 @@ class _Builder:
             # A device used for no time still needs a unit, so using it at all is a column too.
             row += [s.busy_s.get(d, 0.0) for d in devices]
             row += [float(d in s.busy_s) for d in devices]
+            row += [-s.busy_s.get(d, 0.0) for d in devices if self.least[d] > 0]
             row += [s.link_b.get(link, 0.0) for link in links]
             row += [s.taken.get(supply, 0.0) for supply in self.supplies]
             row += [float(k in s.keys.get(d, ())) for d, k in keys]

@@ -12,6 +12,7 @@ from hetopt.solution import ScenarioPlan
 from hetopt.verify.exact import exceeds, fraction
 from hetopt.verify.report import Findings, Mode, show
 from hetopt.verify.steady.check import check_steady
+from hetopt.verify.steady.least_load import check_same_part
 from hetopt.verify.steady.periods import check_ties
 
 
@@ -41,6 +42,8 @@ def check_scenarios(
     if any(not found for found in values):
         return {}, "float"
     _check_fleet(instance, plan, findings)
+    if instance.devices.min_load.any() and "throughput" in instance.objective:
+        check_same_part(instance, values, findings)
     objectives = _means(instance, values)
     if len(instance.periods):
         objectives |= check_ties(instance, plan, values, objectives, findings)

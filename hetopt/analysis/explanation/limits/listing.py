@@ -31,6 +31,7 @@ from hetopt.analysis.explanation.limits.platform import (
     count_of,
     counts,
     fleet_rules,
+    least_loads,
     memories,
     most_cost,
     most_power,
@@ -52,7 +53,8 @@ def limits_of(instance: Instance) -> list[Limit]:
     if instance.regime == "schedule":
         found += channels(instance)
     else:
-        found += [*counts(instance), *bandwidths(instance), *fleet_rules(instance)]
+        found += [*counts(instance), *bandwidths(instance)]
+        found += [*least_loads(instance), *fleet_rules(instance)]
     return [*found, *groups_of_tasks(instance), *missing_links(instance), *_demand(instance)]
 
 
@@ -93,6 +95,10 @@ def _demand(instance: Instance) -> list[Limit]:
     def lift(i: Instance) -> Instance:
         # Throughput is only asked of a finite number of units, and these are enough for the rates.
         return replace(with_finite_counts(at(i, 1.0)), objective=("throughput",))
+
+    if instance.devices.min_load.any():
+        # Less may be too little and more enough: no one number says how far the rates must move.
+        return [Limit("demand", "", "the demand", lift, remedy="ask for other rates")]
 
     def use(i: Instance, p: Plan) -> float:
         return min(1.0, *(q.scale for q in streams_of(at(i, 1.0), p)))

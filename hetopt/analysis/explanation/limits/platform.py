@@ -19,6 +19,7 @@ from hetopt.analysis.explanation.limits.limit import (
 from hetopt.evaluate import evaluate
 from hetopt.evaluate.memory import memory_use
 from hetopt.evaluate.resources import peak
+from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import NO_MAXIMUM, Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.solution import Plan, SchedulePlan
@@ -220,6 +221,42 @@ def count_of(instance: Instance, device: int, free: int) -> Limit:
 def _highest(unit: Ints) -> int:
     """Return the number of units up to the highest that is named."""
     return int(unit.max(initial=-1)) + 1
+
+
+def least_loads(instance: Instance) -> list[Limit]:
+    """Least loads of units that are on."""
+    devices = instance.devices
+    return [_least_load(instance, d) for d in np.flatnonzero(devices.min_load > 0).tolist()]
+
+
+def _least_load(instance: Instance, device: int) -> Limit:
+    name = str(instance.devices.name[device])
+
+    def use(i: Instance, p: Plan) -> float:
+        return min(_busy(q, device) for q in streams_of(i, p))
+
+    value = float(instance.devices.min_load[device])
+    amount = Amount(value, "share", device_column("min_load", device), use, sign=-1.0)
+    return numbered("min_load", name, f"the least load of {name}", amount, 0.0)
+
+
+def _busy(q: SteadyQuantities, device: int) -> float:
+    """Return the part of its time for which the idlest unit on is busy; 1 where none is on.
+
+    Where units are not named the load is spread over all of them as far as jobs allow.
+    """
+    on, devices = int(q.units_working[device]), q.instance.devices
+    each = float((1.0 - devices.reserved[device]) * devices.slots[device])
+    if not on or not each > 0:
+        return 1.0
+    mine = (q.device == device) & (q.plan.unit >= 0)
+    if mine.any():
+        load = q.row_rate_per_s[mine] * q.row_busy_s[mine]
+        return float(np.bincount(q.plan.unit[mine], load, on).min()) / each
+    if devices.exclusive[device]:
+        # How units are given to jobs is the checker's to say: what was asked for holds.
+        return float(devices.min_load[device])
+    return float(q.load[device]) / (on * each)
 
 
 def fleet_rules(instance: Instance) -> list[Limit]:
