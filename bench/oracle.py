@@ -20,7 +20,7 @@ import traceback
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 
-from tests.oracles.campaign import OFTEN, RACKS, REGIMES, SETUPS, STREAMS, UNUSUAL, Outcome, judge
+from tests.oracles.campaign import CAMPAIGNS, REGIMES, Outcome, judge
 from tests.oracles.unusual import UNPROVED
 
 
@@ -29,7 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--regime",
-        choices=[*REGIMES, SETUPS, UNUSUAL, STREAMS, RACKS, *OFTEN, "both"],
+        choices=[*CAMPAIGNS, "both"],
         default="both",
     )
     parser.add_argument("--count", type=int, default=2000, help="instances per regime")

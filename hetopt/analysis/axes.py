@@ -15,6 +15,7 @@ from math import ceil, gcd, lcm
 import numpy as np
 
 from hetopt.evaluate import objective_value
+from hetopt.evaluate.slowing import slows
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.overrides import scale_demand
 from hetopt.instance.questions import accuracy_tasks
@@ -147,9 +148,12 @@ def _accuracy_within(instance: Instance, value: float) -> Instance:
 def _tick(instance: Instance) -> float:
     """Greatest common divisor of all times of tasks, releases and changes of price.
 
-    0 where messages take time, on a circle, or where there are too many different times to look at.
+    0 where messages take time, on a circle, where resources slow what runs, or where there are too
+    many different times to look at.
     """
     if (instance.edges.tensor >= 0).any() or np.isfinite(instance.limits.cycle_s):
+        return 0.0
+    if slows(instance):
         return 0.0
     limits = instance.limits
     begins = [

@@ -14,6 +14,7 @@ from hetopt.evaluate.circle import wound
 from hetopt.evaluate.ratios import ratio, weighted_mean
 from hetopt.evaluate.resources import peak, schedule_use
 from hetopt.evaluate.setups import SetupRuns, setup_rows, setup_runs
+from hetopt.evaluate.slowing import Progress, progress, slows
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.grouping import records, sums
 from hetopt.instance.joule_prices import joule_prices
@@ -59,9 +60,54 @@ class ScheduleQuantities:
         return self.instance.tasks.work * self.instance.options.time_s[self.plan.option]
 
     @cached_property
+    def progress(self) -> Progress | None:
+        """How tasks progress where a resource slows what runs, None where none does."""
+        if not slows(self.instance):
+            return None
+        return progress(self.instance, self.plan.option, self.plan.start_s, self.time_s)
+
+    @cached_property
     def end_s(self) -> Floats:
         """End of each task (T)."""
-        return self.plan.start_s + self.time_s
+        return self.plan.start_s + self.time_s if self.progress is None else self.progress.end_s
+
+    @cached_property
+    def lasting_s(self) -> Floats:
+        """Time that each task takes: its duration, more where it is slowed (T)."""
+        if self.progress is None:
+            return self.time_s
+        return np.where(self.time_s > 0, self.end_s - self.plan.start_s, 0.0)
+
+    @cached_property
+    def slowed_s(self) -> float:
+        """Time by which all tasks together take longer than at full speed."""
+        return float(np.maximum(0.0, self.lasting_s - self.time_s).sum())
+
+    @cached_property
+    def drawing(self) -> tuple[Ints, Floats, Floats, Floats, Floats]:
+        """Task, start, end, time and part of full speed of each time that one draws one power.
+
+        Of a cyclic schedule they are not laid on the circle.
+        """
+        if self.progress is None:
+            rows = np.arange(len(self.end_s))
+            return rows, self.plan.start_s, self.end_s, self.time_s, np.ones(len(rows))
+        p = self.progress
+        # What takes time does so also where floats lose it.
+        least = np.where(self.time_s > 0, np.finfo(float).tiny, 0.0)[p.task]
+        time = np.maximum(p.piece_end_s - p.piece_start_s, least)
+        return p.task, p.piece_start_s, p.piece_end_s, time, p.rate
+
+    @cached_property
+    def drawn_j(self) -> Floats:
+        """Energy above idle in each of these times: none is lost to slowing, or added."""
+        task, _, _, time, rate = self.drawing
+        if self.progress is None:
+            return self.task_energy_j
+        part = rate * time
+        whole = sums(task, part, len(self.time_s))[task]
+        share = np.divide(part, whole, out=np.ones(len(part)), where=whole > 0)
+        return self.task_energy_j[task] * share
 
     @cached_property
     def makespan_s(self) -> float:
@@ -131,7 +177,7 @@ class ScheduleQuantities:
     @cached_property
     def busy_s(self) -> Floats:
         """Busy time per device, set-ups included, summed over its units (D)."""
-        tasks = sums(self.device, self.time_s, len(self.instance.devices))
+        tasks = sums(self.device, self.lasting_s, len(self.instance.devices))
         return tasks + self.setup_s
 
     @cached_property
@@ -203,8 +249,8 @@ class ScheduleQuantities:
         pue, series = self.instance.limits.pue, series_of(self.instance, objective)
         if series is None:
             return self._paid_at_sites(joule_prices(self.instance, objective))
-        ends = at_changes(series, self.end_s)
-        tasks = self.task_energy_j * mean_price(series, self.plan.start_s, ends)
+        _, begins, stops, _, _ = self.drawing
+        tasks = self.drawn_j * mean_price(series, begins, at_changes(series, stops))
         left = self.plan.hops.start_s
         come = at_changes(series, left + self.hop_time_s)
         hops = self.hop_energy_j * mean_price(series, left, come)
@@ -226,8 +272,8 @@ class ScheduleQuantities:
         if series is None:
             return 0.0
         latest = max(self.window_s, float(self.end_s.max(initial=0.0)))
-        time = np.concatenate([self.time_s, self.hop_time_s, self.setups.time_s])
-        energy = np.concatenate([self.task_energy_j, self.hop_energy_j, self.setups.energy_j])
+        time = np.concatenate([self.drawing[3], self.hop_time_s, self.setups.time_s])
+        energy = np.concatenate([self.drawn_j, self.hop_energy_j, self.setups.energy_j])
         shift = np.full(len(time), TIME_ROUNDING * latest)
         part = np.divide(shift, time, out=np.ones(len(time)), where=time > shift)
         spread = max(series.value) - min(series.value)
@@ -276,8 +322,13 @@ class ScheduleQuantities:
     @cached_property
     def peak_power_w(self) -> float:
         """Largest power at any instant of the window: idle of units on, and running options."""
-        row, start, end, time = self.runs
-        setups, power = self.setups, self.task_power_w[row]
+        if self.cyclic:
+            row, start, end, time = self.runs
+            power = self.task_power_w[row]
+        else:
+            row, start, end, time, rate = self._lasting_pieces()
+            power = self.task_power_w[row] * rate
+        setups = self.setups
         if len(setups):
             start = np.concatenate([start, setups.start_s])
             end = np.concatenate([end, setups.end_s])
@@ -286,13 +337,26 @@ class ScheduleQuantities:
         above_idle = peak(start, end, time, power, self.slack_s)
         return self.idle_power_w + above_idle
 
+    def _lasting_pieces(self) -> tuple[Ints, Floats, Floats, Floats, Floats]:
+        """Return what ``drawing`` lists, without what rounding puts between two rates.
+
+        An end and a start that should meet, or two ends, may miss each other by the tolerance of
+        times; what a task draws in between counts for no peak.
+        """
+        row, start, end, time, rate = self.drawing
+        if self.progress is None:
+            return self.drawing
+        several = np.bincount(row, minlength=len(self.time_s))[row] > 1
+        kept = ~several | (time > self.slack_s)
+        return row[kept], start[kept], end[kept], time[kept], rate[kept]
+
     @cached_property
     def runs(self) -> tuple[Ints, Floats, Floats, Floats]:
         """Task, start, end and time of each run, of a cyclic schedule laid on the circle."""
         if self.cyclic:
             row, start, end = wound(self.plan.start_s, self.end_s, self.window_s)
             return row, start, end, end - start
-        return np.arange(len(self.end_s)), self.plan.start_s, self.end_s, self.time_s
+        return np.arange(len(self.end_s)), self.plan.start_s, self.end_s, self.lasting_s
 
     @cached_property
     def job_accuracy(self) -> Floats:
@@ -317,6 +381,8 @@ class ScheduleQuantities:
         )
         values = {name: float(getattr(self, name)) for name in numbers}
         table: dict[str, Any] = {n: v if math.isfinite(v) else None for n, v in values.items()}
+        if self.progress is not None:
+            table["slowed_s"] = self.slowed_s
         return table | {
             "devices": self._device_rows(),
             "jobs": self._job_rows(),

@@ -35,9 +35,13 @@ def power_over_time(instance: Instance, plan: SchedulePlan) -> Steps:
     """Return the power in W: idle of units on, and energy / time of what runs and is set up."""
     quantities = ScheduleQuantities(instance, plan)
     idle = [(0.0, quantities.window_s, quantities.idle_power_w)]
-    row, start, end, _ = quantities.runs
-    power = quantities.task_power_w[row].tolist()
-    runs = zip(start.tolist(), end.tolist(), power, strict=True)
+    if quantities.cyclic:
+        row, start, end, _ = quantities.runs
+        power = quantities.task_power_w[row]
+    else:
+        row, start, end, _, rate = quantities.drawing
+        power = quantities.task_power_w[row] * rate
+    runs = zip(start.tolist(), end.tolist(), power.tolist(), strict=True)
     setups = quantities.setups
     changes = zip(
         *(a.tolist() for a in (setups.start_s, setups.end_s, setups.power_w)), strict=True

@@ -67,13 +67,18 @@ def check_question(instance: Instance) -> None:
         raise InputError(problems)
 
 
-KNOWING_SLOW: tuple[Regime, ...] = ()
+KNOWING_SLOW: tuple[Regime, ...] = ("schedule",)
 """Regimes that know resources which slow what runs."""
 
 
 def _check_slow(instance: Instance, missing: Any) -> None:
     """Refuse resources that slow what runs in a regime that takes none for limits."""
-    if instance.regime in KNOWING_SLOW:
+    if instance.regime in KNOWING_SLOW and np.isinf(instance.limits.cycle_s):
+        return
+    if instance.regime == "schedule":
+        for k in np.flatnonzero(instance.resources.slow):
+            text = "`sharing: forbid` in a schedule that repeats for ever, which knows no slowing."
+            missing(f"resource {instance.resources.name[k]}, sharing", text, "slow")
         return
     for k in np.flatnonzero(instance.resources.slow):
         name = instance.resources.name[k]

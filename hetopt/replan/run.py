@@ -79,6 +79,10 @@ def replan(
             name = str(instance.devices.name[min(device_setups(instance))])
             text = "A schedule without set-ups: replanning does not know what units have loaded."
             raise InputError([Problem(f"device {name}", "set-ups", text)])
+        for k in np.flatnonzero(instance.resources.slow)[:1]:
+            text = "`sharing: forbid`: replanning does not know resources that slow what runs."
+            name = f"resource {instance.resources.name[k]}, sharing"
+            raise InputError([Problem(name, "slow", text)])
         return replan_schedule(instance, found, state, stability, options)
     check_streams(instance)
     if not isinstance(found, SteadyPlan):

@@ -13,6 +13,7 @@ import numpy as np
 
 from hetopt import units
 from hetopt.evaluate import evaluate, objectives
+from hetopt.evaluate.slowing import task_ends
 from hetopt.evaluate.with_units import bound_with_unit, quantity
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.tables import when
@@ -321,7 +322,7 @@ def _unit(instance: Instance, option: int, unit: int) -> str:
 
 def _tasks(instance: Instance, plan: SchedulePlan) -> list[str]:
     order = np.argsort(plan.start_s, kind="stable").tolist()
-    end = plan.start_s + instance.tasks.work * instance.options.time_s[plan.option]
+    end = task_ends(instance, plan.option, plan.start_s)
     rows = [
         (
             str(instance.tasks.name[t]),

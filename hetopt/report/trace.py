@@ -107,7 +107,7 @@ def _tasks(instance: Instance, q: ScheduleQuantities, places: list[tuple[int, in
             instance.tasks.name.tolist(),
             places,
             q.plan.start_s.tolist(),
-            q.time_s.tolist(),
+            q.lasting_s.tolist(),
             jobs,
             label,
             q.task_energy_j.tolist(),
@@ -191,7 +191,7 @@ def _flows(
         moved = (q.device[src], q.plan.unit[src]) != (q.device[dst], q.plan.unit[dst])
         if tensor < 0 or not path or not moved:
             continue
-        begin = q.plan.start_s[src] + INSIDE * q.time_s[src]
+        begin = q.plan.start_s[src] + INSIDE * q.lasting_s[src]
         flow = {"cat": "message", "name": _tensor_name(instance, tensor), "id": number}
         events.append({"ph": "s", **flow, **_at(places[src], float(begin))})
         events += [{"ph": "t", **flow, **_at(hop_places[h], float(hops.start_s[h]))} for h in path]

@@ -15,6 +15,7 @@ from functools import partial
 import numpy as np
 
 from hetopt.evaluate import objectives
+from hetopt.evaluate.slowing import slows
 from hetopt.instance import Instance
 from hetopt.instance.prices import at_mean_prices, prices_vary
 from hetopt.instance.states.setups import configurations, device_setups
@@ -33,6 +34,7 @@ from hetopt.schedule.polish.slack_reclamation import reclaim
 from hetopt.schedule.search.decoder_features import why_unsupported
 from hetopt.schedule.search.local_search import Improved
 from hetopt.schedule.search.registry import SearchEntry, is_local_search, local_search_of
+from hetopt.schedule.slowed import Steps, solve_slowed
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 
@@ -109,6 +111,8 @@ def _solve_whole(
     instance: Instance, budget: Budget, method: str, start: SchedulePlan | None
 ) -> RegimeResult:
     """Solve an instance that does not fall apart."""
+    if slows(instance):
+        return solve_slowed(instance, budget, method, start, _STEPS)
     best = Incumbent(instance, budget, bounds=[math.nan] * len(instance.objective))
     size = _model_size(instance)
     exact = size <= _affordable(budget)
@@ -422,3 +426,11 @@ def _exact(best: Incumbent, method: str, *, shared: bool = False) -> RegimeResul
             break
     best.level = 0
     return best.result("lns" if method == "lns" else "cpsat", best.stopped())
+
+
+_STEPS = Steps(
+    solve=_solve_whole,
+    improve=lambda best, entry, whole: _improve(best, entry, whole=whole),
+    affordable=lambda instance, budget: _model_size(instance) <= _affordable(budget),
+)
+"""What solving instances in which resources slow what runs shares with this."""

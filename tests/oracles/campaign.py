@@ -10,6 +10,7 @@ from hetopt.instance import Instance
 from hetopt.solve import solve
 from tests.oracles.agreement import disagreements, falsehoods
 from tests.oracles.schedule_oracle import TooHardError, schedule_optimum
+from tests.oracles.slow_oracle import judge_slow
 from tests.oracles.unusual import judge_unusual
 from tests.random_schedules import random_schedule
 from tests.setup_schedules import setup_schedule
@@ -24,6 +25,8 @@ STREAMS = "streams"
 
 RACKS = "racks"
 """Those of ``steady`` beside each other: parts that share nothing (`racks`)."""
+SLOW = "slow"
+"""Schedules in which resources slow what runs (`slow_oracle`)."""
 
 HUGE = 20
 """Of so many seeds of ``streams`` one is of units by the billion, known in closed form."""
@@ -32,6 +35,17 @@ LEAST_LOAD = "least-load"
 """Streams whose devices have units that must be busy when on."""
 OFTEN = {LEAST_LOAD: "min_load"}
 """What the instances of these regimes always have."""
+
+CAMPAIGNS = (
+    *REGIMES,
+    SETUPS,
+    SLOW,
+    UNUSUAL,
+    STREAMS,
+    RACKS,
+    *OFTEN,
+)
+"""All regimes that a campaign may be of."""
 
 MOST_TOO_HARD = 3
 """Instances of a chunk that the oracle may pass over."""
@@ -50,6 +64,8 @@ def judge(regime: str, seed: int, time_limit: float) -> Outcome:
     """Solve the instance of a seed and say whether the oracle agrees."""
     if regime == STREAMS or (regime in OFTEN and seed % 3 == 0):
         return judge_variant(seed, time_limit, OFTEN.get(regime, ""))
+    if regime == SLOW:
+        return Outcome(seed, *judge_slow(seed, time_limit))
     try:
         if regime == UNUSUAL:
             return Outcome(seed, *judge_unusual(seed, time_limit))

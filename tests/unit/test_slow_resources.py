@@ -10,6 +10,7 @@ from hetopt import from_frames, read_instance, to_frames, to_settings, write_ins
 from hetopt.build import Model
 from hetopt.errors import InputError
 from hetopt.instance import Instance
+from hetopt.replan import replan
 from hetopt.solve import solve
 from tests.comparing import differences
 
@@ -63,7 +64,13 @@ def test_wrong_statements_are_named(resource: str, place: str, expected: str) ->
     assert expected in str(error.value)
 
 
-def test_what_does_not_know_slow_refuses_it(tmp_path: Path) -> None:
-    instance = read("{name: dram, capacity: 100, sharing: slow}")
-    with pytest.raises(InputError, match="does not know slow yet"):
-        solve(instance, time_limit=1)
+def test_what_does_not_know_slow_refuses_it() -> None:
+    text = HEAD + "resources: [{name: dram, capacity: 100, sharing: slow}]\ncyclic: true\n"
+    jobs = "jobs: [{name: j, period: 1, tasks: [{name: a, options: [{device: gpu, time: 1}]}]}]\n"
+    with pytest.raises(InputError, match="repeats for ever, which knows no slowing"):
+        solve(read_instance("x.yaml", text=text + jobs), time_limit=1)
+    once = read("{name: dram, capacity: 100, sharing: slow}")
+    plan = solve(once, time_limit=5).plan
+    assert plan is not None
+    with pytest.raises(InputError, match="replanning does not know resources that slow"):
+        replan(once, plan, None)

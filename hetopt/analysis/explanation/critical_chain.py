@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hetopt import units
 from hetopt.evaluate.schedule import ScheduleQuantities
 from hetopt.instance import Instance
 from hetopt.solution import SchedulePlan
@@ -46,6 +47,8 @@ def critical_steps(instance: Instance, plan: SchedulePlan) -> list[Step]:
     while task is not None and task not in seen:
         seen.append(task)
         because, before = _held_up(instance, q, task)
+        if q.lasting_s[task] > q.time_s[task] + q.slack_s:
+            because += f"; what it shares slows it: alone it takes {_time(q.time_s[task])}"
         unit = instance.unit_name(int(q.device[task]), int(plan.unit[task]))
         steps.append(
             Step(
@@ -91,3 +94,7 @@ def _held_up(instance: Instance, q: ScheduleQuantities, task: int) -> tuple[str,
     if now(float(instance.jobs.release_s[instance.tasks.job[task]])):
         return "its job is released then", None
     return "nothing on its unit: it waits for another limit, or has time", None
+
+
+def _time(value: float) -> str:
+    return units.format(float(value), "time")

@@ -29,8 +29,8 @@ LEAST_S = 0.5
 LITTLE = 0.01
 """Part of the demand that stands for any at all."""
 NOTHING_SERVED = "Nothing at all can be served."
-REROUTING = ("no_link", "bandwidth")
-"""Kinds of limits that change the paths of messages when they are lifted."""
+REROUTING = ("no_link", "bandwidth", "sharing")
+"""Kinds of limits that change the paths of messages, or speeds, when they are lifted."""
 DETERMINISTIC_QUESTIONS, DETERMINISTIC_PER_S = 200, 20
 """Questions asked at most where no clock may be looked at, in all and per second of the limit."""
 DETERMINISTIC_CHOICES = 500
@@ -108,7 +108,8 @@ class Questions:
 
         Fewer limits are easier to meet, so one answer settles others. Only limits on links are no
         such: messages take the quickest path, and with a new or faster link that path may be
-        another one, with less room. Answers carry over only where those limits are the same.
+        another one, with less room; and what is slowed less draws more power. Answers carry over
+        only where those limits are the same.
         """
         rerouting = self._rerouting
         for known, answer in self._met:

@@ -19,6 +19,7 @@ from hetopt.deploy.streams import contained, per_scenario, unsaid
 from hetopt.deploy.target import Artefacts, Files, Parameters, Provenance, Target
 from hetopt.deploy.text import readme, yaml_documents
 from hetopt.errors import Problem, RefusedError
+from hetopt.evaluate.slowing import task_ends
 from hetopt.instance import Instance
 from hetopt.solution import Plan, SchedulePlan, SteadyPlan
 
@@ -135,7 +136,7 @@ def _before(plan: SchedulePlan, instance: Instance) -> list[list[int]]:
     device = instance.options.device[plan.option]
     # Tasks without time may begin at once; those of the graph's order come first.
     rank = np.argsort(instance.topological_order)
-    end = plan.start_s + instance.tasks.work * instance.options.time_s[plan.option]
+    end = task_ends(instance, plan.option, plan.start_s)
     for d, u in sorted(set(zip(device.tolist(), plan.unit.tolist(), strict=True))):
         own = np.flatnonzero((device == d) & (plan.unit == u))
         own = own[np.lexsort((rank[own], plan.start_s[own]))]

@@ -15,6 +15,7 @@ from hetopt.deploy.kubernetes.objects import Cluster
 from hetopt.deploy.kubernetes.pods import claim_template, container, pod, queue_label
 from hetopt.deploy.names import Labels
 from hetopt.errors import Problem, RefusedError
+from hetopt.evaluate.slowing import task_ends
 from hetopt.solution import SchedulePlan
 
 
@@ -94,7 +95,7 @@ def _check_edges(cluster: Cluster, plan: SchedulePlan) -> None:
 def _check_order(cluster: Cluster, plan: SchedulePlan, own: Any, unit: str) -> None:
     """Refuse units that run several tasks at once."""
     instance = cluster.instance
-    end = plan.start_s + instance.tasks.work * instance.options.time_s[plan.option]
+    end = task_ends(instance, plan.option, plan.start_s)
     late = np.maximum.accumulate(end[own])[:-1] > plan.start_s[own][1:] * (1 + 1e-9)
     if late.any():
         text = "Units that run one task at a time: containers of a Job run one after another."

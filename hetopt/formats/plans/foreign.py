@@ -16,6 +16,7 @@ import numpy as np
 
 from hetopt import units
 from hetopt.errors import InputError, Problem
+from hetopt.evaluate.slowing import task_ends
 from hetopt.formats.delimited import read_delimited
 from hetopt.formats.json_text import read_text
 from hetopt.instance import Floats, Instance, Ints
@@ -131,7 +132,7 @@ def fill_units(instance: Instance, option: Ints, unit: Ints, start_s: Floats) ->
         return unit
     unit = unit.copy()
     options, devices = instance.options, instance.devices
-    takes = instance.tasks.work * np.where(option >= 0, options.time_s[option], 0.0)
+    ends = task_ends(instance, option, start_s)
     free: dict[int, list[list[float]]] = {}
     for d in np.unique(options.device[option[open_]]).tolist():
         count = max(1, int(devices.count_max[d]))
@@ -142,7 +143,7 @@ def fill_units(instance: Instance, option: Ints, unit: Ints, start_s: Floats) ->
         device = int(options.device[option[t]])
         if device not in free:
             continue
-        begin, end = float(start_s[t]), float(start_s[t] + takes[t])
+        begin, end = float(start_s[t]), float(ends[t])
         slack = 1e-9 * max(abs(begin), abs(end))
         if unit[t] < 0:
             unit[t] = next(

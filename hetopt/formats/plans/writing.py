@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.compile.scenarios import weights_names
+from hetopt.evaluate.slowing import task_ends
 from hetopt.instance import Instance, Ints
 from hetopt.solution import (
     DIRECT,
@@ -110,14 +111,14 @@ def assignment_columns(
     task = task[plan.option[task] >= 0]
     option = plan.option[task]
     device = instance.options.device[option]
-    time = instance.tasks.work[task] * instance.options.time_s[option]
+    ends = task_ends(instance, plan.option, plan.start_s)[task]
     return {
         "task": instance.tasks.name[task].tolist(),
         "device": instance.devices.name[device].tolist(),
         "unit": unit_names(instance, device, plan.unit[task]),
         "option": instance.options.label[option].tolist(),
         "start_s": plan.start_s[task].tolist(),
-        "end_s": (plan.start_s[task] + time).tolist(),
+        "end_s": ends.tolist(),
         **_estimated(instance, option),
     }
 

@@ -13,6 +13,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from hetopt import units
+from hetopt.evaluate.slowing import task_ends
 from hetopt.instance import Instance
 from hetopt.instance.tables import when
 from hetopt.solution import Plan, SchedulePlan
@@ -73,7 +74,7 @@ class Sketch:
         cells = width - label - 1
         if cells < LEAST_CELLS or not self.window_s > 0:
             return
-        end = plan.start_s + instance.tasks.work * instance.options.time_s[plan.option]
+        end = task_ends(instance, plan.option, plan.start_s)
         group = instance.tasks.job if len(instance.jobs) > 1 else instance.tasks.profile
         for (d, u), name in zip(used, names, strict=False):
             rows = np.flatnonzero((device == d) & (plan.unit == u))

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hetopt import units
+from hetopt.evaluate.slowing import task_ends
 from hetopt.evaluate.with_units import bound_with_unit, quantity, shown
 from hetopt.formats.plans.replicas import replica_columns
 from hetopt.instance import Instance
@@ -356,15 +357,15 @@ def _task_table(instance: Instance, plan: SchedulePlan) -> Table:
         table.add_column(column)
     for column in ("start", "end"):
         table.add_column(column, justify="right")
+    ends = task_ends(instance, plan.option, plan.start_s)
     for t in np.argsort(plan.start_s, kind="stable")[:ROWS_SHOWN]:
         option = plan.option[t]
-        end = plan.start_s[t] + instance.tasks.work[t] * instance.options.time_s[option]
         table.add_row(
             instance.tasks.name[t],
             instance.unit_name(instance.options.device[option], plan.unit[t]),
             instance.options.label[option],
             shown(instance, plan.start_s[t], "time"),
-            shown(instance, end, "time"),
+            shown(instance, ends[t], "time"),
         )
     return _with_rest(table, len(plan.option))
 

@@ -14,6 +14,7 @@ import math
 import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE
+from hetopt.evaluate.slowing import slows
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.derived import once
 from hetopt.instance.joule_prices import joule_prices
@@ -30,8 +31,10 @@ from hetopt.schedule.bounds.longest_paths import longest_paths
 from hetopt.schedule.bounds.priced_load_bound import priced_bound
 from hetopt.schedule.bounds.resource_bounds import out_of_budget, resource_cost, resource_makespan
 from hetopt.schedule.bounds.rounding import ALLOWED
+from hetopt.schedule.bounds.slowed_bounds import capped_makespan, mean_power
 from hetopt.schedule.bounds.window_bound import window_bound
 from hetopt.schedule.model.objectives import ENERGY_LIKE
+from hetopt.schedule.model.sharing import relaxed, shares
 from hetopt.schedule.model.usable import usable_classes
 
 WINDOW_PAIRS = 6_000
@@ -54,6 +57,34 @@ def bound(instance: Instance, objective: str) -> float:
     """
     if math.isfinite(instance.limits.cycle_s):
         return cyclic_bound(instance, objective)
+    if slows(instance):
+        return _slowed_bound(instance, objective)
+    return _bound(instance, objective)
+
+
+def _slowed_bound(instance: Instance, objective: str) -> float:
+    """Return a bound where resources slow what runs: that of the relaxed instance, and of power.
+
+    :mod:`hetopt.schedule.model.sharing` says why the bounds of the relaxed instance hold.
+    """
+    plain, always = relaxed(instance), _always_w(instance)
+    found = _bound(plain, objective)
+    if math.isinf(found):
+        return found
+    _, highest = window(plain)
+    capped = capped_makespan(instance, always) * (1 - _SAFETY)
+    if capped > highest * ALLOWED or math.isinf(capped):
+        return -math.inf if objective == "accuracy" else math.inf
+    if objective == "makespan" and capped > found:
+        _note_source(plain, objective, "energy under the power cap")
+        return _weaker(capped)
+    if objective == "peak_power":
+        return max(found, _weaker(mean_power(instance, always, highest)))
+    return found
+
+
+def _bound(instance: Instance, objective: str) -> float:
+    """Return a bound of an instance; of one that slows what runs it must be the relaxed one."""
     load = load_of(instance)
     limited = len(instance.uses) > 0
     hopeless = not load.possible or _idle_too_much(instance)
@@ -141,6 +172,8 @@ def cyclic_bound(instance: Instance, objective: str) -> float:
 
 def source(instance: Instance, objective: str) -> str:
     """Say in a few words what the bound of an objective follows from; known once it is made."""
+    if slows(instance) and math.isinf(instance.limits.cycle_s):
+        instance = relaxed(instance)
     return _sources(instance).get(objective, _SOURCES.get(objective, "time on devices"))
 
 
@@ -334,7 +367,8 @@ def _peak_power(instance: Instance, load: Load) -> float:
     always = _always_w(instance)
     owed = devices.off_when_unused | (devices.count_min == 0)
     on = np.where(owed, devices.idle_power_w, 0.0)
-    busy = options.time_s > 0
+    # What may be slowed may draw as little as one likes, for long enough.
+    busy = (options.time_s > 0) & ~shares(instance)
     draw = on[options.device]
     draw[busy] += options.energy_j[busy] / options.time_s[busy]
     if not len(load.work):

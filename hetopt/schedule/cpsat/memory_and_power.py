@@ -22,6 +22,7 @@ from hetopt.schedule.cpsat.variables import Build, Literal, Place
 from hetopt.schedule.model.grid import exact
 from hetopt.schedule.model.problem import option_power
 from hetopt.schedule.model.resources import integer_demands
+from hetopt.schedule.model.sharing import shares
 from hetopt.solution import READ, WRITE
 
 SIZE_TIMES_DEMAND = 1 << 60
@@ -287,7 +288,7 @@ def _drawn(
 ) -> tuple[list[tuple[Any, Fraction]], list[tuple[Any, Fraction]], Fraction]:
     """List runs and windows of units on with their watts, and what is on whatever happens."""
     instance = build.problem.instance
-    devices = instance.devices
+    devices, slowed = instance.devices, shares(instance)
     watts: dict[int, Fraction] = {}
     drawn: list[tuple[Any, Fraction]] = []
     windows: list[tuple[Any, Fraction]] = []
@@ -296,7 +297,8 @@ def _drawn(
             option = choice.mode.option
             if option not in watts:
                 watts[option] = option_power(instance, option)
-            if choice.mode.duration and watts[option]:
+            # What may be slowed draws less then, as little as one likes.
+            if choice.mode.duration and watts[option] and not slowed[option]:
                 drawn.append((choice.interval, watts[option]))
     drawn.extend((s.interval, s.change.watts) for s in build.setups if s.change.watts)
     always = Fraction(0)

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from hetopt.errors import InputError
+from hetopt.evaluate.slowing import slows
 from hetopt.instance import Instance
 from hetopt.schedule.cpsat.model import ScheduleModel, build_model
 from hetopt.schedule.cpsat.variables import MERGED
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.schedule.model.grid import Grid, model_grid, span_s
 from hetopt.schedule.model.problem import Problem
+from hetopt.schedule.model.sharing import relaxed, strict
 
 LARGEST = 1_000_000
 """Choices (task, option, unit) up to which a model is built: some GiB of memory."""
@@ -36,7 +38,8 @@ def schedule_file(instance: Instance, rounding: Literal["down", "up"] = "down") 
     ----------
     rounding
         Where times have no coarse exact grid: ``down`` gives a relaxation, whose optimum is a
-        bound, ``up`` a restriction, whose plans hold. On an exact grid it makes no difference.
+        bound, ``up`` a restriction, whose plans hold. On an exact grid it makes no difference,
+        unless resources slow what runs: ``down`` leaves that out, ``up`` forbids it.
 
     Raises
     ------
@@ -45,6 +48,9 @@ def schedule_file(instance: Instance, rounding: Literal["down", "up"] = "down") 
     """
     from hetopt.evaluate import objectives
 
+    if slows(instance):
+        # Ends that follow from what else runs are in no such model: a bound, or plans without.
+        instance = strict(instance) if rounding == "up" else relaxed(instance)
     _check_size(instance)
     longest = span_s(instance)
     plan = CONSTRUCTORS["heft"](instance, limit=None)

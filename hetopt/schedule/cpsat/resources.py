@@ -2,8 +2,9 @@
 
 For a renewable resource of capacity R with amounts a[m]: a cumulative over the tasks that run, and
 for the tasks that cannot start before a head or must be followed by a tail the energy row
-Σ a[m] p[m] x[m] <= R (W - head - tail), which the linear relaxation sees. For a budget
-Σ a[m] x[m] <= B.
+Σ a[m] p[m] x[m] <= R (W - head - tail), which the linear relaxation sees. Of a resource that slows
+what runs there are the energy rows alone, in a model that is a relaxation
+(:mod:`hetopt.schedule.model.sharing`). For a budget Σ a[m] x[m] <= B.
 """
 
 from __future__ import annotations
@@ -23,26 +24,31 @@ WINDOWS = 5
 def limit_resources(build: Build) -> None:
     """Hold every renewable capacity at each instant and every budget over all tasks."""
     instance = build.problem.instance
+    slow = instance.resources.slow
     for supply in renewables(instance):
-        _limit_renewable(build, supply)
+        _limit_renewable(build, supply, forbids=not slow[supply.resource])
     for supply in budgets(instance):
         _limit_budget(build, supply)
 
 
-def _limit_renewable(build: Build, supply: Supply) -> None:
+def _limit_renewable(build: Build, supply: Supply, *, forbids: bool) -> None:
+    """Hold a capacity at each instant, or (of a resource that slows) on average only."""
     rows = [(t, c) for t, c in _users(build, supply) if c.mode.duration]
     if not rows:
         return
     model, problem = build.model, build.problem
     largest = SIZE_TIMES_DEMAND // ((build.reach + 1) * (len(rows) * build.copies + 1))
     demand, capacity = _scaled(build, supply, [c for _, c in rows], largest)
-    build.cumulative([c.interval for _, c in rows], demand, capacity)
+    if forbids:
+        build.cumulative([c.interval for _, c in rows], demand, capacity)
     if problem.cycle:
         work = [
             a * c.mode.duration * c.literal for a, (_, c) in zip(demand, rows, strict=True) if a
         ]
         model.add(sum(work) <= capacity * problem.cycle)
         return
+    # Plans that are slowed end between ticks: their makespan is at most a tick more than W.
+    span = build.makespan if forbids else build.makespan + 1
     heads = {t: min(TimeWindows.of(problem).heads[t].values()) for t, _ in rows}
     tails = {t: TimeWindows.of(problem).tails[t] for t, _ in rows}
     for head, tail in _windows(sorted(heads.values()), sorted(tails.values())):
@@ -53,7 +59,7 @@ def _limit_renewable(build: Build, supply: Supply) -> None:
         ]
         # Every one of these tasks runs somewhere, so the makespan is at least head + tail.
         if inside:
-            model.add(sum(inside) <= capacity * (build.makespan - head - tail))
+            model.add(sum(inside) <= capacity * (span - head - tail))
 
 
 def _limit_budget(build: Build, supply: Supply) -> None:

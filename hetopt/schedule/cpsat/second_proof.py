@@ -76,7 +76,7 @@ def _found(
     if made is None:
         # Heads and deadlines alone leave a task no place.
         return None if again.unbuilt else False
-    most = None if value is None else _below(made.objective, value)
+    most = None if value is None else below(made.objective, value)
     if most is not None and not made.objective.terms:
         return False
     schedule, known = refute(made, most, best.budget, again.left(1.0))
@@ -91,7 +91,7 @@ def _contradicted(best: Incumbent, level: int, value: float) -> bool:
     return new == value or abs(new - value) > GAP_TOLERANCE * abs(value)
 
 
-def _below(scaled: Scaled, value: float) -> int:
+def below(scaled: Scaled, value: float) -> int:
     """Return the largest integer objective that is better than a value, its tolerance included."""
     least = scaled.sign * exact(value) - exact(GAP_TOLERANCE) * abs(exact(value))
     return math.ceil((least - scaled.constant) / scaled.unit) - 1

@@ -11,7 +11,8 @@
 
 Where the instance can be packed (:mod:`hetopt.schedule.model.packed`) they run compiled, else on a
 timetable, and compiled as if there were no limits that tie units together, or on fewer options
-(:mod:`hetopt.schedule.list_scheduling.cautious`).
+(:mod:`hetopt.schedule.list_scheduling.cautious`). Of resources that slow what runs they know that
+nothing need be slowed: their plans are of the instance in which those forbid.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from hetopt.schedule.list_scheduling.cautious import Search, cautious
 from hetopt.schedule.list_scheduling.named import DISPATCHING_RULES, attempts
 from hetopt.schedule.model.packed import PackedProblem, pack, packed
 from hetopt.schedule.model.problem import plan_problem
+from hetopt.schedule.model.sharing import strict
 from hetopt.solution import SchedulePlan
 
 __all__ = ["CONSTRUCTORS", "Constructor", "energy_greedy", "heft", "plan_problem"]
@@ -59,6 +61,7 @@ def energy_greedy(instance: Instance, *, limit: float | None = None) -> Schedule
     """Return the cheapest plan (by the first objective) of several greedy passes, or None."""
     from hetopt.schedule.list_scheduling.greedy_packed import cheapest
 
+    instance = strict(instance)
     columns = packed(instance)
     if columns is None:
         return _careful(instance, cheapest, timetable_scheduler.energy_greedy, limit)
@@ -69,6 +72,7 @@ def portfolio(instance: Instance, *, limit: float | None = None) -> SchedulePlan
     """Return the best plan of all list schedulers by the first objective, or None."""
     from hetopt.schedule.list_scheduling.greedy_packed import best_of
 
+    instance = strict(instance)
     columns = packed(instance)
     if columns is not None:
         return best_of(columns, limit)
@@ -116,6 +120,7 @@ def _better(instance: Instance, plan: SchedulePlan, other: SchedulePlan | None) 
 
 def _named(name: str, instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
     """Return the plan of a named list scheduler, or None where it runs into a limit."""
+    instance = strict(instance)
     columns = packed(instance)
     if columns is not None:
         return _listed(name, columns, limit)
@@ -149,6 +154,7 @@ def _price_guided(instance: Instance, *, limit: float | None = None) -> Schedule
     """Return the cheapest plan of passes at the load bound's prices, or None."""
     from hetopt.schedule.list_scheduling.greedy_packed import price_guided
 
+    instance = strict(instance)
     columns = packed(instance)
     if columns is None:
         return _careful(instance, price_guided, timetable_scheduler.energy_greedy, limit)

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hetopt.evaluate.slowing import slows
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.runtime.jit import is_compiled, plain
 from hetopt.schedule.model.features import has_any
 from hetopt.schedule.model.packed import pack
 from hetopt.schedule.model.problem import Mode, Problem, option_power, plan_problem
 from hetopt.schedule.model.tick_schedule import ChainKey, TickSchedule, needed_chains
-from hetopt.solution import SchedulePlan
+from hetopt.solution import Hops, SchedulePlan
 
 if TYPE_CHECKING:
     from hetopt.schedule.list_scheduling.limited_decoder_kernels import Limits
@@ -49,11 +50,12 @@ SLACK = 1 + 1e-10
 
 @dataclass(frozen=True)
 class Choices:
-    """Choices of all tasks: option and unit of each, and ticks; K rows."""
+    """Choices of all tasks, K rows: option, unit, and whether each waits where it is slowed."""
 
     option: Ints
     unit: Ints
     device_of_unit: Ints
+    patient: Ints
 
 
 def needed(instance: Instance) -> bool:
@@ -77,7 +79,7 @@ def limits_of(
     channelled = bool((instance.links.channel_group >= 0).any())
     sends = tensors > 0 and (remembers or channelled or not devices.overlap.all())
     powered = bool(np.isfinite(instance.limits.power_cap_w))
-    use_ptr, use_i, use_f, capacity = _renewables(instance, powered=powered)
+    use_ptr, use_i, use_f, capacity, kept = _renewables(instance, powered=powered)
     spend_ptr, spend_i, spend_f, budget = _budgets(instance)
     made_ptr, made = _grouped(instance.tensors.producer, n)
     out_b = np.zeros(n)
@@ -91,10 +93,12 @@ def limits_of(
     legs = int((instance.edges.tensor >= 0).sum()) if sends else 0
     hops = int(np.diff(hop_ptr).max(initial=1))
     keys = int(options.weights_key.max(initial=-1)) + 1
-    lengths = np.zeros(7, dtype=np.int64)
+    lengths = np.zeros(8, dtype=np.int64)
     lengths[k.SENDS], lengths[k.POWERED], lengths[k.REMEMBERS] = sends, powered, remembers
     lengths[k.MOST_HOPS] = hops
     option = choices.option
+    slowing = np.zeros(len(use_i) + 1, dtype=np.int64)
+    slowing[1:] = np.cumsum(kept[use_i] >= 0)
     choice_i = np.stack(
         [
             options.weights_key[option] if remembers else np.full(len(option), -1),
@@ -102,6 +106,8 @@ def limits_of(
             use_ptr[option + 1],
             spend_ptr[option],
             spend_ptr[option + 1],
+            choices.patient,
+            slowing[use_ptr[option + 1]] - slowing[use_ptr[option]],
         ],
         axis=1,
     )
@@ -121,6 +127,7 @@ def limits_of(
         spend_i=spend_i,
         spend_f=spend_f,
         capacity=capacity,
+        kept=kept,
         budget=budget,
         idle=_idle(instance),
         made_ptr=made_ptr,
@@ -146,6 +153,10 @@ def limits_of(
         pool_s=np.zeros(len(pool_b)),
         level=np.zeros(len(capacity)),
         spent=np.zeros(len(budget)),
+        users=np.zeros(len(capacity), dtype=np.int64),
+        running=np.zeros((lanes, 2), dtype=np.int64),
+        left=np.zeros((lanes, 2)),
+        since=np.zeros(1),
         busy=np.zeros(len(instance.links.group_channels), dtype=np.int64),
         waiting=np.zeros((tensors, units) if sends and remembers else (1, 1), dtype=np.int32),
         home=_ints(home),
@@ -163,17 +174,15 @@ def limits_of(
 
 def fresh(limits: Limits) -> Limits:
     """Return the tables with room of its own to count in."""
-    from hetopt.schedule.list_scheduling import limited_decoder_kernels as k
-
-    first = k.Limits._fields.index("task_s")
-    return k.Limits(*limits[:first], *(array.copy() for array in limits[first:]))
+    first = limits._fields.index("task_s")
+    return type(limits)(*limits[:first], *(array.copy() for array in limits[first:]))
 
 
 def draft_of_times(
     limits: Limits, problem: Problem, modes: list[Mode], unit: list[int]
 ) -> TickSchedule | None:
     """Read the times of the last decoding, which are whole ticks; None where a task is late."""
-    from hetopt.schedule.list_scheduling import limited_decoder_kernels as k
+    k = plain(KERNELS)
 
     start = [int(t) for t in limits.task_s[k.START].tolist()]
     ends = zip(start, modes, problem.deadline, strict=True)
@@ -197,8 +206,64 @@ def draft_of_times(
     return TickSchedule(problem, modes, unit, start, hops_of)
 
 
-def within_limits(instance: Instance, plan: SchedulePlan) -> SchedulePlan | None:
+def plan_of_times(
+    limits: Limits, problem: Problem, modes: list[Mode], unit: list[int]
+) -> SchedulePlan:
+    """Read the times of the last decoding: where things are slowed, they are no whole ticks."""
+    k = plain(KERNELS)
+
+    starts, ends = limits.task_s[k.START], limits.task_s[k.END]
+    first = np.cumsum(problem.units) - problem.units
+    begun: dict[tuple[int, int], list[float]] = {}
+    for leg in range(int(limits.count[k.LEGS])):
+        tensor, at, hops = limits.leg_i[leg].tolist()
+        begun[tensor, at] = limits.leg_s[leg, :hops].tolist()
+    rows = []
+    for key, chain in (needed_chains(problem, modes, unit) or {}).items():
+        tensor, _, to, number = key
+        known = begun.get((tensor, int(first[to]) + number))
+        if known is None:
+            known = [float(ends[problem.producer[tensor]])]
+            for hop in chain.hops[:-1]:
+                known.append(known[-1] + hop.duration)
+        rows += [
+            (*key, i, hop.link, t) for i, (hop, t) in enumerate(zip(chain.hops, known, strict=True))
+        ]
+    rows.sort()
+    tensor_, leg_, device, number_, ordinal, link = (
+        np.array([row[i] for row in rows], dtype=np.int64) for i in range(6)
+    )
+    return SchedulePlan(
+        np.array([mode.option for mode in modes], dtype=np.int64),
+        np.array(unit, dtype=np.int64),
+        _seconds(problem, starts),
+        Hops(
+            tensor_,
+            leg_,
+            device,
+            number_,
+            ordinal,
+            link,
+            _seconds(problem, np.array([row[6] for row in rows], dtype=np.float64)),
+        ),
+    )
+
+
+def _seconds(problem: Problem, ticks: Floats) -> Floats:
+    """Return times as floats; those of whole ticks have the decimals of these."""
+    tick = float(problem.grid.tick)
+    return np.array(
+        [problem.grid.seconds(int(t)) if t == int(t) else t * tick for t in ticks.tolist()],
+        dtype=np.float64,
+    )
+
+
+def within_limits(
+    instance: Instance, plan: SchedulePlan, *, patient: bool | Ints = False
+) -> SchedulePlan | None:
     """Time a plan anew under all limits, with its options, units and order of starts.
+
+    ``patient`` tasks (all, or by task) wait where they would be slowed, or slow others.
 
     ``plan`` may break limits that tie units together, by what runs when. None where options and
     units alone break one (weights, budgets), where something fits nowhere, and where that takes too
@@ -217,7 +282,8 @@ def within_limits(instance: Instance, plan: SchedulePlan) -> SchedulePlan | None
     device = np.repeat(np.arange(len(devices)), devices.count_max)
     unit = np.cumsum(devices.count_max)[on] - devices.count_max[on] + plan.unit
     lanes = np.concatenate([[0], np.cumsum(slots[device])])
-    limits = limits_of(problem, Choices(plan.option, unit, device), int(lanes[-1]), k)
+    waits = np.zeros(n, dtype=np.int64) + np.asarray(patient, dtype=np.int64)
+    limits = limits_of(problem, Choices(plan.option, unit, device, waits), int(lanes[-1]), k)
     place = np.empty(n, dtype=np.int64)
     place[instance.topological_order] = task = np.arange(n)
     seq = np.zeros((4, n), dtype=np.int64)
@@ -250,6 +316,8 @@ def within_limits(instance: Instance, plan: SchedulePlan) -> SchedulePlan | None
     )
     if more > 0 or not np.isfinite(makespan):
         return None
+    if slows(instance):
+        return plan_of_times(limits, problem, modes, plan.unit.tolist())
     schedule = draft_of_times(limits, problem, modes, plan.unit.tolist())
     return None if schedule is None else schedule.plan()
 
@@ -267,7 +335,7 @@ def _kernels(tasks: int) -> Any:
 
 def count(limits: Limits, choice: Ints, unit: Ints) -> float:
     """Count weights and budgets of a mapping anew; return by how much they exceed their limits."""
-    from hetopt.schedule.list_scheduling import limited_decoder_kernels as k
+    k = plain(KERNELS)
 
     key = limits.choice_i[choice, k.KEY]
     needs = key >= 0
@@ -302,18 +370,21 @@ def _grouped(group: Ints, count: int) -> tuple[Any, Any]:
     return _ints(ptr), _ints(np.argsort(group, kind="stable"))
 
 
-def _renewables(instance: Instance, *, powered: bool) -> tuple[Any, Any, Any, Any]:
-    """Return uses of renewable resources by option (CSR), power first, and capacities."""
+def _renewables(instance: Instance, *, powered: bool) -> tuple[Any, Any, Any, Any, Any]:
+    """Return uses of renewable resources by option (CSR), power first, capacities, what is kept."""
     resources = instance.resources
-    finite = np.flatnonzero(np.isfinite(resources.capacity)).tolist()
-    capacity = [resources.capacity[r] * SLACK for r in finite]
+    slow = resources.slow
+    finite = np.flatnonzero(np.isfinite(resources.capacity) | slow).tolist()
+    capacity = [resources.capacity[r] * (1.0 if slow[r] else SLACK) for r in finite]
+    kept = [1.0 - resources.loss[r] if slow[r] else -1.0 for r in finite]
     rows = _uses(instance, finite, 1 if powered else 0)
     if powered:
         # Idle power of the units that are on is in use all the time.
         capacity.insert(0, instance.limits.power_cap_w * SLACK)
+        kept.insert(0, -1.0)
         watts = {o: float(option_power(instance, o)) for o in range(len(instance.options))}
         rows = [[(0, watts[o]), *more] if watts[o] else more for o, more in enumerate(rows)]
-    return *_rows(rows), np.array(capacity, dtype=np.float64)
+    return *_rows(rows), np.array(capacity, dtype=np.float64), np.array(kept, dtype=np.float64)
 
 
 def _budgets(instance: Instance) -> tuple[Any, Any, Any, Any]:

@@ -18,6 +18,13 @@ that break limits, at a price. A schedule without excess keeps every limit:
   (and what the task that is next on that unit needs besides, unless it waits for this very copy);
 - options take power and resources while they run; the power of idle units follows from the mapping.
 
+Where a resource slows what runs instead of forbidding it, ends follow from what else starts, so
+that they are no events in the heap: what runs on it is kept in a list, each with the time at full
+speed that is left of it and its rate, which change where one of them starts or ends. Its data, its
+slot and its transfers are there when it ends. A *patient* choice waits where it would be slowed or
+slow another; a search has each such choice in both kinds. Power is counted as at full speed, which
+is never too little.
+
 Weights, budgets and groups do not depend on times: :func:`excess` counts them for a mapping.
 
 Times are whole ticks in floats, so that they are exact.
@@ -34,7 +41,7 @@ from hetopt.runtime.jit import inner, jit
 ORDER, POSITION, CHOICE, UNIT = range(4)
 """Rows of ``seq`` of :mod:`hetopt.schedule.search.list_annealing_kernels`."""
 DEVICE, POOL, OVERLAP = range(3)
-KEY, USE, USE_END, SPEND, SPEND_END = range(5)
+KEY, USE, USE_END, SPEND, SPEND_END, PATIENT, SHARES = range(7)
 WORKING, WEIGHTS = range(2)
 START, END, READY = range(3)
 PENDING, NEXT = range(2)
@@ -42,8 +49,12 @@ EARLIEST, HELD, LOADED = range(3)
 HEAD, TAIL, MARK, BLOCKED = range(4)
 TENSOR, AT, HOP = range(3)
 TASK_ENDS, HOP_ENDS, REQUESTED = range(3)
-HEAP, LEGS, STUCK, SENDS, POWERED, REMEMBERS, MOST_HOPS = range(7)
+HEAP, LEGS, STUCK, SENDS, POWERED, REMEMBERS, MOST_HOPS, RUNNING = range(8)
+WHO, LANE = range(2)
+LEFT, RATE = range(2)
 KINDS = 3
+NOISE = 1 + 1e-12
+"""Relative size of what counts as rounding."""
 
 
 class Limits(NamedTuple):
@@ -58,11 +69,13 @@ class Limits(NamedTuple):
     unit_i     U × 3 int    device; pool or -1; whether transfers overlap with tasks
     memory     U            bytes (inf: no limit)
     pool_b     P            bytes
-    choice_i   K × 5 int    key of the weights or -1; rows of ``use`` and of ``spend`` from, to
+    choice_i   K × 7 int    key of the weights or -1; rows of ``use`` and of ``spend`` from, to;
+                            whether it waits where it would be slowed; whether anything slows it
     choice_f   K × 2        working memory and weights, bytes
     use_i/f    rows         renewable resource; amount
     spend_i/f  rows         budget; amount
     capacity   R            of the renewable resources
+    kept       R            of those that slow: part of the speed that two or more keep; else -1
     budget     B
     idle       D × (n + 1)  watts of a device with so many units in use (where power is capped)
     made_ptr   T + 1 int    rows of ``made``: the tensors that a task produces
@@ -81,6 +94,10 @@ class Limits(NamedTuple):
     unit_c     4 × U int    next task, last task, last tensor seen, whether the next task waits
     lane       L            when each slot is free
     pool_s, level, spent    bytes, amounts and amounts in use
+    users      R int        tasks that use a resource now
+    running    L × 2 int    what runs on resources that slow: task, slot
+    left       L × 2        time at full speed that is left of each, and its rate
+    since      1            when that was so
     busy       G int        hops under way
     waiting    N × U int    readers of a copy that have not ended
     home       N × 2 int    readers of an output, and first hops, that have not ended; producer
@@ -90,7 +107,7 @@ class Limits(NamedTuple):
     stuck      M int        transfers that wait for room, a slot or a channel
     keys       W × U int    tasks on a unit that need these weights
     moved      rows × 3 int tasks of a move with their new and old choices
-    count      7 int        lengths of the lists; which parts there are; most hops of a path
+    count      8 int        lengths of the lists; which parts there are; most hops of a path
     ========== ============ =======================================================================
     """
 
@@ -104,6 +121,7 @@ class Limits(NamedTuple):
     spend_i: Any
     spend_f: Any
     capacity: Any
+    kept: Any
     budget: Any
     idle: Any
     made_ptr: Any
@@ -129,6 +147,10 @@ class Limits(NamedTuple):
     pool_s: Any
     level: Any
     spent: Any
+    users: Any
+    running: Any
+    left: Any
+    since: Any
     busy: Any
     waiting: Any
     home: Any
@@ -387,6 +409,7 @@ def _end_task(
     if times[choice, 0] > 0:
         for k in range(limits.choice_i[choice, USE], limits.choice_i[choice, USE_END]):
             limits.level[limits.use_i[k]] -= limits.use_f[k]
+            limits.users[limits.use_i[k]] -= 1
         hold(unit, -limits.choice_f[choice, WORKING], limits)
     if limits.count[REMEMBERS] == 0:
         return
@@ -451,8 +474,11 @@ def _begin(used: Any, seq: Any, task_i: Any, task_f: Any, units: Any, limits: An
     limits.count[HEAP] = limits.count[LEGS] = limits.count[STUCK] = 0
     for i in range(len(limits.pool_b)):
         limits.pool_s[i] = 0.0
+    limits.count[RUNNING] = 0
+    limits.since[0] = 0.0
     for i in range(len(limits.level)):
         limits.level[i] = 0.0
+        limits.users[i] = 0
     for i in range(len(limits.busy)):
         limits.busy[i] = 0
     for i in range(len(limits.lane)):
@@ -492,7 +518,13 @@ def _shortage(task: int, choice: int, unit: int, length: float, limits: Any) -> 
         for k in range(limits.choice_i[choice, USE], limits.choice_i[choice, USE_END]):
             r = limits.use_i[k]
             after = limits.level[r] + limits.use_f[k]
-            if after > limits.capacity[r]:
+            if limits.kept[r] >= 0:
+                # What slows may be asked for more than it has, but not by who is patient.
+                slower = after > limits.capacity[r] * NOISE
+                slower = slower or (limits.users[r] > 0 and limits.kept[r] < 1.0)
+                if slower and limits.choice_i[choice, PATIENT]:
+                    over += after / limits.capacity[r]
+            elif after > limits.capacity[r]:
                 over += (after - limits.capacity[r]) / max(limits.capacity[r], 1e-300)
     if need > 0:
         over += lacking(unit, need, limits)
@@ -500,6 +532,96 @@ def _shortage(task: int, choice: int, unit: int, length: float, limits: Any) -> 
 
 
 shortage = inner(_shortage)
+
+
+def _pass_to(now: float, limits: Any) -> None:
+    """Let what runs on resources that slow progress up to a time."""
+    for i in range(limits.count[RUNNING]):
+        left = limits.left[i, LEFT] - limits.left[i, RATE] * (now - limits.since[0])
+        limits.left[i, LEFT] = max(left, 0.0)
+    limits.since[0] = now
+
+
+pass_to = inner(_pass_to)
+
+
+def _set_rates(seq: Any, limits: Any) -> None:
+    """Give what runs on resources that slow the rates that the demands of the moment allow."""
+    for i in range(limits.count[RUNNING]):
+        choice = seq[CHOICE, limits.running[i, WHO]]
+        rate = 1.0
+        for k in range(limits.choice_i[choice, USE], limits.choice_i[choice, USE_END]):
+            r = limits.use_i[k]
+            if limits.kept[r] >= 0:
+                share = 1.0
+                if limits.level[r] > limits.capacity[r]:
+                    share = limits.capacity[r] / limits.level[r]
+                if limits.users[r] > 1:
+                    share *= limits.kept[r]
+                if share < rate:
+                    rate = share
+        limits.left[i, RATE] = rate
+
+
+set_rates = inner(_set_rates)
+
+
+def _first_of_running(limits: Any) -> int:
+    """Return which of those that run on resources that slow ends first, -1: none runs."""
+    first, soonest = -1, np.inf
+    for i in range(limits.count[RUNNING]):
+        left = limits.left[i, LEFT] / limits.left[i, RATE]
+        if left < soonest:
+            first, soonest = i, left
+    return first
+
+
+first_of_running = inner(_first_of_running)
+
+
+def _stop_running(i: int, limits: Any) -> None:
+    """Take one off those that run; what ends with it but for noise ends now, too."""
+    last = limits.count[RUNNING] - 1
+    limits.count[RUNNING] = last
+    for k in range(2):
+        limits.running[i, k], limits.left[i, k] = limits.running[last, k], limits.left[last, k]
+    for j in range(last):
+        if limits.left[j, LEFT] <= limits.since[0] * (NOISE - 1.0):
+            limits.left[j, LEFT] = 0.0
+
+
+stop_running = inner(_stop_running)
+
+
+def _inform(
+    task: int,
+    done: float,
+    now: float,
+    seq: Any,
+    task_i: Any,
+    succ: Any,
+    units: Any,
+    pair: Any,
+    bytes_b: Any,
+    limits: Any,
+) -> None:
+    """Tell those that wait for a task when it ends, and ask for its transfers."""
+    unit = seq[UNIT, task]
+    device = limits.unit_i[unit, DEVICE]
+    for k in range(task_i[task, 4], task_i[task, 5]):
+        after, m = succ[k, 0], succ[k, 1]
+        other = seq[UNIT, after]
+        to = limits.unit_i[other, DEVICE]
+        if m < 0 or other == unit or limits.free[device, to]:
+            arrive(after, done, now, seq, units, limits)
+        elif limits.count[SENDS] == 0:
+            took = pair[0, device, to] + bytes_b[m] * pair[1, device, to] + pair[3, device, to]
+            arrive(after, done + np.floor(took), now, seq, units, limits)
+    if limits.count[SENDS]:
+        produce(task, done, seq, bytes_b, limits)
+
+
+inform = inner(_inform)
 
 
 def _decode_limited(
@@ -525,15 +647,32 @@ def _decode_limited(
     begin(used, seq, task_i, task_f, units, limits)
     placed, makespan, over, now = 0, 0.0, 0.0, 0.0
     blocked = 0
-    while placed < n:
+    while placed < n or limits.count[RUNNING] > 0:
         unit, start, forced = -1, np.inf, 0
         for u in range(n_units):
             if unit_s[EARLIEST, u] < start:
                 unit, start = u, unit_s[EARLIEST, u]
-        if limits.count[HEAP] > 0 and limits.heap_t[0] <= start:
-            now = limits.heap_t[0]
-            code = pop(limits)
-            kind, what = code % KINDS, code // KINDS
+        slowest = first_of_running(limits)
+        ends = np.inf
+        if slowest >= 0:
+            ends = limits.since[0] + limits.left[slowest, LEFT] / limits.left[slowest, RATE]
+        waiting = limits.count[HEAP] > 0 and limits.heap_t[0] <= start
+        slowed = slowest >= 0 and ends <= start
+        slowed = slowed and (limits.count[HEAP] == 0 or ends <= limits.heap_t[0])
+        if waiting or slowed:
+            if slowed:
+                now, kind, what = ends, TASK_ENDS, limits.running[slowest, WHO]
+                lane = limits.running[slowest, LANE]
+                pass_to(now, limits)
+                stop_running(slowest, limits)
+                limits.lane[lane], task_s[END, what] = now, now
+                makespan = max(makespan, now)
+                if now + task_f[what, 1] > longest:
+                    return np.inf, over
+            else:
+                now = limits.heap_t[0]
+                code = pop(limits)
+                kind, what = code % KINDS, code // KINDS
             if kind == REQUESTED:
                 if send(what, now, 0, seq, units, bytes_b, limits) < 0:
                     limits.stuck[limits.count[STUCK]] = what
@@ -541,6 +680,12 @@ def _decode_limited(
                 continue
             if kind == TASK_ENDS:
                 end_task(what, seq, task_i, pred, times, bytes_b, limits)
+                if slowed:
+                    set_rates(seq, limits)
+                    inform(what, now, now, seq, task_i, succ, units, pair, bytes_b, limits)
+                    unit = seq[UNIT, what]
+                    if unit_c[BLOCKED, unit] == 0:
+                        turn(unit, now, units, limits)
             else:
                 leg, hop = what // limits.count[MOST_HOPS], what % limits.count[MOST_HOPS]
                 tensor = limits.leg_i[leg, TENSOR]
@@ -602,8 +747,9 @@ def _decode_limited(
                 continue
             over += lack
         done = start + length
+        shares = length > 0 and limits.choice_i[choice, SHARES] > 0
         task_s[START, task], task_s[END, task] = start, done
-        limits.lane[lane] = done
+        limits.lane[lane] = np.inf if shares else done
         makespan = max(makespan, done)
         placed += 1
         if done + task_f[task, 1] > longest:
@@ -613,23 +759,22 @@ def _decode_limited(
             need += limits.choice_f[choice, WORKING]
             for k in range(limits.choice_i[choice, USE], limits.choice_i[choice, USE_END]):
                 limits.level[limits.use_i[k]] += limits.use_f[k]
+                limits.users[limits.use_i[k]] += 1
         if need > 0:
             hold(unit, need, limits)
-        push(done, task * KINDS + TASK_ENDS, limits)
         unit_c[HEAD, unit] = task_c[NEXT, task]
-        turn(unit, now, units, limits)
-        device = limits.unit_i[unit, DEVICE]
-        for k in range(task_i[task, 4], task_i[task, 5]):
-            after, m = succ[k, 0], succ[k, 1]
-            other = seq[UNIT, after]
-            to = limits.unit_i[other, DEVICE]
-            if m < 0 or other == unit or limits.free[device, to]:
-                arrive(after, done, now, seq, units, limits)
-            elif limits.count[SENDS] == 0:
-                took = pair[0, device, to] + bytes_b[m] * pair[1, device, to] + pair[3, device, to]
-                arrive(after, done + np.floor(took), now, seq, units, limits)
-        if limits.count[SENDS]:
-            produce(task, done, seq, bytes_b, limits)
+        if shares:
+            pass_to(now, limits)
+            i = limits.count[RUNNING]
+            limits.count[RUNNING] = i + 1
+            limits.running[i, WHO], limits.running[i, LANE] = task, lane
+            limits.left[i, LEFT] = length
+            set_rates(seq, limits)
+            turn(unit, now, units, limits)
+        else:
+            push(done, task * KINDS + TASK_ENDS, limits)
+            turn(unit, now, units, limits)
+            inform(task, done, now, seq, task_i, succ, units, pair, bytes_b, limits)
     return makespan, over
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from hetopt.evaluate.slowing import slows
 from hetopt.instance import Instance
 from hetopt.instance.paths import message_tables
 from hetopt.instance.prices import prices_vary
@@ -22,6 +23,7 @@ FEATURES: dict[str, Callable[[Instance], bool]] = {
     "tasks pinned to a unit": lambda i: bool((i.tasks.pin_unit >= 0).any()),
     "set-ups": lambda i: bool(device_setups(i)),
     "resources": lambda i: len(i.uses) > 0,
+    "resources that slow": slows,
     "prices that change over time": prices_vary,
     "messages": lambda i: len(i.tensors) > 0,
     "staged tensors": lambda i: bool(i.tensors.staged.any()),

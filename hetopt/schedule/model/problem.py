@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from hetopt.evaluate.slowing import slows
 from hetopt.instance import Instance
 from hetopt.instance.derived import once
 from hetopt.instance.joule_prices import exact_joule_prices
@@ -274,6 +275,9 @@ def _dominated(instance: Instance, options: tuple[int, ...]) -> set[int]:
         return set()
     o = instance.options
     peaks = np.isfinite(instance.limits.power_cap_w) or "peak_power" in instance.objective
+    if peaks and slows(instance):
+        # Where one task asks for less of what slows, others run faster and draw more.
+        return set()
     accurate = "accuracy" in instance.objective
     uses = {o: dict(instance.uses.of(o)) for o in options} if len(instance.uses) else {}
     configured = configurations(instance)

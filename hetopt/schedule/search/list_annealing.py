@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from hetopt.evaluate.slowing import demands_of, slows
 from hetopt.instance import Floats, Ints
 from hetopt.runtime.effort import Effort
 from hetopt.schedule.bounds.objective_bounds import makespan_bound
@@ -111,8 +112,7 @@ class LimitedAnnealing(Annealing):
         """Time a state under the limits; None where the checker does not take its plan."""
         if self.table.limits is None:
             return super().plan_of(state)
-        schedule = timed_within_limits(self.table, self.table.limits, state)
-        plan = None if schedule is None else schedule.plan()
+        plan = timed_within_limits(self.table, self.table.limits, state)
         return plan if plan is not None and verify(self.instance, plan).ok else None
 
 
@@ -169,21 +169,25 @@ def table_of(problem: Problem) -> Table:
     device = np.append(np.repeat(np.arange(len(count)), count), 0)
     slots = instance.devices.slots[device[:-1]]
     pinned = tasks.pin_unit.tolist()
+    # What may be slowed may also wait until it is not.
+    kinds = [(0, 1) if own else (0,) for own in demands_of(instance)]
     choices = [
         [
-            (m, int(first_unit[m.device]) + u)
+            (m, int(first_unit[m.device]) + u, patient)
             for m in modes
             for u in range(problem.units[m.device])
             if pinned[task] in (-1, u)
+            for patient in kinds[m.option]
         ]
         for task, modes in enumerate(problem.modes)
     ]
     size = np.array([len(listed) for listed in choices])
     flat = [choice for listed in choices for choice in listed]
-    option = np.array([m.option for m, _ in flat], dtype=np.int64)
-    unit = np.array([u for _, u in flat], dtype=np.int64)
+    option = np.array([m.option for m, _, _ in flat], dtype=np.int64)
+    unit = np.array([u for _, u, _ in flat], dtype=np.int64)
+    patient = np.array([p for _, _, p in flat], dtype=np.int64)
     owner = np.repeat(np.arange(len(tasks)), size)
-    length = np.array([m.duration for m, _ in flat], dtype=np.float64)
+    length = np.array([m.duration for m, _, _ in flat], dtype=np.float64)
     cost = tasks.work[owner] * options.energy_j[option] * energy[options.device[option]]
     shortest = np.full(len(tasks), np.inf)
     np.minimum.at(shortest, owner, length)
@@ -221,9 +225,9 @@ def table_of(problem: Problem) -> Table:
     typical = float(np.median(dearer)) if len(dearer) else 1.0
     limits = None
     if limited_decoder.needed(instance):
-        listed = limited_decoder.Choices(option, unit, device[:-1])
+        listed = limited_decoder.Choices(option, unit, device[:-1], patient)
         limits = limited_decoder.limits_of(problem, listed, int(slots.sum()))
-    return Table(problem, [m for m, _ in flat], first_unit, arrays, numbers, typical, limits)
+    return Table(problem, [m for m, _, _ in flat], first_unit, arrays, numbers, typical, limits)
 
 
 def _limit(problem: Problem, time_s: float) -> float:
@@ -256,7 +260,7 @@ def _tails(problem: Problem, shortest: Floats) -> Floats:
     return np.array(tails)
 
 
-def timed_within_limits(table: Table, limits: Limits, state: Ints) -> TickSchedule | None:
+def timed_within_limits(table: Table, limits: Limits, state: Ints) -> SchedulePlan | None:
     """Time a state (ORDER and CHOICE) under the limits; None where it breaks one."""
     from hetopt.schedule.list_scheduling import limited_decoder_kernels as d
     from hetopt.schedule.search import list_annealing_kernels as k
@@ -273,7 +277,10 @@ def timed_within_limits(table: Table, limits: Limits, state: Ints) -> TickSchedu
     )
     if excess + more > 0 or not math.isfinite(makespan):
         return None
-    return limited_decoder.draft_of_times(limits, problem, *table.placed(state))
+    if slows(problem.instance):
+        return limited_decoder.plan_of_times(limits, problem, *table.placed(state))
+    schedule = limited_decoder.draft_of_times(limits, problem, *table.placed(state))
+    return None if schedule is None else schedule.plan()
 
 
 class Chain:

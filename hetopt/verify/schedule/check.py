@@ -31,6 +31,7 @@ def check_schedule(
     # These modules use the types above.
     from hetopt.verify.schedule.objectives import totals
     from hetopt.verify.schedule.setups import find_changes
+    from hetopt.verify.schedule.slowing import slowed
     from hetopt.verify.schedule.transfers import check_transfers
     from hetopt.verify.schedule.usage import check_resources
 
@@ -53,13 +54,15 @@ def check_schedule(
     work = np.where(placed.usable, instance.tasks.work, 0.0)
     time_s = instance.options.time_s[placed.option] if len(instance.options) else np.zeros(n)
     times = timeline(instance, start, work, time_s, (hops.tensor, hops.link, hops.start_s))
+    times, speeds = slowed(instance, placed, work, time_s, times)
     _check_times(instance, placed, times, findings)
     check_together_apart(instance, placed.place, placed.usable, findings)
     accuracy = _check_accuracy(instance, placed, findings)
     moves = check_transfers(instance, placed, times, hops, spoilt, findings)
     changes = find_changes(instance, placed, times, findings)
-    peak = check_resources(instance, placed, times, hops, moves, changes, findings)
-    return *totals(instance, placed, times, hops, changes, peak, accuracy), times.scale.mode
+    runs = times, speeds
+    peak = check_resources(instance, placed, runs, hops, moves, changes, findings)
+    return *totals(instance, placed, runs, hops, changes, peak, accuracy), times.scale.mode
 
 
 def _read_hops(instance: Instance, hops: object, findings: Findings) -> tuple[Hops, Bools] | None:

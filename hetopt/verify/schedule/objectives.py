@@ -7,12 +7,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from hetopt.instance import Instance
+from hetopt.instance import Floats, Instance, Ints
 from hetopt.solution import Hops
 from hetopt.verify.exact import Timeline
 from hetopt.verify.schedule.placed import Placed
 from hetopt.verify.schedule.price_aware import priced, priced_scale
 from hetopt.verify.schedule.setups import Changes
+from hetopt.verify.schedule.slowing import Speeds
 from hetopt.verify.schedule.sweep import group_max
 
 
@@ -37,7 +38,7 @@ def site_prices(instance: Instance) -> dict[str, NDArray[np.float64]]:
 def totals(
     instance: Instance,
     placed: Placed,
-    times: Timeline,
+    timed: tuple[Timeline, Speeds],
     hops: Hops,
     changes: Changes,
     peak_power_w: float,
@@ -47,6 +48,7 @@ def totals(
 
     All are in SI units.
     """
+    times, speeds = timed
     options, devices, limits = instance.options, instance.devices, instance.limits
     task = np.flatnonzero(placed.usable)
     ends = times.end[task]
@@ -86,11 +88,11 @@ def totals(
     ):
         if series is not None:
             runs = (
-                np.concatenate([times.start[task], times.hop_start, changes.start]),
-                np.concatenate([ends, times.hop_end, changes.end]),
+                np.concatenate([speeds.start, times.hop_start, changes.start]),
+                np.concatenate([speeds.end, times.hop_end, changes.end]),
             )
             idle = math.fsum(devices.idle_power_w * on)
-            drawn = np.concatenate([active, moved, changes.energy_j])
+            drawn = np.concatenate([_in_pieces(active, task, speeds), moved, changes.energy_j])
             spent[name] = limits.pue * priced(series, times.scale, runs, drawn, idle, window)
             scales[name] = limits.pue * priced_scale(series, times.scale, runs, drawn, idle, window)
     job = instance.tasks.job[task]
@@ -112,3 +114,13 @@ def totals(
     if accuracy is not None:
         result["accuracy"] = accuracy
     return result, {name: max(size, abs(result[name])) for name, size in scales.items()}
+
+
+def _in_pieces(energy_j: Floats, task: Ints, speeds: Speeds) -> Floats:
+    """Divide the energy of each task among the pieces of its run, by the work done in each."""
+    whole = np.zeros(int(task.max(initial=-1)) + 1)
+    whole[task] = energy_j
+    done = (speeds.end - speeds.start).astype(np.float64) * speeds.rate
+    total = np.bincount(speeds.task, done, len(whole))[speeds.task]
+    share: Floats = np.divide(done, total, out=np.ones(len(done)), where=total > 0)
+    return whole[speeds.task] * share

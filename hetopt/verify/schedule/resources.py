@@ -53,7 +53,8 @@ def _check_capacity(
 ) -> None:
     names, capacity = instance.resources.name, instance.resources.capacity
     task, resource, amount = uses
-    some = np.isfinite(capacity)[resource]
+    # What slows may be asked for more than it has.
+    some = (np.isfinite(capacity) & ~instance.resources.slow)[resource]
     task, resource = task[some], resource[some]
     demand: Numbers = amounts(amount[some])
     start, end = times.start[task], times.end[task]

@@ -12,6 +12,7 @@ from hetopt.verify.schedule.hops import link_name
 from hetopt.verify.schedule.placed import Placed
 from hetopt.verify.schedule.resources import check_supplies
 from hetopt.verify.schedule.setups import Changes
+from hetopt.verify.schedule.slowing import Speeds
 from hetopt.verify.schedule.sweep import Levels, sweep
 from hetopt.verify.schedule.transfers import Moves
 
@@ -19,18 +20,19 @@ from hetopt.verify.schedule.transfers import Moves
 def check_resources(
     instance: Instance,
     placed: Placed,
-    times: Timeline,
+    runs: tuple[Timeline, Speeds],
     hops: Hops,
     moves: Moves,
     changes: Changes,
     findings: Findings,
 ) -> float:
     """Check slots, channels, memory, resources and power; return the peak power (W)."""
+    times = runs[0]
     _check_slots(instance, placed, times, moves, changes, findings)
     _check_channels(instance, times, hops, findings)
     _check_memory(instance, placed, times, moves, findings)
     check_supplies(instance, placed, times, findings)
-    return _check_power(instance, placed, times, changes, findings)
+    return _check_power(instance, placed, runs, changes, findings)
 
 
 def _check_slots(
@@ -211,21 +213,29 @@ def _weights(instance: Instance, placed: Placed, task: Ints) -> Floats:
 
 
 def _check_power(
-    instance: Instance, placed: Placed, times: Timeline, changes: Changes, findings: Findings
+    instance: Instance,
+    placed: Placed,
+    timed: tuple[Timeline, Speeds],
+    changes: Changes,
+    findings: Findings,
 ) -> float:
     """Check that idle power of units on plus what runs and what is set up stays below the cap."""
+    times, speeds = timed
     options, cap = instance.options, instance.limits.power_cap_w
-    task = np.flatnonzero(placed.usable & (instance.tasks.work > 0))
+    task = speeds.task
+    runs = (instance.tasks.work[task] > 0) & (options.time_s[placed.option[task]] > 0)
+    # Between two changes of rate that should be one there is nothing.
+    several = np.bincount(task, minlength=len(placed.option))[task] > 1
+    runs &= ~(several & np.asarray(speeds.end - speeds.start <= times.scale.slack, dtype=bool))
+    task, rate = task[runs], speeds.rate[runs]
     option = placed.option[task]
-    runs = options.time_s[option] > 0
-    task, option = task[runs], option[runs]
     on, _ = placed.units_on(instance)
-    # Rounding of these sums is far below the tolerance of limits.
-    draw: Numbers = options.energy_j[option] / options.time_s[option]
+    # Rounding of these sums is far below the tolerance of limits. What is slowed draws less.
+    draw: Numbers = options.energy_j[option] / options.time_s[option] * rate
     idle = instance.devices.idle_power_w
     steady = float((idle * on).sum())
-    start = np.concatenate([times.start[task], changes.start])
-    end = np.concatenate([times.end[task], changes.end])
+    start = np.concatenate([speeds.start[runs], changes.start])
+    end = np.concatenate([speeds.end[runs], changes.end])
     draw = np.concatenate([draw, changes.power_w])
     held = sweep(times.scale, np.zeros(len(start), dtype=np.int64), start, end, draw)
 

@@ -104,7 +104,11 @@ def _resource(instance: Instance, resource: int, column: str, row: str) -> Limit
 
     amount = Amount(float(getattr(instance.resources, column)[resource]), "", at, use)
     words = f"the {column} of resource {name}"
-    return numbered(f"resource_{column}", name, words, amount, np.inf)
+    kind = f"resource_{column}"
+    if column == "capacity" and instance.resources.slow[resource]:
+        # With more of it tasks run faster, and draw more: not every plan stays one.
+        kind, words = "sharing", f"{words}, which slows what shares it"
+    return numbered(kind, name, words, amount, np.inf)
 
 
 def counts(instance: Instance) -> list[Limit]:

@@ -11,6 +11,7 @@ from hetopt.analysis.explanation.critical_paths import chain_of, chains
 from hetopt.analysis.explanation.quick_tests.shortages import Screen, least, short
 from hetopt.instance import Instance
 from hetopt.instance.grouping import sums
+from hetopt.schedule.model.sharing import shares
 
 
 def schedule_tests(instance: Instance) -> list[Screen]:
@@ -145,6 +146,8 @@ def _power(instance: Instance) -> Iterator[Screen]:
     floor = float((devices.idle_power_w * devices.count_min)[always].sum())
     time = options.time_s
     above = np.divide(options.energy_j, time, out=np.zeros(len(time)), where=time > 0)
+    # What may be slowed may draw as little as one likes.
+    above[shares(instance)] = 0.0
     own = np.where(always[options.device] & (devices.count_min[options.device] > 0), 0.0, 1.0)
     drawn = least(instance, above + own * devices.idle_power_w[options.device])
     worst = int(np.argmax(drawn))
@@ -173,7 +176,7 @@ def _resources(instance: Instance) -> Iterator[Screen]:
         uses = least(instance, timed)
         capacity, budget = float(resources.capacity[k]), float(resources.budget[k])
         worst = int(np.argmax(uses))
-        if short(uses[worst], capacity):
+        if short(uses[worst], capacity) and not resources.slow[k]:
             text = (
                 f"{instance.tasks.name[worst]} uses at least {uses[worst]:g} of {name} while it "
                 f"runs; there is {capacity:g}."

@@ -1,0 +1,99 @@
+"""Instances in which resources slow what runs, as others that do not: for plans, and for bounds.
+
+Let a plan P keep its starts, and end each task as if nothing slowed it. Ends are then no later:
+with the same starts, what runs at an instant is at most what ran before, so each rate is at least
+what it was (by induction over events; a rate never falls where less runs). So whatever P kept of
+precedence, messages, slots, memory, deadlines and resources that forbid, it still keeps, and
+makespan, tardiness, idle energy, energy and costs at constant prices are no larger. That is what a
+*relaxed* instance asks for. Only power and prices over time can be worse, as the same energy is
+drawn in less time: :mod:`hetopt.schedule.bounds.slowed_bounds` has what holds of them. Besides, the
+work on a resource of capacity C that is done in a time t is at most C × t (rates × demands never
+exceed C), which holds of P: rows of bounds and models that count time × demand stay.
+
+In a *strict* instance nothing may be slowed: a resource forbids what exceeds it, and where anything
+is lost by sharing, any two that use it. Its plans end when they say, so they are plans of P's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hetopt.evaluate.slowing import demands_of, slows
+from hetopt.instance import Bools, Instance, Resources
+from hetopt.instance.derived import once
+from hetopt.instance.prices import least_price
+
+
+@once
+def shares(instance: Instance) -> Bools:
+    """Whether each option uses a resource that slows what runs (length O)."""
+    if not slows(instance):
+        return np.zeros(len(instance.options), dtype=bool)
+    return np.array([len(own) > 0 for own in demands_of(instance)], dtype=bool)
+
+
+@once
+def strict(instance: Instance) -> Instance:
+    """Return the instance in which nothing may be slowed; itself where nothing slows.
+
+    Budgets of resources that slow become resources of their own.
+    """
+    if not slows(instance):
+        return instance
+    resources, uses = instance.resources, instance.uses
+    slow, alone = resources.slow, resources.slow & (resources.loss > 0)
+    spent = np.flatnonzero(slow & np.isfinite(resources.budget))
+    forbids = np.full(len(resources) + len(spent), "forbid", dtype=resources.sharing.dtype)
+    made = Resources(
+        np.concatenate([resources.name, resources.name[spent]]),
+        np.concatenate([np.where(alone, 1.0, resources.capacity), np.full(len(spent), np.inf)]),
+        np.concatenate([np.where(slow, np.inf, resources.budget), resources.budget[spent]]),
+        forbids,
+        np.zeros(len(forbids)),
+    )
+    option = np.repeat(np.arange(len(instance.options)), np.diff(uses.ptr))
+    number = np.full(len(resources), -1, dtype=np.int64)
+    number[spent] = len(resources) + np.arange(len(spent))
+    also = np.flatnonzero(number[uses.resource] >= 0)
+    owner = np.concatenate([option, option[also]])
+    resource = np.concatenate([uses.resource, number[uses.resource[also]]])
+    amount = np.concatenate([np.where(alone[uses.resource], 1.0, uses.amount), uses.amount[also]])
+    order = np.lexsort((resource, owner))
+    ptr = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(instance.options)))])
+    return replace(
+        instance,
+        resources=made,
+        uses=replace(
+            uses, ptr=ptr.astype(np.int64), resource=resource[order], amount=amount[order]
+        ),
+    )
+
+
+@once
+def relaxed(instance: Instance) -> Instance:
+    """Return an instance for bounds: each joule at the least price up to the latest end.
+
+    Its resources still say that they slow: bounds and models of it count their use on average, and
+    no power of what they may slow.
+    """
+    limits = instance.limits
+    busy = np.unique(instance.tasks.job)
+    latest = float(instance.jobs.deadline_s[busy].max()) if len(busy) else np.inf
+    latest = min(latest, limits.horizon_s)
+    energy, carbon = limits.energy_price_over_time, limits.carbon_over_time
+    return replace(
+        instance,
+        limits=replace(
+            limits,
+            energy_price_per_j=limits.energy_price_per_j
+            if energy is None
+            else least_price(energy, latest),
+            carbon_kg_per_j=limits.carbon_kg_per_j
+            if carbon is None
+            else least_price(carbon, latest),
+            energy_price_over_time=None,
+            carbon_over_time=None,
+        ),
+    )

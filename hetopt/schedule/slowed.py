@@ -1,0 +1,232 @@
+"""Solve a schedule in which resources slow what runs.
+
+Plans come from three places: the strict instance, in which nothing may be slowed, solved as any
+other; what decoding forward in time makes of good mappings and orders, in which what would be
+slowed may wait (:mod:`hetopt.schedule.list_scheduling.limited_decoder`); and searches over those.
+Bounds come from the relaxed instance (:mod:`hetopt.schedule.model.sharing`), CP-SAT's too, whose
+plans are timed anew before they count.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from hetopt.instance import Instance
+from hetopt.runtime.budget import Budget, RegimeResult
+from hetopt.schedule.bounds import objective_bounds
+from hetopt.schedule.incumbent import Incumbent
+from hetopt.schedule.list_scheduling.cautious import unlimited
+from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
+from hetopt.schedule.list_scheduling.limited_decoder import within_limits
+from hetopt.schedule.model.grid import Grid, model_grid, span_s
+from hetopt.schedule.model.problem import Problem
+from hetopt.schedule.model.sharing import relaxed, strict
+from hetopt.schedule.search.by_trial import SMALL, by_trial
+from hetopt.schedule.search.registry import SearchEntry, is_local_search, local_search_of
+from hetopt.solution import SchedulePlan
+from hetopt.verify import verify
+
+if TYPE_CHECKING:
+    from hetopt.schedule.model.tick_schedule import TickSchedule
+
+STRICT_SHARE = 0.35
+"""Part of the time left for the instance in which nothing may be slowed."""
+TRIAL_SHARE = 0.15
+"""Part of the time left for the search of small instances."""
+EXACT = ("auto", "cpsat", "lns")
+"""Methods that ask CP-SAT for a bound."""
+DIGITS = 10.0
+"""Factor by which the next rounding grid is finer where rounding alone keeps the gap open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What solving this shares with solving any schedule.
+
+    ``solve`` solves an instance as a whole, ``improve`` runs a search from the best plan, and
+    ``affordable`` says whether an exact model of an instance can be built in the time.
+    """
+
+    solve: Callable[[Instance, Budget, str, SchedulePlan | None], RegimeResult]
+    improve: Callable[[Incumbent, SearchEntry, bool], None]
+    affordable: Callable[[Instance, Budget], bool]
+
+
+def solve_slowed(
+    instance: Instance, budget: Budget, method: str, start: SchedulePlan | None, steps: Steps
+) -> RegimeResult:
+    """Return the best plan found and a proven bound per level of the objective."""
+    best = Incumbent(instance, budget, bounds=[math.nan] * len(instance.objective))
+    if start is not None:
+        best.offer(start, "start")
+        best.passed("start")
+    best.bounds = [objective_bounds.bound(instance, name) for name in instance.objective]
+    best.log.bound_by = {
+        level: objective_bounds.source(instance, name)
+        for level, name in enumerate(instance.objective)
+    }
+    if math.isinf(best.bounds[0]) and best.plan is None:
+        reason = (
+            "Even without slowing, the shortest options, or the time that devices and resources "
+            "have, exceed the deadline, or the energy that tasks need exceeds what the power cap "
+            "lets through by then, or some task has no option left."
+        )
+        return best.result("bound", "proved", infeasible=True, reason=reason)
+    if not _closed(best):
+        _list_schedules(best, method)
+    if method in CONSTRUCTORS:
+        return best.result(method, best.ended())
+    if not _closed(best) and not is_local_search(method):
+        _strictly(best, method, steps)
+    _search(best, method, steps)
+    if method in EXACT and not _closed(best):
+        if steps.affordable(relaxed(instance), budget):
+            infeasible = _relaxation(best)
+            if infeasible:
+                reason = "CP-SAT proved that no schedule meets all limits, slowing left aside."
+                return best.result("cpsat", "proved", infeasible=True, reason=reason)
+            return best.result("cpsat", best.stopped())
+        best.notes.append("The instance is too large for an exact model in this time.")
+    return best.result(best.found_by or method, best.stopped())
+
+
+def _closed(best: Incumbent) -> bool:
+    return all(best.closed(level) for level in range(len(best.bounds)))
+
+
+def _list_schedules(best: Incumbent, method: str) -> None:
+    """Take list schedules that wait where they would be slowed, and what slowing makes of others.
+
+    Those are the mapping and order of a plan without limits, and of the best one within them.
+    """
+    instance, budget = best.instance, best.budget
+    names = [method] if method in CONSTRUCTORS else ["heft", "portfolio"]
+    for name in names:
+        if budget.over() or _closed(best):
+            return
+        limit = None if budget.deterministic else time.monotonic() + budget.left_s() / 8
+        plain = CONSTRUCTORS[name](instance, limit=limit)
+        free = CONSTRUCTORS[name](unlimited(instance), limit=limit)
+        for plan in (plain, free):
+            _offer(best, plan, name)
+            for patient in (False, True):
+                if plan is not None and not budget.over():
+                    _offer(best, within_limits(instance, plan, patient=patient), name)
+        best.passed(name)
+
+
+def _offer(best: Incumbent, plan: SchedulePlan | None, name: str) -> bool:
+    """Offer a plan that is one only where the checker says so."""
+    return plan is not None and verify(best.instance, plan).ok and best.offer(plan, name)
+
+
+def _part(budget: Budget, share: float) -> Budget:
+    """Return a part of the time left; what is shown meanwhile is of another instance."""
+    seconds = share * (budget.limit_s if budget.deterministic else budget.left_s())
+    until = min(budget.deadline, time.monotonic() + seconds)
+    return replace(budget, deadline=until, limit_s=seconds, progress=None, executor=None)
+
+
+def _strictly(best: Incumbent, method: str, steps: Steps) -> None:
+    """Solve the instance in which nothing may be slowed; its plans are plans."""
+    made = strict(best.instance)
+    known = best.plan if best.plan is not None and verify(made, best.plan).ok else None
+    result = steps.solve(made, _part(best.budget, STRICT_SHARE), method, known)
+    if isinstance(result.plan, SchedulePlan):
+        _offer(best, result.plan, result.method)
+        _offer(best, within_limits(best.instance, result.plan), result.method)
+    best.passed("nothing slowed")
+
+
+def _search(best: Incumbent, method: str, steps: Steps) -> None:
+    """Search over mappings, orders, and what waits."""
+    instance, budget = best.instance, best.budget
+    if budget.over() or best.closed(0):
+        return
+    if len(instance.tasks) <= SMALL and not is_local_search(method):
+        seconds = TRIAL_SHARE * (budget.limit_s if budget.deterministic else budget.left_s())
+        for plan in by_trial(instance, best.plan, seconds, budget):
+            _offer(best, plan, "trial")
+        best.passed("trial")
+        return
+    entry = local_search_of(instance, method)
+    if entry is not None:
+        steps.improve(best, entry, method not in EXACT)
+    elif is_local_search(method):
+        best.notes.append(f"Local search skipped: {method} does not know resources that slow.")
+
+
+def _relaxation(best: Incumbent) -> bool:
+    """Raise the bounds by CP-SAT on the relaxed instance; return whether there is no plan."""
+    # Importing OR-Tools takes about a second.
+    from hetopt.schedule.cpsat.model import refute
+    from hetopt.schedule.cpsat.objective_level import Level
+    from hetopt.schedule.cpsat.second_proof import below
+
+    class Relaxation(Level):
+        """A level of the relaxed instance, whose plans are timed anew."""
+
+        def take(self, schedule: TickSchedule) -> bool:
+            self.carried = True
+            _offer(best, within_limits(best.instance, schedule.plan()), self.by)
+            return best.closed(self.level)
+
+        def refuted(self, problem: Problem) -> bool | None:
+            """Whether no plan is better than the best one (is there at all); None: not known."""
+            made = self.build(problem)
+            if made is None:
+                return None if self.unbuilt else True
+            most = below(made.objective, best.values[self.level]) if best.plan else None
+            if most is not None and not made.objective.terms:
+                return True
+            found, known = refute(made, most, best.budget, self.left(1.0))
+            return found is None if known else None
+
+    instance, budget = best.instance, best.budget
+    plain = relaxed(instance)
+    problem = Problem(plain, model_grid(plain, span_s(plain)))
+    levels = len(instance.objective)
+    for level in range(levels):
+        best.level = level
+        began, spent, seconds = time.monotonic(), 0.0, budget.limit_s / levels
+        if not budget.deterministic:
+            seconds = budget.left_s() / (levels - level)
+        while not best.closed(level) and not budget.over():
+            solving = Relaxation(best, problem, level, seconds)
+            infeasible = solving.solve()
+            spent = solving.spent if budget.deterministic else time.monotonic() - began
+            again = Relaxation(best, problem, level, min(seconds - spent, max(spent, 1.0)))
+            if infeasible and again.seconds > 0:
+                refuted = again.refuted(problem)
+                if refuted is not False:
+                    best.proofs = {level: "twice" if refuted else "once"}
+                    return True
+                best.distrusted.add(level)
+                best.notes.append(
+                    "CP-SAT said that there is no plan, and found one when asked again."
+                )
+            elif infeasible:
+                best.proofs = {level: "once"}
+                return True
+            if not solving.limited_by_grid or span_s(plain) / problem.grid.tick > 1e9:
+                break
+            finer = problem.grid.tick / int(DIGITS)
+            problem = Problem(plain, Grid(finer, "down"))
+        if best.proved(level) and best.log.bound_by.get(level) == "cpsat":
+            best.proofs[level] = "once"
+            again = Relaxation(best, problem, level, min(seconds - spent, max(spent, 1.0)))
+            refuted = again.refuted(problem) if again.seconds > 0 and not budget.over() else None
+            if refuted:
+                best.proofs[level] = "twice"
+            elif refuted is False:
+                best.distrust(level)
+                del best.proofs[level]
+        best.passed("cpsat")
+        if best.plan is None:
+            break
+    best.level = 0
+    return False
