@@ -115,12 +115,16 @@ def check_owners(instance: Instance, parameters: Parameters) -> None:
         With every one of them.
     """
     known = owners(instance)
-    problems = [
-        Problem(flag, f"{name}=...", "The name of a task, profile, job or device before the =.")
-        for flag, given in (("--image", parameters.images), ("--command", parameters.commands))
-        for name in given
-        if name and name not in known
-    ]
+    expected = "The name of a task, profile, job or device before the =."
+    problems = []
+    for flag, given in (("--image", parameters.images), ("--command", parameters.commands)):
+        for name, value in given.items():
+            # Neither an image nor a program has an equals sign in its name.
+            first = value.split(maxsplit=1)[:1]
+            if name and name not in known:
+                problems.append(Problem(flag, f"{name}=...", expected))
+            elif not name and first and "=" in first[0]:
+                problems.append(Problem(flag, value, expected))
     if problems:
         raise InputError(problems)
 

@@ -109,7 +109,8 @@ def capability(device: str) -> Capability:
     part = [name for name in known if device and device.casefold() in name]
     hints = [*part, *(by_name.get(folded[n], folded[n]) for n in near)]
     hint = ", ".join(dict.fromkeys(hints)) or ", ".join([*known][:5])
-    raise InputError([Problem("device", device, f"A processor of the capabilities: {hint}.")])
+    expected = f"A processor that hetopt devices --capabilities lists; {hint}, for example."
+    raise InputError([Problem("device", device, expected)])
 
 
 @lru_cache(maxsize=1)

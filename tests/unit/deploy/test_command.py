@@ -69,6 +69,11 @@ def test_values_are_given_for_all_or_by_name(plan):
         (("--to", "mars", "--dry-run"), "--to: got mars"),
         (("--to", "kubernetes"), "-o:"),
         (("--to", "kubernetes", "--dry-run", "-p", "port"), "NAME=VALUE"),
+        (
+            ("--to", "kubernetes", "--dry-run", "--image", "lama=a:1"),
+            "--image: got lama=a:1; The name",
+        ),
+        (("--to", "kubernetes", "--dry-run", "--command", "lama=serve x"), "The name of a task"),
     ],
 )
 def test_wrong_arguments_are_bad_usage(plan, arguments, message):
