@@ -15,10 +15,12 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
+import numpy as np
+
 from bench.machine import machine
 from hetopt.analysis.whatif import whatif
 from hetopt.build import Model
-from hetopt.generate import generate_schedule, generate_steady
+from hetopt.generate import generate_schedule
 from hetopt.instance import Instance
 from hetopt.instance.overrides import scale_demand
 from hetopt.runtime.executors.processes import ProcessExecutor
@@ -117,18 +119,23 @@ def parted(parts: int) -> Instance:
 
 
 def racks(count: int) -> Instance:
-    """Return streams on racks that share nothing: 60 workloads on 6 devices each."""
+    """Return streams on racks that share nothing: 16 chains of 9 tasks on 4 devices each."""
     from tests.side_by_side import side_by_side
 
-    made = [generate_steady(workloads=60, devices=6, options=4, seed=k) for k in range(count)]
+    made = []
+    for k in range(count):
+        rack = graphs(16, seed=k)
+        # One host would join them.
+        loose = replace(rack.tensors, staged=np.zeros(len(rack.tensors), dtype=bool))
+        made.append(replace(rack, host=-1, tensors=loose))
     return side_by_side(made)
 
 
-def graphs(jobs: int) -> Instance:
+def graphs(jobs: int, seed: int = 5) -> Instance:
     """Return streams of chains of 9 tasks on 4 devices with links, as in tests of generation."""
     from tests.unit.steady.column_generation.test_solve_graphs import pipelines
 
-    return scale_demand(pipelines(5, jobs=jobs, tasks=9, devices=4, slo=1.5), 0.016)
+    return scale_demand(pipelines(seed, jobs=jobs, tasks=9, devices=4, slo=1.5), 0.016)
 
 
 def _idle(instance: Instance, factor: float) -> Instance:
