@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hetopt import units
 from hetopt.deploy.fleet import Fleet, JobRoutes, Route, Stop
 from hetopt.deploy.names import Labels
 from hetopt.deploy.target import Artefacts, Files, Parameters, Provenance
@@ -25,7 +26,7 @@ def per_scenario(
         return write(plan, instance, parameters, origin)
     names = Labels()
     files: Files = {}
-    notes = [f"Each {instance.when} has a folder; to put one in force is yours."]
+    notes = [f"Each {instance.when} has a folder; to put one in force is yours{_turn(instance)}."]
     refused: dict[str, Problem] = {}
     for s, (name, part) in enumerate(
         zip(instance.scenarios.name.tolist(), plan.plans, strict=True)
@@ -37,6 +38,16 @@ def per_scenario(
         for problem in made.refused:
             refused.setdefault(str(problem), problem)
     return Artefacts(files, tuple(notes), tuple(refused.values()))
+
+
+def _turn(instance: Instance) -> str:
+    """Say when which period is, with its length; scenarios have no order."""
+    if not len(instance.periods):
+        return ""
+    names, lengths = instance.scenarios.name.tolist(), instance.scenarios.weight.tolist()
+    parts = [f"{n} for {units.format(t, 'time')}" for n, t in zip(names, lengths, strict=True)]
+    again = ", and again" if instance.periods.cyclic else ""
+    return f": {', then '.join(parts)}{again}"
 
 
 OUTSIDE = ("mcu",)
