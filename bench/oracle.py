@@ -9,7 +9,8 @@ nanoseconds to days, by every method and from starts at the tolerance of limits.
 ``--regime streams`` is the campaign of steady instances in unusual variants: costs and rates ten
 orders of magnitude apart, stages in order, every method, and generated routes, packings and columns
 forced; 3,000 of them take some ten minutes of one quiet core. ``--regime racks`` are streams beside
-each other that share nothing, against the optima of each alone.
+each other that share nothing, against the optima of each alone. ``--regime slow-streams`` are
+streams on devices that slow each other down, against linear programs over all states.
 """
 
 from __future__ import annotations

@@ -104,6 +104,24 @@ class SchedulePlan(_PlanOutput):
 
 
 @dataclass(frozen=True, slots=True)
+class RunningStates:
+    """How devices that slow each other down share their time among states (S states, X runs).
+
+    State s is on for the part ``share[s]`` of the time; while it is, each of its rows
+    ``ptr[s]:ptr[s + 1]`` runs ``option`` in a slot of ``unit`` of the option's device. The rest of
+    the time everything idles. How fast each runs follows from what runs beside it.
+    """
+
+    share: Floats
+    ptr: Ints
+    option: Ints
+    unit: Ints
+
+    def __len__(self) -> int:
+        return len(self.share)
+
+
+@dataclass(frozen=True, slots=True)
 class SteadyPlan(_PlanOutput):
     """Rates of routes and units on.
 
@@ -114,6 +132,11 @@ class SteadyPlan(_PlanOutput):
     that device; tasks of one route on one device share a unit under ``split`` routing.
 
     ``units_on`` and ``units_had`` have length D (had ≥ on; ``count_min`` ≤ had ≤ ``count_max``).
+
+    Where resources slow what runs, ``states`` share the time of the devices concerned, and
+    ``least_rate`` (rows, each > 0 and ≤ 1) is the part of full speed that a row's option runs at
+    or above: its latency counts at that rate, and only states that keep it serve it. None: nothing
+    is slowed, all rates are 1.
     """
 
     route_job: Ints
@@ -124,6 +147,8 @@ class SteadyPlan(_PlanOutput):
     unit: Ints
     units_on: Ints
     units_had: Ints
+    least_rate: Floats | None = None
+    states: RunningStates | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +203,18 @@ Plan = SchedulePlan | StreamPlan
 def with_options(plan: Plan, option: Ints) -> Plan:
     """Return a plan whose options are numbered anew: option o becomes ``option[o]``."""
     if isinstance(plan, ScenarioPlan):
-        return replace(plan, plans=tuple(replace(p, option=option[p.option]) for p in plan.plans))
+        plans = tuple(_stream_with_options(part, option) for part in plan.plans)
+        return replace(plan, plans=plans)
+    if isinstance(plan, SteadyPlan):
+        return _stream_with_options(plan, option)
     return replace(plan, option=option[plan.option])
+
+
+def _stream_with_options(plan: SteadyPlan, option: Ints) -> SteadyPlan:
+    states = plan.states
+    if states is not None:
+        states = replace(states, option=option[states.option])
+    return replace(plan, option=option[plan.option], states=states)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,8 @@ class PlanQueues:
         joined = (batch >= 2) & (options.latency_s[chosen] <= time_s * (1.0 + WHOLE))
         together = np.where(joined, 1, batch)
         free = 1.0 - of.instance.devices.reserved[of.device[rows]]
-        service = of.row_busy_s[rows] * batch / np.where(free > 0, free, 1.0)
+        # Slowed executions are taken to last as long as at their least rate.
+        service = of.row_busy_s[rows] * of.slowed_by[rows] * batch / np.where(free > 0, free, 1.0)
         keys = (self._job, of.plan.unit[rows], of.device[rows])
         per_s = of.row_rate_per_s[rows] / together
         taken = np.where(joined, 1.0 / batch, 1.0)
@@ -96,7 +97,7 @@ class PlanQueues:
         units = np.where(unit < 0, of.units_working[device], 1)
         jobs = len(of.instance.jobs)
         key = device * (jobs + 1) + self._job + 1
-        load = of.row_rate_per_s[rows] * of.row_busy_s[rows]
+        load = of.row_rate_per_s[rows] * of.row_busy_s[rows] * of.slowed_by[rows]
         own = sums(key, load, (len(of.instance.devices)) * (jobs + 1))[key]
         needed = np.ceil(own / of.unit_capacity[device] - WHOLE)
         units = np.where(self._job >= 0, np.maximum(needed, 1), units)
@@ -156,7 +157,7 @@ class PlanQueues:
         """Longest path of each route with the waits of its queues added (K)."""
         of = self.of
         _, queues = self.queues
-        takes = of.row_latency_s.copy()
+        takes = of.row_latency_s * of.slowed_by
         takes[self.rows] += getattr(queues, wait)[queues.group]
         return of.longest_s(takes)
 

@@ -16,10 +16,12 @@ from hetopt.errors import InputError
 from hetopt.evaluate.ratios import ratio, weighted_mean
 from hetopt.evaluate.resources import steady_use
 from hetopt.evaluate.routes import RouteTransfers
+from hetopt.evaluate.states import PlanStates
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.graph import topological_order
 from hetopt.instance.grouping import distinct, records, sums
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.slow_domains import domain_of_device
 from hetopt.solution import SteadyPlan
 
 
@@ -101,8 +103,14 @@ class SteadyQuantities:
 
     @cached_property
     def route_latency_s(self) -> Floats:
-        """Latency: the longest path through tasks and transfers (K)."""
-        return self.longest_s(self.row_latency_s)
+        """Latency: the longest path through tasks, each at its least rate, and transfers (K)."""
+        return self.longest_s(self.row_latency_s * self.slowed_by)
+
+    @cached_property
+    def slowed_by(self) -> Floats:
+        """Factor by which each row may take longer than at full speed: 1 / its least rate (M)."""
+        least = self.plan.least_rate
+        return np.ones(len(self.plan.option)) if least is None else 1.0 / least
 
     def longest_s(self, takes: Floats) -> Floats:
         """Longest path through each route's tasks, whose times are given (M), and transfers (K)."""
@@ -155,9 +163,17 @@ class SteadyQuantities:
 
     @cached_property
     def load(self) -> Floats:
-        """Busy slots of each device, on average (D)."""
-        load = self.row_rate_per_s * self.row_busy_s
-        return sums(self.device, load, len(self.instance.devices))
+        """Busy slots of each device, on average, for as long as slowed work takes (D)."""
+        load = sums(self.device, self.row_rate_per_s * self.row_busy_s, len(self.instance.devices))
+        if self.states is None:
+            return load
+        return np.where(domain_of_device(self.instance) >= 0, self.states.occupied, load)
+
+    @cached_property
+    def states(self) -> PlanStates | None:
+        """What the plan's states bring, where it has any."""
+        known = self.plan.states
+        return None if known is None else PlanStates(self.instance, known)
 
     @cached_property
     def units_on(self) -> Ints:
@@ -215,10 +231,14 @@ class SteadyQuantities:
     def worst_power_w(self) -> float:
         """Power at the worst instant: every slot of every unit on runs its hungriest option.
 
-        Where the plan names units, a unit runs only what it serves; transfers do not count.
+        Where the plan names units, a unit runs only what it serves; transfers do not count. Devices
+        that slow each other down are in their hungriest state.
         """
         devices, options = self.instance.devices, self.instance.options
-        rows = np.flatnonzero(self.used[self.route])
+        in_states = np.zeros(len(devices), dtype=bool)
+        if self.states is not None:
+            in_states = domain_of_device(self.instance) >= 0
+        rows = np.flatnonzero(self.used[self.route] & ~in_states[self.device])
         chosen, device, unit = self.plan.option[rows], self.device[rows], self.plan.unit[rows]
         time = options.time_s[chosen]
         power = np.divide(options.energy_j[chosen], time, out=np.zeros_like(time), where=time > 0)
@@ -226,7 +246,9 @@ class SteadyQuantities:
         worst = np.zeros(len(first))
         np.maximum.at(worst, group, power)
         units = np.where(unit[first] < 0, self.units_working[device[first]], 1)
-        return self.idle_power_w + float((worst * units * devices.slots[device[first]]).sum())
+        apart = float((worst * units * devices.slots[device[first]]).sum())
+        slowed = 0.0 if self.states is None else float(self.states.worst_power_w.sum())
+        return self.idle_power_w + apart + slowed
 
     @cached_property
     def cost_units_per_s(self) -> float:
@@ -301,16 +323,21 @@ class SteadyQuantities:
         )
         values = {name: float(getattr(self, name)) for name in numbers}
         table: dict[str, Any] = {n: v if math.isfinite(v) else None for n, v in values.items()}
-        return table | {
-            "devices": self._device_rows(),
-            "units": self._unit_rows(),
-            "jobs": self._job_rows(),
-            "links": self._link_rows(),
-            "kind_shares": self._share_rows(),
-            "resources": steady_use(
-                self.instance, self.plan.task, self.plan.option, self.row_rate_per_s
-            ),
-        }
+        states = {} if self.states is None else {"states": self.states.rows()}
+        return (
+            table
+            | states
+            | {
+                "devices": self._device_rows(),
+                "units": self._unit_rows(),
+                "jobs": self._job_rows(),
+                "links": self._link_rows(),
+                "kind_shares": self._share_rows(),
+                "resources": steady_use(
+                    self.instance, self.plan.task, self.plan.option, self.row_rate_per_s
+                ),
+            }
+        )
 
     def _device_rows(self) -> list[dict[str, Any]]:
         devices, wide = self.instance.devices, len(self.instance.devices)

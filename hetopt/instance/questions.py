@@ -14,7 +14,6 @@ from hetopt.instance import (
     Bools,
     Instance,
     Ints,
-    Regime,
 )
 from hetopt.instance.joule_prices import any_joule_price
 from hetopt.units.elsewhere import objective_of
@@ -67,23 +66,13 @@ def check_question(instance: Instance) -> None:
         raise InputError(problems)
 
 
-KNOWING_SLOW: tuple[Regime, ...] = ("schedule",)
-"""Regimes that know resources which slow what runs."""
-
-
 def _check_slow(instance: Instance, missing: Any) -> None:
-    """Refuse resources that slow what runs in a regime that takes none for limits."""
-    if instance.regime in KNOWING_SLOW and np.isinf(instance.limits.cycle_s):
-        return
-    if instance.regime == "schedule":
-        for k in np.flatnonzero(instance.resources.slow):
-            text = "`sharing: forbid` in a schedule that repeats for ever, which knows no slowing."
-            missing(f"resource {instance.resources.name[k]}, sharing", text, "slow")
+    """Refuse resources that slow what runs in a schedule that repeats for ever."""
+    if instance.regime != "schedule" or np.isinf(instance.limits.cycle_s):
         return
     for k in np.flatnonzero(instance.resources.slow):
-        name = instance.resources.name[k]
-        text = f"`sharing: forbid` in the {instance.regime} regime, which does not know slow yet."
-        missing(f"resource {name}, sharing", text, "slow")
+        text = "`sharing: forbid` in a schedule that repeats for ever, which knows no slowing."
+        missing(f"resource {instance.resources.name[k]}, sharing", text, "slow")
 
 
 def _check_steady(instance: Instance, missing: Any) -> None:

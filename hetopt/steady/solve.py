@@ -11,6 +11,7 @@ from functools import partial
 
 from hetopt.errors import InputError
 from hetopt.instance import Instance
+from hetopt.instance.slow_domains import slow_domains
 from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.solution import SteadyPlan, StreamPlan
 from hetopt.solvers.mip import warm_up
@@ -55,6 +56,10 @@ def solve_steady(
         Where throughput is unbounded, there are too many routes or kinds of unit, or accuracy
         comes before throughput in a list of objectives.
     """
+    if slow_domains(instance):
+        from hetopt.steady.states.solve import solve_states
+
+        return solve_states(instance, budget, method, start, mip_solver)
     parts = parts_of(instance)
     whole = partial(_solve_whole, mip_solver=mip_solver)
     if len(parts) > 1:

@@ -18,6 +18,8 @@ from tests.setup_schedules import setup_schedule
 REGIMES = ("schedule", "steady")
 SETUPS = "setups"
 """Those of ``schedule`` with units that are set up between configurations."""
+SLOW_STREAMS = "slow-streams"
+"""Streams on devices that slow each other down, states listed or generated (`slow_streams`)."""
 UNUSUAL = "unusual"
 """Schedules in which features meet as they seldom do, solved by several methods."""
 STREAMS = "streams"
@@ -40,6 +42,7 @@ CAMPAIGNS = (
     *REGIMES,
     SETUPS,
     SLOW,
+    SLOW_STREAMS,
     UNUSUAL,
     STREAMS,
     RACKS,
@@ -66,6 +69,8 @@ def judge(regime: str, seed: int, time_limit: float) -> Outcome:
         return judge_variant(seed, time_limit, OFTEN.get(regime, ""))
     if regime == SLOW:
         return Outcome(seed, *judge_slow(seed, time_limit))
+    if regime == SLOW_STREAMS:
+        return judge_slow_streams(seed, time_limit)
     try:
         if regime == UNUSUAL:
             return Outcome(seed, *judge_unusual(seed, time_limit))
@@ -78,6 +83,31 @@ def judge(regime: str, seed: int, time_limit: float) -> Outcome:
         return Outcome(seed, "too hard", [])
     solution = solve(instance, time_limit=time_limit, workers=1, seed=seed)
     wrong = disagreements(instance, solution, optimum)
+    agreed = "agreed" if optimum is not None else "agreed infeasible"
+    return Outcome(seed, "disagreed" if wrong else agreed, wrong)
+
+
+def judge_slow_streams(seed: int, time_limit: float) -> Outcome:
+    """Solve streams on devices that slow each other down; every third time by generated states."""
+    from hetopt.instance.slow_domains import slow_domains
+    from tests.oracles.slow_streams import generating, slow_optimum
+    from tests.random_slow_streams import random_slow_stream
+
+    instance = random_slow_stream(seed)
+    try:
+        optimum = slow_optimum(instance)
+    except TooHardError:
+        return Outcome(seed, "too hard", [])
+    generated = seed % 3 == 0 and len(slow_domains(instance)) > 0
+    with generating(generated):
+        solution = solve(instance, time_limit=time_limit, workers=1, seed=seed)
+    several = any("one least rate" in note for note in solution.notes)
+    if generated or several:
+        wrong = falsehoods(instance, solution, optimum, optimum)
+        if optimum is not None and solution.plan is None and not several:
+            wrong.append(f"a plan reaches {optimum}, solve finds none")
+    else:
+        wrong = disagreements(instance, solution, optimum)
     agreed = "agreed" if optimum is not None else "agreed infeasible"
     return Outcome(seed, "disagreed" if wrong else agreed, wrong)
 

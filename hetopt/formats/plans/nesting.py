@@ -27,5 +27,6 @@ def group_routes(table: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             },
         )
         task = {k: row.get(k) for k in ("task", "device", "unit", "option")}
-        route["tasks"].append(task | {k: row[k] for k in ("estimated",) if k in row})
+        more = (k for k in ("least_rate", "estimated") if row.get(k) is not None)
+        route["tasks"].append(task | {k: row[k] for k in more})
     return list(routes.values())

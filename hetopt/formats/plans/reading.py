@@ -19,6 +19,7 @@ from hetopt.errors import InputError
 from hetopt.formats.json_text import parse_json, read_text
 from hetopt.formats.plans.foreign import fill_units, in_our_words, is_csv, read_csv_plan
 from hetopt.formats.plans.rows import Names, Rows, shown
+from hetopt.formats.plans.states import read_states
 from hetopt.instance import Instance, Ints
 from hetopt.solution import (
     DIRECT,
@@ -28,6 +29,7 @@ from hetopt.solution import (
     Hops,
     PeriodPlan,
     Plan,
+    RunningStates,
     ScenarioPlan,
     SchedulePlan,
     SteadyPlan,
@@ -118,6 +120,7 @@ def plan_from_dict(instance: Instance, obj: Any, place: str = "") -> Plan:
     rows = Rows(place)
     known = ["assignments", "transfers"] if instance.regime == "schedule" else ["units", "routes"]
     known += ["held"] if len(instance.periods) else []
+    known += ["states"] if instance.regime == "steady" and instance.resources.slow.any() else []
     needed = known[0] if instance.regime == "schedule" else known[1]
     if not isinstance(obj, Mapping):
         raise InputError(f"{place}An object with {' and '.join(known)} is expected as the plan.")
@@ -294,8 +297,9 @@ def _steady(instance: Instance, obj: Mapping[str, Any], names: Names, rows: Rows
         placed = _route_tasks(instance, row, job, names, rows, i)
         tasks = job_tasks[ptr_tasks[job] : ptr_tasks[job + 1]] if job >= 0 else []
         if scenario >= 0:
-            parts[scenario].add(job, rate, [(t, *placed.get(t, (-1, -1))) for t in tasks])
-    plans = [part.plan(had, on[s]) for s, part in enumerate(parts)]
+            parts[scenario].add(job, rate, [(t, *placed.get(t, MISSING)) for t in tasks])
+    states = read_states(instance, obj, names, rows)
+    plans = [part.plan(had, on[s], states[s]) for s, part in enumerate(parts)]
     if len(instance.periods):
         return PeriodPlan(tuple(plans), _held(instance, obj, names, rows))
     return ScenarioPlan(tuple(plans)) if first else plans[0]
@@ -334,16 +338,20 @@ class _Routes:
     rate: list[float] = field(default_factory=list)
     ptr: list[int] = field(default_factory=lambda: [0])
     rows: list[tuple[int, int, int]] = field(default_factory=list)
+    least: list[float] = field(default_factory=list)
 
-    def add(self, job: int, rate: float, rows: list[tuple[int, int, int]]) -> None:
-        """Append a route with its (task, option, unit) rows."""
+    def add(self, job: int, rate: float, rows: list[tuple[int, int, int, float]]) -> None:
+        """Append a route with its (task, option, unit, least rate) rows."""
         self.job.append(job)
         self.rate.append(rate)
-        self.rows.extend(rows)
+        self.rows.extend(row[:3] for row in rows)
+        self.least.extend(row[3] for row in rows)
         self.ptr.append(len(self.rows))
 
-    def plan(self, had: Ints, on: Ints) -> SteadyPlan:
+    def plan(self, had: Ints, on: Ints, states: RunningStates | None) -> SteadyPlan:
         """Return the plan of these routes."""
+        least = np.array(self.least, dtype=np.float64)
+        slowed = states is not None or bool((least != 1).any())
         columns = np.array(self.rows, dtype=np.int64).reshape(len(self.rows), 3).T
         return SteadyPlan(
             route_job=np.array(self.job, dtype=np.int64),
@@ -354,15 +362,22 @@ class _Routes:
             unit=columns[2],
             units_on=on,
             units_had=had,
+            least_rate=least if slowed else None,
+            states=states,
         )
+
+
+MISSING = (-1, -1, 1.0)
+"""Option, unit and least rate of a task that a route leaves out."""
 
 
 def _route_tasks(
     instance: Instance, route: Mapping[str, Any], job: int, names: Names, rows: Rows, index: int
-) -> dict[int, tuple[int, int]]:
-    """Option and unit of each task that a route places."""
-    placed: dict[int, tuple[int, int]] = {}
-    fields = ("task", "device", "unit", "option", "estimated")
+) -> dict[int, tuple[int, int, float]]:
+    """Option, unit and least rate of each task that a route places."""
+    placed: dict[int, tuple[int, int, float]] = {}
+    slow = ("least_rate",) if instance.resources.slow.any() else ()
+    fields = ("task", "device", "unit", "option", *slow, "estimated")
     for _, row in rows.inside(route, f"routes[{index}].tasks", "tasks", fields):
         task = rows.find(row, "task", names.tasks, "task of the instance")
         if task >= 0 and job >= 0 and instance.tasks.job[task] != job:
@@ -371,8 +386,9 @@ def _route_tasks(
             rows.here("task", row["task"], "A route has each task once.")
         device, unit = rows.unit(row, names, optional=True)
         chosen = rows.option(row, names, task, device)
+        least = 1.0 if row.get("least_rate") is None else rows.number(row, "least_rate")
         if task >= 0:
-            placed[task] = chosen, unit
+            placed[task] = chosen, unit, least
     return placed
 
 

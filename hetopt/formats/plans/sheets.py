@@ -14,6 +14,7 @@ from hetopt.formats.files import write_whole
 from hetopt.formats.parquet import pyarrow
 from hetopt.formats.plans.frame import plan_frame
 from hetopt.formats.plans.replicas import replica_columns
+from hetopt.formats.plans.states import state_columns
 from hetopt.formats.plans.writing import (
     assignment_columns,
     route_columns,
@@ -44,6 +45,7 @@ def plan_tables(instance: Instance, solution: Solution) -> dict[str, Table]:
     else:
         tables = {"routes": route_columns(instance, plan), "units": unit_columns(instance, plan)}
         tables["replicas"] = replica_columns(instance, plan)
+        tables["states"] = state_columns(instance, plan)
     return {name: table for name, table in tables.items() if any(table.values())}
 
 

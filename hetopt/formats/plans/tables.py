@@ -21,6 +21,7 @@ from hetopt.formats.json_text import parse_json, read_text
 from hetopt.formats.parquet import pyarrow
 from hetopt.formats.plans.nesting import group_routes, without_plan
 from hetopt.formats.plans.sheets import sheet_writer
+from hetopt.formats.plans.states import group_states, state_columns
 from hetopt.formats.plans.stream import (
     LARGE_ROWS,
     assignment_pieces,
@@ -40,7 +41,7 @@ from hetopt.instance import Instance
 from hetopt.solution import PeriodPlan, Plan, SchedulePlan, Solution
 
 RESULT = "result.json"
-TABLE_NAMES = ("assignments", "transfers", "units", "routes", "held")
+TABLE_NAMES = ("assignments", "transfers", "units", "routes", "held", "states")
 
 
 def write_solution(path: str | Path, instance: Instance, solution: Solution) -> None:
@@ -123,6 +124,9 @@ def write_tables(folder: str | Path, instance: Instance, solution: Solution) -> 
         tables["routes"] = iter([route_columns(instance, plan)])
         if isinstance(plan, PeriodPlan) and len(plan.held):
             tables["held"] = iter([held_columns(instance, plan)])
+        states = state_columns(instance, plan)
+        if states:
+            tables["states"] = iter([states])
     with _named_errors(target):
         target.mkdir(parents=True, exist_ok=True)
         for name in (RESULT, *(f"{table}.parquet" for table in TABLE_NAMES)):
@@ -164,6 +168,8 @@ def read_tables(folder: Path) -> dict[str, Any]:
             plan[name] = _read_table(path)
     if "routes" in plan:
         plan["routes"] = group_routes(plan["routes"])
+    if "states" in plan:
+        plan["states"] = group_states(plan["states"])
     if not plan and not result:
         wanted = " or ".join(f"{name}.parquet" for name in ("assignments", "routes"))
         raise InputError([Problem(str(folder), "", f"A folder with {wanted} is expected.")])
@@ -171,8 +177,8 @@ def read_tables(folder: Path) -> dict[str, Any]:
     return result
 
 
-_WHOLE = ("edge", "hop", "link_index", "had", "on", "route")
-_NUMBERS = ("start_s", "end_s", "rate_per_s")
+_WHOLE = ("edge", "hop", "link_index", "had", "on", "route", "state")
+_NUMBERS = ("start_s", "end_s", "rate_per_s", "least_rate", "share")
 
 
 def _read_table(path: Path) -> list[dict[str, Any]]:

@@ -2,8 +2,9 @@
 
 A *result* is what ``solve --json`` prints; it holds a *plan*. In the schedule regime a plan is
 ``{"assignments": [...], "transfers": [...]}``, in the steady regime ``{"units": [...], "routes":
-[...]}``. Everything is named, nothing is numbered, but for a unit ("npu#0"), the hop of a transfer
-and, beside its name, the index of a link.
+[...]}``, with ``"states": [...]`` where devices slow each other down. Everything is named, nothing
+is numbered, but for a unit ("npu#0"), the hop of a transfer and, beside its name, the index of a
+link.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from hetopt.compile.scenarios import weights_names
 from hetopt.evaluate.slowing import task_ends
+from hetopt.formats.plans.states import group_states, state_columns
 from hetopt.instance import Instance, Ints
 from hetopt.solution import (
     DIRECT,
@@ -44,7 +46,8 @@ def plan_to_dict(instance: Instance, plan: Plan) -> dict[str, Any]:
     table = {"units": rows(unit_columns(instance, plan)), "routes": _routes(instance, plan)}
     if isinstance(plan, PeriodPlan) and len(plan.held):
         table["held"] = rows(held_columns(instance, plan))
-    return table
+    states = group_states(rows(state_columns(instance, plan)))
+    return table | {"states": states} if states else table
 
 
 def solution_to_dict(instance: Instance, solution: Solution) -> dict[str, Any]:
@@ -195,6 +198,7 @@ def route_columns(instance: Instance, plan: StreamPlan) -> dict[str, list[Any]]:
         "device": instance.devices.name[device].tolist(),
         "unit": unit_names(instance, device, plan.unit),
         "option": instance.options.label[plan.option].tolist(),
+        **({} if plan.least_rate is None else {"least_rate": plan.least_rate.tolist()}),
         **_estimated(instance, plan.option),
     }
 
@@ -247,7 +251,7 @@ def _routes(instance: Instance, plan: StreamPlan) -> list[dict[str, Any]]:
     ]
 
 
-_ROUTE_TASK = ("task", "device", "unit", "option", "estimated")
+_ROUTE_TASK = ("task", "device", "unit", "option", "least_rate", "estimated")
 
 
 def _consumers(instance: Instance, plan: SchedulePlan) -> list[list[str]]:

@@ -1,7 +1,10 @@
 """Resources in the steady regime: what a request takes of capacities and budgets, on average.
 
 A renewable capacity holds on average: Σ rate × busy time × amount <= capacity. A budget is one per
-second: Σ rate × amount / batch <= budget. Transfers use no resources.
+second: Σ rate × amount / batch <= budget. Transfers use no resources. What slows instead of
+forbidding is the matter of states (:mod:`hetopt.steady.states`): in each of them rate × demand sums
+to the capacity at most, so the average does too. Where it slows nothing, one slot of one unit
+uses it, and asks for the capacity at most.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ def supply_limits(instance: Instance) -> dict[Supply, float]:
     limits: dict[Supply, float] = {}
     if len(instance.uses):
         resources = instance.resources
-        for k in np.flatnonzero(np.isfinite(resources.capacity)).tolist():
+        for k in np.flatnonzero(np.isfinite(resources.capacity) & ~resources.slow).tolist():
             limits["capacity", k] = float(resources.capacity[k])
         for k in np.flatnonzero(np.isfinite(resources.budget)).tolist():
             limits["budget", k] = float(resources.budget[k])

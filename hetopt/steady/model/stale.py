@@ -46,6 +46,8 @@ def some_routes(plan: SteadyPlan, keep: Bools) -> SteadyPlan:
         task=plan.task[rows],
         option=plan.option[rows],
         unit=plan.unit[rows],
+        least_rate=None,
+        states=None,
     )
 
 
@@ -62,7 +64,8 @@ def joined(first: SteadyPlan, second: SteadyPlan) -> SteadyPlan:
         for name in ("task", "option", "unit")
     }
     rate = np.concatenate([first.rate_per_s, second.rate_per_s])[order]
-    return replace(first, route_job=job[order], rate_per_s=rate, ptr=ptr, **both)
+    joint = replace(first, route_job=job[order], rate_per_s=rate, ptr=ptr, **both)
+    return replace(joint, least_rate=None, states=None)
 
 
 def rescaled(instance: Instance, plan: SteadyPlan) -> SteadyPlan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -104,8 +104,7 @@ def _built(
             rows.add(route.job, rate, mine, list(route.options), unit)
     if not model.question.throughput:
         _meet_demand(instance, rows)
-    on, had = _fleet(model, values, share, on)
-    return SteadyPlan(
+    plan = SteadyPlan(
         route_job=np.array(rows.job, dtype=np.int64),
         rate_per_s=np.array(rows.rate, dtype=np.float64),
         ptr=np.array(rows.ptr, dtype=np.int64),
@@ -113,8 +112,12 @@ def _built(
         option=np.array(rows.option, dtype=np.int64),
         unit=np.array(rows.unit, dtype=np.int64),
         units_on=on.astype(np.int64),
-        units_had=had.astype(np.int64),
+        units_had=on.astype(np.int64),
     )
+    if model.states is not None:
+        plan = model.states.completed(model, plan, values)
+    on, had = _fleet(model, values, share, plan.units_on)
+    return replace(plan, units_on=on.astype(np.int64), units_had=had.astype(np.int64))
 
 
 def _fleet(

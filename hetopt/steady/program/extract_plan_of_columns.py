@@ -43,6 +43,7 @@ def columns_plan(
     tasks[instance.tasks.job] = np.arange(len(instance.tasks))
     device = columns.device[routes[used]][entry]
     load = sums(device, rate * columns.busy_s[routes[used]][entry], len(instance.devices))
+    units = _units(instance, load)
     return SteadyPlan(
         route_job=job,
         rate_per_s=rate,
@@ -50,7 +51,8 @@ def columns_plan(
         task=tasks[job],
         option=option,
         unit=np.full(len(job), -1, dtype=np.int64),
-        **_units(instance, load),
+        units_on=units["units_on"],
+        units_had=units["units_had"],
     )
 
 

@@ -34,6 +34,7 @@ Constraints
                 price of a joule, each joule at the site where it is drawn; carbon alike
     linking     Σ_{r of j} f_rk ≤ n_k where the demand is fixed: implied for integers, and what
                 makes the relaxation of small fleets strong
+    states      where devices slow each other down: :mod:`hetopt.steady.states.rows`
 
 Demand is an equality without loss: whoever serves more can scale all routes of the job down, which
 changes no accuracy and eases every limit but a least load. Where one is asked for, the checker
@@ -47,7 +48,8 @@ multiples of what about one unit serves.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import pulp
@@ -56,6 +58,7 @@ from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.instance import NO_MAXIMUM, Instance, is_maximised
 from hetopt.instance.joule_prices import joule_prices, sites_differ
+from hetopt.solution import SteadyPlan
 from hetopt.steady.model.capacity import least_load, memory_limited, unit_capacity
 from hetopt.steady.model.resources import supply_limits
 from hetopt.steady.program.expressions import aim_at, sum_of
@@ -72,6 +75,24 @@ NEGLIGIBLE = 1e-6
 Terms = list[tuple[Any, float]]
 
 
+class Extra(Protocol):
+    """Rows that a program has beside its own families."""
+
+    def add_to(self, model: SteadyModel) -> list[Any]:
+        """Add them; return the variables that a plan is read from."""
+        ...
+
+    def completed(
+        self, model: SteadyModel, plan: SteadyPlan, values: Mapping[str, float]
+    ) -> SteadyPlan:
+        """Return the plan with what these rows decide, and no fewer units on than they need."""
+        ...
+
+    def start(self, model: SteadyModel, plan: SteadyPlan) -> dict[str, float]:
+        """Return the integer variables of these rows, by name, as a plan has them."""
+        ...
+
+
 class SteadyModel:
     """The program of one instance, or of one scenario of it.
 
@@ -85,6 +106,8 @@ class SteadyModel:
         needs a unit too. Without it they are left out, and ``incomplete`` says whether any were.
     joint
         For one of several scenarios: what it shares with the others.
+    states
+        Rows of the states of devices that slow each other down, where there are any.
     """
 
     def __init__(
@@ -96,6 +119,7 @@ class SteadyModel:
         shrink: float = 0.0,
         most: float | None = None,
         joint: Joint | None = None,
+        states: Extra | None = None,
     ) -> None:
         self.instance, self.routes, self.kinds = instance, routes.routes, kinds
         self.of_job = routes.of_job
@@ -131,6 +155,9 @@ class SteadyModel:
         self._power_cap()
         self._budget()
         self._linking()
+        self.states = states
+        self.switched: dict[int, list[Any]] = {}
+        self.state_parts = states.add_to(self) if states else []
 
     def route_rate(self, route: int) -> float:
         """Return the requests per second of a route whose share is 1."""
@@ -579,3 +606,5 @@ class SteadyModel:
                 self.problem.addConstraint(self._variable(f"never_{name}", 0, 0) >= 1, name)
             return
         self.problem.addConstraint(constraint, name)
+
+    variable, add_row = _variable, _add

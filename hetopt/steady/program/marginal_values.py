@@ -26,6 +26,7 @@ import numpy as np
 from hetopt.instance import NO_MAXIMUM, Instance, Ints, is_maximised
 from hetopt.instance.grouping import sums
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.slow_domains import domain_of_device
 from hetopt.solvers.holding_range import holding_range
 from hetopt.solvers.mip_arrays import MipArrays
 from hetopt.solvers.relaxation import Relaxed
@@ -36,7 +37,7 @@ GIB = 2.0**30
 RANGE_TIME_S = 0.5
 """Seconds for each end of a range."""
 
-LOADED = ("capacity", "minload", "link", "resource", "power", "budget", "hold")
+LOADED = ("capacity", "minload", "link", "resource", "power", "budget", "hold", "work")
 """Families of rows whose coefficients grow with the rates of jobs."""
 
 
@@ -68,9 +69,9 @@ def marginal(
         (None where there is no such limit), and the ranges of these limits in which the prices hold
         (``power_cap_holds_w``, ``budget_holds_per_s``: least and most, None where unlimited or not
         known);
-        ``devices`` (``unit``: one unit more; None where spare units or shares of kinds make it
-        depend on more), ``jobs`` (``rate_per_s``), ``links`` (``bandwidth_b_per_s``) and ``pools``
-        (``memory_gib``), each a list of rows with names.
+        ``devices`` (``unit``: one unit more; None where spare units, shares of kinds, or devices
+        that slow each other down make it depend on more), ``jobs`` (``rate_per_s``), ``links``
+        (``bandwidth_b_per_s``) and ``pools`` (``memory_gib``), each a list of rows with names.
     """
     return _Reader(instance, arrays, relaxed, scale, pool, device_of_kind, stream_of).read()
 
@@ -170,6 +171,8 @@ class _Reader:
         """Return the worth of one more unit that may be had."""
         devices = self.instance.devices
         if devices.spare[device] or len(self.instance.kind_shares):
+            return None
+        if domain_of_device(self.instance)[device] >= 0:
             return None
         if devices.min_load[device] and f"u_{device}" not in self.upper:
             # A number of units that is fixed must all be kept busy: one more is no free offer.

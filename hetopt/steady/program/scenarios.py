@@ -10,7 +10,7 @@ import numpy as np
 from hetopt.instance import Instance
 from hetopt.solution import Held, PeriodPlan, ScenarioPlan, SteadyPlan, StreamPlan
 from hetopt.steady.program.extract_plan import build_plan, settled
-from hetopt.steady.program.formulation import SteadyModel
+from hetopt.steady.program.formulation import Extra, SteadyModel
 from hetopt.steady.program.joint.period_model import PeriodModel, period_plan
 from hetopt.steady.program.joint.scenario_model import ScenarioModel
 from hetopt.steady.program.start_values import start_integers
@@ -27,13 +27,14 @@ def stream_model(
     *,
     shrink: float = 0.0,
     most: float | None = None,
+    states: Extra | None = None,
 ) -> StreamModel:
     """Return the program of an instance, joint where it has scenarios."""
     if len(instance.periods):
         return PeriodModel(instance, routes, kinds, shrink=shrink, most=most)
     if len(instance.scenarios):
-        return ScenarioModel(instance, routes, kinds, shrink=shrink, most=most)
-    return SteadyModel(instance, routes, kinds, shrink=shrink, most=most)
+        return ScenarioModel(instance, routes, kinds, shrink=shrink, most=most, states=states)
+    return SteadyModel(instance, routes, kinds, shrink=shrink, most=most, states=states)
 
 
 def blocks_of(model: StreamModel) -> list[SteadyModel]:

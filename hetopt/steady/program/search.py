@@ -14,7 +14,7 @@ from hetopt.solvers.mip import solve_mip
 from hetopt.solvers.mip_arrays import mip_arrays
 from hetopt.solvers.relaxation import Relaxation, Relaxed, round_off
 from hetopt.solvers.result import safe_bound
-from hetopt.steady.program.formulation import SteadyModel
+from hetopt.steady.program.formulation import Extra, SteadyModel
 from hetopt.steady.program.levels import LevelSearch
 from hetopt.steady.program.marginal_values import marginal
 from hetopt.steady.program.objective_level import (
@@ -45,11 +45,16 @@ STRICT = 1e-8
 
 
 def program_of(
-    instance: Instance, routes: Routes, time_limit_s: float, *, few_packings: bool = False
+    instance: Instance,
+    routes: Routes,
+    time_limit_s: float,
+    *,
+    few_packings: bool = False,
+    states: Extra | None = None,
 ) -> StreamModel:
     """Build the program; where that takes a bound on θ, the relaxation without gives one."""
     kinds = unit_kinds(instance, routes.routes, few=few_packings)
-    model = stream_model(instance, routes, kinds)
+    model = stream_model(instance, routes, kinds, states=states)
     if not model.incomplete:
         return model
     scale = model.aim("throughput")
@@ -59,7 +64,8 @@ def program_of(
     if loose.outcome != "optimal":
         return model
     theta = loose.objective / scale / (model.unit * sum(model.rate))
-    return stream_model(instance, routes, kinds, most=max(1.0, theta) * 1.001)
+    most = max(1.0, theta) * 1.001
+    return stream_model(instance, routes, kinds, most=most, states=states)
 
 
 @dataclass(slots=True)
@@ -203,7 +209,12 @@ class Search(LevelSearch):
     def _strict(self, level: Level, model: StreamModel, relaxation: Relaxation) -> Relaxed | None:
         """Solve again with slightly smaller limits, so that the plan respects the true ones."""
         tight = stream_model(
-            self.instance, self.routes, model.kinds, shrink=STRICT, most=model.most
+            self.instance,
+            self.routes,
+            model.kinds,
+            shrink=STRICT,
+            most=model.most,
+            states=model.states,
         )
         for name, value in self.held:
             tight.hold(name, value)

@@ -37,6 +37,8 @@ def start_integers(
             if hasattr(variable, "name") and variable.name not in values:
                 values[variable.name] = float(units[device])
     values |= _slices(model, plan)
+    if model.states is not None:
+        values |= model.states.start(model, plan)
     limited = memory_limited(instance)
     for device, kinds in model.kinds_of.items():
         if model.plain(device):

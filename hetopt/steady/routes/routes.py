@@ -21,6 +21,7 @@ import numpy as np
 from hetopt.errors import InputError
 from hetopt.instance import Floats, Groups, Instance
 from hetopt.instance.paths import Network
+from hetopt.instance.slow_domains import domain_of_device
 from hetopt.steady.model.capacity import least_load, memory_limited
 from hetopt.steady.model.resources import Supply, supply_limits, taken_per_request
 from hetopt.steady.routes.transfers import Leg, differing_prices, leg_paid, new_legs
@@ -208,6 +209,7 @@ class _Builder:
         self.least = least_load(instance)
         self.supplies = supply_limits(instance)
         self.prices = differing_prices(instance)
+        self.slowed = domain_of_device(instance) >= 0
         slo = float(instance.jobs.latency_slo_s[job])
         self.slo_s = slo * (1 + LATENCY_SLACK)
         self.timed = bool(np.isfinite(slo))
@@ -371,6 +373,7 @@ class _Builder:
                 tuple(state.placed[p] for p in watched),
                 tuple(sorted(open_legs)),
                 tuple(sorted(state.pinned.items())),
+                self._slowed_options(state),
             )
             alike.setdefault(signature, []).append(state)
         kept: list[_Partial] = []
@@ -381,6 +384,16 @@ class _Builder:
             table = self._table(group, waiting, step)
             kept.extend(group[i] for i in pareto(table, [s.latency_s for s in group]))
         return kept
+
+    def _slowed_options(self, state: _Partial) -> tuple[tuple[int, int], ...]:
+        """Return the options whose speed depends on what runs beside them, which is not known here.
+
+        No two of them compare; nor, under a limit on latency, does what runs in their routes.
+        """
+        slowed = [p for p, device in enumerate(state.placed) if self.slowed[device]]
+        if slowed and self.timed:
+            slowed = list(range(len(state.placed)))
+        return tuple((p, state.options[p]) for p in slowed)
 
     def _table(self, states: list[_Partial], waiting: list[int], step: int) -> Floats:
         """One row per state, less is better in every column."""

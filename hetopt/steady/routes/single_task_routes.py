@@ -17,6 +17,7 @@ import numpy as np
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.grouping import distinct, expand, sums
 from hetopt.instance.joule_prices import sites_differ
+from hetopt.instance.slow_domains import slow_domains
 from hetopt.steady.model.capacity import memory_limited, unit_capacity
 from hetopt.steady.model.resources import Supply, supply_limits
 from hetopt.steady.routes.routes import LATENCY_SLACK, accuracy_counts
@@ -88,6 +89,7 @@ def single_tasks(instance: Instance) -> bool:
         or len(instance.kind_shares)
         or instance.jobs.slices.any()
         or any(sites_differ(instance, name) for name in ("cost", "carbon"))
+        or slow_domains(instance)
     ):
         return False
     if instance.routing != "split" or len(instance.tasks) != len(instance.jobs):

@@ -33,6 +33,7 @@ class _Columns:
     unit: Ints
     on: Ints
     had: Ints
+    least: NDArray[Any]
 
 
 def check_steady(
@@ -41,6 +42,7 @@ def check_steady(
     """Check every rule of the steady regime; return objectives and the arithmetic used."""
     # This module uses the types above.
     from hetopt.verify.steady.fleet import check_fleet
+    from hetopt.verify.steady.states import check_states
 
     columns = _read(instance, plan, findings)
     if columns is None:
@@ -54,7 +56,9 @@ def check_steady(
     _check_groups(instance, streams, findings)
     _check_contiguous(instance, streams, findings)
     _check_jobs(instance, streams, arithmetic, findings)
-    objectives = check_fleet(instance, streams, (columns.on, columns.had), arithmetic, findings)
+    units = columns.on, columns.had
+    check_states(instance, streams, plan.states, units, arithmetic, findings)
+    objectives = check_fleet(instance, streams, units, arithmetic, findings)
     return objectives, arithmetic.mode
 
 
@@ -86,6 +90,9 @@ def _read(instance: Instance, plan: SteadyPlan, findings: Findings) -> _Columns 
             "ptr",
         )
         return None
+    least = _read_least_rates(plan, len(rows[0]), findings)
+    if least is None:
+        return None
     return _Columns(
         route_job=routes[0],
         rate=routes[1],
@@ -95,7 +102,30 @@ def _read(instance: Instance, plan: SteadyPlan, findings: Findings) -> _Columns 
         unit=rows[2],
         on=units[0],
         had=units[1],
+        least=least,
     )
+
+
+def _read_least_rates(plan: SteadyPlan, rows: int, findings: Findings) -> NDArray[Any] | None:
+    """Return the least rate of each row, 1 where the plan states none or one that is no rate."""
+    if plan.least_rate is None:
+        return np.ones(rows)
+    least = read_column(findings, "least_rate", plan.least_rate, whole=False, length=rows)
+    if least is None:
+        return None
+    sound = (least > 0) & (least <= 1)
+    findings.rows(
+        "least-rate",
+        np.flatnonzero(~sound),
+        lambda i: (
+            (
+                f"Row {i} of the tasks of routes runs at {show(least[i])} of full speed or more; "
+                "a number above 0, up to 1, is expected."
+            ),
+            "least_rate",
+        ),
+    )
+    return np.where(sound, least, 1.0)
 
 
 def _check_units(instance: Instance, columns: _Columns, findings: Findings) -> None:
@@ -288,8 +318,9 @@ def _cost(
                 unit = units[device]
             rows.append((task, option, unit))
         edges = order[bounds[job] : bounds[job + 1]]
-        cost = cost_route(instance, paths, arithmetic.number, rows, edges)
-        streams.append(Stream(k, job, arithmetic.number(columns.rate[k]), rows, cost))
+        least = [arithmetic.number(rate) for rate in columns.least[span].tolist()]
+        cost = cost_route(instance, paths, arithmetic.number, rows, edges, least)
+        streams.append(Stream(k, job, arithmetic.number(columns.rate[k]), rows, cost, least))
     return streams
 
 

@@ -33,7 +33,9 @@ def check_rates(
     names, resources = instance.resources.name, instance.resources
     for resource in sorted(held):
         capacity, budget = float(resources.capacity[resource]), float(resources.budget[resource])
-        if math.isfinite(capacity) and exceeds(held[resource], capacity):
+        # What slows instead of forbidding is the matter of states.
+        forbids = math.isfinite(capacity) and not resources.slow[resource]
+        if forbids and exceeds(held[resource], capacity):
             findings.add(
                 "resource-capacity",
                 f"The streams use {show(held[resource])} of resource {names[resource]} on average; "

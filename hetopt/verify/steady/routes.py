@@ -53,6 +53,7 @@ def cost_route(
     number: Callable[[float | Fraction], Number],
     rows: Sequence[tuple[int, int, int]],
     edges: Ints,
+    least: Sequence[Number],
 ) -> Route:
     """Return what one request of a route costs.
 
@@ -64,6 +65,8 @@ def cost_route(
         (task, option, unit) of every task of the job.
     edges
         Indices of the job's edges.
+    least
+        Part of full speed at which each row runs at least: its latency counts at that rate.
     """
     options, overlap = instance.options, instance.devices.overlap
     chosen = {task: option for task, option, _ in rows}
@@ -73,7 +76,10 @@ def cost_route(
         task: number(options.time_s[o]) * number(instance.tasks.work[task])
         for task, o in chosen.items()
     }
-    lasting = {task: _latency(instance, number, run[task], o) for task, o in chosen.items()}
+    slowest = {task: rate for (task, _, _), rate in zip(rows, least, strict=True)}
+    lasting = {
+        task: _latency(instance, number, run[task], o) / slowest[task] for task, o in chosen.items()
+    }
     stated = [options.accuracy[o] for o in chosen.values() if not np.isnan(options.accuracy[o])]
     route = Route(
         latency_s=_longest(instance, lasting, moves.delay_s, edges),

@@ -15,13 +15,17 @@ from hetopt.verify.steady.routes import Number, Route
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A readable route of the plan: its row, job, rate, (task, option, unit) rows and costs."""
+    """A readable route of the plan: its row, job, rate, (task, option, unit) rows and costs.
+
+    ``least`` is the least part of full speed at which each row's option runs.
+    """
 
     row: int
     job: int
     rate: Number
     rows: list[tuple[int, int, int]]
     cost: Route
+    least: list[Number]
 
     @property
     def used(self) -> bool:

@@ -22,7 +22,7 @@ import pulp
 from hetopt.instance import Instance, is_maximised
 from hetopt.steady.model.capacity import weights_matter
 from hetopt.steady.program.expressions import aim_at
-from hetopt.steady.program.formulation import HOLD, SteadyModel
+from hetopt.steady.program.formulation import HOLD, Extra, SteadyModel
 from hetopt.steady.program.question import Joint, Question
 from hetopt.steady.routes.packings import UnitKind
 from hetopt.steady.routes.routes import Routes
@@ -34,7 +34,7 @@ class ScenarioModel:
 
     Parameters
     ----------
-    shrink, most
+    shrink, most, states
         As for :class:`SteadyModel`.
     """
 
@@ -46,8 +46,9 @@ class ScenarioModel:
         *,
         shrink: float = 0.0,
         most: float | None = None,
+        states: Extra | None = None,
     ) -> None:
-        self.instance, self.kinds = instance, kinds
+        self.instance, self.kinds, self.states = instance, kinds, states
         self.question = Question.of(instance)
         self.weight = [float(w) for w in instance.scenarios.share]
         self.rate = [float(r) for r in instance.scenarios.share @ instance.scenarios.rate_per_s]
@@ -76,6 +77,7 @@ class ScenarioModel:
                     period_price(s) if len(instance.periods) else "",
                     blank,
                 ),
+                states=states,
             )
             for s, part in enumerate(parts)
         ]

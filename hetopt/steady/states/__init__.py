@@ -1,0 +1,1 @@
+"""Devices that slow each other down: states, and plans as their time-sharing."""
