@@ -14,6 +14,7 @@ python -m bench compare-commits A B                      micro-benchmarks of two
 python -m bench set-round-trip                           --set against changes in the file
 python -m bench fuzz --runs 10000 --seed 1               mutated files and command lines
 python -m bench executors --jobs 1,2                     what processes cost and bring
+python -m bench slowdown                                 fitted demands against measured pairs
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import sys
 from itertools import zip_longest
 from pathlib import Path
 
-from bench.cases import FAMILIES, SMOKE, Case, cases, missing
+from bench.cases import FAMILIES, SMOKE, Case, benchmarks, cases, missing
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -113,6 +114,15 @@ def _parser() -> argparse.ArgumentParser:
     spread.add_argument("--jobs", default="1,2", help="numbers of processes, the first is compared")
     spread.add_argument("--cases", type=int, default=40, help="cases of the loop")
     spread.add_argument("--limit", type=float, default=0.3, help="deterministic seconds of each")
+
+    pairs = commands.add_parser("slowdown", help="what CPU and GPU of one chip do together")
+    pairs.add_argument(
+        "pairs",
+        type=Path,
+        nargs="?",
+        default=benchmarks().parent / "data" / "corun_pairs.csv",
+        help="table of pairs; default: that of the reference data",
+    )
 
     trip = commands.add_parser("set-round-trip", help="--set against the change in the file")
     trip.add_argument("files", type=Path, nargs="*", help="documents; default: all shipped ones")
@@ -297,6 +307,12 @@ def _executors(
     return 0
 
 
+def _slowdown(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: list[str]) -> int:
+    from bench.slowdown import main as predict
+
+    return predict(parsed.pairs)
+
+
 COMMANDS = {
     "list": _list,
     "run": _run,
@@ -308,6 +324,7 @@ COMMANDS = {
     "fetch": _fetch,
     "fuzz": _fuzz,
     "executors": _executors,
+    "slowdown": _slowdown,
 }
 
 if __name__ == "__main__":

@@ -44,7 +44,10 @@ def same(left, right):
     """Whether two plans are equal, column by column."""
     for field in dataclasses.fields(left):
         a, b = getattr(left, field.name), getattr(right, field.name)
-        equal = same(a, b) if isinstance(a, Hops) else np.array_equal(a, b) and a.dtype == b.dtype
+        if a is None or isinstance(a, Hops):
+            equal = same(a, b) if isinstance(a, Hops) else b is None
+        else:
+            equal = np.array_equal(a, b) and a.dtype == b.dtype
         if not equal:
             return False
     return True
