@@ -10,7 +10,7 @@ import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.grouping import sums
-from hetopt.instance.slow_domains import domain_of_device, run_rates
+from hetopt.instance.states.slow_domains import domain_of_device, run_rates
 from hetopt.solution import RunningStates
 
 

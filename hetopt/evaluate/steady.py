@@ -21,7 +21,7 @@ from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.graph import topological_order
 from hetopt.instance.grouping import distinct, records, sums
 from hetopt.instance.joule_prices import joule_prices
-from hetopt.instance.slow_domains import domain_of_device
+from hetopt.instance.states.slow_domains import domain_of_device
 from hetopt.solution import SteadyPlan
 
 

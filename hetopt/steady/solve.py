@@ -11,7 +11,7 @@ from functools import partial
 
 from hetopt.errors import InputError
 from hetopt.instance import Instance
-from hetopt.instance.slow_domains import slow_domains
+from hetopt.instance.states.slow_domains import slow_domains
 from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.solution import SteadyPlan, StreamPlan
 from hetopt.solvers.mip import warm_up

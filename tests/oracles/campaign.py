@@ -89,7 +89,7 @@ def judge(regime: str, seed: int, time_limit: float) -> Outcome:
 
 def judge_slow_streams(seed: int, time_limit: float) -> Outcome:
     """Solve streams on devices that slow each other down; every third time by generated states."""
-    from hetopt.instance.slow_domains import slow_domains
+    from hetopt.instance.states.slow_domains import slow_domains
     from tests.oracles.slow_streams import generating, slow_optimum
     from tests.random_slow_streams import random_slow_stream
 

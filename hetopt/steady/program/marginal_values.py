@@ -26,7 +26,7 @@ import numpy as np
 from hetopt.instance import NO_MAXIMUM, Instance, Ints, is_maximised
 from hetopt.instance.grouping import sums
 from hetopt.instance.joule_prices import joule_prices
-from hetopt.instance.slow_domains import domain_of_device
+from hetopt.instance.states.slow_domains import domain_of_device
 from hetopt.solvers.holding_range import holding_range
 from hetopt.solvers.mip_arrays import MipArrays
 from hetopt.solvers.relaxation import Relaxed

@@ -21,7 +21,7 @@ import numpy as np
 from hetopt.errors import InputError
 from hetopt.instance import Floats, Groups, Instance
 from hetopt.instance.paths import Network
-from hetopt.instance.slow_domains import domain_of_device
+from hetopt.instance.states.slow_domains import domain_of_device
 from hetopt.steady.model.capacity import least_load, memory_limited
 from hetopt.steady.model.resources import Supply, supply_limits, taken_per_request
 from hetopt.steady.routes.transfers import Leg, differing_prices, leg_paid, new_legs

@@ -17,7 +17,7 @@ import numpy as np
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.grouping import distinct, expand, sums
 from hetopt.instance.joule_prices import sites_differ
-from hetopt.instance.slow_domains import slow_domains
+from hetopt.instance.states.slow_domains import slow_domains
 from hetopt.steady.model.capacity import memory_limited, unit_capacity
 from hetopt.steady.model.resources import Supply, supply_limits
 from hetopt.steady.routes.routes import LATENCY_SLACK, accuracy_counts

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from hetopt.instance import Floats, Instance
-from hetopt.instance.slow_domains import slow_demand, slow_domains
+from hetopt.instance.states.slow_domains import slow_demand, slow_domains
 from hetopt.solution import RunningStates, SteadyPlan
 from hetopt.steady.states.floors import Floors, fast_enough
 from hetopt.steady.states.states import State

@@ -16,7 +16,7 @@ import numpy as np
 
 from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import Floats, Instance
-from hetopt.instance.slow_domains import slow_demand
+from hetopt.instance.states.slow_domains import slow_demand
 from hetopt.solution import SteadyPlan
 from hetopt.steady.routes.routes import LATENCY_SLACK, Route
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hetopt.instance import Instance
-from hetopt.instance.slow_domains import slow_domains
+from hetopt.instance.states.slow_domains import slow_domains
 from hetopt.solvers.lp_bound import ABOVE, dual_value, implied_ranges
 from hetopt.solvers.mip_arrays import MipArrays, mip_arrays
 from hetopt.solvers.relaxation import Relaxation, Relaxed

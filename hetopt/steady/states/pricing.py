@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hetopt.instance import Instance
-from hetopt.instance.slow_domains import SlowDomain, slow_demand
+from hetopt.instance.states.slow_domains import SlowDomain, slow_demand
 from hetopt.steady.states.floors import fast_enough
 from hetopt.steady.states.states import counted, slots_of
 

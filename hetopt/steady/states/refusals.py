@@ -6,7 +6,7 @@ import numpy as np
 
 from hetopt.errors import InputError
 from hetopt.instance import NO_MAXIMUM, Instance
-from hetopt.instance.slow_domains import domain_of_device, slow_domains
+from hetopt.instance.states.slow_domains import domain_of_device, slow_domains
 from hetopt.steady.model.capacity import memory_limited
 
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import pulp
 
-from hetopt.instance.slow_domains import slow_domains
+from hetopt.instance.states.slow_domains import slow_domains
 from hetopt.solution import SteadyPlan
 from hetopt.steady.program.expressions import sum_of
 from hetopt.steady.program.formulation import SteadyModel

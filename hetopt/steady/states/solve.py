@@ -21,7 +21,7 @@ import numpy as np
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.instance import Instance
-from hetopt.instance.slow_domains import domain_of_device
+from hetopt.instance.states.slow_domains import domain_of_device
 from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.solution import SteadyPlan, StreamPlan
 from hetopt.steady.program.formulation import SteadyModel

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hetopt.instance import Instance
-from hetopt.instance.slow_domains import SlowDomain, run_rates, slow_domains
+from hetopt.instance.states.slow_domains import SlowDomain, run_rates, slow_domains
 from hetopt.steady.routes.routes import Route
 
 MOST_STATES = 3_000

@@ -13,7 +13,7 @@ from hetopt import from_frames, read_plan, solve, verify
 from hetopt.analysis.compare import compare
 from hetopt.errors import InputError
 from hetopt.instance import Instance
-from hetopt.instance.slow_domains import run_rates, slow_domains
+from hetopt.instance.states.slow_domains import run_rates, slow_domains
 from hetopt.solution import SteadyPlan
 from tests.oracles.slow_streams import generating, slow_optimum
 
