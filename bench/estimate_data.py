@@ -328,28 +328,31 @@ def aihub_runs(data: Path) -> dict[str, list[Run]]:
 
 
 def power_rows(data: Path) -> list[Efficiency]:
-    """Draws of cards at their highest limit, training with the largest batch of each network."""
+    """Draws of cards at their highest limit, and of edge processors with one, while networks run.
+
+    Cards train with the largest batch of each network; edge processors run whatever QuTiBench ran,
+    at the draw of the stick or module (of FPGAs it is the whole board's: left out).
+    """
     import numpy as np
 
     table = _table(data / "zeus_power_limit_traces.csv")
-    rows = []
+    drawn: list[tuple[str, Any, str]] = []
     for gpu, group in table.groupby("gpu"):
         top = group[group.power_limit == group.power_limit.max()]
         top = top.sort_values("batch_size").groupby("network").tail(3)
-        device = capability(ZEUS[str(gpu)])
-        logs = np.log(top.average_power.to_numpy() / device.power_w)
-        rows.append(
-            Efficiency(
-                device.device,
-                POWER,
-                "",
-                float(np.exp(logs.mean())),
-                float(logs.std()),
-                len(logs),
-                "ml-energy/zeus nsdi23 traces",
-                "Apache-2.0",
-            )
-        )
+        source = "ml-energy/zeus nsdi23 traces"
+        drawn.append((ZEUS[str(gpu)], top.average_power.to_numpy(), source))
+    table = _table(data / "qutibench.csv")
+    table = table[table.full_w > 0]
+    for name in QUTIBENCH:
+        watts = table[table.device == name].full_w.to_numpy()
+        if len(watts) and not np.isnan(capability(QUTIBENCH[name]).power_w):
+            drawn.append((QUTIBENCH[name], watts, "RCL-lab/QutibenchWeb"))
+    rows = []
+    for device, watts, source in drawn:
+        logs = np.log(watts / capability(device).power_w)
+        mean, spread = float(np.exp(logs.mean())), float(logs.std())
+        rows.append(Efficiency(device, POWER, "", mean, spread, len(logs), source, "Apache-2.0"))
     return rows
 
 

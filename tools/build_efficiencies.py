@@ -6,7 +6,7 @@ NeuSight (MIT): kernels of language models in fp32 on NVIDIA and AMD cards, and 
 (Apache-2.0): image networks on two CPUs in fp32 and four cards in fp16 (automatic mixed precision).
 QuTiBench (Apache-2.0): image networks on edge processors of all kinds. OpenVINO (Apache-2.0): two
 of them on an NPU and an integrated GPU. AI Hub (BSD-3-Clause), with the MACs of timm: image
-networks in int8 on NPUs. Zeus (Apache-2.0): draws of cards at their limit.
+networks in int8 on NPUs. Zeus (Apache-2.0): draws of cards at their limit; QuTiBench: of edge ones.
 """
 
 from __future__ import annotations

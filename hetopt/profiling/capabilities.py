@@ -65,6 +65,11 @@ class Capability:
     source: str
     note: str
 
+    @property
+    def power_shared(self) -> bool:
+        """Whether the power limit is that of a whole chip, with other processors on it."""
+        return "power with" in self.note
+
     def peak(self, work: OperatorWork) -> float:
         """Return the peak rate for an operator, operations per second.
 

@@ -53,6 +53,8 @@ LAUNCH_SD = 0.3
 """Deviation of ln launch time: launches overlap with work, more or less, by runtime."""
 UNCALIBRATED = (0.1, 0.35, 1.0)
 """Fractions of the roofline, low, middle and high, where nothing was measured."""
+POWER_REACH = 4.0
+"""How many times as high or low a power limit may be of which a draw is said by another's."""
 UNCALIBRATED_POWER = (0.25, 0.6, 1.0)
 """Parts of the power limit that are drawn, where nothing was measured."""
 
@@ -471,7 +473,13 @@ def _power(
     nan = float("nan")
     if math.isnan(processor.power_w):
         return nan, nan, "No power limit is stated, so no energy."
-    mine = [row for row in rows if row.operator == POWER and _kind(row) == processor.kind]
+    if processor.power_shared:
+        return nan, nan, "Its power limit is that of the whole chip, so no energy."
+    known = [row for row in rows if row.operator == POWER and _kind(row) == processor.kind]
+    mine = [row for row in known if _steps(row, processor) <= math.log(POWER_REACH)]
+    if known and not mine and not uncalibrated:
+        said = f"No draw of a processor of kind {processor.kind} of about this power limit is known"
+        return nan, nan, f"{said}, so no energy."
     if mine:
         found = _weighted(mine, processor, 0.0, "")
         sd = math.hypot(found.between_sd, found.within_sd)
@@ -481,6 +489,11 @@ def _power(
     low, middle, high = UNCALIBRATED_POWER
     sd = math.log(high / low) / 2 / NormalDist().inv_cdf(0.95)
     return middle * processor.power_w, sd, "Draw from the power limit alone."
+
+
+def _steps(row: Efficiency, processor: Capability) -> float:
+    """How far apart two power limits are, as the absolute logarithm of their quotient."""
+    return abs(math.log(capability(row.device).power_w / processor.power_w))
 
 
 def _energy(

@@ -127,6 +127,23 @@ def test_energy_is_above_idle_and_missing_where_no_draw_is_known() -> None:
     assert any("no energy" in text for text in nothing.basis)
 
 
+def test_energy_of_npus_is_told_where_a_draw_of_about_their_limit_was_measured() -> None:
+    works = [OperatorWork("conv", 8e9, 5e7, "int8")]
+    stick = estimate(works, "hailo-8")
+    assert stick.energy_low_j < stick.energy_j < stick.energy_high_j
+    assert 0.3 * 2.5 < stick.energy_j / stick.time_s < 2.5
+    for device, why in (
+        ("gaudi2", "about this power limit"),
+        ("core-ultra-7-165h-npu", "whole chip"),
+        ("alveo-u50-dpu", "kind fpga"),
+    ):
+        made = estimate(
+            [OperatorWork("conv", 8e9, 5e7, "fp16" if device == "gaudi2" else "int8")], device
+        )
+        assert math.isnan(made.energy_j), device
+        assert any(why in text and "no energy" in text for text in made.basis)
+
+
 def test_a_task_slow_elsewhere_is_expected_slow_here() -> None:
     works = [OperatorWork("conv", 1e11, 1e8, "fp16")]
     plain = estimate(works, "rtx-4090")
