@@ -6,6 +6,7 @@ disagreement with its seed and the share of agreement; the exit code is 1 when t
 nanoseconds to days, by every method and from starts at the tolerance of limits.
 ``--regime setups`` are schedules with units that are set up between configurations.
 ``--regime least-load`` are streams whose units must be busy for a part of their time.
+``--regime value`` asks for the most valuable part of the demand.
 ``--regime streams`` is the campaign of steady instances in unusual variants: costs and rates ten
 orders of magnitude apart, stages in order, every method, and generated routes, packings and columns
 forced; 3,000 of them take some ten minutes of one quiet core. ``--regime racks`` are streams beside

@@ -36,7 +36,7 @@ RELAXATION_S = 60.0
 SCALED = "The objective's scaling factor and offset make CP-SAT report it in that unit."
 UNITS = {
     "energy": "J", "makespan": "s", "tardiness": "s", "peak_power": "W", "power": "W",
-    "throughput": "requests/s", "carbon": "kg", "cost": "money", "accuracy": "1",
+    "throughput": "requests/s", "carbon": "kg", "cost": "money", "accuracy": "1", "value": "1",
 }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ def random_stream(seed: int, often: str = "") -> Instance:
     Parameters
     ----------
     often
-        A feature that all instances have in which it can be: ``min_load``.
+        A feature that all instances have in which it can be: ``min_load``, ``value``.
     """
     rng = np.random.default_rng([seed, 2])
     # Draws of their own, so that what seeds made before stays as it was.
@@ -34,11 +34,35 @@ def random_stream(seed: int, often: str = "") -> Instance:
     scenarios = Dice(np.random.default_rng([seed, 7]))
     sites = Dice(np.random.default_rng([seed, 8]))
     loads = Dice(np.random.default_rng([seed, 9]))
+    values = Dice(np.random.default_rng([seed, 10]))
+    worth = values.chance(1.0 if often == "value" else 0.08)
     least = loads.chance(1.0 if often == "min_load" else 0.1)
     while True:
         made = _attempt(Dice(rng), supplies, slices, fleet, sites, loads if least else None)
+        if made is not None and worth:
+            made = _with_value(made, values)
         if made is not None:
             return _with_scenarios(made, scenarios)
+
+
+def _with_value(instance: Instance, dice: Dice) -> Instance | None:
+    """Ask for the most valuable part of the demand, of instances that can be asked; else None."""
+    frames, settings = to_frames(instance), to_settings(instance)
+    count = len(instance.jobs)
+    frames["jobs"]["value"] = [dice.pick(0.0, 1.0, 2.0, 5.0) for _ in range(count)]
+    frames["jobs"]["min_share"] = [dice.pick(0.0, 0.0, 0.0, 0.25, 0.5, 1.0) for _ in range(count)]
+    others = [name for name in instance.objective if name in ("power", "cost", "carbon")]
+    settings["objective"] = dice.pick(["value"], ["value"], ["value", *others], [*others, "value"])
+    if dice.chance(0.5):
+        settings["power_cap_w"] = dice.pick(2.0, 3.0, 4.0, 6.0)
+    if not instance.limits.demand_known:
+        settings["demand_per_s"] = dice.pick(0.5, 2.0) * float(instance.jobs.rate_per_s.sum())
+    try:
+        made = from_frames(frames, settings)
+        check_question(made)
+    except InputError:
+        return None
+    return made
 
 
 def _with_scenarios(instance: Instance, dice: Dice) -> Instance:

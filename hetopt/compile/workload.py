@@ -67,6 +67,8 @@ def make_jobs(
         rate_per_s=rate,
         latency_slo_s=table["latency_slo_s"],
         min_accuracy=table["min_accuracy"],
+        value=table["value"],
+        min_share=table["min_share"],
         slices=table["slices"],
         contiguous=table["contiguous"],
         model=table["model"],

@@ -94,6 +94,10 @@ def make_service(
     if instance.regime != "steady":
         raise InputError("hetopt control keeps streams of requests at a plan; this is a schedule.")
     check_streams(instance)
+    if "value" in instance.objective:
+        raise InputError(
+            "hetopt control serves all requests; with the objective value a part of them is left."
+        )
     if not instance.limits.demand_known:
         raise InputError("The rates of the jobs are needed, not only their shares.")
     journal = Journal(setup.state, digest(instance))

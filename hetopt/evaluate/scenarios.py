@@ -79,6 +79,11 @@ class ScenarioQuantities:
         return self._mean(lambda part: part.carbon_kg_per_s)
 
     @property
+    def value_per_s(self) -> float:
+        """Mean worth of what is served."""
+        return self._mean(lambda part: part.value_per_s)
+
+    @property
     def accuracy(self) -> float:
         """Mean accuracy over the scenarios that have one; NaN where none has."""
         return self._mean(lambda part: part.accuracy)
@@ -95,6 +100,8 @@ class ScenarioQuantities:
             "accuracy": plain(self.accuracy),
         }
         whole |= {name: plain(self._mean(attrgetter(name))) for name in MEANS}
+        if self.instance.jobs.value.any():
+            whole["value_per_s"] = plain(self.value_per_s)
         whole["worst_power_w"] = max(t["worst_power_w"] for t in tables)
         rows = [name for name, value in tables[0].items() if isinstance(value, list)]
         for name in rows:

@@ -45,6 +45,7 @@ class SteadyQuantities:
         "cost": "cost_per_s",
         "carbon": "carbon_kg_per_s",
         "accuracy": "accuracy",
+        "value": "value_per_s",
     }
 
     def __init__(self, instance: Instance, plan: SteadyPlan) -> None:
@@ -155,6 +156,11 @@ class SteadyQuantities:
     def throughput_per_s(self) -> float:
         """θ × the sum of the demanded rates."""
         return self.scale * float(self.instance.jobs.rate_per_s.sum())
+
+    @cached_property
+    def value_per_s(self) -> float:
+        """What the requests served are worth: Σ value × rate."""
+        return math.fsum((self.instance.jobs.value * self.served_per_s).tolist())
 
     @cached_property
     def row_rate_per_s(self) -> Floats:
@@ -321,7 +327,8 @@ class SteadyQuantities:
             *("power_w", "power_options_w", "power_transfers_w", "idle_power_w", "worst_power_w"),
             *("cost_per_s", "cost_units_per_s", "cost_energy_per_s", "carbon_kg_per_s"),
         )
-        values = {name: float(getattr(self, name)) for name in numbers}
+        worth = ("value_per_s",) if self.instance.jobs.value.any() else ()
+        values = {name: float(getattr(self, name)) for name in (*numbers, *worth)}
         table: dict[str, Any] = {n: v if math.isfinite(v) else None for n, v in values.items()}
         states = {} if self.states is None else {"states": self.states.rows()}
         return (
@@ -384,10 +391,22 @@ class SteadyQuantities:
                 "job": jobs.name,
                 "demanded_per_s": jobs.rate_per_s,
                 "served_per_s": self.served_per_s,
+                **self._worth(),
                 "latency_s": self.job_latency_s,
                 "accuracy": self.job_accuracy,
             }
         )
+
+    def _worth(self) -> dict[str, Any]:
+        """Return what each job's requests are worth and the part of them served, if any is."""
+        jobs = self.instance.jobs
+        if not jobs.value.any():
+            return {}
+        return {
+            "served": ratio(self.served_per_s, jobs.rate_per_s),
+            "min_share": jobs.min_share,
+            "value_per_s": jobs.value * self.served_per_s,
+        }
 
     def _share_rows(self) -> list[dict[str, Any]]:
         """Return the share of each limited kind; that of a fleet of nothing is null."""

@@ -34,6 +34,8 @@ def quantity(instance: Instance, name: str, value: float | None) -> str:
         mass = value if instance.regime == "schedule" else value * 3600
         text = units.format(mass, "carbon", digits=OBJECTIVE_DIGITS)
         return text if instance.regime == "schedule" else f"{text}/h"
+    if name == "value":
+        return f"{value:.6g}/s" if instance.regime == "steady" else f"{value:.6g}"
     return f"{value:.4%}"
 
 

@@ -543,6 +543,15 @@ JOBS = (
         aliases=("latency_slo",),
     ),
     _number("min_accuracy", "Least accuracy allowed.", 0.0, "fraction", maximum=1.0),
+    _number("value", "What serving a request is worth, for the objective value.", 0.0, ""),
+    _number(
+        "min_share",
+        "Least part of the demand to serve, where value is an objective.",
+        0.0,
+        "fraction",
+        maximum=1.0,
+        regime="steady",
+    ),
     Column("allowed_sites", "Sites where all of its tasks must run.", "names"),
     _whole(
         "slices",

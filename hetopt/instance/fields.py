@@ -198,6 +198,8 @@ class JobFields(TypedDict, total=False):
     latency_slo: Quantity
     latency_slo_s: Quantity
     min_accuracy: Quantity
+    value: float
+    min_share: Quantity
     slices: int
     contiguous: bool
     model: str

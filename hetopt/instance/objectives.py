@@ -14,6 +14,7 @@ ObjectiveName = Literal[
     "accuracy",
     "throughput",
     "power",
+    "value",
 ]
 """Names of objectives of both regimes; the two tuples say which regime has which."""
 SCHEDULE_OBJECTIVES: tuple[ObjectiveName, ...] = (
@@ -25,8 +26,15 @@ SCHEDULE_OBJECTIVES: tuple[ObjectiveName, ...] = (
     "peak_power",
     "accuracy",
 )
-STEADY_OBJECTIVES: tuple[ObjectiveName, ...] = ("throughput", "power", "cost", "carbon", "accuracy")
-MAXIMISED = ("throughput", "accuracy")
+STEADY_OBJECTIVES: tuple[ObjectiveName, ...] = (
+    "throughput",
+    "power",
+    "cost",
+    "carbon",
+    "accuracy",
+    "value",
+)
+MAXIMISED = ("throughput", "accuracy", "value")
 
 
 def is_maximised(objective: str) -> bool:

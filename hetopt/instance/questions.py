@@ -12,6 +12,7 @@ from hetopt.instance import (
     SCHEDULE_OBJECTIVES,
     STEADY_OBJECTIVES,
     Bools,
+    Floats,
     Instance,
     Ints,
 )
@@ -61,6 +62,7 @@ def check_question(instance: Instance) -> None:
     if instance.regime == "steady":
         _check_steady(instance, missing)
     _check_accuracy(instance, missing)
+    _check_value(instance, missing)
     _check_scopes(instance, missing)
     if problems:
         raise InputError(problems)
@@ -159,6 +161,34 @@ def _check_accuracy(instance: Instance, missing: Any) -> None:
         )
 
 
+def least_shares(instance: Instance) -> Floats:
+    """Return the least part of each job's demand to be served (J): all, unless value is asked for.
+
+    (Where throughput is asked for, that part is what is maximised.)
+    """
+    if "value" not in instance.objective:
+        return np.ones(len(instance.jobs))
+    return instance.jobs.min_share
+
+
+def _check_value(instance: Instance, missing: Any) -> None:
+    if "value" not in instance.objective:
+        return
+    if not instance.jobs.value.any():
+        missing("objective", "A value above 0 of some job, to count value.", "value")
+    if instance.regime == "schedule":
+        return
+    for other, why in (
+        ("throughput", "it serves all jobs in one proportion, value each as it is worth"),
+        ("accuracy", "its mean over what is served rises by serving less"),
+    ):
+        if other in instance.objective:
+            missing("objective", f"Objectives other than {other} beside value: {why}.", other)
+    if instance.routing == "single":
+        text = "split where value is an objective: a part of the demand needs rates that divide."
+        missing("routing", text, "single")
+
+
 def _check_scopes(instance: Instance, missing: Any) -> None:
     if instance.allow_mixed_scopes or instance.objective[0] in ("makespan", "tardiness"):
         return
@@ -201,6 +231,12 @@ def accuracy_tasks(instance: Instance) -> tuple[Bools, Bools]:
 
 
 def stuck_tasks(instance: Instance) -> Ints:
-    """Tasks that have no admissible option at all."""
+    """Tasks that have no admissible option at all, of jobs that cannot be left unserved."""
     classes = instance.classes
-    return np.flatnonzero((np.diff(classes.ptr) == 0)[classes.member]).astype(np.int64)
+    without = (np.diff(classes.ptr) == 0)[classes.member]
+    return np.flatnonzero(without & needed_tasks(instance)).astype(np.int64)
+
+
+def needed_tasks(instance: Instance) -> Bools:
+    """Whether each task (length T) is of a job of which some part must be served."""
+    return np.asarray((least_shares(instance) > 0)[instance.tasks.job], dtype=bool)

@@ -282,11 +282,13 @@ def _jobs(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list
     if isinstance(plan, SchedulePlan):
         return ["<h2>Tasks</h2>", *_tasks(instance, plan)]
     waiting = quantities["queueing"]
+    worth = ("share served", "value") if "value_per_s" in quantities else ()
     rows = [
         (
             _where(row, "job"),
             units.format(row["demanded_per_s"], "rate"),
             units.format(row["served_per_s"], "rate"),
+            *((f"{row['served']:.1%}", f"{row['value_per_s']:.6g}/s") if worth else ()),
             "–" if row["latency_s"] is None else units.format(row["latency_s"], "time"),
             "–" if wait["p99_latency_s"] is None else units.format(wait["p99_latency_s"], "time"),
         )
@@ -304,7 +306,7 @@ def _jobs(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list
             job = str(instance.jobs.name[part.route_job[k]])
             where = f"{instance.scenarios.name[s]}: {job}" if len(parts) > 1 else job
             flows.append((where, units.format(float(part.rate_per_s[k]), "rate"), placed))
-    heads = ("job", "demanded", "served", "latency", "p99 with waiting (estimate)")
+    heads = ("job", "demanded", "served", *worth, "latency", "p99 with waiting (estimate)")
     return [
         "<h2>Jobs</h2>",
         table(heads, rows),

@@ -521,6 +521,9 @@ def _check(instance: Instance, question: Question) -> None:
         when = f"{instance.when}s"
         text = f"An instance of one demand; name one with --set, or leave its {when} out."
         problems.append(Problem(when, str(len(instance.scenarios)), text))
+    if "value" in instance.objective:
+        text = "An objective that serves all requests; who turns some away is not simulated."
+        problems.append(Problem("objective", "value", text))
     devices = instance.devices.name.tolist()
     for name in question.policies:
         if name in (*STREAM_POLICIES, HOMOGENEOUS):

@@ -7,10 +7,12 @@ relaxation is held outside the MIP solver, and returned whatever that does.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from functools import partial
 
 from hetopt.errors import InputError
 from hetopt.instance import Instance
+from hetopt.instance.questions import least_shares
 from hetopt.instance.states.slow_domains import slow_domains
 from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.solution import SteadyPlan, StreamPlan
@@ -105,9 +107,9 @@ def _solve_whole(
         from hetopt.steady.column_generation.solve_graphs import GeneratedSearch
 
         return GeneratedSearch(instance, budget, method, start, mip_solver).run()
-    if routes.reasons:
-        reason = " ".join(routes.reasons[job] for job in sorted(routes.reasons))
-        return infeasible_result(instance, reason)
+    lost = needed_without_route(instance, routes.reasons)
+    if lost:
+        return infeasible_result(instance, " ".join(routes.reasons[job] for job in lost))
     search = Search(instance, budget, method, start, mip_solver, routes=routes)
     try:
         return search.run()
@@ -134,9 +136,16 @@ def steady_program(instance: Instance, until: float) -> StreamModel:
         kinds of unit.
     """
     routes = enumerate_routes(instance)
-    if routes.reasons:
-        raise InputError(" ".join(routes.reasons[job] for job in sorted(routes.reasons)))
+    lost = needed_without_route(instance, routes.reasons)
+    if lost:
+        raise InputError(" ".join(routes.reasons[job] for job in lost))
     return program_of(instance, routes, until - time.monotonic())
+
+
+def needed_without_route(instance: Instance, reasons: Collection[int]) -> list[int]:
+    """Return the jobs without a route that some part must be served of, ascending."""
+    least = least_shares(instance)
+    return [job for job in sorted(reasons) if least[job] > 0]
 
 
 def _of_one_demand(plan: StreamPlan | None) -> SteadyPlan | None:

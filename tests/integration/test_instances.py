@@ -41,6 +41,7 @@ OPTIMA: dict[str, tuple[float, ...]] = {
     "mlperf-v3.0-server": (2008.6049831238743,),
     "mlperf-v3.0-server-h100": (2878.8195695818217,),
     "pipeline-clocks": (675.0576,),
+    "rack-shed": (32964.64462602858, 3000.0),
     "robot": (4.625282308749738,),
     "sensor-node": (0.0008793919,),
     "staged-services": (6113.492507577646,),

@@ -35,7 +35,9 @@ HUGE = 20
 
 LEAST_LOAD = "least-load"
 """Streams whose devices have units that must be busy when on."""
-OFTEN = {LEAST_LOAD: "min_load"}
+VALUE = "value"
+"""Streams of which the most valuable part is to be served."""
+OFTEN = {LEAST_LOAD: "min_load", VALUE: "value"}
 """What the instances of these regimes always have."""
 
 CAMPAIGNS = (

@@ -38,6 +38,8 @@ def steady_features(instance: Instance) -> set[str]:
         "max utilization": (devices.max_utilization < 1).any(),
         "reserved": devices.reserved.any(),
         "least load": devices.min_load.any(),
+        "value": "value" in instance.objective,
+        "least share": instance.jobs.min_share.any(),
         "batches": (options.batch > 1).any(),
         "measured latency": (~np.isnan(options.latency_s)).any(),
         "latency limit": np.isfinite(instance.jobs.latency_slo_s).any(),

@@ -148,6 +148,10 @@ class _Data:
             for d in range(self.wide)
         ]
         self.throughput = "throughput" in instance.objective
+        self.worth = "value" in instance.objective
+        self.least_share = [
+            float(instance.jobs.min_share[j]) if self.worth else 1.0 for j in range(self.n_jobs)
+        ]
 
     def options(self, t: int) -> list[int]:
         inst = self.instance
@@ -379,7 +383,8 @@ class _Split:
     def optimum(self) -> tuple[float, ...] | None:
         data = self.data
         names = data.instance.objective
-        if len({j for j, _, _ in self.routes}) < data.n_jobs:
+        must = {j for j in range(data.n_jobs) if data.least_share[j] > 0}
+        if not must <= {j for j, _, _ in self.routes}:
             # A job that nothing can serve makes the work infeasible, also at a throughput of 0.
             return None
         fleets = self._fleets()
@@ -577,6 +582,8 @@ class _Split:
             "carbon": (paid["carbon"], 0.0, still["carbon"]),
             "accuracy": (accuracy, 0.0, 0.0),
         }
+        worth = [float(inst.jobs.value[j]) for j, _, _ in columns]
+        terms["value"] = (scale * np.array(worth) if n else np.zeros(0), 0.0, 0.0)
         theta = (0.0, None) if data.throughput else (1.0, 1.0)
         for name, value in zip(inst.objective, held, strict=False):
             weights, per_theta, constant = terms[name]
@@ -595,6 +602,11 @@ class _Split:
         for i, (j, _, _) in enumerate(columns):
             served[j, i] = 1.0
         served[:, n] = -1.0
+        if data.worth:
+            for j in range(data.n_jobs):
+                row(served[j, :n], 1.0)
+                row(-served[j, :n], -data.least_share[j])
+            served = np.zeros((0, n + 1))
         weights, per_theta, constant = terms[level]
         sign = -1.0 if is_maximised(level) else 1.0
         size = max(1e-300, float(np.abs(weights).max(initial=0.0)), per_theta)

@@ -21,6 +21,7 @@ FEATURES = frozenset(
             "latency limit",
             "links",
             "least load",
+            "value",
         ),
         *("per unit", "channels", "bus", "exclusive", "weights", "shared weights"),
         *("working memory", "pool memory", "zero-copy pool", "budget", "power cap", "graph job"),

@@ -146,7 +146,10 @@ class Questions:
         """
         names = ("makespan",)
         if instance.regime == "steady":
-            names = ("throughput",) if "throughput" in instance.objective else ("power",)
+            names = next(
+                ((name,) for name in ("throughput", "value") if name in instance.objective),
+                ("power",),
+            )
         options = replace(self.options, gap=ANY_GAP)
         if again:
             options = replace(options, workers=1, seed=(self.options.seed + 1) % 2**31)

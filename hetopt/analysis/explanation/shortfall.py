@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from hetopt.analysis.explanation.quick_tests.run import screens
 from hetopt.instance import Instance
+from hetopt.instance.questions import least_shares
 from hetopt.solve import SolveOptions, solve_with
 
 MOST = 3
@@ -41,12 +42,17 @@ def shortfalls(instance: Instance, options: SolveOptions) -> list[str]:
         left = options.time_limit_s - (0.0 if options.deterministic else time.monotonic() - began)
         if left <= 0:
             break
+        must = part.jobs.rate_per_s * least_shares(part)
+        part = replace(part, jobs=replace(part.jobs, rate_per_s=must))
+        if not must.any():
+            continue
         few = replace(options, time_limit_s=left / 2, gap=max(options.gap, GAP), method="auto")
         bound = solve_with(part.with_objective("throughput"), few).bound
         demand = float(part.jobs.rate_per_s.sum())
         if bound < demand * (1 - 1e-6):
+            what = "least shares" if "value" in part.objective else "demand"
             text = (
-                f"{where}At most {100 * bound / demand:.3g} % of the demand can be served "
+                f"{where}At most {100 * bound / demand:.3g} % of the {what} can be served "
                 f"({bound:.6g} of {demand:.6g} /s), with the units and under the limits there are."
             )
             served.append((bound / demand, text))

@@ -14,7 +14,7 @@ from hetopt.deploy.kubernetes.objects import Cluster
 from hetopt.deploy.names import label
 
 API = "kueue.x-k8s.io/v1beta2"
-SI_UNITS = {"power": "W", "cost": "per s", "carbon": "kg/s", "throughput": "/s"}
+SI_UNITS = {"power": "W", "cost": "per s", "carbon": "kg/s", "throughput": "/s", "value": "per s"}
 """Units of objectives as marginal values have them."""
 
 

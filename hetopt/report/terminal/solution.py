@@ -146,7 +146,21 @@ def _steady_summary(solution: Solution) -> Text:
         f"at worst {units.format(q['worst_power_w'], 'power')})"
     )
     rate = units.format(q["throughput_per_s"], "rate")
+    if "value" in solution.objective_names:
+        return Text(f"{worth_line(q)}, {power}")
     return Text(f"throughput {rate} (scale {q['scale']:.6g}), {power}")
+
+
+def worth_line(q: dict[str, Any]) -> str:
+    """Say what the requests served are worth, and how many of those demanded they are."""
+    whole = f"value {q['value_per_s']:.6g}/s"
+    if "scenarios" in q or "periods" in q:
+        return f"{whole} in the mean"
+    served, asked = (
+        units.format(sum(row[key] for row in q["jobs"]), "rate")
+        for key in ("served_per_s", "demanded_per_s")
+    )
+    return f"{whole}, serving {served} of {asked}"
 
 
 def _device_table(instance: Instance, solution: Solution) -> Table:
@@ -276,7 +290,8 @@ def _job_table(solution: Solution) -> Table:
     rows = solution.quantities["jobs"][:ROWS_SHOWN]
     for column in (*_when(rows), "job"):
         table.add_column(column)
-    for column in ("demanded", "served", "latency", "p99 waiting too"):
+    worth = ("share", "value") if rows and "value_per_s" in rows[0] else ()
+    for column in ("demanded", "served", *worth, "latency", "p99 waiting too"):
         table.add_column(column, justify="right")
     queueing = solution.quantities["queueing"]
     for row, waiting in zip(rows, queueing, strict=False):
@@ -286,6 +301,7 @@ def _job_table(solution: Solution) -> Table:
             row["job"],
             units.format(row["demanded_per_s"], "rate"),
             units.format(row["served_per_s"], "rate"),
+            *((_share(row["served"]), f"{row['value_per_s']:.6g}/s") if worth else ()),
             "–" if latency is None else units.format(latency, "time"),
             _waiting(latency, tail),
         )

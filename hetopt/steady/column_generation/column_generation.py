@@ -170,8 +170,8 @@ def generate(
     """
     streams = len(master.rate)
     start = prices(master, _first_prices(master) if rows is None else rows)
-    offer = pricer.offer(start, np.full(streams, np.inf), first, until)
-    if np.isposinf(offer.least).any():
+    offer = _offer(pricer, start, np.full(streams, np.inf), first, until)
+    if np.isposinf(offer.least[master.least > 0]).any():
         return Generated("infeasible", np.inf)
     best, at = bound(master, start, offer.least), start
     known = np.where(np.isfinite(offer.least), np.abs(offer.least), 0.0)
@@ -196,7 +196,7 @@ def generate(
         relaxed = replace(found, x=found.x[: len(arrays.names)]) if served else None
         here = prices(master, -found.row_duals[streams:])
         value = found.row_duals[:streams]
-        offer = pricer.offer(here, value - WORTH * np.abs(value), more, until)
+        offer = _offer(pricer, here, value - WORTH * np.abs(value), more, until)
         reached = bound(master, here, offer.least)
         if reached > best:
             best, at = reached, here
@@ -218,6 +218,12 @@ def generate(
             penalty = penalty * DEAR
 
 
+def _offer(pricer: Pricer, at: Prices, limit: Floats, most: int, until: float) -> Offer:
+    """Ask for routes that cost less than a limit, with what all routes of a stream cost beside."""
+    offer = pricer.offer(at, limit - at.fixed, most, until)
+    return Offer(offer.least + at.fixed, offer.added)
+
+
 def _proven_short(master: Master, pricer: Pricer, until: float, more: int) -> bool:
     """Whether no routes at all can serve every stream: the program without costs but for gaps."""
     objective = master.objective
@@ -233,7 +239,7 @@ def _proven_short(master: Master, pricer: Pricer, until: float, more: int) -> bo
                 return found.outcome == "infeasible"
             here = prices(master, -found.row_duals[streams:])
             value = found.row_duals[:streams]
-            offer = pricer.offer(here, value - WORTH * np.abs(value), more, until)
+            offer = _offer(pricer, here, value - WORTH * np.abs(value), more, until)
             # Whatever is not served costs 1 for the whole stream, so no stream costs more.
             if bound(master, here, np.minimum(offer.least, 1.0)) > 1e-7:
                 return True

@@ -6,8 +6,10 @@ Lagrange: for any prices π ≥ 0 of the coupling rows of
     L(π) = Σ_j min over routes r of j of c_r(π) + min over side variables v of (c + Sᵀπ) v − π b
 
 is a lower bound on the program, integers or not, whatever solved it: only the least cost of a
-stream's routes at these prices must be true. This is the bound by which column generation may stop
-at any time (Lasdon 1970; Farley, Oper. Res. 38:922, 1990, for the scaling with θ).
+stream's routes at these prices must be true. (Where value is asked for, a part of a stream between
+``min_share`` and 1 is served: the part that makes its least cost smallest.) This is the bound by
+which column generation may stop at any time (Lasdon 1970; Farley, Oper. Res. 38:922, 1990, for the
+scaling with θ).
 """
 
 from __future__ import annotations
@@ -35,12 +37,16 @@ def prices(master: Master, rows: Floats) -> Prices:
     accuracy = master.objective.accuracy + sum(
         p * row.form.accuracy for p, row in zip(rows.tolist(), master.rows, strict=True)
     )
+    value = master.objective.value + sum(
+        p * row.form.value for p, row in zip(rows.tolist(), master.rows, strict=True)
+    )
     return Prices(
         rows=rows,
         factor=master.rate * master.unit,
         energy=float(energy),
         measures=np.asarray(measures.T @ rows, dtype=np.float64),
         accuracy=master.weight * master.rated * accuracy,
+        fixed=master.rate * master.worth * value,
     )
 
 
@@ -53,6 +59,9 @@ def bound(master: Master, at: Prices, least: Floats) -> float:
         For each stream (G), no more than the least cost of its routes at these prices.
     """
     _, sides, upper = master.row_table()
+    if master.question.value:
+        # A stream that costs something is served as little as it may be, one that pays wholly.
+        least = np.where(least < 0, least, np.where(master.least > 0, least, 0.0) * master.least)
     cost = master.objective.side + sides.T @ at.rows
     lower, most = np.array(master.side_lower), np.array(master.side_upper)
     terms = [-at.rows * upper]

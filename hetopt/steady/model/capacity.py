@@ -51,11 +51,16 @@ def least_load(instance: Instance) -> Floats:
 def at_standstill(
     instance: Instance, name: str, value: float, bound: float, unit: float = 1.0
 ) -> float:
-    """Return the bound of an objective, 0 for a throughput that only rounding keeps above 0.
+    """Return the bound of an objective, 0 for a throughput or value that only rounding keeps above.
 
     Where nothing can be served, a bound made safe against rounding still allows a θ of some
     1e-12; within ``LIMIT_TOLERANCE`` of the demand, or of the θ that keeps about one unit busy
     (``unit``: shares alone ask for no rate), that is nothing.
     """
-    nothing = LIMIT_TOLERANCE * float(instance.jobs.rate_per_s.sum()) * max(1.0, unit)
-    return 0.0 if name == "throughput" and value == 0 and bound <= nothing else bound
+    jobs = instance.jobs
+    asked = {"throughput": jobs.rate_per_s.sum() * max(1.0, unit)}
+    asked["value"] = (jobs.value * jobs.rate_per_s).sum()
+    if len(instance.scenarios):
+        asked["value"] = (instance.scenarios.rate_per_s @ jobs.value).max()
+    nothing = LIMIT_TOLERANCE * float(asked.get(name, 0.0))
+    return 0.0 if name in asked and value == 0 and bound <= nothing else bound

@@ -14,6 +14,7 @@ import numpy as np
 from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import NO_MAXIMUM, Bools, Instance, Ints
 from hetopt.instance.grouping import sums
+from hetopt.instance.questions import least_shares
 from hetopt.solution import SteadyPlan
 from hetopt.steady.model.capacity import memory_limited, unit_capacity
 
@@ -79,6 +80,8 @@ def rescaled(instance: Instance, plan: SteadyPlan) -> SteadyPlan:
         asked = (wanted > 0) & (served > 0)
         scale = float((served[asked] / wanted[asked]).min(initial=np.inf))
         wanted = wanted * (scale if np.isfinite(scale) else 1.0)
+    if "value" in instance.objective:
+        wanted = np.clip(served, instance.jobs.min_share * wanted, wanted)
     factor = np.divide(wanted, served, out=np.ones(len(served)), where=served > 0)
     # A hair more than asked for would be fine, a hair less is not.
     factor = np.where(factor * served < wanted, np.nextafter(factor, np.inf), factor)
@@ -146,7 +149,8 @@ def repaired(instance: Instance, plan: SteadyPlan) -> tuple[SteadyPlan, Ints, li
     ]
     if len(changed) > 5:
         told.append(f"units of {len(changed) - 5} more devices follow the load")
-    without = np.flatnonzero((instance.jobs.rate_per_s > 0) & (served <= 0)).astype(np.int64)
+    asked = instance.jobs.rate_per_s * least_shares(instance)
+    without = np.flatnonzero((asked > 0) & (served <= 0)).astype(np.int64)
     return found, without, told
 
 

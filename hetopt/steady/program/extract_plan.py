@@ -102,7 +102,7 @@ def _built(
             rate = share[r] * model.route_rate(r) * part
             unit = [units.get(d, -1) for d in devices]
             rows.add(route.job, rate, mine, list(route.options), unit)
-    if not model.question.throughput:
+    if not model.question.throughput and not model.question.value:
         _meet_demand(instance, rows)
     plan = SteadyPlan(
         route_job=np.array(rows.job, dtype=np.int64),
@@ -192,6 +192,10 @@ def _shares(model: SteadyModel, values: Mapping[str, float]) -> list[float]:
                 share[r] = 0.0
         kept = sum(share[r] for r in mine)
         target = whole if model.question.throughput else 1.0
+        if model.question.value:
+            # A share of all, or the least one, but for a solver's rounding.
+            least = float(model.instance.jobs.min_share[job])
+            target = min(1.0, max(whole, least))
         for r in mine:
             share[r] *= target / kept if kept > 0 else 0.0
     return share

@@ -14,6 +14,7 @@ Variables
     θ           demand served, as a multiple (1 where the demand is fixed)
 Constraints
     demand      Σ_{r of j} y_r = θ
+    shares      min_share_j ≤ Σ_{r of j} y_r ≤ 1 in its place where value is an objective
     slices      S_j y_r = c_r
     flow        Σ_{k on d} f_rk = y_r                      for each device d of route r
     capacity    Σ_r R_j b_rd f_rk ≤ cap_d n_k, cap_d = max_utilization (1 − reserved) slots
@@ -68,6 +69,15 @@ from hetopt.steady.routes.routes import Routes
 
 HOLD = 1e-9
 """Relative room with which earlier levels of a list of objectives are held (docs/schedule.md)."""
+
+
+def hold_room(question: Question, value: float) -> float:
+    """Return the relative room with which a value is held.
+
+    None for nothing where value is asked for: what costs as little as that could serve something.
+    """
+    return 0.0 if value == 0 and question.value else HOLD
+
 
 NEGLIGIBLE = 1e-6
 """Load of a route, in units, that a solver's tolerances could hide."""
@@ -179,6 +189,12 @@ class SteadyModel:
             return self.theta * (self.unit * sum(self.rate))
         if objective == "accuracy":
             return self._accuracy()
+        if objective == "value":
+            worth = self.instance.jobs.value
+            return sum_of(
+                (y, self.route_rate(r) * float(worth[self.routes[r].job]))
+                for r, y in enumerate(self.share)
+            )
         if objective == "cost":
             return self._cost()
         return self._paid("carbon") if objective == "carbon" else self._power()
@@ -200,17 +216,20 @@ class SteadyModel:
             self.theta_fixed = served
             self.theta.bounds(served, served)
             return
-        size = abs(value) or 1.0
+        size, room = abs(value) or 1.0, hold_room(self.question, value)
         expression = self.expression(objective) * (1.0 / size)
         if is_maximised(objective):
-            self._add(-expression <= HOLD - value / size, f"hold_{objective}")
+            self._add(-expression <= room - value / size, f"hold_{objective}")
         else:
-            self._add(expression <= value / size + HOLD, f"hold_{objective}")
+            self._add(expression <= value / size + room, f"hold_{objective}")
 
     # Each method below is one family of the formulation, in its order.
 
     def _variables(self) -> None:
         self.share = [self._variable(f"y_{r}", 0) for r in range(len(self.routes))]
+        if not self.routes:
+            # Where nothing need be served there may be no route, and solvers want a variable.
+            self._add(self._variable("nothing", 0, 0) <= 0, "nothing")
         if not self.question.throughput:
             self.theta = 1.0
         elif self.theta is None:
@@ -314,7 +333,13 @@ class SteadyModel:
                     self.share[r].bounds(0, 0)
                 continue
             served = pulp.LpAffineExpression([(self.share[r], 1.0) for r in mine])
-            self._add(served == self.theta, f"demand_{job}")
+            if not self.question.value:
+                self._add(served == self.theta, f"demand_{job}")
+                continue
+            least = float(self.instance.jobs.min_share[job])
+            self._add(served <= 1, f"demand_{job}")
+            if least > 0:
+                self._add(served >= least, f"minshare_{job}")
 
     def _slices(self) -> None:
         self.slices: dict[int, Any] = {}

@@ -6,7 +6,7 @@ differs is that routes are columns over measures (:mod:`hetopt.steady.routes.rou
 that a program over a part of the routes, and the prices of all others, cost no loop over routes:
 
     minimise   Σ_r c_r y_r + Σ_s c_s v_s        c_r = R_j (c^E e_r + c^A_j a_r)
-    demand     Σ_{r of j} y_r = θ               (or 1)
+    demand     Σ_{r of j} y_r = θ               (or 1; or from min_share_j to 1, for value)
     coupling   Σ_r R_j (W_i · m_r + w_i e_r + w^A_ij a_r) y_r + Σ_s S_is v_s ≤ b_i
 
 with the measures m_r of a route (busy time of each device, bytes over each link, amounts taken of
@@ -38,12 +38,13 @@ from hetopt.steady.routes.route_columns import ColumnPool, Measures
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A linear form: energy × requests, accuracy × weighted shares, side variables, a constant."""
+    """A linear form: energy and value × requests, accuracy × shares, side variables, a constant."""
 
     side: Floats
     energy: float = 0.0
     accuracy: float = 0.0
     constant: float = 0.0
+    value: float = 0.0
 
     def times(self, factor: float) -> Form:
         """Return the form multiplied by a number."""
@@ -52,6 +53,7 @@ class Form:
             self.energy * factor,
             self.accuracy * factor,
             self.constant * factor,
+            self.value * factor,
         )
 
 
@@ -92,6 +94,11 @@ class Master:
         self.instance = instance
         self.question = Question.of(instance)
         self.rate, self.weight = rate_per_s, weight
+        # Where value is asked for each stream is one job.
+        self.worth = np.zeros(len(rate_per_s))
+        self.least = np.ones(len(rate_per_s))
+        if self.question.value:
+            self.worth, self.least = instance.jobs.value, instance.jobs.min_share
         self.rated = np.zeros(len(rate_per_s), dtype=bool) if rated is None else rated
         self.used = used
         self.unit = theta_unit if self.question.throughput else 1.0
@@ -148,6 +155,8 @@ class Master:
         if objective == "accuracy":
             total = float(self.weight[self.rated].sum()) * self.theta_fixed
             return Form(self._side(), accuracy=1.0 / total if total else 0.0)
+        if objective == "value":
+            return Form(self._side(), value=1.0)
         if objective == "cost":
             return self._cost()
         # Where sites differ in it the least of their prices makes a relaxation, whose bound holds.
@@ -159,6 +168,8 @@ class Master:
         if form.accuracy:
             stated = np.where(np.isfinite(pool.accuracy), pool.accuracy, 0.0)
             costs = costs + (self.weight * self.rated * form.accuracy)[pool.stream] * stated
+        if form.value:
+            costs = costs + (self.rate * self.worth * form.value)[pool.stream]
         return costs
 
     def row_table(self) -> tuple[Any, Any, Floats]:
@@ -186,7 +197,7 @@ class Master:
         factor = (self.rate * self.unit)[pool.stream]
         table = csr_array(measures @ pool.use.T) @ diags_array(factor)
         for i, row in enumerate(self.rows):
-            if row.form.energy or row.form.accuracy:
+            if row.form.energy or row.form.accuracy or row.form.value:
                 costs = self.column_costs(row.form, pool)
                 entries = (costs, (np.full(len(pool), i), np.arange(len(pool))))
                 table = table + csr_array(entries, shape=table.shape)
@@ -209,6 +220,7 @@ class Master:
             columns.append(np.full(streams, count + self.theta))
             values.append(np.full(streams, -1.0))
             target = np.zeros(streams)
+        least = np.where(self.question.value, self.least, target)
         row, column = np.concatenate(rows), np.concatenate(columns)
         value = np.concatenate(values)
         kept = np.flatnonzero(value)
@@ -223,7 +235,7 @@ class Master:
             upper=np.concatenate([np.full(count, np.inf), self.side_upper]),
             integer=np.concatenate([np.zeros(count, dtype=bool), self.side_integer]).astype(bool),
             row_names=[*(f"demand_{j}" for j in range(streams)), *(row.name for row in self.rows)],
-            row_lower=np.concatenate([target, np.full(len(upper), -np.inf)]),
+            row_lower=np.concatenate([least, np.full(len(upper), -np.inf)]),
             row_upper=np.concatenate([target, upper]),
             rows=row[order].astype(np.int64),
             columns=column[order].astype(np.int64),

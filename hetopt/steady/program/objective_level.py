@@ -155,4 +155,7 @@ def why_infeasible(instance: Instance) -> str:
         words.append("the bandwidth of the links")
     if instance.periods.min_up_s or instance.periods.max_changes >= 0:
         words.append("what may change from period to period")
-    return f"The demanded rates cannot be served within {' and '.join(words)}."
+    what = "The demanded rates"
+    if "value" in instance.objective:
+        what = "The least shares (min_share) of the demanded rates"
+    return f"{what} cannot be served within {' and '.join(words)}."

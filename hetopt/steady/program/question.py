@@ -16,6 +16,7 @@ class Question:
     """Which quantities matter: what may be left out of the model where nothing sees it."""
 
     throughput: bool
+    value: bool
     power: bool
     price: bool
     switching: bool
@@ -28,6 +29,7 @@ class Question:
         watts = bool(np.isfinite(limits.power_cap_w)) or "power" in names or "carbon" in names
         return Question(
             throughput="throughput" in names,
+            value="value" in names,
             power=watts or bool(money and any_joule_price(instance, "cost")),
             price=bool(money),
             switching=len(instance.periods) > 0,

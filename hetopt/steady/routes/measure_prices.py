@@ -15,7 +15,9 @@ class Prices:
     """What routes cost at some prices π of the coupling rows.
 
     A route of stream j costs ``factor[j]`` × (``energy`` × joules + ``measures`` · its measures)
-    + ``accuracy[j]`` × its accuracy (0 where none counts).
+    + ``accuracy[j]`` × its accuracy (0 where none counts). ``fixed[j]`` is what each of them costs
+    beside: what its requests are worth, negative. `of` and searches compare routes of one stream,
+    and leave it out.
     """
 
     rows: Floats
@@ -23,6 +25,7 @@ class Prices:
     energy: float
     measures: Floats
     accuracy: Floats
+    fixed: Floats
 
     def of(self, pool: ColumnPool) -> Floats:
         """Return the cost of each route of a pool."""

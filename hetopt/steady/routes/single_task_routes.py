@@ -78,14 +78,16 @@ def single_tasks(instance: Instance) -> bool:
     """Whether columns say all: jobs of one task each, on devices whose units are all alike.
 
     Not with memory limits or exclusive units (which unit holds what matters), nor with what has
-    rows of its own: links that grow with the units on, spare units, least loads, shares of kinds,
-    slices, scenarios, sites at which a joule costs or emits differently.
+    rows of its own: links that grow with the units on, spare units, least loads, parts of
+    a demand that are worth more than others, shares of kinds, slices, scenarios, sites at which a
+    joule costs or emits differently.
     """
     devices = instance.devices
     if (
         len(instance.scenarios)
         or devices.spare.any()
         or devices.min_load.any()
+        or "value" in instance.objective
         or len(instance.kind_shares)
         or instance.jobs.slices.any()
         or any(sites_differ(instance, name) for name in ("cost", "carbon"))

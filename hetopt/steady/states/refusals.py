@@ -30,6 +30,11 @@ def check_supported(instance: Instance) -> None:
             f"Resource {_resources(instance)} slows what runs (`sharing: slow`), which is not "
             "known beside `periods`; scenarios are."
         )
+    if "value" in instance.objective:
+        raise InputError(
+            f"Resource {_resources(instance)} slows what runs (`sharing: slow`), which is not "
+            "known beside the objective value: states serve all that is demanded."
+        )
     devices = instance.devices
     limited = memory_limited(instance)
     holding = _forbidding(instance)

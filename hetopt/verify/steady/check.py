@@ -422,6 +422,9 @@ def _check_jobs(
                 name,
             )
         wanted = float(jobs.rate_per_s[j])
+        if "value" in instance.objective:
+            _check_part(instance, j, served[j], arithmetic, findings)
+            continue
         # Under throughput the rates themselves are what is maximised.
         if "throughput" not in instance.objective and exceeds(-served[j], -wanted):
             findings.add(
@@ -431,6 +434,29 @@ def _check_jobs(
                 name,
             )
     _check_slices(instance, streams, arithmetic, findings)
+
+
+def _check_part(
+    instance: Instance, job: int, served: Any, arithmetic: Arithmetic, findings: Findings
+) -> None:
+    """Check that a job is served at least its ``min_share``, and no more than it demands."""
+    name, demand = instance.jobs.name[job], arithmetic.number(float(instance.jobs.rate_per_s[job]))
+    least = demand * arithmetic.number(float(instance.jobs.min_share[job]))
+    if exceeds(-served, -least):
+        findings.add(
+            "min-share",
+            f"Job {name} is served {show(served, 'requests/s')}; its least share "
+            f"({show(instance.jobs.min_share[job])}) of what is demanded is "
+            f"{show(least, 'requests/s')}.",
+            name,
+        )
+    if exceeds(served, demand):
+        findings.add(
+            "demand",
+            f"Job {name} is served {show(served, 'requests/s')}, but only "
+            f"{show(demand, 'requests/s')} are demanded: more is worth nothing.",
+            name,
+        )
 
 
 def _check_slices(

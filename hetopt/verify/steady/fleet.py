@@ -346,6 +346,9 @@ def _totals(
         "carbon": float(emitted),
         "throughput": _throughput(instance, streams, arithmetic),
     }
+    if instance.jobs.value.any():
+        worth = (stream.rate * number(instance.jobs.value[stream.job]) for stream in streams)
+        result["value"] = float(sum(worth, number(0.0)))
     accuracy = _accuracy(instance, streams)
     return result if accuracy is None else result | {"accuracy": accuracy}
 

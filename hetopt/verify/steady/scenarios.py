@@ -80,6 +80,8 @@ def _means(instance: Instance, values: list[dict[str, float]]) -> dict[str, floa
     result = {
         name: _mean(weight, [v[name] for v in values]) for name in ("power", "cost", "carbon")
     }
+    if all("value" in v for v in values):
+        result["value"] = _mean(weight, [v["value"] for v in values])
     scale = min(v["throughput"] / float(d) for v, d in zip(values, demand, strict=True))
     result["throughput"] = scale * _mean(weight, [float(d) for d in demand])
     rated = [(w, v["accuracy"]) for w, v in zip(weight, values, strict=True) if "accuracy" in v]

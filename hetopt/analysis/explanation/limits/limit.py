@@ -116,8 +116,16 @@ def device_column(column: str, device: int) -> Callable[[Instance, float], Insta
 
 
 def asking(lift: Change, objective: str) -> Change:
-    """Return the change that also asks for another objective."""
-    return lambda i: replace(lift(i), objective=(objective,))
+    """Return the change that also asks for another objective.
+
+    Where value is an objective it stays one, the last: without it all would have to be served.
+    """
+
+    def change(i: Instance) -> Instance:
+        value = ("value",) if "value" in i.objective else ()
+        return replace(lift(i), objective=(objective, *value))
+
+    return change
 
 
 def asks_throughput(instance: Instance) -> bool:

@@ -41,6 +41,7 @@ from hetopt.analysis.explanation.limits.platform import (
 from hetopt.analysis.explanation.limits.ties import drawn_w, ties
 from hetopt.analysis.explanation.repetitions import base_name, grouped
 from hetopt.evaluate import objective_value
+from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import Instance
 from hetopt.instance.questions import accuracy_tasks
 from hetopt.solution import Plan, SchedulePlan
@@ -79,6 +80,8 @@ def _demand(instance: Instance) -> list[Limit]:
     """
     if instance.regime != "steady" or asks_throughput(instance):
         return []
+    if "value" in instance.objective:
+        return _least_shares(instance)
     rates, scenarios = instance.jobs.rate_per_s, instance.scenarios
     total = float(rates.sum())
     if len(scenarios):
@@ -107,6 +110,32 @@ def _demand(instance: Instance) -> list[Limit]:
         1.0, "share", at, use, sign=-1.0, asks=lift, from_objective=lambda rate: rate / total
     )
     return [Limit("demand", "", "the demand", lift, amount)]
+
+
+def _least_shares(instance: Instance) -> list[Limit]:
+    """Least parts of each job's demand, where others may be left unserved."""
+    jobs = instance.jobs
+
+    def share(q: SteadyQuantities, j: int) -> float:
+        demand = float(q.instance.jobs.rate_per_s[j])
+        return float(q.served_per_s[j]) / demand if demand > 0 else 1.0
+
+    found = []
+    for j in np.flatnonzero(jobs.min_share > 0).tolist():
+        name = str(jobs.name[j])
+
+        def use(i: Instance, p: Plan, j: int = j) -> float:
+            return min(share(q, j) for q in streams_of(i, p))
+
+        amount = Amount(
+            float(jobs.min_share[j]),
+            "share",
+            job_column("min_share", [j]),
+            use,
+            sign=-1.0,
+        )
+        found.append(numbered("min_share", name, f"the least share of job {name}", amount, 0.0))
+    return found
 
 
 def _times(instance: Instance) -> list[Limit]:

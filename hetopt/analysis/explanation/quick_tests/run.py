@@ -17,7 +17,8 @@ from hetopt.analysis.explanation.quick_tests.shortages import Screen, least, nam
 from hetopt.analysis.explanation.quick_tests.steady import steady_tests
 from hetopt.analysis.explanation.repetitions import base_name
 from hetopt.instance import Instance
-from hetopt.instance.questions import stuck_tasks
+from hetopt.instance.overrides import some_tasks
+from hetopt.instance.questions import needed_tasks, stuck_tasks
 
 MOST_PER_KIND = 5
 """Sentences of one kind; the worst come first."""
@@ -25,6 +26,13 @@ MOST_PER_KIND = 5
 
 def screens(instance: Instance) -> list[Screen]:
     """Return what is plainly impossible in an instance, at most some of each kind."""
+    needed = needed_tasks(instance)
+    if not needed.all():
+        # What need not be served makes nothing impossible.
+        groups = [needed[group] for group in (*instance.together, *instance.apart)]
+        if not needed.any() or any(group.any() and not group.all() for group in groups):
+            return []
+        instance = some_tasks(instance, np.flatnonzero(needed))
     found = [*_without_option(instance)]
     if not found:
         found += [*_too_large(instance), *_accuracy(instance)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,10 +14,16 @@ from hetopt.analysis.explanation.wording import number
 from hetopt.instance import NO_MAXIMUM, Floats, Instance
 from hetopt.instance.grouping import sums
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.questions import least_shares
 
 
 def steady_tests(instance: Instance) -> list[Screen]:
     """Return what is plainly impossible for streams; every task has an option."""
+    if "value" in instance.objective:
+        # Only the least shares must be served.
+        must = instance.jobs.rate_per_s * least_shares(instance)
+        asked = replace(instance, jobs=replace(instance.jobs, rate_per_s=must))
+        return [*_loads(asked), *_power(asked), *_budget(asked)]
     found = [*_latencies(instance)]
     if "throughput" not in instance.objective:
         found += [*_loads(instance), *_power(instance), *_budget(instance)]

@@ -22,7 +22,7 @@ import pulp
 from hetopt.instance import Instance, is_maximised
 from hetopt.steady.model.capacity import weights_matter
 from hetopt.steady.program.expressions import aim_at
-from hetopt.steady.program.formulation import HOLD, Extra, SteadyModel
+from hetopt.steady.program.formulation import HOLD, Extra, SteadyModel, hold_room
 from hetopt.steady.program.question import Joint, Question
 from hetopt.steady.routes.packings import UnitKind
 from hetopt.steady.routes.routes import Routes
@@ -124,12 +124,12 @@ class ScenarioModel:
             for block in self.blocks:
                 block.theta_fixed = served
             return
-        size = abs(value) or 1.0
+        size, room = abs(value) or 1.0, hold_room(self.question, value)
         expression = self.expression(objective) * (1.0 / size)
         if is_maximised(objective):
-            self.problem.addConstraint(-expression <= HOLD - value / size, f"hold_{objective}")
+            self.problem.addConstraint(-expression <= room - value / size, f"hold_{objective}")
         else:
-            self.problem.addConstraint(expression <= value / size + HOLD, f"hold_{objective}")
+            self.problem.addConstraint(expression <= value / size + room, f"hold_{objective}")
 
     def _fleet(self) -> None:
         first = self.blocks[0]
