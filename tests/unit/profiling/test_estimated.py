@@ -124,7 +124,7 @@ def test_estimated_options_stand_beside_measured_ones(profiled) -> None:
         for option in options:
             del option["estimated"]
             option["energy_j"] = 1.0
-    both = with_estimates(measured, profiled, EstimateFlags("edgetpu"))
+    both = with_estimates(measured, profiled, EstimateFlags("snapdragon-x-elite-npu"))
     instance = read_instance_of(both)
     assert instance.options.estimated.sum() == len(instance.options) / 2
     assert not instance.options.energy_j.any()  # the NPU's draw is not known, so none is stated
