@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     from hetopt.replan import Contingency, Replanned, contingency, replan
     from hetopt.report.page_file import write_report as write_report
     from hetopt.report.pictures import bars_picture, front_picture, schedule_picture
-    from hetopt.report.simulation_page import simulation_picture
-    from hetopt.report.simulation_page import write_simulation as write_simulation
+    from hetopt.report.simulations.streams import simulation_picture
+    from hetopt.report.simulations.write import write_simulation as write_simulation
     from hetopt.report.terminal.text import view_text as view_text
-    from hetopt.simulate import Simulation, simulate
+    from hetopt.simulate import ScheduleSimulation, Simulation, simulate
     from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, Solution, SteadyPlan
     from hetopt.solve import SolveOptions, solve
     from hetopt.verify import Report, verify
@@ -68,6 +68,7 @@ __all__ = [
     "Report",
     "ScenarioPlan",
     "SchedulePlan",
+    "ScheduleSimulation",
     "Simulation",
     "Solution",
     "SolveOptions",
@@ -167,14 +168,15 @@ _HOMES = {
     "request_profile": "hetopt.profiling.requests",
     "Plan": "hetopt.solution",
     "SchedulePlan": "hetopt.solution",
+    "ScheduleSimulation": "hetopt.simulate",
     "Solution": "hetopt.solution",
     "ScenarioPlan": "hetopt.solution",
     "SteadyPlan": "hetopt.solution",
     "SolveOptions": "hetopt.solve",
     "Simulation": "hetopt.simulate",
     "simulate": "hetopt.simulate",
-    "simulation_picture": "hetopt.report.simulation_page",
-    "write_simulation": "hetopt.report.simulation_page",
+    "simulation_picture": "hetopt.report.simulations.streams",
+    "write_simulation": "hetopt.report.simulations.write",
     "solve": "hetopt.solve",
     "Report": "hetopt.verify",
     "verify": "hetopt.verify",

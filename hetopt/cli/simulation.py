@@ -1,4 +1,4 @@
-"""``hetopt simulate``: policies over arrivals, and what none can stay below."""
+"""``hetopt simulate``: policies on streams or a schedule, and what none can stay below."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hetopt.cli.executors import Loops
 from hetopt.cli.exits import OK
-from hetopt.cli.options import Json, command, options, question
+from hetopt.cli.options import Json, command, loops, options, question
 from hetopt.cli.printing import print_json, print_view, tell_warnings
 from hetopt.cli.question import Question
 from hetopt.errors import InputError, Problem
@@ -22,12 +23,13 @@ OUTPUTS = (".html", ".htm", ".json", ".csv")
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    command(app, question=question, options=options)(simulate)
+    command(app, question=question, options=options, loops=loops)(simulate)
 
 
 def simulate(
     question: Question,
     options: Any,
+    loops: Loops,
     plan: Annotated[
         str | None,
         typer.Argument(metavar="PLAN", help="Plan or result; else solved.", show_default=False),
@@ -73,7 +75,8 @@ def simulate(
         str | None, typer.Option(metavar="TIME", help="Batches fill for at most this long.")
     ] = None,
     times: Annotated[
-        str, typer.Option(metavar="T", help="interval (drawn where stated), fixed, exponential.")
+        str,
+        typer.Option(metavar="T", help="interval (drawn where stated), fixed, exponential, 20%."),
     ] = "interval",
     columns: Annotated[
         list[str] | None,
@@ -92,7 +95,7 @@ def simulate(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Serve requests under policies, and compare each with a proven clairvoyant bound."""
+    """Run policies on streams or a schedule, each beside a proven clairvoyant bound."""
     values = {
         "policy": policy,
         "arrivals": arrivals,
@@ -111,12 +114,13 @@ def simulate(
         "plan_for": plan_for,
         "bound": bound,
     }
-    return run_simulate(question, options, plan, values, output, json)
+    return run_simulate(question, options, loops, plan, values, output, json)
 
 
 def run_simulate(
     question: Question,
     options: SolveOptions,
+    loops: Loops,
     plan: str | None,
     values: Mapping[str, Any],
     output: str | None,
@@ -127,11 +131,15 @@ def run_simulate(
 
     from hetopt.formats.files import check_writable
     from hetopt.formats.plans import read_result
-    from hetopt.report.simulation_page import write_simulation
+    from hetopt.report.simulations.write import write_simulation
     from hetopt.report.terminal.progress import line_display
+    from hetopt.report.terminal.schedule_simulation import (
+        schedule_simulation_to_dict,
+        schedule_simulation_view,
+    )
     from hetopt.report.terminal.simulation import simulation_to_dict, simulation_view
     from hetopt.runtime.interrupt import interruptible
-    from hetopt.simulate import simulate
+    from hetopt.simulate import ScheduleSimulation, simulate
 
     if output is not None:
         if Path(output).suffix.lower() not in OUTPUTS:
@@ -146,7 +154,12 @@ def run_simulate(
     fields["policies"] = fields.pop("policy") or None
     if fields["policies"] is None:
         fields.pop("policies")
-    with interruptible(stop), line_display() as tell:
+    runs = int(fields["replications"])
+    with (
+        interruptible(stop),
+        line_display() as tell,
+        loops.executor(options.workers, most=runs) as executor,
+    ):
         simulation = simulate(
             instance,
             None if plan is None else read_result(instance, plan).plan,
@@ -156,14 +169,19 @@ def run_simulate(
             workers=options.workers,
             tell=tell,
             stop=stop,
+            executor=executor,
             **fields,
         )
     if output is not None:
         write_simulation(output, simulation)
-    if as_json:
-        print_json(simulation_to_dict(simulation))
+    if isinstance(simulation, ScheduleSimulation):
+        found, view = schedule_simulation_to_dict(simulation), schedule_simulation_view(simulation)
     else:
-        print_view(simulation_view(simulation))
+        found, view = simulation_to_dict(simulation), simulation_view(simulation)
+    if as_json:
+        print_json(found)
+    else:
+        print_view(view)
     return OK
 
 

@@ -2,5 +2,6 @@
 
 from hetopt.simulate.outcomes import Outcome, Simulation
 from hetopt.simulate.run import simulate
+from hetopt.simulate.schedules.outcomes import ScheduleOutcome, ScheduleSimulation
 
-__all__ = ["Outcome", "Simulation", "simulate"]
+__all__ = ["Outcome", "ScheduleOutcome", "ScheduleSimulation", "Simulation", "simulate"]

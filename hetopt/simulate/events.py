@@ -154,13 +154,20 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start a task now (schedules)."""
+    """Start a task on a unit as soon as all it needs is there, after those asked for before.
+
+    Attributes
+    ----------
+    not_before_s
+        No sooner than at this time; None: as soon as it can be.
+    """
 
     task: str
     device: str
     unit: int
     option: str = ""
     request: str = ""
+    not_before_s: float | None = None
     action: Literal["start"] = "start"
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 

@@ -10,7 +10,7 @@ import numpy as np
 from hetopt.instance import Floats, Instance
 from hetopt.instance.grouping import records
 from hetopt.instance.joule_prices import joule_prices
-from hetopt.simulate.bound import Bound
+from hetopt.simulate.bounds.streams import Bound
 from hetopt.simulate.requests import Requests
 from hetopt.simulate.streams import Run
 from hetopt.solution import Shown

@@ -138,10 +138,124 @@ def test_bad_input_is_one_clear_error(fleet: Path, arguments: tuple[str, ...], w
     assert "Traceback" not in done.stderr
 
 
-def test_schedules_are_refused_with_what_is_expected() -> None:
-    done = run("simulate", "edge-box")
+def test_replications_are_the_same_wherever_they_run(fleet: Path) -> None:
+    def figures(*arguments: object) -> object:
+        found = simulated(fleet, "--policy", "plan", "--policy", "price", *arguments)
+        for policy in found["policies"]:
+            for row in policy["replications"]:
+                row.pop("wall_time_s")
+        return found["policies"], found["bounds"]
+
+    several = ("--replications", 3, "--times", "30%")
+    assert figures(*several) == figures(*several, "--jobs", 2)
+
+
+SCHEDULE = """
+hetopt: 1
+name: frames
+regime: schedule
+objective: energy
+horizon: 0.5 s
+power_cap: 40 W
+devices:
+  - {name: cpu, kind: cpu, idle_power: 2 W, off_when_unused: false}
+  - {name: npu, kind: npu, count: 2, idle_power: 1 W}
+links:
+  - {from: cpu, to: npu, bandwidth: 1 GB/s, channels: 1, energy_per_byte: 1 nJ}
+  - {from: npu, to: cpu, bandwidth: 1 GB/s, channels: 1, energy_per_byte: 1 nJ}
+profiles:
+  see:
+    - {device: cpu, time: 60 ms, energy: 1.5 J}
+    - {device: npu, time: 20 ms, time_low: 15 ms, time_high: 30 ms, interval: 0.9, energy: 0.3 J}
+  act:
+    - {device: cpu, time: 5 ms, energy: 50 mJ}
+tasks:
+  - {name: see, profile: see, job: frame}
+  - {name: act, profile: act, job: frame}
+transfers:
+  - {from: see, to: act, bytes: 1 MB}
+jobs:
+  - {name: frame, period: 100 ms, deadline: 90 ms}
+"""
+
+
+@pytest.fixture(scope="module")
+def frames_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = Path(tmp_path_factory.mktemp("frames")) / "frames.yaml"
+    path.write_text(SCHEDULE, encoding="utf-8")
+    return path
+
+
+def test_a_schedule_is_simulated_with_failures_and_caps(frames_file: Path, tmp_path: Path) -> None:
+    events = tmp_path / "events.jsonl"
+    events.write_text(
+        '{"event": "device_down", "time_s": 0.11, "device": "npu", "unit": 0}\n'
+        '{"event": "cap_changed", "time_s": 0.2, "power_cap_w": 30}\n',
+        encoding="utf-8",
+    )
+
+    def found(*arguments: object) -> dict[str, object]:
+        every = ("plan", "greedy", "energy-greedy", "price", "rolling", "homogeneous")
+        asked = [part for policy in every for part in ("--policy", policy)]
+        done = run(
+            *("simulate", frames_file, *asked, "--events", events, "--replications", 2),
+            *("--time-limit", 2, "--json", *arguments),
+        )
+        assert done.returncode == 0, done.stderr
+        answer: dict[str, object] = json.loads(done.stdout)
+        for policy in answer["policies"]:
+            for row in policy["replications"]:
+                row.pop("wall_time_s")
+        return answer
+
+    one = found("--jobs", 2)
+    assert {p["policy"] for p in one["policies"]} == {
+        *("plan", "greedy", "energy-greedy", "price", "rolling", "only:cpu"),
+    }
+    assert "only:npu" in one["failed"]
+    for policy in one["policies"]:
+        assert policy["unserved"] == 0
+        assert policy["over_cap_s"] == 0
+        assert policy["energy_over_bound"] >= 1 - 1e-6
+        assert policy["makespan_over_bound"] >= 1 - 1e-6
+    lost = {p["policy"]: p["lost_runs"] for p in one["policies"]}
+    assert lost["plan"] == lost["greedy"] > 0
+    assert one["policies"] == found()["policies"]
+
+
+def test_pages_and_tables_of_schedules_are_written(frames_file: Path, tmp_path: Path) -> None:
+    instance = hetopt.read_instance(frames_file)
+    found = hetopt.simulate(instance, policies=["greedy", "price"], times="20 %", time_limit=1)
+    for name in ("page.html", "all.json", "rows.csv"):
+        found.save(tmp_path / name)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    for part in ("Power over time", "power cap", "Work done over time", "What ran: greedy"):
+        assert part in page
+    assert "http" not in page.split("</style>")[1].replace("http://www.w3.org/2000/svg", "")
+    assert "proven bound" in str(found)
+    assert list(pd.read_csv(tmp_path / "rows.csv").policy) == ["greedy", "price"]
+    frames = found.frames()
+    assert set(frames) == {"policies", "jobs", "devices", "tasks", "bounds", "series"}
+    assert len(frames["tasks"]) == 2 * len(instance.tasks)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--requests", 5), "requests: got 5"),
+        (("--arrivals", "bursty"), "arrivals: got bursty"),
+        (("--start-up", "3s"), "start_up"),
+        (("--times", "fast"), "times: got fast; One of interval, fixed, exponential, or a spread"),
+        (("--policy", "clever"), "policy: got clever"),
+    ],
+)
+def test_what_is_about_streams_is_refused_of_schedules(
+    frames_file: Path, arguments: tuple[object, ...], words: str
+) -> None:
+    done = run("simulate", frames_file, *arguments)
     assert done.returncode == 2
-    assert "streams" in done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_trace_is_read_by_the_names_of_its_columns(fleet: Path) -> None:

@@ -14,10 +14,11 @@ from hetopt.report.front import front_view
 from hetopt.report.terminal.comparison import comparison_view
 from hetopt.report.terminal.explanation import explanation_view
 from hetopt.report.terminal.replan import contingency_view, replanned_view
+from hetopt.report.terminal.schedule_simulation import schedule_simulation_view
 from hetopt.report.terminal.simulation import simulation_view
 from hetopt.report.terminal.solution import solution_view
 from hetopt.report.terminal.study import study_view
-from hetopt.simulate import Simulation
+from hetopt.simulate import ScheduleSimulation, Simulation
 from hetopt.solution import Solution
 
 WIDTH = 100
@@ -53,6 +54,8 @@ def _view(answer: object) -> RenderableType:
         return explanation_view(answer)
     if isinstance(answer, Simulation):
         return simulation_view(answer)
+    if isinstance(answer, ScheduleSimulation):
+        return schedule_simulation_view(answer)
     if isinstance(answer, Replanned):
         return replanned_view(answer)
     if isinstance(answer, Contingency):

@@ -8,7 +8,7 @@ import pytest
 from hetopt import solve
 from hetopt.errors import InputError
 from hetopt.instance import Instance
-from hetopt.simulate.bound import clairvoyant_bound
+from hetopt.simulate.bounds.streams import clairvoyant_bound
 from hetopt.simulate.events import DeviceDown, DeviceUp, Event
 from hetopt.simulate.outcomes import outcome_of
 from hetopt.simulate.policies import StartUp, StreamPolicy, dispatcher, plan_policy

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import html
-import json
-from collections.abc import Callable, Sequence
-from importlib import resources
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 
 from hetopt import units
 from hetopt.errors import InputError, Problem
-from hetopt.formats.files import write_whole
 from hetopt.instance import Floats
 from hetopt.report.lines import Curve, lines
+from hetopt.report.simulations.parts import page, table
 from hetopt.report.terminal.simulation import (
     BOUND,
-    Row,
     device_rows,
     job_rows,
     policy_table,
     price_table,
     sentences,
-    simulation_to_dict,
 )
 from hetopt.simulate import Simulation
 
@@ -32,30 +27,6 @@ HOW_TO_READ = (
     "The share of the requests that took longer, both axes logarithmic: p99 is where a curve "
     "passes 1 %."
 )
-
-
-def write_simulation(path: str | Path, simulation: Simulation) -> None:
-    """Write a page (``.html``), everything (``.json``) or a row a run (``.csv``), whole or not.
-
-    Raises
-    ------
-    InputError
-        For another ending, or a place that cannot be written to.
-    """
-    target = Path(path)
-    ending = target.suffix.lower()
-    if ending in (".html", ".htm"):
-        text = simulation_page(simulation)
-    elif ending == ".json":
-        text = json.dumps(simulation_to_dict(simulation), indent=1, ensure_ascii=False) + "\n"
-    elif ending == ".csv":
-        text = simulation.frames()["policies"].to_csv(index=False)
-    else:
-        raise InputError([Problem("-o", str(path), "A file that ends in .html, .json or .csv.")])
-    try:
-        write_whole(target, text)
-    except OSError as error:
-        raise InputError([Problem(str(path), "", f"A place to write to ({error}).")]) from None
 
 
 def simulation_page(simulation: Simulation, command: str = "") -> str:
@@ -68,8 +39,8 @@ def simulation_page(simulation: Simulation, command: str = "") -> str:
     parts = [
         f"<h1>{title}</h1>",
         about if instance.description else "",
-        _table(heads, rows, bold=BOUND),
-        _table(*prices, bold=BOUND) if prices else "",
+        table(heads, rows, bold=BOUND),
+        table(*prices, bold=BOUND) if prices else "",
         *(f'<p class="note">{html.escape(line)}</p>' for line in sentences(simulation)),
         *(f"<p>{html.escape(f'{p}: {why}')}</p>" for p, why in simulation.failed.items()),
         "<h2>Power over time</h2>",
@@ -81,19 +52,12 @@ def simulation_page(simulation: Simulation, command: str = "") -> str:
         "<h2>Latency</h2>",
         f'<p class="note">{HOW_TO_READ}</p>',
         _latency(simulation),
-        _table(_JOB_HEADS, job_rows(simulation), text=2),
+        table(_JOB_HEADS, job_rows(simulation), text=2),
         "<h2>Devices</h2>",
-        _table(_DEVICE_HEADS, device_rows(simulation), text=2),
+        table(_DEVICE_HEADS, device_rows(simulation), text=2),
         f'<p class="note">Made by <code>{html.escape(command)}</code>.</p>' if command else "",
     ]
-    style = resources.files("hetopt").joinpath("data", "report.css").read_text(encoding="utf-8")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        f"<title>{title}</title><style>{style}</style></head>\n"
-        f"<body><main>{''.join(parts)}</main></body></html>\n"
-    )
+    return page(title, parts)
 
 
 def simulation_picture(simulation: Simulation, what: str = "power") -> str:
@@ -177,21 +141,6 @@ def _tail(latency: Floats) -> tuple[Floats, Floats]:
     exceed = np.unique(np.geomspace(1.0, count, TAIL_POINTS).astype(np.int64))[::-1]
     at = ordered[count - exceed]
     return at, exceed / count
-
-
-def _table(heads: Row, rows: Sequence[Row], bold: str = "", text: int = 1) -> str:
-    def line(tag: str, cells: Row) -> str:
-        return "".join(
-            f"<{tag}{' class=text' if i < text else ''}>{html.escape(cell)}</{tag}>"
-            for i, cell in enumerate(cells)
-        )
-
-    body = "".join(
-        f"<tr{' class=total' if bold and row[0] == bold else ''}>{line('td', row)}</tr>"
-        for row in rows
-    )
-    head = f"<tr>{line('th', heads)}</tr>"
-    return f'<div class="scroll"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
 
 
 def _seconds(value: float) -> str:

@@ -21,8 +21,7 @@ program over tasks of a kind, and the sum is evaluated anew over every single re
 by a part of all its terms. For ``cost`` unit time has a second weight, the price of a unit that is
 had, with the units that must be had as its floor.
 
-Latency: a request takes no less than the longest path through its tasks with each at its fastest
-option, without waiting; a request for which that exceeds its limit is a miss of every policy.
+Latencies and misses have bounds of their own (:mod:`hetopt.simulate.bounds.waiting`).
 """
 
 from __future__ import annotations
@@ -33,11 +32,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hetopt.instance import NO_MAXIMUM, Floats, Instance, Ints
-from hetopt.instance.graph import topological_order
+from hetopt.instance import NO_MAXIMUM, Floats, Instance
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.simulate.bounds.kinds import Kind, factors, kinds_of
+from hetopt.simulate.bounds.waiting import lateness_bound
 from hetopt.simulate.events import DeviceDown, DeviceUp, Event
-from hetopt.simulate.policies import spreads
 from hetopt.simulate.requests import Requests
 from hetopt.simulate.world import Setting
 from hetopt.solvers.share_lp import solve_shares
@@ -72,7 +71,14 @@ class Bound:
     until_s: float
 
 
-def clairvoyant_bound(instance: Instance, setting: Setting, until_s: float) -> Bound:
+def clairvoyant_bound(
+    instance: Instance,
+    setting: Setting,
+    until_s: float,
+    warm_up_s: float = 0.0,
+    misses: float = 0.0,
+    mean_latency_s: float = 0.0,
+) -> Bound:
     """Return the bound of a realised run.
 
     Parameters
@@ -83,63 +89,19 @@ def clairvoyant_bound(instance: Instance, setting: Setting, until_s: float) -> B
         Its requests, draws and failures.
     until_s
         When the last of the policies compared was done.
+    warm_up_s
+        Requests before this time do not count in latencies and misses.
+    misses, mean_latency_s
+        What the best of the policies reached: what the search for prices aims at.
     """
-    kinds = _kinds(instance, setting)
+    kinds = kinds_of(instance, setting)
     energy, cost, carbon = (_value(instance, setting, kinds, until_s, n) for n in VALUES)
-    latency = _latency(instance, setting)
-    limit = instance.jobs.latency_slo_s[setting.requests.job]
-    limited = np.isfinite(limit)
-    late = latency[limited] > limit[limited] * (1.0 + WEAKENED)
-    misses = float(late.mean()) if limited.any() else 0.0
-    mean = float(latency.mean()) * (1.0 - WEAKENED) if len(latency) else 0.0
-    return Bound(energy, cost, carbon, mean, misses, until_s)
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """The runs of one task: its options, and per unit of work the slot time and energy of each."""
-
-    task: int
-    requests: Ints
-    position: int
-    option: Ints
-    slot_s: Floats
-    energy_j: Floats
-
-
-def _kinds(instance: Instance, setting: Setting) -> list[_Kind]:
-    options, devices, tasks = instance.options, instance.devices, instance.tasks
-    ptr, of_job = instance.job_tasks
-    found = []
-    for j in range(len(instance.jobs)):
-        rows = np.flatnonzero(setting.requests.job == j)
-        if not len(rows):
-            continue
-        for p, task in enumerate(of_job[ptr[j] : ptr[j + 1]].tolist()):
-            option = instance.task_options(task)
-            batch = options.batch[option]
-            free = 1.0 - devices.reserved[options.device[option]]
-            slot = tasks.work[task] * options.time_s[option] / batch
-            slot = slot / np.where(free > 0, free, 1.0)
-            energy = tasks.work[task] * options.energy_j[option] / batch
-            found.append(_Kind(task, rows, p, option, slot, energy))
-    return found
-
-
-def _factors(instance: Instance, setting: Setting, kind: _Kind, rows: Ints) -> Floats:
-    """Return what the time of each option is multiplied by in some requests (rows × options)."""
-    requests = setting.requests
-    own = requests.work[rows if len(requests.work) > 1 else np.zeros(len(rows), int), kind.position]
-    if not len(setting.drawn):
-        return np.broadcast_to(own[:, None], (len(rows), len(kind.option)))
-    low, high = spreads(instance)
-    z = setting.drawn[rows, kind.position][:, None]
-    spread = np.where(z < 0, low[kind.option], high[kind.option])
-    return np.asarray(own[:, None] * np.exp(z * spread))
+    late = lateness_bound(instance, setting, warm_up_s, misses, mean_latency_s)
+    return Bound(energy, cost, carbon, late[0], late[1], until_s)
 
 
 def _value(
-    instance: Instance, setting: Setting, kinds: Sequence[_Kind], until_s: float, name: str
+    instance: Instance, setting: Setting, kinds: Sequence[Kind], until_s: float, name: str
 ) -> float:
     devices = instance.devices
     joule = joule_prices(instance, name)
@@ -169,24 +131,24 @@ def _value(
         parts = []
         for begin in range(0, len(kind.requests), CHUNK):
             rows = kind.requests[begin : begin + CHUNK]
-            factor = _factors(instance, setting, kind, rows)
+            factor = factors(instance, setting, kind, rows)
             parts.append(float((factor * each).min(axis=1).sum()))
         total += math.fsum(parts)
     return max(0.0, total + constant - WEAKENED * (abs(total) + size))
 
 
-def _totals(instance: Instance, setting: Setting, kind: _Kind) -> Floats:
+def _totals(instance: Instance, setting: Setting, kind: Kind) -> Floats:
     """Return the sum of the factors of each option over all requests of a kind."""
     total = np.zeros(len(kind.option))
     for begin in range(0, len(kind.requests), CHUNK):
         rows = kind.requests[begin : begin + CHUNK]
-        total += _factors(instance, setting, kind, rows).sum(axis=0)
+        total += factors(instance, setting, kind, rows).sum(axis=0)
     return total
 
 
 def _prices(
     instance: Instance,
-    kinds: Sequence[_Kind],
+    kinds: Sequence[Kind],
     scale: Sequence[Floats],
     joule: Floats,
     floors: Sequence[tuple[Floats, Floats]],
@@ -267,38 +229,3 @@ def _down_s(instance: Instance, device: int, events: Sequence[Event], until_s: f
 
 def _last_arrival(requests: Requests) -> float:
     return float(requests.time_s[-1]) if len(requests) else 0.0
-
-
-def _latency(instance: Instance, setting: Setting) -> Floats:
-    """Return the least latency of each request (N)."""
-    requests, options = setting.requests, instance.options
-    found = np.zeros(len(requests))
-    ptr, of_job = instance.job_tasks
-    order, _ = topological_order(len(instance.tasks), instance.edges.src, instance.edges.dst)
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    kinds = {(k.task): k for k in _kinds(instance, setting)}
-    for j in range(len(instance.jobs)):
-        mine = sorted(of_job[ptr[j] : ptr[j + 1]].tolist(), key=lambda t: rank[t])
-        if not mine or mine[0] not in kinds:
-            continue
-        rows = kinds[mine[0]].requests
-        done: dict[int, Floats] = {}
-        for task in mine:
-            kind = kinds[task]
-            batch, stated = options.batch[kind.option], options.latency_s[kind.option]
-            own = kind.slot_s * batch
-            plain = instance.tasks.work[task] * options.time_s[kind.option]
-            joined = (batch >= 2) & (stated <= plain * (1.0 + WEAKENED))
-            filled = np.where((batch >= 2) & ~joined, 2.0, 1.0) * plain
-            after = np.where(np.isnan(stated) | joined, 0.0, np.maximum(0.0, stated - filled))
-            work = requests.work[:, kind.position]
-            work = work[rows] if len(work) > 1 else np.full(len(rows), work[0])
-            takes = _factors(instance, setting, kind, rows) * own + work[:, None] * after
-            begin = np.zeros(len(rows))
-            first, last = instance.predecessors[0][task : task + 2]
-            for edge in instance.predecessors[1][first:last].tolist():
-                begin = np.maximum(begin, done[int(instance.edges.src[edge])])
-            done[task] = begin + takes.min(axis=1)
-            found[rows] = np.maximum(found[rows], done[task])
-    return found

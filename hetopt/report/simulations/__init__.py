@@ -1,0 +1,1 @@
+"""Pages about simulations, of streams and of schedules."""

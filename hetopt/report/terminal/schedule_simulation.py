@@ -1,0 +1,249 @@
+"""A simulated schedule as tables on a terminal and as a JSON object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hetopt import units
+from hetopt.formats.plans import to_json
+from hetopt.simulate import ScheduleSimulation
+from hetopt.simulate.bounds.schedules import NAMES
+from hetopt.version import __version__
+
+Row = tuple[str, ...]
+BOUND = "proven bound"
+PRICED = ("cost", "carbon_kg", "tardiness_s")
+OF_OBJECTIVE = {objective: name for name, objective in NAMES.items()}
+
+
+def schedule_simulation_view(simulation: ScheduleSimulation) -> RenderableType:
+    """Show each policy beside the bound of what any policy could have done."""
+    name = simulation.instance.name or "instance"
+    tables = [_drawn(*made) for made in (policy_table(simulation), price_table(simulation)) if made]
+    lines = [Text(line, style="dim") for line in sentences(simulation)]
+    lines += [Text(f"{policy}: {why}") for policy, why in simulation.failed.items()]
+    return Group(Text(f"{name}: simulated", style="bold"), *tables, *lines)
+
+
+def _drawn(heads: Row, rows: list[Row]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for i, head in enumerate(heads):
+        table.add_column(head, justify="left" if i == 0 else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row, style="dim" if row[0] == BOUND else "")
+    return table
+
+
+def policy_table(simulation: ScheduleSimulation) -> tuple[Row, list[Row]]:
+    """Return heads and one row a policy: energy, makespan, misses; the bound comes last."""
+    s = simulation
+    limited = any(s.mean(p, "misses") >= 0 for p in s.policies)
+    many = s.settings["replications"] > 1
+    heads = ["policy", "energy", *(["± 95 %"] if many else []), "/ bound", "makespan", "/ bound"]
+    heads += [*(["misses"] if limited else []), "peak", "busy"]
+    rows: list[Row] = []
+    for policy in s.policies:
+        row = [policy, _energy(s.mean(policy, "energy_j"))]
+        row += [_energy(s.spread(policy, "energy_j"))] if many else []
+        row += [_times(s.over_bound(policy)), _time(s.mean(policy, "makespan_s"))]
+        row.append(_times(s.over_bound(policy, "makespan_s")))
+        row += [_share(s.mean(policy, "misses"))] if limited else []
+        row += [_watts(s.mean(policy, "peak_power_w")), _share(s.mean(policy, "utilization"))]
+        rows.append(tuple(row))
+    if s.bounds:
+        bound = [BOUND, _energy(least(s, "energy_j")), *([""] if many else []), ""]
+        bound += [_time(least(s, "makespan_s")), ""]
+        bound += [_share(float(np.mean([b.misses for b in s.bounds])))] if limited else []
+        rows.append((*bound, *[""] * (len(heads) - len(bound))))
+    return tuple(heads), rows
+
+
+def price_table(simulation: ScheduleSimulation) -> tuple[Row, list[Row]] | None:
+    """Return heads and one row a policy of cost, carbon and tardiness; None where all are 0."""
+    s = simulation
+    names = [n for n in PRICED if any(s.mean(p, n) > 0 for p in s.policies)]
+    if not names:
+        return None
+    rows: list[Row] = []
+    for policy in s.policies:
+        row = [policy]
+        for name in names:
+            row += [_priced(s, name, s.mean(policy, name)), _times(s.over_bound(policy, name))]
+        rows.append(tuple(row))
+    if s.bounds:
+        bound = [BOUND]
+        for name in names:
+            bound += [_priced(s, name, least(s, name)), ""]
+        rows.append(tuple(bound))
+    words = {"carbon_kg": "carbon", "tardiness_s": "tardiness"}
+    heads = [part for name in names for part in (words.get(name, name), "/ bound")]
+    return ("policy", *heads), rows
+
+
+def least(simulation: ScheduleSimulation, name: str) -> float:
+    """Return the mean of a bound over the replications: of runs in time where there are any.
+
+    Where no policy kept all deadlines, or it is proven that none can, of any runs.
+    """
+    late = all(simulation.mean(p, "misses") > 0 for p in simulation.policies)
+    found = []
+    for bound in simulation.bounds:
+        value = bound.any[name] if late else bound.on_time[name]
+        found.append(value if np.isfinite(value) else bound.any[name])
+    return float(np.mean(found))
+
+
+def sentences(simulation: ScheduleSimulation) -> list[str]:
+    """Return what is to be known of how it was simulated."""
+    s, settings = simulation, simulation.settings
+    runs_of = "replication" if settings["replications"] == 1 else "replications"
+    work = f"{_count(settings['tasks'], 'task')} of {_count(settings['jobs'], 'job')}"
+    first = (
+        f"{work}, times: {settings['times']}, seed {settings['seed']}, "
+        f"{settings['replications']} {runs_of}; all policies have the same times and failures."
+    )
+    found = [first]
+    if s.bounds:
+        found.append(
+            "No policy, not even one that knows all times beforehand, stays below the proven "
+            "bound: of runs that keep all deadlines, or of any runs for a policy that misses some."
+        )
+        objective = s.instance.objective[0]
+        known = [b.reached for b in s.bounds if np.isfinite(b.reached)]
+        name = OF_OBJECTIVE.get(objective)
+        if known and len(known) == len(s.bounds) and name is not None:
+            value = _value(s, name, float(np.mean(known)))
+            found.append(f"The best schedule known to one who knows them: {objective} {value}.")
+    for policy in s.policies:
+        runs = [o for o in s.outcomes if o.policy == policy]
+        unserved = sum(o.totals["unserved"] or 0.0 for o in runs)
+        if unserved:
+            found.append(f"{policy}: {unserved:,.0f} tasks never ran.")
+        over = max(o.totals["over_cap_s"] or 0.0 for o in runs)
+        if over > 0:
+            found.append(f"{policy}: above the power cap for {units.format(over, 'time')}.")
+        lost = sum(o.totals["lost_runs"] or 0.0 for o in runs)
+        if lost:
+            found.append(f"{policy}: {lost:,.0f} runs were lost to failures and began anew.")
+        if runs[0].decided:
+            solves = sum(o.decided["solves"] for o in runs)
+            changes = sum(o.decided["changes"] for o in runs)
+            found.append(
+                f"{policy}: planned anew {solves} times, changed its plan {changes} times."
+            )
+    return found
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def schedule_simulation_to_dict(simulation: ScheduleSimulation) -> dict[str, Any]:
+    """Return the JSON object of ``hetopt simulate``; SI units."""
+    s = simulation
+    return {
+        "instance": s.instance.name,
+        "regime": "schedule",
+        "settings": s.settings,
+        "policies": [
+            {
+                "policy": policy,
+                **{name: to_json(s.mean(policy, name)) for name in s.outcomes[0].totals},
+                **{
+                    f"{name.rsplit('_', 1)[0]}_over_bound": to_json(s.over_bound(policy, name))
+                    for name in NAMES
+                },
+                "replications": [
+                    {
+                        **o.totals,
+                        "wall_time_s": o.wall_time_s,
+                        **o.decided,
+                        "jobs": o.jobs,
+                        "devices": o.devices,
+                        "tasks": o.tasks,
+                    }
+                    for o in s.outcomes
+                    if o.policy == policy
+                ],
+            }
+            for policy in s.policies
+        ],
+        "bounds": [{k: to_json(v) for k, v in bound.to_dict().items()} for bound in s.bounds],
+        "failed": s.failed,
+        "version": __version__,
+    }
+
+
+def job_rows(simulation: ScheduleSimulation) -> list[Row]:
+    """Return one row a policy and job, of the first replication."""
+    rows: list[Row] = []
+    for outcome in simulation.outcomes:
+        if outcome.replication:
+            continue
+        for job in outcome.jobs:
+            times = [
+                _time(np.nan if job[n] is None else job[n])
+                for n in ("end_s", "latency_s", "deadline_s")
+            ]
+            late = "–" if job["deadline_s"] is None else "missed" if job["missed"] else "kept"
+            rows.append((outcome.policy, job["job"], *times, late))
+    return rows
+
+
+def device_rows(simulation: ScheduleSimulation) -> list[Row]:
+    """Return one row a policy and device, of the first replication."""
+    return [
+        (
+            outcome.policy,
+            d["device"],
+            f"{d['units_on']:g}",
+            f"{d['tasks']:g}",
+            _time(d["busy_s"]),
+            _energy(d["energy_options_j"]),
+            _energy(d["energy_idle_j"]),
+        )
+        for outcome in simulation.outcomes
+        if not outcome.replication
+        for d in outcome.devices
+    ]
+
+
+def _value(simulation: ScheduleSimulation, name: str, value: float) -> str:
+    if name == "energy_j":
+        return _energy(value)
+    return _time(value) if name == "makespan_s" else _priced(simulation, name, value)
+
+
+def _priced(simulation: ScheduleSimulation, name: str, value: float) -> str:
+    if np.isnan(value):
+        return "–"
+    if name == "tardiness_s":
+        return _time(value)
+    if name == "cost":
+        return f"{value:.5g} {simulation.instance.currency or 'money'}"
+    return f"{value:.5g} kg"
+
+
+def _energy(value: float) -> str:
+    return "–" if np.isnan(value) else units.format(value, "energy", digits=5)
+
+
+def _time(value: float) -> str:
+    return "–" if np.isnan(value) else units.format(value, "time", digits=4)
+
+
+def _watts(value: float) -> str:
+    return "–" if np.isnan(value) else units.format(value, "power", digits=4)
+
+
+def _times(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.3f}"
+
+
+def _share(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.2%}".replace("%", " %")

@@ -1,0 +1,110 @@
+"""What is left of the power cap and of resources while a schedule runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from hetopt.constants import LIMIT_TOLERANCE
+from hetopt.instance import Instance
+from hetopt.simulate.schedules.messages import Unit
+
+SLACK = 1.0 + LIMIT_TOLERANCE
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a run takes: power above idle (W; None: it takes no time), and of each resource."""
+
+    watts: float | None
+    uses: tuple[tuple[int, float], ...]
+
+
+class Room:
+    """Power in use against the cap, units that are on, and resources in use and spent.
+
+    A unit that is on is so for the whole window, as ``evaluate`` counts it: so one more is opened
+    only where the cap had room for its idle power at all times before, too.
+
+    Attributes
+    ----------
+    cap_w
+        The power cap that holds now; inf: none.
+    """
+
+    def __init__(self, instance: Instance) -> None:
+        devices, resources = instance.devices, instance.resources
+        self.cap_w = instance.limits.power_cap_w
+        self._above_w, self._least_w = 0.0, math.inf
+        self._idle: list[float] = devices.idle_power_w.tolist()
+        self._off: list[bool] = devices.off_when_unused.tolist()
+        self._always: list[int] = devices.count_min.tolist()
+        self._opened = [0] * len(devices)
+        self._used: set[Unit] = set()
+        self._capacity: list[float] = resources.capacity.tolist()
+        self._budget: list[float] = resources.budget.tolist()
+        self._held = [0.0] * len(resources)
+        self._spent = [0.0] * len(resources)
+
+    def passed(self) -> None:
+        """Let time pass: what is drawn now was drawn."""
+        # What is above the cap already forbids no unit: it is told as time above the cap.
+        room = max(self.cap_w - self._above_w, self._idle_w())
+        self._least_w = min(self._least_w, room)
+
+    def fits(self, demand: Demand, unit: Unit) -> bool:
+        """Whether a run may begin on a unit now."""
+        return self._has_power(demand.watts or 0.0, unit) and self._has_resources(demand)
+
+    def _has_power(self, watts: float, unit: Unit) -> bool:
+        if math.isinf(self.cap_w) and math.isinf(self._least_w):
+            return True
+        now, after = self._idle_w(), self._idle_w(unit)
+        if after > now and after > self._least_w * SLACK:
+            return False
+        return self._above_w + watts + after <= self.cap_w * SLACK
+
+    def _idle_w(self, more: Unit | None = None) -> float:
+        """Return what units that are on draw: those used, and those that are never off."""
+        total = 0.0
+        for d, idle in enumerate(self._idle):
+            used = self._opened[d]
+            if more is not None and more[0] == d and more not in self._used:
+                used += 1
+            total += idle * (used if self._off[d] else max(used, self._always[d]))
+        return total
+
+    def _has_resources(self, demand: Demand) -> bool:
+        for k, need in demand.uses:
+            if demand.watts is not None and self._held[k] + need > self._capacity[k] * SLACK:
+                return False
+            if self._spent[k] + need > self._budget[k] * SLACK:
+                return False
+        return True
+
+    def take(self, demand: Demand, unit: Unit) -> None:
+        """Begin a run."""
+        if unit not in self._used:
+            self._used.add(unit)
+            self._opened[unit[0]] += 1
+        if demand.watts is not None:
+            self._above_w += demand.watts
+            for k, need in demand.uses:
+                self._held[k] += need
+        for k, need in demand.uses:
+            self._spent[k] += need
+
+    def free(self, demand: Demand, nothing_runs: bool) -> None:
+        """End a run."""
+        if demand.watts is not None:
+            self._above_w -= demand.watts
+            for k, need in demand.uses:
+                self._held[k] -= need
+        if nothing_runs:
+            # What sums of floats leave over.
+            self._above_w, self._held = 0.0, [0.0] * len(self._held)
+
+    def refund(self, demand: Demand) -> None:
+        """Give back what a run that was lost took of budgets: it counts for none."""
+        for k, need in demand.uses:
+            self._spent[k] -= need

@@ -1,0 +1,140 @@
+"""Schedules in time: the loop against a plain simulator, the checker, and the bound."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hetopt import solve, verify
+from hetopt.instance import Instance
+from hetopt.instance.questions import stuck_tasks
+from hetopt.schedule.model.features import beyond
+from hetopt.simulate.bounds.schedules import clairvoyant_bound
+from hetopt.simulate.events import CapChanged, DeviceDown, DeviceUp, Event
+from hetopt.simulate.schedules.loop import Run, SchedulePolicy, run_schedule
+from hetopt.simulate.schedules.outcomes import outcome_of
+from hetopt.simulate.schedules.policies import Dispatcher, Planned
+from hetopt.simulate.schedules.rolling import RollingSchedule
+from hetopt.simulate.schedules.study import SUPPORTED
+from hetopt.simulate.schedules.world import Setting, realised
+from hetopt.solution import SchedulePlan
+from hetopt.solve import SolveOptions
+from tests.random_schedules import random_schedule
+from tests.small_schedule_run import SmallSchedule
+
+QUICK = SolveOptions(time_limit_s=0.3, workers=1, deterministic=True)
+RULES = ("greedy", "energy-greedy", "price")
+
+
+def drawn(instance: Instance, rng: np.random.Generator, trouble: bool) -> Setting:
+    """Return times that differ from those planned, and where asked for failures and caps."""
+    factor = None if rng.random() < 0.2 else np.exp(0.4 * rng.standard_normal(len(instance.tasks)))
+    events: list[Event] = []
+    span = 0.5 * float((instance.options.time_s.max(initial=0.0)) * len(instance.tasks))
+    for d, name in enumerate(instance.devices.name.tolist()):
+        if trouble and rng.random() < 0.4:
+            at = float(rng.uniform(0, span))
+            unit = None if rng.random() < 0.3 else int(rng.integers(instance.devices.count_max[d]))
+            events.append(DeviceDown(at, name, unit))
+            events.append(DeviceUp(at + float(rng.uniform(0.05, 0.5)) * span, name, unit))
+    cap = instance.limits.power_cap_w
+    if trouble and np.isfinite(cap):
+        events.append(CapChanged(float(rng.uniform(0, span)), float(cap * rng.uniform(0.7, 1.5))))
+    events.sort(key=lambda event: event.time_s)
+    return Setting(realised(instance, None, factor), events)
+
+
+def policies_of(instance: Instance, plan: SchedulePlan | None, rolling: bool) -> list[str]:
+    names = list(RULES)
+    if plan is not None:
+        names += ["plan", *(["rolling"] if rolling else [])]
+    return names
+
+
+def policy_of(name: str, instance: Instance, plan: SchedulePlan | None) -> SchedulePolicy:
+    if name == "plan":
+        assert plan is not None
+        return Planned(instance, plan)
+    if name == "rolling":
+        assert plan is not None
+        end = float((plan.start_s + instance.options.time_s[plan.option]).max())
+        return RollingSchedule(instance, plan, max(end, 1e-6) / 5, QUICK)
+    return Dispatcher(name, instance)
+
+
+def difference(small: SmallSchedule, run: Run, setting: Setting) -> str:
+    """Return the first difference of two runs of one policy."""
+    for t in small.tasks:
+        ended = run.plan.option[t.number] >= 0
+        if ended != (t.end is not None):
+            return f"{t.name} ended in one only"
+        if not ended:
+            continue
+        mine = setting.realised.option(small.i, t.number, t.option)
+        if (mine, t.unit[1]) != (run.plan.option[t.number], run.plan.unit[t.number]):
+            return f"{t.name} ran elsewhere"
+        if t.start != run.plan.start_s[t.number]:
+            return f"{t.name} began at {t.start} and {run.plan.start_s[t.number]}"
+    if small.lost != len(run.lost):
+        return f"{small.lost} and {len(run.lost)} runs lost"
+    return ""
+
+
+def compared(seed: int, rolling: bool = False) -> tuple[int, str]:
+    """Return how many runs of a random instance agree, and the first that does not."""
+    instance, _ = random_schedule(seed)
+    if beyond(instance, SUPPORTED) or np.isfinite(instance.limits.cycle_s):
+        return 0, ""
+    if len(stuck_tasks(instance)):
+        return 0, ""
+    plan = solve(instance, time_limit=1, method="heuristic", workers=1).plan
+    rng = np.random.default_rng([seed, 5])
+    trouble = bool(rng.random() < 0.5)
+    setting = drawn(instance, rng, trouble)
+    done, outcomes = 0, []
+    for name in policies_of(instance, plan, rolling):
+        run = run_schedule(instance, policy_of(name, instance, plan), setting)
+        small = SmallSchedule(instance, policy_of(name, instance, plan), setting).run()
+        text = difference(small, run, setting)
+        if not text and not setting.events:
+            text = rejected(setting, run)
+        if text:
+            return done, f"seed {seed}, {name}: {text}"
+        outcomes.append(outcome_of(name, 0, setting, run, 0.0, {}))
+        done += 1
+    late = max(sum(row["missed"] for row in o.jobs) for o in outcomes)
+    best = min(sum(row["missed"] for row in o.jobs) for o in outcomes)
+    until = max(o.totals["end_s"] for o in outcomes)
+    bound = clairvoyant_bound(setting, QUICK, until, late > 0, float(best))
+    for o in outcomes:
+        for name, least in bound.of(o.totals).items():
+            value = o.totals[name]
+            if value is not None and value < least * (1 - 1e-6):
+                return done, f"seed {seed}, {o.policy}: {name} {value} below its bound {least}"
+        if (o.totals["misses"] or 0.0) < bound.misses - 1e-12:
+            return done, f"seed {seed}, {o.policy}: fewer misses than {bound.misses}"
+    return done, ""
+
+
+def rejected(setting: Setting, run: Run) -> str:
+    """Return why the checker rejects what ran as a plan at the times that were drawn."""
+    if (run.plan.option < 0).any():
+        return ""
+    instance = setting.realised.instance
+    jobs = instance.jobs
+    free = replace(
+        instance.with_limits(horizon_s=np.inf),
+        jobs=replace(jobs, deadline_s=np.full(len(jobs), np.inf)),
+    )
+    free = replace(free, jobs=replace(free.jobs, min_accuracy=np.zeros(len(jobs))))
+    report = verify(free, run.plan)
+    return "" if report.ok else str(report.violations[0])
+
+
+@pytest.mark.parametrize("first", range(0, 60, 20))
+def test_every_start_is_that_of_the_plain_simulator_and_none_is_below_the_bound(first: int) -> None:
+    found = [compared(seed) for seed in range(first, first + 20)]
+    assert [text for _, text in found if text] == []
+    assert sum(count for count, _ in found) >= 20
