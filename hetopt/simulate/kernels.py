@@ -129,9 +129,10 @@ def choose(now: float, job: int, net: Net, rule: Rule, live: Any, scratch: Any) 
     for place in range(first, last):
         k = int(net.of_job[place])
         takes = finish_of(now, k, net, live, scratch)
-        if takes < soonest:
+        # Sums of what runs and waits round: what is equal but for that is equal.
+        if takes < soonest * (1.0 - TINY):
             best, soonest = k, takes
-        if takes <= rule.choice[k]["limit_s"]:
+        if takes <= rule.choice[k]["limit_s"] * (1.0 + TINY):
             price = price_of(k, net, rule, live)
             if price < least:
                 cheap, least = k, price
@@ -148,7 +149,8 @@ def choose(now: float, job: int, net: Net, rule: Rule, live: Any, scratch: Any) 
         return best, -1
     more = _short(cheap, net, rule, live)
     # What ends soonest takes the request, and that may be the unit that is switched on for it.
-    return (cheap if _after_start(cheap, net, rule) < soonest else best), more
+    sooner = _after_start(cheap, net, rule) < soonest * (1.0 - TINY)
+    return (cheap if sooner else best), more
 
 
 @inner
@@ -192,7 +194,9 @@ def _short(k: int, net: Net, rule: Rule, live: Any) -> int:
         if not full and live[s]["waiting_s"] <= 0.0:
             continue
         wait = (live[s]["waiting_s"] + 0.5 * live[s]["running_s"]) / live[s]["coming"]
-        if wait > max(0.0, rule.choice[k]["patience_s"] - rule.start_s[net.row[m]["device"]]):
+        patience = rule.choice[k]["patience_s"]
+        room = max(0.0, patience - rule.start_s[net.row[m]["device"]])
+        if wait > room + TINY * (wait + patience):
             return int(s)
     return -1
 

@@ -161,8 +161,8 @@ devices:
   - {name: cpu, kind: cpu, idle_power: 2 W, off_when_unused: false}
   - {name: npu, kind: npu, count: 2, idle_power: 1 W}
 links:
-  - {from: cpu, to: npu, bandwidth: 1 GB/s, channels: 1, energy_per_byte: 1 nJ}
-  - {from: npu, to: cpu, bandwidth: 1 GB/s, channels: 1, energy_per_byte: 1 nJ}
+  - {from: cpu, to: npu, bandwidth: 1 GB/s, channels: 1, energy_per_byte: 1 nJ/B}
+  - {from: npu, to: cpu, bandwidth: 1 GB/s, channels: 1, energy_per_byte: 1 nJ/B}
 profiles:
   see:
     - {device: cpu, time: 60 ms, energy: 1.5 J}
@@ -199,7 +199,7 @@ def test_a_schedule_is_simulated_with_failures_and_caps(frames_file: Path, tmp_p
         asked = [part for policy in every for part in ("--policy", policy)]
         done = run(
             *("simulate", frames_file, *asked, "--events", events, "--replications", 2),
-            *("--time-limit", 2, "--json", *arguments),
+            *("--time-limit", 30, "--json", *arguments),
         )
         assert done.returncode == 0, done.stderr
         answer: dict[str, object] = json.loads(done.stdout)
