@@ -46,7 +46,14 @@ if TYPE_CHECKING:
     from hetopt.report.simulations.write import write_simulation as write_simulation
     from hetopt.report.terminal.text import view_text as view_text
     from hetopt.simulate import ScheduleSimulation, Simulation, simulate
-    from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, Solution, SteadyPlan
+    from hetopt.solution import (
+        PeriodPlan,
+        Plan,
+        ScenarioPlan,
+        SchedulePlan,
+        Solution,
+        SteadyPlan,
+    )
     from hetopt.solve import SolveOptions, solve
     from hetopt.verify import Report, verify
 
@@ -63,6 +70,7 @@ __all__ = [
     "ModelFile",
     "ObjectiveName",
     "OperatorWork",
+    "PeriodPlan",
     "Plan",
     "Replanned",
     "Report",
@@ -170,6 +178,7 @@ _HOMES = {
     "SchedulePlan": "hetopt.solution",
     "ScheduleSimulation": "hetopt.simulate",
     "Solution": "hetopt.solution",
+    "PeriodPlan": "hetopt.solution",
     "ScenarioPlan": "hetopt.solution",
     "SteadyPlan": "hetopt.solution",
     "SolveOptions": "hetopt.solve",

@@ -67,6 +67,10 @@ def _tables(dice: Dice) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         for device in devices[:2]:
             device["memory_pool"] = "dram"
         frames["options"]["memory_b"] = 0.0
+    if settings["objective"] != "throughput" and dice.chance(0.1):
+        device = dice.pick(*devices)
+        device["min_load"] = dice.pick(0.1, 0.3) * device["max_utilization"]
+        device["off_when_unused"] = True
     frames["devices"] = pd.DataFrame(devices)
     return frames, settings
 
@@ -97,6 +101,7 @@ def _devices(dice: Dice, memory: bool) -> list[dict[str, Any]]:
                 "start_up_cost": dice.pick(0.0, 0.0, 1.0, 10.0),
                 "load_energy_j_per_b": dice.pick(0.0, 1e-7, 5e-7) if limited else 0.0,
                 "site": "",
+                "min_load": 0.0,
             }
         )
     return rows

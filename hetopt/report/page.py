@@ -21,6 +21,8 @@ from hetopt.profiling.caveats import caveats
 from hetopt.report import charts
 from hetopt.report.axes import shown_per_si
 from hetopt.report.comparison_page import gains
+from hetopt.report.demands.periods import period_pictures
+from hetopt.report.demands.scenarios import scenario_pictures
 from hetopt.report.front_drawing import WIDTH, Mark, front_drawing
 from hetopt.report.gantt import gantt
 from hetopt.report.parts import ROWS_SHOWN, data_file, document, escaped, first, table
@@ -209,36 +211,18 @@ def _picture(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> l
         if row["had"] or row["on"]
     ]
     return [
-        *_scenarios(instance, plan, quantities),
+        *_demands(instance, plan, quantities),
         "<h2>Utilisation of units on</h2>",
         charts.stacked(rows[:ROWS_SHOWN], "Utilisation of each device"),
     ]
 
 
-def _scenarios(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list[str]:
-    """Draw power and throughput of the scenarios side by side, in their order."""
+def _demands(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list[str]:
+    """Draw what scenarios draw and serve side by side, or periods over time."""
     if not isinstance(plan, ScenarioPlan):
         return []
-    scenarios = quantities[f"{instance.when}s"]
-    power = [
-        (str(s[instance.when]), (s["power_w"] - s["idle_power_w"], s["idle_power_w"]))
-        for s in scenarios
-    ]
-    rate = [(str(s[instance.when]), (s["throughput_per_s"],)) for s in scenarios]
-    key = (
-        '<p class="key"><span><i class="ka"></i>work, above idle</span>'
-        '<span><i class="kb"></i>idle</span></p>'
-    )
-    cap = float(instance.limits.power_cap_w)
-    watts = partial(units.format, dimension="power")
-    per_s = partial(units.format, dimension="rate")
-    return [
-        "<h2>Power by scenario</h2>",
-        key,
-        charts.columns(power, "Power of each scenario", watts, cap, "power cap"),
-        "<h2>Requests served by scenario</h2>",
-        charts.columns(rate, "Throughput of each scenario", per_s),
-    ]
+    draw = period_pictures if len(instance.periods) else scenario_pictures
+    return draw(instance, quantities)
 
 
 def _where(row: Mapping[str, Any], key: str) -> str:

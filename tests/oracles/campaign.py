@@ -30,6 +30,9 @@ RACKS = "racks"
 SLOW = "slow"
 """Schedules in which resources slow what runs (`slow_oracle`)."""
 
+PERIODS = "periods"
+"""Streams of periods, tied by starts, loading, least times on and changes (`period_oracle`)."""
+
 HUGE = 20
 """Of so many seeds of ``streams`` one is of units by the billion, known in closed form."""
 
@@ -48,6 +51,7 @@ CAMPAIGNS = (
     UNUSUAL,
     STREAMS,
     RACKS,
+    PERIODS,
     *OFTEN,
 )
 """All regimes that a campaign may be of."""
@@ -69,6 +73,10 @@ def judge(regime: str, seed: int, time_limit: float) -> Outcome:
     """Solve the instance of a seed and say whether the oracle agrees."""
     if regime == STREAMS or (regime in OFTEN and seed % 3 == 0):
         return judge_variant(seed, time_limit, OFTEN.get(regime, ""))
+    if regime == PERIODS:
+        from tests.oracles.period_oracle import judge_periods
+
+        return Outcome(seed, *judge_periods(seed, time_limit))
     if regime == SLOW:
         return Outcome(seed, *judge_slow(seed, time_limit))
     if regime == SLOW_STREAMS:

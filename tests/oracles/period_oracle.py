@@ -26,8 +26,7 @@ ANY = -1
 
 Keys = frozenset[int]
 Type = tuple[int, Keys]
-"""Workload (ANY where the unit may serve all, None-like -2 where it serves none) and weights."""
-IDLE = -2
+"""Workload (ANY where the unit may serve all) and weights."""
 
 
 @dataclass(frozen=True)
@@ -216,8 +215,9 @@ class PeriodOracle:
         fixed = sum(w * p for w, p in zip(idle, self.price[s], strict=True))
         asked = [j for j in range(len(rate)) if rate[j] > 0]
         throughput = self.name == "throughput"
+        idle_units = [devices.min_load[d] > 0 for d, _, _ in groups]
         if not columns:
-            if asked and not throughput:
+            if (asked and not throughput) or any(idle_units):
                 return None
             if power > cap * (1 + ROOM):
                 return None
@@ -239,6 +239,11 @@ class PeriodOracle:
             each = float(devices.max_utilization[d]) * (1 - float(devices.reserved[d]))
             upper.append(load[g])
             most.append(each * int(devices.slots[d]) * units * (1 + ROOM))
+            if devices.min_load[d] > 0:
+                # Units of one type share their work as they like.
+                least = float(devices.min_load[d]) * (1 - float(devices.reserved[d]))
+                upper.append(-load[g])
+                most.append(-least * int(devices.slots[d]) * units * (1 - ROOM))
         if math.isfinite(cap):
             upper.append(drawn)
             most.append(cap * (1 + ROOM) - power)
@@ -455,6 +460,23 @@ class PeriodOracle:
                 pue = pue if math.isnan(inst.sites.pue[site]) else float(inst.sites.pue[site])
             found.append(price * pue)
         return found
+
+
+def judge_periods(seed: int, time_limit: float) -> tuple[str, list[str]]:
+    """Solve the instance of a seed; return whether enumeration agrees, and all differences."""
+    from hetopt.solve import solve
+    from tests.oracles.agreement import disagreements
+    from tests.random_periods import random_periods
+
+    instance = random_periods(seed)
+    try:
+        best = period_optimum(instance)
+    except TooHardError:
+        return "too hard", []
+    solution = solve(instance, time_limit=time_limit, workers=1, seed=seed)
+    wrong = disagreements(instance, solution, best)
+    agreed = "agreed" if best is not None else "agreed infeasible"
+    return "disagreed" if wrong else agreed, wrong
 
 
 def period_optimum(instance: Instance) -> tuple[float, ...] | None:

@@ -136,6 +136,7 @@ class SteadyModel:
         self.prefix = joint.prefix if joint else ""
         self.price_at = joint.price if joint else ""
         self.blank = joint.blank if joint else frozenset[int]()
+        self.kept = joint.kept if joint else frozenset[int]()
         self.question = joint.question if joint else Question.of(instance)
         self.keep = 1.0 - shrink
         self.most = most if self.question.throughput else 1.0
@@ -286,7 +287,9 @@ class SteadyModel:
         had_counts = price and (self.question.price or "price" in shares)
         fixed = least == most
         shared = "units" in shares or (bool(price) and "price" in shares)
-        if device not in self.kinds_of and not self._scales_links(device) and not shared:
+        kept = device in self.kept and not self.least[device] > 0
+        unused = device not in self.kinds_of and not kept
+        if unused and not self._scales_links(device) and not shared:
             self.on[device] = self.work[device] = least if always else 0
             self.had[device] = least
             return

@@ -54,6 +54,8 @@ class Joint:
         What follows the names of prices of joules that are this one's own.
     blank
         Devices of which it counts whether units that are on hold weights or none.
+    kept
+        Devices with units that are on before the first of periods, and need not go off.
     """
 
     problem: Any
@@ -63,3 +65,4 @@ class Joint:
     unit: float
     price: str = ""
     blank: frozenset[int] = frozenset()
+    kept: frozenset[int] = frozenset()

@@ -134,7 +134,9 @@ def _packed(
             continue
         wanted = sorted({tuple(sorted(n.keys)) for n in needs.values() if n.working_b <= working})
         if weighed:
-            wanted = sorted({*wanted, *((key,) for keys in wanted for key in keys)})
+            # Also what needs more working memory to be served may be held.
+            held = {(key,) for need in needs.values() for key in need.keys}
+            wanted = sorted({*wanted, *held})
         lists = _Packer([frozenset(w) for w in wanted], size, space, str(devices.name[device]))
         try:
             packs = lists.all() if every else lists.maximal()

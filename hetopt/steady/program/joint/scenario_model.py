@@ -60,6 +60,8 @@ class ScenarioModel:
             self.theta = self.problem.add_variable("theta", 0)
             alone = (SteadyModel(part, routes, kinds) for part in parts)
             self.unit = min(model.throughput_unit() for model in alone)
+        initial = instance.periods.initial_on(len(instance.devices))
+        kept = frozenset(np.flatnonzero(initial).tolist())
         blank = frozenset(np.flatnonzero(weights_matter(instance)).tolist())
         self.blocks = [
             SteadyModel(
@@ -76,6 +78,7 @@ class ScenarioModel:
                     self.unit,
                     period_price(s) if len(instance.periods) else "",
                     blank,
+                    kept,
                 ),
                 states=states,
             )
