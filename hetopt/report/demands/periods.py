@@ -114,9 +114,9 @@ def over_time(
 
     lines = [opened(WIDTH, tall, title)]
     for v in ticks(0.0, top, 5) if tips is None else (0.0, most):
-        at, value = f"{y(v):.1f}", html.escape(shown(float(f"{v:.9g}")))
+        level, value = f"{y(v):.1f}", html.escape(shown(float(f"{v:.9g}")))
         lines += [
-            f'<line class="grid" x1="{LEFT}" x2="{WIDTH}" y1="{at}" y2="{at}"/>',
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH}" y1="{level}" y2="{level}"/>',
             f'<text class="end" x="{LEFT - 8}" y="{y(v) + 4:.1f}">{value}</text>',
         ]
     free = -math.inf
