@@ -65,7 +65,10 @@ def simulate(
     ] = None,
     start_up: Annotated[
         list[str] | None,
-        typer.Option(metavar="[DEVICE=]TIME", help="From off to serving, at idle power."),
+        typer.Option(
+            metavar="[DEVICE=]TIME",
+            help="From off to serving, at idle power; default: the devices' own.",
+        ),
     ] = None,
     shared: Annotated[
         list[str] | None,
@@ -150,7 +153,8 @@ def run_simulate(
     stop = threading.Event()
     fields = dict(values)
     fields["columns"] = _pairs("--columns", fields["columns"] or [])
-    fields["start_up"] = by_device("--start-up", fields["start_up"] or [])
+    given = fields["start_up"]
+    fields["start_up"] = None if given is None else by_device("--start-up", given)
     fields["policies"] = fields.pop("policy") or None
     if fields["policies"] is None:
         fields.pop("policies")

@@ -33,7 +33,7 @@ class Settings:
 
     options: SolveOptions
     stability: str = "1 %"
-    start_up: Any = 0.0
+    start_up: Any = None
     loading: Any = None
     hold: Any = 3600.0
     headroom: float = 0.15

@@ -218,22 +218,38 @@ def request_profile(
     }
 
 
-def request_document(profile: Mapping[str, Any]) -> dict[str, Any]:
+def request_document(profile: Mapping[str, Any], *, in_time: bool = False) -> dict[str, Any]:
     """Return the jobs and scenarios of an instance for a profile of requests.
 
     A job's rate is its mean; a scenario is a period, its weight the period's length. Devices and
     profiles, one of each job's name, are the instance's to add.
+
+    Parameters
+    ----------
+    in_time
+        Write ``periods``, which follow each other, instead of scenarios.
     """
+    if in_time:
+        demands: dict[str, Any] = {
+            "periods": [
+                {"name": p["name"], "duration_s": p["duration_s"], "rates": dict(p["rates"])}
+                for p in profile["periods"]
+            ]
+        }
+    else:
+        demands = {
+            "scenarios": [
+                {"name": p["name"], "weight": p["duration_s"], "rates": dict(p["rates"])}
+                for p in profile["periods"]
+            ]
+        }
     return {
         "regime": "steady",
         "jobs": [
             {"name": c["name"], "rate_per_s": c["rate_per_s"], "profile": c["name"]}
             for c in profile["classes"]
         ],
-        "scenarios": [
-            {"name": p["name"], "weight": p["duration_s"], "rates": dict(p["rates"])}
-            for p in profile["periods"]
-        ],
+        **demands,
     }
 
 

@@ -29,7 +29,7 @@ def replan(
     state: State | None = None,
     *,
     stability: Stability | str = "1 %",
-    start_up: str | float | Mapping[str, Any] = 0.0,
+    start_up: str | float | Mapping[str, Any] | None = None,
     loading: str | float | Mapping[str, Any] | None = None,
     hold: str | float = HOLD_S,
     options: SolveOptions | None = None,
@@ -49,9 +49,11 @@ def replan(
         ``"3"``: at most 3 changes; ``"2 %"``: a voluntary change must gain that part of the
         objective; ``"5 W"``: each change must gain that.
     start_up
-        From off to serving, at idle power: one time, or a time by device.
+        From off to serving, at idle power: one time, or a time by device. By default, and beside it
+        energy and money of each start, what ``start_up`` of the devices states.
     loading
-        Bandwidth at which weights load (bytes/s or ``"2 GB/s"``), one or by device; None: at once.
+        Bandwidth at which weights load (bytes/s or ``"2 GB/s"``), one or by device; None: in the
+        time that ``load`` of the devices states.
     hold
         How long the plan is expected to hold: what starts draw is spread over it.
     options, **solving
@@ -95,12 +97,16 @@ def replan(
 
 def costs_of(
     instance: Instance,
-    start_up: str | float | Mapping[str, Any],
+    start_up: str | float | Mapping[str, Any] | None,
     loading: str | float | Mapping[str, Any] | None,
     hold: str | float,
 ) -> Costs:
     """Return what changes take, as numbers."""
-    start = _by_device(instance, "--start-up", start_up, "time")
+    devices = instance.devices
+    start = devices.start_up_time_s
+    if start_up is not None:
+        start = _by_device(instance, "--start-up", start_up, "time")
+    each = devices.load_time_s if loading is None else np.zeros(len(devices))
     speed = _by_device(instance, "--loading", np.inf if loading is None else loading, "bandwidth")
     with np.errstate(divide="ignore"):
         load = np.where(np.isinf(speed), 0.0, 1.0 / speed)
@@ -109,7 +115,7 @@ def costs_of(
     held = _number("--hold", hold, "time")
     if not held > 0:
         raise InputError([Problem("--hold", str(hold), "More than 0 s.")])
-    return Costs(start, np.zeros(len(instance.devices)), load, held)
+    return Costs(start, devices.start_up_energy_j, load, each, devices.load_energy_j_per_b, held)
 
 
 def _by_device(instance: Instance, flag: str, value: Any, dimension: str) -> np.ndarray:

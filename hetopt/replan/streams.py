@@ -50,8 +50,9 @@ class Costs:
     ----------
     start_s, start_j
         To switch on a unit of each device, time and energy above idle (D).
-    load_s
-        To load a byte of weights on each device (D).
+    load_s, load_each_s, load_j
+        To load a byte of weights on each device (D), any weights beside that (D), and the energy
+        above idle of a byte (D).
     hold_s
         How long a plan is expected to hold: what starts cost is spread over it.
     """
@@ -59,6 +60,8 @@ class Costs:
     start_s: np.ndarray
     start_j: np.ndarray
     load_s: np.ndarray
+    load_each_s: np.ndarray
+    load_j: np.ndarray
     hold_s: float
 
 
@@ -219,7 +222,16 @@ class _Search:
         size = dict(zip(options.weights_key.tolist(), options.weights_b.tolist(), strict=True))
         spent = sum(
             joule[d] * (costs.start_j[d] + idle[d] * costs.start_s[d]) for d, _ in ups
-        ) + sum(joule[d] * idle[d] * costs.load_s[d] * size[w] for (d, _), w in loads)
+        ) + sum(
+            joule[d]
+            * (
+                idle[d] * (costs.load_s[d] * size[w] + costs.load_each_s[d])
+                + costs.load_j[d] * size[w]
+            )
+            for (d, _), w in loads
+        )
+        if name == "cost":
+            spent += sum(self.instance.devices.start_up_cost[d] for d, _ in ups)
         return float(spent) / costs.hold_s
 
     def _unit(self, unit: Unit) -> str:
@@ -274,6 +286,7 @@ class _Search:
                 self.now,
                 self.costs.start_s,
                 self.costs.load_s,
+                self.costs.load_each_s,
                 0.0 if self.state is None else self.state.time_s,
             )
             transition.run()

@@ -115,8 +115,9 @@ class Transition:
 
     Parameters
     ----------
-    start_s, load_s
-        How long a unit of each device takes to start (D), and to load a byte of weights (D).
+    start_s, load_s, load_each_s
+        How long a unit of each device takes to start (D), to load a byte of weights (D), and to
+        load any weights beside that (D).
     """
 
     instance: Instance
@@ -125,6 +126,7 @@ class Transition:
     now: Now
     start_s: np.ndarray
     load_s: np.ndarray
+    load_each_s: np.ndarray
     time_s: float
     steps: list[Step] = field(default_factory=list)
     shortfall: dict[int, float] = field(default_factory=dict)
@@ -228,7 +230,8 @@ class Transition:
                     left.append((kind, unit, weights))
                     continue
                 begin = max(self._clock, self._ready.get(unit, self._clock))
-                ready = begin + float(self.load_s[d]) * self._bytes[weights]
+                takes = float(self.load_s[d]) * self._bytes[weights] + float(self.load_each_s[d])
+                ready = begin + takes
                 self._held.setdefault(unit, set()).add(weights)
                 self._ready[unit] = ready
                 self._add(begin, Load(name, u, *self.instance.model_keys[weights]), ready)

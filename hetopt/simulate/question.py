@@ -147,9 +147,9 @@ def seconds(name: str, value: Quantity | None, zero: bool = False) -> float | No
 
 
 def start_up_times(
-    instance: Instance, value: Quantity | Mapping[str, Quantity]
+    instance: Instance, value: Quantity | Mapping[str, Quantity] | None
 ) -> dict[str, float]:
-    """Return the start-up time of each device that one is stated for.
+    """Return the start-up time of each device that one is stated for, by default in the instance.
 
     Raises
     ------
@@ -157,9 +157,15 @@ def start_up_times(
         For an unknown device, and what is no time.
     """
     names = instance.devices.name.tolist()
+    # Of schedules a start-up is part of the plan.
+    streams = instance.regime == "steady"
+    times = zip(names, instance.devices.start_up_time_s.tolist(), strict=True)
+    own = {name: time for name, time in times if streams and time > 0}
+    if value is None:
+        return own
     each = value if isinstance(value, Mapping) else dict.fromkeys(names, value)
     unknown = [n for n in each if n not in names]
     if unknown:
         text = f"A device: {', '.join(names)}."
         raise InputError([Problem("start_up", n, text) for n in unknown])
-    return {n: seconds("start_up", v, zero=True) or 0.0 for n, v in each.items()}
+    return own | {n: seconds("start_up", v, zero=True) or 0.0 for n, v in each.items()}

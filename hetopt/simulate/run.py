@@ -47,7 +47,7 @@ def simulate(
     failures: str | None = None,
     events: str | Path | Sequence[Event] = (),
     delta: Quantity | None = None,
-    start_up: Quantity | Mapping[str, Quantity] = 0.0,
+    start_up: Quantity | Mapping[str, Quantity] | None = None,
     shared: Sequence[str] = (),
     batch_timeout: Quantity | None = None,
     times: str = INTERVAL,
@@ -86,7 +86,8 @@ def simulate(
     delta
         Time between the ticks of ``rolling``; by default a sixtieth of the run.
     start_up
-        Time from switching a unit on until it serves, at idle power; also by device.
+        Time from switching a unit on until it serves, at idle power; also by device. By default,
+        and beside it the energy of each start, what ``start_up`` of the devices states.
     shared
         Devices whose units run all requests at once, each at its part of the speed.
     batch_timeout

@@ -111,9 +111,9 @@ def simulate_streams(
     made = _Plans(instance, planned, plan, question, tell, stop)
     plans, failed = made.of(names)
     asked = tuple(n for n in names if n not in failed)
-    none = np.zeros(len(instance.devices))
     start_up = StartUp(
-        np.array([question.start_up.get(str(n), 0.0) for n in instance.devices.name]), none
+        np.array([question.start_up.get(str(n), 0.0) for n in instance.devices.name]),
+        instance.devices.start_up_energy_j,
     )
     delta_s = question.delta_s or max(first.end_s, 1e-9) / TICKS
     marginal = made.solved().marginal if "price" in asked else None

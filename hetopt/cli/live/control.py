@@ -72,7 +72,7 @@ def control(
         "state": state,
         "delta": delta,
         "stability": stability,
-        "start_up": start_up or ["0"],
+        "start_up": start_up,
         "loading": loading,
         "headroom": headroom,
         "max_rate": max_rate,
@@ -100,7 +100,8 @@ def run_control(
         raise InputError([Problem("--max-rate", f"{values['max_rate']:g}", "More than 0.")])
     instance = question.instance()
     tell_warnings(instance)
-    start_up = by_device("--start-up", values["start_up"])
+    given = values["start_up"]
+    start_up = None if given is None else by_device("--start-up", given)
     loading = None if values["loading"] is None else by_device("--loading", values["loading"])
     if instance.regime == "steady":
         # What is wrong is told now, not when the first plan is made.

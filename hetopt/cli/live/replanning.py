@@ -102,7 +102,7 @@ def run_replan(
         known,
         None if state is None else read_state(state),
         stability=stability,
-        start_up=by_device("--start-up", start_up or ["0"]),
+        start_up=None if start_up is None else by_device("--start-up", start_up),
         loading=None if loading is None else by_device("--loading", loading),
         hold=hold,
         options=options,

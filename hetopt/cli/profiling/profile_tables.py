@@ -17,7 +17,11 @@ from hetopt.errors import InputError, Problem
 if TYPE_CHECKING:
     from hetopt.instance import Instance
 
-AS = ("options", "requests")
+PERIODS = "periods"
+OF_REQUESTS = ("requests", PERIODS)
+"""What a trace may be read as: scenarios that are weighted, or periods that follow each other."""
+
+AS = ("options", *OF_REQUESTS)
 FOREIGN = ("melange",)
 """Forms that :mod:`hetopt.formats` reads as instances."""
 
@@ -63,7 +67,7 @@ def run_tables(files: list[str], flags: TableFlags, output: str | None, as_json:
     from hetopt.profiling.requests import is_trace
 
     told = flags.wanted is None and not flags.form and len(files) == 1 and not flags.columns
-    if flags.wanted == "requests" or (told and is_trace(files[0])):
+    if flags.wanted in OF_REQUESTS or (told and is_trace(files[0])):
         return _requests(files, flags, output, as_json)
     _refuse(flags, "--period", "--classes", why="requests")
     return _options(files, flags, output, as_json)
@@ -200,7 +204,8 @@ def _requests(files: list[str], flags: TableFlags, output: str | None, as_json: 
         classes=parts_of(flags.classes or "2x2"),
     )
     if output is not None:
-        _write_requests(output, files[0], profile, request_document(profile))
+        document = request_document(profile, in_time=flags.wanted == PERIODS)
+        _write_requests(output, files[0], profile, document)
     if as_json:
         print_json(profile)
         return OK
@@ -226,7 +231,7 @@ def _requests(files: list[str], flags: TableFlags, output: str | None, as_json: 
 def _write_requests(
     output: str, source: str, profile: dict[str, Any], document: dict[str, Any]
 ) -> None:
-    """Write the whole profile as JSON, or jobs and scenarios of an instance as YAML."""
+    """Write the whole profile as JSON, or jobs and demands of an instance as YAML."""
     from hetopt.formats.files import write_whole
 
     if output.endswith(".json"):
@@ -238,8 +243,9 @@ def _write_requests(
     from ruamel.yaml import YAML
 
     made = StringIO()
+    what = PERIODS if PERIODS in document else "scenarios"
     made.write(
-        f"# Jobs and scenarios of {Path(source).name}, by hetopt profile --as requests.\n"
+        f"# Jobs and {what} of {Path(source).name}, by hetopt profile.\n"
         "# Add devices, and a profile of each job's name.\n"
     )
     yaml = YAML()
@@ -264,7 +270,11 @@ def are_tables(files: list[str], flags: TableFlags) -> bool:
 def table_flags(
     as_: Annotated[
         str | None,
-        typer.Option("--as", metavar="WHAT", help="Tables: read them as options, or as requests."),
+        typer.Option(
+            "--as",
+            metavar="WHAT",
+            help="Tables: read as options, or as requests (scenarios) or periods.",
+        ),
     ] = None,
     from_: Annotated[
         str | None,

@@ -80,6 +80,15 @@ def test_equal_lengths_make_no_second_class(tmp_path: Path) -> None:
     assert [c["name"] for c in found["classes"]] == ["all"]
 
 
+def test_periods_follow_each_other_for_as_long_as_the_trace(tmp_path: Path) -> None:
+    profile = request_profile(read_trace(poisson(tmp_path / "a.csv")), period_s=100)
+    document = request_document(profile, in_time=True)
+    assert "scenarios" not in document
+    lasts = [p["duration_s"] for p in document["periods"]]
+    assert sum(lasts) == pytest.approx(profile["duration_s"])
+    assert [p["rates"] for p in document["periods"]] == [p["rates"] for p in profile["periods"]]
+
+
 def test_jobs_and_scenarios_are_those_of_an_instance(tmp_path: Path) -> None:
     done = command_line.hetopt(
         *("profile", poisson(tmp_path / "a.csv"), "--as", "requests", "--classes", "2x1"),

@@ -70,6 +70,25 @@ def test_more_load_is_answered_and_the_step_is_checked(fleet, planned):
     assert not replan(more, planned, time_limit=3).shortfall
 
 
+def test_start_ups_of_the_devices_hold_where_none_is_asked_for(fleet, planned):
+    more = with_rates(fleet, 1.5)
+    n = len(more.devices)
+    slow = replace(
+        more,
+        devices=replace(
+            more.devices,
+            start_up_time_s=np.full(n, 5.0),
+            start_up_energy_j=np.full(n, 1e4),
+            load_time_s=np.full(n, 2.0),
+        ),
+    )
+    found = replan(slow, planned, time_limit=3)
+    on, load = found.steps[:2]
+    assert (on.ready_s, load.ready_s) == (5.0, 7.0)
+    assert found.charge > replan(more, planned, start_up="5 s", time_limit=3).charge
+    assert replan(slow, planned, start_up="1 s", time_limit=3).steps[0].ready_s == 1.0
+
+
 def test_stability_bounds_prices_and_asks_a_gain(fleet, planned):
     more = with_rates(fleet, 1.5)
     assert len(replan(more, planned, stability="3", time_limit=3).changes) <= 3

@@ -181,3 +181,13 @@ def test_rolling_leaves_a_constant_load_alone_and_follows_a_step(
     routes = [a for a in actions if isinstance(a, Route)]
     assert routes
     assert {p.device for r in routes for p in r.placements} == {"small"}
+
+
+def test_start_ups_of_the_devices_hold_where_none_is_asked_for() -> None:
+    from hetopt.simulate.question import start_up_times
+    from tests.unit.steady.program.test_periods import day
+
+    instance = day(start="1 kJ")
+    assert start_up_times(instance, None) == {"box": 60.0}
+    assert start_up_times(instance, "5 s") == {"box": 5.0}
+    assert start_up_times(instance, {"box": "0 s"}) == {"box": 0.0}
