@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hetopt.instance import (
     NO_MAXIMUM,
     Devices,
     Floats,
+    Instance,
     Ints,
     KindShares,
     Links,
@@ -21,8 +23,6 @@ from hetopt.instance import (
 from hetopt.instance.column_specs import LOAD, SLEEP, START_UP
 
 Table = dict[str, Any]
-
-UNKNOWN_YET = "Nothing: start-ups and sleep are read, but no schedule is planned with them yet."
 
 
 def make_pools(table: Table, check: Checker) -> Pools:
@@ -96,20 +96,22 @@ def make_devices(table: Table, pools: Strings, sites: Strings, check: Checker) -
     )
 
 
-def refuse_where_unknown(table: Table, regime: str, check: Checker) -> None:
-    """Refuse start-ups and sleep of devices where no plan knows them.
-
-    Streams pay starts from period to period; where there are no periods, units are on for ever, and
-    starts are paid in what follows a plan (`hetopt simulate`, `replan`, `control`).
-    """
-    if regime == "steady":
+def check_start_ups(instance: Instance, table: Table, check: Checker) -> None:
+    """Refuse devices that go on later than anything may end, and what no schedule knows yet."""
+    limits, jobs = instance.limits, instance.jobs
+    slow = instance.resources.slow
+    if len(slow) and slow[instance.uses.resource].any():
+        text = "None beside a resource with sharing: slow: no schedule knows both together yet."
+        for column in (*START_UP, *SLEEP):
+            value = table[column.name]
+            none = np.isnan(value) if column.default != column.default else value == column.default
+            check.rows("devices", column.name, table, ~none, text)
+    if math.isfinite(limits.cycle_s) or not len(jobs):
         return
-    for column in (*START_UP, *SLEEP):
-        if column.regime and column.regime != regime:
-            continue  # refused as of the other regime
-        value = table[column.name]
-        stated = ~np.isnan(value) if column.default != column.default else value != column.default
-        check.rows("devices", column.name, table, stated, UNKNOWN_YET)
+    latest = min(limits.horizon_s, float(jobs.deadline_s.max()))
+    late = instance.devices.off_when_unused & (table["start_up_time_s"] > latest)
+    text = f"At most the latest deadline, {latest:g} s: its units could run nothing before that."
+    check.rows("devices", "start_up_time_s", table, late, text)
 
 
 def start_up_and_sleep(name: str, table: Table, check: Checker) -> dict[str, Floats]:

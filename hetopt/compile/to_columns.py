@@ -17,11 +17,11 @@ from hetopt.compile.cells import clean_table
 from hetopt.compile.options import make_options
 from hetopt.compile.periodic import check_cycle, unroll
 from hetopt.compile.platform import (
+    check_start_ups,
     make_devices,
     make_kind_shares,
     make_links,
     make_pools,
-    refuse_where_unknown,
 )
 from hetopt.compile.problems import Checker, listed
 from hetopt.compile.resources import make_resources, make_uses
@@ -200,6 +200,8 @@ def _compiled(
         model_keys=keys,
         currency=setting["currency"],
     )
+    if regime == "schedule":
+        check_start_ups(instance, tables["devices"], check)
     check_structure(instance, check)
     check_pins(instance, check)
     check_setups(instance, check)
@@ -253,7 +255,6 @@ def _check_regime(
                         _belongs(column, regime),
                     )
     check_settings_regime(regime, setting, check)
-    refuse_where_unknown(tables["devices"], regime, check)
     if regime == "schedule":
         _check_size(tables["devices"], check)
         for row in np.flatnonzero(tables["devices"]["count_max"] == NO_MAXIMUM):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hetopt.evaluate.timeline import Steps, memory_over_time
+from hetopt.evaluate.over_time.steps import Steps
+from hetopt.evaluate.timeline import memory_over_time
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.grouping import distinct, sums
 from hetopt.solution import SchedulePlan, SteadyPlan

@@ -11,12 +11,15 @@ import numpy as np
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.evaluate.circle import wound
+from hetopt.evaluate.over_time.idling import SLEEP, START, WAKE, Draws, draws
+from hetopt.evaluate.over_time.steps import Steps, steps_of
 from hetopt.evaluate.ratios import ratio, weighted_mean
 from hetopt.evaluate.resources import peak, schedule_use
 from hetopt.evaluate.setups import SetupRuns, setup_rows, setup_runs
 from hetopt.evaluate.slowing import Progress, progress, slows
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.grouping import records, sums
+from hetopt.instance.idling.idlers import idlers, may_sleep, starts_up
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.prices import TIME_ROUNDING, at_changes, integral, mean_price, series_of
 from hetopt.solution import SchedulePlan
@@ -158,6 +161,16 @@ class ScheduleQuantities:
         """Units that are on for the whole window (D)."""
         return np.where(self.instance.devices.off_when_unused, self.units_used, self.units_had)
 
+    def numbers_used(self, row: int) -> list[int]:
+        """Return which units of a kind of what idles run something."""
+        numbers: list[int] = np.unique(self.plan.unit[self.device == row]).tolist()
+        return numbers
+
+    @cached_property
+    def draws(self) -> Draws:
+        """What is drawn beside idle power over the window and what runs."""
+        return draws(self)
+
     @cached_property
     def setups(self) -> SetupRuns:
         """Set-ups that the plan needs."""
@@ -215,14 +228,20 @@ class ScheduleQuantities:
 
     @cached_property
     def energy_idle_j(self) -> float:
-        """Idle energy of all units on, over the window."""
-        return self.idle_power_w * self.window_s
+        """Idle energy of all units on, over the window; with waking where they sleep."""
+        whole = self.idle_power_w * self.window_s
+        return whole + math.fsum(self.draws.of(SLEEP, WAKE))
+
+    @cached_property
+    def energy_start_up_j(self) -> float:
+        """Energy of going on."""
+        return math.fsum(self.draws.of(START))
 
     @cached_property
     def energy_j(self) -> float:
-        """Options, set-ups, transfers and idle."""
+        """Options, set-ups, transfers, idle and going on."""
         parts = (self.energy_options_j, self.energy_transfers_j, self.energy_idle_j)
-        return sum(parts) + self.energy_setups_j
+        return sum(parts) + self.energy_setups_j + self.energy_start_up_j
 
     @cached_property
     def cost_units(self) -> float:
@@ -235,9 +254,16 @@ class ScheduleQuantities:
         return self._paid("cost")
 
     @cached_property
+    def cost_start_up(self) -> float:
+        """Money for each time that something goes on."""
+        each = idlers(self.instance).start_up_cost
+        paid = np.flatnonzero(each).tolist()
+        return math.fsum(float(each[row]) * len(self.numbers_used(row)) for row in paid)
+
+    @cached_property
     def cost(self) -> float:
-        """Units and electricity."""
-        return self.cost_units + self.cost_energy
+        """Units, electricity, and going on."""
+        return self.cost_units + self.cost_energy + self.cost_start_up
 
     @cached_property
     def carbon_kg(self) -> float:
@@ -259,8 +285,12 @@ class ScheduleQuantities:
             series, at_changes(series, runs.start_s), at_changes(series, runs.end_s)
         )
         window = float(integral(series, at_changes(series, np.array([self.window_s])))[0])
-        drawn = tasks.sum() + hops.sum() + setups.sum()
-        return pue * float(drawn + self.idle_power_w * window)
+        drawn, more = self.draws, self.draws.energy_j
+        if len(more):
+            begin, end = at_changes(series, drawn.begin_s), at_changes(series, drawn.end_s)
+            more = more * mean_price(series, begin, end)
+        spent = tasks.sum() + hops.sum() + setups.sum() + more.sum()
+        return pue * float(spent + self.idle_power_w * window)
 
     def priced_noise(self, objective: str) -> float:
         """Return what rounding of times may change where a joule's price changes over time.
@@ -272,8 +302,11 @@ class ScheduleQuantities:
         if series is None:
             return 0.0
         latest = max(self.window_s, float(self.end_s.max(initial=0.0)))
-        time = np.concatenate([self.drawing[3], self.hop_time_s, self.setups.time_s])
-        energy = np.concatenate([self.drawn_j, self.hop_energy_j, self.setups.energy_j])
+        drawn = self.draws
+        lasting = drawn.end_s - drawn.begin_s
+        time = np.concatenate([self.drawing[3], self.hop_time_s, self.setups.time_s, lasting])
+        more = np.abs(drawn.energy_j)
+        energy = np.concatenate([self.drawn_j, self.hop_energy_j, self.setups.energy_j, more])
         shift = np.full(len(time), TIME_ROUNDING * latest)
         part = np.divide(shift, time, out=np.ones(len(time)), where=time > shift)
         spread = max(series.value) - min(series.value)
@@ -290,7 +323,9 @@ class ScheduleQuantities:
         idle = instance.devices.idle_power_w * self.units_on
         drawn = price[device] * self.task_energy_j
         setups = price[device[self.setups.task]] * self.setups.energy_j
-        parts = [drawn, price[sender] * self.hop_energy_j, price * idle * self.window_s, setups]
+        more = price[idlers(instance).device[self.draws.row]] * self.draws.energy_j
+        still = price * idle * self.window_s
+        parts = [drawn, price[sender] * self.hop_energy_j, still, setups, more]
         return math.fsum(float(part.sum()) for part in parts)
 
     @cached_property
@@ -322,6 +357,8 @@ class ScheduleQuantities:
     @cached_property
     def peak_power_w(self) -> float:
         """Largest power at any instant of the window: idle of units on, and running options."""
+        if len(self.draws):
+            return self.power.peak
         if self.cyclic:
             row, start, end, time = self.runs
             power = self.task_power_w[row]
@@ -349,6 +386,31 @@ class ScheduleQuantities:
         several = np.bincount(row, minlength=len(self.time_s))[row] > 1
         kept = ~several | (time > self.slack_s)
         return row[kept], start[kept], end[kept], time[kept], rate[kept]
+
+    @cached_property
+    def power(self) -> Steps:
+        """Power over time: idle of units on, less where they sleep, and what runs, wakes, starts.
+
+        What takes no time has no power.
+        """
+        if self.cyclic:
+            row, start, end, _ = self.runs
+            watts = self.task_power_w[row]
+        else:
+            row, start, end, _, rate = self.drawing
+            watts = self.task_power_w[row] * rate
+        drawn, setups = self.draws, self.setups
+        lasting = np.flatnonzero(drawn.end_s > drawn.begin_s)
+        begin, ends = drawn.begin_s[lasting], drawn.end_s[lasting]
+        more = drawn.energy_j[lasting] / (ends - begin)
+        if self.cyclic and len(lasting):
+            piece, begin, ends = wound(begin, ends, self.window_s)
+            more = more[piece]
+        holds = [(0.0, self.window_s, self.idle_power_w)]
+        changes = (setups.start_s, setups.end_s, setups.power_w)
+        for columns in ((start, end, watts), changes, (begin, ends, more)):
+            holds += zip(*(column.tolist() for column in columns), strict=True)
+        return steps_of(holds, self.slack_s)
 
     @cached_property
     def runs(self) -> tuple[Ints, Floats, Floats, Floats]:
@@ -380,6 +442,9 @@ class ScheduleQuantities:
             *("cost", "cost_units", "cost_energy", "carbon_kg", "accuracy"),
         )
         values = {name: float(getattr(self, name)) for name in numbers}
+        if starts_up(self.instance):
+            values |= {"energy_start_up_j": self.energy_start_up_j}
+            values |= {"cost_start_up": self.cost_start_up}
         table: dict[str, Any] = {n: v if math.isfinite(v) else None for n, v in values.items()}
         if self.progress is not None:
             table["slowed_s"] = self.slowed_s
@@ -395,6 +460,10 @@ class ScheduleQuantities:
         devices = self.instance.devices
         capacity = devices.slots * self.units_on * self.window_s
         wide = len(devices)
+        drawn = self.draws
+        slept = np.where(drawn.kind == SLEEP, drawn.end_s - drawn.begin_s, 0.0)
+        resting = {"sleep_s": sums(drawn.row, slept, wide)}
+        starting = {"energy_start_up_j": sums(drawn.row, drawn.of(START), wide)}
         return records(
             {
                 "device": devices.name,
@@ -405,9 +474,12 @@ class ScheduleQuantities:
                 "setup_s": self.setup_s,
                 "utilization": ratio(self.busy_s, capacity),
                 "energy_options_j": sums(self.device, self.task_energy_j, wide),
-                "energy_idle_j": devices.idle_power_w * self.units_on * self.window_s,
+                "energy_idle_j": devices.idle_power_w * self.units_on * self.window_s
+                + sums(drawn.row, drawn.of(SLEEP, WAKE), wide),
                 "cost_units": devices.price_per_s * self.units_had * self.window_s,
             }
+            | (resting if may_sleep(self.instance) else {})
+            | (starting if starts_up(self.instance) else {})
         )
 
     def _job_rows(self) -> list[dict[str, Any]]:

@@ -2,51 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
 import numpy as np
 
-from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.evaluate.circle import wound
+from hetopt.evaluate.over_time.steps import Hold, Steps, steps_of
 from hetopt.evaluate.schedule import ScheduleQuantities
-from hetopt.instance import Floats, Instance
-from hetopt.instance.grouping import sums
+from hetopt.instance import Instance
 from hetopt.solution import READ, WRITE, SchedulePlan
-
-Hold = tuple[float, float, float]
-"""Begin and end (s) of an interval, half-open, and the amount that it holds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """A step function: ``value[k]`` from ``time_s[k]`` on; 0 before the first."""
-
-    time_s: Floats
-    value: Floats
-
-    @property
-    def peak(self) -> float:
-        """Largest value."""
-        return float(self.value.max(initial=0.0))
 
 
 def power_over_time(instance: Instance, plan: SchedulePlan) -> Steps:
-    """Return the power in W: idle of units on, and energy / time of what runs and is set up."""
-    quantities = ScheduleQuantities(instance, plan)
-    idle = [(0.0, quantities.window_s, quantities.idle_power_w)]
-    if quantities.cyclic:
-        row, start, end, _ = quantities.runs
-        power = quantities.task_power_w[row]
-    else:
-        row, start, end, _, rate = quantities.drawing
-        power = quantities.task_power_w[row] * rate
-    runs = zip(start.tolist(), end.tolist(), power.tolist(), strict=True)
-    setups = quantities.setups
-    changes = zip(
-        *(a.tolist() for a in (setups.start_s, setups.end_s, setups.power_w)), strict=True
-    )
-    return _steps([*idle, *runs, *changes], quantities.slack_s)
+    """Return the power in W: idle of the units on, less where they sleep, and of what runs."""
+    return ScheduleQuantities(instance, plan).power
 
 
 def memory_over_time(instance: Instance, plan: SchedulePlan) -> dict[tuple[int, int], Steps]:
@@ -64,27 +31,7 @@ def memory_over_time(instance: Instance, plan: SchedulePlan) -> dict[tuple[int, 
     for unit, hold in (*_working(quantities), *_tensors(quantities)):
         if hold[1] > hold[0] and hold[2] > 0:
             held.setdefault(unit, []).extend(_laid(quantities, hold))
-    return {unit: _steps(held[unit], quantities.slack_s) for unit in sorted(held)}
-
-
-def _steps(holds: Iterable[Hold], slack_s: float) -> Steps:
-    """Add up what is held; where an end passes the next begin by the slack or less, it is there."""
-    begin, end, amount = np.array([hold for hold in holds if hold[1] > hold[0]]).reshape(-1, 3).T
-    starts = np.unique(begin)
-    if len(starts):
-        at = np.clip(
-            np.searchsorted(starts, end - np.minimum(slack_s, 0.5 * (end - begin))),
-            0,
-            len(starts) - 1,
-        )
-        near = (starts[at] > begin) & (np.abs(starts[at] - end) <= slack_s)
-        end = np.where(near, starts[at], end)
-    time, place = np.unique(np.concatenate([begin, end]), return_inverse=True)
-    change = np.concatenate([amount, -amount])
-    level: Floats = np.cumsum(sums(place.reshape(-1), change, len(time)))
-    # What sums of floats leave over where nothing is held.
-    level[np.abs(level) <= LIMIT_TOLERANCE * np.abs(level).max(initial=0.0)] = 0.0
-    return Steps(time, level)
+    return {unit: steps_of(held[unit], quantities.slack_s) for unit in sorted(held)}
 
 
 def _laid(q: ScheduleQuantities, hold: Hold) -> list[Hold]:

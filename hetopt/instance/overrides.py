@@ -89,7 +89,11 @@ def scale_idle(instance: Instance, factor: float) -> Instance:
     energy = np.maximum(0.0, options.energy_j + share * options.time_s)
     return replace(
         instance,
-        devices=replace(devices, idle_power_w=idle * factor),
+        devices=replace(
+            devices,
+            idle_power_w=idle * factor,
+            sleep_power_w=np.minimum(devices.sleep_power_w, idle * factor),
+        ),
         options=replace(options, energy_j=energy),
     )
 

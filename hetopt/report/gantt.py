@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from hetopt import units
+from hetopt.evaluate.over_time.steps import Steps
 from hetopt.evaluate.schedule import ScheduleQuantities
-from hetopt.evaluate.timeline import Steps, memory_over_time, power_over_time
+from hetopt.evaluate.timeline import memory_over_time, power_over_time
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.report.lanes import lanes
 from hetopt.solution import SchedulePlan

@@ -21,6 +21,7 @@ import numpy as np
 
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance, Ints
+from hetopt.instance.idling.idlers import as_if_asleep
 from hetopt.instance.overrides import numbers_of, some_tasks
 from hetopt.instance.prices import prices_vary
 from hetopt.runtime.budget import Budget, RegimeResult, joined_proof
@@ -95,7 +96,9 @@ def join_bounds(instance: Instance, bounds: list[float]) -> float:
     shared = 0.0
     if name in ENERGY_LIKE and math.isfinite(instance.limits.horizon_s):
         # What is paid though nothing runs is in each part.
-        idle = float(rates_of(instance, *prices_of(instance, name))[:, 0].sum())
+        # A unit that is always on and runs nothing sleeps, where it may.
+        plain = as_if_asleep(instance)
+        idle = float(rates_of(plain, *prices_of(plain, name))[:, 0].sum())
         shared = idle * float(instance.limits.horizon_s)
     return math.fsum(bounds) - (len(bounds) - 1) * shared
 

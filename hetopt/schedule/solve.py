@@ -28,6 +28,7 @@ from hetopt.schedule.decomposition import parts_of, solve_apart
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.schedule.model.grid import Grid, model_grid, span_s
+from hetopt.schedule.model.idling import always_idling, drawing_less
 from hetopt.schedule.model.packed import packed
 from hetopt.schedule.model.problem import Problem
 from hetopt.schedule.polish.slack_reclamation import reclaim
@@ -122,12 +123,12 @@ def _solve_whole(
     entry = None if method in CONSTRUCTORS else _local_search(best, method)
     alone = entry is not None and entry.alone
     many = len(instance.admissible[1]) > MANY_CHOICES
-    skipped = alone and many and packed(instance) is None
+    skipped = alone and many and packed(always_idling(instance)) is None
     if method == "heft" or not (method in CONSTRUCTORS or skipped):
         # Before anything that needs a heavy import: short limits get a plan too.
         _construct(best, "heft", FIRST_SHARE if alone else 1.0)
     limit = None if budget.deterministic else time.monotonic() + budget.left_s() * BOUND_SHARE
-    objective_bounds.load_plan(instance, limit)
+    objective_bounds.load_plan(drawing_less(instance, instance.objective[0]), limit)
     best.bounds = [objective_bounds.bound(instance, name) for name in instance.objective]
     best.log.bound_by = {
         level: objective_bounds.source(instance, name)
@@ -231,16 +232,21 @@ def _construct(best: Incumbent, name: str, share: float) -> None:
     if best.plan is None and share > FIRST_SHARE:
         share = 1.0
     limit = None if budget.deterministic else time.monotonic() + share * budget.left_s()
-    plan = CONSTRUCTORS[name](best.instance, limit=limit)
-    if plan is not None:
+    plan = CONSTRUCTORS[name](always_idling(best.instance), limit=limit)
+    plain = always_idling(best.instance) is best.instance
+    if plan is not None and (plain or verify(best.instance, plan).ok):
         best.offer(plan, name)
         best.shift(plan, name)
     best.passed(name)
 
 
 def _seen(instance: Instance) -> Instance:
-    """Return the instance as searches see it: under mean prices, where they change over time."""
-    return at_mean_prices(instance) if prices_vary(instance) else instance
+    """Return the instance as searches see it.
+
+    Without sleep and start-ups, and under mean prices, where they change over time.
+    """
+    plain = always_idling(instance)
+    return at_mean_prices(plain) if prices_vary(plain) else plain
 
 
 def _local_search(best: Incumbent, method: str) -> SearchEntry | None:

@@ -45,6 +45,7 @@ OPTIMA: dict[str, tuple[float, ...]] = {
     "rack-shed": (32964.64462602858, 3000.0),
     "robot": (4.625282308749738,),
     "sensor-node": (0.0008793919,),
+    "sensor-sleep": (0.004143119,),
     "staged-services": (6113.492507577646,),
     "training-power-limits": (5008311.25,),
     "voice-assistant": (748.3178250280001,),

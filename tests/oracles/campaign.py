@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import Instance
+from hetopt.instance.idling.idlers import may_sleep
+from hetopt.instance.prices import prices_vary
 from hetopt.solve import solve
 from tests.oracles.agreement import disagreements, falsehoods
 from tests.oracles.schedule_oracle import TooHardError, schedule_optimum
 from tests.oracles.slow_oracle import judge_slow
-from tests.oracles.unusual import judge_unusual
+from tests.oracles.unusual import contradictions, judge_unusual
 from tests.random_schedules import random_schedule
 from tests.setup_schedules import setup_schedule
 
@@ -22,6 +25,8 @@ SLOW_STREAMS = "slow-streams"
 """Streams on devices that slow each other down, states listed or generated (`slow_streams`)."""
 UNUSUAL = "unusual"
 """Schedules in which features meet as they seldom do, solved by several methods."""
+IDLING = "idling"
+"""Schedules with sleep and start-ups (`tests.idling_schedules`)."""
 STREAMS = "streams"
 """Those of ``steady`` in unusual variants, by every method (`stream_variants`)."""
 
@@ -42,6 +47,7 @@ VALUE = "value"
 """Streams of which the most valuable part is to be served."""
 OFTEN = {LEAST_LOAD: "min_load", VALUE: "value"}
 """What the instances of these regimes always have."""
+RELAXED = "agreed, not proved where sleep is relaxed"
 
 CAMPAIGNS = (
     *REGIMES,
@@ -49,6 +55,7 @@ CAMPAIGNS = (
     SLOW,
     SLOW_STREAMS,
     UNUSUAL,
+    IDLING,
     STREAMS,
     RACKS,
     PERIODS,
@@ -88,6 +95,8 @@ def judge(regime: str, seed: int, time_limit: float) -> Outcome:
             from tests.oracles.racks import judge_racks
 
             return Outcome(seed, *judge_racks(seed, time_limit))
+        if regime == IDLING:
+            return judge_idling(seed, time_limit)
         instance, optimum = known(regime, seed)
     except TooHardError:
         return Outcome(seed, "too hard", [])
@@ -120,6 +129,26 @@ def judge_slow_streams(seed: int, time_limit: float) -> Outcome:
         wrong = disagreements(instance, solution, optimum)
     agreed = "agreed" if optimum is not None else "agreed infeasible"
     return Outcome(seed, "disagreed" if wrong else agreed, wrong)
+
+
+def judge_idling(seed: int, time_limit: float) -> Outcome:
+    """Solve a schedule with sleep; where that is relaxed, an optimum need not be proved."""
+    from tests.idling_schedules import idling_schedule
+    from tests.oracles.idling_oracle import idling_optimum
+
+    instance, tick = idling_schedule(seed)
+    optimum = idling_optimum(instance, tick)
+    solution = solve(instance, time_limit=time_limit, workers=1, seed=seed)
+    wrong = contradictions(instance, solution, optimum)
+    relaxed = math.isfinite(instance.limits.power_cap_w) or "peak_power" in instance.objective
+    relaxed |= prices_vary(instance)
+    proved = disagreements(instance, solution, optimum)
+    if proved and not (relaxed and may_sleep(instance)):
+        wrong += proved
+    if wrong:
+        return Outcome(seed, "disagreed", wrong)
+    agreed = "agreed" if optimum is not None else "agreed infeasible"
+    return Outcome(seed, RELAXED if proved else agreed, [])
 
 
 def judge_variant(seed: int, time_limit: float, often: str = "") -> Outcome:

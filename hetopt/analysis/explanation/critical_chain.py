@@ -9,6 +9,7 @@ import numpy as np
 from hetopt import units
 from hetopt.evaluate.schedule import ScheduleQuantities
 from hetopt.instance import Instance
+from hetopt.instance.idling.idlers import ready_s
 from hetopt.solution import SchedulePlan
 
 
@@ -91,6 +92,8 @@ def _held_up(instance: Instance, q: ScheduleQuantities, task: int) -> tuple[str,
             return f"its unit is busy with {names[other]}", other
     if start == 0:
         return "it starts at once", None
+    if start > 0 and now(float(ready_s(instance)[q.device[task]])):
+        return "its unit goes on until then", None
     if now(float(instance.jobs.release_s[instance.tasks.job[task]])):
         return "its job is released then", None
     return "nothing on its unit: it waits for another limit, or has time", None

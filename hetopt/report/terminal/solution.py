@@ -168,7 +168,15 @@ def _device_table(instance: Instance, solution: Solution) -> Table:
     table.add_column("device")
     for column in ("had", "on", "tasks", "busy", "utilisation", "energy", "idle energy"):
         table.add_column(column, justify="right")
-    for row in solution.quantities["devices"]:
+    rows = solution.quantities["devices"]
+    more = {
+        name: column
+        for name, column in (("sleep_s", "asleep"), ("energy_start_up_j", "start-ups"))
+        if rows and name in rows[0]
+    }
+    for column in more.values():
+        table.add_column(column, justify="right")
+    for row in rows:
         table.add_row(
             row["device"],
             f"{row['had']}",
@@ -178,6 +186,7 @@ def _device_table(instance: Instance, solution: Solution) -> Table:
             _share(row["utilization"]),
             shown(instance, row["energy_options_j"], "energy"),
             shown(instance, row["energy_idle_j"], "energy"),
+            *(shown(instance, row[k], "time" if k == "sleep_s" else "energy") for k in more),
         )
     return table
 

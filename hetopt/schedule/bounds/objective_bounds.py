@@ -33,6 +33,7 @@ from hetopt.schedule.bounds.resource_bounds import out_of_budget, resource_cost,
 from hetopt.schedule.bounds.rounding import ALLOWED
 from hetopt.schedule.bounds.slowed_bounds import capped_makespan, mean_power
 from hetopt.schedule.bounds.window_bound import window_bound
+from hetopt.schedule.model.idling import drawing_less
 from hetopt.schedule.model.objectives import ENERGY_LIKE
 from hetopt.schedule.model.sharing import relaxed, shares
 from hetopt.schedule.model.usable import usable_classes
@@ -55,6 +56,11 @@ def bound(instance: Instance, objective: str) -> float:
     A lower bound, or for ``accuracy`` an upper one; ``math.inf`` (``-math.inf``) where the
     relaxation alone shows that no plan exists.
     """
+    plain = drawing_less(instance, objective)
+    if plain is not instance:
+        found = bound(plain, objective)
+        _note_source(instance, objective, source(plain, objective))
+        return found
     if math.isfinite(instance.limits.cycle_s):
         return cyclic_bound(instance, objective)
     if slows(instance):

@@ -8,6 +8,7 @@ first hop of each transfer have ended, copies from the first hop until their las
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Instance
+from hetopt.instance.idling.idlers import as_if_asleep, idlers, may_sleep
 from hetopt.instance.paths import Network
 from hetopt.schedule.cpsat.transfers import Sending
 from hetopt.schedule.cpsat.variables import Build, Literal, Place
@@ -266,7 +268,8 @@ def limit_power(build: Build) -> tuple[Any, Fraction] | None:
     direction = build.problem.grid.direction
     scaled = integer_demands([*watts, always], ceiling, largest, direction)
     if np.isfinite(cap):
-        build.faithful &= scaled.faithful
+        # Where sleep is relaxed a plan may draw more than it does here.
+        build.faithful &= scaled.faithful and not may_sleep(instance)
     intervals = [*build.repeated([i for i, _ in runs]), *(i for i, _ in windows)]
     demands = scaled.demand[: len(runs)] * build.copies + scaled.demand[len(runs) : -1]
     base = scaled.demand[-1]
@@ -286,8 +289,11 @@ def power_is_hopeless(build: Build) -> bool:
 def _drawn(
     build: Build,
 ) -> tuple[list[tuple[Any, Fraction]], list[tuple[Any, Fraction]], Fraction]:
-    """List runs and windows of units on with their watts, and what is on whatever happens."""
-    instance = build.problem.instance
+    """List runs and windows of units on with their watts, and what is on whatever happens.
+
+    Sleep is relaxed to what draws no more at any instant: a plan is checked as it is.
+    """
+    instance = as_if_asleep(build.problem.instance)
     devices, slowed = instance.devices, shares(instance)
     watts: dict[int, Fraction] = {}
     drawn: list[tuple[Any, Fraction]] = []
@@ -311,12 +317,27 @@ def _drawn(
                     0, max(1, build.reach), literal, f"on{device}"
                 )
                 windows.append((window, exact(idle)))
+        length, power = _going_on(build, device)
+        for literal in build.counted[device] if power else ():
+            window = build.model.new_optional_fixed_size_interval_var(
+                0, length, literal, f"up{device}"
+            )
+            windows.append((window, power))
     return drawn, windows, always
+
+
+def _going_on(build: Build, device: int) -> tuple[int, Fraction]:
+    """Ticks for which a unit of a device goes on, and its watts above idle meanwhile, or 0."""
+    rows = idlers(build.problem.instance)
+    time = exact(float(rows.start_up_time_s[device]))
+    length = math.floor(time / build.problem.grid.tick)
+    energy = exact(float(rows.start_up_energy_j[device]))
+    return (length, energy / time) if length and energy else (0, Fraction(0))
 
 
 def _most(build: Build) -> Fraction:
     """Watts that can never be exceeded: every unit on, every slot at its greatest draw."""
-    instance = build.problem.instance
+    instance = as_if_asleep(build.problem.instance)
     total = Fraction(0)
     for device, idle in enumerate(instance.devices.idle_power_w.tolist()):
         draws: Sequence[Fraction] = [
@@ -329,5 +350,6 @@ def _most(build: Build) -> Fraction:
         draws = [*draws, *(s.change.watts for s in build.setups if s.place[0] == device)]
         slots = build.problem.slots[device] * build.problem.units[device]
         total += build.problem.units[device] * exact(idle)
+        total += build.problem.units[device] * _going_on(build, device)[1]
         total += min(slots, build.problem.n_tasks * build.copies) * max(draws, default=Fraction(0))
     return total

@@ -36,6 +36,7 @@ from typing import Any
 from ortools.sat.python import cp_model
 
 from hetopt.runtime.budget import Budget
+from hetopt.schedule.cpsat.idling import rest_in_gaps, wait_until_on
 from hetopt.schedule.cpsat.memory_and_power import limit_memory, limit_power, power_is_hopeless
 from hetopt.schedule.cpsat.objectives import Scaled, bound_makespan, load_rows, measure, scale
 from hetopt.schedule.cpsat.resources import limit_resources
@@ -116,6 +117,8 @@ def build_model(problem: Problem, level: int, held: list[float]) -> ScheduleMode
     sendings = add_edges(build)
     add_setups(build)
     limit_slots(build)
+    wait_until_on(build)
+    build.rests = rest_in_gaps(build)
     limit_channels(build)
     limit_memory(build, sendings)
     if power_is_hopeless(build):

@@ -7,6 +7,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hetopt.instance.idling.idlers import may_sleep
 from hetopt.instance.prices import prices_vary
 from hetopt.runtime.budget import Budget
 from hetopt.runtime.interrupt import in_time
@@ -218,8 +219,8 @@ class Level:
 
 
 def _moved(schedule: TickSchedule, problem: Problem) -> TickSchedule | None:
-    """Carry a schedule to another grid; where prices change it keeps its waits if it can."""
-    if prices_vary(problem.instance):
+    """Carry a schedule to another grid; where waiting may pay it keeps its waits if it can."""
+    if prices_vary(problem.instance) or may_sleep(problem.instance):
         kept = retime(schedule, problem, wait=True)
         if kept is not None:
             return kept

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from hetopt.instance.idling.idlers import idlers
 from hetopt.instance.prices import series_of
 from hetopt.schedule.bounds.time_windows import TimeWindows
 from hetopt.schedule.cpsat.measures import Measure, add_window, least_makespan, unit_of
@@ -167,8 +168,22 @@ def _energy_like(build: Build, name: str) -> Measure:
             found.add(energy[option] * per_joule[choice.mode.device], choice.literal)
     for literal, bill in build.paid:
         found.add(bill[billed], literal)
+    rows = idlers(instance)
+    for rest in build.rests:
+        each = per_joule[int(rows.device[rest.row])]
+        awake = exact(float(rows.idle_power_w[rest.row]))
+        awake -= exact(float(rows.sleep_power_w[rest.row]))
+        found.add(awake * each * problem.grid.tick, rest.awake, problem.cycle or build.span)
+        for literal in rest.wakes:
+            found.add(exact(float(rows.wake_energy_j[rest.row])) * each, literal)
     for device in range(len(devices)):
-        idle = exact(float(devices.idle_power_w[device])) * per_joule[device]
+        # What it draws awake beyond sleep stands above.
+        idle = exact(float(rows.sleep_power_w[device])) * per_joule[device]
+        going_on = exact(float(rows.start_up_energy_j[device])) * per_joule[device]
+        if name == "cost":
+            going_on += exact(float(rows.start_up_cost[device]))
+        for literal in build.counted[device]:
+            found.add(going_on, literal)
         price = exact(float(devices.price_per_s[device])) if name == "cost" else Fraction(0)
         had = int(devices.count_min[device])
         always_on = not devices.off_when_unused[device]

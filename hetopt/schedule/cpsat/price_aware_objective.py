@@ -31,6 +31,7 @@ from typing import Any
 from ortools.sat.python import cp_model
 
 from hetopt.instance import Series
+from hetopt.instance.idling.idlers import as_if_asleep, idlers
 from hetopt.instance.prices import ExactSeries, Number, whole
 from hetopt.schedule.bounds.time_windows import TimeWindows
 from hetopt.schedule.cpsat.measures import Measure, add_window, least_makespan, on_time, unit_of
@@ -62,8 +63,10 @@ class Stretch:
 def priced_measure(build: Build, name: str, series: Series) -> Measure:
     """Return cost or carbon under prices that change over time."""
     problem = build.problem
-    instance, grid = problem.instance, problem.grid
+    # Sleep is relaxed: when it begins does not count here.
+    instance, grid = as_if_asleep(problem.instance), problem.grid
     devices, pue = instance.devices, exact(instance.limits.pue)
+    work = problem.instance.tasks.work
     prices = ExactSeries(series, grid.tick)
     found = Measure()
     bill = _Bill(build, found, prices)
@@ -77,7 +80,9 @@ def priced_measure(build: Build, name: str, series: Series) -> Measure:
                 known[option] = (
                     choice.mode.device,
                     problem.length(task, option),
-                    pue * problem.energy(task, option),
+                    pue
+                    * exact(float(work[task]))
+                    * exact(float(instance.options.energy_j[option])),
                 )
             classes.setdefault(known[option], []).append(choice.literal)
         low = min(TimeWindows.of(problem).heads[task][c.mode.device] for c in choices)
@@ -111,6 +116,10 @@ def priced_measure(build: Build, name: str, series: Series) -> Measure:
         add_window(build, found, had * price, None)
         if always_on:
             bill.add_idle(had * idle, None)
+        going_on = _going_on(build, name, prices, device)
+        for literal in build.counted[device] if going_on else ():
+            found.add(going_on, literal)
+            bill.most += going_on
         for k, literal in enumerate(build.counted[device]):
             if k >= had:
                 add_window(build, found, price, (device, k, literal))
@@ -118,6 +127,17 @@ def priced_measure(build: Build, name: str, series: Series) -> Measure:
                 bill.add_idle(idle, (device, k, literal))
     bill.close()
     return found
+
+
+def _going_on(build: Build, name: str, prices: ExactSeries, device: int) -> Fraction:
+    """Return what going on costs or emits: it draws from the beginning of the window on."""
+    instance = build.problem.instance
+    rows, tick = idlers(instance), build.problem.grid.tick
+    length = exact(float(rows.start_up_time_s[device])) / tick
+    mean = Fraction(prices.area(0, whole(length))) / (length or 1) * prices.unit
+    joules = exact(instance.limits.pue) * exact(float(rows.start_up_energy_j[device]))
+    money = exact(float(rows.start_up_cost[device])) if name == "cost" else Fraction(0)
+    return joules * mean + money
 
 
 def stretches(

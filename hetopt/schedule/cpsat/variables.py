@@ -9,6 +9,7 @@ from typing import Any
 
 from ortools.sat.python import cp_model
 
+from hetopt.instance.idling.idlers import idlers
 from hetopt.instance.states.setups import device_setups
 from hetopt.runtime.interrupt import go_on
 from hetopt.schedule.bounds.time_windows import TimeWindows
@@ -82,6 +83,8 @@ class Build:
         Straight stretches of prices by length and window of runs, made once each.
     drawn
         Hops and set-ups that draw energy, where it matters when.
+    rests
+        What may sleep in gaps (:class:`hetopt.schedule.cpsat.idling.Rest`).
     faithful
         False once some demand had to be rounded by more than the checker tolerates.
     """
@@ -105,6 +108,7 @@ class Build:
     channels: dict[int, list[Any]] = field(default_factory=dict)
     on_times: dict[int, list[Any]] = field(default_factory=dict)
     copied: dict[tuple[int, int], Any] = field(default_factory=dict)
+    rests: list[Any] = field(default_factory=list)
     possible: bool = True
     faithful: bool = True
 
@@ -138,20 +142,24 @@ class Build:
             found.extend(self._later(interval, k) for interval in intervals)
         return found
 
+    def presence(self, interval: Any) -> Literal:
+        """Return the literal that says whether an interval is there: each has one."""
+        # -1 - v is "not v".
+        (at,) = self.model.proto.constraints[interval.index].enforcement_literal
+        there = self.model.get_bool_var_from_proto_index(at if at >= 0 else -1 - at)
+        return there if at >= 0 else there.negated()
+
     def _later(self, interval: Any, k: int) -> Any:
         """Return the interval k cycles later; made once."""
         key = (interval.index, k)
         if key not in self.copied:
             shift = k * self.problem.cycle
             start, end = interval.start_expr() + shift, interval.end_expr() + shift
-            # Every interval of the model is optional, by one literal; -1 - v is "not v".
-            (at,) = self.model.proto.constraints[interval.index].enforcement_literal
-            there = self.model.get_bool_var_from_proto_index(at if at >= 0 else -1 - at)
             self.copied[key] = self.model.new_optional_interval_var(
                 start,
                 interval.size_expr(),
                 end,
-                there if at >= 0 else there.negated(),
+                self.presence(interval),
                 f"{interval.name}+{k}",
             )
         return self.copied[key]
@@ -176,6 +184,8 @@ def merged_devices(problem: Problem) -> list[bool]:
     if problem.cycle:
         # Units on a circle are not coloured: each repetition of a task has the same one.
         return [False] * len(devices)
+    # Gaps are of units, each of its own.
+    asleep = idlers(instance).sleeps
     limited = [
         bool(m < float("inf")) or bool(p >= 0 and instance.pools.memory_b[p] < float("inf"))
         for m, p in zip(devices.memory_b.tolist(), devices.pool.tolist(), strict=True)
@@ -193,7 +203,9 @@ def merged_devices(problem: Problem) -> list[bool]:
     for device in device_setups(instance):
         touched[device] = True
     return [
-        problem.units[d] > 1 and not (limited[d] or touched[d]) and bool(devices.overlap[d])
+        problem.units[d] > 1
+        and not (limited[d] or touched[d] or asleep[d])
+        and bool(devices.overlap[d])
         for d in range(len(devices))
     ]
 

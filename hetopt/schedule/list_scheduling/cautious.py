@@ -40,6 +40,7 @@ OTHERS = (
     "resources",
     "transfers that hold slots (overlap: false)",
     "link channels",
+    "units that take time to go on",
 )
 """Limits beside memory and a power cap."""
 MOST_ROWS = 500_000
@@ -107,6 +108,7 @@ def unlimited(instance: Instance) -> Instance:
         instance,
         devices=replace(
             devices,
+            start_up_time_s=np.zeros(len(devices)),
             memory_b=np.full(len(devices), np.inf),
             overlap=np.ones(len(devices), dtype=bool),
         ),

@@ -35,9 +35,13 @@ TYING = (
     "resources",
     "transfers that hold slots (overlap: false)",
     "link channels",
+    "units that take time to go on",
 )
 """Features that make these tables needed."""
-UNSUPPORTED = ("staged tensors", "paths that depend on the size of a message", "set-ups")
+UNSUPPORTED = (
+    *("staged tensors", "paths that depend on the size of a message", "set-ups"),
+    *("sleep in gaps", "start-ups"),
+)
 """Features that the decoder does not know."""
 MOST_TASKS = 20_000
 """Tasks above which plans are not timed anew: the tables are made in Python."""
@@ -145,6 +149,7 @@ def limits_of(
         member=member,
         apart_ptr=apart_ptr,
         apart=apart,
+        ready=np.array(problem.ready, dtype=np.float64)[choices.device_of_unit],
         task_s=np.zeros((3, n)),
         task_c=np.zeros((2, n), dtype=np.int64),
         unit_s=np.zeros((3, units)),

@@ -88,6 +88,7 @@ class Limits(NamedTuple):
     group_i    T int        group of tasks that share a unit, -1
     group_ptr  int          rows of ``member``
     apart_ptr  T + 1 int    rows of ``apart``: tasks that must be on other units
+    ready      U            when a unit has gone on
     task_s     3 × T        start, end, when the data are there
     task_c     2 × T int    inputs not there yet; next task on the unit
     unit_s     3 × U        earliest start of the next task; bytes held; bytes of weights
@@ -139,6 +140,7 @@ class Limits(NamedTuple):
     member: Any
     apart_ptr: Any
     apart: Any
+    ready: Any
     task_s: Any
     task_c: Any
     unit_s: Any
@@ -481,8 +483,9 @@ def _begin(used: Any, seq: Any, task_i: Any, task_f: Any, units: Any, limits: An
         limits.users[i] = 0
     for i in range(len(limits.busy)):
         limits.busy[i] = 0
-    for i in range(len(limits.lane)):
-        limits.lane[i] = 0.0
+    for u in range(n_units):
+        for i in range(units[u, 1], units[u + 1, 1]):
+            limits.lane[i] = limits.ready[u]
     if limits.count[POWERED]:
         for d in range(len(limits.idle)):
             limits.level[0] += limits.idle[d, used[n_units + d]]

@@ -12,6 +12,7 @@ import time
 import numpy as np
 
 from hetopt.instance import Instance, Ints
+from hetopt.instance.idling.idlers import ready_s
 from hetopt.instance.states.setups import KEEPS, configurations, device_setups
 from hetopt.solution import Hops, SchedulePlan
 from hetopt.verify import verify
@@ -31,7 +32,7 @@ def on_one_unit(instance: Instance, *, limit: float | None = None) -> SchedulePl
     for device in np.flatnonzero(instance.devices.count_max != 0).tolist():
         option = _fastest(instance, device)
         if option is not None:
-            end, plan = _serial(instance, option)
+            end, plan = _serial(instance, option, float(ready_s(instance)[device]))
             found.append((end, device, plan))
     for _, _, plan in sorted(found, key=lambda entry: entry[:2]):
         if limit is not None and time.monotonic() >= limit:
@@ -54,8 +55,11 @@ def _fastest(instance: Instance, device: int) -> Ints | None:
     return np.asarray(option[order][first][classes.member])
 
 
-def _serial(instance: Instance, option: Ints) -> tuple[float, SchedulePlan]:
-    """Return the end and the plan of tasks in topological order, each as soon as it is released."""
+def _serial(instance: Instance, option: Ints, ready: float) -> tuple[float, SchedulePlan]:
+    """Return the end and the plan of tasks in topological order, each as soon as it is released.
+
+    ``ready`` is when the unit has gone on.
+    """
     tasks = instance.tasks
     length: list[float] = (tasks.work * instance.options.time_s[option]).tolist()
     release: list[float] = instance.jobs.release_s[tasks.job].tolist()
@@ -63,7 +67,7 @@ def _serial(instance: Instance, option: Ints) -> tuple[float, SchedulePlan]:
     number: list[int] = configurations(instance)[option].tolist()
     loaded = -1 if setups is None else setups.first
     start = [0.0] * len(option)
-    now = 0.0
+    now = ready
     for task in instance.topological_order.tolist():
         own = number[task]
         if setups is not None and own != KEEPS:

@@ -92,6 +92,7 @@ class Timetable:
         self._overlap: list[bool] = instance.devices.overlap.tolist()
         self._off: list[bool] = instance.devices.off_when_unused.tolist()
         self._count_min: list[int] = instance.devices.count_min.tolist()
+        self._ready = problem.ready
         self._pin: list[int] = instance.tasks.pin_unit.tolist()
         self._pinned = {
             (mode.device, pin)
@@ -130,7 +131,7 @@ class Timetable:
         if self._power.hopeless or not self._supply.affordable(task, mode.option):
             return None
         fits = self._transfers(trial) and self._residents(trial)
-        trial.start = max(trial.start, not_before)
+        trial.start = max(trial.start, not_before, self._ready[mode.device])
         fits = fits and self._timed(trial)
         for profile, start, end, amount in reversed(trial.added):
             profile.add(start, end, -amount)
@@ -185,6 +186,8 @@ class Timetable:
     def _slot(self, unit: Unit) -> Profile:
         if unit not in self._slots:
             self._slots[unit] = Profile(self.problem.slots[unit[0]])
+            if self._ready[unit[0]]:
+                self._slots[unit].add(0, self._ready[unit[0]], self.problem.slots[unit[0]])
         return self._slots[unit]
 
     def _add(self, trial: Trial, profile: Profile, start: int, end: int, amount: int) -> None:

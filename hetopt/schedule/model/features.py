@@ -9,6 +9,7 @@ import numpy as np
 
 from hetopt.evaluate.slowing import slows
 from hetopt.instance import Instance
+from hetopt.instance.idling.idlers import going_on_counts, may_sleep, ready_s
 from hetopt.instance.paths import message_tables
 from hetopt.instance.prices import prices_vary
 from hetopt.instance.states.setups import device_setups
@@ -25,6 +26,9 @@ FEATURES: dict[str, Callable[[Instance], bool]] = {
     "resources": lambda i: len(i.uses) > 0,
     "resources that slow": slows,
     "prices that change over time": prices_vary,
+    "units that take time to go on": lambda i: bool(ready_s(i).any()),
+    "sleep in gaps": may_sleep,
+    "start-ups": going_on_counts,
     "messages": lambda i: len(i.tensors) > 0,
     "staged tensors": lambda i: bool(i.tensors.staged.any()),
     "transfers that hold slots (overlap: false)": lambda i: bool(

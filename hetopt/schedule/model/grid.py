@@ -13,12 +13,12 @@ down to ticks keeps that order, because floor(a) + floor(b) <= floor(a + b).
 A set-up is an interval that ends where its task starts, and so is the start of its task less its
 own length: a sum of the same kind, where the tick divides set-ups too.
 
-Where prices change over time, starting early is not always best, and the tick also divides the
-times of change, deadlines and the horizon. Take a best plan, and keep that order and the price
-pieces in which each interval starts and ends (and the makespan lies): what is left is a linear
-programme in the starts with rows ``s[j] - s[i] >= p``, ``s[i] >= a``, ``s[i] <= b`` whose right
-sides are multiples of the tick. Its matrix is totally unimodular, so a best plan has all starts
-on the grid.
+Where prices change over time, or units sleep in gaps, starting early is not always best, and the
+tick also divides the times of change, those to wake, deadlines and the horizon. Take a best plan,
+and keep that order, which gaps are slept through, and the price pieces in which each interval
+starts and ends (and the makespan lies): what is left is a linear programme in the starts with rows
+``s[j] - s[i] >= p``, ``s[i] >= a``, ``s[i] <= b`` whose right sides are multiples of the tick. Its
+matrix is totally unimodular, so a best plan has all starts on the grid.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ import numpy as np
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.derived import once
+from hetopt.instance.idling.idlers import idlers, may_sleep, starts_up
 from hetopt.instance.paths import Network
 from hetopt.instance.prices import change_times, prices_vary
 from hetopt.instance.states.setups import device_setups
@@ -234,7 +235,21 @@ def span_s(instance: Instance) -> float:
         steps = len(instance.tasks) + 2 * len(instance.edges) * max(1, len(instance.links))
         return _serial_s(instance) + (steps + 1) * limits.cycle_s
     # It may pay to wait for a change of prices, but for nothing after the last one.
-    return max((0.0, *change_times(instance))) + _serial_s(instance)
+    return max((0.0, *change_times(instance))) + _serial_s(instance) + _rest_s(instance)
+
+
+def _rest_s(instance: Instance) -> float:
+    """Time by which gaps that are slept through may make some best plan longer.
+
+    Nothing can run before units have gone on. Else, where nothing at all runs for longer than
+    the longest time to wake, all that follows may come earlier until it is as long: each gap that
+    it lies in stays long enough to be slept through, and costs no more. Such stretches are between
+    tasks and hops.
+    """
+    rows = idlers(instance)
+    waking = float(rows.wake_time_s[rows.sleeps].max(initial=0.0))
+    steps = len(instance.tasks) + 2 * len(instance.edges) * max(1, len(instance.links))
+    return float(rows.start_up_time_s.max(initial=0.0)) + (steps + 1) * waking
 
 
 def _serial_s(instance: Instance) -> float:
@@ -291,7 +306,10 @@ def _times(instance: Instance, lengths: Floats) -> Iterable[Fraction]:
         yield from _divisors(jobs.release_s)
         if due is not None:
             yield from _divisors(due)
-    if prices_vary(instance):
+    if may_sleep(instance) or starts_up(instance):
+        rows = idlers(instance)
+        yield from _divisors(np.append(rows.wake_time_s[rows.sleeps], rows.start_up_time_s))
+    if prices_vary(instance) or may_sleep(instance):
         ends = np.append(jobs.deadline_s, instance.limits.horizon_s)
         yield from _divisors(np.append(change_times(instance), ends[np.isfinite(ends)]))
     for setups in device_setups(instance).values():

@@ -17,6 +17,7 @@ import numpy as np
 from hetopt.evaluate.slowing import slows
 from hetopt.instance import Instance
 from hetopt.instance.derived import once
+from hetopt.instance.idling.idlers import may_sleep, ready_s
 from hetopt.instance.joule_prices import exact_joule_prices
 from hetopt.instance.paths import Network
 from hetopt.instance.prices import prices_vary
@@ -65,6 +66,8 @@ class Problem:
         Ticks after which all begins anew, 0 where nothing does; whole on grids made for it.
     release, deadline
         Per task, in ticks; the deadline includes the horizon, ``NEVER`` where there is none.
+    ready
+        Per device: ticks that its units take to go on.
     span
         Ticks by which some best plan has ended.
     derived
@@ -87,6 +90,7 @@ class Problem:
         release = [grid.ticks(read(instance, r)) for r in instance.jobs.release_s.tolist()]
         due = [min(horizon, _limit(grid, instance, d)) for d in instance.jobs.deadline_s.tolist()]
         self.horizon = horizon
+        self.ready = [grid.ticks(exact(t)) for t in ready_s(instance).tolist()]
         self.cycle = cycle_ticks(instance, grid)
         self.release = [release[j] for j in job]
         self.deadline = [due[j] for j in job]
@@ -269,12 +273,15 @@ def _usable(instance: Instance, task: np.ndarray, option: np.ndarray) -> np.ndar
 def _dominated(instance: Instance, options: tuple[int, ...]) -> set[int]:
     """Options that another one on the same device makes superfluous (docs/schedule.md).
 
-    Under prices that change over time none is: a slower option may run when energy is cheap.
+    Under prices that change over time none is: a slower option may run when energy is cheap. Nor
+    where sleep and power count: what ends sooner leaves a gap that is slept through, and waking
+    from it may draw more. For energy it does hold with sleep: the cost f of gaps, least of idling
+    and of sleeping with a wake, has f(g + d) <= f(g) + idle × d and f(g + h) <= f(g) + f(h).
     """
-    if prices_vary(instance):
+    peaks = np.isfinite(instance.limits.power_cap_w) or "peak_power" in instance.objective
+    if prices_vary(instance) or (peaks and may_sleep(instance)):
         return set()
     o = instance.options
-    peaks = np.isfinite(instance.limits.power_cap_w) or "peak_power" in instance.objective
     if peaks and slows(instance):
         # Where one task asks for less of what slows, others run faster and draw more.
         return set()

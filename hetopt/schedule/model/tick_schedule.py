@@ -209,6 +209,8 @@ def retime(
             at = _hop_ready(problem, activity, modes, start, ends)
         if wait:
             at = max(at, math.ceil(activity.start * tick / problem.grid.tick))
+        # Nothing takes a slot of a unit before that has gone on.
+        at = max([at, *(problem.ready[tag[1]] for tag in activity.tags if tag[0] == 0)])
         before = old_setup[activity.task] if activity.key is None else 0
         length = new_setup[activity.task] if activity.key is None else 0
         for tag in activity.tags:
@@ -406,6 +408,7 @@ def timed(
             if tensor >= 0 and source != here:
                 ready += problem.delay(tensor, source[0], here[0]) or 0
             at = max(at, ready)
+        at = max(at, problem.ready[here[0]])
         slots = free.setdefault(here, [0] * problem.slots[here[0]])
         slot = min(range(len(slots)), key=slots.__getitem__)
         at = max(at, slots[slot])

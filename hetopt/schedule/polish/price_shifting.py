@@ -132,6 +132,8 @@ class _Order:
         high = min((self.start[k] for k in self.after[i]), default=self.limit)
         if run.key is None:
             low = max(low, self.problem.release[run.task])
+        low = max([low, *(self.problem.ready[tag[1]] for tag in run.tags if tag[0] == 0)])
+        if run.key is None:
             high = min(high, self.problem.deadline[run.task], self.limit)
         high -= self.length[i]
         if not low <= self.start[i] <= high or low == high:

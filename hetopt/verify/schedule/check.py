@@ -7,6 +7,8 @@ out of the further checks, so that one mistake does not drown in its consequence
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from hetopt.constants import LIMIT_TOLERANCE
@@ -16,6 +18,9 @@ from hetopt.verify.columns import check_options, read_columns
 from hetopt.verify.exact import Scale, Timeline, timeline
 from hetopt.verify.report import Findings, Mode, show
 from hetopt.verify.schedule.placed import Placed
+
+if TYPE_CHECKING:
+    from hetopt.verify.schedule.idling import Drawn
 
 
 def check_schedule(
@@ -28,7 +33,22 @@ def check_schedule(
     tuple
         Objectives, the scales of those that prices over time make, and the arithmetic used.
     """
+    objectives, scales, mode, _ = check_and_draw(instance, plan, findings)
+    return objectives, scales, mode
+
+
+def check_and_draw(
+    instance: Instance, plan: SchedulePlan, findings: Findings, repeated: Drawn | None = None
+) -> tuple[dict[str, float], dict[str, float], Mode, Drawn]:
+    """Check every rule; also return what sleep, waking and going on draw.
+
+    Parameters
+    ----------
+    repeated
+        The same, where it is known of the cycle that is written out here.
+    """
     # These modules use the types above.
+    from hetopt.verify.schedule.idling import Drawn, check_ready, holding, idling
     from hetopt.verify.schedule.objectives import totals
     from hetopt.verify.schedule.setups import find_changes
     from hetopt.verify.schedule.slowing import slowed
@@ -47,7 +67,7 @@ def check_schedule(
     )
     rows = _read_hops(instance, plan.hops, findings)
     if read is None or rows is None:
-        return {}, {}, "float"
+        return {}, {}, "float", Drawn()
     option, unit, start = read
     hops, spoilt = rows
     placed, start = _placement(instance, option, unit, start, findings)
@@ -61,8 +81,12 @@ def check_schedule(
     moves = check_transfers(instance, placed, times, hops, spoilt, findings)
     changes = find_changes(instance, placed, times, findings)
     runs = times, speeds
-    peak = check_resources(instance, placed, runs, hops, moves, changes, findings)
-    return *totals(instance, placed, runs, hops, changes, peak, accuracy), times.scale.mode
+    held = holding(instance, placed, times, moves, changes)
+    check_ready(instance, placed, times, held, changes, findings)
+    drawn = idling(instance, placed, times, held) if repeated is None else repeated
+    peak = check_resources(instance, placed, runs, hops, moves, (changes, held, drawn), findings)
+    found = totals(instance, placed, runs, hops, (changes, drawn), peak, accuracy)
+    return *found, times.scale.mode, drawn
 
 
 def _read_hops(instance: Instance, hops: object, findings: Findings) -> tuple[Hops, Bools] | None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.solution import Hops
 from hetopt.verify.exact import Timeline
+from hetopt.verify.schedule.idling import Drawn
 from hetopt.verify.schedule.placed import Placed
 from hetopt.verify.schedule.price_aware import priced, priced_scale
 from hetopt.verify.schedule.setups import Changes
@@ -40,7 +41,7 @@ def totals(
     placed: Placed,
     timed: tuple[Timeline, Speeds],
     hops: Hops,
-    changes: Changes,
+    more: tuple[Changes, Drawn],
     peak_power_w: float,
     accuracy: float | None,
 ) -> tuple[dict[str, float], dict[str, float]]:
@@ -48,7 +49,7 @@ def totals(
 
     All are in SI units.
     """
-    times, speeds = timed
+    (times, speeds), (changes, extra) = timed, more
     options, devices, limits = instance.options, instance.devices, instance.limits
     task = np.flatnonzero(placed.usable)
     ends = times.end[task]
@@ -64,15 +65,17 @@ def totals(
     moved = instance.tensors.bytes_b[hops.tensor] * instance.links.energy_j_per_b[hops.link]
     energy = math.fsum(
         (
-            *(math.fsum(part) for part in (active, moved, changes.energy_j)),
+            *(math.fsum(part) for part in (active, moved, changes.energy_j, extra.joules)),
             math.fsum(devices.idle_power_w * on) * window,
         )
     )
-    parts = (active, moved, changes.energy_j, devices.idle_power_w * on * window)
+    idling = devices.idle_power_w * on * window
+    parts = (active, moved, changes.energy_j, extra.joules, idling)
     drawn_at = (
         options.device[placed.option[task]],
         instance.links.src[hops.link],
         placed.device[changes.place],
+        extra.devices,
     )
     spent = {
         name: math.fsum(
@@ -88,11 +91,14 @@ def totals(
     ):
         if series is not None:
             runs = (
-                np.concatenate([speeds.start, times.hop_start, changes.start]),
-                np.concatenate([speeds.end, times.hop_end, changes.end]),
+                np.concatenate(
+                    [speeds.start, times.hop_start, changes.start, extra.begins(times.scale)]
+                ),
+                np.concatenate([speeds.end, times.hop_end, changes.end, extra.ends(times.scale)]),
             )
             idle = math.fsum(devices.idle_power_w * on)
-            drawn = np.concatenate([_in_pieces(active, task, speeds), moved, changes.energy_j])
+            runs_j = _in_pieces(active, task, speeds)
+            drawn = np.concatenate([runs_j, moved, changes.energy_j, extra.joules])
             spent[name] = limits.pue * priced(series, times.scale, runs, drawn, idle, window)
             scales[name] = limits.pue * priced_scale(series, times.scale, runs, drawn, idle, window)
     job = instance.tasks.job[task]
@@ -102,7 +108,7 @@ def totals(
     result = {
         "energy": energy,
         "makespan": makespan,
-        "cost": math.fsum(devices.price_per_s * had) * window + spent["cost"],
+        "cost": math.fsum(devices.price_per_s * had) * window + spent["cost"] + extra.cost,
         "carbon": spent["carbon"],
         "tardiness": math.fsum(
             weight * times.scale.seconds(over)

@@ -77,6 +77,7 @@ def priced_scale(
     latest = max(window_s, float(end.max(initial=0)) * unit)
     off = np.full(len(lasting), _ROUNDING * latest)
     moved = np.divide(off, lasting, out=np.ones(len(lasting)), where=lasting > off)
+    energy_j = np.abs(energy_j)  # sleep takes away from idle power
     dearest, spread = max(series.value), max(series.value) - min(series.value)
     drawn = math.fsum(energy_j) + idle_power_w * window_s
     return dearest * drawn + spread * math.fsum(energy_j * moved) / LIMIT_TOLERANCE

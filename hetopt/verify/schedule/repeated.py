@@ -18,7 +18,7 @@ from hetopt.instance import Groups, Instance, Ints
 from hetopt.solution import Hops, SchedulePlan
 from hetopt.verify.exact import fraction
 from hetopt.verify.report import Findings, Mode, show
-from hetopt.verify.schedule.check import check_schedule
+from hetopt.verify.schedule.check import check_and_draw
 
 MOST_TASKS = 400_000
 """Tasks written out: a plan whose repetitions overlap so often is refused."""
@@ -31,7 +31,7 @@ def check_repeated(
 ) -> tuple[dict[str, float], dict[str, float], Mode]:
     """Check one repetition, then as many as overlap; objectives are those of one cycle."""
     alone = Findings()
-    objectives, scales, mode = check_schedule(instance, plan, alone)
+    objectives, scales, mode, drawn = check_and_draw(instance, plan, alone)
     violations = alone.violations()
     if violations or not objectives:
         findings.extend(violations)
@@ -51,7 +51,8 @@ def check_repeated(
         return objectives, scales, mode
     copies = math.ceil(over) + 1
     written = Findings()
-    whole, _, _ = check_schedule(*_written_out(instance, plan, copies), written)
+    repeated = drawn.repeated(cycle, 2 * copies + 1)
+    whole, _, _, _ = check_and_draw(*_written_out(instance, plan, copies), written, repeated)
     findings.extend(written.violations())
     if "peak_power" in whole:
         objectives["peak_power"] = whole["peak_power"]
@@ -122,6 +123,8 @@ def _written_out(
         apart=apart,
         resources=replace(instance.resources, budget=np.full(len(instance.resources), np.inf)),
         limits=replace(instance.limits, cycle_s=math.inf),
+        # What repeats for ever has gone on long ago.
+        devices=replace(instance.devices, start_up_time_s=0.0 * instance.devices.start_up_time_s),
     )
     hops = plan.hops
     long_hops = Hops(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
-from hetopt.solution import READ, WRITE, Hops
+from hetopt.solution import WRITE, Hops
 from hetopt.verify.exact import Numbers, Timeline, amounts, exceeds
 from hetopt.verify.report import Findings, show
 from hetopt.verify.schedule.hops import link_name
+from hetopt.verify.schedule.idling import Drawn, Held, check_power_with_sleep
 from hetopt.verify.schedule.placed import Placed
 from hetopt.verify.schedule.resources import check_supplies
 from hetopt.verify.schedule.setups import Changes
@@ -23,38 +24,37 @@ def check_resources(
     runs: tuple[Timeline, Speeds],
     hops: Hops,
     moves: Moves,
-    changes: Changes,
+    more: tuple[Changes, Held, Drawn],
     findings: Findings,
 ) -> float:
-    """Check slots, channels, memory, resources and power; return the peak power (W)."""
+    """Check slots, channels, memory, resources and power; return the peak power (W).
+
+    Parameters
+    ----------
+    more
+        Set-ups, what takes slots, and what sleep and going on draw.
+    """
     times = runs[0]
-    _check_slots(instance, placed, times, moves, changes, findings)
+    changes, held, drawn = more
+    _check_slots(instance, placed, times, held, changes, findings)
     _check_channels(instance, times, hops, findings)
     _check_memory(instance, placed, times, moves, findings)
     check_supplies(instance, placed, times, findings)
-    return _check_power(instance, placed, runs, changes, findings)
+    return _check_power(instance, placed, runs, (changes, drawn), findings)
 
 
 def _check_slots(
     instance: Instance,
     placed: Placed,
     times: Timeline,
-    moves: Moves,
+    held: Held,
     changes: Changes,
     findings: Findings,
 ) -> None:
     """Check that a unit runs at most ``slots`` tasks, set-ups and transfers without overlap."""
     task = np.flatnonzero(placed.usable)
-    overlap = instance.devices.overlap
-    place = placed.place[instance.tensors.producer[moves.tensor]]
-    out = np.flatnonzero(~overlap[placed.device[place]] & (moves.leg != READ))
-    into = np.flatnonzero((moves.leg != WRITE) & ~overlap[placed.device[moves.place]])
-    first = len(task) + len(out) + len(into)
-    group = np.concatenate([placed.place[task], place[out], moves.place[into], changes.place])
-    start = np.concatenate(
-        [times.start[task], moves.first_start[out], moves.last_start[into], changes.start]
-    )
-    end = np.concatenate([times.end[task], moves.first_end[out], moves.last_end[into], changes.end])
+    group, start, end = held
+    first = len(group) - len(changes.place)
     levels = sweep(times.scale, group, start, end, np.ones(len(group), dtype=np.int64))
     slots = instance.devices.slots[placed.device]
 
@@ -216,11 +216,14 @@ def _check_power(
     instance: Instance,
     placed: Placed,
     timed: tuple[Timeline, Speeds],
-    changes: Changes,
+    more: tuple[Changes, Drawn],
     findings: Findings,
 ) -> float:
-    """Check that idle power of units on plus what runs and what is set up stays below the cap."""
-    times, speeds = timed
+    """Check that idle power of units on plus what runs and what is set up stays below the cap.
+
+    Sleep takes away from it; waking and going on add to it.
+    """
+    (times, speeds), (changes, drawn) = timed, more
     options, cap = instance.options, instance.limits.power_cap_w
     task = speeds.task
     runs = (instance.tasks.work[task] > 0) & (options.time_s[placed.option[task]] > 0)
@@ -237,6 +240,8 @@ def _check_power(
     start = np.concatenate([speeds.start[runs], changes.start])
     end = np.concatenate([speeds.end[runs], changes.end])
     draw = np.concatenate([draw, changes.power_w])
+    if drawn.segments:
+        return check_power_with_sleep(times, drawn, steady, (start, end, draw), cap, findings)
     held = sweep(times.scale, np.zeros(len(start), dtype=np.int64), start, end, draw)
 
     def starting(interval: int) -> str:

@@ -11,6 +11,7 @@ from hetopt.analysis.explanation.critical_paths import chain_of, chains
 from hetopt.analysis.explanation.quick_tests.shortages import Screen, least, short
 from hetopt.instance import Instance
 from hetopt.instance.grouping import sums
+from hetopt.instance.idling.idlers import as_if_asleep
 from hetopt.schedule.model.sharing import shares
 
 
@@ -141,7 +142,8 @@ def _power(instance: Instance) -> Iterator[Screen]:
     cap = instance.limits.power_cap_w
     if not np.isfinite(cap):
         return
-    devices, options = instance.devices, instance.options
+    plain = as_if_asleep(instance)
+    devices, options = plain.devices, plain.options
     always = ~devices.off_when_unused
     floor = float((devices.idle_power_w * devices.count_min)[always].sum())
     time = options.time_s

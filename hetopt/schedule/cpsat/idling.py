@@ -1,0 +1,122 @@
+"""Sleep in gaps and going on in the CP-SAT model.
+
+Every gap of a unit but the last one ends where something begins that takes a slot of it. So for
+each such occupant o of a unit that may sleep there is a literal z[o], that the unit sleeps until it
+begins, and a time l[o] for which it does, at least the time to wake; the interval of sleep takes
+all slots. With e the end of the last occupant (the gap after it needs no wake) the unit is awake
+for a >= e - Σ l, and draws
+
+    p_sleep × W + (p_idle - p_sleep) × a + Σ wake energy × z          in the window W.
+
+Sleep that is not taken costs no less than a true gap does, and sleep in a part of a gap neither, so
+that the least of this is the energy of the plan. On a circle e is the cycle where there is any
+occupant, and sleep may begin in the cycle before.
+
+On a grid that rounds down a gap may be a tick shorter than it is, so that each sleep counts for a
+tick more than it takes, and may be a tick shorter than waking takes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from hetopt.instance.idling.idlers import Idlers, idlers
+from hetopt.schedule.cpsat.variables import Build, Literal, Place
+from hetopt.schedule.model.grid import exact
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """One that may sleep: its kind, ticks awake in the window, and literals of its wakes."""
+
+    row: int
+    awake: Any
+    wakes: list[Literal]
+
+
+def wait_until_on(build: Build) -> None:
+    """Let nothing take a slot of a unit, and no task start there, before it has gone on."""
+    rows = idlers(build.problem.instance)
+    for device in range(len(build.problem.units)):
+        ready = ready_ticks(build, rows, device)
+        if not ready:
+            continue
+        for task, on in enumerate(build.on):
+            if device in on:
+                build.model.add(build.start[task] >= ready * on[device])
+        for place, intervals in build.occupied.items():
+            for interval in intervals if place[0] == device else ():
+                begins = build.model.add(interval.start_expr() >= ready)
+                begins.only_enforce_if(build.presence(interval))
+
+
+def ready_ticks(build: Build, rows: Idlers, row: int) -> int:
+    """Return the tick from which a unit that went on for it may run something."""
+    return build.problem.grid.ticks(exact(float(rows.start_up_time_s[row])))
+
+
+def rest_in_gaps(build: Build) -> list[Rest]:
+    """Make the variables of sleep of each unit that may; its units are never merged."""
+    rows = idlers(build.problem.instance)
+    found = []
+    for row in range(len(build.problem.units)):
+        if not rows.sleeps[row]:
+            continue
+        for unit, on in enumerate(build.used[row]):
+            found.append(_rest(build, rows, row, on, [(row, unit)]))
+    return found
+
+
+def _rest(build: Build, rows: Idlers, row: int, on: Literal, places: list[Place]) -> Rest:
+    """Make the variables of one that may sleep while none of its places is occupied."""
+    model, problem = build.model, build.problem
+    occupants = [i for place in places for i in build.occupied.get(place, [])]
+    slots = sum(problem.slots[device] for device, _ in places)
+    late = problem.cycle or build.span
+    spare = 0 if problem.grid.direction == "exact" else 1
+    wake = exact(float(rows.wake_time_s[row])) / problem.grid.tick
+    least = max(0, math.floor(wake) - spare) if problem.grid.direction != "up" else math.ceil(wake)
+    ready = ready_ticks(build, rows, row)
+    wakes, slept, resting = [], [], []
+    for interval in occupants:
+        asleep = build.bool(f"z{row}")
+        model.add_implication(asleep, build.presence(interval))
+        begin = model.new_int_var(-late if problem.cycle else ready, build.span, f"zs{row}")
+        length = model.new_int_var(0, late, f"zl{row}")
+        model.add(length >= least * asleep)
+        model.add(length <= late * asleep)
+        resting.append(
+            model.new_optional_interval_var(
+                begin, length, interval.start_expr(), asleep, f"zi{row}"
+            )
+        )
+        wakes.append(asleep)
+        slept += [length, spare * asleep] if spare else [length]
+    if slots == 1 and len(places) == 1:
+        build.no_overlap([*occupants, *resting])
+    elif occupants:
+        demands = [1] * len(occupants) + [slots] * len(resting)
+        build.cumulative([*occupants, *resting], demands, slots)
+    awake = model.new_int_var(0, late, f"zw{row}")
+    if problem.cycle:
+        taken = build.bool(f"zt{row}")
+        for interval in occupants:
+            model.add_implication(build.presence(interval), taken)
+        model.add(awake >= problem.cycle * taken - sum(slept))
+    else:
+        last = build.time(f"ze{row}")
+        model.add(last >= ready * on)
+        for interval in occupants:
+            model.add(last >= interval.end_expr()).only_enforce_if(build.presence(interval))
+        model.add(awake >= last - sum(slept))
+    work = [
+        c.mode.duration * c.literal
+        for choices in build.choices
+        for c in choices
+        if c.place in places
+    ]
+    if work:
+        model.add(slots * awake >= sum(work))
+    return Rest(row, awake, wakes)

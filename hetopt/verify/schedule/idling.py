@@ -1,0 +1,315 @@
+"""What the checker knows of idling: gaps that are slept through, and units that go on.
+
+A unit that is on draws idle power over the window. Through a gap g, in which nothing takes one of
+its slots, it sleeps where g is at least the time to wake and
+
+    sleep power × g + energy to wake < idle power × g,
+
+the energy to wake spread evenly over the last part of the gap; through the last gap of the window
+without waking. The first gap begins when the unit has gone on. A schedule that repeats for ever has
+its gaps on a circle. Times are seconds here: fractions, or floats where the plan is read in those.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from hetopt.constants import LIMIT_TOLERANCE
+from hetopt.instance import Floats, Instance, Ints
+from hetopt.solution import READ, WRITE
+from hetopt.verify.exact import Numbers, Scale, Timeline, exceeds, fraction
+from hetopt.verify.report import Findings, show
+from hetopt.verify.schedule.placed import Placed
+from hetopt.verify.schedule.setups import Changes
+from hetopt.verify.schedule.transfers import Moves
+
+Time = Any
+"""Seconds: a fraction, or a float."""
+Held = tuple[Ints, Numbers, Numbers]
+"""What takes a slot: place, start, end."""
+Segment = tuple[Time, Time, float]
+"""Begin, end, and the watts by which the power differs from idling."""
+
+
+@dataclass(slots=True)
+class Drawn:
+    """What is drawn beside idle power and what runs: rows of (device, begin, end, joules)."""
+
+    rows: list[tuple[int, Time, Time, float]] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    cost: float = 0.0
+
+    @property
+    def joules(self) -> Floats:
+        """Energy of each row."""
+        return np.array([row[3] for row in self.rows], dtype=np.float64)
+
+    @property
+    def devices(self) -> Ints:
+        """Device of each row."""
+        return np.array([row[0] for row in self.rows], dtype=np.int64)
+
+    def begins(self, scale: Scale) -> Numbers:
+        """Begin of each row on a scale."""
+        return _on(scale, [row[1] for row in self.rows])
+
+    def ends(self, scale: Scale) -> Numbers:
+        """End of each row on a scale."""
+        return _on(scale, [row[2] for row in self.rows])
+
+    def repeated(self, cycle_s: float, times: int) -> Drawn:
+        """Return the segments of so many cycles, and of the one before that reaches into them."""
+        shifts = [k * cycle_s for k in range(-1, times)]
+        segments = [(b + s, e + s, w) for s in shifts for b, e, w in self.segments if e + s > 0]
+        return Drawn(segments=[(max(b, 0.0), e, w) for b, e, w in segments])
+
+
+def holding(
+    instance: Instance, placed: Placed, times: Timeline, moves: Moves, changes: Changes
+) -> Held:
+    """Return what takes a slot, tasks first and set-ups last: place, start and end.
+
+    Between them the first hop of a message at the producer, and the last one at the consumer, where
+    those devices do not overlap transfers.
+    """
+    task = np.flatnonzero(placed.usable)
+    overlap = instance.devices.overlap
+    place = placed.place[instance.tensors.producer[moves.tensor]]
+    out = np.flatnonzero(~overlap[placed.device[place]] & (moves.leg != READ))
+    into = np.flatnonzero((moves.leg != WRITE) & ~overlap[placed.device[moves.place]])
+    return (
+        np.concatenate([placed.place[task], place[out], moves.place[into], changes.place]),
+        np.concatenate(
+            [times.start[task], moves.first_start[out], moves.last_start[into], changes.start]
+        ),
+        np.concatenate([times.end[task], moves.first_end[out], moves.last_end[into], changes.end]),
+    )
+
+
+def check_ready(
+    instance: Instance,
+    placed: Placed,
+    times: Timeline,
+    held: Held,
+    changes: Changes,
+    findings: Findings,
+) -> None:
+    """Check that nothing takes a slot of a unit before that has gone on."""
+    devices = instance.devices
+    late = np.where(devices.off_when_unused, devices.start_up_time_s, 0.0)
+    if not late.any() or math.isfinite(instance.limits.cycle_s):
+        return
+    place, start, _ = held
+    task = np.flatnonzero(placed.usable)
+    slack = float(_seconds(times.scale, times.scale.slack))
+    for i, (at, begin) in enumerate(zip(place.tolist(), start.tolist(), strict=True)):
+        ready = float(late[placed.device[at]])
+        if not ready or float(_seconds(times.scale, begin)) >= ready - slack:
+            continue
+        unit = placed.name(instance, at)
+        name = str(instance.tasks.name[task[i]]) if i < len(task) else unit
+        what = f"Task {name}" if i < len(task) else "A transfer that takes a slot"
+        if i >= len(place) - len(changes.place):
+            what = "A set-up"
+        findings.add(
+            "start-up",
+            f"{what} starts at {show(float(_seconds(times.scale, begin)), 's')} on unit {unit}, "
+            f"which takes until {show(ready, 's')} to go on.",
+            name,
+        )
+
+
+def idling(instance: Instance, placed: Placed, times: Timeline, held: Held) -> Drawn:
+    """Return what going on, sleep and waking draw in a schedule."""
+    devices, drawn = instance.devices, Drawn()
+    cyclic = math.isfinite(instance.limits.cycle_s)
+    used = np.bincount(placed.device, minlength=len(devices))
+    for d, number in enumerate(used.tolist()):
+        if devices.off_when_unused[d] and not cyclic and number:
+            drawn.cost += number * float(devices.start_up_cost[d])
+            length, joules = (
+                _number(times.scale, column[d])
+                for column in (devices.start_up_time_s, devices.start_up_energy_j)
+            )
+            for _ in range(number if joules else 0):
+                drawn.rows.append((d, 0 * length, length, float(joules)))
+                if length > 0:
+                    drawn.segments.append((0 * length, length, float(joules / length)))
+    sleeps = ~np.isnan(devices.sleep_power_w)
+    if sleeps.any():
+        for d, begin, end, wakes in _gaps(instance, placed, times, held, sleeps):
+            _sleep(instance, times.scale, drawn, (d, begin, end, wakes))
+    return drawn
+
+
+def check_power_with_sleep(
+    times: Timeline,
+    drawn: Drawn,
+    idle_w: float,
+    runs: tuple[Numbers, Numbers, Floats],
+    cap_w: float,
+    findings: Findings,
+) -> float:
+    """Check the power cap where something sleeps, wakes or goes on; return the peak power (W).
+
+    All that happens at one time happens at once. As everywhere, what overlaps by no more than the
+    tolerance of times does not meet: ends come earlier by it, and so do the ends of rest.
+    """
+    scale = times.scale
+    start, end, draw = runs
+    begin, until = (_on(scale, [s[i] for s in drawn.segments]) for i in (0, 1))
+    watts = np.array([s[2] for s in drawn.segments], dtype=np.float64)
+    length = np.concatenate([end - start, until - begin])
+    early = np.minimum(scale.slack, length / 2 if scale.mode == "float" else length // 2)
+    tasks = len(start)
+    zero = scale.zero(1)
+    firsts = np.concatenate([zero, start, np.maximum(begin - early[tasks:], 0)])
+    latest = max(_greatest(end), _greatest(until))
+    lasts = np.concatenate([zero + latest, end - early[:tasks], until - early[tasks:]])
+    amounts = np.concatenate([[idle_w], draw, watts])
+    at, place = np.unique(np.concatenate([firsts, lasts]), return_inverse=True)
+    change = np.zeros(len(at))
+    np.add.at(change, place.reshape(-1), np.concatenate([amounts, -amounts]))
+    level = np.cumsum(change)
+    over = [bool(exceeds(value, cap_w)) for value in level.tolist()]
+    for k, (now, before) in enumerate(zip(over, [False, *over[:-1]], strict=True)):
+        if now and not before:
+            findings.add(
+                "power-cap",
+                f"The power is {show(level[k], 'W')} from "
+                f"{show(float(_seconds(scale, at[k])), 's')} on; the power cap is "
+                f"{show(cap_w, 'W')}.",
+            )
+    return float(max(level.max(initial=0.0), 0.0))
+
+
+def _sleep(
+    instance: Instance, scale: Scale, drawn: Drawn, gap: tuple[int, Time, Time, bool]
+) -> None:
+    """Add a gap to what is drawn, if it is slept through."""
+    d, begin, end, wakes = gap
+    devices = instance.devices
+    columns = (
+        *(devices.idle_power_w, devices.sleep_power_w),
+        *(devices.wake_time_s, devices.wake_energy_j),
+    )
+    idle, sleep, wake_s, wake_j = (_number(scale, column[d]) for column in columns)
+    length = end - begin
+    saved = (idle - sleep) * length
+    slack = _seconds(scale, scale.slack)
+    if wakes:
+        worth = saved - wake_j > LIMIT_TOLERANCE * float(idle * length)
+        if not worth or length < wake_s - slack:
+            return
+    elif not saved > 0:
+        return
+    drawn.rows.append((d, begin, end, -float(saved)))
+    awake = max(begin, end - wake_s) if wakes and wake_j else end
+    if awake > begin:
+        drawn.segments.append((begin, awake, float(sleep - idle)))
+    if wakes and wake_j:
+        drawn.rows.append((d, awake, end, float(wake_j)))
+        if end > awake:
+            drawn.segments.append((awake, end, float(sleep - idle + wake_j / (end - awake))))
+
+
+def _gaps(
+    instance: Instance, placed: Placed, times: Timeline, held: Held, sleeps: Any
+) -> Iterator[tuple[int, Time, Time, bool]]:
+    """Yield device, begin and end of each gap, and whether the unit is needed after it."""
+    devices, scale = instance.devices, times.scale
+    cyclic = math.isfinite(instance.limits.cycle_s)
+    window = _window(instance, placed, times)
+    slack = _seconds(scale, scale.slack)
+    place, start, end = held
+    lasting = np.asarray(end > start, dtype=bool)
+    by_place: dict[int, list[tuple[Time, Time]]] = {}
+    rows = zip(place[lasting].tolist(), start[lasting].tolist(), end[lasting].tolist(), strict=True)
+    for at, a, b in rows:
+        if sleeps[placed.device[at]]:
+            by_place.setdefault(at, []).append((_seconds(scale, a), _seconds(scale, b)))
+    used = np.zeros(len(devices), dtype=np.int64)
+    for at, d in enumerate(placed.device.tolist()):
+        used[d] += 1
+        if not sleeps[d]:
+            continue
+        taken = sorted(by_place.get(at, []))
+        if cyclic:
+            yield from ((d, *gap) for gap in _on_circle(taken, float(window), float(slack)))
+            continue
+        goes_on = bool(devices.off_when_unused[d])
+        reached = _number(scale, devices.start_up_time_s[d] if goes_on else 0.0)
+        for a, b in taken:
+            if a - reached > slack:
+                yield d, reached, a, True
+            reached = max(reached, b)
+        if window - reached > slack:
+            yield d, reached, window, False
+    for d in np.flatnonzero(sleeps & ~devices.off_when_unused).tolist():
+        for _ in range(int(devices.count_min[d]) - int(used[d]) if window > 0 else 0):
+            yield d, 0 * window, window, False
+
+
+def _on_circle(
+    held: list[tuple[Time, Time]], cycle_s: float, slack_s: float
+) -> Iterator[tuple[float, float, bool]]:
+    """Yield the gaps between what is held, all of it laid on the circle."""
+    pieces: list[tuple[float, float]] = []
+    for a, b in held:
+        length = float(b - a)
+        if length >= cycle_s - slack_s:
+            return
+        first = math.fmod(float(a), cycle_s)
+        first = 0.0 if cycle_s - first <= slack_s else first
+        pieces.append((first, min(first + length, cycle_s)))
+        if first + length - cycle_s > slack_s:
+            pieces.append((0.0, first + length - cycle_s))
+    if not pieces:
+        yield 0.0, cycle_s, False
+        return
+    pieces.sort()
+    reached = 0.0
+    for k, (a, b) in enumerate(pieces):
+        if k and a - reached > slack_s:
+            yield reached, a, True
+        reached = max(reached, b)
+    if pieces[0][0] + cycle_s - reached > slack_s:
+        yield reached, pieces[0][0] + cycle_s, True
+
+
+def _window(instance: Instance, placed: Placed, times: Timeline) -> Time:
+    """Return the end of the window: the horizon or cycle, else the latest end of a task."""
+    limits = instance.limits
+    for end in (limits.cycle_s, limits.horizon_s):
+        if math.isfinite(end):
+            return _number(times.scale, end)
+    ends = times.end[np.flatnonzero(placed.usable)]
+    return _seconds(times.scale, ends.max()) if len(ends) else _number(times.scale, 0.0)
+
+
+def _number(scale: Scale, value: Any) -> Any:
+    return float(value) if scale.mode == "float" else fraction(float(value))
+
+
+def _seconds(scale: Scale, value: Any) -> Time:
+    return float(value) if scale.mode == "float" else Fraction(int(value), scale.per_s)
+
+
+def _on(scale: Scale, seconds: list[Time]) -> Numbers:
+    """Return times on a scale: floats, or whole and broken numbers of its ticks."""
+    if scale.mode == "float":
+        return np.array([float(s) for s in seconds], dtype=np.float64)
+    column = np.empty(len(seconds), dtype=object)
+    for i, s in enumerate(seconds):
+        column[i] = (s if isinstance(s, Fraction) else fraction(float(s))) * scale.per_s
+    return column
+
+
+def _greatest(column: Numbers) -> Any:
+    return column.max() if len(column) else 0
