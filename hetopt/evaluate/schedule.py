@@ -452,7 +452,7 @@ class ScheduleQuantities:
             "devices": self._device_rows(),
             "jobs": self._job_rows(),
             "links": self._link_rows(),
-            "setups": setup_rows(self.instance, self.plan),
+            "setups": setup_rows(self.instance, self.plan, self.setups),
             "resources": schedule_use(self.instance, self.plan.option, self.runs, self.slack_s),
         }
 
@@ -474,6 +474,7 @@ class ScheduleQuantities:
                 "setup_s": self.setup_s,
                 "utilization": ratio(self.busy_s, capacity),
                 "energy_options_j": sums(self.device, self.task_energy_j, wide),
+                "energy_setups_j": sums(self.device[self.setups.task], self.setups.energy_j, wide),
                 "energy_idle_j": devices.idle_power_w * self.units_on * self.window_s
                 + sums(drawn.row, drawn.of(SLEEP, WAKE), wide),
                 "cost_units": devices.price_per_s * self.units_had * self.window_s,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
-from hetopt.instance.grouping import records
 from hetopt.instance.states.setups import KEEPS, configurations, device_setups
 from hetopt.solution import SchedulePlan
 
@@ -68,35 +68,39 @@ def setup_runs(instance: Instance, plan: SchedulePlan) -> SetupRuns:
     return SetupRuns(task, source[kept], target[kept], end - time, end, time, energy[kept])
 
 
-def setup_rows(instance: Instance, plan: SchedulePlan) -> list[dict[str, object]]:
-    """Return a row for each set-up of a plan: unit, configurations, times, energy, task."""
-    runs = setup_runs(instance, plan)
+def setup_names(instance: Instance, plan: SchedulePlan, runs: SetupRuns) -> list[tuple[str, str]]:
+    """Return what each set-up changes from and to; ``none`` is nothing."""
     known = device_setups(instance)
-    devices = instance.options.device[plan.option[runs.task]].tolist()
-    units = plan.unit[runs.task].tolist()
     initial = instance.devices.initial_configuration
 
     def name(device: int, number: int) -> str:
         names = known[device].names
         return names[number] if number < len(names) else str(initial[device])
 
-    return records(
+    devices = instance.options.device[plan.option[runs.task]].tolist()
+    return [
+        (name(d, a), name(d, b))
+        for d, a, b in zip(devices, runs.source.tolist(), runs.target.tolist(), strict=True)
+    ]
+
+
+def setup_rows(instance: Instance, plan: SchedulePlan, runs: SetupRuns) -> list[dict[str, Any]]:
+    """Return a row for each set-up of a plan: unit, configurations, times, energy, task."""
+    devices = instance.options.device[plan.option[runs.task]].tolist()
+    units = plan.unit[runs.task].tolist()
+    names = setup_names(instance, plan, runs)
+    columns = [runs.start_s, runs.end_s, runs.energy_j, instance.tasks.name[runs.task]]
+    return [
         {
-            "unit": np.array(
-                [instance.unit_name(d, u) for d, u in zip(devices, units, strict=True)],
-                dtype=object,
-            ),
-            "from": np.array(
-                [name(d, k) for d, k in zip(devices, runs.source.tolist(), strict=True)],
-                dtype=object,
-            ),
-            "to": np.array(
-                [name(d, k) for d, k in zip(devices, runs.target.tolist(), strict=True)],
-                dtype=object,
-            ),
-            "start_s": runs.start_s,
-            "end_s": runs.end_s,
-            "energy_j": runs.energy_j,
-            "before": instance.tasks.name[runs.task],
+            "unit": instance.unit_name(device, unit),
+            "from": source,
+            "to": target,
+            "start_s": start,
+            "end_s": end,
+            "energy_j": energy,
+            "before": task,
         }
-    )
+        for device, unit, (source, target), start, end, energy, task in zip(
+            devices, units, names, *(column.tolist() for column in columns), strict=True
+        )
+    ]

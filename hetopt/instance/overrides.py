@@ -87,14 +87,20 @@ def scale_idle(instance: Instance, factor: float) -> Instance:
     idle = devices.idle_power_w
     share = (1 - factor) * idle[options.device] / devices.slots[options.device]
     energy = np.maximum(0.0, options.energy_j + share * options.time_s)
+    # What is drawn during a set-up, of a unit with one slot, was measured whole too.
+    more, setups = (1 - factor) * idle, instance.setups
+    each = np.maximum(0.0, devices.setup_energy_j + more * devices.setup_time_s)
+    pairs = np.maximum(0.0, setups.energy_j + more[setups.device] * setups.time_s)
     return replace(
         instance,
         devices=replace(
             devices,
             idle_power_w=idle * factor,
+            setup_energy_j=each,
             sleep_power_w=np.minimum(devices.sleep_power_w, idle * factor),
         ),
         options=replace(options, energy_j=energy),
+        setups=replace(setups, energy_j=pairs),
     )
 
 

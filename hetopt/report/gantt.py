@@ -9,6 +9,7 @@ import numpy as np
 from hetopt import units
 from hetopt.evaluate.over_time.steps import Steps
 from hetopt.evaluate.schedule import ScheduleQuantities
+from hetopt.evaluate.setups import setup_names
 from hetopt.evaluate.timeline import memory_over_time, power_over_time
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.report.lanes import lanes
@@ -37,7 +38,7 @@ def gantt(instance: Instance, plan: SchedulePlan) -> dict[str, Any]:
     -------
     dict
         ``rows``: names; ``bars``: row, begin, end (s), name, colour (of the job,
-        or of the profile where there is one job; -1: a hop), more text;
+        or of the profile where there is one job; -1: a hop or a set-up), more text;
         ``curves``: name, peak as text, times (s) and values, ``limit`` and its text where there
         is one; ``end``: of the time axis (s); ``limits``: time (s) and name of deadlines.
     """
@@ -64,6 +65,7 @@ def gantt(instance: Instance, plan: SchedulePlan) -> dict[str, Any]:
                     more,
                 ]
             )
+        bars += _setups(instance, q, mine, int(lane.min(initial=0)))
     bars += _hops(instance, q, rows)
     bars.sort(key=lambda bar: (bar[0], bar[1]))
     limits = deadlines(instance)
@@ -76,6 +78,19 @@ def gantt(instance: Instance, plan: SchedulePlan) -> dict[str, Any]:
         "end": end,
         "limits": drawn,
     }
+
+
+def _setups(instance: Instance, q: ScheduleQuantities, tasks: Ints, row: int) -> list[list[Any]]:
+    """Return the bars of the set-ups of a unit, which has one slot; instant ones are not drawn."""
+    runs = q.setups
+    bars = []
+    for k, names in enumerate(setup_names(instance, q.plan, runs)):
+        if runs.time_s[k] > 0 and int(runs.task[k]) in tasks:
+            energy = units.format(float(runs.energy_j[k]), "energy", digits=4)
+            more = f"set-up from {names[0]}, {energy}"
+            begin, end = _short(runs.start_s[k]), _short(runs.end_s[k])
+            bars.append([row, begin, end, f"set-up: {names[1]}", -1, more])
+    return bars
 
 
 def deadlines(instance: Instance) -> list[tuple[float, str]]:

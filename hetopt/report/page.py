@@ -13,6 +13,7 @@ import numpy as np
 
 from hetopt import units
 from hetopt.evaluate import evaluate, objectives
+from hetopt.evaluate.setups import setup_rows, setup_runs
 from hetopt.evaluate.slowing import task_ends
 from hetopt.evaluate.with_units import bound_with_unit, quantity
 from hetopt.instance import Instance, is_maximised
@@ -246,6 +247,9 @@ def _causes(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> li
         for row in quantities["devices"]
         if row[busy] or row[idle]
     ]
+    spent = float(quantities.get("energy_setups_j", 0.0))
+    if spent > 0:
+        rows.append(("set-ups", (spent, 0.0), units.format(spent, dimension, digits=4)))
     if moved > 0:
         rows.append(("transfers", (0.0, 0.0, moved), units.format(moved, dimension, digits=4)))
     if not rows:
@@ -318,7 +322,28 @@ def _tasks(instance: Instance, plan: SchedulePlan) -> list[str]:
         )
         for t in order[:ROWS_SHOWN]
     ]
-    return [table(("task", "unit and option", "start", "end"), rows, len(order), text=(0, 1))]
+    tasks = table(("task", "unit and option", "start", "end"), rows, len(order), text=(0, 1))
+    return [tasks, *_setups(instance, plan)]
+
+
+def _setups(instance: Instance, plan: SchedulePlan) -> list[str]:
+    """List the set-ups between tasks, where there are any."""
+    found = setup_rows(instance, plan, setup_runs(instance, plan))
+    if not found:
+        return []
+    rows = [
+        (
+            str(row["unit"]),
+            f"{row['from']} to {row['to']}",
+            str(row["before"]),
+            units.format(float(row["start_s"]), "time"),
+            units.format(float(row["end_s"]), "time"),
+            units.format(float(row["energy_j"]), "energy", digits=4),
+        )
+        for row in found[:ROWS_SHOWN]
+    ]
+    heads = ("unit", "set-up", "before", "start", "end", "energy")
+    return ["<h2>Set-ups</h2>", table(heads, rows, len(found), text=(0, 1, 2))]
 
 
 def _progress(instance: Instance, result: Mapping[str, Any]) -> list[str]:

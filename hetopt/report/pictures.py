@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hetopt.analysis.pareto import Front, Point
 
 Bar = Sequence[Any]
-"""Row, begin, end (s), name, group (-1: a hop), more text."""
+"""Row, begin, end (s), name, group (-1: a hop or a set-up), more text."""
 
 STYLE = (
     "text{font:12px system-ui,sans-serif;fill:#1b1f24}"

@@ -1,9 +1,9 @@
 """A schedule as a trace for Perfetto (ui.perfetto.dev) and chrome://tracing.
 
 Devices are processes and units threads (one per slot that is used at once); links are threads of a
-process of their own. Tasks and hops are complete events, messages are flows from the producer
-through the hops to each consumer, power and memory are counters. Times are microseconds. The form
-is the "JSON Array / Object Format" of the Trace Event Format document.
+process of their own. Tasks, set-ups and hops are complete events, messages are flows from the
+producer through the hops to each consumer, power and memory are counters. Times are microseconds.
+The form is the "JSON Array / Object Format" of the Trace Event Format document.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.evaluate.schedule import ScheduleQuantities
+from hetopt.evaluate.setups import setup_names
 from hetopt.evaluate.timeline import memory_over_time, power_over_time
 from hetopt.instance import Instance
 from hetopt.report.lanes import lanes
@@ -44,6 +45,7 @@ def trace(instance: Instance, plan: SchedulePlan) -> dict[str, Any]:
         *threads,
         *links,
         *tasks,
+        *_setups(instance, quantities, places),
         *hops,
         *_flows(instance, quantities, places, hop_places),
         *_counters(instance, plan),
@@ -111,6 +113,30 @@ def _tasks(instance: Instance, q: ScheduleQuantities, places: list[tuple[int, in
             jobs,
             label,
             q.task_energy_j.tolist(),
+            strict=True,
+        )
+    ]
+
+
+def _setups(
+    instance: Instance, q: ScheduleQuantities, places: list[tuple[int, int]]
+) -> list[Event]:
+    """Return the set-ups, each on the thread of the task that it comes before."""
+    runs = q.setups
+    return [
+        {
+            "ph": "X",
+            "cat": "set-up",
+            "name": f"set-up: {target}",
+            "pid": places[task][0],
+            "tid": places[task][1],
+            "ts": _us(start),
+            "dur": _us(time),
+            "args": {"from": source, "to": target, "energy_j": energy},
+        }
+        for (source, target), task, start, time, energy in zip(
+            setup_names(instance, q.plan, runs),
+            *(column.tolist() for column in (runs.task, runs.start_s, runs.time_s, runs.energy_j)),
             strict=True,
         )
     ]

@@ -36,6 +36,7 @@ OPTIMA: dict[str, tuple[float, ...]] = {
     "day-24": (0.000552544769772029,),
     "edge-boards": (50.39747281927712,),
     "edge-box": (0.34299024,),
+    "fpga-bitstreams": (0.36312,),
     "llm-prefill-decode": (0.04491666666666667,),
     "llm-two-generations": (6907.31064974355,),
     "llm-two-gpus": (3764.792,),
@@ -69,6 +70,7 @@ OPTIMA: dict[str, tuple[float, ...]] = {
     "periods": (2.0366570216049384e-05,),
     "power-cap": (3000.0,),
     "self-link": (0.02504,),
+    "set-ups": (0.0495,),
     "shared-bandwidth": (0.032,),
     "scenarios": (0.0016076901041666668,),
     "shared-tensors": (0.01901,),
@@ -134,7 +136,7 @@ def test_every_header_says_where_the_figures_come_from(path: Path) -> None:
 )
 def test_mlperf_figures_carry_round_division_submitter_and_the_notice(path: Path) -> None:
     text = path.read_text(encoding="utf-8").replace("\n# ", " ").replace("\n#", " ")
-    assert re.search(r"MLPerf (Inference|Tiny) v\d\.\d, closed division", text)
+    assert re.search(r"MLPerf (Inference|Tiny) v\d\.\d, (closed|open) division", text)
     assert re.search(r"[Ss]ubmitter", text)
     assert "not verified by MLCommons" in text
     assert "MLPerf is a trademark of MLCommons" in text

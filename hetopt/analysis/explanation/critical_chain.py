@@ -8,6 +8,7 @@ import numpy as np
 
 from hetopt import units
 from hetopt.evaluate.schedule import ScheduleQuantities
+from hetopt.evaluate.setups import setup_names
 from hetopt.instance import Instance
 from hetopt.instance.idling.idlers import ready_s
 from hetopt.solution import SchedulePlan
@@ -90,6 +91,17 @@ def _held_up(instance: Instance, q: ScheduleQuantities, task: int) -> tuple[str,
     for other in np.flatnonzero(same & (q.time_s > 0)).tolist():
         if other != task and now(float(q.end_s[other])):
             return f"its unit is busy with {names[other]}", other
+    setup = np.flatnonzero(q.setups.task == task)
+    if len(setup):
+        source, target = setup_names(instance, plan, q.setups)[int(setup[0])]
+        change = f"it is set up from {source} to {target}"
+        start = float(q.setups.start_s[setup[0]])
+        for other in np.flatnonzero(same & (q.time_s > 0)).tolist():
+            if other != task and now(float(q.end_s[other])):
+                return f"its unit is busy with {names[other]}, then {change}", other
+        if now(0.0):
+            return f"{change} until then", None
+        start = float(plan.start_s[task])
     if start == 0:
         return "it starts at once", None
     if start > 0 and now(float(ready_s(instance)[q.device[task]])):

@@ -13,6 +13,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from hetopt import units
+from hetopt.evaluate.setups import setup_runs
 from hetopt.evaluate.slowing import task_ends
 from hetopt.instance import Instance
 from hetopt.instance.tables import when
@@ -76,12 +77,17 @@ class Sketch:
             return
         end = task_ends(instance, plan.option, plan.start_s)
         group = instance.tasks.job if len(instance.jobs) > 1 else instance.tasks.profile
+        setups = setup_runs(instance, plan)
         for (d, u), name in zip(used, names, strict=False):
             rows = np.flatnonzero((device == d) & (plan.unit == u))
             line = Text(f"{name:<{label}} ")
-            for task in self._cells(rows, plan.start_s, end, cells):
+            own = np.flatnonzero((device[setups.task] == d) & (plan.unit[setups.task] == u))
+            changes = self._cells(own, setups.start_s, setups.end_s, cells)
+            filled = self._cells(rows, plan.start_s, end, cells)
+            for task, change in zip(filled, changes, strict=True):
                 # Neighbours of one colour are told apart by two shades.
-                mark = " " if task < 0 else "█▓"[task % 2]
+                idle = " " if change < 0 else "░"
+                mark = idle if task < 0 else "█▓"[task % 2]
                 style = "" if task < 0 else COLOURS[int(group[task]) % len(COLOURS)]
                 line.append(mark, style=style)
             yield line

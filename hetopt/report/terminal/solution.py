@@ -19,6 +19,7 @@ from hetopt.instance.tables import WHEN
 from hetopt.report.terminal.marginal import marginal_line
 from hetopt.report.terminal.money import shopping_list, totals
 from hetopt.report.terminal.periods import period_table, switching_line
+from hetopt.report.terminal.setups import setup_tables
 from hetopt.report.terminal.sketch import Sketch
 from hetopt.report.waiting import waiting_line
 from hetopt.solution import ScenarioPlan, SchedulePlan, Solution, StreamPlan
@@ -57,6 +58,7 @@ def solution_view(instance: Instance, solution: Solution) -> RenderableType:
         parts.append(_device_table(instance, solution))
         parts += _resource_tables(solution, "peak")
         parts.append(_task_table(instance, solution.plan))
+        parts.extend(setup_tables(instance, solution.quantities["setups"], ROWS_SHOWN))
     elif solution.plan is not None:
         late = waiting_line(solution.quantities)
         parts += [Text(late, style="bold")] if late else []
@@ -117,9 +119,12 @@ def _method(solution: Solution) -> str:
 
 def _schedule_summary(instance: Instance, solution: Solution) -> Text:
     q = solution.quantities
+    setups = ""
+    if q["setups"]:
+        setups = f"set-ups {shown(instance, q['energy_setups_j'], 'energy')}, "
     energy = (
         f"energy {shown(instance, q['energy_j'], 'energy')} "
-        f"(options {shown(instance, q['energy_options_j'], 'energy')}, "
+        f"(options {shown(instance, q['energy_options_j'], 'energy')}, {setups}"
         f"transfers {shown(instance, q['energy_transfers_j'], 'energy')}, "
         f"idle {shown(instance, q['energy_idle_j'], 'energy')})"
     )

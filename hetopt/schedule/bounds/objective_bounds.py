@@ -31,6 +31,7 @@ from hetopt.schedule.bounds.longest_paths import longest_paths
 from hetopt.schedule.bounds.priced_load_bound import priced_bound
 from hetopt.schedule.bounds.resource_bounds import out_of_budget, resource_cost, resource_makespan
 from hetopt.schedule.bounds.rounding import ALLOWED
+from hetopt.schedule.bounds.setup_bounds import charged
 from hetopt.schedule.bounds.slowed_bounds import capped_makespan, mean_power
 from hetopt.schedule.bounds.window_bound import window_bound
 from hetopt.schedule.model.idling import drawing_less
@@ -112,6 +113,12 @@ def _bound(instance: Instance, objective: str) -> float:
             found = load_plan(instance).value
         else:
             found = load_bound(instance, load, objective, lowest, highest).value
+        changed = charged(instance)
+        if changed is not None:
+            more = _with_setups(instance, changed, objective)
+            if more > found:
+                found = more
+                _note_source(instance, objective, "time on devices with set-ups")
         series = series_of(instance, objective)
         if series is not None:
             ends = lowest, highest
@@ -127,6 +134,20 @@ def _bound(instance: Instance, objective: str) -> float:
                 _note_source(instance, objective, "resources")
         return _weaker(found)
     raise ValueError(f"There is no bound for the objective {objective!r}.")
+
+
+def _with_setups(instance: Instance, changed: Instance, objective: str) -> float:
+    """Return the load bound of the instance with set-ups shared out; computed once."""
+    known = _setup_values(instance)
+    if objective not in known:
+        ends = window(instance)
+        known[objective] = load_bound(changed, load_of(changed), objective, *ends).value
+    return known[objective]
+
+
+@once
+def _setup_values(_: Instance) -> dict[str, float]:
+    return {}
 
 
 def cyclic_bound(instance: Instance, objective: str) -> float:
@@ -247,6 +268,9 @@ def makespan_bound(instance: Instance) -> float:
         found["idle time before messages"] = idle_makespan(instance, reached)
     if load.possible and len(instance.tasks):
         found["time on devices between heads and tails"] = _windows(instance, reached)
+    changed = charged(instance)
+    if load.possible and changed is not None:
+        found["time on devices with set-ups"] = load_makespan(changed, load_of(changed))
     if load.possible and len(instance.uses):
         found["resources"] = resource_makespan(instance, *_usable(instance))
     words, made = max(found.items(), key=lambda item: item[1])
