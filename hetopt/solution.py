@@ -176,6 +176,11 @@ class Held:
     def __len__(self) -> int:
         return len(self.period)
 
+    def of_period(self, period: int) -> Held:
+        """Return the rows of one period."""
+        mine = self.period == period
+        return Held(self.period[mine], self.device[mine], self.unit[mine], self.key[mine])
+
     @staticmethod
     def of(rows: Sequence[tuple[int, int, int, int]] = ()) -> Held:
         """Return the columns of rows (period, device, unit, key)."""

@@ -19,8 +19,10 @@ GB = 1e9
 def random_periods(seed: int) -> Instance:
     """Return an instance of at most three jobs, three devices and four periods."""
     dice = Dice(np.random.default_rng([seed, 21]))
+    # Draws of their own, so that what seeds made before stays as it was.
+    more = Dice(np.random.default_rng([seed, 22]))
     while True:
-        frames, settings = _tables(dice)
+        frames, settings = _tables(dice, more)
         try:
             instance = from_frames(frames, settings)
             check_question(instance)
@@ -30,7 +32,7 @@ def random_periods(seed: int) -> Instance:
         return instance
 
 
-def _tables(dice: Dice) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+def _tables(dice: Dice, more: Dice) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     memory = dice.chance(0.7)
     devices = _devices(dice, memory)
     jobs, tasks, options = _work(dice, devices, memory)
@@ -67,10 +69,14 @@ def _tables(dice: Dice) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
         for device in devices[:2]:
             device["memory_pool"] = "dram"
         frames["options"]["memory_b"] = 0.0
-    if settings["objective"] != "throughput" and dice.chance(0.1):
-        device = dice.pick(*devices)
-        device["min_load"] = dice.pick(0.1, 0.3) * device["max_utilization"]
+    if settings["objective"] != "throughput" and more.chance(0.1):
+        device = more.pick(*devices)
+        device["min_load"] = more.pick(0.1, 0.3) * device["max_utilization"]
         device["off_when_unused"] = True
+    if settings["objective"] == "power" and more.chance(0.2):
+        settings["objective"] = "value"
+        frames["jobs"]["value"] = [more.pick(0.0, 1.0, 3.0) for _ in jobs]
+        frames["jobs"]["min_share"] = [more.pick(0.0, 0.0, 0.4) for _ in jobs]
     frames["devices"] = pd.DataFrame(devices)
     return frames, settings
 

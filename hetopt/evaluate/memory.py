@@ -10,7 +10,7 @@ from hetopt.evaluate.over_time.steps import Steps
 from hetopt.evaluate.timeline import memory_over_time
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.grouping import distinct, sums
-from hetopt.solution import SchedulePlan, SteadyPlan
+from hetopt.solution import Held, SchedulePlan, SteadyPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,19 @@ class MemoryUse:
         return float(self.unit_b[self.device == device].max(initial=0.0))
 
 
-def memory_use(instance: Instance, plan: SchedulePlan | SteadyPlan) -> MemoryUse:
+def memory_use(
+    instance: Instance, plan: SchedulePlan | SteadyPlan, held: Held | None = None
+) -> MemoryUse:
     """Compute how full the memory of each unit and pool gets, also where it is unlimited.
 
     Of a schedule the units are those that ever hold anything.
 
     In the steady regime only units that the plan names are counted; of several scenarios each has
-    a plan of its own.
+    a plan of its own. ``held`` are weights that units of a period hold beyond what they serve.
     """
     if isinstance(plan, SchedulePlan):
         return _schedule_use(instance, plan)
-    return _steady_use(instance, plan)
+    return _steady_use(instance, plan, Held.of() if held is None else held)
 
 
 def _schedule_use(instance: Instance, plan: SchedulePlan) -> MemoryUse:
@@ -67,27 +69,31 @@ def _peak_of_sum(members: list[Steps]) -> float:
     return float(total.max(initial=0.0))
 
 
-def _weights(instance: Instance, place: Ints, option: Ints, places: int) -> Floats:
-    """Weights (B) of all that each unit ever runs, once per key."""
-    key = instance.options.weights_key[option]
+def _weights(instance: Instance, place: Ints, key: Ints, places: int) -> Floats:
+    """Weights (B) of all that each unit ever runs or holds, once per key."""
+    size = np.zeros(len(instance.model_keys) + 1)
+    size[instance.options.weights_key] = instance.options.weights_b
     loaded = np.flatnonzero(key >= 0)
     first, _ = distinct(key[loaded], place[loaded])
     rows = loaded[first]
-    return sums(place[rows], instance.options.weights_b[option[rows]], places)
+    return sums(place[rows], size[key[rows]], places)
 
 
-def _steady_use(instance: Instance, plan: SteadyPlan) -> MemoryUse:
-    """Weights of all that a unit serves, and slots × the largest working memory."""
+def _steady_use(instance: Instance, plan: SteadyPlan, more: Held) -> MemoryUse:
+    """Weights of all that a unit serves or holds, and slots × the largest working memory."""
     options = instance.options
     rate = np.repeat(plan.rate_per_s, np.diff(plan.ptr))
     used = (rate > 0) | (instance.routing == "single")
     rows = np.flatnonzero(used & (plan.unit >= 0))
-    device, unit, option = options.device[plan.option[rows]], plan.unit[rows], plan.option[rows]
+    option = plan.option[rows]
+    device = np.concatenate([options.device[option], more.device])
+    unit = np.concatenate([plan.unit[rows], more.unit])
     first, place = distinct(unit, device)
     working = np.zeros(len(first))
-    np.maximum.at(working, place, options.memory_b[option])
+    np.maximum.at(working, place[: len(rows)], options.memory_b[option])
     own = device[first]
-    held = _weights(instance, place, option, len(first)) + instance.devices.slots[own] * working
+    key = np.concatenate([options.weights_key[option], more.key])
+    held = _weights(instance, place, key, len(first)) + instance.devices.slots[own] * working
     pool = instance.devices.pool[own]
     pooled = sums(pool[pool >= 0], held[pool >= 0], len(instance.pools))
     return MemoryUse(own, unit[first], held, pooled)

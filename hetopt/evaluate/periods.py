@@ -185,9 +185,7 @@ class PeriodQuantities(ScenarioQuantities):
         return self.switching_energy_j * np.array(price)
 
     def _held(self, period: int) -> Held:
-        mine = self.held.period == period
-        held = self.held
-        return Held(held.period[mine], held.device[mine], held.unit[mine], held.key[mine])
+        return self.held.of_period(period)
 
 
 def memory_limited(instance: Instance) -> Bools:

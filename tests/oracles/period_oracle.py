@@ -21,6 +21,7 @@ from tests.oracles.schedule_oracle import TooHardError
 
 MOST_STATES = 260
 MOST_SEQUENCES = 3_000_000
+MOST_WITHOUT_BOUND = 30_000
 ROOM = 1e-9
 ANY = -1
 
@@ -97,7 +98,9 @@ class PeriodOracle:
             [i for i in range(len(self.states)) if self._value(s, i, math.inf) is not None]
             for s in range(count)
         ]
-        if math.prod(len(a) for a in allowed) > MOST_SEQUENCES:
+        # What is worth something is not bounded by a part of the periods, so all are tried.
+        most = MOST_SEQUENCES if self.name != "value" else MOST_WITHOUT_BOUND
+        if math.prod(len(a) for a in allowed) > most:
             raise TooHardError
         steps: dict[tuple[int, int], Step] = {}
 
@@ -143,13 +146,13 @@ class PeriodOracle:
                         value = spent
                         if not maximise and count > 1:
                             value += 0.0
-                        if value < best:
+                        if value < best or self.name == "value":
                             search(chosen, value)
                     elif now is not None:
                         taken = self._taken(s, i, now)
                         if taken is not None:
                             value = max(spent, taken) if maximise else spent + taken
-                            if value < best:
+                            if value < best or self.name == "value":
                                 search(chosen, value)
                 chosen.pop()
 
@@ -160,6 +163,8 @@ class PeriodOracle:
         if maximise:
             rates = self.instance.scenarios.rate_per_s.sum(axis=1)
             return (-best * float(np.dot(self.durations, rates)) / whole,)
+        if self.name == "value":
+            return (-best / whole,)
         value = best / whole
         if value > self.instance.limits.budget_per_s * (1 + ROOM):
             return None
@@ -176,6 +181,8 @@ class PeriodOracle:
         if value is None or self.name == "throughput":
             return value
         taken = value * self.durations[s]
+        if self.name == "value":
+            return taken
         taken += sum(joules * self.price[s][d] for d, joules in step.energy.items())
         return taken + (step.money if self.name == "cost" else 0.0)
 
@@ -214,10 +221,14 @@ class PeriodOracle:
         power = sum(idle)
         fixed = sum(w * p for w, p in zip(idle, self.price[s], strict=True))
         asked = [j for j in range(len(rate)) if rate[j] > 0]
-        throughput = self.name == "throughput"
+        throughput, worth = self.name == "throughput", self.name == "value"
+        jobs = self.instance.jobs
+        if worth:
+            fixed = 0.0
         idle_units = [devices.min_load[d] > 0 for d, _, _ in groups]
         if not columns:
-            if (asked and not throughput) or any(idle_units):
+            must = [j for j in asked if not worth or jobs.min_share[j] > 0]
+            if (must and not throughput) or any(idle_units):
                 return None
             if power > cap * (1 + ROOM):
                 return None
@@ -232,7 +243,9 @@ class PeriodOracle:
             for (_, busy), place in zip(route.load, chosen, strict=True):
                 load[number[place], c] += busy
             drawn[c] = sum(joules for _, joules in route.energy)
-            if not throughput:
+            if worth:
+                cost[c] = -float(jobs.value[route.job])
+            elif not throughput:
                 cost[c] = sum(joules * self.price[s][d] for d, joules in route.energy)
             equal[asked.index(route.job), c] = 1.0
         for g, (d, _, units) in enumerate(groups):
@@ -254,6 +267,11 @@ class PeriodOracle:
                 demand[row] = rate[j]
         if throughput:
             cost[-1] = -1.0
+        if worth:
+            share = np.array([float(jobs.min_share[j]) for j in asked])
+            upper += [*equal, *-equal]
+            most += [*demand, *(-demand * share * (1 - ROOM))]
+            equal, demand = equal[:0], demand[:0]
         found = linprog(
             cost, A_ub=np.array(upper), b_ub=np.array(most), A_eq=equal, b_eq=demand, method="highs"
         )

@@ -51,4 +51,4 @@ def test_every_tie_is_switched_on_in_some_of_the_instances() -> None:
             instance.objective[0]: True,
         }
         seen |= {name for name, on in flags.items() if on}
-    assert len(seen) == 22, seen
+    assert len(seen) == 23, seen

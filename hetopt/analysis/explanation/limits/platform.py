@@ -17,12 +17,12 @@ from hetopt.analysis.explanation.limits.limit import (
     streams_of,
 )
 from hetopt.evaluate import evaluate
-from hetopt.evaluate.memory import memory_use
+from hetopt.evaluate.memory import MemoryUse, memory_use
 from hetopt.evaluate.resources import peak
 from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import NO_MAXIMUM, Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices
-from hetopt.solution import Plan, SchedulePlan
+from hetopt.solution import Held, PeriodPlan, Plan, SchedulePlan
 
 MOST_UNITS = 10**6
 """Units of a device that are more than enough for anybody; models count in floats."""
@@ -45,13 +45,20 @@ def memories(instance: Instance) -> list[Limit]:
     ]
 
 
+def _memory_uses(instance: Instance, plan: Plan) -> list[MemoryUse]:
+    held = plan.held if isinstance(plan, PeriodPlan) else Held.of()
+    return [
+        memory_use(i, p, held.of_period(s)) for s, (i, p) in enumerate(parts_of(instance, plan))
+    ]
+
+
 def _memory(instance: Instance, device: int, enough: float) -> Limit:
     name, value = str(instance.devices.name[device]), float(instance.devices.memory_b[device])
     amount = Amount(
         value,
         "bytes",
         device_column("memory_b", device),
-        lambda i, p: max(memory_use(*part).most_b(device) for part in parts_of(i, p)),
+        lambda i, p: max(use.most_b(device) for use in _memory_uses(i, p)),
     )
     return numbered("memory", name, f"the memory of {name}", amount, _free(instance, value, enough))
 
@@ -68,7 +75,7 @@ def _pool(instance: Instance, pool: int, enough: float) -> Limit:
         value,
         "bytes",
         at,
-        lambda i, p: max(float(memory_use(*part).pool_b[pool]) for part in parts_of(i, p)),
+        lambda i, p: max(float(use.pool_b[pool]) for use in _memory_uses(i, p)),
     )
     words = f"the memory of pool {name}"
     return numbered("pool", name, words, amount, _free(instance, value, enough))
