@@ -272,10 +272,10 @@ class Solution(Shown):
     marginal
         Steady regime, ``split``: what one more W, unit, request/s ... is worth (docs/steady.md).
     proof
-        How often an optimum or infeasibility was proved that rests on the word of CP-SAT alone, or
-        infeasibility on that of a MIP solver: ``twice`` by solves of two kinds, or ``once``, where
-        the second did not end in time. None where nothing is proved, or by something else (bounds,
-        prices of a relaxation, structure).
+        How often an optimum or infeasibility was proved that rests on the word of CP-SAT or a MIP
+        solver alone: ``twice`` by solves of two kinds, or ``once``, where the second did not end in
+        time. None where nothing is proved, or by something else (bounds, prices of a relaxation,
+        structure).
     instance
         What was solved, with the objective that was asked for.
     """

@@ -5,7 +5,7 @@ here), a bound made safe, and what ended the search; callers derive statuses fro
 
 HiGHS is the one in OR-Tools (MathOpt). It runs in a child process because it cannot be interrupted
 within one; the child is kept for the next solve, is replaced after it had to be stopped, and ends
-with its parent. Feasibility and pruning tolerances are 1e-9 instead of HiGHS' 1e-6.
+with its parent. Its tolerances are far below its own defaults (`highs_worker`).
 
 Scaling. HiGHS' tolerances are absolute and it drops matrix entries below 1e-9, so the objective
 and rows of small coefficients are scaled by powers of two here, and where numbers span much the
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hetopt.solvers.highs_process import HighsProcess
 
 _ABOVE_KNOWN = 1e-2  # how much more than a known point the points may cost that are searched
-_SOLVER_TOLERANCE = 1e-9  # see highs_worker.TOLERANCE
+_SOLVER_TOLERANCE = 1e-8  # see highs_worker.TREE_TOLERANCE
 
 
 def solve_with_highs(
@@ -113,6 +113,7 @@ def solve_with_highs(
         bound=None if unbounded else safe_bound(arrays, raw, _SOLVER_TOLERANCE * size / scale),
         proven_infeasible=reason == "INFEASIBLE",
         proven_unbounded=unbounded,
+        ended=reason == "OPTIMAL",
         timed_out=reason == "TIMED_OUT" or answer.get("limit") == "LIMIT_TIME",
         interrupted=reason == "INTERRUPTED",
         message=answer.get("message", ""),

@@ -26,8 +26,9 @@ from typing import IO, Any
 Frame = dict[str, Any]
 
 # HiGHS counts solutions that break a limit by less as feasible, and prunes what improves by less.
-# Its own defaults (1e-6) are coarser than the checker's.
-TOLERANCE = 1e-9
+# Its own defaults (1e-6) are coarser than the checker's. That of the search tree stays above 1e-9,
+# which is what HiGHS takes for 0: with equal ones, versions 1.11 and 1.12 lost optima in the tree.
+TOLERANCE, TREE_TOLERANCE = 1e-9, 1e-8
 
 
 def main() -> None:
@@ -221,8 +222,12 @@ class _Worker:
         parameters.absolute_gap_tolerance = 0.0
         highs = parameters.highs
         highs.int_options["threads"] = self.threads
-        for name in ("mip_feasibility", "primal_feasibility", "dual_feasibility"):
-            highs.double_options[f"{name}_tolerance"] = TOLERANCE
+        for name, tolerance in (
+            ("mip_feasibility", TREE_TOLERANCE),
+            ("primal_feasibility", TOLERANCE),
+            ("dual_feasibility", TOLERANCE),
+        ):
+            highs.double_options[f"{name}_tolerance"] = tolerance
         highs.bool_options["mip_improving_solution_save"] = True
         highs.string_options["mip_improving_solution_file"] = str(self.file)
         if frame["cutoff"] is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from hetopt.solvers.highs import solve_with_highs
 from hetopt.solvers.mip_arrays import Floats, MipArrays, mip_arrays
 from hetopt.solvers.result import MipResult, Progress, _checked
+from hetopt.solvers.second_look import looked_again, needs_second_look
 
 if TYPE_CHECKING:
     import pulp
@@ -29,6 +30,7 @@ def solve_mip(
     stop: threading.Event | None = None,
     solver: str = "highs",
     progress: Progress | None = None,
+    again: bool = True,
 ) -> MipResult:
     """Solve a linear or mixed-integer problem.
 
@@ -56,6 +58,9 @@ def solve_mip(
         "highs", "cbc" (bundled with PuLP), or a name that `pulp.getSolver` takes.
     progress
         Called at improvements, from the calling thread. HiGHS only.
+    again
+        Whether what HiGHS' search tree proves is asked a second time
+        (:mod:`hetopt.solvers.second_look`). Not where the bound is not used.
 
     Raises
     ------
@@ -76,6 +81,7 @@ def solve_mip(
         stop=stop,
         solver=solver,
         progress=progress,
+        again=again,
     )
 
 
@@ -92,6 +98,7 @@ def solve_arrays(
     solver: str = "highs",
     progress: Progress | None = None,
     presolve: bool = True,
+    again: bool = True,
 ) -> MipResult:
     """Solve a problem that is in arrays already; see :func:`solve_mip`.
 
@@ -101,6 +108,8 @@ def solve_arrays(
         A known solution, a value per variable.
     presolve
         Whether HiGHS may simplify the problem first.
+    again
+        Whether what its search tree proves is asked a second time. Not where the bound is not used.
     """
     began = time.monotonic()
     known = _checked(arrays, start)
@@ -112,19 +121,29 @@ def solve_arrays(
         result = MipResult(timed_out=True, solver=solver)
     elif solver == "highs":
         deadline = None if time_limit_s is None else began + time_limit_s
-        result = solve_with_highs(
-            arrays,
-            began,
-            deadline,
-            nodes,
-            gap_rel,
-            threads,
-            seed,
-            known,
-            stop,
-            progress,
-            presolve=presolve,
-        )
+
+        def ask(
+            program: MipArrays, until: float | None, by: int, *, first: bool = False
+        ) -> MipResult:
+            return solve_with_highs(
+                program,
+                time.monotonic(),
+                until,
+                nodes,
+                gap_rel,
+                threads,
+                by,
+                known if first else None,
+                stop,
+                progress if first else None,
+                presolve=presolve and first,
+            )
+
+        result = ask(arrays, deadline, seed, first=True)
+        if again and needs_second_look(arrays, result):
+            result = looked_again(
+                arrays, result, ask, began, deadline, seed, counted=nodes is not None
+            )
     else:
         from hetopt.solvers.pulp_solvers import solve_with_pulp
 

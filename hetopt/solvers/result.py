@@ -37,6 +37,11 @@ class MipResult:
         1e-6 relative; None if nothing is known.
     proven_infeasible, proven_unbounded
         Whether the solver proved it.
+    ended
+        Whether HiGHS says that nothing is better than the bound.
+    proofs
+        How often it was proved that nothing is better than the bound, where that is the word of a
+        search tree (`hetopt.solvers.second_look`); else 0.
     timed_out, interrupted
         Whether the time limit or `stop` ended the search before its proof.
     wall_time_s
@@ -54,6 +59,8 @@ class MipResult:
     bound: float | None = None
     proven_infeasible: bool = False
     proven_unbounded: bool = False
+    ended: bool = False
+    proofs: int = 0
     timed_out: bool = False
     interrupted: bool = False
     wall_time_s: float = 0.0

@@ -265,9 +265,9 @@ class _Search(LevelSearch):
             stop=enough,
             part_of_gap=1.0 if whole else PART_OF_GAP,
             progress=progress,
+            again=whole,
         )
-        if whole and result.bound is not None:
-            level.tighten(result.bound / level.scale)
+        level.conclude(result, whole=whole)
         if whole and result.proven_infeasible and level.best is None:
             level.proof, other = infeasible_again(arrays, self.budget, result.wall_time_s)
             level.infeasible = other is None

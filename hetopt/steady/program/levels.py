@@ -13,8 +13,8 @@ import numpy as np
 
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
-from hetopt.runtime.budget import Budget, RegimeResult
-from hetopt.solution import HistoryEntry, StreamPlan, Termination
+from hetopt.runtime.budget import Budget, RegimeResult, joined_proof
+from hetopt.solution import HistoryEntry, Proof, StreamPlan, Termination
 from hetopt.solvers.result import MipResult, Progress
 from hetopt.steady.model.capacity import at_standstill
 from hetopt.steady.program.objective_level import (
@@ -81,11 +81,13 @@ class LevelSearch(ABC):
         """Solve level after level."""
         plan: StreamPlan | None = None
         bounds: list[float] = []
+        proofs: list[Proof | None] = []
         for name in self.instance.objective:
             level = self.next_level(name)
             if level.infeasible and plan is None:
                 return infeasible_result(self.instance, self.why_infeasible(), level.proof)
             bounds.append(level.bound)
+            proofs.append(level.proof)
             if level.best is None:
                 break
             plan = self.plan_of(level)
@@ -111,6 +113,7 @@ class LevelSearch(ABC):
             history=tuple(self.history),
             notes=tuple(self.notes),
             marginal=self.marginal,
+            proof=joined_proof(proofs),
         )
 
     def solve_integers(
@@ -122,6 +125,7 @@ class LevelSearch(ABC):
         stop: threading.Event | None = None,
         part_of_gap: float = 1.0,
         progress: Progress | None = None,
+        again: bool = True,
     ) -> MipResult:
         """Solve a program by a function of :mod:`hetopt.solvers.mip`, as the budget allows."""
         allowed = effort(self.budget)
@@ -136,6 +140,7 @@ class LevelSearch(ABC):
             stop=self.budget.stop if stop is None else stop,
             solver=self.mip_solver,
             progress=progress,
+            again=again,
         )
 
     def time_left(self) -> float:

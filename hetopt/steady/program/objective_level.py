@@ -16,6 +16,7 @@ from hetopt.instance import Instance, is_maximised
 from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.solution import Proof, StreamPlan
 from hetopt.solvers.relaxation import Relaxed
+from hetopt.solvers.result import MipResult
 
 RELAXED, ROUNDED = "relaxation", "heuristic"
 """What found a point: the linear program alone, or rounding from it."""
@@ -32,7 +33,8 @@ class Level:
     bound
         In SI units, NaN where none is known.
     proof
-        How often ``infeasible`` was proved, where that is a MIP solver's word; else None.
+        How often ``infeasible``, or the bound, was proved, where that is a MIP solver's word; else
+        None.
     found_by
         What found the best point.
     """
@@ -53,6 +55,15 @@ class Level:
             self.bound = bound
         else:
             self.bound = (min if is_maximised(self.name) else max)(self.bound, bound)
+
+    def conclude(self, result: MipResult, *, whole: bool = True) -> None:
+        """Take over what a MIP solver proved; not where its program lacks routes (``whole``)."""
+        if not whole or result.bound is None:
+            return
+        before = self.bound
+        self.tighten(result.bound / self.scale)
+        if result.proofs and self.bound != before:
+            self.proof = "twice" if result.proofs > 1 else "once"
 
     def improve(self, found: Relaxed | None, by: str) -> None:
         """Take over a point where it is better, and what found it."""

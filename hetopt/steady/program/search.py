@@ -185,8 +185,7 @@ class Search(LevelSearch):
 
         known = None if level.best is None else values_of(model, level.best.x)
         result = self.solve_integers(solve_mip, model.problem, start=known, progress=progress)
-        if self.routes.complete:
-            level.tighten(_si(result.bound, level.scale))
+        level.conclude(result, whole=self.routes.complete)
         if result.message:
             self.notes.append(result.message)
         if result.proven_infeasible and level.best is None and self.routes.complete:

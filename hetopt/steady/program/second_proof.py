@@ -5,10 +5,9 @@ units no such certificate exists: that none fit is the word of a MIP solver alon
 asked again, by HiGHS without presolve, with another seed and without an objective, so that any plan
 ends the search. It has as long as the first solve took, within the time limit.
 
-The bounds of search trees are no second proof's matter: each leaf is a linear program, whose bound
-is off by the dual tolerance times the sizes of the variables, and `solvers.result.safe_bound`
-weakens the whole by that, or by ``GAP_TOLERANCE`` where it is more. That no leaf is missing is the
-solver's word; a plan that refutes it drops the bound (`hetopt.runtime.contradiction`).
+The bounds of search trees are asked again where they are made (`hetopt.solvers.second_look`). Each
+leaf is a linear program, whose bound is off by the dual tolerance times the sizes of the variables;
+`solvers.result.safe_bound` weakens the whole by that, or by ``GAP_TOLERANCE`` where it is more.
 """
 
 from __future__ import annotations
@@ -60,6 +59,7 @@ def infeasible_again(
         seed=(budget.seed + OTHER_SEED) % 2**31,
         stop=budget.stop,
         presolve=False,
+        again=False,
     )
     point = None if result.values is None else arrays.vector(result.values)
     return ("twice" if result.proven_infeasible else "once"), point
