@@ -136,7 +136,7 @@ class SolveOptions:
         if problems:
             raise InputError(problems)
         if self.mip_solver != "highs":
-            from hetopt.solvers.pulp_solvers import check_solver
+            from hetopt.solvers.others.pulp_solvers import check_solver
 
             check_solver(self.mip_solver)
 

@@ -145,7 +145,7 @@ def solve_arrays(
                 arrays, result, ask, began, deadline, seed, counted=nodes is not None
             )
     else:
-        from hetopt.solvers.pulp_solvers import solve_with_pulp
+        from hetopt.solvers.others.pulp_solvers import solve_with_pulp
 
         result = solve_with_pulp(arrays, solver, time_limit_s, gap_rel, threads, seed, stop)
     result = _with_start(arrays, result, known)

@@ -15,9 +15,9 @@ from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.solve import SolveOptions
 from hetopt.solvers import highs_process as processes
-from hetopt.solvers import pulp_solvers
 from hetopt.solvers.highs_worker import last_solution, parse_log_line
 from hetopt.solvers.mip import solve_mip
+from hetopt.solvers.others import pulp_solvers
 
 
 def _installed(name):

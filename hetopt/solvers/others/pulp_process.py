@@ -54,7 +54,7 @@ def solve_in_child(
     """
     with tempfile.TemporaryDirectory(prefix="hetopt-") as folder:
         answer, words = Path(folder) / "answer", Path(folder) / "words"
-        command = [sys.executable, "-m", "hetopt.solvers.pulp_process", str(answer)]
+        command = [sys.executable, "-m", "hetopt.solvers.others.pulp_process", str(answer)]
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         with words.open("wb") as log:
             child = subprocess.Popen(
@@ -103,7 +103,7 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
 
 def main() -> None:
     """Solve the problem on stdin."""
-    from hetopt.solvers.pulp_run import run_solver
+    from hetopt.solvers.others.pulp_run import run_solver
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     arrays, name, options = pickle.load(sys.stdin.buffer)

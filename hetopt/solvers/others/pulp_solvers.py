@@ -19,7 +19,7 @@ from typing import Any
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError, Problem
 from hetopt.solvers.mip_arrays import Floats, MipArrays
-from hetopt.solvers.pulp_run import run_solver
+from hetopt.solvers.others.pulp_run import run_solver
 from hetopt.solvers.result import MipResult, found, safe_bound
 from hetopt.solvers.scaling import Scaled, for_integers
 
@@ -179,7 +179,7 @@ def _run(
         values, message = run_solver(scaling.arrays, name, options)
         ended = ""
     else:
-        from hetopt.solvers.pulp_process import solve_in_child
+        from hetopt.solvers.others.pulp_process import solve_in_child
 
         until = time.monotonic() + time_limit_s
         values, message, ended = solve_in_child(scaling.arrays, (name, options), until, stop)

@@ -1,0 +1,1 @@
+"""MIP solvers other than HiGHS, through PuLP: CBC, and whatever it knows."""
