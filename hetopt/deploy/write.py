@@ -15,7 +15,7 @@ from hetopt.errors import InputError, Problem, RefusedError
 from hetopt.formats.plans import solution_to_dict
 from hetopt.instance import Instance
 from hetopt.instance.states.setups import device_setups
-from hetopt.solution import Plan, Solution
+from hetopt.solution import Plan, ScenarioPlan, Solution, SteadyPlan
 from hetopt.verify import verify
 
 
@@ -106,7 +106,22 @@ def artefacts(
         name = str(instance.devices.name[min(device_setups(instance))])
         text = "A plan without set-ups: no target loads another configuration between tasks."
         raise RefusedError([Problem(f"device {name}", "set-ups", text)])
-    return chosen.write(plan, instance, given)
+    made = chosen.write(plan, instance, given)
+    if isinstance(plan, SteadyPlan | ScenarioPlan) and _changes(plan):
+        made = replace(made, notes=(*made.notes, CHANGES))
+    return made
+
+
+CHANGES = (
+    "What runs beside what is left to the machine: the plan shares the time of devices that slow "
+    "each other down among several states (plan.states), which this target cannot hold."
+)
+
+
+def _changes(plan: SteadyPlan | ScenarioPlan) -> bool:
+    """Whether devices that slow each other down are in more than one state."""
+    parts = plan.plans if isinstance(plan, ScenarioPlan) else (plan,)
+    return any(part.states is not None and len(part.states) > 1 for part in parts)
 
 
 def write(made: Artefacts, folder: Path) -> None:

@@ -21,7 +21,7 @@ from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.graph import topological_order
 from hetopt.instance.grouping import distinct, records, sums
 from hetopt.instance.joule_prices import joule_prices
-from hetopt.instance.states.slow_domains import domain_of_device
+from hetopt.instance.states.slow_domains import domain_of_device, slow_domains
 from hetopt.solution import SteadyPlan
 
 
@@ -330,7 +330,9 @@ class SteadyQuantities:
         worth = ("value_per_s",) if self.instance.jobs.value.any() else ()
         values = {name: float(getattr(self, name)) for name in (*numbers, *worth)}
         table: dict[str, Any] = {n: v if math.isfinite(v) else None for n, v in values.items()}
-        states = {} if self.states is None else {"states": self.states.rows()}
+        states: dict[str, Any] = {}
+        if slow_domains(self.instance):
+            states["states"] = [] if self.states is None else self.states.rows()
         return (
             table
             | states

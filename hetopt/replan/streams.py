@@ -25,11 +25,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hetopt.constants import GAP_TOLERANCE
-from hetopt.errors import InputError
+from hetopt.errors import InputError, Problem
 from hetopt.evaluate import objectives
 from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.states.slow_domains import slow_domains
 from hetopt.replan.fleet import Now, Unit, laid_over, needs, now_of, renumbered, without_down
 from hetopt.replan.replanned import Replanned, Stability, Step
 from hetopt.replan.transition import Side, Transition, rerouted, side
@@ -321,13 +322,17 @@ class _Search:
 
 
 def check_streams(instance: Instance) -> None:
-    """Refuse what has more than one demand at a time.
+    """Refuse what has more than one demand at a time, or shares the time among states.
 
     Raises
     ------
     InputError
-        For an instance with scenarios.
+        For an instance with scenarios, or with devices that slow each other down.
     """
+    for domain in slow_domains(instance)[:1]:
+        name = f"resource {instance.resources.name[domain.resources[0]]}, sharing"
+        text = "`sharing: forbid`: re-planning does not know devices that slow each other down."
+        raise InputError([Problem(name, "slow", text)])
     if len(instance.scenarios):
         raise InputError(
             f"Re-planning is for the rates of now; this instance has {instance.when}s. Ask with "

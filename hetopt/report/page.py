@@ -28,6 +28,7 @@ from hetopt.report.front_drawing import WIDTH, Mark, front_drawing
 from hetopt.report.gantt import gantt
 from hetopt.report.parts import ROWS_SHOWN, data_file, document, escaped, first, table
 from hetopt.report.terminal.solution import percent, small_gap
+from hetopt.report.terminal.states import NOTE, state_rows
 from hetopt.report.waiting import waiting_line
 from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, relative_gap
 
@@ -295,7 +296,16 @@ def _jobs(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list
             where = f"{instance.scenarios.name[s]}: {job}" if len(parts) > 1 else job
             flows.append((where, units.format(float(part.rate_per_s[k]), "rate"), placed))
     heads = ("job", "demanded", "served", *worth, "latency", "p99 with waiting (estimate)")
+    states = state_rows(quantities)
+    shared = [
+        "<h2>What runs at once</h2>",
+        f"<p>{NOTE}</p>",
+        table((instance.when, "time", "what runs at once"), states, text=(0, 2))
+        if states and states[0][0]
+        else table(("time", "what runs at once"), [row[1:] for row in states], text=(1,)),
+    ]
     return [
+        *(shared if states else []),
         "<h2>Jobs</h2>",
         table(heads, rows),
         "<h2>Routes</h2>",

@@ -12,6 +12,7 @@ import numpy as np
 from hetopt import units
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Instance
+from hetopt.instance.states.slow_domains import slow_domains
 from hetopt.simulate.events import Event
 from hetopt.simulate.policies import ONLY, STREAM_POLICIES
 from hetopt.solution import Solution
@@ -91,6 +92,10 @@ def check(instance: Instance, question: Question) -> None:
         With all that is wrong, each with its place.
     """
     problems = []
+    for domain in slow_domains(instance)[:1] if instance.regime == "steady" else ():
+        name = f"resource {instance.resources.name[domain.resources[0]]}, sharing"
+        text = "`sharing: forbid`: simulation does not know devices that slow each other down."
+        problems.append(Problem(name, "slow", text))
     if len(instance.scenarios):
         text = "An instance of one demand; name one with --set, or leave its scenarios out."
         problems.append(Problem("scenarios", str(len(instance.scenarios)), text))

@@ -36,7 +36,7 @@ def replica_columns(instance: Instance, plan: StreamPlan) -> dict[str, list[Any]
 def _of(instance: Instance, plan: SteadyPlan) -> dict[str, list[Any]]:
     quantities = SteadyQuantities(instance, plan)
     rate = plan.rate_per_s[quantities.route]
-    busy = quantities.row_busy_s * rate
+    busy = quantities.row_busy_s * quantities.slowed_by * rate
     groups: dict[tuple[int, int], list[int]] = {}
     for row in np.flatnonzero(rate > 0).tolist():
         groups.setdefault((int(plan.task[row]), int(plan.option[row])), []).append(row)

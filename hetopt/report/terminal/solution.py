@@ -21,6 +21,7 @@ from hetopt.report.terminal.money import shopping_list, totals
 from hetopt.report.terminal.periods import period_table, switching_line
 from hetopt.report.terminal.setups import setup_tables
 from hetopt.report.terminal.sketch import Sketch
+from hetopt.report.terminal.states import NOTE, state_rows
 from hetopt.report.waiting import waiting_line
 from hetopt.solution import ScenarioPlan, SchedulePlan, Solution, StreamPlan
 
@@ -67,6 +68,7 @@ def solution_view(instance: Instance, solution: Solution) -> RenderableType:
         parts += [_fleet_table(solution), *shopping_list(instance, solution)]
         parts += _share_tables(solution)
         parts += _resource_tables(solution, "mean")
+        parts += _state_tables(solution)
         parts += [_replica_table(instance, solution.plan), _job_table(solution)]
         parts.append(_route_table(instance, solution.plan))
         parts += _queueing_notes()
@@ -297,6 +299,22 @@ def _resource_tables(solution: Solution, held: str) -> list[Table]:
             _number(row["budget"]),
         )
     return [_with_rest(table, len(rows))]
+
+
+def _state_tables(solution: Solution) -> list[Table | Text]:
+    """Show what devices that slow each other down run at once, where there are any."""
+    rows = state_rows(solution.quantities)
+    if not rows:
+        return []
+    table = Table(title="States", title_justify="left", box=None, pad_edge=False)
+    when = [str(solution.instance.when)] if solution.instance and rows[0][0] else []
+    for column in when:
+        table.add_column(column)
+    table.add_column("time", justify="right")
+    table.add_column("what runs at once")
+    for scenario, share, runs in rows[:ROWS_SHOWN]:
+        table.add_row(*([scenario] if when else []), share, runs)
+    return [_with_rest(table, len(rows)), Text(NOTE, style="dim")]
 
 
 def _job_table(solution: Solution) -> Table:

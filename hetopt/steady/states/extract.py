@@ -13,9 +13,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from hetopt.instance import Floats, Instance
+from hetopt.constants import LIMIT_TOLERANCE
+from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.states.slow_domains import slow_demand, slow_domains
 from hetopt.solution import RunningStates, SteadyPlan
+from hetopt.steady.model.capacity import unit_capacity
 from hetopt.steady.states.floors import Floors, fast_enough
 from hetopt.steady.states.states import State
 
@@ -61,16 +63,26 @@ def with_states(
         time = time / over * (1.0 - HAIR)
         plan = replace(plan, rate_per_s=plan.rate_per_s / over * (1.0 - 2 * HAIR))
     used = [(state, float(t)) for state, t in zip(states, time.tolist(), strict=True) if t > 0]
-    on = plan.units_on.copy()
-    for state, _ in used:
-        for device, units in state.units:
-            on[device] = max(on[device], units)
     return replace(
         plan,
-        units_on=on,
+        units_on=np.maximum(plan.units_on, _units_needed(instance, used)),
         states=_running(instance, used),
         least_rate=_least_rates(instance, plan, [state for state, _ in used], asked),
     )
+
+
+def _units_needed(instance: Instance, used: Sequence[tuple[State, float]]) -> Ints:
+    """Return the units that some state needs, or as many as all occupy for long enough (D)."""
+    need = np.zeros(len(instance.devices), dtype=np.int64)
+    occupied = np.zeros(len(instance.devices))
+    for state, part in used:
+        for device, units in state.units:
+            need[device] = max(need[device], units)
+        for option, slots, _ in state.runs:
+            occupied[instance.options.device[option]] += part * slots
+    room = unit_capacity(instance)
+    full = np.divide(occupied, room, out=np.zeros(len(room)), where=room > 0)
+    return np.maximum(need, np.ceil(full * (1.0 - LIMIT_TOLERANCE / 2)).astype(np.int64))
 
 
 def _row_floors(instance: Instance, plan: SteadyPlan, floors: Floors) -> Floats:

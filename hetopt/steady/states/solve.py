@@ -93,7 +93,10 @@ class StateSearch(Search):
         """Whether the demand is more than all states can serve; states that serve most are kept.
 
         What serves more than is demanded could serve less, so the most that can be served decides.
+        Where not all of the demand need be served, that says nothing.
         """
+        if "value" in self.instance.objective:
+            return False
         most = replace(self.instance, objective=("throughput",))
 
         def build(states: States | None) -> tuple[StreamModel, float]:
