@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,10 @@ from hetopt.evaluate import objectives
 from hetopt.evaluate.setups import setup_runs
 from hetopt.instance import is_maximised
 from hetopt.instance.states.setups import device_setups
+from hetopt.runtime.effort import Effort
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.schedule.model.features import features
+from hetopt.schedule.search.list_annealing import LimitedAnnealing
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify
@@ -70,3 +74,31 @@ def test_list_schedules_are_valid_and_no_better_than_the_optimum(name: str) -> N
         short = optimum[0] - value if not is_maximised(first) else value - optimum[0]
         assert short <= 1e-9 * max(1.0, abs(value)), f"seed {seed}: {first} {value} < {optimum}"
     assert built >= 10
+
+
+def test_annealing_counts_set_ups_as_plans_do_and_is_no_better_than_the_optimum() -> None:
+    tried = 0
+    for seed in range(60):
+        instance, _ = setup_schedule(seed)
+        plan = CONSTRUCTORS["heft"](instance)
+        if plan is None or not LimitedAnnealing.fits(instance):
+            continue
+        tried += 1
+        effort = Effort.of(None, 200, 200, None)
+        search = LimitedAnnealing(instance, plan, effort, seed, 1, math.nan, None)
+        chains = search.chains()
+        search.go(chains)
+        value, state = chains[0].shown
+        found = search.plan_of(state)
+        if found is None:
+            assert math.isinf(value)
+            continue
+        assert verify(instance, found).ok
+        got = objectives(instance, found)[0]
+        # A first objective that counts prices of units had beyond those used is a constant off.
+        if instance.objective[0] != "cost":
+            assert value == pytest.approx(got, rel=1e-9, abs=1e-9), f"seed {seed}"
+        optimum = known(SETUPS, seed)[1]
+        assert optimum is not None
+        assert got >= optimum[0] - 1e-9 * abs(got), f"seed {seed}"
+    assert tried >= 8

@@ -8,7 +8,7 @@ without a configuration keep what is loaded. What is loaded before the first tas
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -92,3 +92,20 @@ def configurations(instance: Instance) -> Ints:
             name = str(instance.options.configuration[option])
             found[option] = number.get(name, KEEPS)
     return found
+
+
+@once
+def without_setups(instance: Instance) -> Instance:
+    """Return the instance without set-ups, as what knows none may read it; made once."""
+    none, rows = np.zeros(len(instance.devices)), np.zeros(0, dtype=np.int64)
+    setups = instance.setups
+    empty = replace(
+        setups,
+        device=rows,
+        source=setups.source[rows],
+        target=setups.target[rows],
+        time_s=np.zeros(0),
+        energy_j=np.zeros(0),
+    )
+    devices = replace(instance.devices, setup_time_s=none, setup_energy_j=none)
+    return replace(instance, devices=devices, setups=empty)

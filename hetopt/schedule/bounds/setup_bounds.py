@@ -24,7 +24,7 @@ import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.derived import once
-from hetopt.instance.states.setups import configurations, device_setups
+from hetopt.instance.states.setups import configurations, device_setups, without_setups
 from hetopt.schedule.model.usable import usable_classes
 
 _SHRINK = 1 - 1e-12
@@ -56,22 +56,7 @@ def charged(instance: Instance) -> Instance | None:
                     column[own] += charge / work * _SHRINK
     if (time == options.time_s).all() and (energy == options.energy_j).all():
         return None
-    none = np.zeros(len(instance.devices))
-    rows = np.zeros(0, dtype=np.int64)
-    setups_of = instance.setups
-    return replace(
-        instance,
-        options=replace(options, time_s=time, energy_j=energy),
-        devices=replace(instance.devices, setup_time_s=none, setup_energy_j=none),
-        setups=replace(
-            setups_of,
-            device=rows,
-            source=setups_of.source[rows],
-            target=setups_of.target[rows],
-            time_s=np.zeros(0),
-            energy_j=np.zeros(0),
-        ),
-    )
+    return replace(without_setups(instance), options=replace(options, time_s=time, energy_j=energy))
 
 
 def _least_into(table: Floats) -> Floats:

@@ -19,6 +19,7 @@ import numpy as np
 
 from hetopt.instance import Bools, Floats, Instance, Ints, TaskClasses
 from hetopt.instance.derived import once
+from hetopt.instance.states.setups import without_setups
 from hetopt.schedule.list_scheduling.limited_decoder import within_limits
 from hetopt.schedule.model.features import has_any
 from hetopt.schedule.model.packed import PackedProblem, packed
@@ -41,6 +42,7 @@ OTHERS = (
     "transfers that hold slots (overlap: false)",
     "link channels",
     "units that take time to go on",
+    "set-ups",
 )
 """Limits beside memory and a power cap."""
 MOST_ROWS = 500_000
@@ -100,6 +102,7 @@ def _within(instance: Instance, plan: SchedulePlan | None) -> SchedulePlan | Non
 @once
 def unlimited(instance: Instance) -> Instance:
     """Return the instance without limits that tie units together; made once per instance."""
+    instance = without_setups(instance)
     devices, pools, limits = instance.devices, instance.pools, instance.limits
     links, none = instance.links, np.zeros(0, dtype=np.int64)
     nobody = replace(instance.together, ptr=np.zeros(1, dtype=np.int64), task=none)

@@ -17,10 +17,13 @@ import numpy as np
 
 from hetopt.evaluate.slowing import slows
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.states.setups import configurations
 from hetopt.runtime.jit import is_compiled, plain
 from hetopt.schedule.model.features import has_any
 from hetopt.schedule.model.packed import pack
 from hetopt.schedule.model.problem import Mode, Problem, option_power, plan_problem
+from hetopt.schedule.model.rates import prices_of
+from hetopt.schedule.model.setups import SetupTimes
 from hetopt.schedule.model.tick_schedule import ChainKey, TickSchedule, needed_chains
 from hetopt.solution import Hops, SchedulePlan
 
@@ -36,11 +39,12 @@ TYING = (
     "transfers that hold slots (overlap: false)",
     "link channels",
     "units that take time to go on",
+    "set-ups",
 )
 """Features that make these tables needed."""
 UNSUPPORTED = (
-    *("staged tensors", "paths that depend on the size of a message", "set-ups"),
-    *("sleep in gaps", "start-ups"),
+    *("staged tensors", "paths that depend on the size of a message"),
+    *("set-ups that draw power under a cap", "sleep in gaps", "start-ups"),
 )
 """Features that the decoder does not know."""
 MOST_TASKS = 20_000
@@ -112,6 +116,7 @@ def limits_of(
             spend_ptr[option + 1],
             choices.patient,
             slowing[use_ptr[option + 1]] - slowing[use_ptr[option]],
+            configurations(instance)[option],
         ],
         axis=1,
     )
@@ -150,10 +155,11 @@ def limits_of(
         apart_ptr=apart_ptr,
         apart=apart,
         ready=np.array(problem.ready, dtype=np.float64)[choices.device_of_unit],
+        **_changes(problem),
         task_s=np.zeros((3, n)),
         task_c=np.zeros((2, n), dtype=np.int64),
-        unit_s=np.zeros((3, units)),
-        unit_c=np.zeros((4, units), dtype=np.int64),
+        unit_s=np.zeros((4, units)),
+        unit_c=np.zeros((5, units), dtype=np.int64),
         lane=np.zeros(lanes),
         pool_s=np.zeros(len(pool_b)),
         level=np.zeros(len(capacity)),
@@ -162,6 +168,7 @@ def limits_of(
         running=np.zeros((lanes, 2), dtype=np.int64),
         left=np.zeros((lanes, 2)),
         since=np.zeros(1),
+        paid=np.zeros(1),
         busy=np.zeros(len(instance.links.group_channels), dtype=np.int64),
         waiting=np.zeros((tensors, units) if sends and remembers else (1, 1), dtype=np.int32),
         home=_ints(home),
@@ -175,6 +182,23 @@ def limits_of(
         count=lengths,
     )
     return tables
+
+
+def _changes(problem: Problem) -> dict[str, Any]:
+    """Return ticks and costs of set-ups by device and configurations, and what is loaded first."""
+    setups, instance = SetupTimes.of(problem), problem.instance
+    wide = len(instance.devices) if setups.devices else 0
+    most = max((len(rows[0]) for rows in setups.devices.values()), default=1)
+    ticks, cost = np.zeros((wide, most + 1, most)), np.zeros((wide, most + 1, most))
+    first = np.zeros(wide, dtype=np.int64)
+    per_joule = prices_of(instance, instance.objective[0])[0]
+    for device, rows in setups.devices.items():
+        first[device] = setups.first(device)
+        for a, row in enumerate(rows):
+            for b, change in enumerate(row):
+                ticks[device, a, b] = change.ticks
+                cost[device, a, b] = float(change.joules) * per_joule[device]
+    return {"first": first, "change_t": ticks, "change_c": cost}
 
 
 def fresh(limits: Limits) -> Limits:

@@ -41,12 +41,12 @@ from hetopt.runtime.jit import inner, jit
 ORDER, POSITION, CHOICE, UNIT = range(4)
 """Rows of ``seq`` of :mod:`hetopt.schedule.search.list_annealing_kernels`."""
 DEVICE, POOL, OVERLAP = range(3)
-KEY, USE, USE_END, SPEND, SPEND_END, PATIENT, SHARES = range(7)
+KEY, USE, USE_END, SPEND, SPEND_END, PATIENT, SHARES, STATE = range(8)
 WORKING, WEIGHTS = range(2)
 START, END, READY = range(3)
 PENDING, NEXT = range(2)
-EARLIEST, HELD, LOADED = range(3)
-HEAD, TAIL, MARK, BLOCKED = range(4)
+EARLIEST, HELD, LOADED, SETUP = range(4)
+HEAD, TAIL, MARK, BLOCKED, IS = range(5)
 TENSOR, AT, HOP = range(3)
 TASK_ENDS, HOP_ENDS, REQUESTED = range(3)
 HEAP, LEGS, STUCK, SENDS, POWERED, REMEMBERS, MOST_HOPS, RUNNING = range(8)
@@ -69,8 +69,9 @@ class Limits(NamedTuple):
     unit_i     U × 3 int    device; pool or -1; whether transfers overlap with tasks
     memory     U            bytes (inf: no limit)
     pool_b     P            bytes
-    choice_i   K × 7 int    key of the weights or -1; rows of ``use`` and of ``spend`` from, to;
-                            whether it waits where it would be slowed; whether anything slows it
+    choice_i   K × 8 int    key of the weights or -1; rows of ``use`` and of ``spend`` from, to;
+                            whether it waits where it would be slowed; whether anything slows it;
+                            configuration, -1: it keeps what is loaded
     choice_f   K × 2        working memory and weights, bytes
     use_i/f    rows         renewable resource; amount
     spend_i/f  rows         budget; amount
@@ -89,16 +90,21 @@ class Limits(NamedTuple):
     group_ptr  int          rows of ``member``
     apart_ptr  T + 1 int    rows of ``apart``: tasks that must be on other units
     ready      U            when a unit has gone on
+    first      D int        what a unit has loaded at first; empty where nothing is set up
+    change_t/c D × C+1 × C  ticks and cost of a set-up from one configuration to another
     task_s     3 × T        start, end, when the data are there
     task_c     2 × T int    inputs not there yet; next task on the unit
-    unit_s     3 × U        earliest start of the next task; bytes held; bytes of weights
-    unit_c     4 × U int    next task, last task, last tensor seen, whether the next task waits
+    unit_s     4 × U        earliest start of the next task; bytes held; bytes of weights; ticks of
+                            the set-up before the next task
+    unit_c     5 × U int    next task, last task, last tensor seen, whether the next task waits,
+                            what is loaded
     lane       L            when each slot is free
     pool_s, level, spent    bytes, amounts and amounts in use
     users      R int        tasks that use a resource now
     running    L × 2 int    what runs on resources that slow: task, slot
     left       L × 2        time at full speed that is left of each, and its rate
     since      1            when that was so
+    paid       1            what set-ups cost
     busy       G int        hops under way
     waiting    N × U int    readers of a copy that have not ended
     home       N × 2 int    readers of an output, and first hops, that have not ended; producer
@@ -141,6 +147,9 @@ class Limits(NamedTuple):
     apart_ptr: Any
     apart: Any
     ready: Any
+    first: Any
+    change_t: Any
+    change_c: Any
     task_s: Any
     task_c: Any
     unit_s: Any
@@ -153,6 +162,7 @@ class Limits(NamedTuple):
     running: Any
     left: Any
     since: Any
+    paid: Any
     busy: Any
     waiting: Any
     home: Any
@@ -279,10 +289,38 @@ def _turn(unit: int, now: float, units: Any, limits: Any) -> None:
     if task < 0 or limits.task_c[PENDING, task] > 0:
         return
     start = max(now, limits.task_s[READY, task])
-    limits.unit_s[EARLIEST, unit] = max(start, limits.lane[first_lane(unit, units, limits)])
+    # A set-up is right before its task, and may precede the task's data.
+    free = limits.lane[first_lane(unit, units, limits)] + limits.unit_s[SETUP, unit]
+    limits.unit_s[EARLIEST, unit] = max(start, free)
 
 
 turn = inner(_turn)
+
+
+def _prepare(unit: int, seq: Any, limits: Any) -> None:
+    """Say how long the set-up before the next task of a unit takes."""
+    limits.unit_s[SETUP, unit] = 0.0
+    task = limits.unit_c[HEAD, unit]
+    if task >= 0 and len(limits.first) > 0:
+        wanted = limits.choice_i[seq[CHOICE, task], STATE]
+        if wanted >= 0:
+            device, loaded = limits.unit_i[unit, DEVICE], limits.unit_c[IS, unit]
+            limits.unit_s[SETUP, unit] = limits.change_t[device, loaded, wanted]
+
+
+prepare = inner(_prepare)
+
+
+def _set_up(choice: int, unit: int, limits: Any) -> None:
+    """Load what a choice needs, and pay for it."""
+    wanted = limits.choice_i[choice, STATE]
+    if wanted >= 0:
+        device, loaded = limits.unit_i[unit, DEVICE], limits.unit_c[IS, unit]
+        limits.paid[0] += limits.change_c[device, loaded, wanted]
+        limits.unit_c[IS, unit] = wanted
+
+
+set_up = inner(_set_up)
 
 
 def _arrive(task: int, time: float, now: float, seq: Any, units: Any, limits: Any) -> None:
@@ -493,6 +531,8 @@ def _begin(used: Any, seq: Any, task_i: Any, task_f: Any, units: Any, limits: An
         unit_s[HELD, u] = 0.0
         unit_c[HEAD, u] = unit_c[TAIL, u] = unit_c[MARK, u] = -1
         unit_c[BLOCKED, u] = 0
+        if len(limits.first) > 0:
+            unit_c[IS, u] = limits.first[limits.unit_i[u, DEVICE]]
         hold(u, unit_s[LOADED, u], limits)
     for p in range(seq.shape[1]):
         task = seq[ORDER, p]
@@ -505,7 +545,9 @@ def _begin(used: Any, seq: Any, task_i: Any, task_f: Any, units: Any, limits: An
         limits.task_c[NEXT, task] = -1
         limits.task_c[PENDING, task] = task_i[task, 3] - task_i[task, 2]
         limits.task_s[READY, task] = task_f[task, 0]
+    limits.paid[0] = 0.0
     for u in range(n_units):
+        prepare(u, seq, limits)
         turn(u, 0.0, units, limits)
 
 
@@ -766,6 +808,9 @@ def _decode_limited(
         if need > 0:
             hold(unit, need, limits)
         unit_c[HEAD, unit] = task_c[NEXT, task]
+        if len(limits.first) > 0:
+            set_up(choice, unit, limits)
+            prepare(unit, seq, limits)
         if shares:
             pass_to(now, limits)
             i = limits.count[RUNNING]

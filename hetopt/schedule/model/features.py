@@ -23,6 +23,10 @@ FEATURES: dict[str, Callable[[Instance], bool]] = {
     "anti-affinity (apart)": lambda i: len(i.apart) > 0,
     "tasks pinned to a unit": lambda i: bool((i.tasks.pin_unit >= 0).any()),
     "set-ups": lambda i: bool(device_setups(i)),
+    "set-ups that draw power under a cap": lambda i: (
+        math.isfinite(i.limits.power_cap_w)
+        and any(setups.energy_j.any() for setups in device_setups(i).values())
+    ),
     "resources": lambda i: len(i.uses) > 0,
     "resources that slow": slows,
     "prices that change over time": prices_vary,

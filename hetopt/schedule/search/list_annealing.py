@@ -357,6 +357,8 @@ class Chain:
         rate = a["rate"][np.arange(len(a["rate"])), self.used[len(device) - 1 :]].sum()
         cost = assigned + float(rate) * (numbers[k.HORIZON] or makespan)
         cost += numbers[k.W_MAKESPAN] * makespan
+        if self.limits is not None:
+            cost += float(self.limits.paid[0])
         if numbers[k.W_TARDINESS]:
             cost += k.lateness(1, 1, ends, a["task_i"], self.jobs)
         numbers[k.ASSIGNED], numbers[k.MAKESPAN] = assigned, makespan

@@ -484,7 +484,7 @@ def _anneal(
                     units, pair, bytes_b, limits,
                 )  # fmt: skip
                 over += more
-                cost = base + numbers[PENALTY_OVER] * more + slope * makespan
+                cost = base + numbers[PENALTY_OVER] * more + slope * makespan + limits.paid[0]
                 if makespan < np.inf:
                     late = 0.0
                     if numbers[LIMITED] > 0 and (jobs.shape[1] > 1 or makespan > numbers[LAST]):
