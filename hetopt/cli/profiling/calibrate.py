@@ -12,11 +12,13 @@ import typer
 from hetopt.cli.exits import OK
 from hetopt.cli.options import Json, Output, command
 from hetopt.cli.printing import print_json, print_view
+from hetopt.cli.profiling.demands import demand_lines, plain_demands, written_demands
 from hetopt.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from hetopt.instance import Instance
     from hetopt.profiling.calibration.calibrate import Calibrated, Key
+    from hetopt.profiling.calibration.demands import FittedDemands
     from hetopt.profiling.calibration.load_curve import LoadCurve
     from hetopt.profiling.calibration.overlap import Overlap
 
@@ -55,6 +57,7 @@ def calibrate(
     from hetopt.formats.files import check_writable
     from hetopt.formats.shipped import shipped_names, shipped_path
     from hetopt.profiling.calibration.calibrate import calibrate as calibrated
+    from hetopt.profiling.calibration.demands import demands_of_telemetry
     from hetopt.profiling.calibration.load_curve import fit_load_curves
     from hetopt.profiling.calibration.overlap import overlaps
     from hetopt.profiling.calibration.state import read_state, state_path
@@ -79,12 +82,15 @@ def calibrate(
         for task in _tasks_of(read, key[0])
     }
     pairs = overlaps(observed, stated)
+    demands = demands_of_telemetry(read, observed, stated)
     if output is not None:
-        _write(output, path, read, found, curves)
+        _write(output, path, read, found, curves, demands)
     if json:
-        print_json(_plain(found, curves, pairs))
+        print_json(_plain(found, curves, pairs) | {"demands": plain_demands(demands)})
     else:
         _show(found, curves, pairs)
+        for line in demand_lines(demands):
+            typer.echo(line)
     return OK
 
 
@@ -99,6 +105,7 @@ def _write(
     instance: Instance,
     found: dict[Key, Calibrated],
     curves: list[LoadCurve],
+    demands: FittedDemands | None,
 ) -> None:
     """Write the instance, then its state: one without the other begins anew."""
     from hetopt.formats.files import write_whole
@@ -111,7 +118,9 @@ def _write(
     if Path(path).is_dir():
         write_back_tables(Path(path), Path(output), options, devices)
     else:
-        made = write_back(read_document_text(path), path, options, devices)
+        uses, resources = written_demands(instance, demands)
+        text = read_document_text(path)
+        made = write_back(text, path, options, devices, uses, resources)
         write_whole(Path(output), made)
     write_whole(state_path(output), state_text(found))
 

@@ -29,6 +29,8 @@ def write_back(
     name: str,
     options: Mapping[tuple[str, str, str], Fields],
     devices: Mapping[str, Fields] | None = None,
+    uses: Mapping[tuple[str, str, str], Mapping[str, float]] | None = None,
+    resources: Mapping[str, Fields] | None = None,
 ) -> str:
     """Return a document with fields of some options and devices changed, all else as it was.
 
@@ -42,8 +44,10 @@ def write_back(
     options
         New fields by profile, device and label; of energy and whole draw the document keeps the
         one that it states.
-    devices
+    devices, resources
         New fields by name.
+    uses
+        New amounts by resource of options that state one of it already; of others nothing changes.
 
     Raises
     ------
@@ -76,6 +80,17 @@ def write_back(
         found = (devices or {}).get(str(device.get("name", "")))
         if found is not None:
             changes.append((("devices", i), spelt(device, found)))
+    for i, resource in enumerate(data.get("resources", [])):
+        found = (resources or {}).get(str(resource.get("name", "")))
+        if found is not None:
+            changes.append((("resources", i), spelt(resource, found)))
+    for key, amounts in (uses or {}).items():
+        place = places.get(key, ())
+        entry = _entry(data, place)
+        known = entry.get("uses") if isinstance(entry, dict) else None
+        if isinstance(known, dict):
+            kept = {name: amount for name, amount in amounts.items() if name in known}
+            changes.append(((*place, "uses"), kept))
     if as_json:
         for place, fields in changes:
             _entry(data, place).update(fields)
