@@ -315,6 +315,10 @@ class SmallStreams:
     def switch_off(self, unit: Unit) -> None:
         mine = [u for u in self.units if u.station == unit.station]
         others = [u for u in mine if u is not unit and u.status in ("on", "starting")]
+        if unit.station < 0:
+            # It serves nobody.
+            unit.status = "off"
+            return
         if self.queues[unit.station] and not others:
             unit.idle_since_s = math.inf
             return

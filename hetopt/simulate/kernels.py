@@ -699,6 +699,8 @@ def _go_on(w: World, g: int) -> None:
 
 @inner
 def _next_ready(w: World, s: int, d: int) -> None:
+    if s < 0:
+        return
     w.live[s]["ready_s"] = np.inf
     for g in range(w.device[d]["first"], w.device[d]["last"]):
         if w.unit[g]["station"] == s and w.unit[g]["status"] == STARTING:
@@ -709,6 +711,11 @@ def _next_ready(w: World, s: int, d: int) -> None:
 def switch_off(w: World, g: int) -> None:
     """Let a unit go off, once what runs there is done; not the last where work waits."""
     d, s = w.unit[g]["device"], w.unit[g]["station"]
+    if s < 0:
+        # It is on without a station to serve.
+        if w.unit[g]["status"] == ON:
+            _go_off(w, g)
+        return
     if w.live[s]["head"] >= 0 and w.live[s]["coming"] <= w.device[d]["slots"] + TINY:
         return
     if w.unit[g]["status"] == STARTING:

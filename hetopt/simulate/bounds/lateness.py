@@ -36,6 +36,8 @@ WINDOWS = 200
 """Windows of prices, at most."""
 LOOKED_AT = 8
 """Windows that a piece of work may begin in, from its first on."""
+LONG = 2.0
+"""Mean latencies that the windows that are looked at reach over."""
 STEPS = 40
 """Steps of the search for prices."""
 MOST = 2_000_000
@@ -126,7 +128,15 @@ def least_latency(
     alone = math.fsum(shortest_s.tolist())
     if not len(pieces) or len(pieces) > MOST or reached <= alone:
         return alone
-    grid = _Grid.over(pieces.earliest_s, pieces.earliest_s + pieces.latency_s, 0.0)
+    # Latencies count whatever the limit.
+    pieces = replace(pieces, latest_s=np.full(len(pieces), np.inf))
+    # Prices until all could be done, in windows of which those looked at see most waits.
+    least = np.full(int(pieces.piece[-1]) + 1, np.inf)
+    np.minimum.at(least, pieces.piece, pieces.hold_s * pieces.share)
+    room = float(slots[np.isfinite(slots)].sum())
+    until = pieces.earliest_s + pieces.latency_s
+    until = np.append(until, pieces.earliest_s.max() + least.sum() / max(room, 1.0))
+    grid = _Grid.over(pieces.earliest_s, until, LONG * reached / len(least))
     found = _search(pieces, grid, slots, reached, _Latency(pieces, grid, shared, shortest_s))
     return max(alone, found)
 
