@@ -139,6 +139,10 @@ def steady_program(instance: Instance, until: float) -> StreamModel:
     lost = needed_without_route(instance, routes.reasons)
     if lost:
         raise InputError(" ".join(routes.reasons[job] for job in lost))
+    if slow_domains(instance):
+        from hetopt.steady.states.solve import states_program
+
+        return states_program(instance, routes, until - time.monotonic())
     return program_of(instance, routes, until - time.monotonic())
 
 

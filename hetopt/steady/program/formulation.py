@@ -102,6 +102,10 @@ class Extra(Protocol):
         """Return the integer variables of these rows, by name, as a plan has them."""
         ...
 
+    def legend(self, instance: Instance) -> list[str]:
+        """Return lines that say what the variables of these rows stand for."""
+        ...
+
 
 class SteadyModel:
     """The program of one instance, or of one scenario of it.

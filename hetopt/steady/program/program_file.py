@@ -156,6 +156,10 @@ class _Names:
             return self._made("loads", at, [self.when(at[0]), self.devices[at[1]], word])
         if family == "g" and len(at) == 4:
             return self._made("changes", at, [self.when(at[0]), self.devices[at[1]]])
+        if family == "l" and len(at) == 1:
+            return self._made("state", at, [])
+        if family == "z" and len(at) == 2:
+            return self._made("unit_on", at, [self.devices[at[0]]])
         if family == "s" and at:
             return self._made("serves", at, [self.devices[at[0]]])
         return _plain(name)
@@ -214,6 +218,8 @@ def _legend(joint: StreamModel) -> tuple[str, ...]:
             "count_K.DEVICE: units of kind K, which hold certain weights or serve certain jobs; "
             "flow_R_K: part of share_R that they serve"
         )
+    if model.states is not None:
+        lines += model.states.legend(model.instance)
     if model.spared:
         lines.append(
             "serves_D.DEVICE: whether the device serves anything, so that it has its spare units; "

@@ -26,6 +26,7 @@ from typing import Any
 
 import pulp
 
+from hetopt.instance import Instance
 from hetopt.instance.states.slow_domains import slow_domains
 from hetopt.solution import SteadyPlan
 from hetopt.steady.program.expressions import sum_of
@@ -73,6 +74,23 @@ class StateRows:
             for device, on in model.switched.items()
             for k, z in enumerate(on, start=1)
         }
+
+    def legend(self, instance: Instance) -> list[str]:
+        """Return lines that say what the parts of the time, and switches of units, stand for."""
+        words = (
+            "state_S: part of the time that state S is on; unit_on_D_K: whether K units or more of "
+            "device D are on; row_work: the work of an option at a least rate"
+        )
+        lines = [words]
+        for s, state in enumerate(self.states.states):
+            runs = ", ".join(
+                f"{slots} x option {instance.options.label[option]!s} of "
+                f"{instance.devices.name[instance.options.device[option]]} (number {option}) "
+                f"at {rate:.6g}"
+                for option, slots, rate in state.runs
+            )
+            lines.append(f"state_{s}: {runs}")
+        return lines
 
     def _time(self, model: SteadyModel, part: list[Any]) -> None:
         for g in sorted({state.domain for state in self.states.states}):

@@ -21,6 +21,7 @@ import numpy as np
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.instance import Instance
+from hetopt.instance.questions import least_shares
 from hetopt.instance.states.slow_domains import domain_of_device
 from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.solution import SteadyPlan, StreamPlan
@@ -28,7 +29,7 @@ from hetopt.steady.program.formulation import SteadyModel
 from hetopt.steady.program.objective_level import Level, infeasible_result
 from hetopt.steady.program.scenarios import StreamModel, stream_integers
 from hetopt.steady.program.search import Search, program_of
-from hetopt.steady.routes.routes import enumerate_routes
+from hetopt.steady.routes.routes import Routes, enumerate_routes
 from hetopt.steady.states.floors import Floors, route_floors
 from hetopt.steady.states.generation import Generated, Options, first_states, generate, joined
 from hetopt.steady.states.refusals import check_supported
@@ -143,10 +144,10 @@ def solve_states(
     """
     check_supported(instance)
     routes = enumerate_routes(instance)
-    if routes.reasons:
-        return infeasible_result(
-            instance, " ".join(routes.reasons[job] for job in sorted(routes.reasons))
-        )
+    least = least_shares(instance)
+    lost = [job for job in sorted(routes.reasons) if least[job] > 0]
+    if lost:
+        return infeasible_result(instance, " ".join(routes.reasons[job] for job in lost))
     floors = route_floors(instance, routes.routes)
     options = options_of_routes(instance, routes.routes)
     states = listed_states(instance, options)
@@ -169,6 +170,31 @@ def solve_states(
     if floors.agree:
         return search.run()
     return _apart(search, floors.needed)
+
+
+def states_program(instance: Instance, routes: Routes, time_limit_s: float) -> StreamModel:
+    """Build the program over all states, its objective still to be chosen.
+
+    Raises
+    ------
+    InputError
+        Where states are too many to list, or the latency limits of routes with several slowed
+        options are no rows of one program.
+    """
+    check_supported(instance)
+    floors = route_floors(instance, routes.routes)
+    states = listed_states(instance, options_of_routes(instance, routes.routes))
+    if states is None:
+        raise InputError(
+            f"The devices that slow each other down have more than {MOST_STATES} states (what runs "
+            "at once), more than are written."
+        )
+    if not floors.agree:
+        raise InputError(
+            "A job with a latency limit has routes of several slowed options: how slow each may "
+            "run depends on the others, which no program of rows says."
+        )
+    return program_of(instance, routes, time_limit_s, states=StateRows(states, floors.kept))
 
 
 def with_start(instance: Instance, states: States, start: StreamPlan | None) -> States:

@@ -164,8 +164,10 @@ def rates(instance: Instance, runs: list[int], arithmetic: Arithmetic) -> list[N
             for k, _ in instance.uses.of(option):
                 if slow[k]:
                     full = number(1.0)
-                    capacity = number(instance.resources.capacity[k])
-                    speed = full if asked[k] <= capacity else capacity / asked[k]
+                    capacity = float(instance.resources.capacity[k])
+                    speed = full
+                    if math.isfinite(capacity) and asked[k] > number(capacity):
+                        speed = number(capacity) / asked[k]
                     if users[k] >= 2:
                         speed = speed * (full - number(instance.resources.loss[k]))
                     rate = min(rate, speed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,9 @@ from hetopt.errors import InputError
 from hetopt.instance import Instance
 from hetopt.instance.states.slow_domains import run_rates, slow_domains
 from hetopt.solution import SteadyPlan
+from hetopt.solvers.mip_arrays import mip_arrays
+from hetopt.solvers.relaxation import Relaxation
+from hetopt.steady.solve import steady_program
 from tests.oracles.slow_streams import generating, slow_optimum
 
 CPU_FPS, IGPU_FPS, BOTH_FPS = 174.35, 207.72, 234.33
@@ -169,6 +174,41 @@ def test_more_than_all_states_can_serve_is_infeasible_by_proof() -> None:
     for generated in (False, True):
         with generating(always=generated):
             assert solve(instance, workers=1).status == "infeasible"
+
+
+def test_each_scenario_has_states_of_its_own() -> None:
+    rows = pd.DataFrame({"name": ["day", "night"], "weight": [1.0, 3.0], "demand": [2.3, 0.5]})
+    instance = pair(objective="power", tables={"devices": {"idle_power_w": [5.0, 1.0]}})
+    frames = hetopt.to_frames(instance) | {"scenarios": rows}
+    joint = from_frames(frames, hetopt.to_settings(instance))
+    found = solve(joint, workers=1)
+    assert found.status == "optimal"
+    alone = [solve(joint.in_scenario(s), workers=1).objective for s in (0, 1)]
+    assert found.objective == pytest.approx((alone[0] + 3 * alone[1]) / 4, rel=1e-6)
+    assert {row["scenario"] for row in found.quantities["states"]} == {"day", "night"}
+
+
+def test_the_program_that_is_written_has_the_states() -> None:
+    model = steady_program(pair(), time.monotonic() + 10)
+    scale = model.aim("throughput")
+    found = Relaxation(mip_arrays(model.problem)).solve()
+    assert found.objective / scale == pytest.approx(BOTH_FPS, abs=0.05)
+
+
+@pytest.mark.parametrize("what", ["simulate", "replan"])
+def test_what_would_get_it_wrong_refuses_it(what: str) -> None:
+    instance = pair()
+    plan = solve(instance).plan
+    assert isinstance(plan, SteadyPlan)
+    with pytest.raises(InputError, match="slow each other down"):
+        hetopt.simulate(instance) if what == "simulate" else hetopt.replan(instance, plan, None)
+
+
+def test_a_capacity_without_end_slows_nothing_but_by_its_loss() -> None:
+    instance = pair(tables={"resources": {"loss": 0.1}})
+    endless = replace(instance, resources=replace(instance.resources, capacity=np.array([np.inf])))
+    found = solve(endless, workers=1)
+    assert found.objective == pytest.approx(0.9 * (CPU_FPS + IGPU_FPS))
 
 
 def test_a_device_alone_is_slowed_by_nothing() -> None:
