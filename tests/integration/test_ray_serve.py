@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import socket
 import sys
 import urllib.error
@@ -91,12 +92,13 @@ def address(tmp_path_factory):
     sys.path.insert(0, str(out))
     config = YAML(typ="safe", pure=True).load((out / "serve.yaml").read_text())
     schema = ServeDeploySchema.model_validate(config)
+    own = [path for path in [os.environ.get("PYTHONPATH")] if path]
     ray.init(
         num_cpus=2,
         resources={"hetopt-gpu": 1, "hetopt-npu": 2},
         include_dashboard=False,
         log_to_driver=False,
-        runtime_env={"env_vars": {"PYTHONPATH": str(out)}},
+        runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join([str(out), *own])}},
     )
     try:
         serve.start(http_options=config["http_options"])
