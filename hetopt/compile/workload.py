@@ -163,11 +163,13 @@ def make_transfers(
     dst = check.lookup("transfers", "to", table["to"], tasks.name, "task")
     check.rows("transfers", "to", table, (src == dst) & (src >= 0), "Another task than the sender.")
     if regime == "steady":
+        meet = (src >= 0) & (dst >= 0)
+        meet[meet] = tasks.job[src[meet]] != tasks.job[dst[meet]]
         check.rows(
             "transfers",
             "to",
             table,
-            (src >= 0) & (dst >= 0) & (tasks.job[src] != tasks.job[dst]),
+            meet,
             "A task of the sender's own job: requests of different jobs do not meet.",
         )
     named = table["tensor"] != ""

@@ -37,8 +37,12 @@ SOME_IDLE = 128
 ALL_READY = 4_096
 """Tasks up to which rules see all that are ready."""
 KERNELS = "hetopt.schedule.list_scheduling.packed_kernels"
+TRIALS = f"{KERNELS}: trials"
+"""Where an instance keeps the trials of its schedules."""
 PLAIN_TRIALS = 3_000
-"""Tasks × lanes up to which all schedules are made by plain Python: some milliseconds."""
+"""Tasks × lanes up to which a schedule is made by plain Python: in up to 0.2 s."""
+PLAIN_TOTAL = 20_000
+"""Tasks × lanes of all schedules of an instance from which loading the compiler takes less."""
 PLAIN_FIRST = 100_000
 """Tasks × lanes up to which an instance's first schedule is, where the compiled loop is not in
 memory yet: half a second. A first plan waits for no compiler."""
@@ -161,7 +165,9 @@ def _kernels(columns: PackedProblem, limit: float | None) -> Any:
     devices = columns.instance.devices
     trials = len(columns.member) * int((devices.count_max * devices.slots).sum())
     left = math.inf if limit is None else limit - time.monotonic()
-    if trials <= PLAIN_TRIALS:
+    made: list[int] = columns.instance.derived.setdefault(TRIALS, [])
+    made.append(trials)
+    if trials <= PLAIN_TRIALS and sum(made) <= PLAIN_TOTAL:
         return plain(KERNELS)
     first = GRAPH not in columns.instance.derived
     if first and trials <= PLAIN_FIRST and not _ready():

@@ -216,7 +216,7 @@ def _needed(model: SteadyModel, device: int, share: list[float]) -> int:
 
 def _whole_units(load: float, capacity: float) -> int:
     units = load / capacity
-    return math.ceil(units - 4 * SLIVER * max(1.0, units)) if load > 0 else 0
+    return max(1, math.ceil(units - 4 * SLIVER * max(1.0, units))) if load > 0 else 0
 
 
 def _links_need(model: SteadyModel, share: list[float], on: np.ndarray) -> None:

@@ -206,7 +206,8 @@ def _check_exclusive(
         for job, busy in anywhere.items():
             own = [unit for unit, held in serves.items() if held == [job]]
             spare = capacity * len(own) - sum(load.get(((d, unit), job), 0) for unit in own)
-            taken += _ceil((busy - spare) / capacity)
+            # However little a job asks for, some unit of its own serves it.
+            taken += max(int(busy > 0 and not own), _ceil((busy - spare) / capacity))
         if taken > on[d]:
             findings.add(
                 "exclusive",

@@ -261,3 +261,12 @@ def test_a_hundred_thousand_tasks_become_columns_quickly() -> None:
     assert time.perf_counter() - started < 3  # half a second where nothing else runs
     assert len(instance.tasks) == n
     assert instance.edges.src.tolist()[:100] == src.tolist()[:100]
+
+
+def test_streams_with_transfers_but_without_any_task_lack_tasks() -> None:
+    faults = problems(
+        {"regime": "steady", "objective": "power"},
+        tasks={"name": [], "profile": []},
+        transfers={"from": ["a", "b"], "to": ["b", "a"]},
+    )
+    assert ("tasks", -1, "") in faults, faults

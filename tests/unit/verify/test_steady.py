@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hetopt import from_frames
+from hetopt import Model, from_frames, solve
 from hetopt.instance import Instance
 from hetopt.solution import SteadyPlan
 from hetopt.verify import verify
@@ -608,3 +608,16 @@ def test_staged_tensors_go_by_the_host_once_per_device() -> None:
     assert report.objectives["power"] == 10 * 0.5 + 10 * 0.25
     fast = replace(instance, jobs=replace(instance.jobs, latency_slo_s=np.array([0.39])))
     assert verify(fast, make(fast, [("j", 1.0, rows)], fleet)).kinds == ("latency",)
+
+
+def test_a_job_that_hardly_asks_has_an_exclusive_unit_of_its_own_all_the_same() -> None:
+    m = Model("two", objective="power")
+    npu = m.device("npu", count={"min": 0, "max": 3}, idle_power="1 W", exclusive=True)
+    for name, rate in (("much", "90 /s"), ("hardly", "1e-12 /s")):
+        m.job(name, rate=rate).task(name, options=[npu.option(time="10 ms", power="3 W")])
+    instance = m.build()
+    solution = solve(instance, time_limit=20)
+    assert isinstance(solution.plan, SteadyPlan)
+    assert solution.plan.units_on.tolist() == [2]
+    fewer = replace(solution.plan, units_on=np.array([1]), units_had=np.array([1]))
+    assert "exclusive" in verify(instance, fewer).kinds
