@@ -86,9 +86,14 @@ def _scaled(
     """Return demands and capacity as integers, rounded as the grid's direction asks."""
     amounts: list[Fraction] = [supply.amount[c.mode.option] for c in choices]
     largest = max(1, min(LARGEST_DEMAND, largest))
-    scaled = integer_demands(amounts, supply.limit, largest, build.problem.grid.direction)
-    build.faithful &= scaled.faithful
-    return scaled.demand, scaled.capacity
+    direction = build.problem.grid.direction
+    if build.problem.instance.resources.slow[supply.resource]:
+        # What is asked for may exceed the capacity, of which no part may be lost: it counts too.
+        scaled = integer_demands([*amounts, supply.limit], supply.limit, largest, "down")
+    else:
+        scaled = integer_demands(amounts, supply.limit, largest, direction)
+        build.faithful &= scaled.faithful
+    return scaled.demand[: len(amounts)], scaled.capacity
 
 
 def _windows(heads: list[int], tails: list[int]) -> list[tuple[int, int]]:
