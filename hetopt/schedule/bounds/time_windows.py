@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 import numpy as np
 
+from hetopt.constants import GAP_TOLERANCE
+from hetopt.evaluate.slowing import slows
 from hetopt.instance import Floats
 from hetopt.schedule.bounds.heads_and_tails import Reach, latest_ends, ticks_below
 from hetopt.schedule.bounds.objective_bounds import makespan_bound, reach_of
@@ -97,6 +100,9 @@ class TimeWindows:
     def least(self) -> int:
         """Ticks that every plan takes, by work and messages."""
         least_s = makespan_bound(self.problem.instance)
+        if slows(self.problem.instance) and np.isfinite(least_s):
+            # What is slowed ends between ticks, and the work on what slows it counts in seconds.
+            return math.floor(least_s / float(self.problem.grid.tick) * (1 - GAP_TOLERANCE))
         return (
             int(ticks_below(np.array([least_s]), self.problem.grid)[0])
             if np.isfinite(least_s)

@@ -23,7 +23,7 @@ from hetopt.solution import Hops, SchedulePlan
 
 SMALL = 24
 """Tasks up to which plain Python is quick enough."""
-STATES_PER_S = 300
+STATES_PER_S = 1_000
 """States that stand for a deterministic second."""
 MOST_STATES = 3_000
 """States after which there is hardly anything new among so few tasks."""
