@@ -36,7 +36,7 @@ jobs:
 
 
 def test_the_two_accelerators_take_turns() -> None:
-    found = solve(read_instance("x.yaml", text=FRAME), time_limit=10)
+    found = solve(read_instance("x.yaml", text=FRAME), time_limit=1, deterministic=True)
     assert found.status == "optimal"
     assert found.objective == pytest.approx(0.045, rel=1e-9)
 
@@ -44,7 +44,7 @@ def test_the_two_accelerators_take_turns() -> None:
 def test_slowing_is_worth_it_where_waiting_is_worse() -> None:
     # In turn 8; together at 10/12: 4.8, with the third beside them all the time.
     instance = sharing([(4.0, 6.0), (4.0, 6.0)], capacity=10.0)
-    found = solve(instance, time_limit=10)
+    found = solve(instance, time_limit=1, deterministic=True)
     assert found.objective == pytest.approx(4.8, rel=1e-9)
     # The work on the resource takes as long: that proves it.
     assert found.status == "optimal"
@@ -53,10 +53,10 @@ def test_slowing_is_worth_it_where_waiting_is_worse() -> None:
 def test_what_is_lost_makes_turns_better() -> None:
     # Together at (10 / 12) × 0.8 = 2/3: 6; in turn 8. With a loss of half: 9.6, so in turn.
     assert solve(
-        sharing([(4.0, 6.0), (4.0, 6.0)], capacity=10.0, loss=0.2), time_limit=10
+        sharing([(4.0, 6.0), (4.0, 6.0)], capacity=10.0, loss=0.2), time_limit=1, deterministic=True
     ).objective == pytest.approx(6.0)
     assert solve(
-        sharing([(4.0, 6.0), (4.0, 6.0)], capacity=10.0, loss=0.5), time_limit=10
+        sharing([(4.0, 6.0), (4.0, 6.0)], capacity=10.0, loss=0.5), time_limit=1, deterministic=True
     ).objective == pytest.approx(8.0)
 
 
@@ -66,7 +66,7 @@ def test_a_cap_that_only_slowed_tasks_keep_forbids_nothing_by_its_bound() -> Non
     plan = started(instance, [0, 0])
     assert verify(instance, plan).ok
     assert objective_bounds.bound(instance, "makespan") <= 4.0
-    found = solve(instance, time_limit=10)
+    found = solve(instance, time_limit=1, deterministic=True)
     assert found.objective == pytest.approx(4.0)
     capped = replace(instance, objective=("peak_power",))
     assert objective_bounds.bound(capped, "peak_power") <= 4.0
@@ -77,7 +77,7 @@ def test_energy_under_a_cap_bounds_the_makespan() -> None:
     instance = sharing([(2.0, 10.0, 8.0), (2.0, 10.0, 8.0)], capacity=10.0, power_cap=2.0)
     assert objective_bounds.bound(instance, "makespan") == pytest.approx(8.0, rel=1e-5)
     late = sharing([(2.0, 10.0, 8.0), (2.0, 10.0, 8.0)], capacity=10.0, power_cap=2.0, horizon=7.0)
-    assert solve(late, time_limit=5).status == "infeasible"
+    assert solve(late, time_limit=1, deterministic=True).status == "infeasible"
 
 
 def test_strict_instances_forbid_and_keep_budgets() -> None:
@@ -132,7 +132,9 @@ def test_annealing_over_lists_knows_slowing_with_messages_and_channels() -> None
     instance = chain_of(30, 1)
     assert fits(instance)
     assert packed(instance) is None, "compiled list schedulers do not know it"
-    first = within_limits(instance, solve(strict(instance), method="heft", time_limit=5).plan)
+    first = within_limits(
+        instance, solve(strict(instance), method="heft", time_limit=1, deterministic=True).plan
+    )
     assert first is not None
     assert verify(instance, first).ok
     better = LimitedAnnealing.improve(instance, first, iterations=3000, seed=1).plan
@@ -145,12 +147,12 @@ def test_annealing_over_lists_knows_slowing_with_messages_and_channels() -> None
 def test_every_method_answers_and_keeps_its_bound() -> None:
     instance = chain_of(12, 2)
     for method in ("heft", "portfolio", "anneal", "heuristic", "cpsat", "lns", "min-min"):
-        found = solve(instance, method=method, time_limit=4, workers=1)
+        found = solve(instance, method=method, time_limit=0.5, deterministic=True)
         assert found.plan is not None, method
         assert found.bound <= found.objective * (1 + 1e-6), method
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", range(12))
 def test_enumeration_contradicts_nothing(seed: int) -> None:
-    outcome = judge(SLOW, seed, 3.0)
+    outcome = judge(SLOW, seed, 0.4)
     assert not outcome.wrong, outcome.wrong
