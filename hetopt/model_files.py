@@ -177,9 +177,10 @@ def _write_cpsat(instance: Instance, path: Path, form: str, rounding: Rounding) 
         made = schedule_file(instance, rounding)
         model, said = made.model, made.notes
     else:
+        from hetopt.steady.model.configurations import with_configurations_held
         from hetopt.steady.placement.model_file import placement_file
 
-        model, said = placement_file(instance)
+        model, said = placement_file(with_configurations_held(instance))
     inverse = name == "throughput"
     aim = "largest load at the demanded rates (1 / scale)" if inverse else _measured(instance)
     maximised = is_maximised(name) and not inverse

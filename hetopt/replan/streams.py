@@ -30,6 +30,7 @@ from hetopt.evaluate import objectives
 from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.states.setups import configured_devices
 from hetopt.instance.states.slow_domains import slow_domains
 from hetopt.replan.fleet import Now, Unit, laid_over, needs, now_of, renumbered, without_down
 from hetopt.replan.replanned import Replanned, Stability, Step
@@ -333,6 +334,9 @@ def check_streams(instance: Instance) -> None:
         name = f"resource {instance.resources.name[domain.resources[0]]}, sharing"
         text = "`sharing: forbid`: re-planning does not know devices that slow each other down."
         raise InputError([Problem(name, "slow", text)])
+    for device in np.flatnonzero(configured_devices(instance))[:1].tolist():
+        text = "Options of one configuration: re-planning does not know what units have loaded."
+        raise InputError([Problem(f"device {instance.devices.name[device]}", "", text)])
     if len(instance.scenarios):
         raise InputError(
             f"Re-planning is for the rates of now; this instance has {instance.when}s. Ask with "

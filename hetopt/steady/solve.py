@@ -18,6 +18,7 @@ from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.solution import SteadyPlan, StreamPlan
 from hetopt.solvers.mip import warm_up
 from hetopt.steady.column_generation.solve_single_tasks import solve_columns
+from hetopt.steady.model.configurations import with_configurations_held
 from hetopt.steady.parts.solve_apart import solve_apart
 from hetopt.steady.parts.which import parts_of
 from hetopt.steady.program.objective_level import (
@@ -58,6 +59,7 @@ def solve_steady(
         Where throughput is unbounded, there are too many routes or kinds of unit, or accuracy
         comes before throughput in a list of objectives.
     """
+    instance = with_configurations_held(instance)
     if slow_domains(instance):
         from hetopt.steady.states.solve import solve_states
 
@@ -135,6 +137,7 @@ def steady_program(instance: Instance, until: float) -> StreamModel:
         Where some job has no route, throughput is unbounded, or there are too many routes or
         kinds of unit.
     """
+    instance = with_configurations_held(instance)
     routes = enumerate_routes(instance)
     lost = needed_without_route(instance, routes.reasons)
     if lost:

@@ -8,7 +8,8 @@ import numpy as np
 
 from hetopt.compile.problems import Checker, listed
 from hetopt.instance import Devices, Instance, Options, Setups
-from hetopt.instance.states.setups import NOTHING, device_setups
+from hetopt.instance.states.setups import NOTHING, configured_devices, device_setups
+from hetopt.instance.states.slow_domains import slow_domains
 
 Table = dict[str, Any]
 
@@ -84,16 +85,28 @@ def check_configured(table: Table, check: Checker) -> None:
 
 
 def check_setups(instance: Instance, check: Checker) -> None:
-    """Refuse set-ups where no plan knows them."""
-    if not device_setups(instance):
-        return
-    name = str(instance.devices.name[min(device_setups(instance))])
-    if np.isfinite(instance.limits.cycle_s):
-        text = (
-            f"A schedule with an end: device {name} has set-ups, which are planned in those only."
-        )
+    """Refuse set-ups and configurations where no plan knows them."""
+    if np.isfinite(instance.limits.cycle_s) and device_setups(instance):
+        name = str(instance.devices.name[min(device_setups(instance))])
+        text = f"A schedule with an end, as device {name} has set-ups: they are planned there only."
         check.setting("cyclic", True, text)
     if instance.regime == "steady":
-        row = min(device_setups(instance))
-        text = "Nothing: streams run for ever, and nothing is set up between their requests."
-        check.add("devices", row, "setup_time_s", "", text)
+        _check_streams(instance, check)
+
+
+def _check_streams(instance: Instance, check: Checker) -> None:
+    """Refuse what is not known beside units of one configuration each, of streams."""
+    devices = instance.devices
+    pool = np.append(instance.pools.memory_b, np.inf)[devices.pool]
+    limited = np.isfinite(devices.memory_b) | np.isfinite(pool)
+    for device in np.flatnonzero(configured_devices(instance)).tolist():
+        name = str(devices.name[device])
+        if limited[device]:
+            text = "Either a memory limit or options of several configurations, in streams."
+            check.add("devices", device, "memory_b", float(devices.memory_b[device]), text)
+        if len(instance.periods):
+            text = "Units of one configuration for ever: none is loaded anew between periods."
+            check.add("devices", device, "name", name, text)
+        if slow_domains(instance):
+            text = "Options of one configuration, where devices slow each other down."
+            check.add("devices", device, "name", name, text)

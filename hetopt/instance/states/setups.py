@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hetopt.instance.derived import once
-from hetopt.instance.dtypes import Floats, Ints
+from hetopt.instance.dtypes import Bools, Floats, Ints
 from hetopt.instance.instance import Instance
 
 NOTHING = "none"
@@ -109,3 +109,17 @@ def without_setups(instance: Instance) -> Instance:
     )
     devices = replace(instance.devices, setup_time_s=none, setup_energy_j=none)
     return replace(instance, devices=devices, setups=empty)
+
+
+@once
+def configured_devices(instance: Instance) -> Bools:
+    """Devices (length D) whose options need different configurations."""
+    found = np.zeros(len(instance.devices), dtype=bool)
+    stated = np.flatnonzero(instance.options.configuration != "")
+    names: dict[int, set[str]] = {}
+    for option in stated.tolist():
+        device = int(instance.options.device[option])
+        names.setdefault(device, set()).add(str(instance.options.configuration[option]))
+    for device, own in names.items():
+        found[device] = len(own) > 1
+    return found

@@ -248,7 +248,7 @@ def _check_placed(
             + (
                 "a single placement is asked for."
                 if instance.routing == "single"
-                else "its memory is limited."
+                else "its memory is limited, or its units have different configurations."
             ),
             names[columns.task[i]],
         ),

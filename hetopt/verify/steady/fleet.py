@@ -10,6 +10,7 @@ import numpy as np
 from hetopt.instance import Bools, Instance, Ints
 from hetopt.verify.exact import exceeds
 from hetopt.verify.report import Findings, show
+from hetopt.verify.steady.configurations import check_configurations
 from hetopt.verify.steady.least_load import check_least_loads
 from hetopt.verify.steady.resources import check_rates
 from hetopt.verify.steady.routes import Number, Unit
@@ -43,6 +44,7 @@ def check_fleet(
     _check_exclusive(instance, streams, load, working, arithmetic, findings)
     check_least_loads(instance, streams, load, working, arithmetic, findings)
     _check_memory(instance, streams, arithmetic, findings)
+    check_configurations(instance, streams, findings)
     _check_links(instance, streams, working, arithmetic, findings)
     _check_shares(instance, on, had, arithmetic, findings)
     check_rates(instance, streams, arithmetic, findings)

@@ -47,12 +47,18 @@ class Arithmetic:
 
 
 def names_units(instance: Instance, device: int) -> bool:
-    """Whether plans must name the units of a device: memory limits, or one placement per job."""
+    """Whether plans must name the units of a device.
+
+    Where memory is limited, units have different configurations, or a job has one placement.
+    """
     pool = int(instance.devices.pool[device])
     limited = np.isfinite(instance.devices.memory_b[device]) or (
         pool >= 0 and np.isfinite(instance.pools.memory_b[pool])
     )
-    return bool(limited) or instance.routing == "single"
+    if bool(limited) or instance.routing == "single":
+        return True
+    own = instance.options.configuration[instance.options.device == device]
+    return len(np.unique(own[own != ""])) > 1
 
 
 def working_units(instance: Instance, serves: Bools, on: Ints, had: Ints) -> Ints:
