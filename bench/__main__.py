@@ -4,6 +4,7 @@ python -m bench list                                     families, cases, what i
 python -m bench run --family fjsp -o results.csv         run and write rows
 python -m bench run --ortools 9.15.6755 ...              the same with another OR-Tools as well
 python -m bench.cpsat_versions --count 1000              are CP-SAT's proofs right?
+python -m bench overnight --hours 2 -o page.csv          the page of results, a piece of it
 python -m bench report results.csv -o report             table and pictures
 python -m bench report results.csv --docs                tables of docs/benchmarks.md
 python -m bench report results.csv --csv -o plain.csv    one plain row a run
@@ -20,6 +21,7 @@ python -m bench slowdown                                 fitted demands against 
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 import sys
 from itertools import zip_longest
@@ -74,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--retry-errors", action="store_true", help="run crashed cases again")
     run.add_argument("--smoke", action="store_true", help="a few generated cases, in seconds")
     run.add_argument("-o", "--output", type=Path, required=True, help="table of results (CSV)")
+
+    night = commands.add_parser("overnight", help="all families and peers, piece by piece")
+    night.add_argument("--hours", type=float, default=math.inf, help="end after so many")
+    night.add_argument("--family", default="", help="families, separated by commas; default all")
+    night.add_argument("--cases", type=int, default=10, help="of each family, evenly spaced")
+    night.add_argument("--time-limit", type=float, default=20.0, help="seconds for each run")
+    night.add_argument("-o", "--output", type=Path, required=True, help="table of results (CSV)")
 
     report = commands.add_parser("report", help="tables and pictures of results")
     report.add_argument("results", type=Path, nargs="+")
@@ -198,6 +207,22 @@ def _run(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: lis
     return 0
 
 
+def _overnight(
+    parsed: argparse.Namespace, parser: argparse.ArgumentParser, given: list[str]
+) -> int:
+    from bench.overnight import overnight
+
+    families = [f for f in parsed.family.split(",") if f]
+    unknown = [f for f in families if f not in FAMILIES]
+    if unknown:
+        parser.error(f"there is no family {unknown[0]}; there are {', '.join(FAMILIES)}")
+    if not (parsed.hours > 0 and parsed.cases > 0 and parsed.time_limit > 0):
+        parser.error("hours, cases and the time limit are expected to be more than 0")
+    command = f"python -m bench {shlex.join(given)}"
+    overnight(parsed.output, parsed.hours, families, parsed.cases, parsed.time_limit, command)
+    return 0
+
+
 def _smoke() -> list[Case]:
     return [c for c in cases("generated") if f"generated/{c.instance}" in SMOKE]
 
@@ -316,6 +341,7 @@ def _slowdown(parsed: argparse.Namespace, parser: argparse.ArgumentParser, given
 COMMANDS = {
     "list": _list,
     "run": _run,
+    "overnight": _overnight,
     "report": _report,
     "check": _check,
     "install-peers": _install,

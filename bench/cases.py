@@ -133,7 +133,7 @@ def missing(family: str) -> str:
         return "hetopt has no reader for this family, and needs none."
     if entry.format not in _known_formats():
         return f"This version of hetopt has no reader for the format {entry.format}."
-    if entry.load not in (_generated, _shipped) and not (benchmarks() / family).is_dir():
+    if entry.load not in (_generated, _limits, _shipped) and not (benchmarks() / family).is_dir():
         return f"The reference data are not in {benchmarks()}; set HETOPT_SHARED to their folder."
     return ""
 
@@ -153,7 +153,8 @@ def _known_formats() -> set[str]:
 MAKESPAN = Measure("makespan", "makespan")
 
 
-def _table(folder: Path, name: str = "bks.csv") -> list[dict[str, str]]:
+def published(folder: Path, name: str = "bks.csv") -> list[dict[str, str]]:
+    """Return the rows of a family's table of best-known values, none where it is missing."""
     try:
         with (folder / name).open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
@@ -173,7 +174,7 @@ def _plain(measure: Measure) -> Callable[[Path, str], Iterator[Case]]:
     """Cases of a table with the usual columns."""
 
     def load(folder: Path, name: str) -> Iterator[Case]:
-        for row in _table(folder):
+        for row in published(folder):
             yield _case(folder, name, row, measure)
 
     return load
@@ -195,14 +196,14 @@ def _case(folder: Path, name: str, row: dict[str, str], measure: Measure, **sett
 
 def _stg(folder: Path, name: str) -> Iterator[Case]:
     """By number of processors first, so that evenly spaced cases have all of them."""
-    for row in sorted(_table(folder), key=lambda row: int(row["procs"])):
+    for row in sorted(published(folder), key=lambda row: int(row["procs"])):
         yield _case(folder, name, row, MAKESPAN, platform=f"cores-{row['procs']}")
 
 
 def _dnn(folder: Path, name: str) -> Iterator[Case]:
     """Throughput asks for the least largest load: the inverse of requests/s."""
     load = Measure("largest load", "throughput", inverse=True)
-    for row in _table(folder):
+    for row in published(folder):
         steady = row["instance"].startswith("throughput/")
         yield _case(folder, name, row, load if steady else MAKESPAN)
 
@@ -216,7 +217,7 @@ def _green(folder: Path, name: str) -> Iterator[Case]:
         (MAKESPAN, "min_cmax", 0),
         (Measure("energy cost", "cost"), "min_tec", 1),
     ):
-        for row in _table(folder):
+        for row in published(folder):
             front = (folder / row["file"]).with_suffix(".exact")
             exact = front.exists()
             best = _least(front, place) if exact else _number(row[column])
@@ -311,6 +312,27 @@ def _generated(folder: Path, name: str) -> Iterator[Case]:
         yield Case("generated", title, "", name, Measure("power", "power"), settings=settings)
 
 
+def _limits(folder: Path, name: str) -> Iterator[Case]:
+    """Random graphs: least energy under a deadline, and under tight memory or a power cap too."""
+    for tasks, devices in ((12, 3), (30, 4), (60, 8), (200, 8)):
+        for limit, more in (
+            ("deadline", {"deadline_factor": 1.1}),
+            ("memory", {"deadline_factor": 1.5, "memory": "tight"}),
+            ("cap", {"deadline_factor": 2.0, "power_cap_factor": 0.5}),
+        ):
+            settings = {
+                "regime": "schedule",
+                "tasks": tasks,
+                "devices": devices,
+                "shape": "layered",
+                "ccr": 0.1,
+                "seed": 5,
+                **more,
+            }
+            title, measure = f"{limit}-{tasks}x{devices}", Measure("energy", "energy")
+            yield Case("limits", title, "", name, measure, settings=settings)
+
+
 SMOKE = (
     "generated/layered-12x3-makespan",
     "generated/independent-20x3-makespan",
@@ -338,4 +360,5 @@ FAMILIES: dict[str, Family] = {
     "energy_effs_sl": Family("", "flow shop with speed scaling", _plain(Measure("energy"))),
     "shipped": Family("yaml", "the instances of the repository", _shipped),
     "generated": Family("generate", "random instances", _generated),
+    "limits": Family("generate", "random graphs: energy, deadline, memory, power cap", _limits),
 }

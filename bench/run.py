@@ -7,6 +7,7 @@ to the next, so that a machine that slows down or speeds up favours none of them
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -78,6 +79,7 @@ def run(
     retry_errors: bool = False,
     jobs_at_once: int = 1,
     executor: Executor | None = None,
+    until: float = math.inf,
 ) -> list[dict[str, Any]]:
     """Run what the table does not have yet; return the new rows.
 
@@ -90,6 +92,8 @@ def run(
         Runs at a time on this machine.
     executor
         Where runs are started instead; a checkout stands at the same place there.
+    until
+        No run begins whose limit ends after this (`time.monotonic`).
 
     Raises
     ------
@@ -104,16 +108,17 @@ def run(
     skipped = len(plan.cases) * plan.seeds * len(plan.solvers) - len(jobs)
     if skipped:
         _say(f"{skipped} runs are in {path} already.")
-    new = []
+    new: list[dict[str, Any]] = []
     found = _rows(jobs, plan, jobs_at_once)
     if executor is not None:
         asked = {str(k): (*job, plan) for k, job in enumerate(jobs)}
         rows = in_order(executor, _row_elsewhere, asked, threading.Event(), silent)
         found = (row for _, row in rows)
-    for number, row in enumerate(found, start=1):
+    while len(new) < len(jobs) and time.monotonic() + plan.time_limit_s <= until:
+        row = next(found)
         table.add(row)
         new.append(row)
-        _say(f"[{number}/{len(jobs)}] {_summary(row)}")
+        _say(f"[{len(new)}/{len(jobs)}] {_summary(row)}")
     return new
 
 

@@ -22,6 +22,9 @@ SOLVERS = {
     "plain-cpsat": ("plain_cpsat", "plain_cpsat", {}),
     "highs": ("mip", "plain_mip", {"solver": "highs"}),
     "cbc": ("mip", "plain_mip", {"solver": "cbc"}),
+    "scip": ("mip", "plain_mip", {"solver": "scip"}),
+    "glpk": ("mip", "plain_mip", {"solver": "glpk"}),
+    "melange-ilp": ("melange", "melange_ilp", {}),
     "pyjobshop": ("outside", "pyjobshop", {}),
     "saga": ("outside", "saga", {}),
 }
@@ -44,8 +47,7 @@ def solver(name: str) -> Solver:
 
 def missing(name: str) -> str:
     """Say why a solver cannot run here, as a full sentence; empty where it can."""
-    if SOLVERS[name][0] != "outside":
-        return ""
+    from bench.peers.environments import ENVIRONMENTS
     from bench.peers.environments import missing as lacking
 
-    return lacking(name)
+    return lacking(name) if name in ENVIRONMENTS else ""

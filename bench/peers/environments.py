@@ -28,6 +28,8 @@ class Environment:
 ENVIRONMENTS = {
     "pyjobshop": Environment("pyjobshop==0.0.9", (3, 10)),
     "saga": Environment("anrg-saga==2.1.0", (3, 12)),
+    "scip": Environment("pyscipopt==6.3.0", (3, 10)),
+    "glpk": Environment("swiglpk==5.0.13", (3, 10)),
 }
 NEWEST = (3, 14)
 """The newest Python that is tried."""

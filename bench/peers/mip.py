@@ -1,7 +1,8 @@
-"""Plain integer programs through PuLP: assignment without edges, and streams over routes.
+"""Plain integer programs through PuLP: assignment, schedules with orders, streams over routes.
 
 assignment  minimise C, or Σ energy x
             Σ_{m,q} x[i,m,q] = 1;  Σ p x ≤ C on each unit;  Σ a x ≤ B for each budget
+            where tasks need no order; else the program of `disjunctive`
 streams     hetopt's own model of routes (`hetopt.steady.program.formulation`), handed to the bare
 solver
             without relaxation bound, rounding, or a start; its integers give the plan
@@ -12,10 +13,13 @@ from __future__ import annotations
 import math
 import time
 
+import numpy as np
 import pulp
 
 from bench.answers import Answer, History, Limits, UnsupportedError
-from bench.peers.shop import Extra, Shop, has_limits, shop
+from bench.peers.environments import ENVIRONMENTS
+from bench.peers.mip_outside import solve_outside
+from bench.peers.shop import Extra, Shop, shop
 from hetopt.instance import Instance, is_maximised
 from hetopt.schedule.model.problem import Mode
 from hetopt.solvers.mip import solve_mip
@@ -28,27 +32,73 @@ def plain_mip(instance: Instance, limits: Limits, solver: str) -> Answer:
     Raises
     ------
     UnsupportedError
-        If the instance is neither an assignment without edges nor streams over few routes.
+        If the instance has more than the programs know, or they would be too large.
     """
     if instance.regime == "steady":
         return _streams(instance, limits, solver)
+    if _needs_order(instance):
+        return _schedule(instance, limits, solver)
     return _assignment(instance, limits, solver)
+
+
+def _needs_order(instance: Instance) -> bool:
+    """Whether it matters which task comes first."""
+    jobs, limited = instance.jobs, instance.limits
+    energy = instance.objective[0] == "energy"
+    return bool(
+        len(instance.edges)
+        or (jobs.release_s > 0).any()
+        or np.isfinite(jobs.deadline_s).any()
+        or np.isfinite(limited.power_cap_w)
+        or np.isfinite(instance.devices.memory_b).any()
+        or (energy and (instance.devices.idle_power_w > 0).any())
+    )
+
+
+def _schedule(instance: Instance, limits: Limits, solver: str) -> Answer:
+    """Solve the program with orders; its plan is timed anew on hetopt's grid, in its order."""
+    from bench.peers.disjunctive import Disjunctive
+    from bench.peers.outside import kept_order
+
+    began = time.monotonic()
+    objective = instance.objective[0]
+    if objective not in ("makespan", "energy"):
+        raise UnsupportedError(f"The plain program has no objective {objective}.")
+    plain = shop(instance, ("budgets", "memory", "power cap"))
+    program = Disjunctive(plain, objective)
+    build_s = time.monotonic() - began
+    if build_s > limits.time_limit_s:
+        return Answer(method=solver, build_s=build_s, note="Building took all the time.")
+    result = _solve(program.problem, limits, build_s, solver)
+    tick = plain.tick_s * program.unit if objective == "makespan" else 1.0
+    answer = _answer(result, solver, build_s, tick, maximised=False)
+    if not program.exact:
+        answer.bound = math.nan
+        answer.history = [(t, value, math.nan) for t, value, _ in answer.history]
+        if answer.status == "optimal":
+            answer.status = "feasible"
+        elif answer.status == "infeasible":
+            answer.status = "unknown"
+    elif result.bound is not None:
+        answer.bound = result.bound * tick
+    if result.values is not None:
+        value, second = result.values, plain.tick_s * program.unit
+        chosen = [
+            max(zip(plain.choices[t], row, strict=True), key=lambda way: value[way[1]])[0]
+            for t, row in enumerate(program.chosen)
+        ]
+        answer.plan = kept_order(plain, chosen, [value[s] * second for s in program.start])
+    return answer
 
 
 def _assignment(instance: Instance, limits: Limits, solver: str) -> Answer:
     began = time.monotonic()
     objective = instance.objective[0]
-    if len(instance.edges):
-        raise UnsupportedError("An assignment has no order: it cannot express edges.")
     if objective not in ("makespan", "energy"):
         raise UnsupportedError(f"The plain assignment has no objective {objective}.")
     # Without a makespan it does not matter how many tasks run at once.
     extras: tuple[Extra, ...] = ("budgets", "slots") if objective == "energy" else ("budgets",)
     plain = shop(instance, extras)
-    if objective == "energy" and bool((instance.devices.idle_power_w > 0).any()):
-        raise UnsupportedError("The plain assignment has no idle power.")
-    if has_limits(plain):
-        raise UnsupportedError("The plain assignment has no releases and deadlines.")
     problem, x = _assignment_model(plain, objective)
     build_s = time.monotonic() - began
     result = _solve(problem, limits, build_s, solver)
@@ -148,6 +198,8 @@ def _polished(problem: pulp.LpProblem, values: dict[str, float]) -> dict[str, fl
 
 
 def _solve(problem: pulp.LpProblem, limits: Limits, build_s: float, solver: str) -> MipResult:
+    if solver in ENVIRONMENTS:
+        return solve_outside(problem, limits, build_s, solver)
     return solve_mip(
         problem,
         time_limit_s=max(0.01, limits.time_limit_s - build_s),

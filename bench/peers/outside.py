@@ -59,7 +59,7 @@ def pyjobshop(instance: Instance, limits: Limits) -> Answer:
         "edges": [[a, b] for a, b, _ in plain.problem.edges],
     }
     spent_s = time.monotonic() - began
-    found = _ask("pyjobshop", job, limits, spent_s)
+    found = ask("pyjobshop", job, limits, spent_s)
     answer = Answer(
         status=found["status"],
         method=found["version"],
@@ -97,7 +97,8 @@ def saga(instance: Instance, limits: Limits) -> Answer:
         history=[(spent_s + t, value, math.nan) for t, value in found["history"]],
     )
     if found["tasks"]:
-        answer.plan = _kept_order(plain, found["tasks"])
+        chosen = [_mode_at(plain, t, int(place)) for t, (place, _) in enumerate(found["tasks"])]
+        answer.plan = kept_order(plain, chosen, [begin for _, begin in found["tasks"]])
     return answer
 
 
@@ -127,7 +128,7 @@ def _asked_saga(
         "schedulers": schedulers,
     }
     spent_s = time.monotonic() - began
-    return spent_s, _ask("saga", job, limits, spent_s)
+    return spent_s, ask("saga", job, limits, spent_s)
 
 
 def _amounts(stocks: tuple[Stock, ...], mode: Mode) -> list[int]:
@@ -143,7 +144,7 @@ def _shop(instance: Instance, name: str, allow: tuple[Extra, ...] = ()) -> Shop:
     return plain
 
 
-def _ask(peer: str, job: dict[str, Any], limits: Limits, spent_s: float) -> dict[str, Any]:
+def ask(peer: str, job: dict[str, Any], limits: Limits, spent_s: float) -> dict[str, Any]:
     """Run a worker on a job; return its answer.
 
     Raises
@@ -223,11 +224,12 @@ def _links(plain: Shop) -> list[list[float | None]]:
     return found
 
 
-def _kept_order(plain: Shop, tasks: list[list[float]]) -> SchedulePlan | None:
-    """Carry a plan in floats to hetopt's grid, keeping its order."""
-    chosen = [_mode_at(plain, task, int(place)) for task, (place, _) in enumerate(tasks)]
+def kept_order(
+    plain: Shop, chosen: list[tuple[int, Mode]], begins: list[float]
+) -> SchedulePlan | None:
+    """Carry a plan with starts in s as floats to hetopt's grid, keeping its order."""
     problem = plan_problem(plain.problem.instance)
-    start = [round(begin / float(problem.grid.tick)) for _, begin in tasks]
+    start = [round(begin / float(problem.grid.tick)) for begin in begins]
     fine = Shop(problem, plain.places, exact=False)
     own = {m.option: m for row in problem.modes for m in row}
     first = fine.plan([(p, own[m.option]) for p, m in chosen], start)

@@ -7,7 +7,8 @@ to the solver is the distance from this.
     minimise    C,  or  Σ energy x + Σ idle w
     subject to  Σ x[i,m,q] = 1,  e[i] = s[i] + Σ p x,  no overlap on a unit
                 s[j] ≥ e[i] + delay for each pair of units of an edge
-                a cumulative for each renewable resource, Σ a x ≤ B for each budget
+                a cumulative for each renewable resource, Σ a x ≤ B for each budget, and
+                (`plain_limits`) one for the memory of each unit and one for the power
                 w[q] ≥ C where a unit is used (always, where it stays on)
 """
 
@@ -22,6 +23,7 @@ from typing import Any
 from ortools.sat.python import cp_model
 
 from bench.answers import Answer, History, Limits, UnsupportedError
+from bench.peers.plain_limits import at_places, limit_memory, limit_power
 from bench.peers.shop import Shop, shop
 from hetopt.instance import Instance
 from hetopt.schedule.model.grid import common_divisor, exact
@@ -43,7 +45,7 @@ def plain_cpsat(instance: Instance, limits: Limits) -> Answer:
     began = time.monotonic()
     if instance.objective[0] not in ("makespan", "energy"):
         raise UnsupportedError(f"The plain model has no objective {instance.objective[0]}.")
-    plain = shop(instance, ("slots", "renewables", "budgets"))
+    plain = shop(instance, ("slots", "renewables", "budgets", "memory", "power cap"))
     made = _build(plain, began + limits.time_limit_s)
     build_s = time.monotonic() - began
     if made is None:
@@ -56,10 +58,10 @@ def plain_cpsat(instance: Instance, limits: Limits) -> Answer:
     status = solver.solve(made.model, watch)
     found = status in (cp_model.OPTIMAL, cp_model.FEASIBLE)
     bound = math.nan
-    if plain.exact and (found or status == cp_model.UNKNOWN):
+    if made.exact and (found or status == cp_model.UNKNOWN):
         bound = float(Fraction(round(solver.best_objective_bound)) * made.unit)
     names = {cp_model.OPTIMAL: "optimal", cp_model.FEASIBLE: "feasible"}
-    if plain.exact:
+    if made.exact:
         names[cp_model.INFEASIBLE] = "infeasible"
     answer = Answer(
         bound=bound,
@@ -68,7 +70,7 @@ def plain_cpsat(instance: Instance, limits: Limits) -> Answer:
         build_s=build_s,
         history=watch.history,
     )
-    if answer.status == "optimal" and not plain.exact:
+    if answer.status == "optimal" and not made.exact:
         answer.status = "feasible"
     if found:
         chosen = [next(c for c, literal in row if solver.value(literal)) for row in made.chosen]
@@ -113,6 +115,8 @@ def _build(plain: Shop, until: float) -> _Made | None:
     _limit_resources(plain, model, chosen, busy)
     if not _edges(plain, model, start, end, chosen, until):
         return None
+    whole = limit_memory(plain, model, chosen, start, end, busy)
+    whole &= limit_power(plain, model, chosen, busy, users)
     makespan = model.new_int_var(0, span, "")
     model.add_max_equality(makespan, end)
     unit = problem.grid.tick
@@ -120,7 +124,7 @@ def _build(plain: Shop, until: float) -> _Made | None:
         model.minimize(makespan)
     else:
         unit = _minimise_energy(plain, model, chosen, users, makespan)
-    return _Made(model, chosen, start, unit, plain.exact)
+    return _Made(model, chosen, start, unit, plain.exact and whole)
 
 
 def _limit_resources(
@@ -169,13 +173,12 @@ def _minimise_energy(
     """Minimise the energy of options and idle units; return the joules of one unit of it."""
     problem = plain.problem
     devices = problem.instance.devices
-    if bool((problem.instance.links.energy_j_per_b > 0).any()) and len(problem.producer):
-        raise UnsupportedError("The plain model has no energy of transfers.")
     terms: list[tuple[Any, Fraction]] = [
         (literal, problem.energy(task, mode.option))
         for task, row in enumerate(chosen)
         for (_, mode), literal in row
     ]
+    terms += _messages(plain, model, chosen)
     window = problem.horizon if problem.horizon < NEVER else makespan
     for place, (device, _) in enumerate(plain.places):
         watts = exact(float(devices.idle_power_w[device])) * problem.grid.tick
@@ -193,10 +196,35 @@ def _minimise_energy(
     for _, joules in terms:
         unit = common_divisor(unit, joules)
     unit = unit or Fraction(1)
-    if any(joules / unit * problem.span > LARGEST_NUMBER for _, joules in terms):
-        raise UnsupportedError("The energies have no common divisor that CP-SAT could count in.")
+    most = sum((joules * problem.span for _, joules in terms), Fraction(0))
+    if most / unit > LARGEST_NUMBER:
+        # Rounded down, so that a bound stays one.
+        unit = most / LARGEST_NUMBER
     model.minimize(sum(int(joules / unit) * variable for variable, joules in terms))
     return unit
+
+
+def _messages(plain: Shop, model: Any, chosen: list[Any]) -> list[tuple[Any, Fraction]]:
+    """Return a literal for each message that takes energy, and its joules."""
+    if not bool((plain.problem.instance.links.energy_j_per_b > 0).any()):
+        return []
+    at = [at_places(model, row) for row in chosen]
+    terms, pairs = [], 0
+    for tensor, consumers in plain.readers().items():
+        for place in sorted({q for consumer in consumers for q in at[consumer]}):
+            there = [at[consumer][place] for consumer in consumers if place in at[consumer]]
+            for source, here in at[plain.problem.producer[tensor]].items():
+                joules = plain.sent_energy(tensor, source, place)
+                if not joules:
+                    continue
+                pairs += len(there)
+                if pairs > MOST_PAIRS:
+                    raise UnsupportedError(f"The plain model would have {pairs:,} rows of pairs.")
+                sent = model.new_bool_var("")
+                for literal in there:
+                    model.add_bool_or([sent, here.negated(), literal.negated()])
+                terms.append((sent, joules))
+    return terms
 
 
 class _Watch(cp_model.CpSolverSolutionCallback):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Literal
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from bench.answers import UnsupportedError
 from hetopt.instance import Instance
+from hetopt.schedule.model.features import ON_MESSAGES, beyond
 from hetopt.schedule.model.grid import Grid, model_grid, span_s
 from hetopt.schedule.model.problem import NEVER, Mode, Problem
 from hetopt.schedule.model.resources import Supply, budgets, integer_demands, renewables
@@ -24,8 +26,20 @@ from hetopt.solution import SchedulePlan
 Place = tuple[int, int]
 """(device, unit)."""
 
-Extra = Literal["slots", "renewables", "budgets"]
+Extra = Literal["slots", "renewables", "budgets", "memory", "power cap"]
 """What only some plain schedulers know."""
+
+TOLD = (
+    "memory limits",
+    "a power cap",
+    "co-located tasks (together)",
+    "anti-affinity (apart)",
+    "tasks pinned to a unit",
+    "resources",
+    "prices that change over time",
+    *ON_MESSAGES,
+)
+"""Features that are looked at one by one here; a peer knows no other."""
 
 PARTS = 10**9
 """Parts of a limit that amounts are counted in where they have no common divisor."""
@@ -86,6 +100,21 @@ class Shop:
         if tensor < 0 or src == dst:
             return 0
         return self.problem.delay(tensor, self.places[src][0], self.places[dst][0])
+
+    def sent_energy(self, tensor: int, src: int, dst: int) -> Fraction:
+        """Joules of a message between two places, 0 where there is no way."""
+        if tensor < 0 or src == dst:
+            return Fraction(0)
+        legs = self.problem.legs(tensor, self.places[src][0], self.places[dst][0])
+        return sum((self.problem.hop_energy(tensor, hops) for _, hops in legs or ()), Fraction(0))
+
+    def readers(self) -> dict[int, list[int]]:
+        """Tasks that read each tensor that any reads."""
+        found: dict[int, list[int]] = {}
+        for _, b, tensor in self.problem.edges:
+            if tensor >= 0:
+                found.setdefault(tensor, []).append(b)
+        return found
 
     def has_messages(self) -> bool:
         """Whether any edge may take time, depending on where its tasks run."""
@@ -168,23 +197,24 @@ def _beyond(instance: Instance, allow: Collection[Extra]) -> list[str]:
     if instance.regime != "schedule":
         return ["streams"]
     devices, options, tasks = instance.devices, instance.options, instance.tasks
-    limited = bool(np.isfinite(devices.memory_b).any() or len(instance.pools))
+    limited = bool(np.isfinite(devices.memory_b).any())
     uses = bool((options.memory_b > 0).any() or (options.weights_b > 0).any())
     sends = len(instance.tensors) > 0
     found = {
         "several slots": "slots" not in allow and bool((devices.slots > 1).any()),
-        "memory": limited and (uses or sends),
+        "memory": "memory" not in allow and limited and (uses or sends),
+        "pools of memory": len(instance.pools) > 0 and (uses or sends),
         "channels": sends and bool((instance.links.channel_group >= 0).any()),
         "staged tensors": bool(instance.tensors.staged.any()),
         "transfers that occupy a unit": sends and not bool(devices.overlap.all()),
         "renewable resources": "renewables" not in allow and len(renewables(instance)) > 0,
         "budgets of resources": "budgets" not in allow and len(budgets(instance)) > 0,
-        "a power cap": bool(np.isfinite(instance.limits.power_cap_w)),
+        "a power cap": "power cap" not in allow and bool(np.isfinite(instance.limits.power_cap_w)),
         "placement groups": len(instance.together) + len(instance.apart) > 0,
         "pinned units": bool((tasks.pin_unit >= 0).any()),
         "several objectives": len(instance.objective) > 1,
     }
-    return [name for name, there in found.items() if there]
+    return [name for name, there in found.items() if there] + beyond(instance, TOLD)
 
 
 def has_limits(shop: Shop) -> bool:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -496,3 +497,88 @@ def test_a_plan_worse_than_its_solver_claims_is_not_called_optimal(
     )
     assert answer["status"] == "feasible"
     assert "The solver claims" in answer["error"]
+
+
+@pytest.mark.parametrize("limit", ["deadline", "memory", "cap"])
+@pytest.mark.parametrize("name", ["plain-cpsat", "highs", "scip", "glpk"])
+def test_peers_hold_deadlines_memory_and_power_caps(name: str, limit: str) -> None:
+    from bench.peers import missing, solver
+    from hetopt import verify
+    from hetopt.generate import generate_schedule
+
+    if why := missing(name):
+        pytest.skip(why)
+    more: dict[str, dict[str, Any]] = {
+        "deadline": {"deadline_factor": 1.1},
+        "memory": {"deadline_factor": 2.0, "memory": "tight"},
+        "cap": {"deadline_factor": 2.0, "power_cap_factor": 0.7},
+    }
+    instance = generate_schedule(tasks=7, devices=3, ccr=0.1, seed=2, **more[limit])
+    best = solver("hetopt")(instance, Limits(20.0, 1, 0))
+    assert best.status == "optimal"
+    answer = solver(name)(instance, Limits(20.0, 1, 0))
+    if answer.plan is None:
+        # A program without time holds memory and power by its worst instant.
+        assert limit != "deadline"
+        assert answer.status == "unknown"
+        assert name != "plain-cpsat"
+        return
+    report = verify(instance, answer.plan)
+    assert report.ok, report.violations
+    value = report.objectives["energy"]
+    assert value >= best.bound * (1 - 1e-6)
+    assert math.isnan(answer.bound) or answer.bound <= value * (1 + 1e-6)
+    if limit == "deadline" or name == "plain-cpsat":
+        assert value == pytest.approx(best.bound, rel=1e-6)
+
+
+def test_the_program_of_melange_finds_the_published_cost(shared_path: Path) -> None:
+    from bench.peers.melange import melange_ilp
+    from bench.reading import read_case
+
+    sliced = {c.instance: c for c in cases("melange")}["example@slices4"]
+    answer = melange_ilp(read_case(sliced), Limits(20.0, 1, 0))
+    assert answer.status == "optimal"
+    assert sliced.measure.published(answer.claimed) == pytest.approx(5.69)
+
+
+def test_a_piece_of_the_page_is_run_and_the_next_one_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from bench import overnight as page
+
+    monkeypatch.setattr(page, "lacking", lambda peer: "" if peer == "highs" else "It is not here.")
+    monkeypatch.setattr(page, "SEEDS", 2)
+    path = tmp_path / "page.csv"
+    wanted = ["overnight", "--family", "generated", "--cases", "1", "--time-limit", "1"]
+    assert main([*wanted, "--hours", "0.0001", "-o", str(path)]) == 0
+    assert "3 runs are left; the same command goes on." in capsys.readouterr().err
+    assert main([*wanted, "-o", str(path)]) == 0
+    said = capsys.readouterr().err
+    assert "3 runs of at most 1 s are left" in said
+    assert "Everything has been run." in said
+    rows = read_rows(path)
+    assert sorted((r["solver"], int(r["seed"])) for r in rows) == [
+        ("hetopt", 0), ("hetopt", 1), ("highs", 0),
+    ]  # fmt: skip
+
+
+def test_the_page_says_first_how_long_it_took_and_draws_who_failed(tmp_path: Path) -> None:
+    from bench.docs_table import BEGIN, END, docs_tables
+
+    table = Table(tmp_path / "r.csv")
+    table.add(row(objective=2.0, end_s=1800.0, status="optimal", history="[[1.0,2.0,null]]"))
+    table.add(row(solver="p", objective=3.0, end_s=1800.0, history="[[5.0,3.0,null]]"))
+    table.add(row(solver="p", instance="j", status="error", error="It fell."))
+    (tmp_path / "assets").mkdir()
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\n{END}\nafter\n")
+    text = docs_tables([tmp_path / "r.csv"], page)
+    assert text.startswith("3 runs of 2 cases in 1 families took 1.0 hours of solving. Not run: ")
+    assert "| p | 2 | 0 | 1 | 0 | 0 |" in text
+    assert page.read_text().startswith("before")
+    assert page.read_text().endswith("after\n")
+    for name in ("benchmark-profile.svg", "benchmark-anytime.svg"):
+        drawn = (tmp_path / "assets" / name).read_text()
+        assert ">hetopt</text>" in drawn
+        assert ">p</text>" in drawn
