@@ -18,9 +18,13 @@ OBJECTIVES = (
 )
 
 
-def idling_schedule(seed: int) -> tuple[Instance, Fraction]:
-    """Return an instance with 1 to 4 tasks, and the tick of which all its times are multiples."""
+def idling_schedule(seed: int, *, setups: bool = False) -> tuple[Instance, Fraction]:
+    """Return an instance with 1 to 4 tasks, and the tick of which all its times are multiples.
+
+    With ``setups`` units are set up between configurations, too, where nothing repeats.
+    """
     rng = np.random.default_rng([seed, 4711])
+    own = np.random.default_rng([seed, 4712])
     tick = Fraction(TICKS[int(rng.integers(len(TICKS)))])
     cyclic = rng.random() < 0.2
     objective = list(OBJECTIVES[int(rng.integers(len(OBJECTIVES)))])
@@ -73,6 +77,13 @@ def idling_schedule(seed: int) -> tuple[Instance, Fraction]:
                 "energy": float(rng.integers(0, 8) * tick),
                 "cost": float(rng.integers(0, 3) * tick),
             }
+        if setups and not cyclic:
+            fields["slots"] = 1
+            fields["setup"] = {
+                "time": float(int(own.integers(0, 3)) * tick),
+                "energy": float(own.integers(0, 5) * tick),
+            }
+            fields["initial_configuration"] = ("none", "")[int(own.integers(2))]
         devices.append(model.device(f"d{d}", **fields))
     if wide > 1:
         model.link("d0", "d1", latency=time(0, 2), both_ways=True, energy_per_byte=float(tick))
@@ -96,7 +107,10 @@ def idling_schedule(seed: int) -> tuple[Instance, Fraction]:
             for label in ("a", "b")[: 2 if chance(0.15) else 1]:
                 length = time(0, 3) if chance(0.3) else time(1, 3)
                 energy = float(rng.integers(0, 8)) * float(tick) if length else 0.0
-                options.append(devices[d].option(label, time=length, energy=energy))
+                more = {}
+                if setups and not cyclic and length and own.random() < 0.8:
+                    more["configuration"] = ("x", "y")[int(own.integers(2))]
+                options.append(devices[d].option(label, time=length, energy=energy, **more))
         task = job.task(f"t{t}", options=options)
         if before is not None and chance(0.35) and not cyclic:
             if chance(0.6) and wide > 1:

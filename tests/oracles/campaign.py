@@ -27,6 +27,8 @@ UNUSUAL = "unusual"
 """Schedules in which features meet as they seldom do, solved by several methods."""
 IDLING = "idling"
 """Schedules with sleep and start-ups (`tests.idling_schedules`)."""
+IDLING_SETUPS = "idling-setups"
+"""Those of ``idling`` with units that are set up between configurations."""
 STREAMS = "streams"
 """Those of ``steady`` in unusual variants, by every method (`stream_variants`)."""
 
@@ -56,6 +58,7 @@ CAMPAIGNS = (
     SLOW_STREAMS,
     UNUSUAL,
     IDLING,
+    IDLING_SETUPS,
     STREAMS,
     RACKS,
     PERIODS,
@@ -95,8 +98,8 @@ def judge(regime: str, seed: int, time_limit: float) -> Outcome:
             from tests.oracles.racks import judge_racks
 
             return Outcome(seed, *judge_racks(seed, time_limit))
-        if regime == IDLING:
-            return judge_idling(seed, time_limit)
+        if regime in (IDLING, IDLING_SETUPS):
+            return judge_idling(seed, time_limit, setups=regime == IDLING_SETUPS)
         instance, optimum = known(regime, seed)
     except TooHardError:
         return Outcome(seed, "too hard", [])
@@ -131,12 +134,12 @@ def judge_slow_streams(seed: int, time_limit: float) -> Outcome:
     return Outcome(seed, "disagreed" if wrong else agreed, wrong)
 
 
-def judge_idling(seed: int, time_limit: float) -> Outcome:
+def judge_idling(seed: int, time_limit: float, *, setups: bool = False) -> Outcome:
     """Solve a schedule with sleep; where that is relaxed, an optimum need not be proved."""
     from tests.idling_schedules import idling_schedule
     from tests.oracles.idling_oracle import idling_optimum
 
-    instance, tick = idling_schedule(seed)
+    instance, tick = idling_schedule(seed, setups=setups)
     optimum = idling_optimum(instance, tick)
     solution = solve(instance, time_limit=time_limit, workers=1, seed=seed)
     wrong = contradictions(instance, solution, optimum)

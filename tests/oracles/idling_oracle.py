@@ -235,6 +235,18 @@ class Oracle:
             joules = float(inst.links.energy_j_per_b[link])
             self.add(bill, joules, begun[k], begun[k] + long)
         by_home: dict[tuple[int, int], list[tuple[int, int]]] = {home: [] for home in used}
+        taken = {p: list(intervals) for p, intervals in taken.items()}
+        for p, begin, end, joules in self.setups(chosen, place, start):
+            ready = max(int(self.kinds[k]["ready"]) for k, _ in self.homes[p[0]][p[1]])
+            if begin < (ready if end > begin else 0):
+                return None
+            here = taken.setdefault(p, [])
+            if any(begin < b and a < end for a, b in here):
+                return None
+            here.append((begin, end))
+            self.add(bill, joules, begin, end)
+            for at in range(begin, end):
+                power[at] += joules / ((end - begin) * float(self.tick))
         for p, intervals in taken.items():
             for home in self.homes[p[0]][p[1]]:
                 by_home[home] += intervals
@@ -282,6 +294,23 @@ class Oracle:
             "tardiness": float((inst.jobs.weight * np.array(late)).sum()),
         }
         return tuple(found[name] for name in names)
+
+    def setups(self, chosen, place, start) -> Iterator[tuple[Any, int, int, float]]:
+        """Unit, begin, end and joules of the set-up before each task that needs one."""
+        inst = self.instance
+        loaded: dict[Any, str] = {}
+        for t in sorted(range(self.n), key=lambda t: start[t]):
+            wanted, p = str(inst.options.configuration[chosen[t][0]]), place[t]
+            if not wanted:
+                continue
+            before = loaded.get(p, str(inst.devices.initial_configuration[p[0]]))
+            loaded[p] = wanted
+            if before in ("", wanted):
+                continue
+            long = self.ticks(inst.devices.setup_time_s[p[0]])
+            joules = float(inst.devices.setup_energy_j[p[0]])
+            if long or joules:
+                yield p, start[t] - long, start[t], joules
 
     def take(self, bill: dict[str, float], power: list[float], drawn: Any) -> None:
         paid, watts = drawn

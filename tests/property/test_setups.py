@@ -18,7 +18,7 @@ from hetopt.schedule.search.list_annealing import LimitedAnnealing
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify
-from tests.oracles.campaign import SETUPS, known, run_chunk
+from tests.oracles.campaign import IDLING_SETUPS, SETUPS, known, run_chunk
 from tests.setup_schedules import setup_schedule
 
 CHUNK = 8
@@ -102,3 +102,7 @@ def test_annealing_counts_set_ups_as_plans_do_and_is_no_better_than_the_optimum(
         assert optimum is not None
         assert got >= optimum[0] - 1e-9 * abs(got), f"seed {seed}"
     assert tried >= 8
+
+
+def test_set_ups_beside_sleep_and_start_ups_agree_with_enumeration() -> None:
+    run_chunk(IDLING_SETUPS, range(12))
