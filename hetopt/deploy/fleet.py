@@ -215,4 +215,13 @@ def _notes(of: SteadyQuantities, groups: list[Group]) -> tuple[str, ...]:
         f"Job {instance.jobs.name[j]} has no requests in the plan, and no route."
         for j in np.flatnonzero(of.served_per_s <= 0).tolist()
     ]
+    states = of.plan.states
+    if states is not None and len(states):
+        used = np.unique(of.instance.options.device[states.option])
+        names = ", ".join(of.instance.devices.name[used].tolist())
+        notes.append(
+            f"The plan shares the time of {names} among {len(states)} states, each with what runs "
+            "at once and slows the rest; here requests run as they come, and may slow each other "
+            "more."
+        )
     return tuple(notes)

@@ -118,6 +118,18 @@ def unsaid(instance: Instance, fleet: Fleet) -> list[str]:
         for group in fleet.groups
         for server in group.servers
     }
+    loaded = sorted(
+        {
+            f"{instance.options.configuration[server.option]} on {group.name}"
+            for group in fleet.groups
+            for server in group.servers
+            if instance.options.configuration[server.option]
+        }
+    )
+    if loaded:
+        notes.append(
+            f"What units are configured with is loaded by nothing here: {', '.join(loaded)}."
+        )
     if batches - {1}:
         notes.append("The plan assumes full batches; servers are told their batch (HETOPT_BATCH).")
     return notes

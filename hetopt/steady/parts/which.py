@@ -70,7 +70,10 @@ def parts_of(instance: Instance) -> list[Part]:
     jobs, devices = len(instance.jobs), len(instance.devices)
     whole = [(np.arange(jobs), np.arange(devices))]
     # Without periods nothing goes on; with them what changes may be limited over all devices.
-    if jobs < 2 or len(instance.periods) or not _adds_up(instance) or beyond_judged(instance):
+    # Plans of devices that slow each other have states, which are not joined here.
+    if len(instance.periods) or instance.resources.slow.any():
+        return whole
+    if jobs < 2 or not _adds_up(instance) or beyond_judged(instance):
         return whole
     from scipy.sparse import csr_matrix
     from scipy.sparse.csgraph import connected_components
