@@ -144,6 +144,10 @@ def _options(
                     "time_s": _at(dice.pick(0.0, 0.5, 1.0, 1.0, 1.5, 2.0), unit),
                     "batch": batch,
                 }
+                if memory and row["time_s"] == 0:
+                    # Work that takes no time makes throughput endless for a program that packs
+                    # parts of units, whatever their memory.
+                    row["time_s"] = _at(0.5, unit)
                 row["energy_j"] = row["time_s"] * dice.pick(1.0, 2.0, 4.0)
                 if memory:
                     row |= {

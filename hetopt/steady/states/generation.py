@@ -118,9 +118,9 @@ def _priced(
     more = []
     for g, domain in enumerate(slow_domains(instance)):
         at = time_price.get(g, 0.0)
-        worth = worthiest(instance, domain, options, prices)
-        value -= max(0.0, worth.most - at)
         least = at + WORTH * max(abs(found.objective), abs(at))
+        worth = worthiest(instance, domain, options, prices, at)
+        value -= max(0.0, worth.most - at)
         more += [make_state(instance, g, slots) for v, slots in worth.best if v > least]
     return value, more
 
