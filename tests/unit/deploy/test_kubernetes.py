@@ -379,6 +379,12 @@ def test_quotas_are_the_units_of_the_plan():
         assert re.fullmatch(r"power [+-]\d\S* W", worth)
 
 
+def test_states_of_devices_that_slow_each_other_are_said_to_be_in_no_file():
+    _, solution, made = deployed("chip-shared-dram")
+    assert solution.plan.states is not None
+    assert any("among" in note and "states" in note for note in made.notes)
+
+
 def test_files_name_instance_plan_and_version():
     _, _, made = deployed("llm-two-gpus")
     plans = set()
