@@ -58,6 +58,12 @@ def run(
     compare: Annotated[
         bool, typer.Option(help="Compare outputs with those of the whole models.")
     ] = True,
+    throttle: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="UNIT=F", help="Rehearse: the unit is busy F times as long with each stage."
+        ),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Execute a pipeline here; exit code 5 if times or outputs are outside the tolerance."""
@@ -81,6 +87,7 @@ def run(
             rate=wanted,
             inputs=None if inputs is None else _arrays(inputs),
             compare=compare,
+            throttle=_factors(throttle or []),
             report=report,
         )
     verdict = judge(found, tolerance=tolerance, clock=clock)
@@ -105,6 +112,17 @@ def _check(frames: int, tolerance: float, clock: str, telemetry: str | None) -> 
         raise InputError([Problem("--clock", clock, "wall or cpu.")])
     if telemetry is not None and not telemetry.endswith(FORMS):
         raise InputError([Problem("-o", telemetry, f"A file {' or '.join(FORMS)}.")])
+
+
+def _factors(texts: list[str]) -> dict[str, float]:
+    found = {}
+    for text in texts:
+        unit, _, factor = text.rpartition("=")
+        try:
+            found[unit] = float(factor)
+        except ValueError:
+            raise InputError([Problem("--throttle", text, "UNIT=FACTOR.")]) from None
+    return found
 
 
 def _arrays(path: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ WARM_UP = 2
 """Frames before the first that counts."""
 SILENT_S = 120.0
 """Seconds without any answer after which a run is given up."""
+MOST_SLOWER = 100.0
 PACES = ("one", "fast", "plan")
 """One frame after the other, as fast as the units go, or at the plan's rate."""
 
@@ -91,6 +92,7 @@ def run_pipeline(
     rate: float | None = None,
     inputs: Mapping[str, Any] | None = None,
     compare: bool = True,
+    throttle: Mapping[str, float] | None = None,
     report: Callable[[str], object] | None = None,
 ) -> Run:
     """Execute a pipeline on this machine.
@@ -109,6 +111,9 @@ def run_pipeline(
         Arrays by name of the model's input, or ``JOB/INPUT``; random numbers where none is given.
     compare
         Whether to compare the outputs with those of the whole models.
+    throttle
+        Factors by unit: it is busy for so many times as long with each stage (a rehearsal of
+        processors that throttle).
     report
         Called with a line about what is done.
 
@@ -124,6 +129,13 @@ def run_pipeline(
     chosen = pace or ("one" if pipeline["regime"] == "schedule" else "plan")
     if chosen not in PACES:
         raise InputError([Problem("--pace", chosen, f"{', '.join(PACES)}.")])
+    known = [spec["unit"] for spec in pipeline["units"]]
+    for unit, factor in (throttle or {}).items():
+        if unit not in known:
+            raise InputError([Problem("--throttle", unit, f"A unit: {', '.join(known)}.")])
+        if not 1.0 <= factor <= MOST_SLOWER:
+            text = f"A factor from 1 to {MOST_SLOWER:g}."
+            raise InputError([Problem("--throttle", f"{unit}={factor:g}", text)])
     say = report or (lambda text: None)
     with folder() as files:
         tensors = [_tensors(files, k, r) for k, r in enumerate(pipeline["routes"])]
@@ -137,7 +149,7 @@ def run_pipeline(
                 units[spec["unit"]] = start_unit(spec)
             say("loading submodels")
             load_stages(place, pipeline, stages, tensors, units)
-            loop = _Loop(pipeline, stages, units, slots, chosen, rate)
+            loop = _Loop(pipeline, stages, units, slots, chosen, rate, throttle or {})
             say(f"running {frames} frames")
             executed, done = loop.go(frames)
         except WorkerError as error:
@@ -211,7 +223,9 @@ class _Loop:
         slots: int,
         pace: str,
         rate: float | None,
+        throttle: Mapping[str, float],
     ) -> None:
+        self._throttle = throttle
         self._stages, self._units, self._pace = stages, units, pace
         self._free = list(range(slots))
         self._mix = _Mix(pipeline, stages)
@@ -281,6 +295,7 @@ class _Loop:
                             "id": [frame.number, stage],
                             "model": str(stage),
                             "slot": frame.slot,
+                            "slower": self._throttle.get(name, 1.0),
                         }
                     )
                     break
