@@ -163,7 +163,7 @@ class Transition:
             self._ups += [("load", unit, w) for w in missing]
         changed = rerouted(self.old, self.new)
         self._jobs = dict.fromkeys(changed, self._clock)
-        self._active = {j: self.old.routes[j] for j in self.old.routes}
+        self._active = {j: self._at_rates_of_now(j) for j in self.old.routes}
         down = self.now.down
         for j in changed:
             if j not in self._active:
@@ -175,6 +175,19 @@ class Transition:
                     if not any((r.device, r.unit) in down for r in rows)
                 ]
         self._count_short()
+
+    def _at_rates_of_now(self, job: int) -> list[tuple[float, tuple[Row, ...]]]:
+        """Return a job's old routes as its requests take them now: at the rates of the new plan."""
+        old = self.old.routes[job]
+        before = sum(rate for rate, _ in old)
+        now = sum(rate for rate, _ in self.new.routes.get(job, []))
+        if not (before > 0 and now > 0):
+            return old
+        f = now / before
+        return [
+            (rate * f, tuple(r._replace(load=r.load * f, power_w=r.power_w * f) for r in rows))
+            for rate, rows in old
+        ]
 
     def _count_short(self) -> None:
         """Note from when on the units on at first cannot take what is asked of them."""

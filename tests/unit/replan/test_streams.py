@@ -70,6 +70,16 @@ def test_more_load_is_answered_and_the_step_is_checked(fleet, planned):
     assert not replan(more, planned, time_limit=3).shortfall
 
 
+def test_less_load_leads_to_steps_that_switch_off_what_is_not_needed(fleet, planned):
+    less = with_rates(fleet, 0.1)
+    found = replan(less, planned, time_limit=3)
+    off = [step.action for step in found.steps if isinstance(step.action, SwitchOff)]
+    running = planned.plan.units_on.sum()
+    assert len(off) == int(running - found.plan.units_on.sum()) > 0
+    assert found.changes
+    assert not found.shortfall
+
+
 def test_start_ups_of_the_devices_hold_where_none_is_asked_for(fleet, planned):
     more = with_rates(fleet, 1.5)
     n = len(more.devices)
