@@ -130,12 +130,12 @@ def run_pipeline(
     if chosen not in PACES:
         raise InputError([Problem("--pace", chosen, f"{', '.join(PACES)}.")])
     known = [spec["unit"] for spec in pipeline["units"]]
-    for unit, factor in (throttle or {}).items():
-        if unit not in known:
-            raise InputError([Problem("--throttle", unit, f"A unit: {', '.join(known)}.")])
+    for name, factor in (throttle or {}).items():
+        if name not in known:
+            raise InputError([Problem("--throttle", name, f"A unit: {', '.join(known)}.")])
         if not 1.0 <= factor <= MOST_SLOWER:
             text = f"A factor from 1 to {MOST_SLOWER:g}."
-            raise InputError([Problem("--throttle", f"{unit}={factor:g}", text)])
+            raise InputError([Problem("--throttle", f"{name}={factor:g}", text)])
     say = report or (lambda text: None)
     with folder() as files:
         tensors = [_tensors(files, k, r) for k, r in enumerate(pipeline["routes"])]
