@@ -298,6 +298,7 @@ def _usable_start(
     if not isinstance(start, wanted):
         raise InputError(f"The start plan is expected to be of the {instance.regime} regime.")
     whole = not isinstance(start, SchedulePlan) or bool((start.option >= 0).all())
+    whole |= "value" in instance.objective
     if whole and verify(instance, start).ok:
         return start, ()
     found, told = _repaired(instance, start, began + REPAIR_SHARE * options.time_limit_s)

@@ -68,6 +68,7 @@ def make_jobs(
         latency_slo_s=table["latency_slo_s"],
         min_accuracy=table["min_accuracy"],
         value=table["value"],
+        optional=table["optional"],
         min_share=table["min_share"],
         slices=table["slices"],
         contiguous=table["contiguous"],

@@ -12,6 +12,7 @@ from hetopt.deploy.parameters import check_owners
 from hetopt.deploy.registry import target
 from hetopt.deploy.target import Artefacts, Parameters
 from hetopt.errors import InputError, Problem, RefusedError
+from hetopt.evaluate.optional import executed
 from hetopt.formats.plans import solution_to_dict
 from hetopt.instance import Instance
 from hetopt.instance.states.setups import device_setups
@@ -106,6 +107,7 @@ def artefacts(
         name = str(instance.devices.name[min(device_setups(instance))])
         text = "A plan without set-ups: no target loads another configuration between tasks."
         raise RefusedError([Problem(f"device {name}", "set-ups", text)])
+    instance, plan = executed(instance, plan)
     made = chosen.write(plan, instance, given)
     if isinstance(plan, SteadyPlan | ScenarioPlan) and _changes(plan):
         made = replace(made, notes=(*made.notes, CHANGES))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.errors import InputError
+from hetopt.evaluate.optional import executed, worth_rows
 from hetopt.evaluate.periods import PeriodQuantities
 from hetopt.evaluate.queueing import queue_rows
 from hetopt.evaluate.scenarios import ScenarioQuantities
@@ -47,7 +48,10 @@ def evaluate(instance: Instance, plan: Plan) -> dict[str, Any]:
     quantities = _quantities(instance, plan)
     if isinstance(quantities, SteadyQuantities):
         return quantities.as_dict() | queue_rows(quantities)
-    return quantities.as_dict()
+    table = quantities.as_dict()
+    if isinstance(quantities, ScheduleQuantities):
+        table["jobs"] = worth_rows(instance, plan, table["jobs"])
+    return table
 
 
 def objective_value(instance: Instance, plan: Plan, name: str) -> float:
@@ -81,7 +85,8 @@ def noise(instance: Instance, plan: Plan, name: str) -> float:
     of times, by the weights of the jobs that are due. What prices over time make of energy depends
     on times as well (`ScheduleQuantities.priced_noise`). Others are sums without a difference.
     """
-    if not isinstance(plan, SchedulePlan):
+    instance, plan = executed(instance, plan)
+    if not isinstance(plan, SchedulePlan) or name == "value":
         return 0.0
     if name != "tardiness":
         return ScheduleQuantities(instance, plan).priced_noise(name)
@@ -97,6 +102,8 @@ def _quantities(
     if is_schedule != (instance.regime == "schedule"):
         given = "a schedule" if is_schedule else "a steady plan"
         raise InputError(f"The instance is of the {instance.regime} regime; the plan is {given}.")
+    if isinstance(plan, SchedulePlan):
+        instance, plan = executed(instance, plan)
     if isinstance(plan, SchedulePlan):
         return ScheduleQuantities(instance, plan)
     if isinstance(plan, ScenarioPlan):

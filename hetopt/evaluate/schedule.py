@@ -13,12 +13,11 @@ from hetopt.errors import InputError
 from hetopt.evaluate.circle import wound
 from hetopt.evaluate.over_time.idling import SLEEP, START, WAKE, Draws, draws
 from hetopt.evaluate.over_time.steps import Steps, steps_of
-from hetopt.evaluate.ratios import ratio, weighted_mean
 from hetopt.evaluate.resources import peak, schedule_use
 from hetopt.evaluate.setups import SetupRuns, setup_rows, setup_runs
 from hetopt.evaluate.slowing import Progress, progress, slows
 from hetopt.instance import Floats, Instance, Ints
-from hetopt.instance.grouping import records, sums
+from hetopt.instance.grouping import ratio, records, sums, weighted_mean
 from hetopt.instance.idling.idlers import idlers, may_sleep, starts_up
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.prices import TIME_ROUNDING, at_changes, integral, mean_price, series_of
@@ -46,6 +45,7 @@ class ScheduleQuantities:
         "tardiness": "tardiness_s",
         "peak_power": "peak_power_w",
         "accuracy": "accuracy",
+        "value": "value",
     }
 
     def __init__(self, instance: Instance, plan: SchedulePlan) -> None:
@@ -421,6 +421,11 @@ class ScheduleQuantities:
         return np.arange(len(self.end_s)), self.plan.start_s, self.end_s, self.lasting_s
 
     @cached_property
+    def value(self) -> float:
+        """What the jobs that run are worth together."""
+        return math.fsum(self.instance.jobs.value.tolist())
+
+    @cached_property
     def job_accuracy(self) -> Floats:
         """Least accuracy among each job's tasks that state one; NaN where none does (J)."""
         stated = self.instance.options.accuracy[self.plan.option]
@@ -441,7 +446,8 @@ class ScheduleQuantities:
             *("makespan_s", "window_s", "tardiness_s", "peak_power_w", "idle_power_w"),
             *("cost", "cost_units", "cost_energy", "carbon_kg", "accuracy"),
         )
-        values = {name: float(getattr(self, name)) for name in numbers}
+        worth = ("value",) if "value" in self.instance.objective else ()
+        values = {name: float(getattr(self, name)) for name in (*numbers, *worth)}
         if starts_up(self.instance):
             values |= {"energy_start_up_j": self.energy_start_up_j}
             values |= {"cost_start_up": self.cost_start_up}

@@ -13,13 +13,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hetopt.errors import InputError
-from hetopt.evaluate.ratios import ratio, weighted_mean
 from hetopt.evaluate.resources import steady_use
 from hetopt.evaluate.routes import RouteTransfers
 from hetopt.evaluate.states import PlanStates
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.graph import topological_order
-from hetopt.instance.grouping import distinct, records, sums
+from hetopt.instance.grouping import distinct, ratio, records, sums, weighted_mean
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.states.slow_domains import domain_of_device, slow_domains
 from hetopt.solution import SteadyPlan

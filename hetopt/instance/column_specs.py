@@ -543,7 +543,17 @@ JOBS = (
         aliases=("latency_slo",),
     ),
     _number("min_accuracy", "Least accuracy allowed.", 0.0, "fraction", maximum=1.0),
-    _number("value", "What serving a request is worth, for the objective value.", 0.0, ""),
+    _number(
+        "value",
+        "What serving a request (in a schedule: the job) is worth, for the objective value.",
+        0.0,
+        "",
+    ),
+    _flag(
+        "optional",
+        "Whether the job may be left out, whole, where value is an objective.",
+        regime="schedule",
+    ),
     _number(
         "min_share",
         "Least part of the demand to serve, where value is an objective.",

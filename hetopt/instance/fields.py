@@ -199,6 +199,7 @@ class JobFields(TypedDict, total=False):
     latency_slo_s: Quantity
     min_accuracy: Quantity
     value: float
+    optional: bool
     min_share: Quantity
     slices: int
     contiguous: bool

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hetopt.instance.dtypes import Floats, Ints
 
@@ -66,3 +68,17 @@ def records(columns: dict[str, Any]) -> list[dict[str, Any]]:
         plain.append(values.tolist())
     names = list(columns)
     return [dict(zip(names, row, strict=True)) for row in zip(*plain, strict=True)]
+
+
+def ratio(part: Floats, whole: NDArray[Any]) -> Floats:
+    """Return part / whole, 0 where there is nothing of either, NaN for something of nothing."""
+    empty = np.where(part == 0, 0.0, np.nan)
+    result: Floats = np.divide(part, whole, out=empty, where=whole > 0)
+    return result
+
+
+def weighted_mean(values: Floats, weight: Floats) -> float:
+    """Return the weighted mean over the values that are not NaN; NaN where they weigh nothing."""
+    stated = ~np.isnan(values)
+    total = float(weight[stated].sum())
+    return float((values[stated] * weight[stated]).sum()) / total if total > 0 else math.nan

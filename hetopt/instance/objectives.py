@@ -25,6 +25,7 @@ SCHEDULE_OBJECTIVES: tuple[ObjectiveName, ...] = (
     "tardiness",
     "peak_power",
     "accuracy",
+    "value",
 )
 STEADY_OBJECTIVES: tuple[ObjectiveName, ...] = (
     "throughput",

@@ -338,6 +338,36 @@ def some_tasks(instance: Instance, tasks: Ints) -> Instance:
     )
 
 
+def some_jobs(instance: Instance, jobs: Ints) -> Instance:
+    """Return the instance of some jobs (ascending) of a schedule, their groups cut down to them.
+
+    A group of tasks that loses all but one of its members says nothing any more.
+    """
+    number = numbers_of(len(instance.jobs), jobs)
+    tasks = np.flatnonzero(number[instance.tasks.job] >= 0)
+    inside = np.zeros(len(instance.tasks), dtype=bool)
+    inside[tasks] = True
+    whole = replace(
+        instance,
+        together=_cut(instance.together, inside),
+        apart=_cut(instance.apart, inside),
+    )
+    part = some_tasks(whole, tasks)
+    return replace(
+        part,
+        jobs=Jobs(**rows_of(instance.jobs, jobs)),
+        tasks=replace(part.tasks, job=number[part.tasks.job]),
+    )
+
+
+def _cut(groups: Groups, inside: Bools) -> Groups:
+    """Return what is left of groups, those of one task or none left out."""
+    kept = [group[inside[group]] for group in groups]
+    kept = [group for group in kept if len(group) > 1]
+    ptr = np.concatenate([[0], np.cumsum([len(group) for group in kept])]).astype(np.int64)
+    return Groups(ptr, np.concatenate(kept) if kept else np.empty(0, dtype=np.int64))
+
+
 def numbers_of(size: int, kept: Ints) -> Ints:
     """Return the new number of each of ``size`` things, -1 where it is not kept."""
     found = np.full(size, -1, dtype=np.int64)

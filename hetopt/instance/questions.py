@@ -16,7 +16,9 @@ from hetopt.instance import (
     Instance,
     Ints,
 )
+from hetopt.instance.idling.idlers import may_sleep
 from hetopt.instance.joule_prices import any_joule_price
+from hetopt.instance.states.setups import device_setups
 from hetopt.units.elsewhere import objective_of
 
 MOST_UNITS = 1e15
@@ -164,10 +166,13 @@ def _check_accuracy(instance: Instance, missing: Any) -> None:
 def least_shares(instance: Instance) -> Floats:
     """Return the least part of each job's demand to be served (J): all, unless value is asked for.
 
-    (Where throughput is asked for, that part is what is maximised.)
+    Of an optional job of a schedule it is 0 then, of others 1. (Where throughput is asked for, that
+    part is what is maximised.)
     """
     if "value" not in instance.objective:
         return np.ones(len(instance.jobs))
+    if instance.regime == "schedule":
+        return np.where(instance.jobs.optional, 0.0, 1.0)
     return instance.jobs.min_share
 
 
@@ -177,6 +182,7 @@ def _check_value(instance: Instance, missing: Any) -> None:
     if not instance.jobs.value.any():
         missing("objective", "A value above 0 of some job, to count value.", "value")
     if instance.regime == "schedule":
+        _check_optional(instance, missing)
         return
     for other, why in (
         ("throughput", "it serves all jobs in one proportion, value each as it is worth"),
@@ -187,6 +193,55 @@ def _check_value(instance: Instance, missing: Any) -> None:
     if instance.routing == "single":
         text = "split where value is an objective: a part of the demand needs rates that divide."
         missing("routing", text, "single")
+
+
+def _check_optional(instance: Instance, missing: Any) -> None:
+    """Refuse what a schedule that may leave jobs out does not know."""
+    if instance.objective[0] != "value":
+        text = "value first: of what it leaves to choose, later objectives choose."
+        missing("objective", text, ", ".join(instance.objective))
+    if "accuracy" in instance.objective:
+        text = "No accuracy beside value: its mean rises by leaving jobs out."
+        missing("objective", text, "accuracy")
+    if device_setups(instance) and instance.jobs.optional.any():
+        text = (
+            "No `optional` jobs beside set-ups: without a task the change between its neighbours "
+        )
+        missing("jobs", text + "may take longer than both changes with it.", "optional")
+    _check_draws(instance, missing)
+    job = instance.tasks.job
+    across = job[instance.edges.src] != job[instance.edges.dst]
+    for e in np.flatnonzero(across)[:5].tolist():
+        ends = (int(instance.edges.src[e]), int(instance.edges.dst[e]))
+        for t in ends:
+            if instance.jobs.optional[job[t]]:
+                text = "A job that no edge joins to another, as it may be left out whole."
+                missing(f"job {instance.jobs.name[job[t]]}, optional", text, "true")
+
+
+def _check_draws(instance: Instance, missing: Any) -> None:
+    """Refuse limits and prices of instants where less work may draw more at one of them.
+
+    Without a task a gap may be long enough to sleep in, and waking draws more than idling; and what
+    shared a resource that slows with it runs faster, at more power. In sum neither takes more.
+    """
+    limits = instance.limits
+    over_time = limits.energy_price_over_time is not None or limits.carbon_over_time is not None
+    instants = {
+        "a power_cap": bool(np.isfinite(limits.power_cap_w)),
+        "the objective peak_power": "peak_power" in instance.objective,
+        "prices over time": over_time,
+    }
+    for what, there in (
+        ("devices that sleep", may_sleep(instance)),
+        ("resources that slow", bool(instance.resources.slow.any())),
+    ):
+        for limit in (name for name, asked in instants.items() if asked):
+            if there and instance.jobs.optional.any():
+                text = (
+                    f"No `optional` jobs beside {what} and {limit}: less work may draw more then."
+                )
+                missing("jobs", text, "optional")
 
 
 def _check_scopes(instance: Instance, missing: Any) -> None:

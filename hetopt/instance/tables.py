@@ -326,15 +326,15 @@ class Jobs:
 
     Times are absolute seconds; ``deadline_s``, ``due_s`` and ``latency_slo_s`` are inf where there
     is none. ``rate_per_s`` is the demanded request rate (steady; NaN in the schedule regime): the
-    given rate, or share × the instance's demand (1 request/s where none is given).
-    ``min_accuracy`` is 0 where there is none. ``value`` is what a request served is worth and
-    ``min_share`` the least part of the demand to serve, both where ``value`` is an objective, which
-    else demands all. ``slices`` (steady, ``split``) is the number of equal
-    parts of the job's requests, each of which takes one route whole; 0 where rates are divided
-    freely. ``contiguous`` (single routing): the units that run the job's tasks, ``backward`` ones
-    aside, can be put in an order along which no edge goes back. ``model`` names the model file that
-    the job runs, ``model_sha256`` its hash, ``model_shape`` the sizes of its open axes; empty where
-    not stated.
+    given rate, or share × the instance's demand (1 request/s where none is given). ``min_accuracy``
+    is 0 where there is none. ``value`` is what a request served (in a schedule: the job) is worth,
+    ``min_share`` the least part of the demand to serve, and an ``optional`` job of a schedule may
+    be left out: all of this where ``value`` is an objective; else all is served. ``slices``
+    (steady, ``split``) is the number of equal parts of the job's requests, each of which takes one
+    route whole; 0 where rates are divided freely. ``contiguous`` (single routing): the units that
+    run the job's tasks, ``backward`` ones aside, can be put in an order along which no edge goes
+    back. ``model`` names the model file that the job runs, ``model_sha256`` its hash,
+    ``model_shape`` the sizes of its open axes; empty where not stated.
     """
 
     name: Strings
@@ -346,6 +346,7 @@ class Jobs:
     latency_slo_s: Floats
     min_accuracy: Floats
     value: Floats
+    optional: Bools
     min_share: Floats
     slices: Ints
     contiguous: Bools

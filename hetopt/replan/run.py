@@ -77,6 +77,9 @@ def replan(
         if np.isfinite(instance.limits.cycle_s):
             text = "A schedule that runs once: replanning does not know those that repeat for ever."
             raise InputError([Problem("cyclic", f"{instance.limits.cycle_s:g} s", text)])
+        if "value" in instance.objective:
+            text = "An objective by which all jobs run: replanning knows none that are left out."
+            raise InputError([Problem("objective", "value", text)])
         if device_setups(instance):
             name = str(instance.devices.name[min(device_setups(instance))])
             text = "A schedule without set-ups: replanning does not know what units have loaded."

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from hetopt import units
+from hetopt.evaluate.optional import runs_of
 from hetopt.evaluate.over_time.steps import Steps
 from hetopt.evaluate.schedule import ScheduleQuantities
 from hetopt.evaluate.setups import setup_names
@@ -42,6 +43,7 @@ def gantt(instance: Instance, plan: SchedulePlan) -> dict[str, Any]:
         ``curves``: name, peak as text, times (s) and values, ``limit`` and its text where there
         is one; ``end``: of the time axis (s); ``limits``: time (s) and name of deadlines.
     """
+    instance, plan = runs_of(instance, plan)
     q = ScheduleQuantities(instance, plan)
     rows: list[str] = []
     bars: list[list[Any]] = []

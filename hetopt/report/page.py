@@ -13,6 +13,7 @@ import numpy as np
 
 from hetopt import units
 from hetopt.evaluate import evaluate, objectives
+from hetopt.evaluate.optional import executed
 from hetopt.evaluate.setups import setup_rows, setup_runs
 from hetopt.evaluate.slowing import task_ends
 from hetopt.evaluate.with_units import bound_with_unit, quantity
@@ -76,6 +77,7 @@ def report_page(
         What made the page.
     """
     quantities = evaluate(instance, plan)
+    instance, plan = executed(instance, plan)
     parts = [
         _answer(instance, plan, result),
         *_waiting(plan, quantities),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from hetopt.evaluate.optional import runs_of
 from hetopt.evaluate.schedule import ScheduleQuantities
 from hetopt.evaluate.setups import setup_names
 from hetopt.evaluate.timeline import memory_over_time, power_over_time
@@ -37,6 +38,7 @@ def trace(instance: Instance, plan: SchedulePlan) -> dict[str, Any]:
     plan
         A schedule of it.
     """
+    instance, plan = runs_of(instance, plan)
     quantities = ScheduleQuantities(instance, plan)
     places, threads = _threads(instance, quantities)
     tasks = _tasks(instance, quantities, places)

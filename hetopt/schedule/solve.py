@@ -31,6 +31,7 @@ from hetopt.schedule.model.grid import Grid, model_grid, span_s
 from hetopt.schedule.model.idling import always_idling, drawing_less
 from hetopt.schedule.model.packed import packed
 from hetopt.schedule.model.problem import Problem
+from hetopt.schedule.optional.choice import solve_optional
 from hetopt.schedule.polish.slack_reclamation import reclaim
 from hetopt.schedule.search.decoder_features import why_unsupported
 from hetopt.schedule.search.local_search import Improved
@@ -99,6 +100,8 @@ def solve_schedule(
     start
         A valid plan to start from; the result is never worse.
     """
+    if "value" in instance.objective:
+        return solve_optional(instance, budget, method, start, solve_schedule)
     if math.isfinite(instance.limits.cycle_s):
         return solve_cyclic(instance, budget, method, start)
     if method in DIVIDING:

@@ -90,10 +90,15 @@ def _check(
     # Only the regime at hand is loaded.
     if isinstance(plan, SchedulePlan):
         from hetopt.verify.schedule.check import check_schedule
+        from hetopt.verify.schedule.optional import without_left_out, worth
         from hetopt.verify.schedule.repeated import check_repeated
 
         cyclic = math.isfinite(instance.limits.cycle_s)
-        return (check_repeated if cyclic else check_schedule)(instance, plan, findings)
+        part, plan, runs = without_left_out(instance, plan, findings)
+        found = (check_repeated if cyclic else check_schedule)(part, plan, findings)
+        if "value" in instance.objective and found[0]:
+            found[0]["value"] = worth(instance, runs)
+        return found
     if isinstance(plan, ScenarioPlan):
         from hetopt.verify.steady.scenarios import check_scenarios
 

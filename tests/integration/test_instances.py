@@ -64,6 +64,7 @@ OPTIMA: dict[str, tuple[float, ...]] = {
     "memory-packing": (464.0,),
     "memory-schedule": (0.042,),
     "multi-hop-path": (0.0365,),
+    "optional-jobs": (14.0, 0.241),
     "peak-power": (44.0, 0.718),
     "cycle-stated": (0.167772, 0.1122),
     "cyclic-frames": (0.246,),

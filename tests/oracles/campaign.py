@@ -12,6 +12,7 @@ from hetopt.instance.idling.idlers import may_sleep
 from hetopt.instance.prices import prices_vary
 from hetopt.solve import solve
 from tests.oracles.agreement import disagreements, falsehoods
+from tests.oracles.optional_oracle import judge_optional
 from tests.oracles.schedule_oracle import TooHardError, schedule_optimum
 from tests.oracles.slow_oracle import judge_slow
 from tests.oracles.unusual import contradictions, judge_unusual
@@ -51,7 +52,11 @@ OFTEN = {LEAST_LOAD: "min_load", VALUE: "value"}
 """What the instances of these regimes always have."""
 RELAXED = "agreed, not proved where sleep is relaxed"
 
+OPTIONAL = "optional"
+"""Schedules whose jobs may be left out (`optional_oracle`)."""
+
 CAMPAIGNS = (
+    OPTIONAL,
     *REGIMES,
     SETUPS,
     SLOW,
@@ -92,6 +97,8 @@ def judge(regime: str, seed: int, time_limit: float) -> Outcome:
     if regime == SLOW_STREAMS:
         return judge_slow_streams(seed, time_limit)
     try:
+        if regime == OPTIONAL:
+            return Outcome(seed, *judge_optional(seed, time_limit))
         if regime == UNUSUAL:
             return Outcome(seed, *judge_unusual(seed, time_limit))
         if regime == RACKS:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hetopt import units
+from hetopt.evaluate.optional import runs_of
 from hetopt.evaluate.schedule import ScheduleQuantities
 from hetopt.evaluate.setups import setup_names
 from hetopt.instance import Instance
@@ -36,6 +37,7 @@ def critical_steps(instance: Instance, plan: SchedulePlan) -> list[Step]:
     list of Step
         From the first to the last task; each one starts when what it waited for is done.
     """
+    instance, plan = runs_of(instance, plan)
     q = ScheduleQuantities(instance, plan)
     if not len(instance.tasks):
         return []

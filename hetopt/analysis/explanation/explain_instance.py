@@ -261,12 +261,15 @@ def _hungriest(instance: Instance, plan: Plan) -> list[int]:
     """Return the tasks with a choice of place that take the most energy, or else time."""
     import numpy as np
 
+    from hetopt.evaluate.optional import runs_of
     from hetopt.evaluate.schedule import ScheduleQuantities
     from hetopt.solution import SchedulePlan
 
     if isinstance(plan, SchedulePlan):
-        schedule = ScheduleQuantities(instance, plan)
-        energy, busy = schedule.task_energy_j, schedule.time_s
+        part, runs = runs_of(instance, plan)
+        schedule = ScheduleQuantities(part, runs)
+        energy, busy = np.zeros(len(plan.option)), np.zeros(len(plan.option))
+        energy[plan.option >= 0], busy[plan.option >= 0] = schedule.task_energy_j, schedule.time_s
     else:
         energy, busy = np.zeros(len(instance.tasks)), np.zeros(len(instance.tasks))
         for q in streams_of(instance, plan):
@@ -275,5 +278,7 @@ def _hungriest(instance: Instance, plan: Plan) -> list[int]:
     weight = energy if energy.any() else busy
     ptr, _ = instance.admissible
     free = np.diff(ptr) > 1
+    if isinstance(plan, SchedulePlan):
+        free &= plan.option >= 0
     order = np.argsort(-np.where(free, weight, -1.0), kind="stable")
     return [int(t) for t in order[:TASKS_ASKED] if free[t]]

@@ -297,7 +297,7 @@ def _compared(base: Solution, task: str, place: str, other: Solution) -> Alterna
         # No plan with the task there is better than the best of all plans.
         at_least = max(at_least, 0.0) if not math.isnan(at_least) else 0.0
     return Alternative(
-        task, place, other.status, other.objective, other.bound, sign * difference, at_least
+        task, place, other.status, other.objective, other.bound, sign * difference + 0.0, at_least
     )
 
 

@@ -144,7 +144,7 @@ class Questions:
         again
             Whether this proves something anew: with one worker and another seed.
         """
-        names = ("makespan",)
+        names = ("value",) if "value" in instance.objective else ("makespan",)
         if instance.regime == "steady":
             names = next(
                 ((name,) for name in ("throughput", "value") if name in instance.objective),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hetopt import units
+from hetopt.evaluate.optional import executed
 from hetopt.evaluate.slowing import task_ends
 from hetopt.evaluate.with_units import bound_with_unit, quantity, shown
 from hetopt.formats.plans.replicas import replica_columns
@@ -50,6 +52,9 @@ def small_gap(value: float) -> str:
 def solution_view(instance: Instance, solution: Solution) -> RenderableType:
     """Show headline, placement and, for small plans, every task or route."""
     parts: list[RenderableType] = [_title(instance), _levels(instance, solution)]
+    if solution.plan is not None:
+        instance, plan = executed(instance, solution.plan)
+        solution = replace(solution, plan=plan)
     if solution.reason:
         parts.append(Text(solution.reason))
     if solution.plan is not None:

@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+import numpy as np
+
+from hetopt.evaluate.optional import left_out, runs_of
 from hetopt.evaluate.schedule import ScheduleQuantities
 from hetopt.evaluate.steady import SteadyQuantities
-from hetopt.instance import NO_MAXIMUM, Instance
+from hetopt.instance import NO_MAXIMUM, Floats, Instance
 from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, SteadyPlan
 
 Change = Callable[[Instance], Instance]
@@ -146,13 +149,20 @@ def schedule_of(instance: Instance, plan: Plan) -> ScheduleQuantities:
     """Return the quantities of a schedule."""
     if not isinstance(plan, SchedulePlan):
         raise TypeError("A schedule is expected.")
-    return ScheduleQuantities(instance, plan)
+    return ScheduleQuantities(*runs_of(instance, plan))
+
+
+def by_job(instance: Instance, plan: Plan, values: Floats) -> Floats:
+    """Return values of the jobs that a schedule runs in the numbers of all, NaN where left out."""
+    found = np.full(len(instance.jobs), np.nan)
+    found[np.setdiff1d(np.arange(len(found)), left_out(instance, plan))] = values
+    return found
 
 
 def parts_of(instance: Instance, plan: Plan) -> list[tuple[Instance, SchedulePlan | SteadyPlan]]:
     """Return a plan with its instance; one with scenarios, each of them alone."""
     if not isinstance(plan, ScenarioPlan):
-        return [(instance, plan)]
+        return [runs_of(instance, plan) if isinstance(plan, SchedulePlan) else (instance, plan)]
     return [(instance.in_scenario(s), part) for s, part in enumerate(plan.plans)]
 
 

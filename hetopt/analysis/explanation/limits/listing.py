@@ -18,6 +18,7 @@ from hetopt.analysis.explanation.limits.limit import (
     Limit,
     asking,
     asks_throughput,
+    by_job,
     job_column,
     numbered,
     schedule_of,
@@ -140,6 +141,8 @@ def _least_shares(instance: Instance) -> list[Limit]:
 
 def _times(instance: Instance) -> list[Limit]:
     limits, jobs = instance.limits, instance.jobs
+    # Where jobs may be left out no other objective asks how little would do: all would have to run.
+    leaves = "value" in instance.objective
     found = []
     if np.isfinite(limits.horizon_s):
         amount = Amount(
@@ -147,7 +150,7 @@ def _times(instance: Instance) -> list[Limit]:
             "time",
             lambda i, v: i.with_limits(horizon_s=v),
             lambda i, p: schedule_of(i, p).makespan_s,
-            asks=asking(lambda i: i.with_limits(horizon_s=np.inf), "makespan"),
+            asks=None if leaves else asking(lambda i: i.with_limits(horizon_s=np.inf), "makespan"),
         )
         found.append(numbered("horizon", "", "the horizon", amount, np.inf))
     found += [_deadline(instance, *group) for group in deadlines_of(instance)]
@@ -203,7 +206,7 @@ def _deadline(instance: Instance, name: str, members: list[int], since: list[flo
         return replace(i, jobs=jobs, objective=("tardiness",))
 
     def ends(i: Instance, p: Plan) -> float:
-        end = schedule_of(i, p).job_end_s
+        end = np.nan_to_num(by_job(i, p, schedule_of(i, p).job_end_s))
         return max(_less(float(end[j]), begin) for j, begin in zip(members, since, strict=True))
 
     # Searches and bounds know makespans best.
@@ -213,7 +216,7 @@ def _deadline(instance: Instance, name: str, members: list[int], since: list[flo
         "time",
         at,
         ends,
-        asks=asks if alone else None,
+        asks=asks if alone and "value" not in instance.objective else None,
         from_objective=float if whole else lambda more: value + more,
     )
     return numbered("deadline", name, f"the deadline of job {name}", amount, np.inf)
@@ -233,6 +236,7 @@ def _powers(instance: Instance) -> list[Limit]:
         name = "peak_power" if scheduled else "power"
         # With scenarios the objective is a mean, and the cap holds in each.
         asked = not asks_throughput(instance) and not len(instance.scenarios)
+        asked &= not scheduled or "value" not in instance.objective
         asks = asking(lambda i: i.with_limits(power_cap_w=np.inf), name) if asked else None
         amount = Amount(
             limits.power_cap_w,
@@ -297,7 +301,7 @@ def _accuracy(instance: Instance, plan: Plan, job: int) -> float:
     NaN where it uses none.
     """
     if isinstance(plan, SchedulePlan):
-        return float(schedule_of(instance, plan).job_accuracy[job])
+        return float(by_job(instance, plan, schedule_of(instance, plan).job_accuracy)[job])
     used = [
         q.route_accuracy[q.used & (q.plan.route_job == job)] for q in streams_of(instance, plan)
     ]

@@ -17,7 +17,7 @@ from hetopt.analysis.explanation.quick_tests.shortages import Screen, least, nam
 from hetopt.analysis.explanation.quick_tests.steady import steady_tests
 from hetopt.analysis.explanation.repetitions import base_name
 from hetopt.instance import Instance
-from hetopt.instance.overrides import some_tasks
+from hetopt.instance.overrides import some_jobs, some_tasks
 from hetopt.instance.questions import needed_tasks, stuck_tasks
 
 MOST_PER_KIND = 5
@@ -32,7 +32,10 @@ def screens(instance: Instance) -> list[Screen]:
         groups = [needed[group] for group in (*instance.together, *instance.apart)]
         if not needed.any() or any(group.any() and not group.all() for group in groups):
             return []
-        instance = some_tasks(instance, np.flatnonzero(needed))
+        if instance.regime == "schedule":
+            instance = some_jobs(instance, np.unique(instance.tasks.job[needed]))
+        else:
+            instance = some_tasks(instance, np.flatnonzero(needed))
     found = [*_without_option(instance)]
     if not found:
         found += [*_too_large(instance), *_accuracy(instance)]

@@ -1,0 +1,185 @@
+"""Schedules that leave jobs out, against values worked out by hand and enumeration."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hetopt import from_frames
+from hetopt.analysis.explanation import explain
+from hetopt.errors import InputError
+from hetopt.evaluate import evaluate, objectives
+from hetopt.formats.plans.reading import plan_from_dict
+from hetopt.formats.plans.writing import plan_to_dict
+from hetopt.instance import Instance
+from hetopt.instance.questions import check_question
+from hetopt.schedule.optional.hitting import cheapest
+from hetopt.solution import SchedulePlan, Solution
+from hetopt.solve import solve
+from hetopt.verify import verify
+from tests.oracles.campaign import run_chunk
+
+Rows = list[dict[str, Any]]
+
+
+def knapsack(
+    jobs: dict[str, tuple[float, float]], room: float, must: tuple[str, ...] = (), **settings: Any
+) -> Instance:
+    """Jobs of one task each (time, value) on one unit until ``room``; all but some optional."""
+    frames = {
+        "devices": [{"name": "cpu", "idle_power_w": 1.0, "off_when_unused": False}],
+        "options": [
+            {"profile": n, "device": "cpu", "time_s": t, "energy_j": t}
+            for n, (t, _) in jobs.items()
+        ],
+        "tasks": [{"name": n, "job": n} for n in jobs],
+        "jobs": [{"name": n, "value": v, "optional": n not in must} for n, (_, v) in jobs.items()],
+    }
+    tables = {name: pd.DataFrame(rows) for name, rows in frames.items()}
+    return from_frames(tables, {"objective": ["value"], "horizon_s": room} | settings)
+
+
+BAG = {"a": (4.0, 5.0), "b": (3.0, 4.0), "c": (2.0, 3.0), "d": (5.0, 8.0), "e": (1.0, 0.0)}
+
+
+def solved(instance: Instance, **more: Any) -> Solution:
+    solution = solve(instance, time_limit=60, workers=1, **more)
+    assert solution.status == "optimal", (solution.status, solution.objectives, solution.bounds)
+    return solution
+
+
+def left_out(solution: Solution) -> list[str]:
+    return [row["job"] for row in solution.quantities["jobs"] if not row["served"]]
+
+
+def test_the_most_valuable_jobs_that_fit_are_run() -> None:
+    solution = solved(knapsack(BAG, 7.0))
+    assert solution.objective == pytest.approx(11.0)
+    assert left_out(solution) == ["a", "b", "e"]
+    assert verify(knapsack(BAG, 7.0), solution.plan).ok
+
+
+def test_a_job_that_must_run_runs_whatever_it_is_worth() -> None:
+    solution = solved(knapsack(BAG, 7.0, must=("e", "b")))
+    assert solution.objective == pytest.approx(7.0)
+    assert solve(knapsack(BAG, 7.0, must=("a", "b", "c")), time_limit=60).status == "infeasible"
+    none = knapsack(BAG, 7.0, objective=["energy"])
+    assert solve(none, time_limit=60, workers=1).status == "infeasible"
+
+
+def test_later_objectives_choose_among_sets_of_equal_value() -> None:
+    alike = {"a": (4.0, 5.0), "b": (3.0, 5.0), "c": (2.0, 1.0)}
+    solution = solved(knapsack(alike, 5.0, objective=["value", "energy"]))
+    # Idle is 1 W for the horizon; b takes less than a.
+    assert solution.objectives == pytest.approx((6.0, 5.0 + 5.0))
+    assert left_out(solution) == ["a"]
+
+
+def test_nothing_need_run() -> None:
+    solution = solved(knapsack({"a": (4.0, 5.0), "b": (6.0, 1.0)}, 3.0))
+    assert solution.objective == 0.0
+    assert left_out(solution) == ["a", "b"]
+    capped = knapsack({"a": (4.0, 5.0)}, 3.0, power_cap_w=0.5)
+    assert solve(capped, time_limit=60, workers=1).status == "infeasible"
+
+
+def test_a_plan_with_jobs_left_out_is_written_and_read() -> None:
+    instance = knapsack(BAG, 7.0)
+    plan = solved(instance).plan
+    assert isinstance(plan, SchedulePlan)
+    rows = plan_to_dict(instance, plan)
+    assert {row["task"] for row in rows["assignments"]} == {"c", "d"}
+    again = plan_from_dict(instance, rows)
+    assert np.array_equal(again.option, plan.option)
+    assert evaluate(instance, again)["value"] == pytest.approx(11.0)
+    assert solved(instance, start=plan).objective == pytest.approx(11.0)
+
+
+def test_the_checker_finds_what_must_not_be_left_out() -> None:
+    pair = from_frames(
+        {
+            "devices": pd.DataFrame([{"name": "cpu"}, {"name": "npu"}]),
+            "links": pd.DataFrame([{"from": "cpu", "to": "npu", "bandwidth_b_per_s": 1000.0}]),
+            "options": pd.DataFrame(
+                [
+                    {"profile": p, "device": d, "time_s": 1.0, "energy_j": 1.0}
+                    for p, d in (("a", "cpu"), ("b", "npu"), ("c", "cpu"))
+                ]
+            ),
+            "tasks": pd.DataFrame(
+                [{"name": n, "job": j} for n, j in (("a", "x"), ("b", "x"), ("c", "y"))]
+            ),
+            "transfers": pd.DataFrame([{"from": "a", "to": "b", "bytes": 1000.0}]),
+            "jobs": pd.DataFrame(
+                [{"name": "x", "value": 2.0, "optional": True}, {"name": "y", "value": 1.0}]
+            ),
+        },
+        {"objective": ["value"]},
+    )
+    plan = solved(pair).plan
+    assert isinstance(plan, SchedulePlan)
+    assert len(plan.hops) == 1
+
+    def without(*tasks: int, hops: bool = True) -> list[str]:
+        option, start = plan.option.copy(), plan.start_s.copy()
+        option[list(tasks)], start[list(tasks)] = -1, np.nan
+        kept = plan.hops if hops else type(plan.hops).empty()
+        cut = replace(plan, option=option, start_s=start, hops=kept)
+        return sorted({v.kind for v in verify(pair, cut).violations})
+
+    assert without(0, 1, hops=False) == []
+    assert "left-out" in without(0, 1)  # its message is still sent
+    assert "left-out" in without(0)  # half of a job
+    assert "left-out" in without(2)  # a job that must run
+    claimed = verify(pair, plan, claimed={"value": 2.0})
+    assert not claimed.ok
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"objective": ["energy", "value"]}, "value first"),
+        ({"objective": ["value", "accuracy"]}, "No accuracy beside value"),
+    ],
+)
+def test_what_does_not_go_with_value_is_refused(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        check_question(knapsack(BAG, 7.0, **settings))
+
+
+def test_an_explanation_of_a_plan_knows_the_jobs_left_out() -> None:
+    found = explain(knapsack(BAG, 7.0), time_limit=20)
+    assert found.status == "feasible"
+    assert objectives(found.instance, found.solution.plan) == pytest.approx((11.0,))
+
+
+def test_the_cheapest_hitting_set_is_that_of_enumeration() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        price = {j: float(rng.integers(1, 6)) for j in range(int(rng.integers(1, 8)))}
+        cores = [
+            frozenset(rng.choice(len(price), int(rng.integers(1, len(price) + 1)), False).tolist())
+            for _ in range(int(rng.integers(0, 6)))
+        ]
+        sets = [
+            frozenset(out)
+            for count in range(len(price) + 1)
+            for out in itertools.combinations(price, count)
+            if all(core & frozenset(out) for core in cores)
+        ]
+        least = min(sum(price[j] for j in out) for out in sets)
+        hit = cheapest(cores, price)
+        assert hit.exact
+        assert hit.cost == pytest.approx(least)
+        equal = {out for out in sets if sum(price[j] for j in out) == least}
+        assert {hit.out, *hit.others} == equal
+
+
+@pytest.mark.parametrize("chunk", range(2))
+def test_solve_agrees_with_enumeration_where_jobs_may_be_left_out(chunk: int) -> None:
+    run_chunk("optional", range(chunk * 15, (chunk + 1) * 15), time_limit=20.0)
