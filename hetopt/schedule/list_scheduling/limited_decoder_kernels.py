@@ -697,13 +697,12 @@ def _decode_limited(
         for u in range(n_units):
             if unit_s[EARLIEST, u] < start:
                 unit, start = u, unit_s[EARLIEST, u]
-        slowest = first_of_running(limits)
-        ends = np.inf
-        if slowest >= 0:
-            ends = limits.since[0] + limits.left[slowest, LEFT] / limits.left[slowest, RATE]
         waiting = limits.count[HEAP] > 0 and limits.heap_t[0] <= start
-        slowed = slowest >= 0 and ends <= start
-        slowed = slowed and (limits.count[HEAP] == 0 or ends <= limits.heap_t[0])
+        slowed, slowest, ends = False, -1, 0.0
+        if limits.count[RUNNING] > 0:
+            slowest = first_of_running(limits)
+            ends = limits.since[0] + limits.left[slowest, LEFT] / limits.left[slowest, RATE]
+            slowed = ends <= start and (limits.count[HEAP] == 0 or ends <= limits.heap_t[0])
         if waiting or slowed:
             if slowed:
                 now, kind, what = ends, TASK_ENDS, limits.running[slowest, WHO]
