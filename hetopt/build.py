@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from hetopt.formats.native.model_document import LISTS, ModelDocument
 from hetopt.instance.fields import (
+    BoardFields,
     DeviceFields,
     JobFields,
     KindShareFields,
@@ -50,7 +51,18 @@ if TYPE_CHECKING:
     from hetopt.formats.place import Fault, Path
     from hetopt.instance import Instance
 
-__all__ = ["Device", "Job", "Model", "Option", "Pool", "Profile", "Resource", "Site", "Task"]
+__all__ = [
+    "Board",
+    "Device",
+    "Job",
+    "Model",
+    "Option",
+    "Pool",
+    "Profile",
+    "Resource",
+    "Site",
+    "Task",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,10 @@ class Device:
 @dataclass(frozen=True, slots=True)
 class _Named:
     name: str
+
+
+class Board(_Named):
+    """A board of a model; made by :meth:`Model.board`."""
 
 
 class Pool(_Named):
@@ -195,6 +211,33 @@ class Model:
             entry |= {"from": "catalogue", "entry": catalogue}
         self._add("devices", entry)
         return Device(name)
+
+    def board(
+        self,
+        name: str,
+        *,
+        count: int | tuple[int, int] | None = None,
+        **fields: Unpack[BoardFields],
+    ) -> Board:
+        """Add what carries devices and draws its idle power once (``device(board=...)``).
+
+        Parameters
+        ----------
+        name
+            Name of the board.
+        count
+            Identical boards, default 1; or the fewest and the most. Units of devices on it are as
+            many, or a multiple.
+        **fields
+            ``idle_power``, ``off_when_unused``, ``price``, ``start_up``, ``sleep``.
+        """
+        entry: dict[str, Any] = {"name": name, **fields}
+        if isinstance(count, tuple):
+            entry["count"] = {"min": count[0], "max": count[1]}
+        elif count is not None:
+            entry["count"] = count
+        self._add("boards", entry)
+        return Board(name)
 
     def pool(self, name: str, **fields: Unpack[PoolFields]) -> Pool:
         """Add a memory that the units of several devices share (``device(memory_pool=...)``)."""
@@ -421,7 +464,7 @@ class Model:
         told = {(edge["from"], edge["to"]) for edge in lists["transfers"]}
         edges = [{"from": a, "to": b} for a, b in dict.fromkeys(self._after) if (a, b) not in told]
         lists["transfers"] = lists["transfers"] + edges
-        for key in ("devices", "pools", "sites", "links", "networks", "resources"):
+        for key in ("devices", "boards", "pools", "sites", "links", "networks", "resources"):
             if lists[key]:
                 data[key] = lists[key]
         if self._profiles:

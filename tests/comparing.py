@@ -11,7 +11,7 @@ from hetopt.instance import Instance
 PARTS = (
     *("devices", "pools", "links", "profiles", "options", "tasks", "tensors", "edges", "jobs"),
     *("together", "apart", "resources", "uses", "kind_shares", "scenarios", "periods", "sites"),
-    "setups",
+    *("setups", "boards"),
 )
 
 

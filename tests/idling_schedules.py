@@ -53,11 +53,33 @@ def idling_schedule(seed: int, *, setups: bool = False) -> tuple[Instance, Fract
         settings["horizon"] = float(int(rng.integers(7, 12)) * tick)
     model = Model("idling", **settings)
     wide = int(rng.integers(1, 4))
-    with_boards = chance(0.0)
+    boarded: list[Any] = []
+    several = int(rng.integers(1, 3)) if wide < 3 else 1
+    if chance(0.35):
+        idle = float(rng.integers(0, 5))
+        fields: dict[str, Any] = {
+            "idle_power": idle,
+            "off_when_unused": chance(0.7),
+            "price": float(rng.integers(0, 2)),
+            "count": several if chance(0.7) else (several - 1, several),
+        }
+        if idle and chance(0.6):
+            fields["sleep"] = {
+                "power": float(rng.integers(0, int(idle) + 1)),
+                "wake_time": time(0, 4),
+                "wake_energy": float(rng.integers(0, 8) * tick),
+            }
+        if chance(0.4):
+            fields["start_up"] = {
+                "time": time(0, 3),
+                "energy": float(rng.integers(0, 8) * tick),
+                "cost": float(rng.integers(0, 3) * tick),
+            }
+        boarded = [model.board("board", **fields), fields["count"]]
     devices = []
     for d in range(wide):
         idle = float(rng.integers(0, 5))
-        fields: dict[str, Any] = {
+        fields = {
             "idle_power": idle,
             "count": int(rng.integers(1, 3)) if wide < 3 else 1,
             "slots": 2 if chance(0.25) else 1,
@@ -84,6 +106,10 @@ def idling_schedule(seed: int, *, setups: bool = False) -> tuple[Instance, Fract
                 "energy": float(own.integers(0, 5) * tick),
             }
             fields["initial_configuration"] = ("none", "")[int(own.integers(2))]
+        if boarded and chance(0.75):
+            fields["board"], fields["count"] = boarded
+            if several == 1 and fields["count"] == 1 and wide < 3 and chance(0.3):
+                fields["count"] = 2
         devices.append(model.device(f"d{d}", **fields))
     if wide > 1:
         model.link("d0", "d1", latency=time(0, 2), both_ways=True, energy_per_byte=float(tick))
@@ -118,5 +144,4 @@ def idling_schedule(seed: int, *, setups: bool = False) -> tuple[Instance, Fract
             else:
                 model.transfer(before, task)
         before = task
-    assert not with_boards
     return model.build(), tick

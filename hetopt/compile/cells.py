@@ -47,7 +47,7 @@ def clean_table(
     spec = TABLES[name]
     n = rows if frame is None else len(frame)
     known = {alias: c.name for c in spec for alias in (c.name, *c.aliases)}
-    if name == "devices":
+    if name in ("devices", "boards"):
         known["count"] = "count"
     texts = {c.name for c in spec if c.type == "text"}
     cells: dict[str, Cells] = {}
@@ -66,7 +66,7 @@ def clean_table(
             cells[known[label]] = _plain(column_cells) if arrow is None else arrow
     table: dict[str, Any] = {c.name: clean_column(name, c, cells, n, check) for c in spec}
     if "count" in cells:
-        _counts(table, cells["count"], check)
+        _counts(name, table, cells["count"], check)
     return table
 
 
@@ -116,11 +116,11 @@ def _only(cells: Cells, kept: Bools) -> Cells:
     return some
 
 
-def _counts(table: dict[str, Any], cells: Cells, check: Checker) -> None:
+def _counts(name: str, table: dict[str, Any], cells: Cells, check: Checker) -> None:
     """Spread a fixed count over both ends of the range."""
     given = ~_missing(cells)
     column = Column("count", "", "whole", 1, minimum=1)
-    count = _whole_numbers("devices", column, cells, check)
+    count = _whole_numbers(name, column, cells, check)
     for end in ("count_min", "count_max"):
         table[end] = np.where(given, count, table[end])
 

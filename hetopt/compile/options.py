@@ -10,20 +10,20 @@ from hetopt.compile.problems import Checker
 from hetopt.compile.states.setups import check_configured
 from hetopt.compile.strings import codes, keys_of
 from hetopt.constants import LIMIT_TOLERANCE
-from hetopt.instance import Bools, Devices, Floats, Ints, Options, Profiles
+from hetopt.instance import Boards, Bools, Devices, Floats, Ints, Options, Profiles
 
 Table = dict[str, Any]
 INTERVALS = ("time_low_s", "time_high_s", "energy_low_j", "energy_high_j", "interval")
 
 
 def make_options(
-    table: Table, devices: Devices, check: Checker
+    table: Table, devices: Devices, boards: Boards, check: Checker
 ) -> tuple[Profiles, Options, tuple[tuple[str, str], ...]]:
     """Return profiles, options grouped by them, and the names of the weights keys."""
     code, names = codes(check.keys(table["profile"]))
     ptr = np.concatenate([[0], np.cumsum(np.bincount(code, minlength=len(names)))])
     device = check.lookup("options", "device", table["device"], devices.name, "device")
-    energy = _energy(table, device, devices, check)
+    energy = _energy(table, device, devices, boards, check)
     _check_interval("time", table["time_s"], table, check)
     _check_interval("energy", energy, table, check)
     key, keys = _weights_keys(table, check)
@@ -87,12 +87,14 @@ def _check_labels(table: Table, code: Ints, device: Ints, check: Checker) -> Non
         )
 
 
-def _energy(table: Table, device: Ints, devices: Devices, check: Checker) -> Floats:
+def _energy(table: Table, device: Ints, devices: Devices, boards: Boards, check: Checker) -> Floats:
     """Return energies above idle, from what each option states."""
     energy, power, time = table["energy_j"], table["power_w"], table["time_s"]
     has_energy, has_power = ~np.isnan(energy), ~np.isnan(power)
     # Where the source states no idle power, the energy is the whole energy.
-    counted = np.append(np.where(devices.idle_known, devices.idle_power_w, 0.0), 0.0)
+    # A draw is measured at the board, where there is one: above the board's idle power too.
+    carried = np.append(boards.idle_power_w, 0.0)[devices.on_board]
+    counted = np.append(np.where(devices.idle_known, devices.idle_power_w + carried, 0.0), 0.0)
     idle = counted[device]
 
     def complain(rows: Bools, column: str, value: Any, expected: str) -> None:

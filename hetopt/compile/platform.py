@@ -10,6 +10,7 @@ import numpy as np
 from hetopt.compile.problems import Checker
 from hetopt.instance import (
     NO_MAXIMUM,
+    Boards,
     Devices,
     Floats,
     Instance,
@@ -31,7 +32,47 @@ def make_pools(table: Table, check: Checker) -> Pools:
     return Pools(table["name"], table["memory_b"], table["zero_copy"])
 
 
-def make_devices(table: Table, pools: Strings, sites: Strings, check: Checker) -> Devices:
+def make_boards(table: Table, devices: Devices, regime: str, check: Checker) -> Boards:
+    """Return the boards; units of the devices on them are spread over their number."""
+    check.unique("boards", "name", table["name"])
+    low, high = table["count_min"], table["count_max"]
+    check.rows("boards", "count_max", table, high < low, "At least the minimum.")
+    at = devices.on_board
+    per_board = np.zeros(len(devices), dtype=np.int64)
+    for d in np.flatnonzero(at >= 0).tolist():
+        board = int(at[d])
+        fewest, most = int(low[board]), int(high[board])
+        had = int(devices.count_min[d]), int(devices.count_max[d])
+        each = max(1, had[1] // most)
+        if had[1] == NO_MAXIMUM or had != (each * fewest, each * most):
+            counts = str(most) if fewest == most else f"{fewest} to {most}"
+            text = f"A multiple of the number of boards {table['name'][board]}, which is {counts}."
+            check.add("devices", d, "count_max", had[1], text)
+        per_board[d] = each
+    sites = [np.unique(devices.site[at == board]) for board in range(len(low))]
+    for board in [b for b, found in enumerate(sites) if len(found) > 1]:
+        text = "Devices at one site: its energy is drawn there."
+        check.add("boards", board, "name", table["name"][board], text)
+    if regime == "steady":
+        stated = np.ones(len(low), dtype=bool)
+        text = "None in the steady regime: streams do not know boards yet."
+        check.rows("boards", "name", table, stated, text)
+    columns = start_up_and_sleep("boards", table, check)
+    return Boards(
+        name=table["name"],
+        count_min=low,
+        count_max=high,
+        idle_power_w=table["idle_power_w"],
+        off_when_unused=table["off_when_unused"],
+        price_per_s=table["price_per_s"],
+        **columns,
+        per_board=per_board,
+    )
+
+
+def make_devices(
+    table: Table, pools: Strings, sites: Strings, boards: Strings, check: Checker
+) -> Devices:
     """Return the devices; a purchase price is spread over the lifetime."""
     name = table["name"]
     check.unique("devices", "name", name)
@@ -93,15 +134,21 @@ def make_devices(table: Table, pools: Strings, sites: Strings, check: Checker) -
         source=table["source"],
         caution=table["caution"],
         board=table["board"],
+        on_board=check.lookup("devices", "board", table["board"], boards, "board")
+        if len(boards)
+        else np.full(len(name), -1, dtype=np.int64),
     )
 
 
-def check_start_ups(instance: Instance, table: Table, check: Checker) -> None:
+def check_start_ups(instance: Instance, tables: dict[str, Table], check: Checker) -> None:
     """Refuse devices that go on later than anything may end, and what no schedule knows yet."""
     limits, jobs = instance.limits, instance.jobs
     slow = instance.resources.slow
     if len(slow) and slow[instance.uses.resource].any():
         text = "None beside a resource with sharing: slow: no schedule knows both together yet."
+        boards = tables["boards"]
+        check.rows("boards", "name", boards, np.ones(len(instance.boards), dtype=bool), text)
+        table = tables["devices"]
         for column in (*START_UP, *SLEEP):
             value = table[column.name]
             none = np.isnan(value) if column.default != column.default else value == column.default
@@ -109,9 +156,10 @@ def check_start_ups(instance: Instance, table: Table, check: Checker) -> None:
     if math.isfinite(limits.cycle_s) or not len(jobs):
         return
     latest = min(limits.horizon_s, float(jobs.deadline_s.max()))
-    late = instance.devices.off_when_unused & (table["start_up_time_s"] > latest)
-    text = f"At most the latest deadline, {latest:g} s: its units could run nothing before that."
-    check.rows("devices", "start_up_time_s", table, late, text)
+    text = f"At most the latest deadline, {latest:g} s: nothing could run there before that."
+    for name, part in (("devices", instance.devices), ("boards", instance.boards)):
+        late = part.off_when_unused & (tables[name]["start_up_time_s"] > latest)
+        check.rows(name, "start_up_time_s", tables[name], late, text)
 
 
 def start_up_and_sleep(name: str, table: Table, check: Checker) -> dict[str, Floats]:
@@ -122,7 +170,8 @@ def start_up_and_sleep(name: str, table: Table, check: Checker) -> dict[str, Flo
         check.rows(name, column, table, alone, "Beside it the power of sleep: sleep: {power: ...}.")
     text = "At most the idle power: what sleeps draws no more than what idles."
     check.rows(name, "sleep_power_w", table, power > idle, text)
-    return {column.name: table[column.name] for column in (*START_UP, *SLEEP, *LOAD)}
+    columns = (*START_UP, *SLEEP, *LOAD)
+    return {column.name: table[column.name] for column in columns if column.name in table}
 
 
 def make_kind_shares(

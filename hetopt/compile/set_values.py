@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 EVERY_ROW = "*"
 COUNTS = ("count_min", "count_max")
+COUNTED = ("devices", "boards")
+"""Tables whose rows stand for several, or for a range of them."""
 INSTEAD = {
     ("options", "power_w"): "energy_j",
     ("options", "energy_j"): "power_w",
@@ -144,7 +146,7 @@ class _Tables:
             listed = ", ".join(name for name in TABLES if self._frame(name) is not None)
             return f"A setting, or TABLE.ROW.COLUMN with a table of {listed}."
         aliases = {alias: c.name for c in TABLES[table] for alias in (c.name, *c.aliases)}
-        if table == "devices":
+        if table in COUNTED:
             aliases["count"] = "count"
         inner = {
             f"{c.within}.{name}": c.name
@@ -230,7 +232,7 @@ def _parted(assignment: str) -> Iterator[tuple[str, str]]:
 def _write(
     frame: pd.DataFrame, table: str, rows: list[int], column: str, value: str | None
 ) -> pd.DataFrame:
-    if table == "devices" and column in ("count", *COUNTS):
+    if table in COUNTED and column in ("count", *COUNTS):
         frame = _with_ranges(frame)
         frame.loc[rows, list(COUNTS) if column == "count" else column] = value
         return frame

@@ -18,6 +18,7 @@ from hetopt.compile.options import make_options
 from hetopt.compile.periodic import check_cycle, unroll
 from hetopt.compile.platform import (
     check_start_ups,
+    make_boards,
     make_devices,
     make_kind_shares,
     make_links,
@@ -137,10 +138,12 @@ def _compiled(
     """Return the columns; they mean something only where no problem was found."""
     pools = make_pools(tables["pools"], check)
     sites = make_sites(tables["sites"], setting, check)
-    devices = make_devices(tables["devices"], pools.name, sites.name, check)
+    named = tables["boards"]["name"]
+    devices = make_devices(tables["devices"], pools.name, sites.name, named, check)
+    boards = make_boards(tables["boards"], devices, regime, check)
     networks = network_links(tables["networks"], devices, sites, regime, check)
     links = make_links(tables["links"], networks, devices.name, check)
-    profiles, options, keys = make_options(tables["options"], devices, check)
+    profiles, options, keys = make_options(tables["options"], devices, boards, check)
     setups = make_setups(tables["setups"], devices, options, check)
     resources = make_resources(tables["resources"], check)
     parts = (devices, profiles, options, resources)
@@ -162,6 +165,7 @@ def _compiled(
         description=setting["description"],
         regime=regime,
         devices=devices,
+        boards=boards,
         pools=pools,
         sites=sites,
         links=links,
@@ -201,7 +205,7 @@ def _compiled(
         currency=setting["currency"],
     )
     if regime == "schedule":
-        check_start_ups(instance, tables["devices"], check)
+        check_start_ups(instance, tables, check)
     check_structure(instance, check)
     check_pins(instance, check)
     check_setups(instance, check)

@@ -41,6 +41,7 @@ def to_frames(instance: Instance) -> dict[str, pd.DataFrame]:
             "memory_pool": pools[devices.pool],
             "site": sites[devices.site],
         },
+        "boards": {k: v for k, v in _columns(instance.boards).items() if k != "per_board"},
         "pools": _columns(instance.pools),
         "sites": _columns(instance.sites),
         "links": {

@@ -162,9 +162,33 @@ class ScheduleQuantities:
         return np.where(self.instance.devices.off_when_unused, self.units_used, self.units_had)
 
     def numbers_used(self, row: int) -> list[int]:
-        """Return which units of a kind of what idles run something."""
-        numbers: list[int] = np.unique(self.plan.unit[self.device == row]).tolist()
-        return numbers
+        """Return which units (or boards) of a kind of what idles run something."""
+        board = row - len(self.instance.devices)
+        if board < 0:
+            numbers: list[int] = np.unique(self.plan.unit[self.device == row]).tolist()
+            return numbers
+        on = self.instance.devices.on_board[self.device] == board
+        each = self.instance.boards.per_board[self.device[on]]
+        found: list[int] = np.unique(self.plan.unit[on] // each).tolist()
+        return found
+
+    @cached_property
+    def boards_used(self) -> Ints:
+        """Boards on which something runs, of each kind (B)."""
+        first = len(self.instance.devices)
+        used = [len(self.numbers_used(first + b)) for b in range(len(self.instance.boards))]
+        return np.array(used, dtype=np.int64)
+
+    @cached_property
+    def boards_had(self) -> Ints:
+        """Boards that are had and paid for (B)."""
+        return np.maximum(self.instance.boards.count_min, self.boards_used)
+
+    @cached_property
+    def boards_on(self) -> Ints:
+        """Boards that are on for the whole window (B)."""
+        always = idlers(self.instance).always_on[len(self.instance.devices) :]
+        return np.where(always, self.boards_had, self.boards_used)
 
     @cached_property
     def draws(self) -> Draws:
@@ -223,8 +247,9 @@ class ScheduleQuantities:
 
     @cached_property
     def idle_power_w(self) -> float:
-        """Idle power of all units on."""
-        return float((self.instance.devices.idle_power_w * self.units_on).sum())
+        """Idle power of all units and boards on."""
+        own = float((self.instance.devices.idle_power_w * self.units_on).sum())
+        return own + float((self.instance.boards.idle_power_w * self.boards_on).sum())
 
     @cached_property
     def energy_idle_j(self) -> float:
@@ -245,8 +270,10 @@ class ScheduleQuantities:
 
     @cached_property
     def cost_units(self) -> float:
-        """Price of the units had, over the window."""
-        return float((self.instance.devices.price_per_s * self.units_had).sum()) * self.window_s
+        """Price of the units and boards had, over the window."""
+        own = float((self.instance.devices.price_per_s * self.units_had).sum())
+        boards = float((self.instance.boards.price_per_s * self.boards_had).sum())
+        return (own + boards) * self.window_s
 
     @cached_property
     def cost_energy(self) -> float:
@@ -325,7 +352,9 @@ class ScheduleQuantities:
         setups = price[device[self.setups.task]] * self.setups.energy_j
         more = price[idlers(instance).device[self.draws.row]] * self.draws.energy_j
         still = price * idle * self.window_s
-        parts = [drawn, price[sender] * self.hop_energy_j, still, setups, more]
+        at = idlers(instance).device[len(instance.devices) :]
+        boards = price[at] * instance.boards.idle_power_w * self.boards_on * self.window_s
+        parts = [drawn, price[sender] * self.hop_energy_j, still, boards, setups, more]
         return math.fsum(float(part.sum()) for part in parts)
 
     @cached_property
@@ -456,6 +485,7 @@ class ScheduleQuantities:
             table["slowed_s"] = self.slowed_s
         return table | {
             "devices": self._device_rows(),
+            **({"boards": self._board_rows()} if len(self.instance.boards) else {}),
             "jobs": self._job_rows(),
             "links": self._link_rows(),
             "setups": setup_rows(self.instance, self.plan, self.setups),
@@ -466,7 +496,7 @@ class ScheduleQuantities:
         devices = self.instance.devices
         capacity = devices.slots * self.units_on * self.window_s
         wide = len(devices)
-        drawn = self.draws
+        drawn = self.draws.head(wide)
         slept = np.where(drawn.kind == SLEEP, drawn.end_s - drawn.begin_s, 0.0)
         resting = {"sleep_s": sums(drawn.row, slept, wide)}
         starting = {"energy_start_up_j": sums(drawn.row, drawn.of(START), wide)}
@@ -487,6 +517,23 @@ class ScheduleQuantities:
             }
             | (resting if may_sleep(self.instance) else {})
             | (starting if starts_up(self.instance) else {})
+        )
+
+    def _board_rows(self) -> list[dict[str, Any]]:
+        boards, drawn, first = self.instance.boards, self.draws, len(self.instance.devices)
+        wide = first + len(boards)
+        slept = np.where(drawn.kind == SLEEP, drawn.end_s - drawn.begin_s, 0.0)
+        more = sums(drawn.row, drawn.of(SLEEP, WAKE), wide)[first:]
+        return records(
+            {
+                "board": boards.name,
+                "had": self.boards_had,
+                "on": self.boards_on,
+                "energy_idle_j": boards.idle_power_w * self.boards_on * self.window_s + more,
+                "energy_start_up_j": sums(drawn.row, drawn.of(START), wide)[first:],
+                "sleep_s": sums(drawn.row, slept, wide)[first:],
+                "cost_units": boards.price_per_s * self.boards_had * self.window_s,
+            }
         )
 
     def _job_rows(self) -> list[dict[str, Any]]:

@@ -260,10 +260,31 @@ DEVICES = (
     ),
     _text("site", "Name of the site where it stands."),
     _text("scope", "What the power meter covered: wall, board, gpu, ..."),
-    _text("board", "Board that it is on; devices of one board may each state its idle power."),
+    _text(
+        "board",
+        "Board that it is on, of those in boards, which draw their idle power once; without any "
+        "a name only.",
+    ),
     _flag("preview", "Whether the device was submitted as a preview, not on sale."),
     _text("source", "Where the figures come from."),
     _text("caution", "Why its figures are in doubt; shown beside every result."),
+)
+
+BOARDS = (
+    _required("name", "Name of the board, which devices on it name."),
+    _whole("count_min", "Fewest boards had.", 1, minimum=0),
+    _whole("count_max", "Most boards had; units of a device are spread over them.", 1, minimum=1),
+    _number(
+        "idle_power_w",
+        "Power of a board that is on, drawn once, however many of its processors work.",
+        0.0,
+        "power",
+        aliases=("idle_power",),
+    ),
+    _flag("off_when_unused", "Whether a board of which no unit is on is off.", True),
+    _number("price_per_s", "Money per second of a board had.", 0.0, "price", aliases=("price",)),
+    *START_UP,
+    *SLEEP,
 )
 
 POOLS = (
@@ -780,6 +801,7 @@ SETTINGS = (
 
 TABLES: dict[str, tuple[Column, ...]] = {
     "devices": DEVICES,
+    "boards": BOARDS,
     "pools": POOLS,
     "sites": SITES,
     "links": LINKS,

@@ -71,7 +71,32 @@ class DeviceFields(TypedDict, total=False):
     preview: bool
     source: str
     caution: str
-    board: str
+    board: Any
+    count_min: int
+    count_max: int
+
+
+class BoardFields(TypedDict, total=False):
+    """Fields of a board."""
+
+    idle_power: Quantity
+    idle_power_w: Quantity
+    off_when_unused: bool
+    price: Quantity
+    price_per_s: Quantity
+    start_up: Mapping[str, Quantity]
+    start_up_time: Quantity
+    start_up_time_s: Quantity
+    start_up_energy: Quantity
+    start_up_energy_j: Quantity
+    start_up_cost: Quantity
+    sleep: Mapping[str, Quantity]
+    sleep_power: Quantity
+    sleep_power_w: Quantity
+    wake_time: Quantity
+    wake_time_s: Quantity
+    wake_energy: Quantity
+    wake_energy_j: Quantity
     count_min: int
     count_max: int
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from hetopt.instance.dtypes import Bools, Ints
 from hetopt.instance.tables import (
+    Boards,
     Devices,
     Edges,
     Groups,
@@ -84,6 +85,7 @@ class Instance:
     name: str
     regime: Regime
     devices: Devices
+    boards: Boards
     pools: Pools
     sites: Sites
     links: Links

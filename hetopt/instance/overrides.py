@@ -120,8 +120,17 @@ def with_free_counts(instance: Instance) -> Instance:
         if np.isfinite(cap):
             fit = np.floor(cap / devices.idle_power_w[hungry] * (1 + 1e-9)).astype(np.int64)
             most[hungry] = np.clip(fit, 0, most[hungry])
+    boards = instance.boards
+    if len(boards):
+        # As many boards as tasks at most, each with the units that it has.
+        largest = np.full(len(boards), max(1, len(instance.tasks)))
+        boards = replace(boards, count_min=0 * boards.count_min, count_max=largest)
+        carried = devices.on_board >= 0
+        most[carried] = boards.per_board[carried] * largest[devices.on_board[carried]]
     return replace(
-        instance, devices=replace(devices, count_min=np.zeros(n, dtype=np.int64), count_max=most)
+        instance,
+        devices=replace(devices, count_min=np.zeros(n, dtype=np.int64), count_max=most),
+        boards=boards,
     )
 
 

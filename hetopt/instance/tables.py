@@ -79,9 +79,58 @@ class Devices:
     source: Strings
     caution: Strings
     board: Strings
+    on_board: Ints
 
     def __len__(self) -> int:
         return len(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Boards:
+    """What carries units of devices and draws its idle power once for all, length B; often 0.
+
+    Units of a device on a board are spread over its ``count``: the numbers of units are multiples
+    of the numbers of boards, ``per_board`` (D; 0 for devices on none) for each, and unit i stands
+    on board i // ``per_board``. A board is on if any unit on it is. Other columns are as of
+    devices.
+    """
+
+    name: Strings
+    count_min: Ints
+    count_max: Ints
+    idle_power_w: Floats
+    off_when_unused: Bools
+    price_per_s: Floats
+    start_up_time_s: Floats
+    start_up_energy_j: Floats
+    start_up_cost: Floats
+    sleep_power_w: Floats
+    wake_time_s: Floats
+    wake_energy_j: Floats
+    per_board: Ints
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+    @staticmethod
+    def none(devices: int) -> Boards:
+        """Return no boards, for so many devices."""
+        ints, floats = np.zeros(0, dtype=np.int64), np.zeros(0)
+        return Boards(
+            name=np.zeros(0, dtype=np.dtypes.StringDType()),
+            count_min=ints,
+            count_max=ints,
+            idle_power_w=floats,
+            off_when_unused=np.zeros(0, dtype=bool),
+            price_per_s=floats,
+            start_up_time_s=floats,
+            start_up_energy_j=floats,
+            start_up_cost=floats,
+            sleep_power_w=floats,
+            wake_time_s=floats,
+            wake_energy_j=floats,
+            per_board=np.zeros(devices, dtype=np.int64),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,13 +66,19 @@ def _boards(instance: Instance) -> list[str]:
     devices = instance.devices
     notes = []
     for board in dict.fromkeys(devices.board.tolist()):
-        both = (devices.board == board) & (devices.idle_power_w > 0) & (devices.count_max != 0)
+        both = (
+            (devices.board == board)
+            & (devices.on_board < 0)
+            & (devices.idle_power_w > 0)
+            & (devices.count_max != 0)
+        )
         if board and both.sum() > 1:
             names = devices.name[both].tolist()
             notes.append(
                 f"{', '.join(names)} are processors of one board, {board}, and each states the "
                 "idle power of the whole board: with more than one of them on it counts more than "
-                "once. Where they are one board, set `idle_power: 0 W` for all but one of them."
+                "once. List the board in `boards` (schedules), which then draws it once, or set "
+                "`idle_power: 0 W` for all but one of them."
             )
     return notes
 

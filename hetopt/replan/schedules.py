@@ -13,6 +13,7 @@ from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError, Problem
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance, is_maximised
+from hetopt.instance.idling.idlers import plain
 from hetopt.replan.replanned import Replanned, Stability, Step
 from hetopt.schedule.polish.stale import repaired
 from hetopt.simulate.events import Start, State
@@ -37,6 +38,12 @@ def replan_schedule(
     if state is None:
         text = "A state with tasks: what is done, and what runs."
         raise InputError([Problem("state", "", text)])
+    if not plain(instance):
+        text = (
+            "A schedule without sleep, start-ups and boards: what has gone on or sleeps is no part "
+            "of a state yet."
+        )
+        raise InputError([Problem("instance", "", text)])
     rest = rest_of(instance, state)
     old = carried(instance, plan, rest)
     limit = began + options.time_limit_s / 4

@@ -108,6 +108,8 @@ def _adds_up(instance: Instance) -> bool:
     name = instance.objective[0]
     if len(instance.objective) > 1 or prices_vary(instance):
         return False
+    if len(instance.boards):
+        return False  # what is on one board shares its idle power
     if math.isfinite(instance.limits.power_cap_w):
         return False
     if name in ENERGY_LIKE:

@@ -61,8 +61,14 @@ class Oracle:
 
     def idlers(self) -> list[dict[str, float]]:
         """Kinds of what idles, with times in ticks."""
-        devices = self.instance.devices
-        return [self.idler(devices, d) for d in range(len(devices))]
+        devices, boards = self.instance.devices, self.instance.boards
+        found = [self.idler(devices, d) for d in range(len(devices))]
+        for b in range(len(boards)):
+            found.append(self.idler(boards, b))
+            carries = [d for d in range(len(devices)) if devices.on_board[d] == b]
+            if any(not devices.off_when_unused[d] and devices.count_min[d] for d in carries):
+                found[-1] |= {"offable": False, "ready": 0, "start_j": 0.0, "start_cost": 0.0}
+        return found
 
     def idler(self, table: Any, row: int) -> dict[str, float]:
         sleep = float(table.sleep_power_w[row])
@@ -83,7 +89,12 @@ class Oracle:
 
     def homes_of(self, device: int, unit: int) -> list[tuple[int, int]]:
         """What is taken where a unit is: kind and number."""
-        return [(device, unit)]
+        devices, boards = self.instance.devices, self.instance.boards
+        board = int(devices.on_board[device])
+        if board < 0:
+            return [(device, unit)]
+        each = int(devices.count_max[device]) // int(boards.count_max[board])
+        return [(device, unit), (len(devices) + board, unit // each)]
 
     def ticks(self, seconds: float) -> int:
         value = exact(float(seconds)) / self.tick

@@ -112,6 +112,12 @@ def test_problems_name_the_object_and_the_field() -> None:
                 for name in ("start_up", "sleep", "load", "setup", "setups")
             ),
         ),
+        (
+            fields.BoardFields,
+            TABLES["boards"],
+            {"name"},
+            (Column("start_up", "A mapping."), Column("sleep", "A mapping.")),
+        ),
         (fields.PoolFields, TABLES["pools"], {"name"}, ()),
         (fields.SiteFields, TABLES["sites"], {"name"}, ()),
         (fields.NetworkFields, TABLES["networks"], {"from", "to"}, ()),

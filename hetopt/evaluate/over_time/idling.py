@@ -78,6 +78,18 @@ class Draws:
     def __len__(self) -> int:
         return len(self.kind)
 
+    def head(self, rows: int) -> Draws:
+        """Return what the first kinds of what idles draw."""
+        some = self.row < rows
+        return Draws(
+            self.kind[some],
+            self.row[some],
+            self.number[some],
+            self.begin_s[some],
+            self.end_s[some],
+            self.energy_j[some],
+        )
+
     def of(self, *kinds: int) -> Floats:
         """Energy of each row, 0 where it is of another kind."""
         return np.where(np.isin(self.kind, kinds), self.energy_j, 0.0)
@@ -157,7 +169,19 @@ def _occupied(q: Timed) -> tuple[Ints, Ints, Floats, Floats]:
     """Return what takes a slot: kind of what idles, its number, begin and end (s)."""
     device, unit, begin, end = holding(q)
     lasting = end > begin
-    return device[lasting], unit[lasting], begin[lasting], end[lasting]
+    device, unit, begin, end = device[lasting], unit[lasting], begin[lasting], end[lasting]
+    devices, boards = q.instance.devices, q.instance.boards
+    if not len(boards):
+        return device, unit, begin, end
+    on = np.flatnonzero(devices.on_board[device] >= 0)
+    board = devices.on_board[device[on]] + len(devices)
+    number = unit[on] // boards.per_board[device[on]]
+    return (
+        np.concatenate([device, board]),
+        np.concatenate([unit, number]),
+        np.concatenate([begin, begin[on]]),
+        np.concatenate([end, end[on]]),
+    )
 
 
 def holding(q: Timed) -> tuple[Ints, Ints, Floats, Floats]:

@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from hetopt.instance import SCHEDULE_OBJECTIVES, STEADY_OBJECTIVES
 from hetopt.instance.column_specs import (
+    BOARDS,
     DEVICES,
     INITIAL,
     JOBS,
@@ -120,6 +121,7 @@ def document_model() -> type[Shape]:
             "together": groups,
             "apart": groups,
             "devices": _list(_device(), "Types of processor."),
+            "boards": _list(_board(), "What carries devices, and draws its idle power once."),
             "pools": _list(_shape("Pool", _fields(POOLS), required=("name",)), "Shared memories."),
             "links": _list(
                 _shape("Link", _fields(LINKS), required=("from", "to")), "Links between devices."
@@ -191,7 +193,14 @@ def _rates() -> tuple[Any, Any]:
     return dict[str, _number(rate)], Field(default=None, description=text)  # type: ignore[misc]  # a type made at run time
 
 
-def _device() -> type[Shape]:
+def _board() -> type[Shape]:
+    return _shape(
+        "Board", _fields(BOARDS) | mappings(BOARDS) | {"count": _count()}, required=("name",)
+    )
+
+
+def _count() -> tuple[Any, Any]:
+    """Return the field of identical units, a number or a range."""
     both = {
         "min": _field(
             _number(Column("min", "", "whole", 0, minimum=0)), "Fewest units; default 0."
@@ -202,12 +211,16 @@ def _device() -> type[Shape]:
         ),
     }
     count = _either(_number(Column("count", "", "whole", 1, minimum=1)), _shape("CountRange", both))
+    return count, Field(default=None, description="Identical units, or their range.")
+
+
+def _device() -> type[Shape]:
     return _shape(
         "Device",
         _fields(DEVICES)
         | mappings(DEVICES)
         | {
-            "count": (count, Field(default=None, description="Identical units, or their range.")),
+            "count": _count(),
             "from": _field(_choice(("catalogue",)), "Take the device's figures from there."),
             "entry": _field(_TEXT, "ID in the catalogue; default: the name."),
             "setups": _list(
@@ -355,6 +368,7 @@ def _names(choices: list[str] | None = None) -> Any:
 COLUMNS = {
     "Device": DEVICES,
     "SetupRow": SETUPS,
+    "Board": BOARDS,
     "Pool": POOLS,
     "Link": LINKS,
     "Site": SITES,

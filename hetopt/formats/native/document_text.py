@@ -52,7 +52,8 @@ def to_document(instance: Instance) -> dict[str, Any]:
     frames = {n: {str(c): f[c] for c in f.columns} for n, f in to_frames(instance).items()}
     data = _settings(instance)
     rows = {name: list(_rows(name, columns)) for name, columns in frames.items()}
-    rows["devices"] = [_with_count(row) for row in rows["devices"]]
+    for name in ("devices", "boards"):
+        rows[name] = [_with_count(row) for row in rows.get(name, [])]
     by_device = {row["name"]: row for row in rows["devices"]}
     for setup in rows.pop("setups", []):
         by_device[setup.pop("device")].setdefault("setups", []).append(setup)
@@ -64,7 +65,7 @@ def to_document(instance: Instance) -> dict[str, Any]:
         row.setdefault("uses", {})[use["resource"]] = use["amount"]
     for row in options:
         profiles.setdefault(row.pop("profile"), []).append(row)
-    for name in ("devices", "pools", "sites", "links", "resources"):
+    for name in ("devices", "boards", "pools", "sites", "links", "resources"):
         if rows.get(name):
             data[name] = rows[name]
     data["profiles"] = profiles

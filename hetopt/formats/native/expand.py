@@ -65,6 +65,7 @@ def expand(
     """
     reader = _Expansion(data, units_seen or ForgottenUnits())
     reader.devices()
+    reader.boards()
     for table in ("pools", "sites", "links", "networks", "resources", "kind_shares"):
         for path, entry in reader.entries((table,), data.get(table)):
             reader.rows.add(table, reader.named(table, path, entry), path)
@@ -98,6 +99,7 @@ class _Expansion:
         self.faults: list[Fault] = []
         self.entry_ids: dict[str, str] = {}  # by device
         self.idle_given: dict[str, bool] = {}
+        self.on_board: dict[Any, list[Any]] = {}  # devices of the catalogue, by board
         self.ties: dict[str, Any] = {}  # settings that stand within `periods`
 
     def fault(self, path: Path, value: object, expected: str) -> None:
@@ -176,8 +178,28 @@ class _Expansion:
             cells.setdefault("idle_known", True)
         elif "idle_known" not in cells:
             self.rows.idle_unstated.append(len(self.rows.cells["devices"]))
+        boards = [entry.get("name") for _, entry in self.entries((), self.data.get("boards"))]
+        on = cells.get("board", found.board)
+        if on in boards:
+            # Its figures were measured at the board's plug: the board draws the idle power.
+            self.on_board.setdefault(on, []).append(found)
+            cells.setdefault("idle_power_w", 0.0)
         for figure in DEVICE_FIGURES:
-            cells.setdefault(figure, getattr(found, figure))
+            if figure != "board" or not boards or on in boards:
+                cells.setdefault(figure, getattr(found, figure))
+
+    def boards(self) -> None:
+        """Add the boards; one that states no idle power has what its catalogue devices state."""
+        for path, entry in self.entries(("boards",), self.data.get("boards")):
+            cells = self.named("boards", path, entry)
+            if "count" in entry:
+                cells |= self._count(path, entry)
+            known = [
+                d.idle_power_w for d in self.on_board.get(entry.get("name"), []) if d.idle_known
+            ]
+            if known:
+                cells.setdefault("idle_power_w", min(known))
+            self.rows.add("boards", cells, path)
 
     def profiles(self) -> None:
         for name, profile in (self.data.get("profiles") or {}).items():

@@ -8,7 +8,7 @@ from typing import Any
 from hetopt.formats.place import Path
 
 LISTS = (
-    *("devices", "pools", "sites", "links", "networks", "resources"),
+    *("devices", "boards", "pools", "sites", "links", "networks", "resources"),
     *("tasks", "transfers", "jobs", "kind_shares", "scenarios", "periods", "initial"),
 )
 """Parts of a document that are lists of entries."""

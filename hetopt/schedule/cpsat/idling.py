@@ -22,9 +22,15 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from hetopt.instance.idling.idlers import Idlers, idlers
-from hetopt.schedule.cpsat.variables import Build, Literal, Place
+import numpy as np
+
+from hetopt.instance.idling.idlers import Idlers, home, idlers
+from hetopt.schedule.bounds.time_windows import TimeWindows
+from hetopt.schedule.cpsat.variables import Build, Choice, Literal, Place
 from hetopt.schedule.model.grid import exact
+
+MOST_CHAINED = 400
+"""Tasks that a board may run up to which a chain of them is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +44,7 @@ class Rest:
 
 def wait_until_on(build: Build) -> None:
     """Let nothing take a slot of a unit, and no task start there, before it has gone on."""
-    rows = idlers(build.problem.instance)
-    for device in range(len(build.problem.units)):
-        ready = ready_ticks(build, rows, device)
+    for device, ready in enumerate(build.problem.ready):
         if not ready:
             continue
         for task, on in enumerate(build.on):
@@ -66,6 +70,16 @@ def rest_in_gaps(build: Build) -> list[Rest]:
             continue
         for unit, on in enumerate(build.used[row]):
             found.append(_rest(build, rows, row, on, [(row, unit)]))
+    first = len(build.problem.units)
+    for row in np.flatnonzero(rows.sleeps[first:]).tolist():
+        for number, on in enumerate(build.used[first + row]):
+            places = [
+                (device, unit)
+                for device in range(first)
+                for unit in range(build.problem.units[device])
+                if (first + row, number) in home(build.problem.instance, device, unit)
+            ]
+            found.append(_rest(build, rows, first + row, on, places))
     return found
 
 
@@ -111,12 +125,47 @@ def _rest(build: Build, rows: Idlers, row: int, on: Literal, places: list[Place]
         for interval in occupants:
             model.add(last >= interval.end_expr()).only_enforce_if(build.presence(interval))
         model.add(awake >= last - sum(slept))
-    work = [
-        c.mode.duration * c.literal
-        for choices in build.choices
-        for c in choices
-        if c.place in places
-    ]
-    if work:
-        model.add(slots * awake >= sum(work))
+    here = [(t, c) for t, choices in enumerate(build.choices) for c in choices if c.place in places]
+    for place in places:
+        work = [c.mode.duration * c.literal for _, c in here if c.place == place]
+        if work:
+            model.add(problem.slots[place[0]] * awake >= sum(work))
+    chain = set(_one_after_the_other(build, here)) if slots > 1 else set()
+    if chain:
+        model.add(awake >= sum(c.mode.duration * c.literal for t, c in here if t in chain))
     return Rest(row, awake, wakes)
+
+
+def _one_after_the_other(build: Build, here: list[tuple[int, Choice]]) -> list[int]:
+    """Return tasks of which no two may run at once, with as much work as one such chain has.
+
+    One waits for the other, or ends before that may start.
+    """
+    problem, windows = build.problem, TimeWindows.of(build.problem)
+    least: dict[int, int] = {}
+    for task, choice in here:
+        least[task] = min(choice.mode.duration, least.get(task, choice.mode.duration))
+    if problem.cycle or len(least) > MOST_CHAINED:
+        return []
+    place = {task: k for k, task in enumerate(problem.order)}
+    before: list[set[int]] = [set() for _ in range(problem.n_tasks)]
+    for task in problem.order:
+        for e in problem.entering[task]:
+            earlier = problem.edges[e][0]
+            before[task] |= before[earlier] | {earlier}
+    start = {t: min(windows.heads[t].values()) for t in least}
+    end = {t: max(windows.latest_ends[t].values()) for t in least}
+    best: dict[int, tuple[int, int]] = {}
+    for task in sorted(least, key=lambda t: (start[t], place[t])):
+        ways = [
+            (best[other][0], other)
+            for other in best
+            if other in before[task] or end[other] <= start[task]
+        ]
+        length, via = max(ways, default=(0, -1))
+        best[task] = (length + least[task], via)
+    chain, task = [], max(best, key=lambda t: best[t][0], default=-1)
+    while task >= 0:
+        chain.append(task)
+        task = best[task][1]
+    return chain

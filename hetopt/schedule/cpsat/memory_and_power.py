@@ -348,8 +348,8 @@ def _most(build: Build) -> Fraction:
         ]
         # A unit that is set up runs nothing.
         draws = [*draws, *(s.change.watts for s in build.setups if s.place[0] == device)]
-        slots = build.problem.slots[device] * build.problem.units[device]
-        total += build.problem.units[device] * exact(idle)
-        total += build.problem.units[device] * _going_on(build, device)[1]
+        count = len(build.counted[device])
+        total += count * (exact(idle) + _going_on(build, device)[1])
+        slots = build.problem.slots[device] * count if draws else 0
         total += min(slots, build.problem.n_tasks * build.copies) * max(draws, default=Fraction(0))
     return total

@@ -46,6 +46,7 @@ from hetopt.schedule.cpsat.variables import (
     MERGED,
     Build,
     Place,
+    count_boards,
     count_units,
     group_tasks,
     limit_slots,
@@ -113,6 +114,7 @@ def build_model(problem: Problem, level: int, held: list[float]) -> ScheduleMode
     if not build.possible:
         return None
     count_units(build)
+    count_boards(build)
     group_tasks(build)
     sendings = add_edges(build)
     add_setups(build)

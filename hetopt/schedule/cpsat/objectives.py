@@ -155,7 +155,6 @@ def _energy_like(build: Build, name: str) -> Measure:
     """Energy, or what it costs or emits: options, hops, idle of units on, price of units had."""
     problem = build.problem
     instance = problem.instance
-    devices = instance.devices
     billed = BILLED.index(name)
     per_joule = problem.joule_prices[billed]
     found = Measure()
@@ -176,23 +175,23 @@ def _energy_like(build: Build, name: str) -> Measure:
         found.add(awake * each * problem.grid.tick, rest.awake, problem.cycle or build.span)
         for literal in rest.wakes:
             found.add(exact(float(rows.wake_energy_j[rest.row])) * each, literal)
-    for device in range(len(devices)):
+    for row in range(len(rows)):
         # What it draws awake beyond sleep stands above.
-        idle = exact(float(rows.sleep_power_w[device])) * per_joule[device]
-        going_on = exact(float(rows.start_up_energy_j[device])) * per_joule[device]
+        idle = exact(float(rows.sleep_power_w[row])) * per_joule[int(rows.device[row])]
+        going_on = exact(float(rows.start_up_energy_j[row])) * per_joule[int(rows.device[row])]
         if name == "cost":
-            going_on += exact(float(rows.start_up_cost[device]))
-        for literal in build.counted[device]:
+            going_on += exact(float(rows.start_up_cost[row]))
+        for literal in build.counted[row]:
             found.add(going_on, literal)
-        price = exact(float(devices.price_per_s[device])) if name == "cost" else Fraction(0)
-        had = int(devices.count_min[device])
-        always_on = not devices.off_when_unused[device]
+        price = exact(float(rows.price_per_s[row])) if name == "cost" else Fraction(0)
+        had = int(rows.count_min[row])
+        always_on = bool(rows.always_on[row])
         surely = had * (price + (idle if always_on else 0))
         add_window(build, found, surely, None)
-        for k, literal in enumerate(build.counted[device]):
+        for k, literal in enumerate(build.counted[row]):
             rate = idle if (k >= had or not always_on) else Fraction(0)
             rate += price if k >= had else 0
-            add_window(build, found, rate, (device, k, literal))
+            add_window(build, found, rate, (row, k, literal))
     return found
 
 

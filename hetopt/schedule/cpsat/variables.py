@@ -7,9 +7,11 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from ortools.sat.python import cp_model
 
-from hetopt.instance.idling.idlers import idlers
+from hetopt.instance import Bools, Instance
+from hetopt.instance.idling.idlers import home, idlers
 from hetopt.instance.states.setups import device_setups
 from hetopt.runtime.interrupt import go_on
 from hetopt.schedule.bounds.time_windows import TimeWindows
@@ -185,7 +187,7 @@ def merged_devices(problem: Problem) -> list[bool]:
         # Units on a circle are not coloured: each repetition of a task has the same one.
         return [False] * len(devices)
     # Gaps are of units, each of its own.
-    asleep = idlers(instance).sleeps
+    asleep = idlers(instance).sleeps | told_apart(instance)
     limited = [
         bool(m < float("inf")) or bool(p >= 0 and instance.pools.memory_b[p] < float("inf"))
         for m, p in zip(devices.memory_b.tolist(), devices.pool.tolist(), strict=True)
@@ -328,6 +330,7 @@ def count_units(build: Build) -> None:
         if pin >= 0
         for m in problem.modes[t]
     }
+    apart = told_apart(problem.instance)
     for device in range(len(problem.units)):
         n = problem.units[device]
         used = [build.bool(f"u{device},{k}") for k in range(n)]
@@ -336,7 +339,7 @@ def count_units(build: Build) -> None:
             for place, literal in build.at[task].items():
                 if place[0] == device:
                     model.add_implication(literal, used[max(place[1], 0)])
-        ordered = merged[device] or device not in pinned
+        ordered = merged[device] or (device not in pinned and not apart[device])
         if ordered:
             for before, after in pairwise(used):
                 model.add_implication(after, before)
@@ -349,6 +352,34 @@ def count_units(build: Build) -> None:
                 model.add_implication(after, before)
             model.add(sum(counted) == sum(used))
             build.counted[device] = counted
+
+
+def count_boards(build: Build) -> None:
+    """Which boards are on: those of which a unit runs something."""
+    problem, model = build.problem, build.model
+    instance, first = problem.instance, len(problem.units)
+    for b, most in enumerate(instance.boards.count_max.tolist()):
+        used = [build.bool(f"B{b},{k}") for k in range(most)]
+        build.used[first + b] = used
+        for device in np.flatnonzero(instance.devices.on_board == b).tolist():
+            for unit, literal in enumerate(build.used[device]):
+                at = 0 if most == 1 else home(instance, device, unit)[1][1]
+                model.add_implication(literal, used[at])
+        counted = used if most == 1 else [build.bool(f"C{b},{k}") for k in range(most)]
+        for before, after in pairwise(counted):
+            model.add_implication(after, before)
+        if most > 1:
+            model.add(sum(counted) == sum(used))
+        build.counted[first + b] = counted
+
+
+def told_apart(instance: Instance) -> Bools:
+    """Whether units of each device are told apart by their board, or that sleeps (by row)."""
+    devices, boards = instance.devices, instance.boards
+    rows = idlers(instance)
+    several = np.append(boards.count_max > 1, False)[devices.on_board]
+    sleeping = np.append(rows.sleeps[len(devices) :], False)[devices.on_board]
+    return np.concatenate([several | sleeping, np.zeros(len(boards), dtype=bool)])
 
 
 def _first_task_order(build: Build, device: int) -> None:

@@ -44,7 +44,7 @@ TYING = (
 """Features that make these tables needed."""
 UNSUPPORTED = (
     *("staged tensors", "paths that depend on the size of a message"),
-    *("set-ups that draw power under a cap", "sleep in gaps", "start-ups"),
+    *("set-ups that draw power under a cap", "sleep in gaps", "start-ups", "boards"),
 )
 """Features that the decoder does not know."""
 MOST_TASKS = 20_000

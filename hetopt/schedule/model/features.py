@@ -33,6 +33,7 @@ FEATURES: dict[str, Callable[[Instance], bool]] = {
     "units that take time to go on": lambda i: bool(ready_s(i).any()),
     "sleep in gaps": may_sleep,
     "start-ups": going_on_counts,
+    "boards": lambda i: len(i.boards) > 0,
     "messages": lambda i: len(i.tensors) > 0,
     "staged tensors": lambda i: bool(i.tensors.staged.any()),
     "transfers that hold slots (overlap: false)": lambda i: bool(

@@ -10,10 +10,11 @@ import numpy as np
 from hetopt.instance import Floats, Instance
 from hetopt.instance.derived import once
 from hetopt.instance.idling.idlers import (
+    Idlers,
     as_if_asleep,
     idlers,
-    may_sleep,
-    starts_up,
+    plain,
+    ready_s,
     without_idling,
 )
 from hetopt.instance.joule_prices import joule_prices
@@ -35,23 +36,34 @@ def always_idling(instance: Instance) -> Instance:
     where gaps that pay for waking are short. Under a power cap it draws whatever the true unit may
     at most, so that no plan exceeds the cap where something wakes.
     """
-    if not (may_sleep(instance) or starts_up(instance)):
+    if plain(instance):
         return instance
-    devices, rows = instance.devices, idlers(instance)
+    devices, rows, boards = instance.devices, idlers(instance), instance.boards
     count = len(devices)
-    idle = rows.idle_power_w[:count].copy()
-    if math.isfinite(instance.limits.power_cap_w):
-        idle = np.maximum(idle, _most_w(instance))
+    capped = math.isfinite(instance.limits.power_cap_w)
+    draws = rows.idle_power_w.copy()
+    if capped:
+        draws = np.maximum(draws, _most_w(rows))
     else:
-        saved = (rows.idle_power_w - rows.sleep_power_w)[:count]
-        pays = np.divide(devices.wake_energy_j, saved, out=np.full(count, np.inf), where=saved > 0)
-        short = np.maximum(pays, devices.wake_time_s) <= SHORT * _latest_s(instance)
-        idle = np.where(rows.sleeps[:count] & short, rows.sleep_power_w[:count], idle)
-    plain = without_idling(replace(instance, devices=replace(devices, idle_power_w=idle)))
-    return replace(
-        plain,
-        devices=replace(plain.devices, start_up_time_s=rows.start_up_time_s[:count]),
-    )
+        saved = rows.idle_power_w - rows.sleep_power_w
+        pays = np.divide(rows.wake_energy_j, saved, out=np.full(len(rows), np.inf), where=saved > 0)
+        short = np.maximum(pays, rows.wake_time_s) <= SHORT * _latest_s(instance)
+        draws = np.where(rows.sleeps & short, rows.sleep_power_w, draws)
+    idle, price, always = draws[:count].copy(), devices.price_per_s.copy(), 0.0
+    for b in range(len(boards)):
+        mine = np.flatnonzero(devices.on_board == b)
+        part = 1.0 if capped else 1.0 / max(1.0, float(boards.per_board[mine].sum()))
+        fixed = boards.count_min[b] == boards.count_max[b]
+        if rows.always_on[count + b]:
+            always += float(draws[count + b] * boards.count_min[b])
+        if not (rows.always_on[count + b] and fixed):
+            idle[mine] += part * draws[count + b]
+        if not fixed:
+            price[mine] += boards.price_per_s[b] / max(1.0, float(boards.per_board[mine].sum()))
+    devices = replace(devices, idle_power_w=idle, price_per_s=price)
+    limits = replace(instance.limits, power_cap_w=instance.limits.power_cap_w - always)
+    made = without_idling(replace(instance, devices=devices, limits=limits))
+    return replace(made, devices=replace(made.devices, start_up_time_s=ready_s(instance)))
 
 
 def drawing_less(instance: Instance, objective: str) -> Instance:
@@ -63,22 +75,22 @@ def drawing_less(instance: Instance, objective: str) -> Instance:
     power. When it is drawn counts under prices that change over time, and for power: it is left out
     there. Times to go on are left out.
     """
-    if not (may_sleep(instance) or starts_up(instance)):
+    if plain(instance):
         return instance
-    plain = as_if_asleep(instance)
+    made = as_if_asleep(instance)
     latest = _latest_s(instance)
     counts = objective in ENERGY_LIKE and series_of(instance, objective) is None
-    if not counts or not math.isfinite(latest) or not latest > 0:
-        return plain
-    kept = plain.derived
+    spent = _going_on_j(instance, objective)
+    if not counts or not math.isfinite(latest) or not latest > 0 or not spent.any():
+        return made
+    kept = made.derived
     key = f"drawing less for {objective}"
     if key not in kept:
-        spent = _going_on_j(instance, objective)
-        more = spent / latest * SURELY
-        devices = replace(plain.devices, idle_power_w=plain.devices.idle_power_w + more)
-        kept.setdefault(key, replace(plain, devices=devices) if spent.any() else plain)
-    made = kept[key]
-    return made if isinstance(made, Instance) else plain
+        idle = made.devices.idle_power_w.copy()
+        idle[: len(spent)] += spent / latest * SURELY
+        kept.setdefault(key, replace(made, devices=replace(made.devices, idle_power_w=idle)))
+    found = kept[key]
+    return found if isinstance(found, Instance) else made
 
 
 def _going_on_j(instance: Instance, objective: str) -> Floats:
@@ -102,9 +114,8 @@ def _latest_s(instance: Instance) -> float:
     return float(instance.jobs.deadline_s[busy].max(initial=0.0)) if len(busy) else math.inf
 
 
-def _most_w(instance: Instance) -> Floats:
-    """Most that a unit of each device draws while nothing runs on it (D)."""
-    rows, count = idlers(instance), len(instance.devices)
+def _most_w(rows: Idlers) -> Floats:
+    """Most that each kind of what idles draws while nothing runs on it."""
     waking = np.divide(
         rows.wake_energy_j,
         rows.wake_time_s,
@@ -117,4 +128,4 @@ def _most_w(instance: Instance) -> Floats:
         out=np.zeros(len(rows)),
         where=rows.start_up_time_s > 0,
     )
-    return np.maximum(rows.sleep_power_w + waking, rows.idle_power_w + going_on)[:count]
+    return np.maximum(rows.sleep_power_w + waking, rows.idle_power_w + going_on)

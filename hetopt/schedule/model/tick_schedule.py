@@ -367,6 +367,8 @@ def canonical_units(schedule: TickSchedule) -> TickSchedule:
         if pin >= 0
         for mode in schedule.problem.modes[task]
     }
+    # Units on several boards are told apart.
+    pinned |= set(np.flatnonzero(schedule.problem.instance.devices.on_board >= 0).tolist())
     names: dict[tuple[int, int], int] = {}
     count: dict[int, int] = {}
     for mode, unit in zip(schedule.mode, schedule.unit, strict=True):

@@ -25,7 +25,7 @@ from hetopt.instance import Floats, Instance, Ints
 from hetopt.solution import READ, WRITE
 from hetopt.verify.exact import Numbers, Scale, Timeline, exceeds, fraction
 from hetopt.verify.report import Findings, show
-from hetopt.verify.schedule.placed import Placed
+from hetopt.verify.schedule.placed import Placed, carriers
 from hetopt.verify.schedule.setups import Changes
 from hetopt.verify.schedule.transfers import Moves
 
@@ -101,8 +101,12 @@ def check_ready(
     findings: Findings,
 ) -> None:
     """Check that nothing takes a slot of a unit before that has gone on."""
-    devices = instance.devices
+    devices, boards = instance.devices, instance.boards
     late = np.where(devices.off_when_unused, devices.start_up_time_s, 0.0)
+    always = _always_on(instance)
+    for d, board in enumerate(devices.on_board.tolist()):
+        if board >= 0 and not always[board]:
+            late[d] = max(late[d], boards.start_up_time_s[board])
     if not late.any() or math.isfinite(instance.limits.cycle_s):
         return
     place, start, _ = held
@@ -127,25 +131,74 @@ def check_ready(
 
 def idling(instance: Instance, placed: Placed, times: Timeline, held: Held) -> Drawn:
     """Return what going on, sleep and waking draw in a schedule."""
-    devices, drawn = instance.devices, Drawn()
-    cyclic = math.isfinite(instance.limits.cycle_s)
-    used = np.bincount(placed.device, minlength=len(devices))
+    devices, boards, drawn = instance.devices, instance.boards, Drawn()
+    carries = carriers(instance)
+    first = np.cumsum(np.append(0, boards.count_max))
+    board = placed.board(instance)
+    _add(
+        drawn,
+        instance,
+        times,
+        held,
+        _Kinds(
+            devices,
+            devices.off_when_unused,
+            placed.device,
+            np.arange(len(placed.device)),
+            list(range(len(devices))),
+        ),
+    )
+    if len(boards):
+        on = np.unique(board[board >= 0])
+        of = np.searchsorted(first, on, side="right") - 1
+        at = np.where(board >= 0, np.searchsorted(on, board), -1)
+        _add(drawn, instance, times, held, _Kinds(boards, ~_always_on(instance), of, at, carries))
+    return drawn
+
+
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    """What idles: its table, whether each kind may be off, the kind of each that is used.
+
+    ``at`` says which of those used is taken where each unit of the plan is (-1: none), ``site``
+    the device at whose site each kind draws.
+    """
+
+    table: Any
+    offable: Any
+    kind: Ints
+    at: Ints
+    site: list[int]
+
+
+def _always_on(instance: Instance) -> Any:
+    """Whether each kind of board is on whatever runs: itself, or for what it carries."""
+    devices = instance.devices
+    always = ~instance.boards.off_when_unused
+    for d in np.flatnonzero(~devices.off_when_unused & (devices.count_min > 0)).tolist():
+        if devices.on_board[d] >= 0:
+            always[devices.on_board[d]] = True
+    return always
+
+
+def _add(drawn: Drawn, instance: Instance, times: Timeline, held: Held, kinds: _Kinds) -> None:
+    """Add what going on, sleep and waking draw of devices, or of boards."""
+    table, cyclic = kinds.table, math.isfinite(instance.limits.cycle_s)
+    used = np.bincount(kinds.kind, minlength=len(table))
     for d, number in enumerate(used.tolist()):
-        if devices.off_when_unused[d] and not cyclic and number:
-            drawn.cost += number * float(devices.start_up_cost[d])
+        if kinds.offable[d] and not cyclic and number:
+            drawn.cost += number * float(table.start_up_cost[d])
             length, joules = (
                 _number(times.scale, column[d])
-                for column in (devices.start_up_time_s, devices.start_up_energy_j)
+                for column in (table.start_up_time_s, table.start_up_energy_j)
             )
             for _ in range(number if joules else 0):
-                drawn.rows.append((d, 0 * length, length, float(joules)))
+                drawn.rows.append((kinds.site[d], 0 * length, length, float(joules)))
                 if length > 0:
                     drawn.segments.append((0 * length, length, float(joules / length)))
-    sleeps = ~np.isnan(devices.sleep_power_w)
-    if sleeps.any():
-        for d, begin, end, wakes in _gaps(instance, placed, times, held, sleeps):
-            _sleep(instance, times.scale, drawn, (d, begin, end, wakes))
-    return drawn
+    if not np.isnan(table.sleep_power_w).all():
+        for d, begin, end, wakes in _gaps(instance, times, held, kinds):
+            _sleep(kinds, times.scale, drawn, (d, begin, end, wakes))
 
 
 def check_power_with_sleep(
@@ -189,16 +242,11 @@ def check_power_with_sleep(
     return float(max(level.max(initial=0.0), 0.0))
 
 
-def _sleep(
-    instance: Instance, scale: Scale, drawn: Drawn, gap: tuple[int, Time, Time, bool]
-) -> None:
+def _sleep(kinds: _Kinds, scale: Scale, drawn: Drawn, gap: tuple[int, Time, Time, bool]) -> None:
     """Add a gap to what is drawn, if it is slept through."""
     d, begin, end, wakes = gap
-    devices = instance.devices
-    columns = (
-        *(devices.idle_power_w, devices.sleep_power_w),
-        *(devices.wake_time_s, devices.wake_energy_j),
-    )
+    table = kinds.table
+    columns = (table.idle_power_w, table.sleep_power_w, table.wake_time_s, table.wake_energy_j)
     idle, sleep, wake_s, wake_j = (_number(scale, column[d]) for column in columns)
     length = end - begin
     saved = (idle - sleep) * length
@@ -209,50 +257,50 @@ def _sleep(
             return
     elif not saved > 0:
         return
-    drawn.rows.append((d, begin, end, -float(saved)))
+    drawn.rows.append((kinds.site[d], begin, end, -float(saved)))
     awake = max(begin, end - wake_s) if wakes and wake_j else end
     if awake > begin:
         drawn.segments.append((begin, awake, float(sleep - idle)))
     if wakes and wake_j:
-        drawn.rows.append((d, awake, end, float(wake_j)))
+        drawn.rows.append((kinds.site[d], awake, end, float(wake_j)))
         if end > awake:
             drawn.segments.append((awake, end, float(sleep - idle + wake_j / (end - awake))))
 
 
 def _gaps(
-    instance: Instance, placed: Placed, times: Timeline, held: Held, sleeps: Any
+    instance: Instance, times: Timeline, held: Held, kinds: _Kinds
 ) -> Iterator[tuple[int, Time, Time, bool]]:
-    """Yield device, begin and end of each gap, and whether the unit is needed after it."""
-    devices, scale = instance.devices, times.scale
+    """Yield kind, begin and end of each gap, and whether it is needed after it."""
+    table, scale = kinds.table, times.scale
+    sleeps = ~np.isnan(table.sleep_power_w)
     cyclic = math.isfinite(instance.limits.cycle_s)
-    window = _window(instance, placed, times)
+    window = _window(instance, times)
     slack = _seconds(scale, scale.slack)
     place, start, end = held
     lasting = np.asarray(end > start, dtype=bool)
-    by_place: dict[int, list[tuple[Time, Time]]] = {}
-    rows = zip(place[lasting].tolist(), start[lasting].tolist(), end[lasting].tolist(), strict=True)
-    for at, a, b in rows:
-        if sleeps[placed.device[at]]:
-            by_place.setdefault(at, []).append((_seconds(scale, a), _seconds(scale, b)))
-    used = np.zeros(len(devices), dtype=np.int64)
-    for at, d in enumerate(placed.device.tolist()):
+    taken: dict[int, list[tuple[Time, Time]]] = {}
+    where = kinds.at[place[lasting]].tolist()
+    for at, a, b in zip(where, start[lasting].tolist(), end[lasting].tolist(), strict=True):
+        if at >= 0 and sleeps[kinds.kind[at]]:
+            taken.setdefault(at, []).append((_seconds(scale, a), _seconds(scale, b)))
+    used = np.zeros(len(table), dtype=np.int64)
+    for at, d in enumerate(kinds.kind.tolist()):
         used[d] += 1
         if not sleeps[d]:
             continue
-        taken = sorted(by_place.get(at, []))
+        mine = sorted(taken.get(at, []))
         if cyclic:
-            yield from ((d, *gap) for gap in _on_circle(taken, float(window), float(slack)))
+            yield from ((d, *gap) for gap in _on_circle(mine, float(window), float(slack)))
             continue
-        goes_on = bool(devices.off_when_unused[d])
-        reached = _number(scale, devices.start_up_time_s[d] if goes_on else 0.0)
-        for a, b in taken:
+        reached = _number(scale, table.start_up_time_s[d] if kinds.offable[d] else 0.0)
+        for a, b in mine:
             if a - reached > slack:
                 yield d, reached, a, True
             reached = max(reached, b)
         if window - reached > slack:
             yield d, reached, window, False
-    for d in np.flatnonzero(sleeps & ~devices.off_when_unused).tolist():
-        for _ in range(int(devices.count_min[d]) - int(used[d]) if window > 0 else 0):
+    for d in np.flatnonzero(sleeps & ~kinds.offable).tolist():
+        for _ in range(int(table.count_min[d]) - int(used[d]) if window > 0 else 0):
             yield d, 0 * window, window, False
 
 
@@ -283,14 +331,15 @@ def _on_circle(
         yield reached, pieces[0][0] + cycle_s, True
 
 
-def _window(instance: Instance, placed: Placed, times: Timeline) -> Time:
+def _window(instance: Instance, times: Timeline) -> Time:
     """Return the end of the window: the horizon or cycle, else the latest end of a task."""
     limits = instance.limits
     for end in (limits.cycle_s, limits.horizon_s):
         if math.isfinite(end):
             return _number(times.scale, end)
-    ends = times.end[np.flatnonzero(placed.usable)]
-    return _seconds(times.scale, ends.max()) if len(ends) else _number(times.scale, 0.0)
+    if not len(times.end):
+        return _number(times.scale, 0.0)
+    return _seconds(times.scale, times.end.max())
 
 
 def _number(scale: Scale, value: Any) -> Any:

@@ -11,7 +11,7 @@ from hetopt.instance import Floats, Instance, Ints
 from hetopt.solution import Hops
 from hetopt.verify.exact import Timeline
 from hetopt.verify.schedule.idling import Drawn
-from hetopt.verify.schedule.placed import Placed
+from hetopt.verify.schedule.placed import Placed, carriers
 from hetopt.verify.schedule.price_aware import priced, priced_scale
 from hetopt.verify.schedule.setups import Changes
 from hetopt.verify.schedule.slowing import Speeds
@@ -61,21 +61,25 @@ def totals(
         latency = ends - times.release[instance.tasks.job[task]]
         makespan = times.scale.seconds(latency.max()) if len(task) else 0.0
     on, had = placed.units_on(instance)
+    boards = instance.boards
+    boards_on, boards_had = placed.boards_on(instance)
+    boards_w = boards.idle_power_w * boards_on
     active = instance.tasks.work[task] * options.energy_j[placed.option[task]]
     moved = instance.tensors.bytes_b[hops.tensor] * instance.links.energy_j_per_b[hops.link]
     energy = math.fsum(
         (
             *(math.fsum(part) for part in (active, moved, changes.energy_j, extra.joules)),
-            math.fsum(devices.idle_power_w * on) * window,
+            (math.fsum(devices.idle_power_w * on) + math.fsum(boards_w)) * window,
         )
     )
     idling = devices.idle_power_w * on * window
-    parts = (active, moved, changes.energy_j, extra.joules, idling)
+    parts = (active, moved, changes.energy_j, extra.joules, boards_w * window, idling)
     drawn_at = (
         options.device[placed.option[task]],
         instance.links.src[hops.link],
         placed.device[changes.place],
         extra.devices,
+        np.array(carriers(instance), dtype=np.int64),
     )
     spent = {
         name: math.fsum(
@@ -96,7 +100,7 @@ def totals(
                 ),
                 np.concatenate([speeds.end, times.hop_end, changes.end, extra.ends(times.scale)]),
             )
-            idle = math.fsum(devices.idle_power_w * on)
+            idle = math.fsum(devices.idle_power_w * on) + math.fsum(boards_w)
             runs_j = _in_pieces(active, task, speeds)
             drawn = np.concatenate([runs_j, moved, changes.energy_j, extra.joules])
             spent[name] = limits.pue * priced(series, times.scale, runs, drawn, idle, window)
@@ -108,7 +112,10 @@ def totals(
     result = {
         "energy": energy,
         "makespan": makespan,
-        "cost": math.fsum(devices.price_per_s * had) * window + spent["cost"] + extra.cost,
+        "cost": (math.fsum(devices.price_per_s * had) + math.fsum(boards.price_per_s * boards_had))
+        * window
+        + spent["cost"]
+        + extra.cost,
         "carbon": spent["carbon"],
         "tardiness": math.fsum(
             weight * times.scale.seconds(over)

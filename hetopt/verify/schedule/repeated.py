@@ -125,6 +125,7 @@ def _written_out(
         limits=replace(instance.limits, cycle_s=math.inf),
         # What repeats for ever has gone on long ago.
         devices=replace(instance.devices, start_up_time_s=0.0 * instance.devices.start_up_time_s),
+        boards=replace(instance.boards, start_up_time_s=0.0 * instance.boards.start_up_time_s),
     )
     hops = plan.hops
     long_hops = Hops(

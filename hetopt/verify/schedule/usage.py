@@ -236,7 +236,8 @@ def _check_power(
     # Rounding of these sums is far below the tolerance of limits. What is slowed draws less.
     draw: Numbers = options.energy_j[option] / options.time_s[option] * rate
     idle = instance.devices.idle_power_w
-    steady = float((idle * on).sum())
+    boards_on, _ = placed.boards_on(instance)
+    steady = float((idle * on).sum()) + float((instance.boards.idle_power_w * boards_on).sum())
     start = np.concatenate([speeds.start[runs], changes.start])
     end = np.concatenate([speeds.end[runs], changes.end])
     draw = np.concatenate([draw, changes.power_w])
