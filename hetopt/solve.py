@@ -20,6 +20,7 @@ from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import HetoptError, InputError, Problem
 from hetopt.instance import Instance, ObjectiveName
 from hetopt.instance.questions import check_question, stuck_tasks
+from hetopt.instance.states.slow_domains import slow_domains
 from hetopt.methods import METHOD_NAMES, Kind, methods_for
 from hetopt.profiling.caveats import caveats
 from hetopt.runtime.contradiction import contradiction, is_beyond, tidy_bound
@@ -331,6 +332,11 @@ def _repaired(instance: Instance, start: Plan, limit: float) -> tuple[Plan | Non
         left = filled(instance, left, fresh, without)
         names = ", ".join(str(name) for name in instance.jobs.name[without[:5]])
         told.append(f"{len(without)} jobs without a route get one: {names}")
+    if slow_domains(instance) and left.states is None:
+        from hetopt.steady.states.repair import with_time_shared
+
+        left = with_time_shared(instance, left)
+        told.append("devices that slow each other down share the time")
     return left, told
 
 

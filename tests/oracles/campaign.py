@@ -136,7 +136,9 @@ def judge_slow_streams(seed: int, time_limit: float) -> Outcome:
         if optimum is not None and solution.plan is None and not several:
             wrong.append(f"a plan reaches {optimum}, solve finds none")
     else:
-        wrong = disagreements(instance, solution, optimum)
+        # Where a level is held, rounding of sums leaves some parts in 1e9 beside the bound's room.
+        near = solution.plan is not None and max(solution.gaps) <= 1.02 * GAP_TOLERANCE
+        wrong = disagreements(instance, solution, optimum, proven=not near)
     agreed = "agreed" if optimum is not None else "agreed infeasible"
     return Outcome(seed, "disagreed" if wrong else agreed, wrong)
 

@@ -49,9 +49,9 @@ def with_states(
     scaled
         Whether rates may be lowered (throughput is asked for).
     """
-    asked = _row_floors(instance, plan, floors)
+    asked = asked_rates(instance, plan, floors)
     time = np.array([p if p > NO_PART else 0.0 for p in parts])
-    _fill(states, time, _work(instance, plan, asked))
+    _fill(states, time, work_asked(instance, plan, asked))
     over = max(
         (
             float(sum(time[s] for s, state in enumerate(states) if state.domain == g))
@@ -85,7 +85,7 @@ def _units_needed(instance: Instance, used: Sequence[tuple[State, float]]) -> In
     return np.maximum(need, np.ceil(full * (1.0 - LIMIT_TOLERANCE / 2)).astype(np.int64))
 
 
-def _row_floors(instance: Instance, plan: SteadyPlan, floors: Floors) -> Floats:
+def asked_rates(instance: Instance, plan: SteadyPlan, floors: Floors) -> Floats:
     """Return the least rate that each row's route asks for (M)."""
     asked = np.zeros(len(plan.option))
     for k, job in enumerate(plan.route_job.tolist()):
@@ -96,7 +96,7 @@ def _row_floors(instance: Instance, plan: SteadyPlan, floors: Floors) -> Floats:
     return asked
 
 
-def _work(instance: Instance, plan: SteadyPlan, asked: Floats) -> Work:
+def work_asked(instance: Instance, plan: SteadyPlan, asked: Floats) -> Work:
     """Return what routes ask of each option of a domain, for each least rate that they ask for."""
     device_in = {d for domain in slow_domains(instance) for d in domain.devices}
     options = instance.options

@@ -116,6 +116,17 @@ def test_rivals_run_alone_and_a_gain_is_that_over_the_better_one() -> None:
     assert found.gain.value == pytest.approx(BOTH_FPS / IGPU_FPS - 1, abs=1e-3)
 
 
+@pytest.mark.parametrize("objective", ["throughput", "power"])
+def test_a_plan_of_one_device_alone_is_a_start(objective: str) -> None:
+    tables = {"jobs": {"rate_per_s": 100.0}}
+    rival = solve(pair(objective=objective, tables={**tables, "tasks": {"pin": "cpu"}})).plan
+    assert isinstance(rival, SteadyPlan)
+    assert rival.states is None
+    found = solve(pair(objective=objective, tables=tables), start=rival)
+    assert any("share the time" in note for note in found.notes)
+    assert found.status == "optimal"
+
+
 def many_units() -> Instance:
     """Twelve units of two devices: far more states than are listed."""
     options = [("a", 0.01, 0.30), ("a", 0.02, 0.1), ("b", 0.015, 0.25), ("b", 0.03, 0.0)]
