@@ -19,6 +19,7 @@ from hetopt.instance import (
     Scenarios,
 )
 from hetopt.instance.column_specs import LOAD, START_UP
+from hetopt.instance.states.setups import configured_devices
 from hetopt.instance.tables import NO_MOST
 
 Table = dict[str, Any]
@@ -147,9 +148,18 @@ def make_periods(
     )
 
 
-def check_pins(instance: Instance, check: Checker) -> None:
-    """Refuse pins to single units: units of a device are alike from period to period."""
+def check_periods(instance: Instance, check: Checker) -> None:
+    """Refuse what tells units of a device apart: they are alike from period to period.
+
+    Nor is a unit set up from one configuration to another between periods: that would be free.
+    """
     if len(instance.periods):
+        for d in np.flatnonzero(configured_devices(instance)).tolist():
+            text = (
+                "Options of one configuration on the device: with periods, no unit is set up from "
+                "one to another (state weights and `load`, where that is what it takes)."
+            )
+            check.add("devices", d, "name", instance.devices.name[d], text)
         for task in np.flatnonzero(instance.tasks.pin_unit >= 0).tolist():
             name = instance.unit_name(
                 int(instance.tasks.pin_device[task]), int(instance.tasks.pin_unit[task])

@@ -27,7 +27,7 @@ from hetopt.compile.platform import (
 from hetopt.compile.problems import Checker, listed
 from hetopt.compile.resources import make_resources, make_uses
 from hetopt.compile.rows import Sheet
-from hetopt.compile.scenarios import check_pins, demand_table, make_periods, make_scenarios
+from hetopt.compile.scenarios import check_periods, demand_table, make_periods, make_scenarios
 from hetopt.compile.settings import clean_settings
 from hetopt.compile.sites import give_sites_to_tasks, make_sites, network_links
 from hetopt.compile.states.setups import check_setups, make_setups
@@ -207,7 +207,7 @@ def _compiled(
     if regime == "schedule":
         check_start_ups(instance, tables, check)
     check_structure(instance, check)
-    check_pins(instance, check)
+    check_periods(instance, check)
     check_setups(instance, check)
     return instance
 

@@ -247,3 +247,10 @@ def test_what_periods_cannot_mean_is_refused(
 def test_figures_that_do_not_fit_periods_are_refused(assignment: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         set_values(day(byte="1 mJ/B"), [assignment])
+
+
+def test_units_are_not_set_up_for_free_between_periods() -> None:
+    two = ["options.a/box.configuration=c", "options.b/box.configuration=d"]
+    assert set_values(day(), two[:1]).periods.cyclic
+    with pytest.raises(InputError, match="Options of one configuration"):
+        set_values(day(), two)
