@@ -157,7 +157,7 @@ def failures(rows: Rows) -> str:
 def by_family(rows: Rows, commands: Sequence[str]) -> str:
     """A row for each version, commit, time limit and family of hetopt's own runs."""
     head = (
-        "version", "commit", "family", "limit", "cases", "plans", "proven optimal",
+        "version", "commit", "family", "limit", "cases", "runs", "plans", "proven optimal",
         "at best known", "mean gap to best known", "worst", "mean proven gap", "command",
     )  # fmt: skip
     own = [row for row in rows if row["solver"] == OWN]
@@ -176,7 +176,8 @@ def by_family(rows: Rows, commands: Sequence[str]) -> str:
                 f"`{commit}`",
                 family,
                 f"{float(limit):g} s",
-                f"{len(group)} of {_published(family)}" + (f", {crashed} crashed" * bool(crashed)),
+                f"{len({r['instance'] for r in group})} of {_published(family)}",
+                f"{len(group)}" + (f", {crashed} crashed" * bool(crashed)),
                 str(len(planned)),
                 str(sum(row["status"] == "optimal" for row in group)),
                 f"{sum(gap <= WON for gap in gaps)} of {len(gaps)}" if gaps else "",

@@ -428,8 +428,8 @@ def test_the_docs_table_has_a_row_for_each_version_commit_limit_and_family(tmp_p
     assert main(["report", str(results.path), "--docs", "-o", str(page)]) == 0
     text = page.read_text()
     assert re.search(
-        r"\| 9\.9 \| `abc` \| gap \| 60 s \| 3 of \S+, 1 crashed \| 2 \| 1 \| 1 of 2 \| 5\.00% "
-        r"\| 10\.00% \| 10\.00% \| 1 \|",
+        r"\| 9\.9 \| `abc` \| gap \| 60 s \| 3 of \S+ \| 3, 1 crashed \| 2 \| 1 \| 1 of 2 "
+        r"\| 5\.00% \| 10\.00% \| 10\.00% \| 1 \|",
         text,
     )
     assert "1. `python -m bench run --family gap -o r.csv`" in text
