@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -227,9 +226,3 @@ class Service:
     def oldest(self) -> int:
         """Return the number of the oldest decision that is kept, less 1."""
         return self.controller.made - len(self.controller.decisions)
-
-
-def check_all(controller: Controller, events: Iterable[tuple[str, Event]]) -> None:
-    """Refuse events that cannot be, each with its place."""
-    for place, event in events:
-        controller.check(event, place)

@@ -84,15 +84,6 @@ class SteadyQuantities:
         return RouteTransfers(self.instance, self.plan, self.device, self.route)
 
     @cached_property
-    def route_energy_j(self) -> Floats:
-        """Energy per request above idle, transfers included (K)."""
-        routes = len(self.plan.route_job)
-        transfers = self.transfers
-        return sums(self.route, self.row_energy_j, routes) + sums(
-            transfers.route, transfers.energy_j, routes
-        )
-
-    @cached_property
     def row_latency_s(self) -> Floats:
         """Latency of each row, without waiting: stated, else the time, twice for batches (M)."""
         options, chosen = self.instance.options, self.plan.option

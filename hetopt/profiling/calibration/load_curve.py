@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,11 +94,6 @@ def fit_load_curves(instance: Instance, path: str | Path) -> list[LoadCurve]:
             raise InputError([Problem(str(path), name, text)])
         curves.append(_curve(instance, devices[name], measured, str(path)))
     return curves
-
-
-def curve_fields(curves: list[LoadCurve]) -> Mapping[str, float]:
-    """Return the new idle power of each device."""
-    return {curve.device: curve.idle_w for curve in curves}
 
 
 def _curve(

@@ -178,13 +178,6 @@ class SteadyModel:
         """Return the requests per second of a route whose share is 1."""
         return self.rate[self.routes[route].job] * self.unit
 
-    def flow_of(self, route: int, device: int) -> list[tuple[int, Any]]:
-        """Kinds of a device that may serve a route, each with the variable of its part."""
-        serving = self.serving[route, device]
-        if len(serving) == 1:
-            return [(serving[0], self.share[route])]
-        return [(k, self.flow[route, k]) for k in serving]
-
     def expression(self, objective: str) -> Any:
         """Return the objective as an expression, in SI units.
 
