@@ -14,6 +14,7 @@ from hetopt.solve import solve
 from tests.oracles.agreement import disagreements, falsehoods
 from tests.oracles.optional_oracle import judge_optional
 from tests.oracles.schedule_oracle import TooHardError, schedule_optimum
+from tests.oracles.slow_mixed import judge_mixed
 from tests.oracles.slow_oracle import judge_slow
 from tests.oracles.unusual import contradictions, judge_unusual
 from tests.random_schedules import random_schedule
@@ -37,6 +38,8 @@ RACKS = "racks"
 """Those of ``steady`` beside each other: parts that share nothing (`racks`)."""
 SLOW = "slow"
 """Schedules in which resources slow what runs (`slow_oracle`)."""
+SLOW_MIXED = "slow-mixed"
+"""Those of ``schedule``, ``setups`` and ``unusual`` with capacities that slow (`slow_mixed`)."""
 
 PERIODS = "periods"
 """Streams of periods, tied by starts, loading, least times on and changes (`period_oracle`)."""
@@ -60,6 +63,7 @@ CAMPAIGNS = (
     *REGIMES,
     SETUPS,
     SLOW,
+    SLOW_MIXED,
     SLOW_STREAMS,
     UNUSUAL,
     IDLING,
@@ -92,8 +96,9 @@ def judge(regime: str, seed: int, time_limit: float) -> Outcome:
         from tests.oracles.period_oracle import judge_periods
 
         return Outcome(seed, *judge_periods(seed, time_limit))
-    if regime == SLOW:
-        return Outcome(seed, *judge_slow(seed, time_limit))
+    if regime in (SLOW, SLOW_MIXED):
+        judged = judge_slow if regime == SLOW else judge_mixed
+        return Outcome(seed, *judged(seed, time_limit))
     if regime == SLOW_STREAMS:
         return judge_slow_streams(seed, time_limit)
     try:

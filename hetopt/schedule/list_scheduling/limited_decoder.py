@@ -322,6 +322,9 @@ def within_limits(
     (pred_ptr, pred), (succ_ptr, succ) = instance.predecessors, instance.successors
     edges, busy = instance.edges, np.bincount(unit, minlength=len(device))
     latency, per_b, joules, rounding = pack(instance).message[[0, 1, 3, 2]]
+    sent = (edges.tensor >= 0) & (unit[edges.src] != unit[edges.dst])
+    if np.isinf(latency[on[edges.src[sent]], on[edges.dst[sent]]]).any():
+        return None  # the decoder takes for granted that there is a path
     if count(limits, seq[k.CHOICE], unit) > 0:
         return None
     makespan, more = k.decode_limited(

@@ -20,6 +20,7 @@ from hetopt.runtime.budget import Budget
 from hetopt.schedule.list_scheduling.limited_decoder import within_limits
 from hetopt.schedule.model.problem import plan_problem
 from hetopt.solution import Hops, SchedulePlan
+from hetopt.verify import verify
 
 SMALL = 24
 """Tasks up to which plain Python is quick enough."""
@@ -36,7 +37,7 @@ def by_trial(
 ) -> Iterator[SchedulePlan]:
     """Yield plans, each better than those before it by the first objective.
 
-    They keep what the decoder knows; the checker has the last word.
+    The checker accepts each: it knows what the decoder does not.
     """
     rng = random.Random(budget.seed)
     problem, name = plan_problem(instance), instance.objective[0]
@@ -82,7 +83,7 @@ def by_trial(
 
     cost, plan = value(rank, mapping, waits)
     best = math.inf
-    if plan is not None:
+    if plan is not None and verify(instance, plan).ok:
         best = cost
         yield plan
     heat = max(abs(cost), 1e-300) if math.isfinite(cost) else 1.0
@@ -99,10 +100,13 @@ def by_trial(
         else:
             rank[task] = rng.random() * n
         new, plan = value(rank, mapping, waits)
+        better = plan is not None and new < best - 1e-12 * abs(best)
+        if better and plan is not None and not verify(instance, plan).ok:
+            new, better = math.inf, False
         heated = heat * HOT * (COLD / HOT) ** (step / states)
         if new <= cost or rng.random() < math.exp(min(0.0, (cost - new) / heated)):
             cost = new
-            if plan is not None and new < best - 1e-12 * abs(best):
+            if better and plan is not None:
                 best = new
                 yield plan
         else:

@@ -17,7 +17,7 @@ from hetopt.schedule.model.sharing import relaxed, strict
 from hetopt.schedule.search.decoder_features import fits
 from hetopt.schedule.search.list_annealing import LimitedAnnealing
 from hetopt.verify import verify
-from tests.oracles.campaign import SLOW, judge
+from tests.oracles.campaign import SLOW, SLOW_MIXED, judge
 from tests.slow_pairs import sharing, started
 
 FRAME = """hetopt: 1
@@ -107,6 +107,21 @@ def test_decoding_goes_forward_and_patient_tasks_wait() -> None:
     assert patient.start_s.tolist() == [0.0, 4.0, 0.0]
 
 
+def test_a_mapping_without_a_path_is_not_decoded() -> None:
+    m = Model(objective="makespan")
+    m.resource("dram", capacity=10, sharing="slow")
+    cpu, gpu = m.device("cpu"), m.device("gpu")
+    for name in "ab":
+        options = [d.option(time=1, uses={"dram": 6}) for d in (cpu, gpu)]
+        m.task(name, options=options)
+    m.transfer("a", "b", bytes=5)
+    instance = m.build()
+    plan = started(instance, [0, 1])
+    assert within_limits(instance, plan) is not None
+    apart = replace(plan, option=np.array([0, 3]))
+    assert within_limits(instance, apart) is None
+
+
 def chain_of(count: int, seed: int) -> Instance:
     rng = np.random.default_rng(seed)
     m = Model(objective="makespan")
@@ -155,4 +170,10 @@ def test_every_method_answers_and_keeps_its_bound() -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_enumeration_contradicts_nothing(seed: int) -> None:
     outcome = judge(SLOW, seed, 0.4)
+    assert not outcome.wrong, outcome.wrong
+
+
+@pytest.mark.parametrize("seed", [7, 13, 15, 16, 21, 26, 30, 35])
+def test_methods_agree_beside_every_other_feature(seed: int) -> None:
+    outcome = judge(SLOW_MIXED, seed, 0.2)
     assert not outcome.wrong, outcome.wrong
