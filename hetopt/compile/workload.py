@@ -66,6 +66,7 @@ def make_jobs(
         weight=table["weight"],
         rate_per_s=rate,
         latency_slo_s=table["latency_slo_s"],
+        latency_quantile=table["latency_quantile"],
         min_accuracy=table["min_accuracy"],
         value=table["value"],
         optional=table["optional"],
@@ -75,6 +76,14 @@ def make_jobs(
         model=table["model"],
         model_sha256=table["model_sha256"],
         model_shape=table["model_shape"],
+    )
+    asked = ~np.isnan(table["latency_quantile"])
+    check.rows(
+        "jobs",
+        "latency_quantile",
+        table,
+        asked & ((table["latency_quantile"] >= 1) | ~np.isfinite(table["latency_slo_s"])),
+        "A part below 1, beside a latency_slo: no estimate says that all requests meet a limit.",
     )
     check.rows(
         "jobs",

@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hetopt.instance import Floats, Ints
+from hetopt.instance import Bools, Floats, Ints
 from hetopt.instance.grouping import distinct, records, sums
 
 if TYPE_CHECKING:
@@ -144,14 +144,39 @@ class PlanQueues:
         worst = np.full(wide, -np.inf)
         np.maximum.at(worst, job[used], tail[used])
         worst[np.isinf(worst)] = np.nan
-        return records(
-            {
-                "job": jobs.name,
-                "mean_latency_s": average,
-                "p99_latency_s": worst,
-                "latency_slo_s": jobs.latency_slo_s,
-            }
-        )
+        table = {
+            "job": jobs.name,
+            "mean_latency_s": average,
+            "p99_latency_s": worst,
+            "latency_slo_s": jobs.latency_slo_s,
+        }
+        if not np.isnan(jobs.latency_quantile).all():
+            table["quantile"] = jobs.latency_quantile
+            table["quantile_latency_s"] = self.quantile_latency_s
+        return records(table)
+
+    @cached_property
+    def quantile_latency_s(self) -> Floats:
+        """Latency with waiting that each job's quantile of requests meets (J).
+
+        That of its worst route; NaN where no quantile is asked for, or nothing is served.
+        """
+        of, jobs = self.of, self.of.instance.jobs
+        _, queues = self.queues
+        asked = jobs.latency_quantile[of.plan.route_job]
+        takes = of.row_latency_s * of.slowed_by
+        rest = 1.0 - np.nan_to_num(asked)[of.route[self.rows]]
+        takes[self.rows] += queues.exceeded_by(rest)
+        route = of.longest_s(takes)
+        worst = np.full(len(jobs), np.nan)
+        used = of.used & ~np.isnan(asked)
+        np.fmax.at(worst, of.plan.route_job[used], route[used])
+        return worst
+
+    @cached_property
+    def late(self) -> Bools:
+        """Jobs whose quantile is estimated beyond its limit (J)."""
+        return np.asarray(self.quantile_latency_s > self.of.instance.jobs.latency_slo_s)
 
     def _latency(self, wait: str) -> Floats:
         """Longest path of each route with the waits of its queues added (K)."""
@@ -188,6 +213,14 @@ class Queues:
     wait_probability: Floats
     mean_wait_s: Floats
     p99_wait_s: Floats
+
+    def exceeded_by(self, part: Floats) -> Floats:
+        """Return the wait of each row's queue that a part of the executions exceeds (M)."""
+        wait, probability = self.mean_wait_s[self.group], self.wait_probability[self.group]
+        waits = probability > part
+        ratio = np.divide(probability, part, out=np.ones(len(part)), where=waits)
+        tail = np.where(waits, wait / probability * np.log(ratio), 0.0)
+        return np.where(np.isinf(wait), np.inf, tail)
 
 
 def waits(

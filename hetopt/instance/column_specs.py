@@ -563,6 +563,16 @@ JOBS = (
         regime="steady",
         aliases=("latency_slo",),
     ),
+    _number(
+        "latency_quantile",
+        "Part of the requests that must meet the limit with waiting, as estimated: 0.99; without "
+        "it the limit is of the service alone.",
+        NOT_STATED,
+        "fraction",
+        positive=True,
+        maximum=1.0,
+        regime="steady",
+    ),
     _number("min_accuracy", "Least accuracy allowed.", 0.0, "fraction", maximum=1.0),
     _number(
         "value",

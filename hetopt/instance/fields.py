@@ -220,8 +220,9 @@ class JobFields(TypedDict, total=False):
     rate: Quantity
     rate_per_s: Quantity
     share: Quantity
-    latency_slo: Quantity
+    latency_slo: Quantity | dict[str, Quantity]
     latency_slo_s: Quantity
+    latency_quantile: Quantity
     min_accuracy: Quantity
     value: float
     optional: bool

@@ -99,10 +99,28 @@ def _check_steady(instance: Instance, missing: Any) -> None:
                 "0 with the objective throughput: slices are parts of a demand that is served.",
                 str(instance.jobs.slices[j]),
             )
-    elif not limits.demand_known:
+    _check_waiting(instance, missing)
+    if "throughput" in instance.objective:
+        return
+    if not limits.demand_known:
         missing("demand_per_s", "The demand that the jobs' shares are shares of (requests/s).")
     elif (devices.count_max == NO_MAXIMUM).any():
         _check_rates(instance, missing)
+
+
+def _check_waiting(instance: Instance, missing: Any) -> None:
+    """Refuse quantiles of latency with waiting beside what the estimate of waiting leaves open."""
+    asked = np.flatnonzero(~np.isnan(instance.jobs.latency_quantile))
+    if not len(asked):
+        return
+    place = f"job {instance.jobs.name[asked[0]]}, latency_quantile"
+    if len(instance.tensors) and not instance.devices.overlap.all():
+        text = (
+            "Nothing beside messages and `overlap: false`, whose slots have no queue of their own."
+        )
+        missing(place, text)
+    if instance.resources.slow.any():
+        missing(place, "Nothing beside `sharing: slow`, where no time of service is one number.")
 
 
 def _check_rates(instance: Instance, missing: Any) -> None:

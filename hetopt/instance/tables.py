@@ -375,15 +375,17 @@ class Jobs:
 
     Times are absolute seconds; ``deadline_s``, ``due_s`` and ``latency_slo_s`` are inf where there
     is none. ``rate_per_s`` is the demanded request rate (steady; NaN in the schedule regime): the
-    given rate, or share × the instance's demand (1 request/s where none is given). ``min_accuracy``
-    is 0 where there is none. ``value`` is what a request served (in a schedule: the job) is worth,
-    ``min_share`` the least part of the demand to serve, and an ``optional`` job of a schedule may
-    be left out: all of this where ``value`` is an objective; else all is served. ``slices``
-    (steady, ``split``) is the number of equal parts of the job's requests, each of which takes one
-    route whole; 0 where rates are divided freely. ``contiguous`` (single routing): the units that
-    run the job's tasks, ``backward`` ones aside, can be put in an order along which no edge goes
-    back. ``model`` names the model file that the job runs, ``model_sha256`` its hash,
-    ``model_shape`` the sizes of its open axes; empty where not stated.
+    given rate, or share × the instance's demand (1 request/s where none is given).
+    ``latency_quantile`` is the part of the requests that must meet ``latency_slo_s`` with waiting,
+    NaN where that is of the service alone. ``min_accuracy`` is 0 where there is none. ``value`` is
+    what a request served (in a schedule: the job) is worth, ``min_share`` the least part of the
+    demand to serve, and an ``optional`` job of a schedule may be left out: all of this where
+    ``value`` is an objective; else all is served. ``slices`` (steady, ``split``) is the number of
+    equal parts of the job's requests, each of which takes one route whole; 0 where rates are
+    divided freely. ``contiguous`` (single routing): the units that run the job's tasks,
+    ``backward`` ones aside, can be put in an order along which no edge goes back. ``model`` names
+    the model file that the job runs, ``model_sha256`` its hash, ``model_shape`` the sizes of its
+    open axes; empty where not stated.
     """
 
     name: Strings
@@ -393,6 +395,7 @@ class Jobs:
     weight: Floats
     rate_per_s: Floats
     latency_slo_s: Floats
+    latency_quantile: Floats
     min_accuracy: Floats
     value: Floats
     optional: Bools

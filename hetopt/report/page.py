@@ -282,6 +282,7 @@ def _jobs(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list
             *((f"{row['served']:.1%}", f"{row['value_per_s']:.6g}/s") if worth else ()),
             "–" if row["latency_s"] is None else units.format(row["latency_s"], "time"),
             "–" if wait["p99_latency_s"] is None else units.format(wait["p99_latency_s"], "time"),
+            *(_held(wait) if "quantile" in wait else ()),
         )
         for row, wait in zip(quantities["jobs"], waiting, strict=True)
     ]
@@ -298,6 +299,8 @@ def _jobs(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list
             where = f"{instance.scenarios.name[s]}: {job}" if len(parts) > 1 else job
             flows.append((where, units.format(float(part.rate_per_s[k]), "rate"), placed))
     heads = ("job", "demanded", "served", *worth, "latency", "p99 with waiting (estimate)")
+    if waiting and "quantile" in waiting[0]:
+        heads = (*heads, "quantile with waiting (estimate)", "its limit")
     states = state_rows(quantities)
     shared = [
         "<h2>What runs at once</h2>",
@@ -313,6 +316,16 @@ def _jobs(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list
         "<h2>Routes</h2>",
         table(("job", "rate", "placed"), flows, text=(0, 2)),
     ]
+
+
+def _held(wait: Mapping[str, Any]) -> tuple[str, str]:
+    """Write the estimate of a quantile with waiting that has a limit, and the limit."""
+    if wait["quantile"] is None:
+        return "–", "–"
+    estimate = wait["quantile_latency_s"]
+    told = "–" if estimate is None else units.format(estimate, "time", digits=3)
+    limit = units.format(wait["latency_slo_s"], "time", digits=3)
+    return f"{told} ({100 * wait['quantile']:g} %)", limit
 
 
 def _unit(instance: Instance, option: int, unit: int) -> str:

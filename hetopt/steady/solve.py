@@ -31,6 +31,7 @@ from hetopt.steady.program.search import Search, program_of
 from hetopt.steady.routes.packings import TooManyPackingsError
 from hetopt.steady.routes.routes import TooManyRoutesError, enumerate_routes, no_route
 from hetopt.steady.routes.single_task_routes import many_columns
+from hetopt.steady.waiting import asks_for_waiting, solve_waiting
 
 
 def solve_steady(
@@ -64,6 +65,15 @@ def solve_steady(
         from hetopt.steady.states.solve import solve_states
 
         return solve_states(instance, budget, method, start, mip_solver)
+    if asks_for_waiting(instance):
+        return solve_waiting(
+            instance,
+            budget,
+            start,
+            lambda asked, of, known: solve_steady(
+                asked, of, method=method, start=known, mip_solver=mip_solver
+            ),
+        )
     parts = parts_of(instance)
     whole = partial(_solve_whole, mip_solver=mip_solver)
     if len(parts) > 1:

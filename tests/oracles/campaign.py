@@ -58,7 +58,11 @@ RELAXED = "agreed, not proved where sleep is relaxed"
 OPTIONAL = "optional"
 """Schedules whose jobs may be left out (`optional_oracle`)."""
 
+WAITING = "waiting"
+"""Streams whose limits of latency hold with waiting (`waiting_oracle`)."""
+
 CAMPAIGNS = (
+    WAITING,
     OPTIONAL,
     *REGIMES,
     SETUPS,
@@ -102,6 +106,10 @@ def judge(regime: str, seed: int, time_limit: float) -> Outcome:
     if regime == SLOW_STREAMS:
         return judge_slow_streams(seed, time_limit)
     try:
+        if regime == WAITING:
+            from tests.oracles.waiting_oracle import judge_waiting
+
+            return Outcome(seed, *judge_waiting(seed, time_limit))
         if regime == OPTIONAL:
             return Outcome(seed, *judge_optional(seed, time_limit))
         if regime == UNUSUAL:

@@ -158,6 +158,10 @@ def _path(problem: Problem, rows: Rows[Path], data: Any) -> tuple[Path, str]:
         if not isinstance(entry["count"], dict):
             return (*base, "count"), ""
         return (*base, "count", problem.column.removeprefix("count_")), ""
+    if isinstance(entry.get("latency_slo"), dict) and problem.table == "jobs":
+        names = {"latency_slo_s": "limit", "latency_quantile": "quantile"}
+        if problem.column in names:
+            return (*base, "latency_slo", names[problem.column]), ""
     if problem.table == "options" and base[0] == "profiles" and len(base) == 2:
         return base, problem.column
     column = next(c for c in TABLES[problem.table] if c.name == problem.column)

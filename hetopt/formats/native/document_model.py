@@ -103,6 +103,7 @@ def document_model() -> type[Shape]:
         _fields(JOBS)
         | alone
         | {
+            "latency_slo": _latency_slo(),
             "tasks": _list(nested, "Tasks of this job."),
             "transfers": _list(transfer, "Transfers of this job."),
         },
@@ -230,6 +231,19 @@ def _device() -> type[Shape]:
         },
         required=("name",),
     )
+
+
+def _latency_slo() -> Any:
+    """Return the field of a limit, of the service alone or with a quantile that counts waiting."""
+    limit, quantile = (
+        next(c for c in JOBS if c.name == n) for n in ("latency_slo_s", "latency_quantile")
+    )
+    both = {
+        "limit": _field(_kind(limit), limit.meaning),
+        "quantile": _field(_kind(quantile), quantile.meaning),
+    }
+    kind = _either(_kind(limit), _shape("LatencyLimit", both, required=("limit", "quantile")))
+    return kind, Field(default=None, description=limit.meaning)
 
 
 def _shape(

@@ -23,6 +23,10 @@ NAMES = {
 }
 """Canonical names of columns by every name that files may use."""
 
+LATENCY = "latency_slo"
+LATENCY_LIMIT = {"limit": "latency_slo_s", "quantile": "latency_quantile"}
+"""What a mapping in the place of a latency limit holds."""
+
 INNER = {
     table: {
         within: {name: c.name for c in columns if c.within == within for name in c.inner_names}
@@ -127,7 +131,11 @@ class _Expansion:
         """Yield place, written name, column and value, mappings such as ``sleep`` opened."""
         known, inner = NAMES[table], INNER[table]
         for key, value in entry.items():
-            if key in known:
+            if key == LATENCY and isinstance(value, dict):
+                for name, written in LATENCY_LIMIT.items():
+                    if name in value:
+                        yield (*path, key, name), name, written, value[name]
+            elif key in known:
                 yield (*path, key), key, known[key], value
             elif key in inner and isinstance(value, dict):
                 for name, held in value.items():

@@ -328,9 +328,10 @@ def _job_table(solution: Solution) -> Table:
     for column in (*_when(rows), "job"):
         table.add_column(column)
     worth = ("share", "value") if rows and "value_per_s" in rows[0] else ()
-    for column in ("demanded", "served", *worth, "latency", "p99 waiting too"):
-        table.add_column(column, justify="right")
     queueing = solution.quantities["queueing"]
+    held = ("quantile", "with waiting", "limit") if queueing and "quantile" in queueing[0] else ()
+    for column in ("demanded", "served", *worth, "latency", "p99 waiting too", *held):
+        table.add_column(column, justify="right")
     for row, waiting in zip(rows, queueing, strict=False):
         latency, tail = row.get("latency_s"), waiting["p99_latency_s"]
         table.add_row(
@@ -341,6 +342,7 @@ def _job_table(solution: Solution) -> Table:
             *((_share(row["served"]), f"{row['value_per_s']:.6g}/s") if worth else ()),
             "–" if latency is None else units.format(latency, "time"),
             _waiting(latency, tail),
+            *(_held(waiting) if held else ()),
         )
     return table
 
@@ -358,6 +360,18 @@ def _replica_table(instance: Instance, plan: StreamPlan) -> Table:
         *names, replicas, busy, rate = row
         table.add_row(*names, f"{replicas}", f"{busy:.4g}", units.format(rate, "rate"))
     return _with_rest(table, len(rows))
+
+
+def _held(waiting: dict[str, Any]) -> tuple[str, str, str]:
+    """Write a quantile that a limit is of, its estimate with waiting, and the limit."""
+    if waiting["quantile"] is None:
+        return "–", "–", "–"
+    estimate, limit = waiting["quantile_latency_s"], waiting["latency_slo_s"]
+    return (
+        f"{100 * waiting['quantile']:g} %",
+        "–" if estimate is None else units.format(estimate, "time", digits=3),
+        units.format(limit, "time", digits=3),
+    )
 
 
 def _waiting(latency: float | None, tail: float | None) -> str:

@@ -15,6 +15,7 @@ from hetopt.verify.steady.least_load import check_least_loads
 from hetopt.verify.steady.resources import check_rates
 from hetopt.verify.steady.routes import Number, Unit
 from hetopt.verify.steady.streams import Arithmetic, Stream, names_units, working_units
+from hetopt.verify.steady.waiting import check_waiting
 
 
 def check_fleet(
@@ -42,6 +43,7 @@ def check_fleet(
     _check_spares(instance, streams, working, on, had, findings)
     _check_capacity(instance, load, working, arithmetic, findings)
     _check_exclusive(instance, streams, load, working, arithmetic, findings)
+    check_waiting(instance, streams, working, findings)
     check_least_loads(instance, streams, load, working, arithmetic, findings)
     _check_memory(instance, streams, arithmetic, findings)
     check_configurations(instance, streams, findings)

@@ -27,7 +27,8 @@ class Route:
 
     ``energy_at`` is the energy drawn at each device, a hop's at its link's sending end; ``busy_s``
     is per unit; ``link_b`` the bytes per link; ``accuracy`` NaN where no option states
-    one; ``blocked`` the messages (tensor, from device, to device) that no path carries.
+    one; ``blocked`` the messages (tensor, from device, to device) that no path carries;
+    ``lasting_s`` the latency of each task, ``delay_s`` that of each edge.
     """
 
     latency_s: Number
@@ -36,6 +37,8 @@ class Route:
     busy_s: dict[Unit, Number] = field(default_factory=dict)
     link_b: dict[int, Number] = field(default_factory=dict)
     blocked: list[tuple[int, int, int]] = field(default_factory=list)
+    lasting_s: dict[int, Number] = field(default_factory=dict)
+    delay_s: dict[int, Number] = field(default_factory=dict)
 
 
 @dataclass
@@ -85,6 +88,8 @@ def cost_route(
         latency_s=_longest(instance, lasting, moves.delay_s, edges),
         accuracy=min(stated, default=np.nan),
         blocked=moves.blocked,
+        lasting_s=lasting,
+        delay_s=moves.delay_s,
     )
     for task, option in chosen.items():
         batch = int(options.batch[option])
