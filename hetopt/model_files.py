@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from hetopt.errors import InputError, Problem
 from hetopt.formats.files import write_whole
 from hetopt.instance import Instance, is_maximised
@@ -100,7 +102,15 @@ def export_model(instance: Instance, path: str | Path, *, rounding: Rounding = "
     if math.isfinite(instance.limits.cycle_s):
         text = "A schedule that runs once: model files do not know those that repeat for ever yet."
         raise InputError([Problem("cyclic", str(path), text)])
+    if instance.regime == "schedule" and "value" in instance.objective:
+        text = (
+            "An objective by which all jobs run: which are left out is settled outside the model."
+        )
+        raise InputError([Problem("objective", "value", text)])
     check_question(instance)
+    if not np.isnan(instance.jobs.latency_quantile).all():
+        text = "Limits of the service alone: no row says how long requests wait."
+        raise InputError([Problem("latency_quantile", str(path), text)])
     stuck = stuck_tasks(instance)
     if len(stuck):
         text = "An option for every task that pins, forbids and missing times leave."

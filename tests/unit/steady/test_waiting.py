@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hetopt.errors import InputError
 from hetopt.evaluate import evaluate
 from hetopt.formats.native.document import read_yaml
 from hetopt.instance import Instance
+from hetopt.model_files import export_model
 from hetopt.solution import SteadyPlan
 from hetopt.solve import solve
 from hetopt.steady.waiting import late_jobs
@@ -86,6 +88,11 @@ jobs: [{name: net, profile: net, rate: 10 /s, latency_slo: {limit: 30 ms, quanti
     assert jobs.latency_quantile.tolist() == [0.9]
     with pytest.raises(InputError, match="quantile"):
         read_yaml(text.replace("0.9}", "1.0}"), "a.yaml")
+
+
+def test_a_model_file_is_refused_as_no_row_says_how_long_requests_wait(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="how long requests wait"):
+        export_model(stream(0.03), tmp_path / "a.lp")
 
 
 @pytest.mark.parametrize("chunk", range(2))

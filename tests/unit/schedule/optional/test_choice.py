@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from hetopt.formats.plans.reading import plan_from_dict
 from hetopt.formats.plans.writing import plan_to_dict
 from hetopt.instance import Instance
 from hetopt.instance.questions import check_question
+from hetopt.model_files import export_model
 from hetopt.schedule.optional.hitting import cheapest
 from hetopt.solution import SchedulePlan, Solution
 from hetopt.solve import solve
@@ -150,6 +152,11 @@ def test_the_checker_finds_what_must_not_be_left_out() -> None:
 def test_what_does_not_go_with_value_is_refused(settings: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError, match=told):
         check_question(knapsack(BAG, 7.0, **settings))
+
+
+def test_a_model_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="settled outside the model"):
+        export_model(knapsack(BAG, 7.0), tmp_path / "a.pb")
 
 
 def test_an_explanation_of_a_plan_knows_the_jobs_left_out() -> None:
