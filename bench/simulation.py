@@ -76,12 +76,12 @@ def tails(count: int, requests: int = 20_000) -> dict[str, Any]:
 
     good, worst, fleets, seed = 0, 0.0, 0, 0
     while fleets < count:
-        instance = _random_fleet(seed)
+        instance = _random_fleet(seed, limited=True)
         seed += 1
         solution = solve(instance, time_limit=5, method="heuristic")
         if not isinstance(solution.plan, SteadyPlan):
             continue
-        rows = {row["job"]: row["p99_latency_s"] for row in solution.quantities["jobs"]}
+        rows = {row["job"]: row["p99_latency_s"] for row in solution.quantities["queueing"]}
         run = simulate(
             instance, solution, policies="plan", requests=requests, bound=False, seed=seed
         )
@@ -98,7 +98,7 @@ def tails(count: int, requests: int = 20_000) -> dict[str, Any]:
     return {"fleets": fleets, "near_or_safe": good, "most_below_simulated": round(worst, 4)}
 
 
-def _random_fleet(seed: int) -> Instance:
+def _random_fleet(seed: int, limited: bool = False) -> Instance:
     from hetopt import read_instance
 
     rng = np.random.default_rng([seed, 99])
@@ -118,7 +118,10 @@ def _random_fleet(seed: int) -> Instance:
             lines.append(f"    - {{device: d{d}, time: {took:.2f} ms, energy: {drawn:.3f} J}}")
     lines.append("jobs:")
     rates = rng.uniform(5, 80, jobs)
-    lines += [f"  - {{name: j{j}, profile: p{j}, rate: {r:.2f}}}" for j, r in enumerate(rates)]
+    for j, rate in enumerate(rates):
+        limit = f", latency_slo: {{limit: {rng.uniform(300, 900):.0f} ms, quantile: 0.99}}"
+        tail = limit if limited else ""
+        lines.append(f"  - {{name: j{j}, profile: p{j}, rate: {rate:.2f}{tail}}}")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fleet.yaml"
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
