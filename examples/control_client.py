@@ -1,6 +1,6 @@
 """Run a deployed pipeline of streams beside a controller: tell what ran, heed what it decides.
 
-    hetopt deploy plan.json --instance fleet.yaml --to onnxruntime -o pipeline
+    hetopt deploy fleet.yaml plan.json --to onnxruntime -o pipeline
     hetopt control fleet.yaml plan.json --token-file token &
     python examples/control_client.py pipeline --token-file token
 

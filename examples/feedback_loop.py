@@ -1,6 +1,6 @@
 """The loop from plan to machine and back, on this machine: a unit becomes slower, the plan follows.
 
-    hetopt deploy plan.json --instance fleet.yaml --to onnxruntime -o pipeline
+    hetopt deploy fleet.yaml plan.json --to onnxruntime -o pipeline
     hetopt control fleet.yaml plan.json --no-auth &
     python examples/feedback_loop.py pipeline fleet.yaml --throttle onnxruntime:cpu@0#0=1.4
 
