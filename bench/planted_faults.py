@@ -45,6 +45,7 @@ class Fault:
 
 CHECKER = ("unit/verify/test_schedule.py", "property/test_verify_against_ticks.py")
 STREAM_CHECKER = ("unit/verify/test_steady.py", "unit/steady/program/test_fleet.py")
+PERIOD_CHECKER = ("unit/verify/test_periods.py",)
 TWO_WAYS = ("property/test_evaluate_against_verify.py",)
 SCHEDULE = (
     "unit/schedule/cpsat/test_model.py",
@@ -129,6 +130,24 @@ FAULTS = (
         "if exceeds(share, most) or exceeds(-share, -least):",
         "if exceeds(share, most) and exceeds(-share, -least):",
         STREAM_CHECKER,
+    ),
+    Fault(
+        "checker: least time on",
+        "            if went > now:",
+        "            if went > now + 1:",
+        PERIOD_CHECKER,
+    ),
+    Fault(
+        "checker: changes of periods",
+        "if most >= 0 and switched + loaded > most:",
+        "if most >= 0 and switched > most:",
+        PERIOD_CHECKER,
+    ),
+    Fault(
+        "bound: loads of periods",
+        "lists.all() if every else lists.maximal()",
+        "lists.all() if pooled else lists.maximal()",
+        ("property/test_period_oracle.py",),
     ),
     Fault(
         "bound: heads count slots",
