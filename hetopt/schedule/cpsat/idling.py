@@ -97,22 +97,26 @@ def _rest(build: Build, rows: Idlers, row: int, on: Literal, places: list[Place]
     for interval in occupants:
         asleep = build.bool(f"z{row}")
         model.add_implication(asleep, build.presence(interval))
-        begin = model.new_int_var(-late if problem.cycle else ready, build.span, f"zs{row}")
+        # On a circle it may begin a cycle before its occupant's own: each is a cycle later here.
+        begin = model.new_int_var(0 if problem.cycle else ready, build.span + problem.cycle, "zs")
         length = model.new_int_var(0, late, f"zl{row}")
         model.add(length >= least * asleep)
         model.add(length <= late * asleep)
         resting.append(
             model.new_optional_interval_var(
-                begin, length, interval.start_expr(), asleep, f"zi{row}"
+                begin, length, interval.start_expr() + problem.cycle, asleep, f"zi{row}"
             )
         )
         wakes.append(asleep)
         slept += [length, spare * asleep] if spare else [length]
+    # One repetition, sleep included, lies between 0 and the span and a cycle.
+    more = 1 if problem.cycle else 0
+    every = build.repeated([*occupants, *resting], more)
     if slots == 1 and len(places) == 1:
-        build.no_overlap([*occupants, *resting])
+        model.add_no_overlap(every)
     elif occupants:
         demands = [1] * len(occupants) + [slots] * len(resting)
-        build.cumulative([*occupants, *resting], demands, slots)
+        model.add_cumulative(every, demands * (build.copies + more), slots)
     awake = model.new_int_var(0, late, f"zw{row}")
     if problem.cycle:
         taken = build.bool(f"zt{row}")

@@ -137,10 +137,10 @@ class Build:
         """Ticks by which the last of the copies has ended."""
         return self.span + (self.copies - 1) * self.problem.cycle
 
-    def repeated(self, intervals: list[Any]) -> list[Any]:
-        """Return the intervals of all copies, one copy after the other."""
+    def repeated(self, intervals: list[Any], more: int = 0) -> list[Any]:
+        """Return the intervals of all copies, and of some more, one copy after the other."""
         found = list(intervals)
-        for k in range(1, self.copies):
+        for k in range(1, self.copies + more):
             found.extend(self._later(interval, k) for interval in intervals)
         return found
 
