@@ -29,6 +29,7 @@ from hetopt.verify.schedule.placed import Placed, carriers
 from hetopt.verify.schedule.setups import Changes
 from hetopt.verify.schedule.transfers import Moves
 
+_PARTS = round(1 / LIMIT_TOLERANCE)
 Time = Any
 """Seconds: a fraction, or a float."""
 Held = tuple[Ints, Numbers, Numbers]
@@ -198,7 +199,7 @@ def _add(drawn: Drawn, instance: Instance, times: Timeline, held: Held, kinds: _
                     drawn.segments.append((0 * length, length, float(joules / length)))
     if not np.isnan(table.sleep_power_w).all():
         for d, begin, end, wakes in _gaps(instance, times, held, kinds):
-            _sleep(kinds, times.scale, drawn, (d, begin, end, wakes))
+            _sleep(kinds, times.scale, drawn, (d, begin, end, wakes), _slack(instance, times))
 
 
 def check_power_with_sleep(
@@ -212,19 +213,26 @@ def check_power_with_sleep(
     """Check the power cap where something sleeps, wakes or goes on; return the peak power (W).
 
     All that happens at one time happens at once. As everywhere, what overlaps by no more than the
-    tolerance of times does not meet: ends come earlier by it, and so do the ends of rest.
+    tolerance of times does not meet.
     """
     scale = times.scale
     start, end, draw = runs
     begin, until = (_on(scale, [s[i] for s in drawn.segments]) for i in (0, 1))
     watts = np.array([s[2] for s in drawn.segments], dtype=np.float64)
-    length = np.concatenate([end - start, until - begin])
-    early = np.minimum(scale.slack, length / 2 if scale.mode == "float" else length // 2)
-    tasks = len(start)
-    zero = scale.zero(1)
-    firsts = np.concatenate([zero, start, np.maximum(begin - early[tasks:], 0)])
+    half = np.asarray(end - start, dtype=end.dtype)
+    half = half / 2 if scale.mode == "float" else half // 2
     latest = max(_greatest(end), _greatest(until))
-    lasts = np.concatenate([zero + latest, end - early[:tasks], until - early[tasks:]])
+    # Rest lies between ends and starts, on a circle in floats: what is less than idling lasts
+    # longer by the tolerance on either side, what is more ends earlier.
+    tolerance: Any = (
+        latest * LIMIT_TOLERANCE if scale.mode == "float" else Fraction(latest) / _PARTS
+    )
+    near = np.minimum(tolerance, (until - begin) / 2)
+    less = watts < 0
+    zero = scale.zero(1)
+    firsts = np.concatenate([zero, start, np.maximum(np.where(less, begin - near, begin), 0)])
+    rests = np.where(less, until + near, until - near)
+    lasts = np.concatenate([zero + latest, end - np.minimum(scale.slack, half), rests])
     amounts = np.concatenate([[idle_w], draw, watts])
     at, place = np.unique(np.concatenate([firsts, lasts]), return_inverse=True)
     change = np.zeros(len(at))
@@ -242,7 +250,9 @@ def check_power_with_sleep(
     return float(max(level.max(initial=0.0), 0.0))
 
 
-def _sleep(kinds: _Kinds, scale: Scale, drawn: Drawn, gap: tuple[int, Time, Time, bool]) -> None:
+def _sleep(
+    kinds: _Kinds, scale: Scale, drawn: Drawn, gap: tuple[int, Time, Time, bool], slack: Time
+) -> None:
     """Add a gap to what is drawn, if it is slept through."""
     d, begin, end, wakes = gap
     table = kinds.table
@@ -250,7 +260,6 @@ def _sleep(kinds: _Kinds, scale: Scale, drawn: Drawn, gap: tuple[int, Time, Time
     idle, sleep, wake_s, wake_j = (_number(scale, column[d]) for column in columns)
     length = end - begin
     saved = (idle - sleep) * length
-    slack = _seconds(scale, scale.slack)
     if wakes:
         worth = saved - wake_j > LIMIT_TOLERANCE * float(idle * length)
         if not worth or length < wake_s - slack:
@@ -275,7 +284,7 @@ def _gaps(
     sleeps = ~np.isnan(table.sleep_power_w)
     cyclic = math.isfinite(instance.limits.cycle_s)
     window = _window(instance, times)
-    slack = _seconds(scale, scale.slack)
+    slack = _slack(instance, times)
     place, start, end = held
     lasting = np.asarray(end > start, dtype=bool)
     taken: dict[int, list[tuple[Time, Time]]] = {}
@@ -342,6 +351,15 @@ def _window(instance: Instance, times: Timeline) -> Time:
     return _seconds(times.scale, times.end.max())
 
 
+def _slack(instance: Instance, times: Timeline) -> Time:
+    """Return the tolerance of times in seconds; on a circle, in floats, never that of ticks."""
+    scale = times.scale
+    if math.isinf(instance.limits.cycle_s):
+        return _seconds(scale, scale.slack)
+    latest = max(_greatest(times.end), _greatest(times.hop_end))
+    return LIMIT_TOLERANCE * float(_seconds(scale, latest))
+
+
 def _number(scale: Scale, value: Any) -> Any:
     return float(value) if scale.mode == "float" else fraction(float(value))
 
@@ -361,4 +379,5 @@ def _on(scale: Scale, seconds: list[Time]) -> Numbers:
 
 
 def _greatest(column: Numbers) -> Any:
-    return column.max() if len(column) else 0
+    """Return the greatest entry as a number of Python's, which fractions take as it is."""
+    return max(column.tolist(), default=0)

@@ -130,3 +130,12 @@ def test_a_task_before_its_unit_has_gone_on_is_told() -> None:
 def test_claims_that_leave_out_waking_are_told() -> None:
     report = verify(instance(), plan(2.0, 8.0), {"energy": 8 + 3 + 9 - 5 + 1.25})
     assert "claimed-objective" in {v.kind for v in report.violations}
+
+
+def test_a_gap_on_a_circle_that_is_just_as_long_as_waking_is_slept_through_by_both() -> None:
+    model = Model("circle", objective="energy", regime="schedule", cycle=0.6)
+    sleep = {"power": 1.0, "wake_time": 0.3, "wake_energy": 0.4}
+    device = model.device("d", idle_power=4.0, sleep=sleep)
+    job = model.job("j", period=0.6, release=0.3, deadline=0.7)
+    job.task("t", options=[device.option(time=0.3, energy=0.1)])
+    assert both(model.build(), plan(0.4))["energy_j"] == pytest.approx(0.1 + 2.4 - 0.9 + 0.4)
