@@ -154,6 +154,9 @@ class _Tables:
             if c.within
             for name in c.inner_names
         }
+        if table == "jobs":
+            inner |= {"latency_slo.limit": "latency_slo_s"}
+            inner |= {"latency_slo.quantile": "latency_quantile"}
         held = f"{row_name.rpartition('.')[2]}.{called}"
         if held in inner:
             row_name, called = row_name.rpartition(".")[0], inner[held]

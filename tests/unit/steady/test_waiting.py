@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hetopt.compile.set_values import set_values
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate
 from hetopt.formats.native.document import read_yaml
@@ -86,6 +87,8 @@ jobs: [{name: net, profile: net, rate: 10 /s, latency_slo: {limit: 30 ms, quanti
     jobs = read_yaml(text, "a.yaml").jobs
     assert jobs.latency_slo_s.tolist() == [0.03]
     assert jobs.latency_quantile.tolist() == [0.9]
+    changed = set_values(read_yaml(text, "a.yaml"), ["jobs.net.latency_slo.quantile=0.5"])
+    assert changed.jobs.latency_quantile.tolist() == [0.5]
     with pytest.raises(InputError, match="quantile"):
         read_yaml(text.replace("0.9}", "1.0}"), "a.yaml")
 
