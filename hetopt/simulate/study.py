@@ -20,6 +20,7 @@ from hetopt.runtime.executors.loop import in_order
 from hetopt.simulate.bounds.streams import Bound, clairvoyant_bound
 from hetopt.simulate.events import CapChanged, Event, RateChanged
 from hetopt.simulate.failures import failures_of
+from hetopt.simulate.mean_work import with_mean_work
 from hetopt.simulate.outcomes import Outcome, Simulation, Timeline, outcome_of, timeline_of
 from hetopt.simulate.policies import ONLY, StartUp, StreamPolicy, dispatcher, plan_policy
 from hetopt.simulate.question import EXPONENTIAL, INTERVAL, Question, Tell, named, spread_of, why
@@ -32,7 +33,6 @@ from hetopt.simulate.requests import (
     requests_of,
 )
 from hetopt.simulate.rolling import Rolling
-from hetopt.simulate.routes import WHOLE
 from hetopt.simulate.streams import run_streams
 from hetopt.simulate.world import Setting
 from hetopt.solution import Plan, Solution, SteadyPlan, with_options
@@ -104,7 +104,7 @@ def simulate_streams(
         raise InputError("The plan is expected to be of streams, for one demand.")
     first = _requests(instance, question, 0)
     # Times of tasks are those of the trace's mean work: what a policy may expect.
-    instance, work = _with_mean_work(instance, first)
+    instance, work = with_mean_work(instance, first)
     first = _scaled(first, work)
     planned = _at_planned_rates(instance, question, first)
     names = named(instance, question.policies)
@@ -399,35 +399,3 @@ def _caps(instance: Instance, question: Question) -> tuple[tuple[float, float], 
         if isinstance(e, CapChanged)
     ]
     return ((0.0, instance.limits.power_cap_w), *changes)
-
-
-def _with_mean_work(instance: Instance, requests: Requests) -> tuple[Instance, Floats]:
-    """Return the instance at the mean work of its requests, and that work over its own (J × P)."""
-    wide = requests.work.shape[1]
-    mean = np.ones((len(instance.jobs), wide))
-    if len(requests.work) == 1:
-        return instance, mean
-    work = instance.tasks.work.copy()
-    ptr, tasks = instance.job_tasks
-    for j in range(len(instance.jobs)):
-        mine = requests.job == j
-        count = int(ptr[j + 1] - ptr[j])
-        if mine.any():
-            mean[j, :count] = requests.work[mine, :count].mean(axis=0)
-        mean[j][mean[j] <= 0] = 1.0
-        work[tasks[ptr[j] : ptr[j + 1]]] *= mean[j, :count]
-    options = replace(instance.options, latency_s=_still_joined(instance, work))
-    return replace(instance, tasks=replace(instance.tasks, work=work), options=options), mean
-
-
-def _still_joined(instance: Instance, work: Floats) -> Floats:
-    """Return stated latencies such that batches that requests may join stay such at other work."""
-    options = instance.options
-    latency = options.latency_s.copy()
-    for task in range(len(instance.tasks)):
-        mine = instance.task_options(task)
-        before = instance.tasks.work[task] * options.time_s[mine]
-        joined = (options.batch[mine] >= 2) & (options.latency_s[mine] <= before * (1 + WHOLE))
-        at = mine[joined]
-        latency[at] = np.minimum(latency[at], work[task] * options.time_s[at])
-    return latency

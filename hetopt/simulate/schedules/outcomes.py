@@ -15,7 +15,7 @@ from hetopt.instance.grouping import records, sums
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.prices import mean_price, series_of
 from hetopt.simulate.bounds.schedules import ScheduleBound
-from hetopt.simulate.schedules.loop import Run
+from hetopt.simulate.schedules.runs import Run
 from hetopt.simulate.schedules.world import Setting
 from hetopt.solution import SchedulePlan, Shown
 

@@ -22,10 +22,11 @@ from hetopt.simulate.events import Event, RateChanged
 from hetopt.simulate.failures import failures_of
 from hetopt.simulate.policies import ONLY
 from hetopt.simulate.question import EXPONENTIAL, INTERVAL, Question, Tell, named, spread_of, why
-from hetopt.simulate.schedules.loop import SchedulePolicy, run_schedule
+from hetopt.simulate.schedules.loop import run_schedule
 from hetopt.simulate.schedules.outcomes import ScheduleOutcome, ScheduleSimulation, outcome_of
 from hetopt.simulate.schedules.policies import Dispatcher, Planned
 from hetopt.simulate.schedules.rolling import RollingSchedule
+from hetopt.simulate.schedules.runs import SchedulePolicy
 from hetopt.simulate.schedules.world import Realised, Setting, realised
 from hetopt.solution import Plan, SchedulePlan, Solution, with_options
 from hetopt.solve import solve_with

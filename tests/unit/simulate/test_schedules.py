@@ -13,10 +13,11 @@ from hetopt.instance.questions import stuck_tasks
 from hetopt.schedule.model.features import beyond
 from hetopt.simulate.bounds.schedules import clairvoyant_bound
 from hetopt.simulate.events import CapChanged, DeviceDown, DeviceUp, Event
-from hetopt.simulate.schedules.loop import Run, SchedulePolicy, run_schedule
+from hetopt.simulate.schedules.loop import run_schedule
 from hetopt.simulate.schedules.outcomes import outcome_of
 from hetopt.simulate.schedules.policies import Dispatcher, Planned
 from hetopt.simulate.schedules.rolling import RollingSchedule
+from hetopt.simulate.schedules.runs import Run, SchedulePolicy
 from hetopt.simulate.schedules.study import SUPPORTED
 from hetopt.simulate.schedules.world import Setting, realised
 from hetopt.solution import SchedulePlan
