@@ -21,7 +21,7 @@ from hetopt.instance.tables import WHEN
 from hetopt.report.terminal.marginal import marginal_line
 from hetopt.report.terminal.money import shopping_list, totals
 from hetopt.report.terminal.periods import period_table, switching_line
-from hetopt.report.terminal.setups import setup_tables
+from hetopt.report.terminal.platform import board_tables, setup_tables
 from hetopt.report.terminal.sketch import Sketch
 from hetopt.report.terminal.states import NOTE, state_rows
 from hetopt.report.waiting import waiting_line
@@ -62,6 +62,7 @@ def solution_view(instance: Instance, solution: Solution) -> RenderableType:
     if isinstance(solution.plan, SchedulePlan):
         parts += [_schedule_summary(instance, solution), *totals(instance, solution)]
         parts.append(_device_table(instance, solution))
+        parts += board_tables(instance, solution.quantities)
         parts += _resource_tables(solution, "peak")
         parts.append(_task_table(instance, solution.plan))
         parts.extend(setup_tables(instance, solution.quantities["setups"], ROWS_SHOWN))

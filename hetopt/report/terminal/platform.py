@@ -1,4 +1,4 @@
-"""The set-ups of a schedule on a terminal."""
+"""What the platform of a schedule does on a terminal: set-ups of units, and boards."""
 
 from __future__ import annotations
 
@@ -30,4 +30,25 @@ def setup_tables(instance: Instance, rows: Sequence[Mapping[str, Any]], most: in
     if len(rows) > most:
         table.caption = f"and {len(rows) - most:,} more; -o FILE writes all"
         table.caption_justify = "left"
+    return [table]
+
+
+def board_tables(instance: Instance, quantities: Mapping[str, Any]) -> list[Table]:
+    """Return a table of the boards, none where there are none."""
+    rows = quantities.get("boards", [])
+    if not rows:
+        return []
+    table = Table(title="Boards", title_justify="left", box=None, pad_edge=False)
+    table.add_column("board")
+    for column in ("had", "on", "idle energy", "asleep", "start-ups"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(
+            str(row["board"]),
+            f"{row['had']}",
+            f"{row['on']}",
+            shown(instance, row["energy_idle_j"], "energy"),
+            shown(instance, row["sleep_s"], "time"),
+            shown(instance, row["energy_start_up_j"], "energy"),
+        )
     return [table]
