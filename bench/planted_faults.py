@@ -223,8 +223,8 @@ FAULTS = (
     ),
     Fault(
         "model: unnamed units",
-        "return len(kinds) == 1 and self.kinds[kinds[0]].unit < 0 and not pooled",
-        "return len(kinds) == 1 and not pooled",
+        "single = len(kinds) == 1 and self.kinds[kinds[0]].unit < 0",
+        "single = len(kinds) == 1",
         STREAMS,
     ),
     Fault(
