@@ -219,7 +219,8 @@ class Queues:
         wait, probability = self.mean_wait_s[self.group], self.wait_probability[self.group]
         waits = probability > part
         ratio = np.divide(probability, part, out=np.ones(len(part)), where=waits)
-        tail = np.where(waits, wait / probability * np.log(ratio), 0.0)
+        each = np.divide(wait, probability, out=np.zeros(len(part)), where=waits)
+        tail = np.where(waits, each * np.log(ratio), 0.0)
         return np.where(np.isinf(wait), np.inf, tail)
 
 
