@@ -34,6 +34,7 @@ from hetopt.instance.paths import Network
 from hetopt.instance.prices import prices_vary
 from hetopt.schedule.bounds.objective_bounds import load_plan, makespan_bound, makespan_prices
 from hetopt.schedule.model.features import has_any
+from hetopt.schedule.model.usable import usable_classes
 from hetopt.simulate.events import (
     Action,
     Arrived,
@@ -165,7 +166,13 @@ class Dispatcher:
         self.pin = pinned.tolist()
         self.together = _groups(instance, instance.together)
         self.apart = _groups(instance, instance.apart)
-        least = [_least_need(instance, t) for t in range(len(instance.tasks))]
+        # Those that are accurate enough for the task's job.
+        classes = usable_classes(instance)
+        self.options: list[list[int]] = [
+            classes.option[classes.ptr[c] : classes.ptr[c + 1]].tolist()
+            for c in classes.member.tolist()
+        ]
+        least = [_least_need(instance, options) for options in self.options]
         self.least, self.taken = least, dict(enumerate(least))
         self.spare = instance.resources.budget - np.sum(least, axis=0)
         self.last = self._latest_ends()
@@ -223,7 +230,7 @@ class Dispatcher:
             if math.isinf(arrived):
                 continue
             begin = expected.begin(unit, arrived)
-            for o in self.instance.task_options(t).tolist():
+            for o in self.options[t]:
                 if options.device[o] != unit[0] or not self._affordable(t, o):
                     continue
                 end = begin + float(self.work[t] * self.time[o])
@@ -386,7 +393,7 @@ def _need(instance: Instance, option: int) -> Floats:
     return found
 
 
-def _least_need(instance: Instance, task: int) -> Floats:
-    """Return the least that a task must take of each resource (K)."""
-    needs = [_need(instance, o) for o in instance.task_options(task).tolist()]
+def _least_need(instance: Instance, options: Sequence[int]) -> Floats:
+    """Return the least of each resource that one of some options takes (K)."""
+    needs = [_need(instance, o) for o in options]
     return np.min(needs, axis=0) if needs else np.zeros(len(instance.resources))
