@@ -109,8 +109,8 @@ FAULTS = (
     ),
     Fault(
         "checker: money of units",
-        'math.fsum(devices.price_per_s * had) * window + spent["cost"]',
-        'math.fsum(devices.price_per_s * on) * window + spent["cost"]',
+        '"cost": (math.fsum(devices.price_per_s * had) + math.fsum(',
+        '"cost": (math.fsum(devices.price_per_s * on) + math.fsum(',
         TWO_WAYS,
     ),
     Fault(
@@ -205,8 +205,8 @@ FAULTS = (
     ),
     Fault(
         "model: merging with messages",
-        "problem.units[d] > 1 and not (limited[d] or touched[d]) and bool(devices.overlap[d])",
-        "problem.units[d] > 1 and not limited[d] and bool(devices.overlap[d])",
+        "and not (limited[d] or touched[d] or asleep[d])",
+        "and not (limited[d] or asleep[d])",
         SCHEDULE,
     ),
     Fault(
@@ -247,8 +247,8 @@ FAULTS = (
     ),
     Fault(
         "reader: idle of a power",
-        "np.append(np.where(devices.idle_known, devices.idle_power_w, 0.0), 0.0)",
-        "np.append(np.where(devices.idle_known, 0.0, devices.idle_power_w), 0.0)",
+        "np.append(np.where(devices.idle_known, devices.idle_power_w + carried, 0.0), 0.0)",
+        "np.append(np.where(devices.idle_known, 0.0, devices.idle_power_w + carried), 0.0)",
         ("unit/formats/native/test_document.py", "unit/compile/test_to_columns.py"),
     ),
     Fault(
