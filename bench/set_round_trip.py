@@ -191,6 +191,10 @@ def _edited(data: dict[str, Any], change: Change, value: str) -> dict[str, Any]:
             if name == "count" and str(last).startswith("count_") and given is not None:
                 ends = given if isinstance(given, dict) else {"min": given, "max": given}
                 entry |= {"count_min": ends.get("min", 0), "count_max": ends.get("max", -1)}
+    within = entry.get(change.column.within) if change.column.within else None
+    if isinstance(within, dict):
+        for name in change.column.inner_names:
+            within.pop(name, None)
     entry[last] = value if value else None
     return changed
 
