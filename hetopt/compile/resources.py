@@ -8,12 +8,12 @@ import numpy as np
 
 from hetopt.compile.problems import Checker
 from hetopt.compile.strings import codes, keys_of, positions
-from hetopt.instance import Devices, Ints, Options, Profiles, Resources, Strings, Uses
+from hetopt.instance import Devices, Ints, Options, Profiles, Resources, Uses
 
 Table = dict[str, Any]
 
 
-def make_resources(table: Table, boards: Strings, check: Checker) -> Resources:
+def make_resources(table: Table, check: Checker) -> Resources:
     """Return the resources; each has a capacity, a budget, or both; what slows has a capacity."""
     check.unique("resources", "name", table["name"])
     capacity, budget = table["capacity"], table["budget"]
@@ -42,15 +42,7 @@ def make_resources(table: Table, boards: Strings, check: Checker) -> Resources:
         ~slow & (loss > 0),
         "`sharing: slow` beside a loss: a resource that forbids slows nothing.",
     )
-    board = check.lookup("resources", "board", table["board"], boards, "board")
-    check.rows(
-        "resources",
-        "board",
-        table,
-        ~slow & (table["board"] != ""),
-        "`sharing: slow` beside a board: only what slows has a capacity on each.",
-    )
-    return Resources(table["name"], capacity, budget, table["sharing"], loss, board)
+    return Resources(table["name"], capacity, budget, table["sharing"], loss)
 
 
 def make_uses(
@@ -90,11 +82,6 @@ def make_uses(
             f"{table['resource'][row]}: an option alone runs at full speed."
         )
         check.add("uses", row, "amount", table["amount"][row], expected)
-    board = resources.board[resource[order]]
-    there = devices.on_board[options.device[option[order]]]
-    for row in order[(board >= 0) & (board != there)].tolist():
-        expected = f"A device on the board of which each has {table['resource'][row]} of its own."
-        check.add("uses", row, "device", table["device"][row], expected)
     order = order[table["amount"][order] > 0]
     size = np.bincount(option[order], minlength=count)
     ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)

@@ -67,8 +67,7 @@ class ScheduleQuantities:
         """How tasks progress where a resource slows what runs, None where none does."""
         if not slows(self.instance):
             return None
-        plan = self.plan
-        return progress(self.instance, plan.option, plan.unit, plan.start_s, self.time_s)
+        return progress(self.instance, self.plan.option, self.plan.start_s, self.time_s)
 
     @cached_property
     def end_s(self) -> Floats:

@@ -463,11 +463,6 @@ RESOURCES = (
         "fraction",
         maximum=1.0,
     ),
-    _text(
-        "board",
-        "Where it slows: board, each of which has such a capacity of its own.",
-        regime="schedule",
-    ),
 )
 
 USES = (

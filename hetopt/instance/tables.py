@@ -270,8 +270,7 @@ class Resources:
 
     Where ``sharing`` is ``slow``, amounts are demands at full speed, each at most the capacity:
     what runs at once may ask for more together, and is slowed. Whatever runs while two or more
-    use the resource progresses by the part ``loss`` (< 1) less still. ``board`` is the kind of
-    board, each of which has such a capacity of its own; -1 where there is one for all.
+    use the resource progresses by the part ``loss`` (< 1) less still.
     """
 
     name: Strings
@@ -279,7 +278,6 @@ class Resources:
     budget: Floats
     sharing: Strings
     loss: Floats
-    board: Ints
 
     def __len__(self) -> int:
         return len(self.name)

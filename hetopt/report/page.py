@@ -345,7 +345,7 @@ def _unit(instance: Instance, option: int, unit: int) -> str:
 
 def _tasks(instance: Instance, plan: SchedulePlan) -> list[str]:
     order = np.argsort(plan.start_s, kind="stable").tolist()
-    end = task_ends(instance, plan.option, plan.unit, plan.start_s)
+    end = task_ends(instance, plan.option, plan.start_s)
     rows = [
         (
             str(instance.tasks.name[t]),

@@ -425,7 +425,7 @@ def _task_table(instance: Instance, plan: SchedulePlan) -> Table:
         table.add_column(column)
     for column in ("start", "end"):
         table.add_column(column, justify="right")
-    ends = task_ends(instance, plan.option, plan.unit, plan.start_s)
+    ends = task_ends(instance, plan.option, plan.start_s)
     for t in np.argsort(plan.start_s, kind="stable")[:ROWS_SHOWN]:
         option = plan.option[t]
         table.add_row(

@@ -36,7 +36,7 @@ from hetopt.schedule.bounds.slowed_bounds import capped_makespan, mean_power
 from hetopt.schedule.bounds.window_bound import window_bound
 from hetopt.schedule.model.idling import drawing_less
 from hetopt.schedule.model.objectives import ENERGY_LIKE
-from hetopt.schedule.model.sharing import of_all_boards, relaxed, shares
+from hetopt.schedule.model.sharing import relaxed, shares
 from hetopt.schedule.model.usable import usable_classes
 
 WINDOW_PAIRS = 6_000
@@ -57,7 +57,6 @@ def bound(instance: Instance, objective: str) -> float:
     A lower bound, or for ``accuracy`` an upper one; ``math.inf`` (``-math.inf``) where the
     relaxation alone shows that no plan exists.
     """
-    instance = of_all_boards(instance)
     plain = drawing_less(instance, objective)
     if plain is not instance:
         found = bound(plain, objective)
@@ -200,7 +199,6 @@ def cyclic_bound(instance: Instance, objective: str) -> float:
 
 def source(instance: Instance, objective: str) -> str:
     """Say in a few words what the bound of an objective follows from; known once it is made."""
-    instance = of_all_boards(instance)
     if slows(instance) and math.isinf(instance.limits.cycle_s):
         instance = relaxed(instance)
     return _sources(instance).get(objective, _SOURCES.get(objective, "time on devices"))

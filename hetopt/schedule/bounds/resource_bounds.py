@@ -150,8 +150,6 @@ class _Relaxation:
         """Return the relaxation, None where there are no resources or it is too large."""
         if not len(instance.uses) or not len(instance.tasks):
             return None
-        if (instance.resources.board >= 0).any():
-            return None  # the relaxed instance says what all boards have together
         if len(instance.resources) * len(instance.options) > MOST_CELLS:
             return None
         classes = _classes(instance, task, option)

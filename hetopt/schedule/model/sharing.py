@@ -38,8 +38,7 @@ def shares(instance: Instance) -> Bools:
 def strict(instance: Instance) -> Instance:
     """Return the instance in which nothing may be slowed; itself where nothing slows.
 
-    Budgets of resources that slow become resources of their own. What each board has of a resource
-    is all that there is of it here, which forbids more than it must.
+    Budgets of resources that slow become resources of their own.
     """
     if not slows(instance):
         return instance
@@ -53,7 +52,6 @@ def strict(instance: Instance) -> Instance:
         np.concatenate([np.where(slow, np.inf, resources.budget), resources.budget[spent]]),
         forbids,
         np.zeros(len(forbids)),
-        np.full(len(forbids), -1, dtype=np.int64),
     )
     option = np.repeat(np.arange(len(instance.options)), np.diff(uses.ptr))
     number = np.full(len(resources), -1, dtype=np.int64)
@@ -74,24 +72,6 @@ def strict(instance: Instance) -> Instance:
 
 
 @once
-def of_all_boards(instance: Instance) -> Instance:
-    """Return the instance in which all boards together have what each has of a resource.
-
-    For bounds: what is worked on all of them in a time t is at most capacity × boards × t.
-    """
-    resources = instance.resources
-    if not (resources.board >= 0).any():
-        return instance
-    count = np.append(instance.boards.count_max, 1)[resources.board]
-    made = replace(
-        resources,
-        capacity=resources.capacity * count,
-        board=np.full(len(resources), -1, dtype=np.int64),
-    )
-    return replace(instance, resources=made)
-
-
-@once
 def relaxed(instance: Instance) -> Instance:
     """Return an instance for bounds: each joule at the least price up to the latest end.
 
@@ -104,7 +84,7 @@ def relaxed(instance: Instance) -> Instance:
     latest = min(latest, limits.horizon_s)
     energy, carbon = limits.energy_price_over_time, limits.carbon_over_time
     return replace(
-        of_all_boards(instance),
+        instance,
         limits=replace(
             limits,
             energy_price_per_j=limits.energy_price_per_j

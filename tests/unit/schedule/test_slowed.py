@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hetopt import Model, from_frames, read_instance, solve, to_frames, to_settings
-from hetopt.errors import InputError
+from hetopt import Model, read_instance, solve
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance
 from hetopt.schedule.bounds import objective_bounds
@@ -18,7 +17,6 @@ from hetopt.schedule.model.sharing import relaxed, strict
 from hetopt.schedule.search.decoder_features import fits
 from hetopt.schedule.search.list_annealing import LimitedAnnealing
 from hetopt.verify import verify
-from tests.comparing import differences
 from tests.oracles.campaign import SLOW, SLOW_MIXED, judge
 from tests.slow_pairs import sharing, started
 
@@ -179,47 +177,3 @@ def test_enumeration_contradicts_nothing(seed: int) -> None:
 def test_methods_agree_beside_every_other_feature(seed: int) -> None:
     outcome = judge(SLOW_MIXED, seed, 0.2)
     assert not outcome.wrong, outcome.wrong
-
-
-BOARDS = """hetopt: 1
-objective: makespan
-boards: [{name: box, count: 2}]
-devices:
-  - {name: cpu, count: 2, board: box}
-  - {name: gpu, count: 2, board: box}
-resources: [{name: dram, capacity: 10, sharing: slow, board: box}]
-tasks:
-  - {name: a, options: [{device: cpu, time: 4, uses: {dram: 10}}]}
-  - {name: b, options: [{device: gpu, time: 4, uses: {dram: 10}}]}
-"""
-
-
-def test_each_board_has_a_capacity_of_its_own() -> None:
-    instance = read_instance("x.yaml", text=BOARDS)
-    again = from_frames(to_frames(instance), to_settings(instance))
-    assert differences(instance, again) == []
-    for unit, makespan in ((0, 8.0), (1, 4.0)):
-        plan = replace(started(instance, [0, 0]), unit=np.array([0, unit]))
-        assert objectives(instance, plan)[0] == makespan
-        assert verify(instance, plan, {"makespan": makespan}).ok
-    assert objective_bounds.bound(instance, "makespan") <= 4.0
-    found = solve(instance, time_limit=0.5, deterministic=True)
-    assert found.bound <= 4.0
-    assert found.plan is not None
-    # The plan may be of all boards together; told where to run, nothing is slowed.
-    apart = replace(started(instance, [0, 0]), unit=np.array([0, 1]))
-    best = solve(instance, time_limit=0.5, deterministic=True, start=apart)
-    assert best.status == "optimal"
-    assert best.objective == 4.0
-
-
-def test_boards_of_resources_are_checked() -> None:
-    for change, place, said in (
-        (("board: box}]\ntasks", "board: bix}]\ntasks"), "resources[0].board", "box"),
-        (("sharing: slow, ", ""), "board", "only what slows"),
-        (("{name: gpu, count: 2, board: box}", "{name: gpu}"), "uses", "A device on the board"),
-    ):
-        with pytest.raises(InputError) as error:
-            read_instance("x.yaml", text=BOARDS.replace(*change))
-        assert place in str(error.value)
-        assert said in str(error.value)
