@@ -13,7 +13,27 @@ from hetopt.instance import Instance
 TIME, ENERGY = 4.0, 2.0
 """Factors of the scaled instance: powers of 2, so that decimals stay exact."""
 POWERS: dict[str, dict[str, tuple[int, int]]] = {
-    "devices": {"idle_power_w": (-1, 1), "price_per_s": (-1, 0)},
+    "devices": {
+        "idle_power_w": (-1, 1),
+        "price_per_s": (-1, 0),
+        "start_up_time_s": (1, 0),
+        "start_up_energy_j": (0, 1),
+        "sleep_power_w": (-1, 1),
+        "wake_time_s": (1, 0),
+        "wake_energy_j": (0, 1),
+        "load_time_s": (1, 0),
+        "load_energy_j_per_b": (0, 1),
+    },
+    "boards": {
+        "idle_power_w": (-1, 1),
+        "price_per_s": (-1, 0),
+        "start_up_time_s": (1, 0),
+        "start_up_energy_j": (0, 1),
+        "sleep_power_w": (-1, 1),
+        "wake_time_s": (1, 0),
+        "wake_energy_j": (0, 1),
+    },
+    "setups": {"time_s": (1, 0), "energy_j": (0, 1)},
     "links": {"latency_s": (1, 0), "bandwidth_b_per_s": (-1, 0), "energy_j_per_b": (0, 1)},
     "options": {"time_s": (1, 0), "latency_s": (1, 0), "energy_j": (0, 1)},
     "jobs": {
@@ -42,6 +62,7 @@ OBJECTIVE_POWERS = {
         "tardiness": (1, 0),
         "peak_power": (-1, 1),
         "accuracy": (0, 0),
+        "value": (0, 0),
     },
     "steady": {
         "throughput": (-1, 0),
@@ -49,6 +70,7 @@ OBJECTIVE_POWERS = {
         "cost": (-1, 0),
         "carbon": (-1, 0),
         "accuracy": (0, 0),
+        "value": (-1, 0),
     },
 }
 

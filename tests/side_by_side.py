@@ -12,6 +12,7 @@ from hetopt.instance import Instance
 
 NAMES = {
     "devices": ("name", "memory_pool", "site", "board"),
+    "boards": ("name",),
     "pools": ("name",),
     "sites": ("name",),
     "links": ("from", "to", "bus"),
