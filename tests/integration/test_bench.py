@@ -269,11 +269,14 @@ def test_the_plain_model_and_hetopt_prove_the_same_optimum(objective: str) -> No
 def test_peers_say_what_they_cannot_express() -> None:
     from bench.peers.mip import plain_mip
     from bench.peers.shop import shop
+    from hetopt import Model
     from hetopt.generate import generate_schedule
 
-    edges = generate_schedule(tasks=5, devices=2, shape="chains", ccr=0.5, seed=0)
-    with pytest.raises(UnsupportedError, match="edges"):
-        plain_mip(edges, Limits(1.0, 1, 0), "cbc")
+    m = Model("sleeper", objective="energy")
+    mcu = m.device("mcu", idle_power="2 W", sleep={"power": "1 W"})
+    m.job("j").task("t", options=[mcu.option(time="1 s")])
+    with pytest.raises(UnsupportedError, match="sleep in gaps"):
+        plain_mip(m.build(), Limits(1.0, 1, 0), "cbc")
     memory = generate_schedule(tasks=5, devices=4, memory="tight", seed=0)
     with pytest.raises(UnsupportedError, match="memory"):
         shop(memory)

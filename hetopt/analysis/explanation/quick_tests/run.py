@@ -65,9 +65,10 @@ def _without_option(instance: Instance) -> Iterator[Screen]:
         rows = slice(*instance.profiles.ptr[profile : profile + 2].tolist())
         able = dict.fromkeys(options.device[rows].tolist())
         name = str(tasks.name[t])
+        share, served = _least_share(instance, t)
         if not able:
-            text = f"No device runs {name}: its profile has no options."
-            yield Screen("no_option", name, text)
+            text = f"No device runs {name}: its profile has no options{served}."
+            yield Screen("no_option", name, text, share)
             continue
         names = ", ".join(str(devices.name[d]) for d in able)
         pin = int(tasks.pin_device[t])
@@ -76,9 +77,8 @@ def _without_option(instance: Instance) -> Iterator[Screen]:
         if pin >= 0:
             keys.append(f"pin:{name}")
             why = f"it is pinned to {devices.name[pin]}"
-        yield Screen(
-            "no_option", name, f"No device may run {name}: {names} could, but {why}.", tuple(keys)
-        )
+        text = f"No device may run {name}: {names} could, but {why}{served}."
+        yield Screen("no_option", name, text, (*keys, *share))
     ptr, option = instance.admissible
     absent = devices.count_max[options.device[option]] == 0
     owner = np.repeat(np.arange(len(tasks)), np.diff(ptr))
@@ -86,9 +86,18 @@ def _without_option(instance: Instance) -> Iterator[Screen]:
     for t in np.flatnonzero((present == 0) & (np.diff(ptr) > 0)).tolist():
         able = dict.fromkeys(options.device[option[ptr[t] : ptr[t + 1]]].tolist())
         names = ", ".join(str(devices.name[d]) for d in able)
-        text = f"{tasks.name[t]} runs on {names} only, of which there are no units."
+        share, served = _least_share(instance, t)
+        text = f"{tasks.name[t]} runs on {names} only, of which there are no units{served}."
         keys = [f"units:{devices.name[d]}" for d in able]
-        yield Screen("no_unit", str(tasks.name[t]), text, tuple(keys))
+        yield Screen("no_unit", str(tasks.name[t]), text, (*keys, *share))
+
+
+def _least_share(instance: Instance, task: int) -> tuple[tuple[str, ...], str]:
+    """Return the limit that asks for a task at all, and words for it, where work has a worth."""
+    if instance.regime != "steady" or "value" not in instance.objective:
+        return (), ""
+    name = instance.jobs.name[instance.tasks.job[task]]
+    return (f"min_share:{name}",), f", and some share of {name} must be served"
 
 
 def _too_large(instance: Instance) -> Iterator[Screen]:
