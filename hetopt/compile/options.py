@@ -110,14 +110,17 @@ def _energy(table: Table, device: Ints, devices: Devices, boards: Boards, check:
             "energy_j (above idle) or power_w (whole draw), as other options state one.",
         )
     for row in np.flatnonzero(has_power & (power < idle)):
-        check.add(
-            "options",
-            int(row),
-            "power_w",
-            power[row],
-            f"power_w is the whole draw of the unit, so at least the idle power of device "
-            f"{table['device'][row]}, {idle[row]:g} W; energy above idle goes into energy_j.",
+        d, name = int(device[row]), table["device"][row]
+        b = int(devices.on_board[d])
+        least = (
+            f"the idle power of device {name}, {idle[row]:g} W"
+            if b < 0
+            else f"the idle power, {devices.idle_power_w[d]:g} W of {name} + "
+            f"{boards.idle_power_w[b]:g} W of its board {boards.name[b]}"
         )
+        text = f"power_w is the whole draw of the unit, so at least {least}; "
+        text += "energy above idle goes into energy_j."
+        check.add("options", int(row), "power_w", power[row], text)
     stated = np.nan_to_num(energy)
     if has_power.any():
         stated = np.where(has_power, (np.nan_to_num(power) - idle) * time, stated)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -10,7 +10,10 @@ from hetopt import units
 from hetopt.deploy.fleet import Fleet, JobRoutes, Route, Stop
 from hetopt.deploy.names import Labels
 from hetopt.deploy.target import Artefacts, Files, Parameters, Provenance
+from hetopt.deploy.text import readme
 from hetopt.errors import Problem
+from hetopt.evaluate.periods import PeriodQuantities
+from hetopt.evaluate.with_units import counted
 from hetopt.instance import Instance
 from hetopt.solution import ScenarioPlan, SteadyPlan, StreamPlan
 
@@ -28,16 +31,55 @@ def per_scenario(
     files: Files = {}
     notes = [f"Each {instance.when} has a folder; to put one in force is yours{_turn(instance)}."]
     refused: dict[str, Problem] = {}
+    folders: list[str] = []
     for s, (name, part) in enumerate(
         zip(instance.scenarios.name.tolist(), plan.plans, strict=True)
     ):
         made = write(part, instance.in_scenario(s), parameters, origin)
         folder = names.of(str(name))
+        folders.append(folder)
         files |= {f"{folder}/{path}": content for path, content in made.files.items()}
         notes += [f"{name}: {note}" for note in made.notes]
         for problem in made.refused:
             refused.setdefault(str(problem), problem)
+    if len(instance.periods):
+        files["README.md"] = _order(plan, instance, folders, origin, tuple(refused.values()))
     return Artefacts(files, tuple(notes), tuple(refused.values()))
+
+
+def _order(
+    plan: ScenarioPlan,
+    instance: Instance,
+    folders: Sequence[str],
+    origin: Provenance,
+    refused: Sequence[Problem],
+) -> bytes:
+    """Return the page over the folders of periods: their order, and what is switched between."""
+    steps = []
+    switching = PeriodQuantities(instance, plan).as_dict()["switching"]
+    lengths = instance.scenarios.weight.tolist()
+    for name, folder, length in zip(
+        instance.scenarios.name.tolist(), folders, lengths, strict=True
+    ):
+        changes = [
+            f"{row['device']}: "
+            + ", ".join(
+                counted(row[key], one, of)
+                for key, one, of in (
+                    ("starts", "start", ""),
+                    ("stops", "stop", ""),
+                    ("loads", "load", " of weights"),
+                )
+                if row[key]
+            )
+            for row in switching
+            if row["period"] == name
+        ]
+        before = f"switch before it: {'; '.join(changes)}" if changes else "nothing is switched"
+        steps.append(f"`{folder}/` for {units.format(length, 'time')}; {before}.")
+    again = "; after the last period the first one follows" if instance.periods.cyclic else ""
+    notes = [f"Nothing here switches by the clock{again}."]
+    return readme("Periods, in this order", origin, steps, notes, refused)
 
 
 def _turn(instance: Instance) -> str:

@@ -29,7 +29,10 @@ def quantity(instance: Instance, name: str, value: float | None) -> str:
     if name in DIMENSIONS:
         return units.format(value, DIMENSIONS[name], digits=OBJECTIVE_DIGITS)
     if name == "cost":
-        return money(instance, value, per_time=instance.regime == "steady")
+        streams = instance.regime == "steady"
+        if not instance.currency:
+            return f"{value:.6g}/s" if streams else f"{value:.6g}"
+        return money(instance, value, per_time=streams)
     if name == "carbon":
         mass = value if instance.regime == "schedule" else value * 3600
         text = units.format(mass, "carbon", digits=OBJECTIVE_DIGITS)
@@ -47,6 +50,11 @@ def as_published(value: float) -> str:
 def bound_with_unit(instance: Instance, name: str, bound: float, value: float, gap: float) -> str:
     """Write a bound; where it proves the value, as the value, from which it differs by rounding."""
     return quantity(instance, name, value if gap == 0 else bound)
+
+
+def counted(number: int, one: str, of: str = "") -> str:
+    """Write a number of things: ``1 start``, ``2 loads of weights``."""
+    return f"{number} {one}{'' if number == 1 else 's'}{of}"
 
 
 def money(instance: Instance, value: float, *, per_time: bool = False) -> str:

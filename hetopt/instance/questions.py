@@ -146,6 +146,18 @@ def _check_rates(instance: Instance, missing: Any) -> None:
         )
 
 
+def several_demands(instance: Instance) -> Problem:
+    """Return why an instance with scenarios or periods is refused where one demand is expected."""
+    when = instance.when
+    names = instance.scenarios.name.tolist()
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    text = (
+        f"An instance of one demand: leave {when}s out, and write the rates of one {when} into "
+        "the jobs."
+    )
+    return Problem(f"{when}s", shown, text)
+
+
 def _check_accuracy(instance: Instance, missing: Any) -> None:
     stated_by_task = accuracy_tasks(instance)
     floor = instance.jobs.min_accuracy > 0

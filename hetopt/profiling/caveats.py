@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from hetopt.instance import Instance
@@ -20,6 +22,7 @@ def caveats(instance: Instance) -> tuple[str, ...]:
     named = zip(devices.name.tolist(), devices.caution.tolist(), strict=True)
     notes += [f"Figures of {name} are in doubt: {text}." for name, text in named if text]
     notes += _estimates(instance)
+    notes += _without_effect(instance)
     notes += _boards(instance)
     unstated = devices.name[~devices.idle_known].tolist()
     if unstated:
@@ -59,6 +62,42 @@ def _estimates(instance: Instance) -> list[str]:
             f"median from {low:.2f} to {high:.2f} of the time"
         )
     return [f"{text}."]
+
+
+def _without_effect(instance: Instance) -> list[str]:
+    """Name fields that are stated and count for nothing in a plan of this question."""
+    devices, boards, jobs = instance.devices, instance.boards, instance.jobs
+    notes = []
+    if "value" not in instance.objective:
+        for field, stated in (
+            ("optional", jobs.optional),
+            ("value", jobs.value > 0),
+            ("min_share", jobs.min_share > 0),
+        ):
+            if stated.any():
+                names = _some(jobs.name[stated].tolist())
+                notes.append(
+                    f"`{field}` of {names} has no effect: it counts where value is an objective; "
+                    "here all is served."
+                )
+    cyclic = math.isfinite(instance.limits.cycle_s)
+    if not cyclic and (instance.regime == "schedule" or len(instance.periods)):
+        return notes
+    starting = [
+        name
+        for part in (devices, boards)
+        for name in part.name[
+            (part.start_up_time_s > 0) | (part.start_up_energy_j > 0) | (part.start_up_cost > 0)
+        ].tolist()
+    ]
+    if starting:
+        why = (
+            "in a schedule that repeats for ever all that is on has been on for ever."
+            if cyclic
+            else "a plan for steady rates starts nothing; between periods it counts."
+        )
+        notes.append(f"`start_up` of {_some(starting)} has no effect here: {why}")
+    return notes
 
 
 def _boards(instance: Instance) -> list[str]:

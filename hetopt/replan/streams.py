@@ -30,6 +30,7 @@ from hetopt.evaluate import objectives
 from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.questions import several_demands
 from hetopt.instance.states.setups import configured_devices
 from hetopt.instance.states.slow_domains import slow_domains
 from hetopt.replan.fleet import Now, Unit, laid_over, needs, now_of, renumbered, without_down
@@ -338,7 +339,4 @@ def check_streams(instance: Instance) -> None:
         text = "Options of one configuration: re-planning does not know what units have loaded."
         raise InputError([Problem(f"device {instance.devices.name[device]}", "", text)])
     if len(instance.scenarios):
-        raise InputError(
-            f"Re-planning is for the rates of now; this instance has {instance.when}s. Ask with "
-            "--set for the rates of one."
-        )
+        raise InputError([several_demands(instance)])

@@ -35,12 +35,12 @@ def waiting_line(quantities: Mapping[str, Any]) -> str:
         return ""
     ordered = sorted(worst.items(), key=lambda item: -item[1][0] / item[1][1])
     told = [
-        f"{name} {'without end' if late == float('inf') else units.format(late, 'time', digits=3)}"
-        f" of {units.format(limit, 'time', digits=3)}"
+        f"{name}: {'no end' if late == float('inf') else units.format(late, 'time', digits=3)}"
+        f", limit {units.format(limit, 'time', digits=3)}"
         for name, (late, limit) in ordered[:NAMED]
     ]
     more = f" and {len(ordered) - NAMED} more" if len(ordered) > NAMED else ""
     return (
-        f"With waiting, the estimated p99 latency is beyond the limit: {', '.join(told)}{more}. "
+        f"With waiting, the estimated p99 latency is beyond the limit: {'; '.join(told)}{more}. "
         "Limits and proofs are of the service alone; a lower max_utilization leaves room."
     )

@@ -12,6 +12,7 @@ import numpy as np
 from hetopt import units
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Instance
+from hetopt.instance.questions import several_demands
 from hetopt.instance.states.setups import configured_devices
 from hetopt.instance.states.slow_domains import slow_domains
 from hetopt.simulate.events import Event
@@ -103,8 +104,7 @@ def check(instance: Instance, question: Question) -> None:
         text = "`sharing: forbid`: simulation does not know devices that slow each other down."
         problems.append(Problem(name, "slow", text))
     if len(instance.scenarios):
-        text = "An instance of one demand; name one with --set, or leave its scenarios out."
-        problems.append(Problem("scenarios", str(len(instance.scenarios)), text))
+        problems.append(several_demands(instance))
     devices = instance.devices.name.tolist()
     for name in question.policies:
         if name in (*STREAM_POLICIES, HOMOGENEOUS):

@@ -14,7 +14,7 @@ import numpy as np
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Floats, Instance
 from hetopt.instance.overrides import restrict
-from hetopt.instance.questions import stuck_tasks
+from hetopt.instance.questions import several_demands, stuck_tasks
 from hetopt.instance.robust import has_interval
 from hetopt.runtime.executors.loop import in_order
 from hetopt.simulate.bounds.streams import Bound, clairvoyant_bound
@@ -94,9 +94,7 @@ def simulate_streams(
 ) -> Simulation:
     """Serve requests under policies; see :func:`hetopt.simulate.simulate`."""
     if len(instance.scenarios):
-        when = f"{instance.when}s"
-        text = f"An instance of one demand; name one with --set, or leave its {when} out."
-        raise InputError([Problem(when, str(len(instance.scenarios)), text)])
+        raise InputError([several_demands(instance)])
     if "value" in instance.objective:
         text = "An objective that serves all requests; who turns some away is not simulated."
         raise InputError([Problem("objective", "value", text)])

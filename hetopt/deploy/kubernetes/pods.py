@@ -72,7 +72,8 @@ def pod(cluster: Cluster, group: Group, made: list[dict[str, Any]]) -> dict[str,
             names = ", ".join(container["name"] for container in made)
             text = (
                 "One container a unit, as containers cannot share an extended resource; "
-                f"with --parameter device-class.{device}=CLASS they share a claim."
+                f"with --parameter device-class.{device}=CLASS they share a claim, and in a plan "
+                "made with `exclusive: true` for the device a unit serves one job alone."
             )
             cluster.refused.append(Problem(f"resource.{device}", names, text))
         made[0].setdefault("resources", {})["limits"] = {resource: count}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from hetopt import units
+from hetopt.evaluate.with_units import counted
 from hetopt.instance import Floats, Instance
 from hetopt.report.axes import fitted, ticks
 from hetopt.report.charts import BOTTOM, CURVE_HEIGHT, LEFT, WIDTH, opened
@@ -177,7 +178,8 @@ def _switching(instance: Instance, quantities: Mapping[str, Any]) -> list[str]:
     ]
     whole = "a cycle" if instance.periods.cyclic else "in all"
     text = (
-        f"<p>{quantities['starts']} starts and {quantities['loads']} loads of weights {whole}: "
+        f"<p>{counted(quantities['starts'], 'start')} and "
+        f"{counted(quantities['loads'], 'load', ' of weights')} {whole}: "
         f"{units.format(quantities['switching_power_w'], 'power')} of the mean power.</p>"
     )
     head = ("period", "device", "starts", "stops", "loads", "loaded", "energy")

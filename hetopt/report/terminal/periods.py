@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hetopt import units
-from hetopt.evaluate.with_units import money, quantity
+from hetopt.evaluate.with_units import counted, money, quantity
 from hetopt.instance import Instance
 
 MOST_DEVICES = 6
@@ -48,7 +48,8 @@ def switching_line(instance: Instance, quantities: Mapping[str, Any]) -> Text:
     starts, loads = quantities["starts"], quantities["loads"]
     whole = "a cycle" if instance.periods.cyclic else "in all"
     power = units.format(quantities["switching_power_w"], "power")
-    text = f"{starts} starts and {loads} loads of weights {whole}, {power} of the mean power"
+    switched = f"{counted(starts, 'start')} and {counted(loads, 'load', ' of weights')}"
+    text = f"{switched} {whole}, {power} of the mean power"
     if quantities["switching_cost_per_s"]:
         each = quantities["switching_cost_per_s"] * float(instance.scenarios.weight.sum())
         text += f", {money(instance, float(f'{each:.6g}'))} {whole}"

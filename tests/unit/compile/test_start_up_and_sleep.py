@@ -53,3 +53,15 @@ def test_streams_know_no_sleep() -> None:
     ((place, text),) = problems("sleep: {power: 1 W}", "steady")
     assert place.endswith("devices[0].sleep.power")
     assert "schedule" in text
+
+
+def test_a_draw_below_idle_is_told_with_the_share_of_the_board() -> None:
+    text = """
+hetopt: 1
+regime: schedule
+boards: [{name: jetson, idle_power: 2 W}]
+devices: [{name: cpu, board: jetson, idle_power: 1.8 W}]
+jobs: [{name: a, options: [{device: cpu, time: 1 s, power: 3 W}]}]
+"""
+    with pytest.raises(InputError, match=r"1\.8 W of cpu \+ 2 W of its board jetson"):
+        read_yaml(text, "x.yaml")

@@ -352,6 +352,7 @@ def test_containers_of_a_unit_share_a_claim_and_cannot_share_an_extended_resourc
     several = {"resource." + device: "nvidia.com/gpu"}
     _, _, made = deployed("mlperf-v3.0-server", parameters=several)
     assert [problem.place for problem in made.refused] == [f"resource.{device}"]
+    assert "exclusive: true" in made.refused[0].expected
     _, _, made = deployed("llm-two-gpus", parameters={"resource.a100": "nvidia.com/gpu:2"})
     assert not made.refused
     pod = of_kind(made, "Deployment")[0]["spec"]["template"]["spec"]

@@ -118,3 +118,42 @@ jobs: [{{name: a, profile: a, rate: 20/s}}]
     assert said(board())[0].startswith("cpu, gpu are processors of one board, Firefly RK3588S")
     assert said(board(idle=", idle_power: 0 W")) == []
     assert said(board(idle=", board: another one")) == []
+
+
+STREAM = """
+hetopt: 1
+regime: steady
+objective: power
+devices: [{name: box, idle_power: 5 W, start_up: {energy: 1 J}}]
+jobs:
+  - {name: j, rate: 10 /s, value: 3, min_share: 0.5,
+     options: [{device: box, time: 10 ms, energy: 1 J}]}
+"""
+PLAN = """
+hetopt: 1
+regime: schedule
+objective: makespan
+devices: [{name: box, idle_power: 1 W, start_up: {energy: 1 J}}]
+jobs: [{name: j, optional: true, options: [{device: box, time: 1 s, energy: 1 J}]}]
+"""
+
+
+def without_effect(text: str) -> list[str]:
+    notes = caveats(read_instance("one.yaml", text=text))
+    return [note.split()[0].strip("`") for note in notes if "has no effect" in note]
+
+
+def test_fields_without_effect_are_named_once_each():
+    assert without_effect(STREAM) == ["value", "min_share", "start_up"]
+    assert without_effect(PLAN) == ["optional"]
+    assert without_effect(PLAN.replace("makespan", "makespan\ncycle: 5 s")) == [
+        "optional",
+        "start_up",
+    ]
+
+
+def test_fields_that_count_have_no_note():
+    valued = STREAM.replace("objective: power", "objective: value")
+    periods = "periods: [{name: a, duration: 1 h}, {name: b, duration: 1 h}]\n"
+    assert without_effect(valued + periods) == []
+    assert without_effect(PLAN.replace("makespan", "value")) == []

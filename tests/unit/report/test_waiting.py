@@ -27,7 +27,7 @@ def test_a_limit_that_waiting_breaks_is_said_before_the_tables() -> None:
     out = StringIO()
     Console(file=out, width=400).print(solution_view(instance, solution))
     first = out.getvalue().splitlines()[:5]
-    assert any("beyond the limit: net" in line and "of 20 ms" in line for line in first)
+    assert any("beyond the limit: net" in line and "limit 20 ms" in line for line in first)
 
 
 @pytest.mark.parametrize(("rate", "said"), [("1 /s", False), ("99 /s", True)])
