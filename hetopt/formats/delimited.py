@@ -29,11 +29,14 @@ class TextTable:
         Cells, as many in each row as the header has.
     lines
         Line of each row in the file, from 1.
+    commas
+        Row and column, from 0, of each cell whose decimal comma has become a point.
     """
 
     header: list[str]
     rows: list[list[str]]
     lines: list[int]
+    commas: frozenset[tuple[int, int]] = frozenset()
 
 
 def read_delimited(text: str, name: str) -> TextTable:
@@ -54,7 +57,9 @@ def read_delimited(text: str, name: str) -> TextTable:
     separator = _separator(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     header: list[str] = []
-    rows, lines, problems = [], [], []
+    rows: list[list[str]] = []
+    lines, problems = [], []
+    commas: set[tuple[int, int]] = set()
     last = 0
     try:
         for cells in reader:
@@ -70,7 +75,12 @@ def read_delimited(text: str, name: str) -> TextTable:
                     f"{len(header)} cells, as the header has.{_other_separator(cells, header)}"
                 )
                 problems.append(Problem(f"{name}:{line}", f"{len(cells)} cells", expected))
-            rows.append([_decimal(cell) for cell in cells] if separator != "," else cells)
+            written = cells
+            if separator != ",":
+                cells = [_decimal(cell) for cell in written]
+                pairs = enumerate(zip(written, cells, strict=True))
+                commas |= {(len(rows), c) for c, (old, new) in pairs if old != new}
+            rows.append(cells)
             lines.append(line)
     except csv.Error as error:
         place = f"{name}:{reader.line_num}"
@@ -81,7 +91,7 @@ def read_delimited(text: str, name: str) -> TextTable:
     problems += [Problem(f"{name}:{first}", label, "Each column once.") for label in twice]
     if problems:
         raise InputError(problems[:MOST_PROBLEMS])
-    return TextTable(header, rows, lines)
+    return TextTable(header, rows, lines, frozenset(commas))
 
 
 def _separator(text: str) -> str:

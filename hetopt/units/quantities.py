@@ -291,7 +291,7 @@ def _parse_text(text: str, dimension: str, unlimited: bool) -> float:
         raise UnitError(text, dimension, "it is not finite")
     match = _QUANTITY.fullmatch(tidy)
     if match is None:
-        hint = _form_hint(tidy)
+        hint = _several_hint(tidy, dimension) or _form_hint(tidy)
         raise UnitError(text, dimension, "it does not read as a number and a unit", hint)
     factor = DIMENSIONS[dimension].factor(match["unit"])
     if factor is None:
@@ -317,6 +317,25 @@ def _parse_text(text: str, dimension: str, unlimited: bool) -> float:
     if number == 0.0:
         raise UnitError(text, dimension, "it is beyond the range of a float")
     return number
+
+
+def _several_hint(text: str, dimension: str) -> str:
+    """Return how to write a quantity per several units of time (EUR/2 years), or nothing."""
+    found = re.fullmatch(r"([0-9.]+) ?([^0-9\s/]+)/([1-9][0-9]{0,5}) ?([a-zA-Z]+)", text)
+    if found is None:
+        return ""
+    number, above, several, below = found.groups()
+    below = below.removesuffix("s") or below
+    if DIMENSIONS[dimension].factor(f"{above}/{below}") is None:
+        return ""
+    try:
+        each = Fraction(Decimal(number)) / int(several)
+    except InvalidOperation:
+        return ""
+    short = f"{float(each):.12g}"
+    if Fraction(Decimal(short)) != each:
+        short = f"{number}/{several}"
+    return f"Write {short} {above}/{below}: it is per one {below}."
 
 
 def _form_hint(text: str) -> str:
@@ -349,7 +368,7 @@ def _form_hint(text: str) -> str:
     if re.match(r"[A-Za-z%$]+ ?[0-9.]+$", text):
         return "Write the number first, then the unit."
     words = text.split()
-    if len(words) > 2 and re.fullmatch(r"[0-9.]+", words[0]):
+    if len(words) > 2 and not re.search(r"/[0-9]", words[1]) and re.fullmatch(r"[0-9.]+", words[0]):
         return f"Write {words[0]} {words[1]} alone, without {' '.join(words[2:])}."
     return ""
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from hetopt.compile import from_frames, to_frames
 from hetopt.errors import InputError, Problem
-from hetopt.formats.delimited import read_delimited
+from hetopt.formats.decimal_signs import DecimalSigns, ambiguous, decimal_signs
+from hetopt.formats.delimited import TextTable, read_delimited
 from hetopt.formats.files import read_bytes
 from hetopt.formats.native.document_model import VERSION
 from hetopt.formats.native.document_text import settings_yaml
@@ -50,11 +51,13 @@ def read_folder(folder: Path) -> Instance:
     files = table_files(folder, problems)
     told = _others(folder, files, problems)
     frames = {}
+    signs: list[DecimalSigns] = []
     for name, path in files.items():
         try:
-            frames[name] = read_table(path)
+            frames[name] = read_table(path, signs)
         except InputError as error:
             problems += error.problems
+    problems += ambiguous(signs)
     document, settings = _read_settings(folder / SETTINGS_FILE, problems)
     if problems:
         raise InputError(problems)
@@ -187,8 +190,15 @@ def _others(folder: Path, files: dict[str, Path], problems: list[Problem]) -> li
     return [f"Not read, as no tables of an instance: {', '.join(others)}."] if others else []
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, signs: list[DecimalSigns] | None = None) -> pd.DataFrame:
     """Return the cells of one table; those of CSV are texts.
+
+    Parameters
+    ----------
+    path
+        The file.
+    signs
+        Where to add what the numbers of a text say of their decimal sign, if asked for.
 
     Raises
     ------
@@ -196,7 +206,7 @@ def read_table(path: Path) -> pd.DataFrame:
         If it cannot be read.
     """
     try:
-        return _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+        return _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path, signs)
     except OSError as error:
         # pyarrow says OSError too where the bytes are no Parquet.
         what = error.strerror or " ".join(str(error).split())
@@ -219,7 +229,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path, signs: list[DecimalSigns] | None) -> pd.DataFrame:
     import pandas as pd
 
     try:
@@ -239,7 +249,17 @@ def _read_csv(path: Path) -> pd.DataFrame:
         }
     )
     frame.attrs[LINES] = table.lines
+    if signs is not None:
+        signs.append(_signs(table, path))
     return frame
+
+
+def _signs(table: TextTable, path: Path) -> DecimalSigns:
+    """Look at the columns of numbers of a table that is named as its file."""
+    columns = TABLES.get(path.name.partition(".")[0], ())
+    numbers = [column for column in columns if column.type in ("number", "whole")]
+    labels = {label for column in numbers for label in (column.name, *column.aliases)}
+    return decimal_signs(table, str(path), labels)
 
 
 def _read_settings(

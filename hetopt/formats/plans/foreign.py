@@ -41,8 +41,8 @@ def is_csv(path: Path) -> bool:
     return path.name.lower().endswith((".csv", ".csv.gz", ".tsv"))
 
 
-def read_csv_plan(instance: Instance, path: Path) -> dict[str, Any]:
-    """Return the object of a plan that a table with a row a task describes.
+def read_csv_plan(instance: Instance, path: Path) -> tuple[dict[str, Any], list[int]]:
+    """Return a plan's object that a table with a row a task describes, and the lines of rows.
 
     Raises
     ------
@@ -54,7 +54,8 @@ def read_csv_plan(instance: Instance, path: Path) -> dict[str, Any]:
         raise InputError([Problem(str(path), "", text)])
     table = read_delimited(read_text(path), str(path))
     rows = [dict(zip(table.header, row, strict=True)) for row in table.rows]
-    return {"assignments": [{k: v for k, v in row.items() if v != ""} for row in rows]}
+    found = [{k: v for k, v in row.items() if v != ""} for row in rows]
+    return {"assignments": found}, table.lines
 
 
 def in_our_words(instance: Instance, obj: Any) -> Any:
@@ -84,9 +85,9 @@ class _Spelling:
     def __init__(self, instance: Instance, rows: list[Mapping[str, Any]]) -> None:
         self.devices = frozenset(instance.devices.name.tolist())
         self.tasks = frozenset(instance.tasks.name.tolist())
-        numbers = [_whole(value) for row in rows for key, value in row.items() if key in ("job",)]
+        numbers = [whole(value) for row in rows for key, value in row.items() if key in ("job",)]
         self.from_0 = 0 in numbers or any(
-            _whole(row.get(key)) == 0 for row in rows for key in ("operation", "op", "step")
+            whole(row.get(key)) == 0 for row in rows for key in ("operation", "op", "step")
         )
 
     def row(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,13 +97,13 @@ class _Spelling:
             known = next((c for c, others in NAMES.items() if name in (c, *others)), name)
             found.setdefault(known if known not in row or known == key else name, value)
         if "task" not in found and {"job", "operation"} <= found.keys():
-            job, step = _whole(found["job"]), _whole(found["operation"])
+            job, step = whole(found["job"]), whole(found["operation"])
             if job is not None and step is not None:
                 shift = 1 if self.from_0 else 0
                 found["task"] = f"J{job + shift}.{step + shift}"
         device = found.get("device")
         if device is not None and str(device) not in self.devices:
-            number = _whole(device)
+            number = whole(device)
             if number is not None and f"M{number}" in self.devices:
                 found["device"] = f"M{number}"
         for key in ("task", "device", "option"):
@@ -117,7 +118,8 @@ class _Spelling:
         return found
 
 
-def _whole(value: Any) -> int | None:
+def whole(value: Any) -> int | None:
+    """Return a whole number, None where the value is none."""
     try:
         number = float(value)
     except (TypeError, ValueError):

@@ -17,6 +17,7 @@ import numpy as np
 from hetopt.compile.scenarios import weights_names
 from hetopt.errors import InputError
 from hetopt.formats.json_text import parse_json, read_text
+from hetopt.formats.plans.csv_problems import in_lines
 from hetopt.formats.plans.foreign import fill_units, in_our_words, is_csv, read_csv_plan
 from hetopt.formats.plans.rows import Names, Rows, shown
 from hetopt.formats.plans.states import read_states
@@ -92,7 +93,11 @@ def read_result(instance: Instance, source: str | Path) -> PlanFile:
 
         return _from_object(instance, read_tables(path), f"{path}: ")
     if is_csv(path):
-        return _from_object(instance, read_csv_plan(instance, path), f"{path}: ")
+        obj, lines = read_csv_plan(instance, path)
+        try:
+            return _from_object(instance, obj, f"{path}: ")
+        except InputError as error:
+            raise in_lines(instance, obj, error, path, lines) from None
     return _from_object(instance, parse_json(read_text(path), str(path)), f"{path}: ")
 
 

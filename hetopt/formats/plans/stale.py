@@ -44,7 +44,7 @@ def read_stale_plan(instance: Instance, source: str | Path) -> tuple[Plan, list[
 
             obj: Any = read_tables(path)
         elif is_csv(path):
-            obj = read_csv_plan(instance, path)
+            obj, _ = read_csv_plan(instance, path)
         else:
             obj = parse_json(read_text(path), str(path))
         if not isinstance(obj, Mapping):

@@ -18,6 +18,7 @@ from hetopt.profiling.extras import load_extra
 SEPARATORS = (",", ";", "\t", "|")
 EXCEL = (".xlsx", ".xlsm")
 COMMA_NUMBER = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+([eE][+-]?\d+)?")
+POINT_NUMBER = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
 GROUPED_NUMBER = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 
 
@@ -58,6 +59,14 @@ class Sheet:
             return float("nan")
         text = cell.replace("\u202f", "").replace("\xa0", "").replace(" ", "")
         if self.decimal_comma:
+            if POINT_NUMBER.fullmatch(text) and not self.name.lower().endswith(EXCEL):
+                whole, fraction = text.split(".")
+                comma = f"{whole},{fraction}".rstrip("0").rstrip(",")
+                expected = (
+                    "A number that reads in one way beside numbers with a decimal comma: "
+                    f"write {whole}{fraction} or {comma}, whichever is meant."
+                )
+                raise self.problem(row, column, expected)
             text = text.replace(".", "").replace(",", ".") if "," in text else text
         elif GROUPED_NUMBER.fullmatch(text):
             text = text.replace(",", "")

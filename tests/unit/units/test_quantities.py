@@ -252,3 +252,18 @@ def test_units_import_nothing_beyond_the_standard_library():
     code = "import sys, hetopt.units; print('numpy' in sys.modules or 'pandas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("60000 EUR/2 years", "30000 EUR/year"),
+        ("60000 EUR per 24 months", "2500 EUR/month"),
+        ("50000 EUR/3 years", "50000/3 EUR/year"),
+    ],
+)
+def test_money_per_several_years_is_told_what_it_is_per_one(text: str, hint: str) -> None:
+    with pytest.raises(units.UnitError, match=f"Write {hint}: it is per one") as error:
+        units.parse(text, "price")
+    assert "alone" not in str(error.value)
+    assert units.parse(hint, "price") > 0

@@ -76,3 +76,26 @@ def test_a_plan_that_no_units_can_hold_is_left_to_the_checker(shop) -> None:
     rows = [{"task": t, "device": m, "start_s": 0} for t, m, _ in PLAN]
     report = verify(shop, read_from(shop, rows))
     assert {"slots", "precedence"} <= set(report.kinds)
+
+
+def test_machines_counted_from_1_in_a_table_are_told_once_with_line_and_devices(
+    tmp_path, shop
+) -> None:
+    path = tmp_path / "plan.csv"
+    rows = [f"{task},{int(machine[1]) + 1},{start}" for task, machine, start in PLAN]
+    path.write_text("\n".join(["task,machine,start", *rows]))
+    with pytest.raises(InputError) as error:
+        read_plan(shop, path)
+    first, *others = [str(problem) for problem in error.value.problems]
+    assert first.startswith(f'{path}:3, column machine: got "2"; The name of a device')
+    assert "Devices here: M0, M1. Machines count from 0" in first
+    assert "write 0 to 1 for 1 to 2" in first
+    assert "The first of 2 lines" in first
+    assert len(others) == 1  # the machines that are there but not for these tasks
+
+
+def test_an_unknown_device_in_a_table_is_no_matter_of_counting(tmp_path, shop) -> None:
+    (tmp_path / "plan.csv").write_text("task,machine,start\nJ1.1,gpu,0\nJ1.2,M1,4\n")
+    with pytest.raises(InputError, match=r"plan\.csv:2, column machine: .*M0, M1\.$") as error:
+        read_plan(shop, tmp_path / "plan.csv")
+    assert "count from" not in str(error.value)

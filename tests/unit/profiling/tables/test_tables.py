@@ -312,3 +312,9 @@ def test_flags_of_the_other_kind_of_file_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "a.csv", "device,task,time\nnpu,a,1\n")
     for flags in (["--shape", "batch=1"], ["--period", "1 s"], ["--as", "words"], ["--from", "x"]):
         assert command_line.hetopt("profile", path, *flags).returncode == 2
+
+
+def test_a_point_that_may_part_thousands_is_refused_beside_decimal_commas(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", "device;model;latency [ms]\nnpu;a;4,5\ncpu;a;1.045\n")
+    with pytest.raises(InputError, match=r"a\.csv:3, .*1\.045.* write 1045 or 1,045, whichever"):
+        read_measurements([path])
