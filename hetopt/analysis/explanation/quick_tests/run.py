@@ -129,6 +129,7 @@ def _too_large(instance: Instance) -> Iterator[Screen]:
             keys.append(f"memory:{devices.name[d]}")
             if devices.pool[d] >= 0:
                 keys.append(f"pool:{instance.pools.name[devices.pool[d]]}")
+        keys += _least_share(instance, int(members[0]))[0]
         excess = float(need[best] / max(room[best], 1.0))
         yield Screen("memory", str(where), text, tuple(keys), excess)
 
@@ -142,12 +143,15 @@ def _accuracy(instance: Instance) -> Iterator[Screen]:
     best = -least(instance, -stated)
     for j in np.flatnonzero(jobs.min_accuracy > 0).tolist():
         own = np.flatnonzero(instance.tasks.job == j)
+        if not len(own):
+            continue
         worst = int(own[np.argmin(best[own])])
         asked, most = float(jobs.min_accuracy[j]), float(best[worst])
         if short(asked, most):
             name = str(jobs.name[j])
             text = (
                 f"{instance.tasks.name[worst]} reaches an accuracy of at most {most:g}; job {name} "
-                f"must have {asked:g}."
+                f"must have {asked:g}{_least_share(instance, worst)[1]}."
             )
-            yield Screen("accuracy", name, text, (f"min_accuracy:{name}",), asked / max(most, 1e-9))
+            keys = (f"min_accuracy:{name}", *_least_share(instance, worst)[0])
+            yield Screen("accuracy", name, text, keys, asked / max(most, 1e-9))
