@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from hetopt import from_frames
+from hetopt import explain, from_frames
 from hetopt.analysis.explanation.quick_tests.run import screens
+from tests.random_streams import random_stream
 
 
 @pytest.mark.parametrize(
@@ -17,7 +18,7 @@ from hetopt.analysis.explanation.quick_tests.run import screens
         ("value", ("min_accuracy:rough", "min_share:rough")),
     ],
 )
-def test_a_job_lacks_accuracy_and_one_without_tasks_does_not(
+def test_what_a_job_lacks_in_accuracy_conflicts_with_the_share_that_must_be_served(
     objective: str, limits: tuple[str, ...]
 ) -> None:
     frames = {
@@ -28,11 +29,16 @@ def test_a_job_lacks_accuracy_and_one_without_tasks_does_not(
         },
         "tasks": {"name": ["t"], "profile": ["p"], "job": ["rough"]},
         "jobs": {
-            "name": ["vain", "rough"], "rate_per_s": [1.0, 1.0], "min_accuracy": [0.9, 0.9],
-            "value": [1.0, 1.0], "min_share": [0.5, 0.5],
+            "name": ["rough"], "rate_per_s": [1.0], "min_accuracy": [0.9], "value": [1.0],
+            "min_share": [0.5],
         },
     }  # fmt: skip
     tables = {name: pd.DataFrame(table) for name, table in frames.items()}
     instance = from_frames(tables, {"regime": "steady", "objective": objective})
     found = [screen for screen in screens(instance) if screen.kind == "accuracy"]
     assert [screen.limits for screen in found] == [limits]
+
+
+def test_jobs_whose_tasks_were_set_aside_lack_nothing() -> None:
+    explanation = explain(random_stream(7037), time_limit=20)
+    assert explanation.status == "infeasible"
