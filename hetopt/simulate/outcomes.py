@@ -58,8 +58,31 @@ class Timeline:
     busy: Floats
 
 
+class Replicated(Shown):
+    """Policies that ran several times: the mean of a figure, and how sure it is."""
+
+    outcomes: tuple[Any, ...]
+
+    def mean(self, policy: str, name: str) -> float:
+        """Return the mean of a figure over a policy's replications; NaN where it does not apply."""
+        values = [o.totals.get(name) for o in self.outcomes if o.policy == policy]
+        known = [v for v in values if v is not None]
+        return float(np.mean(known)) if known and len(known) == len(values) else np.nan
+
+    def spread(self, policy: str, name: str) -> float:
+        """Return half the width of the 95 % interval of a mean; NaN for fewer than two runs."""
+        values = [o.totals.get(name) for o in self.outcomes if o.policy == policy]
+        known = [float(v) for v in values if v is not None]
+        if len(known) < 2 or len(known) < len(values):
+            return np.nan
+        from scipy.stats import t
+
+        half = t.ppf(0.975, len(known) - 1) * np.std(known, ddof=1) / np.sqrt(len(known))
+        return float(half)
+
+
 @dataclass(frozen=True)
-class Simulation(Shown):
+class Simulation(Replicated):
     """What policies made of the same requests.
 
     Attributes
@@ -89,23 +112,6 @@ class Simulation(Shown):
     failed: dict[str, str]
     settings: dict[str, Any]
     caps: tuple[tuple[float, float], ...] = ()
-
-    def mean(self, policy: str, name: str) -> float:
-        """Return the mean of a figure over a policy's replications; NaN where it does not apply."""
-        values = [o.totals.get(name) for o in self.outcomes if o.policy == policy]
-        known = [v for v in values if v is not None]
-        return float(np.mean(known)) if known and len(known) == len(values) else np.nan
-
-    def spread(self, policy: str, name: str) -> float:
-        """Return half the width of the 95 % interval of a mean; NaN for fewer than two runs."""
-        values = [o.totals.get(name) for o in self.outcomes if o.policy == policy]
-        known = [float(v) for v in values if v is not None]
-        if len(known) < 2 or len(known) < len(values):
-            return np.nan
-        from scipy.stats import t
-
-        half = t.ppf(0.975, len(known) - 1) * np.std(known, ddof=1) / np.sqrt(len(known))
-        return float(half)
 
     def over_bound(self, policy: str, name: str = "energy_j") -> float:
         """Return a policy's value over the bound, in the mean; NaN where either is missing."""

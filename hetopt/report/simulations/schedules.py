@@ -9,9 +9,9 @@ import numpy as np
 from hetopt import units
 from hetopt.report.lines import Curve, lines
 from hetopt.report.pictures import schedule_picture
+from hetopt.report.simulations.figures import BOUND
 from hetopt.report.simulations.parts import page, table
 from hetopt.report.terminal.schedule_simulation import (
-    BOUND,
     device_rows,
     job_rows,
     policy_table,

@@ -11,9 +11,9 @@ from hetopt import units
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Floats
 from hetopt.report.lines import Curve, lines
+from hetopt.report.simulations.figures import BOUND
 from hetopt.report.simulations.parts import page, table
 from hetopt.report.terminal.simulation import (
-    BOUND,
     device_rows,
     job_rows,
     policy_table,

@@ -6,17 +6,15 @@ from typing import Any
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from hetopt import units
 from hetopt.formats.plans import to_json
+from hetopt.report.simulations.figures import BOUND, Row, drawn, energy, share, time, times, watts
 from hetopt.simulate import ScheduleSimulation
 from hetopt.simulate.bounds.schedules import NAMES
 from hetopt.version import __version__
 
-Row = tuple[str, ...]
-BOUND = "proven bound"
 PRICED = ("cost", "carbon_kg", "tardiness_s")
 OF_OBJECTIVE = {objective: name for name, objective in NAMES.items()}
 
@@ -24,19 +22,10 @@ OF_OBJECTIVE = {objective: name for name, objective in NAMES.items()}
 def schedule_simulation_view(simulation: ScheduleSimulation) -> RenderableType:
     """Show each policy beside the bound of what any policy could have done."""
     name = simulation.instance.name or "instance"
-    tables = [_drawn(*made) for made in (policy_table(simulation), price_table(simulation)) if made]
+    tables = [drawn(*made) for made in (policy_table(simulation), price_table(simulation)) if made]
     lines = [Text(line, style="dim") for line in sentences(simulation)]
     lines += [Text(f"{policy}: {why}") for policy, why in simulation.failed.items()]
     return Group(Text(f"{name}: simulated", style="bold"), *tables, *lines)
-
-
-def _drawn(heads: Row, rows: list[Row]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for i, head in enumerate(heads):
-        table.add_column(head, justify="left" if i == 0 else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row, style="dim" if row[0] == BOUND else "")
-    return table
 
 
 def policy_table(simulation: ScheduleSimulation) -> tuple[Row, list[Row]]:
@@ -48,17 +37,17 @@ def policy_table(simulation: ScheduleSimulation) -> tuple[Row, list[Row]]:
     heads += [*(["misses"] if limited else []), "peak", "busy"]
     rows: list[Row] = []
     for policy in s.policies:
-        row = [policy, _energy(s.mean(policy, "energy_j"))]
-        row += [_energy(s.spread(policy, "energy_j"))] if many else []
-        row += [_times(s.over_bound(policy)), _time(s.mean(policy, "makespan_s"))]
-        row.append(_times(s.over_bound(policy, "makespan_s")))
-        row += [_share(s.mean(policy, "misses"))] if limited else []
-        row += [_watts(s.mean(policy, "peak_power_w")), _share(s.mean(policy, "utilization"))]
+        row = [policy, energy(s.mean(policy, "energy_j"))]
+        row += [energy(s.spread(policy, "energy_j"))] if many else []
+        row += [times(s.over_bound(policy)), time(s.mean(policy, "makespan_s"))]
+        row.append(times(s.over_bound(policy, "makespan_s")))
+        row += [share(s.mean(policy, "misses"))] if limited else []
+        row += [watts(s.mean(policy, "peak_power_w")), share(s.mean(policy, "utilization"))]
         rows.append(tuple(row))
     if s.bounds:
-        bound = [BOUND, _energy(least(s, "energy_j")), *([""] if many else []), ""]
-        bound += [_time(least(s, "makespan_s")), ""]
-        bound += [_share(float(np.mean([b.misses for b in s.bounds])))] if limited else []
+        bound = [BOUND, energy(least(s, "energy_j")), *([""] if many else []), ""]
+        bound += [time(least(s, "makespan_s")), ""]
+        bound += [share(float(np.mean([b.misses for b in s.bounds])))] if limited else []
         rows.append((*bound, *[""] * (len(heads) - len(bound))))
     return tuple(heads), rows
 
@@ -73,7 +62,7 @@ def price_table(simulation: ScheduleSimulation) -> tuple[Row, list[Row]] | None:
     for policy in s.policies:
         row = [policy]
         for name in names:
-            row += [_priced(s, name, s.mean(policy, name)), _times(s.over_bound(policy, name))]
+            row += [_priced(s, name, s.mean(policy, name)), times(s.over_bound(policy, name))]
         rows.append(tuple(row))
     if s.bounds:
         bound = [BOUND]
@@ -187,7 +176,7 @@ def job_rows(simulation: ScheduleSimulation) -> list[Row]:
             continue
         for job in outcome.jobs:
             times = [
-                _time(np.nan if job[n] is None else job[n])
+                time(np.nan if job[n] is None else job[n])
                 for n in ("end_s", "latency_s", "deadline_s")
             ]
             late = "–" if job["deadline_s"] is None else "missed" if job["missed"] else "kept"
@@ -203,9 +192,9 @@ def device_rows(simulation: ScheduleSimulation) -> list[Row]:
             d["device"],
             f"{d['units_on']:g}",
             f"{d['tasks']:g}",
-            _time(d["busy_s"]),
-            _energy(d["energy_options_j"]),
-            _energy(d["energy_idle_j"]),
+            time(d["busy_s"]),
+            energy(d["energy_options_j"]),
+            energy(d["energy_idle_j"]),
         )
         for outcome in simulation.outcomes
         if not outcome.replication
@@ -215,35 +204,15 @@ def device_rows(simulation: ScheduleSimulation) -> list[Row]:
 
 def _value(simulation: ScheduleSimulation, name: str, value: float) -> str:
     if name == "energy_j":
-        return _energy(value)
-    return _time(value) if name == "makespan_s" else _priced(simulation, name, value)
+        return energy(value)
+    return time(value) if name == "makespan_s" else _priced(simulation, name, value)
 
 
 def _priced(simulation: ScheduleSimulation, name: str, value: float) -> str:
     if np.isnan(value):
         return "–"
     if name == "tardiness_s":
-        return _time(value)
+        return time(value)
     if name == "cost":
         return f"{value:.5g} {simulation.instance.currency or 'money'}"
     return f"{value:.5g} kg"
-
-
-def _energy(value: float) -> str:
-    return "–" if np.isnan(value) else units.format(value, "energy", digits=5)
-
-
-def _time(value: float) -> str:
-    return "–" if np.isnan(value) else units.format(value, "time", digits=4)
-
-
-def _watts(value: float) -> str:
-    return "–" if np.isnan(value) else units.format(value, "power", digits=4)
-
-
-def _times(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.3f}"
-
-
-def _share(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.2%}".replace("%", " %")

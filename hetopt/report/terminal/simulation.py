@@ -7,34 +7,22 @@ from typing import Any
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from hetopt import units
 from hetopt.formats.plans import to_json
+from hetopt.report.simulations.figures import BOUND, Row, drawn, energy, share, time, times
 from hetopt.simulate import Simulation
 from hetopt.version import __version__
-
-Row = tuple[str, ...]
-BOUND = "proven bound"
 
 
 def simulation_view(simulation: Simulation) -> RenderableType:
     """Show each policy beside the bound of what any policy could have done."""
     name = simulation.instance.name or "instance"
-    tables = [_drawn(*made) for made in (policy_table(simulation), price_table(simulation)) if made]
+    tables = [drawn(*made) for made in (policy_table(simulation), price_table(simulation)) if made]
     lines = [Text(line, style="dim") for line in sentences(simulation)]
     lines += [Text(f"{policy}: {why}") for policy, why in simulation.failed.items()]
     return Group(Text(f"{name}: simulated", style="bold"), *tables, *lines)
-
-
-def _drawn(heads: Row, rows: list[Row]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for i, head in enumerate(heads):
-        table.add_column(head, justify="left" if i == 0 else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row, style="dim" if row[0] == BOUND else "")
-    return table
 
 
 def policy_table(simulation: Simulation) -> tuple[Row, list[Row]]:
@@ -45,17 +33,17 @@ def policy_table(simulation: Simulation) -> tuple[Row, list[Row]]:
     heads += [*(["misses"] if limited else []), "units on", *([] if many else ["busy"])]
     rows = []
     for policy in simulation.policies:
-        row = [policy, _energy(simulation.mean(policy, "energy_j"))]
-        row += [_energy(simulation.spread(policy, "energy_j"))] if many else []
-        row.append(_times(simulation.over_bound(policy)))
-        row += [_time(simulation.mean(policy, f"{q}_latency_s")) for q in ("p50", "p95", "p99")]
-        row += [_share(simulation.mean(policy, "misses"))] if limited else []
+        row = [policy, energy(simulation.mean(policy, "energy_j"))]
+        row += [energy(simulation.spread(policy, "energy_j"))] if many else []
+        row.append(times(simulation.over_bound(policy)))
+        row += [time(simulation.mean(policy, f"{q}_latency_s")) for q in ("p50", "p95", "p99")]
+        row += [share(simulation.mean(policy, "misses"))] if limited else []
         row.append(f"{simulation.mean(policy, 'mean_units_on'):.4g}")
-        row += [] if many else [_share(simulation.mean(policy, "utilization"))]
+        row += [] if many else [share(simulation.mean(policy, "utilization"))]
         rows.append(tuple(row))
     if simulation.bounds:
-        bound = [BOUND, _energy(_bound(simulation, "energy_j")), *([""] if many else [])]
-        bound += ["", "", "", "", *([_share(_bound(simulation, "misses"))] if limited else [])]
+        bound = [BOUND, energy(_bound(simulation, "energy_j")), *([""] if many else [])]
+        bound += ["", "", "", "", *([share(_bound(simulation, "misses"))] if limited else [])]
         rows.append((*bound, *[""] * (len(heads) - len(bound))))
     return tuple(heads), rows
 
@@ -70,7 +58,7 @@ def price_table(simulation: Simulation) -> tuple[Row, list[Row]] | None:
         row = [policy]
         for name in names:
             row += [_priced(simulation, name, simulation.mean(policy, name))]
-            row += [_times(simulation.over_bound(policy, name))]
+            row += [times(simulation.over_bound(policy, name))]
         rows.append(tuple(row))
     if simulation.bounds:
         bound = [BOUND]
@@ -162,22 +150,6 @@ def simulation_to_dict(simulation: Simulation) -> dict[str, Any]:
     }
 
 
-def _energy(value: float) -> str:
-    return "–" if np.isnan(value) else units.format(value, "energy", digits=5)
-
-
-def _time(value: float) -> str:
-    return "–" if np.isnan(value) else units.format(value, "time", digits=4)
-
-
-def _times(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.3f}"
-
-
-def _share(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:.2%}".replace("%", " %")
-
-
 def job_rows(simulation: Simulation) -> list[Row]:
     """Return one row a policy and job, of the first replication."""
     rows: list[Row] = []
@@ -188,8 +160,8 @@ def job_rows(simulation: Simulation) -> list[Row]:
             values: Sequence[Any] = [
                 job[f"{q}_latency_s"] for q in ("mean", "p50", "p95", "p99")
             ] + [job["latency_slo_s"]]
-            times = [_time(np.nan if v is None else v) for v in values]
-            missed = _share(np.nan if job["misses"] is None else job["misses"])
+            times = [time(np.nan if v is None else v) for v in values]
+            missed = share(np.nan if job["misses"] is None else job["misses"])
             rows.append((outcome.policy, job["job"], f"{job['requests']:,}", *times, missed))
     return rows
 
@@ -200,10 +172,10 @@ def device_rows(simulation: Simulation) -> list[Row]:
         (
             outcome.policy,
             d["device"],
-            _energy(d["energy_j"]),
-            _energy(d["idle_energy_j"]),
+            energy(d["energy_j"]),
+            energy(d["idle_energy_j"]),
             f"{d['mean_units_on']:.4g}",
-            _share(d["utilization"]),
+            share(d["utilization"]),
             f"{d['mean_waiting']:.4g}",
         )
         for outcome in simulation.outcomes

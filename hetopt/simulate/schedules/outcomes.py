@@ -15,9 +15,10 @@ from hetopt.instance.grouping import records, sums
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.prices import mean_price, series_of
 from hetopt.simulate.bounds.schedules import ScheduleBound
+from hetopt.simulate.outcomes import Replicated
 from hetopt.simulate.schedules.runs import Run
 from hetopt.simulate.schedules.world import Setting
-from hetopt.solution import SchedulePlan, Shown
+from hetopt.solution import SchedulePlan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +52,7 @@ class ScheduleOutcome:
 
 
 @dataclass(frozen=True)
-class ScheduleSimulation(Shown):
+class ScheduleSimulation(Replicated):
     """What policies made of the same schedule at the same times.
 
     Attributes
@@ -78,23 +79,6 @@ class ScheduleSimulation(Shown):
     settings: dict[str, Any]
     caps: tuple[tuple[float, float], ...]
     realised: Instance = field(repr=False)
-
-    def mean(self, policy: str, name: str) -> float:
-        """Return the mean of a figure over a policy's replications; NaN where it does not apply."""
-        values = [o.totals.get(name) for o in self.outcomes if o.policy == policy]
-        known = [v for v in values if v is not None]
-        return float(np.mean(known)) if known and len(known) == len(values) else np.nan
-
-    def spread(self, policy: str, name: str) -> float:
-        """Return half the width of the 95 % interval of a mean; NaN for fewer than two runs."""
-        values = [o.totals.get(name) for o in self.outcomes if o.policy == policy]
-        known = [float(v) for v in values if v is not None]
-        if len(known) < 2 or len(known) < len(values):
-            return np.nan
-        from scipy.stats import t
-
-        half = t.ppf(0.975, len(known) - 1) * np.std(known, ddof=1) / np.sqrt(len(known))
-        return float(half)
 
     def over_bound(self, policy: str, name: str = "energy_j") -> float:
         """Return a policy's value over the bound that holds for it, in the mean; NaN without."""
