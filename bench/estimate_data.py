@@ -14,7 +14,7 @@ from typing import Any
 
 from hetopt.profiling.capabilities import capability
 from hetopt.profiling.efficiencies import POWER, Efficiency, Run
-from hetopt.profiling.work import OperatorWork
+from hetopt.profiling.operator_work import OperatorWork
 
 NEUSIGHT = {
     "A100-PCIE-40GB": "a100-pcie-40gb",

@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from hetopt.profiling.calibration.calibrate import calibrate, with_calibration
     from hetopt.profiling.calibration.telemetry import read_telemetry
     from hetopt.profiling.onnx.document import profile_models
+    from hetopt.profiling.operator_work import OperatorWork
     from hetopt.profiling.requests import read_trace, request_profile
     from hetopt.profiling.roofline import estimate
     from hetopt.profiling.tables.read import read_measurements
-    from hetopt.profiling.work import OperatorWork
     from hetopt.replan import Contingency, Replanned, contingency, replan
     from hetopt.report.page_file import write_report as write_report
     from hetopt.report.pictures import bars_picture, front_picture, schedule_picture
@@ -166,7 +166,7 @@ _HOMES = {
     "to_settings": "hetopt.compile",
     "ObjectiveName": "hetopt.instance",
     "robust": "hetopt.instance.robust",
-    "OperatorWork": "hetopt.profiling.work",
+    "OperatorWork": "hetopt.profiling.operator_work",
     "calibrate": "hetopt.profiling.calibration.calibrate",
     "with_calibration": "hetopt.profiling.calibration.calibrate",
     "estimate": "hetopt.profiling.roofline",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hetopt.schedule.list_scheduling.constructors import GREEDY
-from hetopt.schedule.list_scheduling.named import DISPATCHING_RULES
+from hetopt.schedule.list_scheduling.dispatching_rules import DISPATCHING_RULES
 from hetopt.schedule.search.registry import LOCAL_SEARCHES
 
 Kind = Literal["schedule", "split", "single"]

@@ -24,8 +24,8 @@ from hetopt.instance.states.slow_domains import slow_domains
 from hetopt.methods import METHOD_NAMES, Kind, methods_for
 from hetopt.profiling.caveats import caveats
 from hetopt.runtime.contradiction import contradiction, is_beyond, tidy_bound
-from hetopt.runtime.course import forward
 from hetopt.runtime.interrupt import beside_main_thread, interruptible
+from hetopt.runtime.progress import forward
 from hetopt.solution import (
     Plan,
     ScenarioPlan,

@@ -15,9 +15,9 @@ from typing import Literal, Unpack
 
 import numpy as np
 
-from hetopt.analysis.firmness import Sensitivity, firmness
 from hetopt.analysis.gain import Gain, gain_over
 from hetopt.analysis.rivals import Report, Rival, RivalType, Study
+from hetopt.analysis.sensitivity import Sensitivity, firmness
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Instance
 from hetopt.instance.overrides import with_free_counts

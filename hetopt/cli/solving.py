@@ -39,8 +39,8 @@ def run_solve(
     """Solve and print; see ``hetopt solve``."""
     from hetopt.formats.files import check_writable
     from hetopt.formats.plans import solution_to_dict
+    from hetopt.formats.plans.large_schedules import is_large, json_pieces
     from hetopt.formats.plans.stale import read_stale_plan
-    from hetopt.formats.plans.stream import is_large, json_pieces
     from hetopt.report.terminal.progress import progress_display
     from hetopt.solve import solve_with
 

@@ -11,7 +11,7 @@ import numpy as np
 from hetopt.compile.strings import Keys, keys_of, positions, repeated
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Bools, Ints, Strings
-from hetopt.units.elsewhere import field_of
+from hetopt.units.synonyms import field_of
 
 PROBLEMS_PER_RULE = 20
 """Rows reported for one broken rule; a wrong column of a million rows needs no million lines."""

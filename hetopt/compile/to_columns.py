@@ -46,7 +46,7 @@ from hetopt.instance import (
     Tensors,
 )
 from hetopt.instance.column_specs import DEFAULT_JOB, REQUIRED_TABLES, TABLES, Column
-from hetopt.units.elsewhere import objective_of
+from hetopt.units.synonyms import objective_of
 
 if TYPE_CHECKING:
     import pandas as pd

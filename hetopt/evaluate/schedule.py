@@ -10,17 +10,17 @@ import numpy as np
 
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.errors import InputError
-from hetopt.evaluate.circle import wound
-from hetopt.evaluate.over_time.idling import SLEEP, START, WAKE, Draws, draws
+from hetopt.evaluate.cyclic import wound
+from hetopt.evaluate.over_time.idle_sleep_start_up import SLEEP, START, WAKE, Draws, draws
 from hetopt.evaluate.over_time.steps import Steps, steps_of
 from hetopt.evaluate.resources import peak, schedule_use
 from hetopt.evaluate.setups import SetupRuns, setup_rows, setup_runs
 from hetopt.evaluate.slowing import Progress, progress, slows
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.grouping import ratio, records, sums, weighted_mean
-from hetopt.instance.idling.idlers import idlers, may_sleep, starts_up
 from hetopt.instance.joule_prices import joule_prices
-from hetopt.instance.prices import TIME_ROUNDING, at_changes, integral, mean_price, series_of
+from hetopt.instance.states.idle_sleep_start_up import idlers, may_sleep, starts_up
+from hetopt.instance.tariffs import TIME_ROUNDING, at_changes, integral, mean_price, series_of
 from hetopt.solution import SchedulePlan
 
 

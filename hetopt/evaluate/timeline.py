@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hetopt.evaluate.circle import wound
+from hetopt.evaluate.cyclic import wound
 from hetopt.evaluate.over_time.steps import Hold, Steps, steps_of
 from hetopt.evaluate.schedule import ScheduleQuantities
 from hetopt.instance import Instance

@@ -360,7 +360,7 @@ def _with_deadline(instance: Instance, factor: float) -> Instance:
 
 def heft_makespan(instance: Instance) -> float:
     """Makespan of HEFT in seconds without limits and contention; inf where a task fits nowhere."""
-    from hetopt.schedule.list_scheduling.named import heft
+    from hetopt.schedule.list_scheduling.dispatching_rules import heft
     from hetopt.schedule.list_scheduling.packed_scheduler import place
     from hetopt.schedule.model.packed import pack
 

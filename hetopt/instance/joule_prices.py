@@ -2,7 +2,7 @@
 
 A device draws at its site; a hop of a message draws at the site of the link's sending end. A
 device without a site, and whatever a site does not state, goes by the instance's own figures.
-Prices that change over time exist for the whole instance only (:mod:`hetopt.instance.prices`).
+Prices that change over time exist for the whole instance only (:mod:`hetopt.instance.tariffs`).
 """
 
 from __future__ import annotations

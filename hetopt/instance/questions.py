@@ -16,10 +16,10 @@ from hetopt.instance import (
     Instance,
     Ints,
 )
-from hetopt.instance.idling.idlers import may_sleep
 from hetopt.instance.joule_prices import any_joule_price
+from hetopt.instance.states.idle_sleep_start_up import may_sleep
 from hetopt.instance.states.setups import device_setups
-from hetopt.units.elsewhere import objective_of
+from hetopt.units.synonyms import objective_of
 
 MOST_UNITS = 1e15
 """Units in a fleet: floats tell them apart, and integers of 64 bits hold sums of them."""

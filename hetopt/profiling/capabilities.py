@@ -16,7 +16,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 from hetopt.errors import InputError, Problem
-from hetopt.profiling.work import MATRIX_CLASSES, OperatorWork
+from hetopt.profiling.operator_work import MATRIX_CLASSES, OperatorWork
 
 UNKNOWN = float("nan")
 PEAKS = {

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.profiling.capabilities import Capability, capability
-from hetopt.profiling.work import MATRIX_CLASSES, OperatorWork, as_network
+from hetopt.profiling.operator_work import MATRIX_CLASSES, OperatorWork, as_network
 
 POWER = "power"
 """Class of rows that say which part of its power limit a processor draws while it runs."""
@@ -56,7 +56,7 @@ class Efficiency:
         Runs that it was fitted on.
     counted
         ``kernels`` where operators were measured one by one, ``networks`` where only whole networks
-        were, counted as :func:`hetopt.profiling.work.as_network` does.
+        were, counted as :func:`hetopt.profiling.operator_work.as_network` does.
     source, licence
         Where they come from.
     """

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from hetopt.errors import InputError, Problem
 from hetopt.profiling.capabilities import Capability, capability
+from hetopt.profiling.operator_work import PRECISION_NAMES, PRECISIONS, OperatorWork, family_work
 from hetopt.profiling.roofline import Correction, Estimate, correct, estimate
 from hetopt.profiling.tables.measurement import Measurement
-from hetopt.profiling.work import PRECISION_NAMES, PRECISIONS, OperatorWork, family_work
 
 if TYPE_CHECKING:
     from hetopt.profiling.onnx.document import ModelProfile

@@ -35,7 +35,7 @@ from hetopt.profiling.efficiencies import (
     launch_s,
     shipped,
 )
-from hetopt.profiling.work import NEXT_CLASS, OperatorWork, as_network
+from hetopt.profiling.operator_work import NEXT_CLASS, OperatorWork, as_network
 
 POWER_SCALE = 0.5
 """Difference of ln power that counts as one step of dissimilarity."""

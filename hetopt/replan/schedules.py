@@ -1,4 +1,4 @@
-"""Planning what is left of a schedule anew (:mod:`hetopt.simulate.schedules.rest`)."""
+"""Planning what is left of a schedule anew (:mod:`hetopt.simulate.schedules.remaining`)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError, Problem
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance, is_maximised
-from hetopt.instance.idling.idlers import plain
+from hetopt.instance.states.idle_sleep_start_up import plain
 from hetopt.replan.replanned import Replanned, Stability, Step
 from hetopt.schedule.polish.stale import repaired
 from hetopt.simulate.events import Start, State
-from hetopt.simulate.schedules.rest import Rest, carried, rest_of
+from hetopt.simulate.schedules.remaining import Rest, carried, rest_of
 from hetopt.solution import SchedulePlan
 from hetopt.solve import SolveOptions, solve_with
 from hetopt.verify import verify

@@ -92,7 +92,7 @@ class RegimeResult:
         Full sentences for the user (for example why ``auto`` chose the method).
     marginal
         What one more of each limit is worth by the relaxation (see
-        ``hetopt.steady.program.marginal_values``).
+        ``hetopt.steady.program.shadow_prices``).
     proof
         How often what is proved was proved, where that is a solver's word alone; else None.
     """

@@ -21,14 +21,14 @@ import numpy as np
 
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance, Ints
-from hetopt.instance.idling.idlers import as_if_asleep
 from hetopt.instance.overrides import numbers_of, some_tasks
-from hetopt.instance.prices import prices_vary
+from hetopt.instance.states.idle_sleep_start_up import as_if_asleep
+from hetopt.instance.tariffs import prices_vary
 from hetopt.runtime.budget import Budget, RegimeResult, joined_proof
 from hetopt.runtime.parts import MOST_PARTS, Solve, solve_parts, stopped_by
+from hetopt.schedule.model.joule_rates import prices_of, rates_of
 from hetopt.schedule.model.objectives import ENERGY_LIKE
-from hetopt.schedule.model.rates import prices_of, rates_of
-from hetopt.schedule.model.usable import usable_classes
+from hetopt.schedule.model.usable_options import usable_classes
 from hetopt.solution import HistoryEntry, Hops, SchedulePlan
 
 MOST_TASKS = 20_000

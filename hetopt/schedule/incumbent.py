@@ -14,7 +14,7 @@ from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate import noise, objectives
 from hetopt.evaluate.with_units import quantity
 from hetopt.instance import Instance, is_maximised
-from hetopt.instance.prices import prices_vary
+from hetopt.instance.tariffs import prices_vary
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed, joined_proof
 from hetopt.schedule.bounds import objective_bounds
 from hetopt.schedule.polish.price_shifting import shift

@@ -3,8 +3,8 @@
 Plans come from three places: the strict instance, in which nothing may be slowed, solved as any
 other; what decoding forward in time makes of good mappings and orders, in which what would be
 slowed may wait (:mod:`hetopt.schedule.list_scheduling.limited_decoder`); and searches over those.
-Bounds come from the relaxed instance (:mod:`hetopt.schedule.model.sharing`), CP-SAT's too, whose
-plans are timed anew before they count.
+Bounds come from the relaxed instance (:mod:`hetopt.schedule.model.without_slowdown`), CP-SAT's
+too, whose plans are timed anew before they count.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.schedule.bounds import objective_bounds
 from hetopt.schedule.incumbent import Incumbent
-from hetopt.schedule.list_scheduling.cautious import unlimited
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.schedule.list_scheduling.limited_decoder import within_limits
+from hetopt.schedule.list_scheduling.packed_under_limits import unlimited
 from hetopt.schedule.model.grid import Grid, model_grid, span_s
 from hetopt.schedule.model.problem import Problem
-from hetopt.schedule.model.sharing import relaxed, strict
-from hetopt.schedule.search.by_trial import SMALL, by_trial
+from hetopt.schedule.model.without_slowdown import relaxed, strict
 from hetopt.schedule.search.registry import SearchEntry, is_local_search, local_search_of
+from hetopt.schedule.search.small_schedules import SMALL, by_trial
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 

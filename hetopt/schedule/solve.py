@@ -17,8 +17,8 @@ import numpy as np
 from hetopt.evaluate import objectives
 from hetopt.evaluate.slowing import slows
 from hetopt.instance import Instance
-from hetopt.instance.prices import at_mean_prices, prices_vary
 from hetopt.instance.states.setups import configurations, device_setups
+from hetopt.instance.tariffs import at_mean_prices, prices_vary
 from hetopt.runtime import jit
 from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.runtime.interrupt import in_time
@@ -28,9 +28,9 @@ from hetopt.schedule.decomposition import parts_of, solve_apart
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.schedule.model.grid import Grid, model_grid, span_s
-from hetopt.schedule.model.idling import always_idling, drawing_less
 from hetopt.schedule.model.packed import packed
 from hetopt.schedule.model.problem import Problem
+from hetopt.schedule.model.without_sleep import always_idling, drawing_less
 from hetopt.schedule.optional.choice import solve_optional
 from hetopt.schedule.polish.slack_reclamation import reclaim
 from hetopt.schedule.search.decoder_features import why_unsupported

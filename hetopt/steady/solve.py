@@ -19,8 +19,8 @@ from hetopt.solution import SteadyPlan, StreamPlan
 from hetopt.solvers.mip import warm_up
 from hetopt.steady.column_generation.solve_single_tasks import solve_columns
 from hetopt.steady.model.configurations import with_configurations_held
+from hetopt.steady.parts.find_parts import parts_of
 from hetopt.steady.parts.solve_apart import solve_apart
-from hetopt.steady.parts.which import parts_of
 from hetopt.steady.program.objective_level import (
     infeasible_result,
 )

@@ -20,7 +20,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from hetopt.units.dimensions import CURRENCIES, DIMENSIONS, REQUESTS, SYMBOLS, Dimension
-from hetopt.units.elsewhere import UNITS
+from hetopt.units.synonyms import UNITS
 
 if TYPE_CHECKING:
     import numpy as np

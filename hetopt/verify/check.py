@@ -90,8 +90,8 @@ def _check(
     # Only the regime at hand is loaded.
     if isinstance(plan, SchedulePlan):
         from hetopt.verify.schedule.check import check_schedule
+        from hetopt.verify.schedule.cyclic import check_repeated
         from hetopt.verify.schedule.optional import without_left_out, worth
-        from hetopt.verify.schedule.repeated import check_repeated
 
         cyclic = math.isfinite(instance.limits.cycle_s)
         part, plan, runs = without_left_out(instance, plan, findings)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import Instance
-from hetopt.instance.idling.idlers import may_sleep
-from hetopt.instance.prices import prices_vary
+from hetopt.instance.states.idle_sleep_start_up import may_sleep
+from hetopt.instance.tariffs import prices_vary
 from hetopt.solve import solve
 from tests.oracles.agreement import disagreements, falsehoods
 from tests.oracles.optional_oracle import judge_optional

@@ -19,8 +19,8 @@ from hetopt.analysis.compare import Comparison, compare
 from hetopt.analysis.explanation import Explanation, Group, explain
 from hetopt.analysis.explanation.limits.limit import Limit
 from hetopt.analysis.explanation.repairs import Repair
-from hetopt.analysis.firmness import MIX_FACTOR
 from hetopt.analysis.pareto import Front, pareto
+from hetopt.analysis.sensitivity import MIX_FACTOR
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.instance import Instance, is_maximised

@@ -11,7 +11,7 @@ from hetopt.errors import InputError
 from hetopt.instance import Instance
 from hetopt.instance.questions import check_question
 from hetopt.solve import solve
-from hetopt.steady.parts.which import parts_of
+from hetopt.steady.parts.find_parts import parts_of
 from tests.oracles.agreement import disagreements
 from tests.random_streams import random_stream
 from tests.side_by_side import side_by_side

@@ -14,9 +14,9 @@ from hetopt.runtime.jit import plain
 from hetopt.schedule.list_scheduling import packed_kernels, timetable_scheduler
 from hetopt.schedule.list_scheduling import priorities as p
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
-from hetopt.schedule.list_scheduling.greedy_packed import value_of
-from hetopt.schedule.list_scheduling.named import DISPATCHING_RULES
+from hetopt.schedule.list_scheduling.dispatching_rules import DISPATCHING_RULES
 from hetopt.schedule.list_scheduling.packed_scheduler import Placement, Setting, place, plan_of
+from hetopt.schedule.list_scheduling.price_guided import value_of
 from hetopt.schedule.model.packed import fits, packed
 from hetopt.verify import verify
 from tests.random_schedules import random_schedule

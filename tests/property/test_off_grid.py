@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from hetopt.instance import Instance
-from hetopt.instance.prices import prices_vary
+from hetopt.instance.tariffs import prices_vary
 from hetopt.solve import solve
 from hetopt.verify import verify
 from tests.oracles.schedule_oracle import TooHardError, schedule_optimum

@@ -6,7 +6,7 @@ import pytest
 
 from hetopt.evaluate import objectives
 from hetopt.instance import is_maximised
-from hetopt.instance.prices import prices_vary
+from hetopt.instance.tariffs import prices_vary
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.verify import verify
 from tests.oracles.campaign import known, run_chunk

@@ -11,7 +11,7 @@ from hetopt.evaluate.optional import runs_of
 from hetopt.evaluate.schedule import ScheduleQuantities
 from hetopt.evaluate.setups import setup_names
 from hetopt.instance import Instance
-from hetopt.instance.idling.idlers import ready_s
+from hetopt.instance.states.idle_sleep_start_up import ready_s
 from hetopt.solution import SchedulePlan
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.deploy.fleet import Group, Server
-from hetopt.deploy.kubernetes.objects import Cluster
+from hetopt.deploy.kubernetes.labels_and_nodes import Cluster
 from hetopt.deploy.kubernetes.pods import claim_template, container, pod, queue_label
 from hetopt.deploy.names import Labels
 from hetopt.errors import Problem, RefusedError

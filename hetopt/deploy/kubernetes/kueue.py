@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from hetopt.deploy.kubernetes.objects import Cluster
+from hetopt.deploy.kubernetes.labels_and_nodes import Cluster
 from hetopt.deploy.names import label
 
 API = "kueue.x-k8s.io/v1beta2"

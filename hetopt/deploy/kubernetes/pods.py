@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hetopt.deploy.fleet import Group, Server
-from hetopt.deploy.kubernetes.objects import Cluster, claim_name
+from hetopt.deploy.kubernetes.labels_and_nodes import Cluster, claim_name
 from hetopt.errors import InputError, Problem
 
 DEFAULT_PORT = 8000

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from hetopt.deploy.fleet import Fleet, JobRoutes, Stop
-from hetopt.deploy.kubernetes.objects import Cluster
+from hetopt.deploy.kubernetes.labels_and_nodes import Cluster
 from hetopt.deploy.kubernetes.pods import first_port
 from hetopt.deploy.names import Labels, label, whole_weights
 from hetopt.errors import Problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hetopt.deploy.fleet import fleet_of
 from hetopt.deploy.kubernetes.jobs import unit_jobs
 from hetopt.deploy.kubernetes.kueue import queue_objects
-from hetopt.deploy.kubernetes.objects import Cluster
+from hetopt.deploy.kubernetes.labels_and_nodes import Cluster
 from hetopt.deploy.kubernetes.pods import claim_template, deployment, service
 from hetopt.deploy.kubernetes.routes import gateway, gateway_name, http_routes, paths
 from hetopt.deploy.parameters import Needs

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hetopt.deploy.pipeline.models import Models, borders, check_cover, stage_file, tensor
+from hetopt.deploy.pipeline.operator_placement import whole_files
 from hetopt.deploy.pipeline.stages import Route, Stage, option_words, routes
-from hetopt.deploy.pipeline.whole import whole_files
 from hetopt.deploy.target import Artefacts, Parameters, Provenance
 from hetopt.deploy.text import readme
 from hetopt.errors import InputError, Problem

@@ -19,16 +19,16 @@ from hetopt.errors import InputError, Problem
 from hetopt.formats.files import means_folder, write_whole
 from hetopt.formats.json_text import parse_json, read_text
 from hetopt.formats.parquet import pyarrow
-from hetopt.formats.plans.nesting import group_routes, without_plan
-from hetopt.formats.plans.sheets import sheet_writer
-from hetopt.formats.plans.states import group_states, state_columns
-from hetopt.formats.plans.stream import (
+from hetopt.formats.plans.large_schedules import (
     LARGE_ROWS,
     assignment_pieces,
     is_large,
     json_pieces,
     transfer_pieces,
 )
+from hetopt.formats.plans.nesting import group_routes, without_plan
+from hetopt.formats.plans.sheets import sheet_writer
+from hetopt.formats.plans.states import group_states, state_columns
 from hetopt.formats.plans.writing import (
     held_columns,
     plan_to_dict,

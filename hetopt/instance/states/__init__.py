@@ -1,1 +1,1 @@
-"""The states of units that tasks bring about, as what is loaded: what follows from the columns."""
+"""States of units: idle, asleep, set up, slowed by others. What follows from the columns."""

@@ -18,10 +18,10 @@ from hetopt.evaluate.with_units import bound_with_unit, quantity, shown
 from hetopt.formats.plans.replicas import replica_columns
 from hetopt.instance import Instance
 from hetopt.instance.tables import WHEN
-from hetopt.report.terminal.marginal import marginal_line
 from hetopt.report.terminal.money import shopping_list, totals
 from hetopt.report.terminal.periods import period_table, switching_line
 from hetopt.report.terminal.platform import board_tables, setup_tables
+from hetopt.report.terminal.shadow_prices import marginal_line
 from hetopt.report.terminal.sketch import Sketch
 from hetopt.report.terminal.states import NOTE, state_rows
 from hetopt.report.waiting import waiting_line

@@ -31,7 +31,7 @@ import numpy as np
 
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices
-from hetopt.instance.prices import least_mean, least_price, series_of
+from hetopt.instance.tariffs import least_mean, least_price, series_of
 from hetopt.schedule.bounds.rounding import surely
 from hetopt.schedule.bounds.smoothed_dual import Smooth, cost_prices, makespan_prices
 from hetopt.solvers.share_lp import Entries, solve_shares

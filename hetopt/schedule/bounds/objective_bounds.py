@@ -18,7 +18,7 @@ from hetopt.evaluate.slowing import slows
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.derived import once
 from hetopt.instance.joule_prices import joule_prices
-from hetopt.instance.prices import series_of
+from hetopt.instance.tariffs import series_of
 from hetopt.schedule.bounds.heads_and_tails import Reach, idle_makespan, reach, worth
 from hetopt.schedule.bounds.load_bound import (
     Load,
@@ -28,16 +28,16 @@ from hetopt.schedule.bounds.load_bound import (
     makespan_time_prices,
 )
 from hetopt.schedule.bounds.longest_paths import longest_paths
-from hetopt.schedule.bounds.priced_load_bound import priced_bound
 from hetopt.schedule.bounds.resource_bounds import out_of_budget, resource_cost, resource_makespan
 from hetopt.schedule.bounds.rounding import ALLOWED
 from hetopt.schedule.bounds.setup_bounds import charged
 from hetopt.schedule.bounds.slowed_bounds import capped_makespan, mean_power
+from hetopt.schedule.bounds.tariff_load_bound import priced_bound
 from hetopt.schedule.bounds.window_bound import window_bound
-from hetopt.schedule.model.idling import drawing_less
 from hetopt.schedule.model.objectives import ENERGY_LIKE
-from hetopt.schedule.model.sharing import relaxed, shares
-from hetopt.schedule.model.usable import usable_classes
+from hetopt.schedule.model.usable_options import usable_classes
+from hetopt.schedule.model.without_sleep import drawing_less
+from hetopt.schedule.model.without_slowdown import relaxed, shares
 
 WINDOW_PAIRS = 6_000
 """Tasks × devices above which the LPs of windows take too long here (a second)."""
@@ -72,7 +72,7 @@ def bound(instance: Instance, objective: str) -> float:
 def _slowed_bound(instance: Instance, objective: str) -> float:
     """Return a bound where resources slow what runs: that of the relaxed instance, and of power.
 
-    :mod:`hetopt.schedule.model.sharing` says why the bounds of the relaxed instance hold.
+    :mod:`hetopt.schedule.model.without_slowdown` says why the bounds of the relaxed instance hold.
     """
     plain, always = relaxed(instance), _always_w(instance)
     found = _bound(plain, objective)

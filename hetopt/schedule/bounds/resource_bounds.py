@@ -24,7 +24,7 @@ import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices
-from hetopt.instance.prices import series_of
+from hetopt.instance.tariffs import series_of
 from hetopt.schedule.bounds.rounding import ALLOWED, surely
 from hetopt.schedule.model.objectives import ENERGY_LIKE
 from hetopt.solvers.share_lp import solve_shares

@@ -25,7 +25,7 @@ import numpy as np
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.derived import once
 from hetopt.instance.states.setups import configurations, device_setups, without_setups
-from hetopt.schedule.model.usable import usable_classes
+from hetopt.schedule.model.usable_options import usable_classes
 
 _SHRINK = 1 - 1e-12
 """Outweighs the rounding of a share."""

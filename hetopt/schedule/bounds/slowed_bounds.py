@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from hetopt.instance import Instance
-from hetopt.schedule.model.usable import usable_classes
+from hetopt.schedule.model.usable_options import usable_classes
 
 
 def least_energy(instance: Instance) -> float:

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Instance
-from hetopt.instance.idling.idlers import as_if_asleep, idlers, may_sleep
 from hetopt.instance.paths import Network
+from hetopt.instance.states.idle_sleep_start_up import as_if_asleep, idlers, may_sleep
 from hetopt.schedule.cpsat.transfers import Sending
 from hetopt.schedule.cpsat.variables import Build, Literal, Place
 from hetopt.schedule.model.grid import exact
 from hetopt.schedule.model.problem import option_power
 from hetopt.schedule.model.resources import integer_demands
-from hetopt.schedule.model.sharing import shares
+from hetopt.schedule.model.without_slowdown import shares
 from hetopt.solution import READ, WRITE
 
 SIZE_TIMES_DEMAND = 1 << 60

@@ -36,7 +36,7 @@ from typing import Any
 from ortools.sat.python import cp_model
 
 from hetopt.runtime.budget import Budget
-from hetopt.schedule.cpsat.idling import rest_in_gaps, wait_until_on
+from hetopt.schedule.cpsat.idle_sleep_start_up import rest_in_gaps, wait_until_on
 from hetopt.schedule.cpsat.memory_and_power import limit_memory, limit_power, power_is_hopeless
 from hetopt.schedule.cpsat.objectives import Scaled, bound_makespan, load_rows, measure, scale
 from hetopt.schedule.cpsat.resources import limit_resources

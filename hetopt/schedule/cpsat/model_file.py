@@ -17,7 +17,7 @@ from hetopt.schedule.cpsat.variables import MERGED
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.schedule.model.grid import Grid, model_grid, span_s
 from hetopt.schedule.model.problem import Problem
-from hetopt.schedule.model.sharing import relaxed, strict
+from hetopt.schedule.model.without_slowdown import relaxed, strict
 
 LARGEST = 1_000_000
 """Choices (task, option, unit) up to which a model is built: some GiB of memory."""

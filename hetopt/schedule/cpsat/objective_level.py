@@ -7,8 +7,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hetopt.instance.idling.idlers import may_sleep
-from hetopt.instance.prices import prices_vary
+from hetopt.instance.states.idle_sleep_start_up import may_sleep
+from hetopt.instance.tariffs import prices_vary
 from hetopt.runtime.budget import Budget
 from hetopt.runtime.interrupt import in_time
 from hetopt.schedule.cpsat.lns import repair

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.instance.idling.idlers import idlers
-from hetopt.instance.prices import series_of
+from hetopt.instance.states.idle_sleep_start_up import idlers
+from hetopt.instance.tariffs import series_of
 from hetopt.schedule.bounds.time_windows import TimeWindows
 from hetopt.schedule.cpsat.measures import Measure, add_window, least_makespan, unit_of
 from hetopt.schedule.cpsat.variables import Build, Place
@@ -68,7 +68,7 @@ def measure(build: Build, name: str, peak: tuple[Any, Fraction] | None) -> Measu
     series = series_of(build.problem.instance, name)
     if series is not None:
         # That module uses the types above.
-        from hetopt.schedule.cpsat.price_aware_objective import priced_measure
+        from hetopt.schedule.cpsat.tariff_objective import priced_measure
 
         return priced_measure(build, name, series)
     return _energy_like(build, name)

@@ -4,7 +4,7 @@ For a renewable resource of capacity R with amounts a[m]: a cumulative over the 
 for the tasks that cannot start before a head or must be followed by a tail the energy row
 Σ a[m] p[m] x[m] <= R (W - head - tail), which the linear relaxation sees. Of a resource that slows
 what runs there are the energy rows alone, in a model that is a relaxation
-(:mod:`hetopt.schedule.model.sharing`). For a budget Σ a[m] x[m] <= B.
+(:mod:`hetopt.schedule.model.without_slowdown`). For a budget Σ a[m] x[m] <= B.
 """
 
 from __future__ import annotations

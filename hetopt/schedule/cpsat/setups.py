@@ -23,8 +23,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hetopt.instance.prices import prices_vary
 from hetopt.instance.states.setups import KEEPS
+from hetopt.instance.tariffs import prices_vary
 from hetopt.schedule.bounds.time_windows import TimeWindows
 from hetopt.schedule.cpsat.variables import Build, Drawn, Literal, Place, SetupRun
 from hetopt.schedule.model.setups import Change, SetupTimes

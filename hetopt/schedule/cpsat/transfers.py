@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Instance
-from hetopt.instance.prices import prices_vary
+from hetopt.instance.tariffs import prices_vary
 from hetopt.runtime.interrupt import go_on
 from hetopt.schedule.bounds.time_windows import TimeWindows
 from hetopt.schedule.cpsat.variables import Build, Drawn, Literal, Place

@@ -11,7 +11,7 @@ import numpy as np
 from ortools.sat.python import cp_model
 
 from hetopt.instance import Bools, Instance
-from hetopt.instance.idling.idlers import home, idlers
+from hetopt.instance.states.idle_sleep_start_up import home, idlers
 from hetopt.instance.states.setups import device_setups
 from hetopt.runtime.interrupt import go_on
 from hetopt.schedule.bounds.time_windows import TimeWindows
@@ -86,7 +86,7 @@ class Build:
     drawn
         Hops and set-ups that draw energy, where it matters when.
     rests
-        What may sleep in gaps (:class:`hetopt.schedule.cpsat.idling.Rest`).
+        What may sleep in gaps (:class:`hetopt.schedule.cpsat.idle_sleep_start_up.Rest`).
     faithful
         False once some demand had to be rounded by more than the checker tolerates.
     """

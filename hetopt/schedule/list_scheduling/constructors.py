@@ -6,13 +6,13 @@
 - ``min-min``, ``max-min``, ``sufferage``: Maheswaran et al., JPDC 59(2), 1999
 - ``mct``, ``olb``: Braun et al., JPDC 61(6), 2001
 
-:mod:`hetopt.schedule.list_scheduling.named` says what each does,
-:mod:`hetopt.schedule.list_scheduling.greedy_packed` has those that follow costs.
+:mod:`hetopt.schedule.list_scheduling.dispatching_rules` says what each does,
+:mod:`hetopt.schedule.list_scheduling.portfolio` has those that follow costs.
 
 Where the instance can be packed (:mod:`hetopt.schedule.model.packed`) they run compiled, else on a
 timetable, and compiled as if there were no limits that tie units together, or on fewer options
-(:mod:`hetopt.schedule.list_scheduling.cautious`). Of resources that slow what runs they know that
-nothing need be slowed: their plans are of the instance in which those forbid.
+(:mod:`hetopt.schedule.list_scheduling.packed_under_limits`). Of resources that slow what runs they
+know that nothing need be slowed: their plans are of the instance in which those forbid.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from typing import Protocol
 
 from hetopt.instance import Instance, is_maximised
 from hetopt.schedule.list_scheduling import timetable_scheduler
-from hetopt.schedule.list_scheduling.cautious import Search, cautious
-from hetopt.schedule.list_scheduling.named import DISPATCHING_RULES, attempts
+from hetopt.schedule.list_scheduling.dispatching_rules import DISPATCHING_RULES, attempts
+from hetopt.schedule.list_scheduling.packed_under_limits import Search, cautious
 from hetopt.schedule.model.packed import PackedProblem, pack, packed
 from hetopt.schedule.model.problem import plan_problem
-from hetopt.schedule.model.sharing import strict
+from hetopt.schedule.model.without_slowdown import strict
 from hetopt.solution import SchedulePlan
 
 __all__ = ["CONSTRUCTORS", "Constructor", "energy_greedy", "heft", "plan_problem"]
@@ -59,7 +59,7 @@ def heft(instance: Instance, *, limit: float | None = None) -> SchedulePlan | No
 
 def energy_greedy(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
     """Return the cheapest plan (by the first objective) of several greedy passes, or None."""
-    from hetopt.schedule.list_scheduling.greedy_packed import cheapest
+    from hetopt.schedule.list_scheduling.portfolio import cheapest
 
     instance = strict(instance)
     columns = packed(instance)
@@ -70,7 +70,7 @@ def energy_greedy(instance: Instance, *, limit: float | None = None) -> Schedule
 
 def portfolio(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
     """Return the best plan of all list schedulers by the first objective, or None."""
-    from hetopt.schedule.list_scheduling.greedy_packed import best_of
+    from hetopt.schedule.list_scheduling.portfolio import best_of
 
     instance = strict(instance)
     columns = packed(instance)
@@ -152,7 +152,7 @@ def _on_timetable(
 
 def _price_guided(instance: Instance, *, limit: float | None = None) -> SchedulePlan | None:
     """Return the cheapest plan of passes at the load bound's prices, or None."""
-    from hetopt.schedule.list_scheduling.greedy_packed import price_guided
+    from hetopt.schedule.list_scheduling.price_guided import price_guided
 
     instance = strict(instance)
     columns = packed(instance)

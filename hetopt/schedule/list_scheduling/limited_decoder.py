@@ -20,9 +20,9 @@ from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.states.setups import configurations
 from hetopt.runtime.jit import is_compiled, plain
 from hetopt.schedule.model.features import has_any
+from hetopt.schedule.model.joule_rates import prices_of
 from hetopt.schedule.model.packed import pack
 from hetopt.schedule.model.problem import Mode, Problem, option_power, plan_problem
-from hetopt.schedule.model.rates import prices_of
 from hetopt.schedule.model.setups import SetupTimes
 from hetopt.schedule.model.tick_schedule import ChainKey, TickSchedule, needed_chains
 from hetopt.solution import Hops, SchedulePlan

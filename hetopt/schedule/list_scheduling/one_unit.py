@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from hetopt.instance import Instance, Ints
-from hetopt.instance.idling.idlers import ready_s
+from hetopt.instance.states.idle_sleep_start_up import ready_s
 from hetopt.instance.states.setups import KEEPS, configurations, device_setups
 from hetopt.solution import Hops, SchedulePlan
 from hetopt.verify import verify

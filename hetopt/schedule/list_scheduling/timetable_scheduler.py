@@ -17,13 +17,13 @@ from itertools import zip_longest
 import numpy as np
 
 from hetopt.instance import Floats, Instance
-from hetopt.instance.prices import prices_vary
+from hetopt.instance.tariffs import prices_vary
 from hetopt.schedule.bounds.objective_bounds import load_plan
 from hetopt.schedule.list_scheduling.packed_scheduler import Setting
-from hetopt.schedule.list_scheduling.ranks_in_ticks import mean_times, upward_ranks
 from hetopt.schedule.list_scheduling.timetable import Timetable, Trial
 from hetopt.schedule.model.problem import BILLED, NEVER, Mode, Problem, option_power, plan_problem
 from hetopt.schedule.model.resources import modes_within_budgets
+from hetopt.schedule.model.upward_ranks import mean_times, upward_ranks
 from hetopt.solution import SchedulePlan
 
 Choice = Callable[[Timetable, Trial], tuple[float, ...]]
@@ -85,7 +85,7 @@ def energy_greedy(instance: Instance, *, limit: float | None = None) -> Schedule
     tables = greedy_tables(instance, limit)
     if prices_vary(instance):
         # That module is made of the parts below.
-        from hetopt.schedule.list_scheduling.greedy_price_aware import priced_tables
+        from hetopt.schedule.list_scheduling.greedy_by_tariff import priced_tables
 
         tables = _in_turn(priced_tables(instance, limit), tables)
     for table in tables:

@@ -9,10 +9,10 @@ import numpy as np
 
 from hetopt.evaluate.slowing import slows
 from hetopt.instance import Instance
-from hetopt.instance.idling.idlers import going_on_counts, may_sleep, ready_s
 from hetopt.instance.paths import message_tables
-from hetopt.instance.prices import prices_vary
+from hetopt.instance.states.idle_sleep_start_up import going_on_counts, may_sleep, ready_s
 from hetopt.instance.states.setups import device_setups
+from hetopt.instance.tariffs import prices_vary
 
 FEATURES: dict[str, Callable[[Instance], bool]] = {
     "memory limits": lambda i: bool(

@@ -35,10 +35,10 @@ import numpy as np
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.derived import once
-from hetopt.instance.idling.idlers import idlers, may_sleep, starts_up
 from hetopt.instance.paths import Network
-from hetopt.instance.prices import change_times, prices_vary
+from hetopt.instance.states.idle_sleep_start_up import idlers, may_sleep, starts_up
 from hetopt.instance.states.setups import device_setups
+from hetopt.instance.tariffs import change_times, prices_vary
 from hetopt.units.periods import exact_period
 
 Direction = Literal["exact", "down", "up"]

@@ -17,7 +17,7 @@ from hetopt.instance.derived import once
 from hetopt.instance.paths import MessageTables, Network, message_tables
 from hetopt.schedule.model.features import ON_MESSAGES, beyond, has_any
 from hetopt.schedule.model.grid import ROUNDED_FROM, Grid, exact, grid_of, span_s
-from hetopt.schedule.model.usable import usable_classes
+from hetopt.schedule.model.usable_options import usable_classes
 
 MOST_ROWS = 4_000_000
 """Options of tasks that differ in class or work up to which each gets a duration of its own."""

@@ -17,11 +17,11 @@ import numpy as np
 from hetopt.evaluate.slowing import slows
 from hetopt.instance import Instance
 from hetopt.instance.derived import once
-from hetopt.instance.idling.idlers import may_sleep, ready_s
 from hetopt.instance.joule_prices import exact_joule_prices
 from hetopt.instance.paths import Network
-from hetopt.instance.prices import prices_vary
+from hetopt.instance.states.idle_sleep_start_up import may_sleep, ready_s
 from hetopt.instance.states.setups import configurations
+from hetopt.instance.tariffs import prices_vary
 from hetopt.schedule.model.grid import Grid, cycle_ticks, exact, grid_of, hop_time, read, span_s
 from hetopt.solution import DIRECT, READ, WRITE
 

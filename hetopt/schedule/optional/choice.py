@@ -36,7 +36,7 @@ from hetopt.instance import Instance, Ints
 from hetopt.instance.overrides import some_jobs
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed, joined_proof
 from hetopt.schedule.model.empty import empty_plan
-from hetopt.schedule.optional.hitting import Core, Hit, cheapest
+from hetopt.schedule.optional.hitting_sets import Core, Hit, cheapest
 from hetopt.solution import HistoryEntry, Proof, SchedulePlan, Termination
 from hetopt.verify import verify
 

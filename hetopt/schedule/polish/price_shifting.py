@@ -13,8 +13,8 @@ import bisect
 import numpy as np
 
 from hetopt.instance import Instance, Series
-from hetopt.instance.prices import mean_price, prices_vary, series_of
 from hetopt.instance.states.setups import device_setups
+from hetopt.instance.tariffs import mean_price, prices_vary, series_of
 from hetopt.schedule.list_scheduling.constructors import plan_problem
 from hetopt.schedule.model.problem import NEVER, Problem
 from hetopt.schedule.model.tick_schedule import (

@@ -29,12 +29,12 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Floats, Instance
-from hetopt.instance.prices import prices_vary
 from hetopt.instance.states.setups import device_setups
+from hetopt.instance.tariffs import prices_vary
 from hetopt.schedule.list_scheduling.constructors import plan_problem
+from hetopt.schedule.model.joule_rates import prices_of, rates_of
 from hetopt.schedule.model.objectives import ENERGY_LIKE
 from hetopt.schedule.model.problem import NEVER, Mode, Problem
-from hetopt.schedule.model.rates import prices_of, rates_of
 from hetopt.schedule.model.tick_schedule import (
     Activity,
     ChainKey,

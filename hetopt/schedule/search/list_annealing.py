@@ -21,11 +21,11 @@ from hetopt.instance import Floats, Ints
 from hetopt.runtime.effort import Effort
 from hetopt.schedule.bounds.objective_bounds import makespan_bound
 from hetopt.schedule.list_scheduling import limited_decoder
-from hetopt.schedule.list_scheduling.cautious import unlimited
-from hetopt.schedule.list_scheduling.greedy_packed import best_of
+from hetopt.schedule.list_scheduling.packed_under_limits import unlimited
+from hetopt.schedule.list_scheduling.portfolio import best_of
+from hetopt.schedule.model.joule_rates import prices_of, rates_of
 from hetopt.schedule.model.packed import pack, packed
 from hetopt.schedule.model.problem import Mode, Problem
-from hetopt.schedule.model.rates import prices_of, rates_of
 from hetopt.schedule.model.tick_schedule import TickSchedule, tick_schedule_of, timed
 from hetopt.schedule.search.decoder_features import fits, fits_plain
 from hetopt.schedule.search.local_search import LocalSearch, xorshift_seed

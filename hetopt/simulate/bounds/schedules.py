@@ -29,7 +29,7 @@ import numpy as np
 
 from hetopt.instance import Floats, Instance
 from hetopt.instance.joule_prices import joule_prices
-from hetopt.instance.prices import series_of
+from hetopt.instance.tariffs import series_of
 from hetopt.schedule.bounds.objective_bounds import bound as quick_bound
 from hetopt.schedule.bounds.objective_bounds import heads_s
 from hetopt.simulate.bounds.lateness import WEAKENED, Pieces, least_misses

@@ -34,8 +34,8 @@ from hetopt.simulate.events import (
     UnitState,
     Wait,
 )
+from hetopt.simulate.schedules.headroom import Demand, Room
 from hetopt.simulate.schedules.messages import Messages, Unit
-from hetopt.simulate.schedules.room import Demand, Room
 from hetopt.simulate.schedules.runs import Lost, Run, SchedulePolicy
 from hetopt.simulate.schedules.world import Setting
 from hetopt.solution import SchedulePlan

@@ -13,7 +13,7 @@ from hetopt.evaluate.schedule import ScheduleQuantities
 from hetopt.instance import Floats, Instance
 from hetopt.instance.grouping import records, sums
 from hetopt.instance.joule_prices import joule_prices
-from hetopt.instance.prices import mean_price, series_of
+from hetopt.instance.tariffs import mean_price, series_of
 from hetopt.simulate.bounds.schedules import ScheduleBound
 from hetopt.simulate.outcomes import Replicated
 from hetopt.simulate.schedules.runs import Run

@@ -31,10 +31,10 @@ from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Floats, Instance
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.paths import Network
-from hetopt.instance.prices import prices_vary
+from hetopt.instance.tariffs import prices_vary
 from hetopt.schedule.bounds.objective_bounds import load_plan, makespan_bound, makespan_prices
 from hetopt.schedule.model.features import has_any
-from hetopt.schedule.model.usable import usable_classes
+from hetopt.schedule.model.usable_options import usable_classes
 from hetopt.simulate.events import (
     Action,
     Arrived,

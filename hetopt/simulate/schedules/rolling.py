@@ -22,7 +22,7 @@ from hetopt.simulate.events import (
     Wait,
 )
 from hetopt.simulate.schedules.policies import Planned
-from hetopt.simulate.schedules.rest import Rest, carried, rest_of
+from hetopt.simulate.schedules.remaining import Rest, carried, rest_of
 from hetopt.simulate.schedules.world import chains
 from hetopt.solution import SchedulePlan
 from hetopt.solve import SolveOptions, solve_with

@@ -31,7 +31,6 @@ from hetopt.steady.model.capacity import unit_capacity
 from hetopt.steady.program.extract_plan_of_columns import columns_plan
 from hetopt.steady.program.formulation_arrays import Master
 from hetopt.steady.program.levels import LevelSearch
-from hetopt.steady.program.marginal_values import marginal
 from hetopt.steady.program.objective_level import (
     RELAXED,
     ROUNDED,
@@ -39,6 +38,7 @@ from hetopt.steady.program.objective_level import (
     unbounded,
 )
 from hetopt.steady.program.second_proof import FOUND, infeasible_again
+from hetopt.steady.program.shadow_prices import marginal
 from hetopt.steady.routes.route_columns import ColumnPool, pool_of_columns
 from hetopt.steady.routes.single_task_routes import Columns
 

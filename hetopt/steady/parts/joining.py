@@ -13,7 +13,7 @@ from hetopt.instance import Floats, Instance, Ints, Jobs
 from hetopt.instance.grouping import expand
 from hetopt.instance.overrides import numbers_of, rows_of, some_tasks
 from hetopt.solution import ScenarioPlan, SteadyPlan, StreamPlan
-from hetopt.steady.parts.which import Part, rated_weight
+from hetopt.steady.parts.find_parts import Part, rated_weight
 
 
 def part_of(instance: Instance, jobs: Ints, devices: Ints) -> Instance:

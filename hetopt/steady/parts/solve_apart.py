@@ -32,8 +32,8 @@ from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget, RegimeResult, joined_proof
 from hetopt.runtime.parts import Solve, solve_parts, stopped_by
 from hetopt.solution import HistoryEntry, StreamPlan
+from hetopt.steady.parts.find_parts import Part, tied
 from hetopt.steady.parts.joining import join_bounds, join_plans, marginal_of, part_of, plan_part
-from hetopt.steady.parts.which import Part, tied
 from hetopt.verify import verify
 
 TIED_SHARE = 0.5

@@ -16,7 +16,6 @@ from hetopt.solvers.relaxation import Relaxation, Relaxed, round_off
 from hetopt.solvers.result import safe_bound
 from hetopt.steady.program.formulation import Extra, SteadyModel
 from hetopt.steady.program.levels import LevelSearch
-from hetopt.steady.program.marginal_values import marginal
 from hetopt.steady.program.objective_level import (
     RELAXED,
     ROUNDED,
@@ -31,7 +30,8 @@ from hetopt.steady.program.scenarios import (
     stream_plan,
 )
 from hetopt.steady.program.second_proof import FOUND, infeasible_again
-from hetopt.steady.program.slices import with_whole_slices
+from hetopt.steady.program.shadow_prices import marginal
+from hetopt.steady.program.slice_rounding import with_whole_slices
 from hetopt.steady.routes.packings import unit_kinds
 from hetopt.steady.routes.route_columns import pool_of_routes
 from hetopt.steady.routes.routes import Routes

@@ -18,7 +18,7 @@ from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.states.slow_domains import slow_demand, slow_domains
 from hetopt.solution import RunningStates, SteadyPlan
 from hetopt.steady.model.capacity import unit_capacity
-from hetopt.steady.states.floors import Floors, fast_enough
+from hetopt.steady.states.slowest_within_latency import Floors, fast_enough
 from hetopt.steady.states.states import State
 
 NO_PART = 1e-11

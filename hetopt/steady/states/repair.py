@@ -14,7 +14,7 @@ from hetopt.solution import SteadyPlan
 from hetopt.solvers.relaxation import TOLERANCE
 from hetopt.steady.routes.routes import route_of
 from hetopt.steady.states.extract import asked_rates, with_states, work_asked
-from hetopt.steady.states.floors import Floors, fast_enough, route_floors
+from hetopt.steady.states.slowest_within_latency import Floors, fast_enough, route_floors
 from hetopt.steady.states.states import State, listed_states, options_of_routes
 
 

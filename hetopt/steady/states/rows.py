@@ -32,7 +32,7 @@ from hetopt.solution import SteadyPlan
 from hetopt.steady.program.expressions import sum_of
 from hetopt.steady.program.formulation import SteadyModel
 from hetopt.steady.states.extract import with_states
-from hetopt.steady.states.floors import Floors, fast_enough
+from hetopt.steady.states.slowest_within_latency import Floors, fast_enough
 from hetopt.steady.states.states import State, States
 
 WORK, TIME, UNITS, OCCUPATION = "work", "time", "units", "occupation"

@@ -30,10 +30,10 @@ from hetopt.steady.program.objective_level import Level, infeasible_result
 from hetopt.steady.program.scenarios import StreamModel, stream_integers
 from hetopt.steady.program.search import Search, program_of
 from hetopt.steady.routes.routes import Routes, enumerate_routes
-from hetopt.steady.states.floors import Floors, route_floors
 from hetopt.steady.states.generation import Generated, Options, first_states, generate, joined
 from hetopt.steady.states.refusals import check_supported
 from hetopt.steady.states.rows import StateRows
+from hetopt.steady.states.slowest_within_latency import Floors, route_floors
 from hetopt.steady.states.states import (
     MOST_STATES,
     States,

@@ -20,7 +20,7 @@ from hetopt.verify.report import Findings, Mode, show
 from hetopt.verify.schedule.placed import Placed
 
 if TYPE_CHECKING:
-    from hetopt.verify.schedule.idling import Drawn
+    from hetopt.verify.schedule.idle_sleep_start_up import Drawn
 
 
 def check_schedule(
@@ -48,7 +48,7 @@ def check_and_draw(
         The same, where it is known of the cycle that is written out here.
     """
     # These modules use the types above.
-    from hetopt.verify.schedule.idling import Drawn, check_ready, holding, idling
+    from hetopt.verify.schedule.idle_sleep_start_up import Drawn, check_ready, holding, idling
     from hetopt.verify.schedule.objectives import totals
     from hetopt.verify.schedule.setups import find_changes
     from hetopt.verify.schedule.slowing import slowed

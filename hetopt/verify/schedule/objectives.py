@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.solution import Hops
 from hetopt.verify.exact import Timeline
-from hetopt.verify.schedule.idling import Drawn
+from hetopt.verify.schedule.idle_sleep_start_up import Drawn
 from hetopt.verify.schedule.placed import Placed, carriers
-from hetopt.verify.schedule.price_aware import priced, priced_scale
 from hetopt.verify.schedule.setups import Changes
 from hetopt.verify.schedule.slowing import Speeds
 from hetopt.verify.schedule.sweep import group_max
+from hetopt.verify.schedule.tariffs import priced, priced_scale
 
 
 def site_prices(instance: Instance) -> dict[str, NDArray[np.float64]]:

@@ -9,7 +9,7 @@ from hetopt.solution import WRITE, Hops
 from hetopt.verify.exact import Numbers, Timeline, amounts, exceeds
 from hetopt.verify.report import Findings, show
 from hetopt.verify.schedule.hops import link_name
-from hetopt.verify.schedule.idling import Drawn, Held, check_power_with_sleep
+from hetopt.verify.schedule.idle_sleep_start_up import Drawn, Held, check_power_with_sleep
 from hetopt.verify.schedule.placed import Placed
 from hetopt.verify.schedule.resources import check_supplies
 from hetopt.verify.schedule.setups import Changes

@@ -7,8 +7,8 @@ import pytest
 
 from hetopt import InputError, read_instance, solve
 from hetopt.profiling.estimated import estimated_document, targets_of, works_of
+from hetopt.profiling.operator_work import OperatorWork, as_network
 from hetopt.profiling.roofline import estimate
-from hetopt.profiling.work import OperatorWork, as_network
 from tests import command_line
 
 onnx = pytest.importorskip("onnx", reason="the onnx extra")

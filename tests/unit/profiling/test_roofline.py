@@ -10,8 +10,8 @@ from hetopt.errors import InputError
 from hetopt.instance import KINDS
 from hetopt.profiling.capabilities import capabilities, capability
 from hetopt.profiling.efficiencies import Efficiency, Run, fit, launch_s, shipped, table
+from hetopt.profiling.operator_work import CLASSES, NEXT_CLASS, OperatorWork, summed
 from hetopt.profiling.roofline import estimate, is_calibrated
-from hetopt.profiling.work import CLASSES, NEXT_CLASS, OperatorWork, summed
 
 
 def matmul(flop: float = 1e12, bytes_b: float = 1e8, precision: str = "fp32") -> OperatorWork:

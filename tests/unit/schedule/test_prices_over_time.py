@@ -19,17 +19,17 @@ from hetopt.formats import read_instance
 from hetopt.formats.native.document_text import write_json, write_yaml
 from hetopt.formats.native.tables_folder import read_folder, write_csv, write_parquet
 from hetopt.instance import Instance, Series
-from hetopt.instance.prices import ExactSeries, at_mean_prices, integral, least_mean, mean_price
+from hetopt.instance.tariffs import ExactSeries, at_mean_prices, integral, least_mean, mean_price
 from hetopt.schedule.bounds.objective_bounds import bound, load_of
-from hetopt.schedule.bounds.priced_load_bound import priced_bound
-from hetopt.schedule.cpsat.price_aware_objective import stretches
+from hetopt.schedule.bounds.tariff_load_bound import priced_bound
+from hetopt.schedule.cpsat.tariff_objective import stretches
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS, plan_problem
 from hetopt.schedule.polish.price_shifting import shift
 from hetopt.solution import Hops, SchedulePlan
 from hetopt.solve import solve
 from hetopt.verify import verify
 from hetopt.verify.exact import Scale
-from hetopt.verify.schedule.price_aware import priced
+from hetopt.verify.schedule.tariffs import priced
 from tests.comparing import differences
 from tests.small_schedules import device, edge, instance, link, option, solved, task
 

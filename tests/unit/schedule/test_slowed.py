@@ -13,7 +13,7 @@ from hetopt.instance import Instance
 from hetopt.schedule.bounds import objective_bounds
 from hetopt.schedule.list_scheduling.limited_decoder import within_limits
 from hetopt.schedule.model.packed import packed
-from hetopt.schedule.model.sharing import relaxed, strict
+from hetopt.schedule.model.without_slowdown import relaxed, strict
 from hetopt.schedule.search.decoder_features import fits
 from hetopt.schedule.search.list_annealing import LimitedAnnealing
 from hetopt.verify import verify

@@ -25,6 +25,7 @@ from hetopt.analysis.explanation.limits.limit import (
     streams_of,
     unbounded_without,
 )
+from hetopt.analysis.explanation.limits.periods import drawn_w, ties
 from hetopt.analysis.explanation.limits.placement import bans, groups_of_tasks, missing_links
 from hetopt.analysis.explanation.limits.platform import (
     bandwidths,
@@ -39,7 +40,6 @@ from hetopt.analysis.explanation.limits.platform import (
     resource_limits,
     with_finite_counts,
 )
-from hetopt.analysis.explanation.limits.ties import drawn_w, ties
 from hetopt.analysis.explanation.repetitions import base_name, grouped
 from hetopt.evaluate import objective_value
 from hetopt.evaluate.steady import SteadyQuantities

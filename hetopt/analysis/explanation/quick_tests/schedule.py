@@ -11,8 +11,8 @@ from hetopt.analysis.explanation.critical_paths import chain_of, chains
 from hetopt.analysis.explanation.quick_tests.shortages import Screen, least, short
 from hetopt.instance import Instance
 from hetopt.instance.grouping import sums
-from hetopt.instance.idling.idlers import as_if_asleep
-from hetopt.schedule.model.sharing import shares
+from hetopt.instance.states.idle_sleep_start_up import as_if_asleep
+from hetopt.schedule.model.without_slowdown import shares
 
 
 def schedule_tests(instance: Instance) -> list[Screen]:

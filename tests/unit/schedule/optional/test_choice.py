@@ -20,7 +20,7 @@ from hetopt.formats.plans.writing import plan_to_dict
 from hetopt.instance import Instance
 from hetopt.instance.questions import check_question
 from hetopt.model_files import export_model
-from hetopt.schedule.optional.hitting import cheapest
+from hetopt.schedule.optional.hitting_sets import cheapest
 from hetopt.solution import SchedulePlan, Solution
 from hetopt.solve import solve
 from hetopt.verify import verify

@@ -19,8 +19,8 @@ from hetopt.instance import Instance
 from hetopt.runtime.executors.processes import ProcessExecutor
 from hetopt.solve import solve
 from hetopt.steady import solve as steady_solve
+from hetopt.steady.parts.find_parts import JUDGED, beyond_judged, parts_of
 from hetopt.steady.parts.joining import join_bounds, join_plans, plan_part
-from hetopt.steady.parts.which import JUDGED, beyond_judged, parts_of
 from hetopt.verify import verify
 from tests.oracles.campaign import RACKS, run_chunk
 

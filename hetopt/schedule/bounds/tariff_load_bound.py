@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Series
-from hetopt.instance.prices import integral
+from hetopt.instance.tariffs import integral
 from hetopt.schedule.bounds.load_bound import Load
 from hetopt.schedule.bounds.rounding import surely
 from hetopt.solvers.share_lp import solve_shares

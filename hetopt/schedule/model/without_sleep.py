@@ -9,7 +9,8 @@ import numpy as np
 
 from hetopt.instance import Floats, Instance
 from hetopt.instance.derived import once
-from hetopt.instance.idling.idlers import (
+from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.states.idle_sleep_start_up import (
     Idlers,
     as_if_asleep,
     idlers,
@@ -17,8 +18,7 @@ from hetopt.instance.idling.idlers import (
     ready_s,
     without_idling,
 )
-from hetopt.instance.joule_prices import joule_prices
-from hetopt.instance.prices import series_of
+from hetopt.instance.tariffs import series_of
 from hetopt.schedule.model.objectives import ENERGY_LIKE
 
 SHORT = 0.1
@@ -70,10 +70,10 @@ def drawing_less(instance: Instance, objective: str) -> Instance:
     """Return the instance that bounds of an objective are made of; itself, without sleep.
 
     Its value is no more than the true one's, for every plan
-    (:func:`hetopt.instance.idling.idlers.as_if_asleep`). What going on takes, E, is paid once by
-    each unit that is used, for a window C <= C_hi: so no less than E / C_hi × C, which is idle
-    power. When it is drawn counts under prices that change over time, and for power: it is left out
-    there. Times to go on are left out.
+    (:func:`hetopt.instance.states.idle_sleep_start_up.as_if_asleep`). What going on takes, E, is
+    paid once by each unit that is used, for a window C <= C_hi: so no less than E / C_hi × C, which
+    is idle power. When it is drawn counts under prices that change over time, and for power: it is
+    left out there. Times to go on are left out.
     """
     if plain(instance):
         return instance

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.instance.idling.idlers import Idlers, home, idlers
+from hetopt.instance.states.idle_sleep_start_up import Idlers, home, idlers
 from hetopt.schedule.bounds.time_windows import TimeWindows
 from hetopt.schedule.cpsat.variables import Build, Choice, Literal, Place
 from hetopt.schedule.model.grid import exact

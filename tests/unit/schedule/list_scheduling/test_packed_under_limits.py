@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from hetopt import generate
-from hetopt.schedule.list_scheduling import cautious as module
 from hetopt.schedule.list_scheduling import constructors, timetable_scheduler
-from hetopt.schedule.list_scheduling.cautious import cautious
-from hetopt.schedule.list_scheduling.greedy_packed import best_of
+from hetopt.schedule.list_scheduling import packed_under_limits as module
 from hetopt.schedule.list_scheduling.one_unit import on_one_unit
+from hetopt.schedule.list_scheduling.packed_under_limits import cautious
+from hetopt.schedule.list_scheduling.portfolio import best_of
 from hetopt.verify import verify
 
 SEARCHES = [best_of, partial(constructors._listed, "heft")]

@@ -23,7 +23,7 @@ from hetopt.instance.states.setups import without_setups
 from hetopt.schedule.list_scheduling.limited_decoder import within_limits
 from hetopt.schedule.model.features import has_any
 from hetopt.schedule.model.packed import PackedProblem, packed
-from hetopt.schedule.model.usable import usable_classes
+from hetopt.schedule.model.usable_options import usable_classes
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 

@@ -1,4 +1,4 @@
-"""Greedy passes at prices: the cheapest option that still ends in time, and the best of many.
+"""Passes at prices on device time: the cheapest option that still ends in time.
 
 A pass is a list schedule in which each task takes the option with the least cost plus price × time
 among those that end by the task's target. Prices on device time come from the load bound
@@ -23,8 +23,7 @@ from hetopt.instance.joule_prices import joule_prices, sites_differ
 from hetopt.schedule.bounds import objective_bounds
 from hetopt.schedule.bounds.load_bound import LoadBound, load_within
 from hetopt.schedule.list_scheduling import priorities as p
-from hetopt.schedule.list_scheduling.exchange_rate import Trade
-from hetopt.schedule.list_scheduling.named import DISPATCHING_RULES, attempts, heft
+from hetopt.schedule.list_scheduling.dispatching_rules import heft
 from hetopt.schedule.list_scheduling.packed_scheduler import (
     Placement,
     Setting,
@@ -66,38 +65,10 @@ _OFF = 1e-3
 """Units on, in the relaxation, below which a device counts as off."""
 
 
-def cheapest(columns: PackedProblem, limit: float | None = None) -> SchedulePlan | None:
-    """Return the best plan by the first objective of many greedy passes, or None.
-
-    ``limit`` is a ``time.monotonic()`` value at which to stop.
-    """
-    search = _Search(columns, limit)
-    search.traded()
-    search.greedy()
-    return search.plan()
-
-
 def price_guided(columns: PackedProblem, limit: float | None = None) -> SchedulePlan | None:
     """Return the best plan of passes at the load bound's own prices, or None."""
-    search = _Search(columns, limit)
+    search = PricedPasses(columns, limit)
     search.greedy(levels=(1.0,), paces=(1.0,))
-    return search.plan()
-
-
-def best_of(columns: PackedProblem, limit: float | None = None) -> SchedulePlan | None:
-    """Return the best plan by the first objective of all list schedulers, or None."""
-    search = _Search(columns, limit)
-    name = columns.instance.objective[0]
-    if name in ENERGY_LIKE or name in ("accuracy", "peak_power"):
-        search.traded()
-        search.greedy()
-        search.homogeneous()
-    else:
-        search.attempt(heft(columns))
-        search.traded()
-        search.named()
-        search.homogeneous()
-        search.varied()
     return search.plan()
 
 
@@ -134,7 +105,7 @@ def value_of(columns: PackedProblem, placement: Placement, name: str) -> float:
 
 
 @dataclass(frozen=True)
-class _Set:
+class UnitSet:
     """Units that may be used, with the prices of the load bound for them."""
 
     units: Ints
@@ -143,7 +114,7 @@ class _Set:
     ends: float
 
 
-class _Search:
+class PricedPasses:
     """The best placement so far, and the passes that look for a better one."""
 
     def __init__(self, columns: PackedProblem, limit: float | None) -> None:
@@ -186,76 +157,6 @@ class _Search:
             self.best, self.value = found, value
         return value
 
-    def named(self) -> None:
-        """Try the named list schedulers, cheap ones first."""
-        slow = ("lookahead", "min-min", "max-min", "sufferage")
-        names = [name for name in DISPATCHING_RULES if name not in slow]
-        if len(self.columns.member) < LARGE:
-            names += slow
-        for name in names:
-            for setting in attempts(self.columns, name):
-                if self.over():
-                    return
-                self.attempt(setting)
-
-    def traded(self) -> None:
-        """Try earliest ends plus what places cost beyond the cheapest at prices on device time.
-
-        The exchange rate from cost to time is searched for: the higher, the more tasks wait for
-        the device that the relaxation gives them; where a deadline is missed it was too high.
-        """
-        if self.over():
-            return
-        if self.name == "makespan":
-            prices = objective_bounds.makespan_prices(self.instance)
-            sets = [_Set(self.instance.devices.count_max, 0.0, prices, math.inf)]
-        elif self.name in ENERGY_LIKE:
-            sets = self.sets
-        else:
-            return
-        rate = None
-        for units in sets if len(self.columns.member) < LARGE else sets[:1]:
-            rate = self._trade(units, rate)
-
-    def _trade(self, units: _Set, rate: float | None) -> float | None:
-        """Search for the best exchange rate of a set of units, from one on; return it."""
-        trade = Trade.of(self.columns, self.name, self.rank, units.units, units.prices)
-        if trade is None:
-            return rate
-        return trade.best_rate(rate, lambda at: self.attempt(trade.setting(at)), self.over)
-
-    def varied(self) -> None:
-        """Try HEFT with other averages, windows of two, and PEFT's choice at other ranks."""
-        plain = heft(self.columns)
-        table = DISPATCHING_RULES["peft"].setting(self.columns).table
-        averages: tuple[p.Average, ...] = ("least", "greatest", "median")
-        ranks = [self.rank]
-        ranks += [p.upward_ranks(self.columns, p.typical_times(self.columns, a)) for a in averages]
-        for rank in ranks:
-            base = replace(plain, priority=rank)
-            for setting in (
-                base,
-                replace(base, choice="eft-plus", table=table),
-                replace(base, rule="sufferage", window=2),
-                replace(base, rule="greatest", window=2),
-                replace(base, choice="est"),
-            ):
-                if self.over():
-                    return
-                self.attempt(setting)
-
-    def homogeneous(self) -> None:
-        """Try HEFT on each device alone: all of its units, and one."""
-        able = np.isfinite(p.fastest(self.columns)).all(axis=0)
-        count = self.instance.devices.count_max
-        for device in np.flatnonzero(able).tolist():
-            for units in sorted({1, int(count[device])}):
-                if self.over():
-                    return
-                only = np.zeros(len(count), dtype=np.int64)
-                only[device] = units
-                self.attempt(replace(heft(self.columns), units=only))
-
     def greedy(self, levels: tuple[float, ...] = LEVELS, paces: tuple[float, ...] = PACES) -> None:
         """Try passes at prices, the likely ones first, then around the best of them."""
         if self.over():
@@ -290,7 +191,7 @@ class _Search:
             if key not in found:
                 self._pass(sets[key[0]], *key[1:], levels[0])
 
-    def _scarcer(self, units: _Set) -> Iterator[_Set]:
+    def _scarcer(self, units: UnitSet) -> Iterator[UnitSet]:
         """Yield a set with prices as if there were less time: lists leave some of it unused."""
         if self.name not in ENERGY_LIKE or len(self.columns.member) >= LARGE:
             return
@@ -310,7 +211,7 @@ class _Search:
             if made is not None and made.value < math.inf:
                 yield replace(units, prices=made.prices)
 
-    def _pass(self, units: _Set, ends: float, stretch: float, level: float) -> float:
+    def _pass(self, units: UnitSet, ends: float, stretch: float, level: float) -> float:
         """One pass; ``ends`` is the deadline in ticks that targets are derived from."""
         columns, options = self.columns, self.instance.options
         per_j = joule_prices(self.instance, self.name)
@@ -340,7 +241,7 @@ class _Search:
             )
         )
 
-    def _limits(self, sets: list[_Set], paces: tuple[float, ...]) -> list[float]:
+    def _limits(self, sets: list[UnitSet], paces: tuple[float, ...]) -> list[float]:
         """Deadlines in ticks that targets are derived from."""
         tick = float(self.columns.grid.tick)
         last = float(self.columns.deadline.max(initial=0.0))
@@ -360,20 +261,20 @@ class _Search:
         return highest >= ROOMY * lowest
 
     @cached_property
-    def sets(self) -> list[_Set]:
+    def sets(self) -> list[UnitSet]:
         """Sets of units to try, those with the least bound first, all units last."""
         instance, devices = self.instance, self.instance.devices
         began = time.monotonic()
         left = math.inf if self.limit is None else self.limit - began
         until = began + SET_SHARE * left
         whole = objective_bounds.load_plan(instance, None if self.limit is None else until)
-        every = _Set(devices.count_max, whole.value, whole.prices, whole.ends)
+        every = UnitSet(devices.count_max, whole.value, whole.prices, whole.ends)
         if self.name not in ENERGY_LIKE:
             return [every]
         until += SET_SHARE * left
         looks = MOST_SETS if len(self.columns.member) < LARGE else int(self._roomy())
         free = devices.off_when_unused
-        found: dict[tuple[int, ...], _Set] = {}
+        found: dict[tuple[int, ...], UnitSet] = {}
 
         def look(units: Ints) -> float:
             key = tuple(units.tolist())
@@ -387,7 +288,7 @@ class _Search:
                     units,
                 )
                 if made is not None:
-                    found[key] = _Set(units, made.value, made.prices, made.ends)
+                    found[key] = UnitSet(units, made.value, made.prices, made.ends)
             return found[key].bound if key in found else math.inf
 
         best, least = devices.count_max, math.inf

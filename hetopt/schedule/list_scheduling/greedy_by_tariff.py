@@ -16,10 +16,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from hetopt.instance import Instance, Series
-from hetopt.instance.prices import mean_price, series_of
-from hetopt.schedule.list_scheduling.ranks_in_ticks import mean_times, upward_ranks
+from hetopt.instance.tariffs import mean_price, series_of
 from hetopt.schedule.list_scheduling.timetable import Timetable, Trial
 from hetopt.schedule.model.problem import NEVER, Mode, Problem, plan_problem
+from hetopt.schedule.model.upward_ranks import mean_times, upward_ranks
 
 TRIES = 8
 """Starts tried per mode and unit."""

@@ -14,7 +14,7 @@ import pytest
 from hetopt import from_frames, solve
 from hetopt.formats.plans import solution_to_dict
 from hetopt.instance import Instance
-from hetopt.report.terminal.marginal import marginal_line
+from hetopt.report.terminal.shadow_prices import marginal_line
 from hetopt.solvers.mip_arrays import mip_arrays
 from hetopt.solvers.relaxation import Relaxation
 from hetopt.steady.program.formulation import SteadyModel

@@ -23,7 +23,7 @@ import numpy as np
 from hetopt.evaluate.slowing import demands_of, slows
 from hetopt.instance import Bools, Instance, Resources
 from hetopt.instance.derived import once
-from hetopt.instance.prices import least_price
+from hetopt.instance.tariffs import least_price
 
 
 @once

@@ -9,7 +9,7 @@ import pytest
 from hetopt import Instance, Model, read_instance, solve
 from hetopt.formats.plans import solution_to_dict
 from hetopt.instance import is_maximised
-from hetopt.runtime.course import forward
+from hetopt.runtime.progress import forward
 from hetopt.solution import HistoryEntry, Solution
 
 NAN = math.nan

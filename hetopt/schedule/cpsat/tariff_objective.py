@@ -31,8 +31,8 @@ from typing import Any
 from ortools.sat.python import cp_model
 
 from hetopt.instance import Series
-from hetopt.instance.idling.idlers import as_if_asleep, idlers
-from hetopt.instance.prices import ExactSeries, Number, whole
+from hetopt.instance.states.idle_sleep_start_up import as_if_asleep, idlers
+from hetopt.instance.tariffs import ExactSeries, Number, whole
 from hetopt.schedule.bounds.time_windows import TimeWindows
 from hetopt.schedule.cpsat.measures import Measure, add_window, least_makespan, on_time, unit_of
 from hetopt.schedule.cpsat.variables import Build, Literal

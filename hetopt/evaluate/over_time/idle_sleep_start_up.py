@@ -14,10 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from hetopt.constants import LIMIT_TOLERANCE
-from hetopt.evaluate.circle import wound
+from hetopt.evaluate.cyclic import wound
 from hetopt.evaluate.setups import SetupRuns
 from hetopt.instance import Floats, Instance, Ints
-from hetopt.instance.idling.idlers import idlers
+from hetopt.instance.states.idle_sleep_start_up import idlers
 from hetopt.solution import READ, WRITE, SchedulePlan
 
 SLEEP, WAKE, START = range(3)

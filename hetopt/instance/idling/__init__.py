@@ -1,1 +1,0 @@
-"""What draws power whether it works or not: idling, sleep in gaps, going on."""
