@@ -2,12 +2,19 @@
 
 What is compiled once lies in the cache for all later processes. Before that, small questions are
 answered sooner by the same functions as plain Python: :func:`plain` loads a module of kernels so.
+
+A module of kernels imports others of its kind, records of arrays, and this one; nothing else of
+hetopt, so that all that its machine code follows from is known (see :func:`_stamp`).
 """
 
 from __future__ import annotations
 
+import builtins
+import hashlib
 import importlib
 import importlib.util
+import re
+import sys
 import threading
 from functools import cache
 from pathlib import Path
@@ -19,6 +26,8 @@ PLAIN_STEPS = 20_000
 
 left_out: list[str] = []
 """Searches that this process left out, as their loops were not compiled and time was short."""
+
+_IMPORTED = re.compile(r"^(?:from|import) (hetopt\.\S+)", re.MULTILINE)
 
 _state = threading.local()
 
@@ -47,25 +56,28 @@ def is_compiled(function: Any) -> bool:
     """Whether a function is compiled, or its machine code lies on disk (as far as is known)."""
     if function.signatures:
         return True
-    source = Path(function.py_func.__code__.co_filename)
-    pattern = f"{source.stem}.{function.py_func.__name__}-*.nbi"
-    names = Path(function.stats.cache_path or ".").glob(pattern)
-    # What was compiled from an older source is compiled anew.
-    return any(found.stat().st_mtime >= source.stat().st_mtime for found in names)
+    kept = _kept(function)
+    # What was compiled from another source is not listed.
+    return kept is not None and bool(kept._load_index())
 
 
 @cache
 def plain(name: str) -> ModuleType:
-    """Load a module of kernels anew, with functions that stay plain Python."""
+    """Load a module of kernels anew, with functions that stay plain Python.
+
+    So do those that it imports from other modules of kernels.
+    """
     spec = importlib.util.find_spec(name)
     if spec is None or spec.loader is None:
         raise ImportError(f"There is no module {name}.")
     module = importlib.util.module_from_spec(spec)
+    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import_plain}
+    before = getattr(_state, "plain", False)
     _state.plain = True
     try:
         spec.loader.exec_module(module)
     finally:
-        _state.plain = False
+        _state.plain = before
     return module
 
 
@@ -77,6 +89,13 @@ def kernels(name: str, steps: float) -> ModuleType:
     return plain(name) if steps <= PLAIN_STEPS else importlib.import_module(name)
 
 
+def _import_plain(name: str, *more: Any) -> Any:
+    """Import for a module that is loaded as plain Python."""
+    if name.startswith("hetopt.") and "kernels" in name:
+        return plain(name)
+    return builtins.__import__(name, *more)
+
+
 def _made(function: Any, **options: bool) -> Any:
     if getattr(_state, "plain", False):
         return function
@@ -84,7 +103,41 @@ def _made(function: Any, **options: bool) -> Any:
 
     compiler: Any = numba.njit
     try:
-        return compiler(cache=True, nogil=True, error_model="numpy", **options)(function)
+        made = compiler(cache=True, nogil=True, error_model="numpy", **options)(function)
     except RuntimeError:
         # Neither the installation nor the user's cache folder can be written.
         return compiler(nogil=True, error_model="numpy", **options)(function)
+    kept = _kept(made)
+    if kept is not None:
+        kept._source_stamp = (kept._source_stamp, _stamp(function.__module__))
+    return made
+
+
+def _kept(made: Any) -> Any:
+    """Return what keeps a function's machine code on disk, None where nothing does."""
+    return getattr(getattr(made, "_cache", None), "_cache_file", None)
+
+
+@cache
+def _stamp(name: str) -> str:
+    """Return a hash of the sources of all modules of hetopt that a module imports, by the way too.
+
+    Numba keeps machine code as long as the file of the function stays the same, though functions
+    and constants of other files are part of it.
+    """
+    found: dict[str, bytes] = {}
+    open_ = [name]
+    while open_:
+        module = open_.pop()
+        path = getattr(sys.modules.get(module), "__file__", None)
+        if module in found or path is None:
+            continue
+        try:
+            found[module] = Path(path).read_bytes()
+        except OSError:
+            continue
+        open_ += _IMPORTED.findall(found[module].decode())
+    whole = hashlib.sha256()
+    for module in sorted(found):
+        whole.update(found[module])
+    return whole.hexdigest()

@@ -2,7 +2,7 @@
 
 Plans come from three places: the strict instance, in which nothing may be slowed, solved as any
 other; what decoding forward in time makes of good mappings and orders, in which what would be
-slowed may wait (:mod:`hetopt.schedule.list_scheduling.limited_decoder`); and searches over those.
+slowed may wait (:mod:`hetopt.schedule.list_scheduling.limited.decoder`); and searches over those.
 Bounds come from the relaxed instance (:mod:`hetopt.schedule.model.without_slowdown`), CP-SAT's
 too, whose plans are timed anew before they count.
 """
@@ -20,7 +20,7 @@ from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.schedule.bounds import objective_bounds
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
-from hetopt.schedule.list_scheduling.limited_decoder import within_limits
+from hetopt.schedule.list_scheduling.limited.decoder import within_limits
 from hetopt.schedule.list_scheduling.packed_under_limits import unlimited
 from hetopt.schedule.model.grid import Grid, model_grid, span_s
 from hetopt.schedule.model.problem import Problem

@@ -12,8 +12,8 @@ from hetopt.evaluate import objective_value
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
 from hetopt.runtime.effort import Effort
-from hetopt.schedule.list_scheduling import limited_decoder
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
+from hetopt.schedule.list_scheduling.limited import decoder as limited_decoder
 from hetopt.schedule.search.decoder_features import fits
 from hetopt.schedule.search.list_annealing import LimitedAnnealing, timed_within_limits
 from hetopt.solution import SchedulePlan

@@ -20,7 +20,7 @@ import numpy as np
 from hetopt.instance import Bools, Floats, Instance, Ints, TaskClasses
 from hetopt.instance.derived import once
 from hetopt.instance.states.setups import without_setups
-from hetopt.schedule.list_scheduling.limited_decoder import within_limits
+from hetopt.schedule.list_scheduling.limited.decoder import within_limits
 from hetopt.schedule.model.features import has_any
 from hetopt.schedule.model.packed import PackedProblem, packed
 from hetopt.schedule.model.usable_options import usable_classes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hetopt.instance import Instance
-from hetopt.schedule.list_scheduling import limited_decoder
+from hetopt.schedule.list_scheduling.limited import decoder as limited_decoder
 from hetopt.schedule.model.features import FEATURES, features, has_any
 
 OBJECTIVES = ("energy", "makespan", "cost", "carbon", "tardiness")
@@ -20,7 +20,7 @@ def fits(instance: Instance) -> bool:
 
     It knows options, pins and forbids, units, slots, releases, deadlines, the horizon, transfers
     with shared tensors over several links, free ones in pools, idle power and prices of units; and
-    with :mod:`hetopt.schedule.list_scheduling.limited_decoder` finite memory of units and pools,
+    with :mod:`hetopt.schedule.list_scheduling.limited.decoder` finite memory of units and pools,
     channels and buses, ``overlap: false``, a power cap, resources and budgets, and tasks together,
     apart or pinned to a unit. It does not know staged tensors, paths that depend on the size of a
     message, and prices that change over time (of which it is shown the means).

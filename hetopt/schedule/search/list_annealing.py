@@ -20,7 +20,9 @@ from hetopt.evaluate.slowing import demands_of, slows
 from hetopt.instance import Floats, Ints
 from hetopt.runtime.effort import Effort
 from hetopt.schedule.bounds.objective_bounds import makespan_bound
-from hetopt.schedule.list_scheduling import limited_decoder
+from hetopt.schedule.list_scheduling.limited import decoder as limited_decoder
+from hetopt.schedule.list_scheduling.limited.records import Limits, ListProblem
+from hetopt.schedule.list_scheduling.limited.tables import Choices, limits_of
 from hetopt.schedule.list_scheduling.packed_under_limits import unlimited
 from hetopt.schedule.list_scheduling.portfolio import best_of
 from hetopt.schedule.model.joule_rates import prices_of, rates_of
@@ -33,7 +35,7 @@ from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 
 if TYPE_CHECKING:
-    from hetopt.schedule.list_scheduling.limited_decoder_kernels import Limits
+    from hetopt.schedule.search.list_annealing_kernels import State
 
 FIRST_CHUNK = 500
 HOT, COLD = (0.1, 0.03), (0.01, 0.005)
@@ -51,8 +53,6 @@ LEAST_PRICE = 1e-3
 rise again."""
 BOLD_SHARE = 0.1
 """Part of the time for a list schedule as if there were no limits."""
-LIMITED = ("task_i", "task_f", "pred", "succ", "choice_f", "units", "pair", "bytes_b")
-"""Tables that the decoder reads under limits."""
 MOSTLY = 0.5
 """Share of moves with no task late, or no excess, that those prices aim at."""
 
@@ -118,16 +118,18 @@ class LimitedAnnealing(Annealing):
 
 @dataclass(frozen=True)
 class Table:
-    """The instance as the kernel reads it; ``arrays`` by names of :mod:`list_annealing_kernels`.
+    """The instance as the kernel reads it.
 
-    ``limits`` holds those that tie units together, None without any; ``typical`` is the median cost
-    of a task's change of option.
+    ``jobs`` and ``numbers`` are as in the kernel's ``State`` at first. ``limits`` holds those that
+    tie units together, None without any; ``typical`` is the median cost of a task's change of
+    option.
     """
 
     problem: Problem
     choice_mode: list[Mode]
     first_unit: Ints
-    arrays: dict[str, Any]
+    packed: ListProblem
+    jobs: Floats
     numbers: Floats
     typical: float
     limits: Limits | None
@@ -135,15 +137,15 @@ class Table:
     def choice_of(self, task: int, mode: Mode, unit: int) -> int:
         """Index of a choice by its mode and the number of its unit on the device."""
         wanted = self.first_unit[mode.device] + unit
-        begin, end = self.arrays["task_i"][task, :2].tolist()
+        begin, end = self.packed.task_i[task, :2].tolist()
         for k in range(begin, end):
-            if self.arrays["choice_i"][k] == wanted and self.choice_mode[k].option == mode.option:
+            if self.packed.choice_i[k] == wanted and self.choice_mode[k].option == mode.option:
                 return k
         raise ValueError("The plan uses a unit that the device does not have.")
 
     def used(self, unit: Ints) -> Ints:
         """Tasks on each unit, then units in use of each device, by the unit of each task."""
-        units = self.arrays["units"]
+        units = self.packed.units
         on_unit = np.bincount(unit, minlength=len(units) - 1)
         busy = units[:-1, 0][on_unit > 0]
         on_device = np.bincount(busy, minlength=len(self.problem.units))
@@ -151,7 +153,7 @@ class Table:
 
     def placed(self, state: Ints) -> tuple[list[Mode], list[int]]:
         """Mode of each task of a state (ORDER and CHOICE), and the unit of the mode's device."""
-        units, device = self.arrays["choice_i"].tolist(), self.arrays["units"][:, 0].tolist()
+        units, device = self.packed.choice_i.tolist(), self.packed.units[:, 0].tolist()
         chosen = state[1].tolist()
         unit = [units[c] - int(self.first_unit[device[units[c]]]) for c in chosen]
         return [self.choice_mode[c] for c in chosen], unit
@@ -171,7 +173,7 @@ def table_of(problem: Problem) -> Table:
     pinned = tasks.pin_unit.tolist()
     # What may be slowed may also wait until it is not.
     kinds = [(0, 1) if own else (0,) for own in demands_of(instance)]
-    choices = [
+    found = [
         [
             (m, int(first_unit[m.device]) + u, patient)
             for m in modes
@@ -181,8 +183,8 @@ def table_of(problem: Problem) -> Table:
         ]
         for task, modes in enumerate(problem.modes)
     ]
-    size = np.array([len(listed) for listed in choices])
-    flat = [choice for listed in choices for choice in listed]
+    size = np.array([len(choices) for choices in found])
+    flat = [choice for choices in found for choice in choices]
     option = np.array([m.option for m, _, _ in flat], dtype=np.int64)
     unit = np.array([u for _, u, _ in flat], dtype=np.int64)
     patient = np.array([p for _, _, p in flat], dtype=np.int64)
@@ -209,25 +211,26 @@ def table_of(problem: Problem) -> Table:
     dearer = cost - np.minimum.reduceat(cost, ptr[:-1])[owner]
     dearer = shortest * tick if name in ("makespan", "tardiness") else dearer
     dearer = dearer[dearer > 0]
-    arrays = {
-        "task_i": _packed(*columns, tasks.job, kind=np.int64),
-        "task_f": _packed(problem.release, _tails(problem, shortest)),
-        "pred": _packed(edges.src[pred], edges.tensor[pred], kind=np.int64),
-        "succ": _packed(edges.dst[succ], edges.tensor[succ], kind=np.int64),
-        "choice_i": unit,
-        "choice_f": _packed(length, cost),
-        "units": _packed(device, np.concatenate([[0], np.cumsum(slots)]), kind=np.int64),
-        "pair": _messages(problem, energy),
-        "bytes_b": instance.tensors.bytes_b.astype(np.float64),
-        "rate": rates_of(instance, energy, price) * tick,
-        "jobs": np.stack([deadline, jobs.due_s / tick, jobs.weight, np.zeros(len(jobs))]),
-    }
+    packed = ListProblem(
+        task_i=_packed(*columns, tasks.job, kind=np.int64),
+        task_f=_packed(problem.release, _tails(problem, shortest)),
+        pred=_packed(edges.src[pred], edges.tensor[pred], kind=np.int64),
+        succ=_packed(edges.dst[succ], edges.tensor[succ], kind=np.int64),
+        choice_i=unit,
+        choice_f=_packed(length, cost),
+        units=_packed(device, np.concatenate([[0], np.cumsum(slots)]), kind=np.int64),
+        pair=_messages(problem, energy),
+        bytes_b=instance.tensors.bytes_b.astype(np.float64),
+        rate=rates_of(instance, energy, price) * tick,
+    )
+    due = np.stack([deadline, jobs.due_s / tick, jobs.weight, np.zeros(len(jobs))])
     typical = float(np.median(dearer)) if len(dearer) else 1.0
     limits = None
     if limited_decoder.needed(instance):
-        listed = limited_decoder.Choices(option, unit, device[:-1], patient)
-        limits = limited_decoder.limits_of(problem, listed, int(slots.sum()))
-    return Table(problem, [m for m, _, _ in flat], first_unit, arrays, numbers, typical, limits)
+        choices = Choices(option, unit, device[:-1], patient)
+        limits = limits_of(problem, choices, int(slots.sum()))
+    modes = [m for m, _, _ in flat]
+    return Table(problem, modes, first_unit, packed, due, numbers, typical, limits)
 
 
 def _limit(problem: Problem, time_s: float) -> float:
@@ -262,19 +265,18 @@ def _tails(problem: Problem, shortest: Floats) -> Floats:
 
 def timed_within_limits(table: Table, limits: Limits, state: Ints) -> SchedulePlan | None:
     """Time a state (ORDER and CHOICE) under the limits; None where it breaks one."""
-    from hetopt.schedule.list_scheduling import limited_decoder_kernels as d
+    from hetopt.schedule.list_scheduling.limited.decoder_kernels import decode_limited
     from hetopt.schedule.search import list_annealing_kernels as k
 
-    problem, arrays = table.problem, table.arrays
+    problem = table.problem
     limits = limited_decoder.fresh(limits)
     order, choice = state
     seq = np.zeros((5, len(order)), dtype=np.int64)
-    seq[k.ORDER], seq[k.CHOICE], seq[k.UNIT] = order, choice, arrays["choice_i"][choice]
+    seq[k.ORDER], seq[k.CHOICE], seq[k.UNIT] = order, choice, table.packed.choice_i[choice]
     seq[k.POSITION, order] = np.arange(len(order))
     excess = limited_decoder.count(limits, choice, seq[k.UNIT])
-    makespan, more = d.decode_limited(
-        np.inf, table.used(seq[k.UNIT]), seq, *(arrays[name] for name in LIMITED), limits
-    )
+    used = table.used(seq[k.UNIT])
+    makespan, more = decode_limited(np.inf, used, seq, table.packed, limits)
     if excess + more > 0 or not math.isfinite(makespan):
         return None
     if slows(problem.instance):
@@ -291,26 +293,26 @@ class Chain:
 
         self.kernels = k
         self.table = table
-        problem, arrays = table.problem, table.arrays
+        problem, packed = table.problem, table.packed
         place = {task: i for i, task in enumerate(problem.order)}
-        n, units = problem.n_tasks, len(arrays["units"]) - 1
+        n, units = problem.n_tasks, len(packed.units) - 1
         order = np.array(sorted(range(n), key=lambda t: (schedule.start[t], place[t])))
         choice = [table.choice_of(t, schedule.mode[t], schedule.unit[t]) for t in range(n)]
         self.seq = np.zeros((5, n), dtype=np.int64)
         self.seq[k.ORDER], self.seq[k.CHOICE] = order, choice
         self.seq[k.POSITION, order] = np.arange(n)
-        self.seq[k.UNIT] = unit = arrays["choice_i"][choice]
-        lanes = int(arrays["units"][-1, 1])
+        self.seq[k.UNIT] = unit = packed.choice_i[choice]
+        lanes = int(packed.units[-1, 1])
         self.ends = np.zeros((2, n))
         self.states = np.zeros((2, n // k.CHECKPOINT + 2, lanes + 1))
         self.copies = np.zeros((len(problem.producer), units), dtype=np.int64)
-        sent = arrays["succ"][:, 1] >= 0
-        np.add.at(self.copies, (arrays["succ"][sent, 1], unit[arrays["succ"][sent, 0]]), 1)
+        sent = packed.succ[:, 1] >= 0
+        np.add.at(self.copies, (packed.succ[sent, 1], unit[packed.succ[sent, 0]]), 1)
         self.used = table.used(unit)
         self.best_state = np.stack([order, np.array(choice)]).astype(np.int64)
         self.seed = xorshift_seed(seed)
         self.numbers = table.numbers.copy()
-        self.jobs = arrays["jobs"].copy()
+        self.jobs = table.jobs.copy()
         self.limits = None if table.limits is None else limited_decoder.fresh(table.limits)
         self._start()
         self.shown = (self.best, self.best_state.copy())
@@ -332,35 +334,28 @@ class Chain:
 
     def _start(self) -> None:
         """Time the first state and count its cost."""
-        from hetopt.schedule.list_scheduling.limited_decoder_kernels import decode_limited
-
-        a, k, numbers = self.table.arrays, self.kernels, self.numbers
-        names = ("task_i", "task_f", "pred", "choice_f", "units", "pair", "bytes_b")
+        a, k, numbers = self.table.packed, self.kernels, self.numbers
         for row in range(2):
-            makespan = k.decode(
-                row, 0, np.inf, self.seq, self.ends, self.states, *(a[name] for name in names)
-            )
+            makespan = k.decode(row, 0, np.inf, self._state(), a)
         ends, over = self.ends, 0.0
         if self.limits is not None:
             over = limited_decoder.count(self.limits, self.seq[k.CHOICE], self.seq[k.UNIT])
-            makespan, more = decode_limited(
-                np.inf, self.used, self.seq, *(a[name] for name in LIMITED), self.limits
-            )
+            makespan, more = k.decode_limited(np.inf, self.used, self.seq, a, self.limits)
             ends, over = self.limits.task_s, over + more
-        device, unit = a["units"][:, 0], self.seq[k.UNIT]
+        device, unit = a.units[:, 0], self.seq[k.UNIT]
         tensor, there = np.nonzero(self.copies)
         here = unit[np.array(self.table.problem.producer, dtype=np.int64)[tensor]]
         sent = here != there
-        per_byte = a["pair"][2, device[here[sent]], device[there[sent]]]
-        assigned = float(a["choice_f"][self.seq[k.CHOICE], 1].sum())
-        assigned += float((a["bytes_b"][tensor[sent]] * per_byte).sum())
-        rate = a["rate"][np.arange(len(a["rate"])), self.used[len(device) - 1 :]].sum()
+        per_byte = a.pair[2, device[here[sent]], device[there[sent]]]
+        assigned = float(a.choice_f[self.seq[k.CHOICE], 1].sum())
+        assigned += float((a.bytes_b[tensor[sent]] * per_byte).sum())
+        rate = a.rate[np.arange(len(a.rate)), self.used[len(device) - 1 :]].sum()
         cost = assigned + float(rate) * (numbers[k.HORIZON] or makespan)
         cost += numbers[k.W_MAKESPAN] * makespan
         if self.limits is not None:
             cost += float(self.limits.paid[0])
         if numbers[k.W_TARDINESS]:
-            cost += k.lateness(1, 1, ends, a["task_i"], self.jobs)
+            cost += k.lateness(1, 1, ends, a.task_i, self.jobs)
         numbers[k.ASSIGNED], numbers[k.MAKESPAN] = assigned, makespan
         # First guesses; they follow the search from here on.
         numbers[k.PENALTY] = max(cost, self.table.typical) / max(makespan, 1e-300)
@@ -368,19 +363,19 @@ class Chain:
         self.least_price = LEAST_PRICE * float(numbers[k.PENALTY_OVER])
         late = 0.0
         if self.limits is not None and numbers[k.LIMITED]:
-            late = k.lateness(1, 0, ends, a["task_i"], self.jobs)
+            late = k.lateness(1, 0, ends, a.task_i, self.jobs)
         numbers[k.LATE], numbers[k.OVER] = late, over
         cost += numbers[k.PENALTY] * late + numbers[k.PENALTY_OVER] * over
         numbers[k.COST] = cost
         numbers[k.BEST] = cost if late == 0.0 and over == 0.0 else math.inf
 
     def _anneal(self, moves: int, hot: float, cold: float) -> None:
-        a = self.table.arrays
-        names = ("task_i", "task_f", "pred", "succ", "choice_i", "choice_f", "units", "pair")
-        self.kernels.anneal(
-            moves, hot, cold, self.seed, self.numbers, self.seq, self.ends, self.states,
-            self.copies, self.used, self.best_state, *(a[name] for name in names), a["bytes_b"],
-            a["rate"], self.jobs, self.limits,
+        self.kernels.anneal(moves, hot, cold, self._state(), self.table.packed, self.limits)
+
+    def _state(self) -> State:
+        return self.kernels.State(
+            self.seq, self.ends, self.states, self.copies, self.used, self.best_state, self.jobs,
+            self.numbers, self.seed,
         )  # fmt: skip
 
     def _price_lateness(self, moves: int) -> None:

@@ -10,57 +10,30 @@ where ``assigned`` (options and transfers) follows a move by its difference, and
 ``assigned`` alone is too dear is refused before anything is decoded. Decoding starts at the last
 checkpoint before the first change and ends as soon as the makespan must exceed what the threshold
 allows. Where there are limits that tie units together, a state that is cheap enough without them
-is decoded once more under them (``list_scheduling/limited_decoder_kernels.py``), and what exceeds
+is decoded once more under them (``list_scheduling/limited/decoder_kernels.py``), and what exceeds
 them has a price as lateness has; ``limits`` is None where there are none, and what it asks
 for is not even compiled. Method: Kirkpatrick, Gelatt, Vecchi, "Optimization by simulated
 annealing", Science 220, 1983, with the random number of the acceptance drawn first, so that the
 threshold is known.
 
 The functions are written in the subset of Python that Numba compiles, and are compiled when they
-are first called. Compiling takes time with each array that is passed and with each operation on
-slices, so columns are packed into few arrays, and loops are written out. For n tasks, E edges, N
-tensors, U units and L slots of all devices, D devices, J jobs, K choices of all tasks:
-
-========== ============= ==========================================================================
-array      shape         what
-========== ============= ==========================================================================
-seq        5 × n int     rows ORDER (the sequence), POSITION (its inverse), CHOICE, UNIT, PATH
-ends       2 × n         ends of tasks in ticks: of the present state, of the one that is tried
-states     2 × C × (L+1) of both: when each slot is free and the latest end so far, each
-                         ``CHECKPOINT`` positions; the last row is where a decoder counts
-copies     N × U int     consumers of a tensor on a unit: one transfer serves them all
-used       U + D int     tasks on each unit, units in use of each device
-best       2 × n int     rows ORDER and CHOICE of the best state
-task_i     n × 7 int     choices from, to; rows of pred from, to; rows of succ from, to; job
-task_f     n × 2         release; least time from its end to the end of all that follows
-pred, succ E × 2 int     the other task; tensor or -1; grouped by the task that they enter, leave
-choice_i   K int         unit
-choice_f   K × 2         time; cost
-units      (U+1) × 2 int device; first slot
-pair       4 × D × D     of messages: latency (inf: no path), ticks per byte, cost per byte, what
-                         rounding to whole ticks adds
-bytes_b    N             size of each tensor
-rate       D × (units+1) cost per tick of the window with so many units of a device in use
-jobs       4 × J         deadline, due date, weight, room for a latest end
-numbers    see below     running numbers and settings
-========== ============= ==========================================================================
+are first called. Compiling takes time with each operation on slices, so columns are packed into few
+arrays, and loops are written out; each function takes the arrays that it needs out of the records
+:class:`State` and :class:`ListProblem` once, as each look into a record is work for the compiler.
 
 All arrays come from the caller: the functions make none (see :mod:`hetopt.runtime.jit`).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hetopt.runtime.jit import inner, jit
-from hetopt.schedule.list_scheduling.limited_decoder_kernels import (
-    decode_limited,
-    excess,
-    load,
-    split,
-)
+from hetopt.schedule.list_scheduling.limited.decoder_kernels import decode_limited
+from hetopt.schedule.list_scheduling.limited.mapping_kernels import excess, load, split
+from hetopt.schedule.list_scheduling.limited.records import Limits, ListProblem
 
 CHECKPOINT = 8
 """Positions of the sequence between two stored states of the slots."""
@@ -80,7 +53,40 @@ CHANGE, REORDER, SWAP = 0.65, 0.25, 0.3
 place in turn, and one above REORDER moves the task in the sequence."""
 
 
-def _random(seed: Any) -> float:
+class State(NamedTuple):
+    """One run of annealing: its present state, the one that is tried, and the best.
+
+    For n tasks, N tensors, U units and L slots of all devices, D devices, J jobs:
+
+    ======= ============= ==========================================================================
+    array   shape         what
+    ======= ============= ==========================================================================
+    seq     5 × n int     rows ORDER (the sequence), POSITION (its inverse), CHOICE, UNIT, PATH
+    ends    2 × n         ends of tasks in ticks: of the present state, of the one that is tried
+    states  2 × C × (L+1) of both: when each slot is free and the latest end so far, each
+                          ``CHECKPOINT`` positions; the last row is where a decoder counts
+    copies  N × U int     consumers of a tensor on a unit: one transfer serves them all
+    used    U + D int     tasks on each unit, units in use of each device
+    best    2 × n int     rows ORDER and CHOICE of the best state
+    jobs    4 × J         deadline, due date, weight, room for a latest end
+    numbers see above     running numbers and settings
+    seed    1 uint        state of the random generator
+    ======= ============= ==========================================================================
+    """
+
+    seq: Any
+    ends: Any
+    states: Any
+    copies: Any
+    used: Any
+    best: Any
+    jobs: Any
+    numbers: Any
+    seed: Any
+
+
+@jit
+def random(seed: Any) -> float:
     """Next number of [0, 1) of an xorshift generator (Marsaglia, 2003); ``seed`` is its state."""
     x = seed[0]
     x ^= x << np.uint64(13)
@@ -90,26 +96,13 @@ def _random(seed: Any) -> float:
     return float(x >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-random = jit(_random)
-
-
-def _choose(
-    task: int,
-    new: int,
-    seq: Any,
-    copies: Any,
-    used: Any,
-    task_i: Any,
-    pred: Any,
-    succ: Any,
-    choice_i: Any,
-    choice_f: Any,
-    units: Any,
-    pair: Any,
-    bytes_b: Any,
-    limits: Any,
-) -> Any:
+@inner
+def choose(task: int, new: int, state: State, problem: ListProblem, limits: Any) -> Any:
     """Give a task another choice; return the difference in cost of options and transfers."""
+    seq, copies, used = state.seq, state.copies, state.used
+    task_i, pred, succ = problem.task_i, problem.pred, problem.succ
+    choice_i, choice_f, units = problem.choice_i, problem.choice_f, problem.units
+    pair, bytes_b = problem.pair, problem.bytes_b
     old, here, there = seq[CHOICE, task], seq[UNIT, task], choice_i[new]
     if limits is not None:
         load(old, here, -1, limits)
@@ -153,10 +146,8 @@ def _choose(
     return delta
 
 
-choose = inner(_choose)
-
-
-def _move(seq: Any, source: int, target: int) -> None:
+@inner
+def move(seq: Any, source: int, target: int) -> None:
     """Take the task at one position of the sequence to another, shifting those between."""
     task = seq[ORDER, source]
     step = 1 if target > source else -1
@@ -170,29 +161,16 @@ def _move(seq: Any, source: int, target: int) -> None:
     seq[POSITION, task] = target
 
 
-move = inner(_move)
-
-
-def _decode(
-    which: int,
-    first: int,
-    longest: float,
-    seq: Any,
-    ends: Any,
-    states: Any,
-    task_i: Any,
-    task_f: Any,
-    pred: Any,
-    choice_f: Any,
-    units: Any,
-    pair: Any,
-    bytes_b: Any,
-) -> Any:
+@jit
+def decode(which: int, first: int, longest: float, state: State, problem: ListProblem) -> Any:
     """Time the tasks from a position on; return the makespan, inf where it exceeds ``longest``.
 
     ``which`` is the row of ``ends`` and ``states`` that is read and written. The sequence before
     ``first`` must be as it was when they were stored.
     """
+    seq, ends, states = state.seq, state.ends, state.states
+    task_i, task_f, pred = problem.task_i, problem.task_f, problem.pred
+    choice_f, units, pair, bytes_b = problem.choice_f, problem.units, problem.pair, problem.bytes_b
     n, lanes, now = seq.shape[1], states.shape[2] - 1, states.shape[1] - 1
     c = first // CHECKPOINT
     for i in range(lanes + 1):
@@ -232,10 +210,8 @@ def _decode(
     return makespan
 
 
-decode = jit(_decode)
-
-
-def _lateness(which: int, weighted: int, ends: Any, task_i: Any, jobs: Any) -> Any:
+@jit
+def lateness(which: int, weighted: int, ends: Any, task_i: Any, jobs: Any) -> Any:
     """Sum over jobs of the time by which their last task ends after the deadline.
 
     With ``weighted`` 1: after the due date, weighted.
@@ -254,24 +230,16 @@ def _lateness(which: int, weighted: int, ends: Any, task_i: Any, jobs: Any) -> A
     return total
 
 
-lateness = jit(_lateness)
-
-
-def _critical(
-    seq: Any,
-    ends: Any,
-    task_i: Any,
-    pred: Any,
-    choice_f: Any,
-    units: Any,
-    pair: Any,
-    bytes_b: Any,
-) -> int:
+@inner
+def critical(state: State, problem: ListProblem) -> int:
     """List one chain of tasks that determines the makespan, last first; return its length.
 
     What held a task back is a message that arrives as it starts, else the task that left its unit
     then.
     """
+    seq, ends = state.seq, state.ends
+    task_i, pred, choice_f = problem.task_i, problem.pred, problem.choice_f
+    units, pair, bytes_b = problem.units, problem.pair, problem.bytes_b
     task = 0
     for t in range(ends.shape[1]):
         if ends[0, t] > ends[0, task]:
@@ -304,13 +272,10 @@ def _critical(
     return found
 
 
-critical = inner(_critical)
-
-
-def _follow(
-    task: int, unit: int, seq: Any, task_i: Any, choice_i: Any, seed: Any, limits: Any
-) -> int:
+@inner
+def follow(task: int, unit: int, state: State, problem: ListProblem, limits: Limits) -> int:
     """List the others of a task's group with choices on a unit; return how many, -1: one cannot."""
+    seq, seed, task_i, choice_i = state.seq, state.seed, problem.task_i, problem.choice_i
     group, found = limits.group_i[task], 0
     for i in range(limits.group_ptr[group], limits.group_ptr[group + 1]):
         other = limits.member[i]
@@ -330,37 +295,17 @@ def _follow(
     return found
 
 
-follow = inner(_follow)
-
-
-def _anneal(
-    moves: int,
-    hot: float,
-    cold: float,
-    seed: Any,
-    numbers: Any,
-    seq: Any,
-    ends: Any,
-    states: Any,
-    copies: Any,
-    used: Any,
-    best: Any,
-    task_i: Any,
-    task_f: Any,
-    pred: Any,
-    succ: Any,
-    choice_i: Any,
-    choice_f: Any,
-    units: Any,
-    pair: Any,
-    bytes_b: Any,
-    rate: Any,
-    jobs: Any,
-    limits: Any,
+@jit
+def anneal(
+    moves: int, hot: float, cold: float, state: State, problem: ListProblem, limits: Any
 ) -> None:
     """Try ``moves`` moves while the temperature falls from ``hot`` to ``cold`` (geometrically)."""
+    seq, ends, states, used = state.seq, state.ends, state.states, state.used
+    best, jobs, numbers, seed = state.best, state.jobs, state.numbers, state.seed
+    task_i, pred, succ = problem.task_i, problem.pred, problem.succ
+    choice_i, rate = problem.choice_i, problem.rate
     n, rows, wide = seq.shape[1], states.shape[1] - 1, states.shape[2]
-    first_device = len(units) - 1
+    first_device = len(problem.units) - 1
     on_path = 0
     cooling = (cold / hot) ** (1.0 / moves)
     heat = hot
@@ -370,7 +315,7 @@ def _anneal(
         threshold = numbers[COST] - heat * np.log(1.0 - random(seed))
         if random(seed) < numbers[CRITICAL]:
             if on_path == 0:
-                on_path = critical(seq, ends, task_i, pred, choice_f, units, pair, bytes_b)
+                on_path = critical(state, problem)
             task = seq[PATH, int(random(seed) * on_path)]
         else:
             task = int(random(seed) * n)
@@ -400,7 +345,7 @@ def _anneal(
                 other = -1
             if new != old and limits.group_i[task] >= 0:
                 other = -1
-                members = follow(task, choice_i[new], seq, task_i, choice_i, seed, limits)
+                members = follow(task, choice_i[new], state, problem, limits)
                 if members < 0:
                     members, new = 0, old
         delta = 0.0
@@ -409,20 +354,14 @@ def _anneal(
             if changed >= 0 and (side == 1 or new != old):
                 if seq[POSITION, changed] < first:
                     first = seq[POSITION, changed]
-                delta += choose(
-                    changed, to, seq, copies, used, task_i, pred, succ, choice_i, choice_f, units,
-                    pair, bytes_b, limits,
-                )  # fmt: skip
+                delta += choose(changed, to, state, problem, limits)
         over, allowed = 0.0, True
         if limits is not None:
             for i in range(members):
                 changed = limits.moved[i, 0]
                 if seq[POSITION, changed] < first:
                     first = seq[POSITION, changed]
-                delta += choose(
-                    changed, limits.moved[i, 1], seq, copies, used, task_i, pred, succ, choice_i,
-                    choice_f, units, pair, bytes_b, limits,
-                )  # fmt: skip
+                delta += choose(changed, limits.moved[i, 1], state, problem, limits)
                 allowed = allowed and not split(changed, seq, limits)
             allowed = allowed and not split(task, seq, limits)
             allowed = allowed and not (other >= 0 and split(other, seq, limits))
@@ -466,10 +405,7 @@ def _anneal(
             elif numbers[LAST] < np.inf and slope + numbers[PENALTY] > 0:
                 spare = (threshold - punctual) / (slope + numbers[PENALTY])
                 longest = numbers[LAST] + spare
-            makespan = decode(
-                1, first, longest * (1 + ROUNDING), seq, ends, states, task_i, task_f, pred,
-                choice_f, units, pair, bytes_b,
-            )  # fmt: skip
+            makespan = decode(1, first, longest * (1 + ROUNDING), state, problem)
             if makespan < np.inf:
                 cost = base + slope * makespan
                 if numbers[LIMITED] > 0 and (jobs.shape[1] > 1 or makespan > numbers[LAST]):
@@ -480,9 +416,8 @@ def _anneal(
             if limits is not None and cost <= threshold:
                 # Without the limits nothing is later than with them, or hardly ever.
                 makespan, more = decode_limited(
-                    longest * (1 + ROUNDING), used, seq, task_i, task_f, pred, succ, choice_f,
-                    units, pair, bytes_b, limits,
-                )  # fmt: skip
+                    longest * (1 + ROUNDING), used, seq, problem, limits
+                )
                 over += more
                 cost = base + numbers[PENALTY_OVER] * more + slope * makespan + limits.paid[0]
                 if makespan < np.inf:
@@ -510,16 +445,10 @@ def _anneal(
             for side in range(2):
                 changed, to = (other, old_other) if side == 0 else (task, old)
                 if changed >= 0 and (side == 0 or new != old):
-                    choose(
-                        changed, to, seq, copies, used, task_i, pred, succ, choice_i, choice_f,
-                        units, pair, bytes_b, limits,
-                    )  # fmt: skip
+                    choose(changed, to, state, problem, limits)
             if limits is not None:
                 for i in range(members):
-                    choose(
-                        limits.moved[i, 0], limits.moved[i, 2], seq, copies, used, task_i, pred,
-                        succ, choice_i, choice_f, units, pair, bytes_b, limits,
-                    )  # fmt: skip
+                    choose(limits.moved[i, 0], limits.moved[i, 2], state, problem, limits)
         numbers[CLEAN] += numbers[LATE] == 0.0
         numbers[KEPT] += numbers[OVER] == 0.0
         if decoded:
@@ -530,6 +459,3 @@ def _anneal(
             for c in range(first // CHECKPOINT, rows):
                 for i in range(wide):
                     states[to, c, i] = states[of, c, i]
-
-
-anneal = jit(_anneal)

@@ -1,7 +1,7 @@
 """Small schedules by trial: annealing over mappings, orders and what waits, in plain Python.
 
 For instances that are so small that compiling a search takes longer than all that is to be tried.
-Each state is decoded forward in time (:mod:`hetopt.schedule.list_scheduling.limited_decoder`), and
+Each state is decoded forward in time (:mod:`hetopt.schedule.list_scheduling.limited.decoder`), and
 judged by what its plan is worth. Method: Kirkpatrick, Gelatt, Vecchi, Science 220, 1983.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance, is_maximised
 from hetopt.runtime.budget import Budget
-from hetopt.schedule.list_scheduling.limited_decoder import within_limits
+from hetopt.schedule.list_scheduling.limited.decoder import within_limits
 from hetopt.schedule.model.problem import plan_problem
 from hetopt.solution import Hops, SchedulePlan
 from hetopt.verify import verify

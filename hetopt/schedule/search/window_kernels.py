@@ -1,7 +1,7 @@
 """Annealing inside a window of a schedule: the inner loop of :mod:`search.windows`.
 
 A state is a choice per task and a sequence, as in :mod:`search.list_annealing_kernels`, whose
-arrays these functions share. Only tasks at the positions ``first`` to ``last`` of the sequence
+records these functions share. Only tasks at the positions ``first`` to ``last`` of the sequence
 (which is in order of starts) may change; all others keep unit and order. Those before keep their
 times. Those after may start later than they do, up to the latest start with which everything after
 still ends in time (:func:`latest`): a window that ends each task by what that allows leaves a
@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.runtime.jit import inner, jit
+from hetopt.schedule.list_scheduling.limited.records import ListProblem
 from hetopt.schedule.search.list_annealing_kernels import ASSIGNED as ASSIGNED
 from hetopt.schedule.search.list_annealing_kernels import BEST as BEST
 from hetopt.schedule.search.list_annealing_kernels import CHECKPOINT as CHECKPOINT
@@ -39,7 +40,7 @@ from hetopt.schedule.search.list_annealing_kernels import LATE as LATE
 from hetopt.schedule.search.list_annealing_kernels import ORDER as ORDER
 from hetopt.schedule.search.list_annealing_kernels import PENALTY as PENALTY
 from hetopt.schedule.search.list_annealing_kernels import POSITION as POSITION
-from hetopt.schedule.search.list_annealing_kernels import ROUNDING, choose, move, random
+from hetopt.schedule.search.list_annealing_kernels import ROUNDING, State, choose, move, random
 from hetopt.schedule.search.list_annealing_kernels import UNIT as UNIT
 
 ENDS_BY, STARTS_BY, STARTS = range(3)
@@ -50,14 +51,15 @@ CHANGE, REORDER, SWAP = 0.7, 0.3, 0.35
 """Kinds of move, as in list annealing."""
 
 
-def _ready(
-    which: int, task: int, seq: Any, ends: Any, task_i: Any, task_f: Any, pred: Any, units: Any,
-    pair: Any, bytes_b: Any,
-) -> Any:  # fmt: skip
+@inner
+def ready(which: int, task: int, state: State, problem: ListProblem) -> Any:
     """Return when the data of a task are on its unit."""
+    seq, ends = state.seq, state.ends
+    task_i, pred, units = problem.task_i, problem.pred, problem.units
+    pair, bytes_b = problem.pair, problem.bytes_b
     u = seq[UNIT, task]
     d = units[u, 0]
-    start = task_f[task, 0]
+    start = problem.task_f[task, 0]
     for k in range(task_i[task, 2], task_i[task, 3]):
         before, m = pred[k, 0], pred[k, 1]
         at = ends[which, before]
@@ -70,36 +72,42 @@ def _ready(
     return start
 
 
-ready = inner(_ready)
-
-
-def _forward(
-    first: int, last: int, free: Any, seq: Any, ends: Any, task_w: Any, task_i: Any, task_f: Any,
-    pred: Any, choice_f: Any, units: Any, pair: Any, bytes_b: Any,
-) -> None:  # fmt: skip
+@jit
+def forward(
+    first: int, last: int, free: Any, task_w: Any, state: State, problem: ListProblem
+) -> None:
     """Time positions of the sequence from ``free`` units on, which are left as they are then."""
+    seq, ends = state.seq, state.ends
+    choice_f = problem.choice_f
     for p in range(first, last):
         task = seq[ORDER, p]
         u = seq[UNIT, task]
-        start = ready(0, task, seq, ends, task_i, task_f, pred, units, pair, bytes_b)
+        start = ready(0, task, state, problem)
         start = max(start, free[u])
         task_w[STARTS, task] = start
         done = start + choice_f[seq[CHOICE, task], 0]
         ends[0, task] = ends[1, task] = free[u] = done
 
 
-forward = jit(_forward)
-
-
-def _latest(
-    first: int, last: int, cuts: Any, exits: Any, free: Any, seq: Any, task_w: Any, task_i: Any,
-    succ: Any, choice_f: Any, units: Any, pair: Any, bytes_b: Any,
-) -> None:  # fmt: skip
+@jit
+def latest(
+    first: int,
+    last: int,
+    cuts: Any,
+    exits: Any,
+    free: Any,
+    task_w: Any,
+    state: State,
+    problem: ListProblem,
+) -> None:
     """Latest starts of a part of the sequence, and when units must be free after each window.
 
     ``free`` says by when each unit must be free after the part. Tasks after it have their latest
     starts already. ``cuts`` are the ends of windows, ascending, and ``exits`` gets a row for each.
     """
+    seq = state.seq
+    task_i, succ, choice_f = problem.task_i, problem.succ, problem.choice_f
+    units, pair, bytes_b = problem.units, problem.pair, problem.bytes_b
     c = len(cuts) - 1
     for p in range(last, first - 1, -1):
         while c >= 0 and cuts[c] == p:
@@ -124,15 +132,19 @@ def _latest(
         task_w[STARTS_BY, task] = free[u] = by
 
 
-latest = jit(_latest)
-
-
-def _decode(
-    which: int, begin: int, first: int, last: int, longest: float, seq: Any, ends: Any,
-    states: Any, task_i: Any, task_f: Any, pred: Any, choice_f: Any, units: Any, pair: Any,
-    bytes_b: Any,
-) -> bool:  # fmt: skip
+@inner
+def decode(
+    which: int,
+    begin: int,
+    first: int,
+    last: int,
+    longest: float,
+    state: State,
+    problem: ListProblem,
+) -> bool:
     """Time a window from position ``begin`` on; False where an end must be after ``longest``."""
+    seq, ends, states = state.seq, state.ends, state.states
+    task_f, choice_f = problem.task_f, problem.choice_f
     now, wide = states.shape[1] - 1, states.shape[2]
     c = (begin - first) // CHECKPOINT
     for i in range(wide):
@@ -143,7 +155,7 @@ def _decode(
                 states[which, (p - first) // CHECKPOINT, i] = states[which, now, i]
         task = seq[ORDER, p]
         u = seq[UNIT, task]
-        start = ready(which, task, seq, ends, task_i, task_f, pred, units, pair, bytes_b)
+        start = ready(which, task, state, problem)
         start = max(start, states[which, now, u])
         done = start + choice_f[seq[CHOICE, task], 0]
         ends[which, task] = states[which, now, u] = done
@@ -152,14 +164,21 @@ def _decode(
     return True
 
 
-decode = inner(_decode)
-
-
-def _lateness(
-    which: int, first: int, last: int, allowed: float, seq: Any, ends: Any, states: Any,
-    exit_: Any, task_w: Any, task_i: Any, succ: Any, units: Any, pair: Any, bytes_b: Any,
-) -> Any:  # fmt: skip
+@inner
+def lateness(
+    which: int,
+    first: int,
+    last: int,
+    allowed: float,
+    exit_: Any,
+    task_w: Any,
+    state: State,
+    problem: ListProblem,
+) -> Any:
     """Sum of the times by which a window's ends are later than what follows allows."""
+    seq, ends, states = state.seq, state.ends, state.states
+    task_i, succ = problem.task_i, problem.succ
+    units, pair, bytes_b = problem.units, problem.pair, problem.bytes_b
     total, now = 0.0, states.shape[1] - 1
     for u in range(len(exit_)):
         late = states[which, now, u] - exit_[u]
@@ -186,18 +205,26 @@ def _lateness(
     return total
 
 
-lateness = inner(_lateness)
-
-
-def _anneal_window(
-    moves: int, hot: float, cold: float, first: int, last: int, seed: Any, numbers: Any, seq: Any,
-    ends: Any, states: Any, exit_: Any, task_w: Any, kept: Any, copies: Any, used: Any, best: Any,
-    task_i: Any, task_f: Any, pred: Any, succ: Any, choice_i: Any, choice_f: Any, units: Any,
-    pair: Any, bytes_b: Any, rate: Any,
-) -> None:  # fmt: skip
+@jit
+def anneal_window(
+    moves: int,
+    hot: float,
+    cold: float,
+    first: int,
+    last: int,
+    exit_: Any,
+    task_w: Any,
+    kept: Any,
+    state: State,
+    problem: ListProblem,
+) -> None:
     """Try ``moves`` moves in a window while the temperature falls from ``hot`` to ``cold``."""
+    seq, ends, states, used = state.seq, state.ends, state.states, state.used
+    best, numbers, seed = state.best, state.numbers, state.seed
+    task_i, pred, succ = problem.task_i, problem.pred, problem.succ
+    choice_i, rate = problem.choice_i, problem.rate
     size, rows, wide = last - first, states.shape[1] - 1, states.shape[2]
-    first_device, window = len(units) - 1, numbers[WINDOW]
+    first_device, window = len(problem.units) - 1, numbers[WINDOW]
     allowed = ROUNDING * window
     cooling = (cold / hot) ** (1.0 / moves)
     heat = hot
@@ -230,10 +257,7 @@ def _anneal_window(
             changed, to = (task, new) if side == 0 else (other, new_other)
             if changed >= 0 and (side == 1 or new != old):
                 begin = min(begin, seq[POSITION, changed])
-                delta += choose(
-                    changed, to, seq, copies, used, task_i, pred, succ, choice_i, choice_f, units,
-                    pair, bytes_b, None,
-                )  # fmt: skip
+                delta += choose(changed, to, state, problem, None)
         if kind >= REORDER:
             low, high = first, last - 1
             for k in range(task_i[task, 2], task_i[task, 3]):
@@ -261,14 +285,8 @@ def _anneal_window(
             if target != source:
                 move(seq, source, target)
             longest = (window + (threshold - base) / numbers[PENALTY]) * (1 + ROUNDING)
-            if decode(
-                1, begin, first, last, longest, seq, ends, states, task_i, task_f, pred, choice_f,
-                units, pair, bytes_b,
-            ):  # fmt: skip
-                late = lateness(
-                    1, first, last, allowed, seq, ends, states, exit_, task_w, task_i, succ,
-                    units, pair, bytes_b,
-                )  # fmt: skip
+            if decode(1, begin, first, last, longest, state, problem):
+                late = lateness(1, first, last, allowed, exit_, task_w, state, problem)
                 cost = base + numbers[PENALTY] * late
         taken = cost <= threshold
         if taken:
@@ -285,10 +303,7 @@ def _anneal_window(
             for side in range(2):
                 changed, to = (other, old_other) if side == 0 else (task, old)
                 if changed >= 0 and (side == 0 or new != old):
-                    choose(
-                        changed, to, seq, copies, used, task_i, pred, succ, choice_i, choice_f,
-                        units, pair, bytes_b, None,
-                    )  # fmt: skip
+                    choose(changed, to, state, problem, None)
         numbers[CLEAN] += numbers[LATE] == 0.0
         if decoded:
             to, of = (0, 1) if taken else (1, 0)
@@ -300,40 +315,23 @@ def _anneal_window(
                     states[to, c, i] = states[of, c, i]
 
 
-anneal_window = jit(_anneal_window)
-
-
-def _restore(
-    first: int, last: int, numbers: Any, seq: Any, copies: Any, used: Any, best: Any, task_i: Any,
-    pred: Any, succ: Any, choice_i: Any, choice_f: Any, units: Any, pair: Any, bytes_b: Any,
-) -> None:  # fmt: skip
+@jit
+def restore(first: int, last: int, state: State, problem: ListProblem) -> None:
     """Go back to the best state of a window; its times have to be counted anew."""
+    seq, best, numbers = state.seq, state.best, state.numbers
     for p in range(first, last):
         task = best[0, p - first]
         seq[ORDER, p] = task
         seq[POSITION, task] = p
         if seq[CHOICE, task] != best[1, p - first]:
-            numbers[ASSIGNED] += choose(
-                task, best[1, p - first], seq, copies, used, task_i, pred, succ, choice_i,
-                choice_f, units, pair, bytes_b, None,
-            )  # fmt: skip
+            numbers[ASSIGNED] += choose(task, best[1, p - first], state, problem, None)
 
 
-restore = jit(_restore)
-
-
-def _enter(
-    first: int, last: int, entry: Any, seq: Any, ends: Any, states: Any, task_i: Any, task_f: Any,
-    pred: Any, choice_f: Any, units: Any, pair: Any, bytes_b: Any,
-) -> None:  # fmt: skip
+@jit
+def enter(first: int, last: int, entry: Any, state: State, problem: ListProblem) -> None:
     """Time a window as it stands."""
+    states = state.states
     for which in range(2):
         for u in range(len(entry)):
             states[which, 0, u] = entry[u]
-        decode(
-            which, first, first, last, np.inf, seq, ends, states, task_i, task_f, pred, choice_f,
-            units, pair, bytes_b,
-        )  # fmt: skip
-
-
-enter = jit(_enter)
+        decode(which, first, first, last, np.inf, state, problem)

@@ -88,7 +88,7 @@ class Windows(LocalSearch["Chain"]):
             self.table.choice_of(t, schedule.mode[t], schedule.unit[t]) for t in range(len(order))
         ]
         self.schedule = np.stack([order, np.array(choice)]).astype(np.int64)
-        jobs = self.table.arrays["jobs"]
+        jobs = self.table.jobs
         last = float(jobs[0, np.unique(self.instance.tasks.job)].max())
         # Without a deadline nothing may end later than now.
         until = last if math.isfinite(last) else float(max(map(schedule.end, range(len(order)))))
@@ -168,10 +168,10 @@ class Chain:
         from hetopt.schedule.search import window_kernels as k
 
         self.kernels, self.table, self.until = k, table, until
-        a, n = table.arrays, table.problem.n_tasks
+        a, n = table.packed, table.problem.n_tasks
         self.seq = np.zeros((5, n), dtype=np.int64)
         self.ends = np.zeros((2, n))
-        self.units = len(a["units"]) - 1
+        self.units = len(a.units) - 1
         self.copies = np.zeros((len(table.problem.producer), self.units), dtype=np.int64)
         self.used = np.zeros(0, dtype=np.int64)
         self.task_w = np.zeros((3, n))
@@ -182,7 +182,7 @@ class Chain:
         self.numbers = np.zeros(k.NUMBERS)
         self.numbers[k.WINDOW] = until
         self.seed = xorshift_seed(seed)
-        self.deadline = np.minimum(a["jobs"][0][a["task_i"][:, 6]], until)
+        self.deadline = np.minimum(table.jobs[0][a.task_i[:, 6]], until)
         self.first, self.last = 0, n
 
     @property
@@ -196,14 +196,14 @@ class Chain:
 
     def load(self, state: Ints, first: int, last: int) -> None:
         """Take a schedule, and the part of it that may change."""
-        k, a, seq, task_w = self.kernels, self.table.arrays, self.seq, self.task_w
+        k, a, seq, task_w = self.kernels, self.table.packed, self.seq, self.task_w
         self.first, self.last = first, last
         order, n = state[0], len(state[0])
-        seq[k.CHOICE], seq[k.UNIT] = state[1], a["choice_i"][state[1]]
+        seq[k.CHOICE], seq[k.UNIT] = state[1], a.choice_i[state[1]]
         self.used = self.table.used(seq[k.UNIT])
-        sent = a["succ"][:, 1] >= 0
+        sent = a.succ[:, 1] >= 0
         self.copies[:] = 0
-        np.add.at(self.copies, (a["succ"][sent, 1], seq[k.UNIT][a["succ"][sent, 0]]), 1)
+        np.add.at(self.copies, (a.succ[sent, 1], seq[k.UNIT][a.succ[sent, 0]]), 1)
         seq[k.ORDER] = order
         self._forward(0, n, np.zeros(self.units))
         # Windows of the sequence are windows of time.
@@ -217,8 +217,8 @@ class Chain:
         if last < n:
             free = self.entry.copy()
             self._forward(first, last, free)
-            before = np.repeat(np.arange(n), a["task_i"][:, 5] - a["task_i"][:, 4])
-            waited = seq[k.POSITION, a["succ"][:, 0]] >= last
+            before = np.repeat(np.arange(n), a.task_i[:, 5] - a.task_i[:, 4])
+            waited = seq[k.POSITION, a.succ[:, 0]] >= last
             before = before[waited & (seq[k.POSITION, before] < last)]
             self.kept[before] = 1
             task_w[k.ENDS_BY, before] = self.ends[0, before]
@@ -228,8 +228,7 @@ class Chain:
         self.windows = [(begin, min(last, begin + size)) for begin in begins]
         cuts = np.array([end for _, end in self.windows], dtype=np.int64)
         self.exits = np.zeros((len(cuts), self.units))
-        names = ("task_i", "succ", "choice_f", "units", "pair", "bytes_b")
-        k.latest(first, last, cuts, self.exits, free, seq, task_w, *(a[name] for name in names))
+        k.latest(first, last, cuts, self.exits, free, task_w, self._state(), a)
         numbers = self.numbers
         numbers[k.ASSIGNED] = self._assigned()
         if not numbers[k.PENALTY]:
@@ -252,54 +251,48 @@ class Chain:
             self._forward(first, next_first, self.entry)
 
     def _enter(self, first: int, last: int) -> None:
-        k, a, numbers, size = self.kernels, self.table.arrays, self.numbers, last - first
-        names = ("task_i", "task_f", "pred", "choice_f", "units", "pair", "bytes_b")
-        k.enter(
-            first, last, self.entry, self.seq, self.ends, self.states, *(a[name] for name in names)
-        )
+        k, numbers, size = self.kernels, self.numbers, last - first
+        k.enter(first, last, self.entry, self._state(), self.table.packed)
         numbers[k.COST] = numbers[k.BEST] = self._cost()
         numbers[k.LATE] = numbers[k.CLEAN] = 0.0
         self.best[0, :size] = order = self.seq[k.ORDER, first:last]
         self.best[1, :size] = self.seq[k.CHOICE, order]
 
     def _anneal(self, window: int, moves: int, hot: float, cold: float) -> None:
-        a = self.table.arrays
-        names = ("task_i", "task_f", "pred", "succ", "choice_i", "choice_f", "units", "pair")
         self.kernels.anneal_window(
-            moves, hot, cold, *self.windows[window], self.seed, self.numbers, self.seq, self.ends,
-            self.states, self.exits[window], self.task_w, self.kept, self.copies, self.used,
-            self.best, *(a[name] for name in names), a["bytes_b"], a["rate"],
+            moves, hot, cold, *self.windows[window], self.exits[window], self.task_w, self.kept,
+            self._state(), self.table.packed,
         )  # fmt: skip
 
     def _leave(self, first: int, last: int) -> None:
         """Go back to the best state of a window."""
-        a = self.table.arrays
-        names = ("task_i", "pred", "succ", "choice_i", "choice_f", "units", "pair", "bytes_b")
-        self.kernels.restore(
-            first, last, self.numbers, self.seq, self.copies, self.used, self.best,
-            *(a[name] for name in names),
-        )  # fmt: skip
+        self.kernels.restore(first, last, self._state(), self.table.packed)
 
     def _forward(self, first: int, last: int, free: Floats) -> None:
-        a = self.table.arrays
-        names = ("task_i", "task_f", "pred", "choice_f", "units", "pair", "bytes_b")
-        self.kernels.forward(
-            first, last, free, self.seq, self.ends, self.task_w, *(a[name] for name in names)
-        )
+        state, problem = self._state(), self.table.packed
+        self.kernels.forward(first, last, free, self.task_w, state, problem)
+
+    def _state(self) -> Any:
+        from hetopt.schedule.search.list_annealing_kernels import State
+
+        return State(
+            self.seq, self.ends, self.states, self.copies, self.used, self.best, self.table.jobs,
+            self.numbers, self.seed,
+        )  # fmt: skip
 
     def _assigned(self) -> float:
         """Cost of options and transfers."""
-        k, a = self.kernels, self.table.arrays
-        device, unit = a["units"][:, 0], self.seq[k.UNIT]
+        k, a = self.kernels, self.table.packed
+        device, unit = a.units[:, 0], self.seq[k.UNIT]
         tensor, there = np.nonzero(self.copies)
         here = unit[np.array(self.table.problem.producer, dtype=np.int64)[tensor]]
         sent = here != there
-        per_byte = a["pair"][2, device[here[sent]], device[there[sent]]]
-        cost = float(a["choice_f"][self.seq[k.CHOICE], 1].sum())
-        return cost + float((a["bytes_b"][tensor[sent]] * per_byte).sum())
+        per_byte = a.pair[2, device[here[sent]], device[there[sent]]]
+        cost = float(a.choice_f[self.seq[k.CHOICE], 1].sum())
+        return cost + float((a.bytes_b[tensor[sent]] * per_byte).sum())
 
     def _cost(self) -> float:
-        k, rate = self.kernels, self.table.arrays["rate"]
+        k, rate = self.kernels, self.table.packed.rate
         per_tick = rate[np.arange(len(rate)), self.used[self.units :]].sum()
         return float(self.numbers[k.ASSIGNED] + self.until * per_tick)
 

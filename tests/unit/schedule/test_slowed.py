@@ -11,7 +11,7 @@ from hetopt import Model, read_instance, solve
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance
 from hetopt.schedule.bounds import objective_bounds
-from hetopt.schedule.list_scheduling.limited_decoder import within_limits
+from hetopt.schedule.list_scheduling.limited.decoder import within_limits
 from hetopt.schedule.model.packed import packed
 from hetopt.schedule.model.without_slowdown import relaxed, strict
 from hetopt.schedule.search.decoder_features import fits

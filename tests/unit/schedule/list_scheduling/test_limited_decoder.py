@@ -20,7 +20,7 @@ def test_a_first_answer_under_memory_does_not_wait_for_the_compiler(tmp_path: Pa
 from hetopt import solve
 from hetopt.formats import read_instance
 from hetopt.runtime.jit import is_compiled
-from hetopt.schedule.list_scheduling.limited_decoder_kernels import decode_limited
+from hetopt.schedule.list_scheduling.limited.decoder_kernels import decode_limited
 solution = solve(read_instance({str(tmp_path / "i.json")!r}), time_limit=60)
 assert solution.status == "optimal", solution.status
 assert not is_compiled(decode_limited)
