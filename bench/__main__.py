@@ -87,7 +87,10 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="tables and pictures of results")
     report.add_argument("results", type=Path, nargs="+")
     report.add_argument(
-        "-o", "--output", type=Path, help="folder for report.md and report.html; --docs: the page"
+        "-o",
+        "--output",
+        type=Path,
+        help="report.md or report.html, or a folder for both; --docs: the page",
     )
     report.add_argument(
         "--csv", action="store_true", help="a plain table of the runs, to --output or stdout"

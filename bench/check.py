@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.rows import read_rows
+from bench.peers.command import read_titled
 
 TOLERANCE = 1e-6
 """Relative: what counts as a gap of 0 in hetopt."""
@@ -19,7 +19,7 @@ def check(paths: Sequence[Path]) -> int:
 
     Crashed runs are listed too, as a reminder, but do not count.
     """
-    rows = [row for path in paths for row in read_rows(path)]
+    rows = read_titled(paths)
     wrong = impossible(rows)
     for text in wrong:
         print(text)

@@ -11,9 +11,9 @@ from typing import Any
 
 from bench.cases import FAMILIES, benchmarks, cases, published
 from bench.curves import drawing
+from bench.peers.command import read_titled
 from bench.pictures import gaps_over_time, profiles
 from bench.report import OWN, against, groups, having, percent, table
-from bench.rows import read_rows
 
 Rows = list[dict[str, Any]]
 
@@ -36,7 +36,7 @@ def docs_tables(paths: Sequence[Path], page: Path | None = None) -> str:
     OSError
         If a file cannot be read or written.
     """
-    rows = [row for path in paths for row in read_rows(path)]
+    rows = read_titled(paths)
     text = tables(rows)
     if page is not None:
         old = page.read_text(encoding="utf-8")

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.peers.command import is_command, title
-from bench.rows import read_rows
+from bench.peers.command import read_titled
 
 COLUMNS = (
     *("family", "instance", "solver", "seed", "time_limit_s", "workers", "status"),
@@ -23,15 +22,12 @@ def plain_table(results: Sequence[Path]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for path in results:
-        for row in read_rows(path):
-            writer.writerow([_cell(name, row[name]) for name in COLUMNS])
+    for row in read_titled(results):
+        writer.writerow([_cell(row[name]) for name in COLUMNS])
     return text.getvalue()
 
 
-def _cell(name: str, value: Any) -> str:
+def _cell(value: Any) -> str:
     if isinstance(value, float):
         return "" if value != value else f"{value:.9g}"
-    if name == "solver" and is_command(str(value)):
-        return title(str(value))
     return str(value)

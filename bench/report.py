@@ -12,21 +12,28 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from bench.rows import read_rows
+from bench.peers.command import read_titled
 
 OWN = "hetopt"
 TIE = 1e-6
 SHIFT_S = 1.0
 """Shift of the geometric mean of times, so that milliseconds do not rule it."""
 
+KINDS = (".md", ".html")
+"""Kinds of file that a report is written as."""
 Rows = list[dict[str, Any]]
 
 
-def write_report(paths: Sequence[Path], folder: Path | None) -> str:
+def write_report(paths: Sequence[Path], output: Path | None) -> str:
     """Return the report of some tables of results as Markdown.
 
-    With a folder, ``report.md`` and ``report.html`` (with pictures, self-contained) are written
-    there.
+    Parameters
+    ----------
+    paths
+        The tables.
+    output
+        A file, ``.md`` or ``.html`` (with pictures, self-contained), or a folder for both, as
+        ``report.md`` and ``report.html``; None: nothing is written.
 
     Raises
     ------
@@ -35,14 +42,20 @@ def write_report(paths: Sequence[Path], folder: Path | None) -> str:
     OSError
         If a file cannot be read or written.
     """
-    rows = [row for path in paths for row in read_rows(path)]
+    rows = read_titled(paths)
     text = markdown(rows)
-    if folder is not None:
-        from bench.pictures import page
+    if output is None:
+        return text
+    from bench.pictures import page
 
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "report.md").write_text(text, encoding="utf-8")
-        (folder / "report.html").write_text(page(rows, text), encoding="utf-8")
+    kind = output.suffix.lower()
+    if kind not in ("", *KINDS):
+        raise ValueError(f"{output}: a report is .md, .html, or a folder for both.")
+    files = [output] if kind else [output / f"report{suffix}" for suffix in KINDS]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        whole = page(rows, text) if file.suffix.lower() == ".html" else text
+        file.write_text(whole, encoding="utf-8")
     return text
 
 

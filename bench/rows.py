@@ -46,7 +46,8 @@ COLUMNS = (
     "command",
 )
 """``status`` is ``error`` where the run crashed and ``unsupported`` where the solver cannot
-express the case; ``error`` says why. Objective, bound and history are in the family's measure;
+express the case; ``error`` says why. ``termination`` is as hetopt's, or ``ended`` where a command
+ended before its time. Objective, bound and history are in the family's measure;
 times are seconds; gaps are fractions, positive where worse than the best-known value."""
 
 NUMBERS = {

@@ -25,7 +25,7 @@ from typing import Any
 
 from bench.cases import REPO, Case
 from bench.machine import commit, load, machine, versions
-from bench.peers.command import is_command
+from bench.peers.command import is_command, title
 from bench.peers.environments import ortools_path
 from bench.rows import Table, key_of
 from hetopt.runtime.executors.loop import in_order, silent
@@ -280,7 +280,8 @@ def _end_group(group: int) -> None:
 
 
 def _summary(row: dict[str, Any]) -> str:
-    parts = [f"{row['family']}/{row['instance']}", row["solver"], f"seed {row['seed']}:"]
+    solver = title(row["solver"]) if is_command(row["solver"]) else row["solver"]
+    parts = [f"{row['family']}/{row['instance']}", solver, f"seed {row['seed']}:"]
     parts.append(row["status"])
     if row["status"] in ("error", "unsupported"):
         return " ".join([*parts, f"({row['error']})"])

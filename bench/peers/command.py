@@ -14,10 +14,13 @@ import shlex
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from bench.answers import Answer, Limits, UnsupportedError
 from bench.cases import Case
+from bench.rows import read_rows
 from hetopt import InputError, write_instance
 from hetopt.evaluate import objectives
 from hetopt.formats.plans import read_result
@@ -25,6 +28,8 @@ from hetopt.instance import Instance
 
 GRACE_S = 30.0
 """Time beyond the limit after which the command is ended."""
+EARLY_S = 0.5
+"""Ending so long before the limit was the command's own choice, not the clock's."""
 MOST_SHOWN = 300
 
 
@@ -41,6 +46,28 @@ def title(name: str) -> str:
     words = shlex.split(name)
     script = next((w for w in words[1:] if "{" not in w and not w.startswith("-")), words[0])
     return Path(script).stem
+
+
+def read_titled(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """Read tables of results, with each solver of one's own under its title.
+
+    Command lines that differ under one title are told apart by a number: ``mine``, ``mine (2)``.
+
+    Raises
+    ------
+    ValueError
+        If a file is no table of results.
+    """
+    rows = [row for path in paths for row in read_rows(path)]
+    solvers = dict.fromkeys(str(row["solver"]) for row in rows)
+    names = {solver: solver for solver in solvers if not is_command(solver)}
+    for solver in solvers:
+        if solver not in names:
+            called, number = title(solver), 1
+            while (called if number == 1 else f"{called} ({number})") in names.values():
+                number += 1
+            names[solver] = called if number == 1 else f"{called} ({number})"
+    return [{**row, "solver": names[str(row["solver"])]} for row in rows]
 
 
 def run_command(name: str, case: Case, instance: Instance, limits: Limits) -> Answer:
@@ -86,7 +113,14 @@ def run_command(name: str, case: Case, instance: Instance, limits: Limits) -> An
             raise UnsupportedError(_last(done.stderr) or "The command says so (exit code 77).")
         if done.returncode != 0:
             raise RuntimeError(f"Exit code {done.returncode}: {_last(done.stderr)}")
-        answer = Answer(method=title(name), wall_s=wall_s, bound=_bound(done.stdout))
+        # A search that uses its time up ends a little before or after it.
+        early = wall_s < limits.time_limit_s - EARLY_S
+        answer = Answer(
+            method=title(name),
+            wall_s=wall_s,
+            bound=_bound(done.stdout),
+            termination="ended" if early else "time_limit",
+        )
         if output.exists():
             _read(answer, instance, _named(output), wall_s)
         return answer

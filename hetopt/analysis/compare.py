@@ -127,6 +127,7 @@ def compare(
     if sensitivity and not stop.is_set():
         took = time.monotonic() - began
         changes, left_out = firmness(study, ours, contest, rival, tell, took)
+    rivals = study.with_reasons(rivals)
     refuted = [n for s in (ours, *(r.solution for r in rivals)) for n in contradictions(s)]
     return Comparison(
         instance=instance,

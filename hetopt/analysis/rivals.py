@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from hetopt.analysis.explanation.shortfall import shortfalls
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.overrides import restrict
 from hetopt.instance.questions import stuck_tasks
@@ -17,6 +18,8 @@ from hetopt.runtime.executors.loop import in_order
 from hetopt.solution import Plan, Solution, with_options
 from hetopt.solve import SolveOptions, solve_with
 
+REASON_S = 2.0
+"""Time limit of what asks why a rival has no plan; half of it is for its one solve."""
 RivalType = Literal["device", "kind"]
 Report = Callable[[str], None]
 
@@ -109,6 +112,29 @@ class Study:
     def rival(self, name: str, type_: RivalType, devices: tuple[int, ...]) -> Rival:
         """Solve one rival, here."""
         return _rival(self._ask(name, type_, devices), self.stop)
+
+    def with_reasons(self, rivals: Sequence[Rival]) -> list[Rival]:
+        """Say of rivals without any plan what they lack, where a solve of at most 1 s tells it."""
+        known: dict[tuple[int, ...], str] = {}
+        told = []
+        for rival in rivals:
+            solution = rival.solution
+            if solution.status == "infeasible" and not rival.cannot_run:
+                if rival.devices not in known and not self.stop.is_set():
+                    known[rival.devices] = self._shortfall(rival.devices)
+                text = known.get(rival.devices) or solution.reason
+                rival = replace(rival, solution=replace(solution, reason=text))
+            told.append(rival)
+        return told
+
+    def _shortfall(self, devices: tuple[int, ...]) -> str:
+        allowed = np.zeros(len(self.instance.devices), dtype=bool)
+        allowed[list(devices)] = True
+        restricted = replace(
+            restrict(self.instance, allowed, self.host)[0], allow_mixed_scopes=True
+        )
+        limit_s = min(REASON_S, self.options.time_limit_s)
+        return " ".join(shortfalls(restricted, replace(self.options, time_limit_s=limit_s)))
 
     def _ask(self, name: str, type_: RivalType, devices: tuple[int, ...]) -> _Asked:
         return _Asked(self.instance, self.options, self.host, name, type_, devices)

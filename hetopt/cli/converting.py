@@ -69,13 +69,14 @@ def run_instances(as_json: bool) -> int:
 
 def run_schema(output: str | None) -> int:
     """Print or write the JSON Schema; see ``hetopt schema``."""
-    from hetopt.formats.native.json_schema import json_schema, schema_text
-    from hetopt.formats.plans.tables import write_result
+    from hetopt.formats.files import check_writable, write_whole
+    from hetopt.formats.native.json_schema import schema_text
 
     if output is None:
         typer.echo(schema_text(), nl=False)  # the file in docs/, to the byte
     else:
-        write_result(output, json_schema())
+        check_writable(output)
+        write_whole(Path(output), schema_text())
     return OK
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from hetopt import units
 from hetopt.compile.problems import Checker, listed, unknown_field
-from hetopt.compile.rows import Cells, Sheet
+from hetopt.compile.rows import UNSURE, Cells, Sheet
 from hetopt.compile.strings import arrow_keys, from_arrow, keys_of, positions, strings
 from hetopt.instance import Bools, Floats, Ints, Strings
 from hetopt.instance.column_specs import TABLES, Column
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MANY = 1000
 """Cells from which on a column is worth a look at whether all of it is plain numbers."""
 
+REQUIRED = "A value is required."
 MONEY = ("money", "price", "energy_price")
 TRUE, FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
@@ -47,6 +48,8 @@ def clean_table(
     spec = TABLES[name]
     n = rows if frame is None else len(frame)
     known = {alias: c.name for c in spec for alias in (c.name, *c.aliases)}
+    for label in () if frame is None else frame.attrs.get(UNSURE, ()):
+        check.doubt(name, known.get(label, label))
     if name in ("devices", "boards"):
         known["count"] = "count"
     texts = {c.name for c in spec if c.type == "text"}
@@ -65,6 +68,9 @@ def clean_table(
                 arrow = arrow_keys(column_cells)
             cells[known[label]] = _plain(column_cells) if arrow is None else arrow
     table: dict[str, Any] = {c.name: clean_column(name, c, cells, n, check) for c in spec}
+    for column in spec:
+        if column.type in ("number", "whole") and column.name in cells:
+            check.read_as(name, column.name, cells[column.name], table[column.name])
     if "count" in cells:
         _counts(name, table, cells["count"], check)
     return table
@@ -173,13 +179,13 @@ def _numbers(table: str, column: Column, cells: Cells, check: Checker) -> Any:
     blank = np.isnan(values) & ~bad
     if column.default is None:
         for row in np.flatnonzero(blank):
-            check.add(table, int(row), column.name, "", f"A value is required. {column.meaning}")
+            check.add(table, int(row), column.name, "", f"{REQUIRED} {column.meaning}")
     else:
         values[blank] = column.default
     low = values <= column.minimum if column.positive else values < column.minimum
     wrong = (low | (values > column.maximum)) & ~bad
     for row in np.flatnonzero(wrong):
-        check.add(table, int(row), column.name, given[row], _range(column, values[row]))
+        check.add(table, int(row), column.name, given[row], _range(column, given[row], values[row]))
     extreme = units.is_extreme(values) & ~bad & ~wrong
     for row in np.flatnonzero(extreme):
         check.add(table, int(row), column.name, given[row], units.USUAL)
@@ -242,7 +248,7 @@ def _parsed(raw: Any, column: Column) -> tuple[Floats, list[tuple[int, str]]]:
         if number is None and column.unlimited and _is_unlimited(value):
             number = np.inf
         if number is None:
-            wrong.append((row, "A number."))
+            wrong.append((row, _plain_expected(column, "A number", value)))
         else:
             values[row] = number
     return values, wrong
@@ -252,6 +258,14 @@ def expected_quantity(error: units.UnitError) -> str:
     """Return what would have been accepted, as sentences."""
     text = f"{error.expected[0].upper()}{error.expected[1:]}."
     return f"{text} {error.hint}" if error.hint else text
+
+
+def _plain_expected(column: Column, what: str, value: object) -> str:
+    """Say that a number without a unit is expected, and how one with a unit would be written."""
+    number = units.number_in(value)
+    if number:
+        return f"{what} without a unit: write {number}. {column.meaning}".rstrip()
+    return f"{what}. {column.meaning}".rstrip()
 
 
 def _whole_numbers(table: str, column: Column, cells: Cells, check: Checker) -> Ints:
@@ -268,12 +282,13 @@ def _whole_numbers(table: str, column: Column, cells: Cells, check: Checker) -> 
                 continue
             number = _whole(value)
             if number is None:
-                check.add(table, row, column.name, value, "A whole number.")
+                expected = _plain_expected(column, "A whole number", value)
+                check.add(table, row, column.name, value, expected)
             else:
                 values[row] = number
     wrong = (values < column.minimum) | (values > column.maximum)
     for place in np.flatnonzero(wrong):
-        check.add(table, int(place), column.name, given[place], _range(column))
+        check.add(table, int(place), column.name, given[place], _range(column, given[place]))
     values[wrong] = default
     return values
 
@@ -310,7 +325,7 @@ def _flags(table: str, column: Column, cells: Cells, check: Checker) -> Bools:
             continue
         flag = _flag(value)
         if flag is None:
-            check.add(table, row, column.name, value, "true or false.")
+            check.add(table, row, column.name, value, f"true or false. {column.meaning}")
         else:
             values[row] = flag
     return values
@@ -336,7 +351,7 @@ def _texts(table: str, column: Column, cells: Any, check: Checker) -> Strings:
             check.add(table, row, column.name, "", "A text without the character NUL.")
     if column.default is None:
         for row in np.flatnonzero(values == "").tolist():
-            check.add(table, int(row), column.name, "", f"A value is required. {column.meaning}")
+            check.add(table, int(row), column.name, "", f"{REQUIRED} {column.meaning}")
     if column.choices:
         known = positions(
             check.keys(values), np.array([*column.choices, column.default], dtype=object)
@@ -356,7 +371,7 @@ def _python_texts(table: str, column: Column, cells: Cells, check: Checker) -> C
     if set(map(type, given.tolist())) - {str}:
         for row in [i for i, v in enumerate(given) if not isinstance(v, str)]:
             if isinstance(given[row], (bool, np.bool_, dict, list, tuple, np.ndarray)):
-                check.add(table, row, column.name, given[row], "A text.")
+                check.add(table, row, column.name, given[row], f"A text. {column.meaning}")
             given[row] = _number_as_text(given[row])
     try:
         "".join(given.tolist()).encode()
@@ -398,8 +413,8 @@ def cell_names(value: object) -> list[str]:
     return [part.strip() for part in cell.split(",") if part.strip()]
 
 
-def _range(column: Column, value: float = np.nan) -> str:
-    if column.dimension == "fraction" and 1 < value <= 100:
+def _range(column: Column, given: object, value: float = np.nan) -> str:
+    if column.dimension == "fraction" and 1 < value <= 100 and units.is_plain(given):
         return f"A fraction of at most 1: write {value:g} % or {value / 100:g}."
     low = f"{'more than' if column.positive else 'at least'} {column.minimum:g}"
     if column.maximum < np.inf:

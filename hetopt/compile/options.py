@@ -63,10 +63,12 @@ def _check_interval(what: str, value: Floats, table: Table, check: Checker) -> N
     slack = LIMIT_TOLERANCE * np.abs(value)
     both = stated[low] & stated[high]
     for row in np.flatnonzero(both & (table[low] > value + slack)):
-        text = f"At most the {what} of the option, {value[row]:g}."
+        told = check.told("options", int(row), f"{what}_{unit}", float(value[row]))
+        text = f"At most the {what} of the option, {told}."
         check.add("options", int(row), low, table[low][row], text)
     for row in np.flatnonzero(both & (table[high] < value - slack)):
-        text = f"At least the {what} of the option, {value[row]:g}."
+        told = check.told("options", int(row), f"{what}_{unit}", float(value[row]))
+        text = f"At least the {what} of the option, {told}."
         check.add("options", int(row), high, table[high][row], text)
 
 
@@ -76,7 +78,7 @@ def _check_labels(table: Table, code: Ints, device: Ints, check: Checker) -> Non
     _, first = np.unique(place, return_index=True)
     again = np.ones(len(place), dtype=bool)
     again[first] = False
-    for row in np.flatnonzero(again & (device >= 0)):
+    for row in np.flatnonzero(again & (device >= 0)) if "devices" not in check.twice else ():
         check.add(
             "options",
             int(row),
@@ -101,25 +103,25 @@ def _energy(table: Table, device: Ints, devices: Devices, boards: Boards, check:
         for row in np.flatnonzero(rows):
             check.add("options", int(row), column, value[row], expected)
 
-    complain(has_energy & has_power, "power_w", power, "Either energy_j or power_w, not both.")
+    complain(has_energy & has_power, "power_w", power, "Either energy or power, not both.")
     if has_energy.any() or has_power.any():
         complain(
             ~has_energy & ~has_power,
             "energy_j",
             np.full(len(time), ""),
-            "energy_j (above idle) or power_w (whole draw), as other options state one.",
+            "energy (above idle) or power (whole draw), as other options state one.",
         )
     for row in np.flatnonzero(has_power & (power < idle)):
         d, name = int(device[row]), table["device"][row]
         b = int(devices.on_board[d])
-        least = (
-            f"the idle power of device {name}, {idle[row]:g} W"
-            if b < 0
-            else f"the idle power, {devices.idle_power_w[d]:g} W of {name} + "
-            f"{boards.idle_power_w[b]:g} W of its board {boards.name[b]}"
-        )
-        text = f"power_w is the whole draw of the unit, so at least {least}; "
-        text += "energy above idle goes into energy_j."
+        own = check.told("devices", d, "idle_power_w", float(devices.idle_power_w[d]))
+        least = f"the idle power of device {name}, {own}"
+        if b >= 0:
+            carried_w = float(boards.idle_power_w[b])
+            more = check.told("boards", b, "idle_power_w", carried_w)
+            least = f"the idle power, {own} of {name} + {more} of its board {boards.name[b]}"
+        text = f"The whole draw of the unit is at least {least}; "
+        text += "energy above idle goes into energy."
         check.add("options", int(row), "power_w", power[row], text)
     stated = np.nan_to_num(energy)
     if has_power.any():
@@ -151,8 +153,8 @@ def _weights_keys(table: Table, check: Checker) -> tuple[Ints, tuple[tuple[str, 
     keys = tuple(
         zip(models[model_code[first]].tolist(), variants[variant_code[first]].tolist(), strict=True)
     )
-    other = size[has][first][key[has]]
-    for i in np.flatnonzero(size[has] != other):
+    one = has[first][key[has]]
+    for i in np.flatnonzero(size[has] != size[one]):
         name = keys[key[has[i]]]
         check.add(
             "options",
@@ -160,6 +162,6 @@ def _weights_keys(table: Table, check: Checker) -> tuple[Ints, tuple[tuple[str, 
             "weights_b",
             size[has[i]],
             f"Weights of model {name[0]}, variant {name[1] or '(none)'}, have one size; "
-            f"another option says {other[i]:g} B.",
+            f"another option says {check.told('options', int(one[i]), 'weights_b', size[one[i]])}.",
         )
     return key, keys

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from hetopt import units
 from hetopt.compile.problems import Checker
 from hetopt.compile.strings import strings
 from hetopt.instance import Floats, Ints, Series
@@ -119,7 +120,7 @@ def _uncut(jobs: Table, horizon_s: float, times: Ints) -> tuple[Ints, str]:
         return times, ""
     more = f" and {len(named) - NAMED} more jobs" if len(named) > NAMED else ""
     return kept, (
-        f"Repetitions that the horizon of {float(horizon_s):g} s cuts are left out (the last "
+        f"Repetitions that the horizon of {_time(window)} cuts are left out (the last "
         f"{', '.join(named[:NAMED])}{more})."
     )
 
@@ -146,7 +147,8 @@ def check_cycle(jobs: Table, setting: dict[str, Any], check: Checker) -> None:
         check.add("jobs", int(j), "period_s", "", text)
     for j in np.flatnonzero(np.isfinite(period)) if stated else ():
         if (exact_period(cycle_s) / exact_period(float(period[j]))).denominator != 1:
-            text = f"A period that the cycle of {cycle_s:g} s is a multiple of."
+            cycle = check.told("settings", -1, "cycle_s", cycle_s)
+            text = f"A period that the cycle of {cycle} is a multiple of."
             check.add("jobs", int(j), "period_s", period[j], text)
 
 
@@ -186,7 +188,7 @@ def _repetitions(
             "jobs",
             int(np.argmax(fewest)),
             "period_s",
-            f"{float(window):g} s until the periods meet again, {total:,} tasks",
+            f"{_time(window)} until the periods meet again, {total:,} tasks",
             f"Periods with a small common multiple{'' if cyclic else ', or horizon_s'}."
             f"{_suggestion(period, jobs)}",
         )
@@ -196,7 +198,7 @@ def _repetitions(
             "jobs",
             int(np.argmax([int(t) for t in times])),
             "period_s",
-            f"{max(int(t) for t in times)} repetitions over {float(window):g} s",
+            f"{max(int(t) for t in times):,} repetitions over {_time(window)}",
             f"Periods and a horizon that make at most {MOST_TASKS:,} tasks; set horizon_s, or "
             "periods with a small common multiple. Streams of so many requests are of the steady "
             "regime.",
@@ -234,6 +236,10 @@ def _suggestion(period: list[Fraction | None], jobs: Table) -> str:
         return ""
     texts = [f"{name}: {_duration(p)}" for name, p in list(named.items())[:5]]
     return f" Near ones: {', '.join(texts)}."
+
+
+def _time(seconds: Fraction) -> str:
+    return units.format(float(seconds), "time", digits=6)
 
 
 def _duration(seconds: Fraction) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hetopt import units
 from hetopt.compile.problems import Checker
 from hetopt.instance import (
     NO_MAXIMUM,
@@ -145,18 +146,28 @@ def check_start_ups(instance: Instance, tables: dict[str, Table], check: Checker
     limits, jobs = instance.limits, instance.jobs
     slow = instance.resources.slow
     if len(slow) and slow[instance.uses.resource].any():
-        text = "None beside a resource with sharing: slow: no schedule knows both together yet."
-        boards = tables["boards"]
-        check.rows("boards", "name", boards, np.ones(len(instance.boards), dtype=bool), text)
         table = tables["devices"]
+        idles = np.zeros(len(instance.devices), dtype=bool)
         for column in (*START_UP, *SLEEP):
             value = table[column.name]
             none = np.isnan(value) if column.default != column.default else value == column.default
-            check.rows("devices", column.name, table, ~none, text)
+            idles |= ~none
+        beside = [
+            f"{what} ({', '.join(str(name) for name in names)})"
+            for what, names in (
+                ("boards", instance.boards.name),
+                ("sleep or start-up of devices", instance.devices.name[idles]),
+            )
+            if len(names)
+        ]
+        if beside:
+            text = f"forbid, or no {' and no '.join(beside)}: no schedule knows both together yet."
+            check.add("resources", int(np.flatnonzero(slow)[0]), "sharing", "slow", text)
     if math.isfinite(limits.cycle_s) or not len(jobs):
         return
     latest = min(limits.horizon_s, float(jobs.deadline_s.max()))
-    text = f"At most the latest deadline, {latest:g} s: nothing could run there before that."
+    end = units.format(latest, "time", digits=6)
+    text = f"At most the latest deadline, {end}: nothing could run there before that."
     for name, part in (("devices", instance.devices), ("boards", instance.boards)):
         late = part.off_when_unused & (tables[name]["start_up_time_s"] > latest)
         check.rows(name, "start_up_time_s", tables[name], late, text)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from hetopt import units
 from hetopt.compile.strings import Keys, keys_of, positions, repeated
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Bools, Ints, Strings
+from hetopt.instance.column_specs import SETTINGS, TABLES
 from hetopt.units.synonyms import field_of
 
 PROBLEMS_PER_RULE = 20
 """Rows reported for one broken rule; a wrong column of a million rows needs no million lines."""
+
+PLACES_NAMED = 4
+"""Places named that know a field; more are counted."""
 
 NAMED = {"profile": "options"}
 """Tables whose names are looked up, where the table is not the plural of what it holds."""
@@ -29,12 +36,46 @@ class Checker:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.twice: set[str] = set()
+        """Tables with a name that stands twice: what names its rows may mean either."""
         self.currencies: dict[str, None] = {}
         self._count: dict[tuple[str, str, str], int] = {}
         self._wrong: set[tuple[str, int]] = set()
         self._unsure: set[tuple[str, str]] = set()
         self._settled = False
         self._keys: dict[int, tuple[Strings, Keys]] = {}
+        self._written: dict[tuple[str, str], tuple[Any, Any]] = {}
+
+    def read_as(self, table: str, column: str, given: Any, values: Any) -> None:
+        """Remember what cells (of ``settings``: a value) say, and what they were read as."""
+        self._written[table, column] = (given, values)
+
+    def was_written(self, table: str, column: str) -> bool:
+        """Whether some cell of a column (of ``settings``: a value) was given."""
+        return (table, column) in self._written
+
+    def as_written(self, table: str, row: int, column: str, value: object) -> object:
+        """Return a number as it was written, with its unit and currency.
+
+        A value that no cell was read as (a sum, a default) is returned as it is.
+        """
+        if isinstance(value, (str, bool, np.bool_)) or (table, column) not in self._written:
+            return value
+        given, values = self._written[table, column]
+        if table != "settings":
+            if not 0 <= row < len(given):
+                return value
+            given, values = given[row], values[row]
+        return given if given is not None and given == given and values == value else value
+
+    def told(self, table: str, row: int, column: str, value: float) -> str:
+        """Return a value of a row for a sentence: as it was written, else with a unit that fits."""
+        found = self.as_written(table, row, column, value)
+        if isinstance(found, str) and not units.is_plain(found):
+            return shown(found)
+        columns = SETTINGS if table == "settings" else TABLES[table]
+        dimension = next(c.dimension for c in columns if c.name == column)
+        return units.format(value, dimension) if dimension else f"{value:g}"
 
     def add(
         self,
@@ -68,7 +109,8 @@ class Checker:
             return
         place = f"table {table}" + (f", row {row}" if row >= 0 else "")
         place += f", column {column}" if column else ""
-        self.problems.append(Problem(place, shown(value), expected, table, row, column))
+        text = shown(self.as_written(table, row, column, value))
+        self.problems.append(Problem(place, text, expected, table, row, column))
 
     def setting(self, name: str, value: object, expected: str) -> None:
         """Record one problem of a setting."""
@@ -76,13 +118,16 @@ class Checker:
             return
         if not self._settled:
             self._unsure.add(("settings", name))
-        self.problems.append(
-            Problem(f"setting {name}", shown(value), expected, "settings", -1, name)
-        )
+        text = shown(self.as_written("settings", -1, name, value))
+        self.problems.append(Problem(f"setting {name}", text, expected, "settings", -1, name))
 
     def settle(self) -> None:
         """Say that the cells are done: what follows looks at several cells at once."""
         self._settled = True
+
+    def doubt(self, table: str, column: str) -> None:
+        """Say that a column lacks cells which were wrong already where they were read."""
+        self._unsure.add((table, column))
 
     def unsure(self, table: str, column: str) -> bool:
         """Whether a column (of ``settings``: a setting) had a wrong cell, or is not there."""
@@ -106,6 +151,7 @@ class Checker:
         """Record every value that stands twice; empty ones count as missing, not as twice."""
         for row in repeated(self.keys(values)):
             if values[row] != "":
+                self.twice.add(table)
                 expected = "A name that no other row has."
                 self.add(table, int(row), column, values[row], expected, certain=True)
 
@@ -124,13 +170,15 @@ class Checker:
         """
         found = positions(self.keys(values), self.keys(names))
         home = NAMED.get(what, f"{what}s")
-        if self.unsure(home, "profile" if what == "profile" else "name"):
+        if home in self.twice or self.unsure(home, "profile" if what == "profile" else "name"):
             return found  # the name may be one that was written wrongly there
         known: list[str] | None = None
         for row in np.flatnonzero((found < 0) & (values != "")):
             known = [str(n) for n in names[:1000]] if known is None else known
             place = int(row if rows is None else rows[row])
             expected = f"A {what}: {listed(values[row], known)}."
+            if not known:
+                expected = f"A {what} of those in {home}; there are none, so add it there."
             self.add(table, place, column, values[row], expected, certain=True)
         return found
 
@@ -176,7 +224,12 @@ def listed(value: object, known: Sequence[str]) -> str:
     return f"did you mean {' or '.join(close)}?"
 
 
-def unknown_field(name: object, canonical: Sequence[str], known: Iterable[str]) -> str:
+def unknown_field(
+    name: object,
+    canonical: Sequence[str],
+    known: Iterable[str],
+    places: Mapping[str, Sequence[str]] | None = None,
+) -> str:
     """Say in a sentence what the writer of an unknown field may have meant, or what there is.
 
     Parameters
@@ -185,18 +238,57 @@ def unknown_field(name: object, canonical: Sequence[str], known: Iterable[str]) 
         What was written.
     canonical, known
         The fields' names, and all names that are understood (aliases too).
+    places
+        Names that are understood anywhere, each with the places that know it; default: the tables
+        and settings of an instance.
     """
     known = list(known)
+    places = column_places() if places is None else places
     meant = field_of(str(name), known)
-    if meant:
-        return meant
-    close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
-    if close:
-        return f"Did you mean {' or '.join(close)}?"
+    close = [k for k in known if _letters(k) == _letters(str(name))]
+    close = close or difflib.get_close_matches(str(name), known, n=3, cutoff=0.6)
+    near = meant or (f"Did you mean {' or '.join(close)}?" if close else "")
+    belongs = places.get(str(name), ())
+    if belongs:
+        where = f"{name} belongs to {_several(belongs)}."
+        return f"{near} {where}" if meant else where
+    if near:
+        return near
+    far = difflib.get_close_matches(str(name), list(places), n=1, cutoff=0.75)
+    if far:
+        return f"Did you mean {far[0]}, which belongs to {_several(places[far[0]])}?"
     return f"Known are {', '.join(canonical)}."
+
+
+@lru_cache(maxsize=1)
+def column_places() -> Mapping[str, Sequence[str]]:
+    """Return every name of a column and of a setting, with what knows it."""
+    found: dict[str, dict[str, None]] = {}
+    for column in SETTINGS:
+        for alias in (column.name, *column.aliases):
+            found.setdefault(alias, {})["the settings"] = None
+    for table, columns in TABLES.items():
+        found.setdefault(table, {})["the tables, as one of its own"] = None
+        for column in columns:
+            for alias in (column.name, *column.aliases):
+                found.setdefault(alias, {})[f"table {table}"] = None
+    return {name: tuple(places) for name, places in found.items()}
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\s_-]", "", name).lower()
+
+
+def _several(places: Sequence[str]) -> str:
+    """Name places, the last ones counted where they are many."""
+    if len(places) > PLACES_NAMED + 1:
+        return f"{', '.join(places[:PLACES_NAMED])} and {len(places) - PLACES_NAMED} more places"
+    return " or ".join(filter(None, [", ".join(places[:-1]), places[-1]]))
 
 
 def shown(value: object) -> str:
     """Return a value as text of at most one line."""
+    if isinstance(value, (bool, np.bool_)):
+        return str(value).lower()
     whole = " ".join(str(value).split()) if isinstance(value, str) else str(value)
     return whole if len(whole) <= 80 else whole[:77] + "..."

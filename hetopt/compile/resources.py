@@ -17,14 +17,14 @@ def make_resources(table: Table, check: Checker) -> Resources:
     """Return the resources; each has a capacity, a budget, or both; what slows has a capacity."""
     check.unique("resources", "name", table["name"])
     capacity, budget = table["capacity"], table["budget"]
+    slow, loss = table["sharing"] == "slow", table["loss"]
     check.rows(
         "resources",
         "capacity",
-        table,
-        np.isinf(capacity) & np.isinf(budget),
+        {"capacity": np.full(len(capacity), "")},
+        np.isinf(capacity) & np.isinf(budget) & ~slow,
         "A capacity (renewable), a budget (non-renewable), or both.",
     )
-    slow, loss = table["sharing"] == "slow", table["loss"]
     check.rows(
         "resources",
         "sharing",

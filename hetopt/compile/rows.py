@@ -21,6 +21,8 @@ Place = TypeVar("Place")
 
 DRAW = "draw_w"
 """Attribute of the table of options: see :attr:`Rows.draw_w`."""
+UNSURE = "unsure"
+"""Attribute of a table: columns with cells that were taken out, as they are wrong."""
 UNSTATED = "idle_unstated"
 """Attribute of the table of devices: see :attr:`Rows.idle_unstated`."""
 

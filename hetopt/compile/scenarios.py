@@ -186,11 +186,13 @@ def _check_devices(
     table: Table, devices: Devices, pools: Pools, options: Any, most: int, check: Checker
 ) -> None:
     """Refuse starts that take longer than a period, and loading where no memory says of what."""
-    shortest = float(table["duration_s"].min())
+    duration = table["duration_s"]
+    shortest = float(duration.min())
+    told = check.told("periods", int(duration.argmin()), "duration_s", shortest)
     for column in (START_UP[0], LOAD[0]):
         value = getattr(devices, column.name)
         for d in np.flatnonzero(value > shortest).tolist():
-            text = f"At most the shortest period, {shortest:g} s: it is done before one begins."
+            text = f"At most the shortest period, {told}: it is done before one begins."
             check.add("devices", d, column.name, float(value[d]), text)
     inside = np.append(pools.memory_b, np.inf)[devices.pool]
     unlimited = np.isinf(devices.memory_b) & np.isinf(inside)
@@ -238,7 +240,8 @@ def _weights(
                 mine.append(number[name])
         room = float(devices.memory_b[device[row]]) if device[row] >= 0 else np.inf
         if sum(size[k] for k in mine) > room:
-            text = f"Weights that fit into a unit together, whose memory is {room:g} B."
+            memory = check.told("devices", int(device[row]), "memory_b", room)
+            text = f"Weights that fit into a unit together, whose memory is {memory}."
             check.add("initial", row, "weights", ", ".join(listed_names), text)
         found += sorted(mine)
         ptr.append(len(found))

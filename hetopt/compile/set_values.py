@@ -21,6 +21,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from hetopt.compile.problems import unknown_field
 from hetopt.compile.rows import DRAW, UNSTATED, Sheet
 from hetopt.compile.to_columns import from_frames
 from hetopt.compile.to_tables import to_frames, to_settings
@@ -161,7 +162,8 @@ class _Tables:
         if held in inner:
             row_name, called = row_name.rpartition(".")[0], inner[held]
         if called not in aliases:
-            return f"A column of table {table}: {', '.join(aliases)}."
+            columns = list(dict.fromkeys(aliases.values()))
+            return f"A column of table {table}. {unknown_field(called, columns, aliases)}"
         column = aliases[called]
         frame = frame.astype(object).rename(columns={a: aliases[a] for a in frame if a in aliases})
         frame = frame.reset_index(drop=True)

@@ -47,6 +47,7 @@ def clean_settings(settings: Mapping[str, Any], check: Checker) -> dict[str, Any
             for p in check.problems[before:]
         ]
         result[column.name] = str(clean) if column.type == "text" else clean.item()
+        check.read_as("settings", column.name, given[column.name], result[column.name])
     for name in GROUP_SETTINGS:
         result[name] = _group_lists(name, settings.get(name), check)
     return result

@@ -279,6 +279,13 @@ INSTEAD = {
     "rate_per_s": "a job that repeats has a period: 33.3 ms for 30 /s; regime: steady has rates",
     "share": "shares are of streams, in regime: steady",
     "latency_slo_s": "a job's limit is its deadline",
+    "min_share": "in a schedule, optional: true lets a job be left out, whole",
+    "optional": "a stream that may be served in part has a min_share",
+    "sleep_power_w": "what streams leave unused is off, or idle",
+    "wake_time_s": "what streams leave unused is off, or idle",
+    "wake_energy_j": "what streams leave unused is off, or idle",
+    "load_time_s": "in a schedule, weights are resident from the begin on",
+    "load_energy_j_per_b": "in a schedule, weights are resident from the begin on",
     "min_load": "in a schedule a unit that is on may wait as long as it likes",
     "max_utilization": "in a schedule, reserved takes a part of a device away",
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -17,6 +19,8 @@ from hetopt.evaluate.with_units import counted
 from hetopt.instance import Instance
 from hetopt.solution import ScenarioPlan, SteadyPlan, StreamPlan
 
+_FIGURE = re.compile(r"(?<![\w.#-])\d[\d.,]*(?:e[+-]?\d+)?(?![\w-])")
+"""A number, and no part of a name."""
 Writer = Callable[[SteadyPlan, Instance, Parameters, Provenance], Artefacts]
 
 
@@ -32,6 +36,7 @@ def per_scenario(
     notes = [f"Each {instance.when} has a folder; to put one in force is yours{_turn(instance)}."]
     refused: dict[str, Problem] = {}
     folders: list[str] = []
+    told: dict[tuple[str, int], list[tuple[str, str]]] = {}
     for s, (name, part) in enumerate(
         zip(instance.scenarios.name.tolist(), plan.plans, strict=True)
     ):
@@ -39,12 +44,34 @@ def per_scenario(
         folder = names.of(str(name))
         folders.append(folder)
         files |= {f"{folder}/{path}": content for path, content in made.files.items()}
-        notes += [f"{name}: {note}" for note in made.notes]
+        seen: Counter[str] = Counter()
+        for note in made.notes:
+            form = _FIGURE.sub("#", note)
+            told.setdefault((form, seen[form]), []).append((str(name), note))
+            seen[form] += 1
         for problem in made.refused:
             refused.setdefault(str(problem), problem)
     if len(instance.periods):
         files["README.md"] = _order(plan, instance, folders, origin, tuple(refused.values()))
+    notes += [_once(alike, len(plan.plans), instance.when) for alike in told.values()]
     return Artefacts(files, tuple(notes), tuple(refused.values()))
+
+
+def _once(alike: Sequence[tuple[str, str]], count: int, when: str) -> str:
+    """Tell notes that several demands have, which differ in figures at most, once."""
+    name, note = alike[0]
+    texts = {text for _, text in alike}
+    others = [other for other, _ in alike[1:]]
+    if len(texts) == 1 and len(alike) == count:
+        return note
+    if not others:
+        return f"{name}: {note}"
+    if len(texts) == 1:
+        return f"{', '.join([name, *others])}: {note}"
+    beside = ", ".join(others) if len(alike) < count else f"each other {when}"
+    return (
+        f"{name}: {note} The same of {beside}, with figures of its own (README.md of its folder)."
+    )
 
 
 def _order(

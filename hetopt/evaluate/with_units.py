@@ -7,6 +7,8 @@ import math
 from hetopt import units
 from hetopt.instance import Instance
 
+STATED_DIGITS = 6
+"""Significant digits of limits that a file states, so that they are known again."""
 OBJECTIVE_DIGITS = 6
 """Significant digits of objectives and bounds, so that a small gap can be seen."""
 
@@ -68,9 +70,9 @@ def money(instance: Instance, value: float, *, per_time: bool = False) -> str:
     return f"{value * 3600:.6g} {name}/h"
 
 
-def shown(instance: Instance, value: float, dimension: str) -> str:
+def shown(instance: Instance, value: float, dimension: str, digits: int = 4) -> str:
     """Write a quantity with its unit, or as published where the file had none."""
     value = float(value)
     if instance.unitless and math.isfinite(value):
         return as_published(value)
-    return units.format(value, dimension)
+    return units.format(value, dimension, digits=digits)

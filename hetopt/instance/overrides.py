@@ -31,7 +31,13 @@ def with_deadline(instance: Instance, deadline_s: float) -> Instance:
     """
     if instance.regime != "schedule":
         raise InputError(
-            [Problem("deadline", f"{deadline_s:g} s", "A latency_slo_s: streams have no deadline.")]
+            [
+                Problem(
+                    "deadline",
+                    units.format(deadline_s, "time", digits=6),
+                    "Nothing here: a stream has no deadline; its limit is latency_slo of a job.",
+                )
+            ]
         )
     jobs = instance.jobs
     deadline = np.array([_sum(release, deadline_s) for release in jobs.release_s])

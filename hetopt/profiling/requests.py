@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from hetopt import units
 from hetopt.errors import InputError, Problem
 from hetopt.instance.dtypes import Floats, Ints
 from hetopt.profiling.tables.fields import Field, Found, find_fields
@@ -180,10 +181,10 @@ def request_profile(
     duration = float(trace.time_s[-1])
     length = _period(duration) if period_s is None else period_s
     if not 0 < length <= duration or duration / length > MOST_PERIODS:
-        expected = (
-            f"More than {duration / MOST_PERIODS:.3g} s and at most the trace, {duration:.6g} s."
-        )
-        raise InputError([Problem("--period", f"{length:g} s", expected)])
+        least = units.format(duration / MOST_PERIODS, "time", digits=3)
+        most = units.format(duration, "time", digits=6)
+        expected = f"More than {least} and at most the trace, {most}."
+        raise InputError([Problem("--period", units.format(length, "time", digits=6), expected)])
     if min(classes) < 1 or classes[0] * classes[1] > MOST_CLASSES:
         expected = f"INPUTxOUTPUT parts of at least 1, at most {MOST_CLASSES} together: 2x2."
         raise InputError([Problem("--classes", f"{classes[0]}x{classes[1]}", expected)])

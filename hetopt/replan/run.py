@@ -76,7 +76,8 @@ def replan(
             raise InputError("A plan of a schedule is expected for this instance.")
         if np.isfinite(instance.limits.cycle_s):
             text = "A schedule that runs once: replanning does not know those that repeat for ever."
-            raise InputError([Problem("cyclic", f"{instance.limits.cycle_s:g} s", text)])
+            cycle = units.format(instance.limits.cycle_s, "time", digits=6)
+            raise InputError([Problem("cyclic", cycle, text)])
         if "value" in instance.objective:
             text = "An objective by which all jobs run: replanning knows none that are left out."
             raise InputError([Problem("objective", "value", text)])

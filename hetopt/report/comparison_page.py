@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from hetopt.evaluate.with_units import quantity
+from hetopt.evaluate.with_units import bound_with_unit, quantity
 from hetopt.instance import Instance, is_maximised
 from hetopt.report import charts
 from hetopt.report.parts import ROWS_SHOWN, Cells, document, escaped, first, fraction, table
@@ -90,9 +90,11 @@ def _placements(instance: Instance, name: str, comparison: Mapping[str, Any]) ->
 
 def _side(instance: Instance, name: str, side: Mapping[str, Any]) -> Cells:
     value, bound, gap = (first(side[key]) for key in ("objective", "bound", "gap"))
+    lacks = ", ".join(side.get("cannot_run") or ())
+    why = f"cannot run {lacks}" if lacks else str(side.get("reason") or "")
     return (
         quantity(instance, name, value),
-        quantity(instance, name, bound),
+        bound_with_unit(instance, name, bound, value, gap),
         small_gap(gap),
-        side["status"],
+        f"{side['status']}: {why}" if why else str(side["status"]),
     )

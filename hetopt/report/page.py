@@ -28,6 +28,7 @@ from hetopt.report.demands.scenarios import scenario_pictures
 from hetopt.report.front_drawing import WIDTH, Mark, front_drawing
 from hetopt.report.gantt import gantt
 from hetopt.report.parts import ROWS_SHOWN, data_file, document, escaped, first, table
+from hetopt.report.routes import route_rows
 from hetopt.report.terminal.solution import percent, small_gap
 from hetopt.report.terminal.states import NOTE, state_rows
 from hetopt.report.waiting import waiting_line
@@ -294,18 +295,14 @@ def _jobs(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list
         )
         for row, wait in zip(quantities["jobs"], waiting, strict=True)
     ]
-    parts = plan.plans if isinstance(plan, ScenarioPlan) else (plan,)
-    flows = []
-    for s, part in enumerate(parts):
-        for k in np.flatnonzero(part.rate_per_s > 0).tolist():
-            mine = slice(part.ptr[k], part.ptr[k + 1])
-            placed = ", ".join(
-                f"{instance.tasks.name[t]} on {_unit(instance, o, u)}"
-                for t, o, u in zip(part.task[mine], part.option[mine], part.unit[mine], strict=True)
-            )
-            job = str(instance.jobs.name[part.route_job[k]])
-            where = f"{instance.scenarios.name[s]}: {job}" if len(parts) > 1 else job
-            flows.append((where, units.format(float(part.rate_per_s[k]), "rate"), placed))
+    flows = [
+        (
+            f"{row.demand}: {row.job}" if row.demand else row.job,
+            units.format(row.rate_per_s, "rate"),
+            row.placed,
+        )
+        for row in route_rows(instance, plan)
+    ]
     heads = ("job", "demanded", "served", *worth, "latency", "p99 with waiting (estimate)")
     if waiting and "quantile" in waiting[0]:
         heads = (*heads, "quantile with waiting (estimate)", "its limit")

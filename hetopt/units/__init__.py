@@ -10,6 +10,7 @@ from hetopt.units.quantities import (
     has_scaled_unit,
     is_extreme,
     is_plain,
+    number_in,
     parse,
     parse_column,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "has_scaled_unit",
     "is_extreme",
     "is_plain",
+    "number_in",
     "parse",
     "parse_column",
 ]

@@ -37,6 +37,18 @@ def is_plain(value: object) -> bool:
     return isinstance(value, Real | Decimal) and value == value and value != 0
 
 
+def number_in(value: object) -> str:
+    """Return the number alone of a text with a number and a unit, empty where it is no such."""
+    if not isinstance(value, str):
+        return ""
+    match = _QUANTITY.fullmatch(_tidy(value))
+    if match is None or not match["unit"] or match["parts"]:
+        return ""
+    if match["unit"] == "%":
+        return f"{float(Fraction(Decimal(match['number'])) / 100):.12g}"
+    return match["number"]
+
+
 def has_scaled_unit(value: object, dimension: str) -> bool:
     """Whether a value is a text with a unit other than the one that plain numbers have."""
     if not isinstance(value, str):

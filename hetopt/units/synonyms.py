@@ -40,6 +40,7 @@ _FIELDS = {
     "requests tokens_per_second frequency hz arrivals traffic rpm",
     "latency_slo": "slo sla latency_limit max_latency latency_target p99 p95 p90 target_latency "
     "ttft latency deadline_slo response_time timeout",
+    "duration": "length lasts span hours time period",
     "release": "arrival arrival_time ready ready_time release_time earliest_start start_time start "
     "release_date",
     "deadline": "deadline_time latest_finish end end_time finish_by must_finish latency timeout",

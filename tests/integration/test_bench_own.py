@@ -11,7 +11,7 @@ import pytest
 
 from bench import fetch as fetching
 from bench.__main__ import main
-from bench.peers.command import is_command, title
+from bench.peers.command import is_command, read_titled, title
 from bench.plain import plain_table
 from bench.rows import read_rows
 
@@ -57,6 +57,26 @@ def test_a_solver_of_ones_own_is_run_checked_and_listed(data: Path) -> None:
     plain = list(csv.DictReader(io.StringIO(plain_table([results]))))
     assert {row["solver"] for row in plain} == {"hetopt", "mine", "bad"}
     assert {row["best_known"] for row in plain} == {"6"}
+    # It ended by itself long before its time, and tables call it what it was called.
+    assert mine["termination"] == "ended"
+    for name, begin in (("rep.md", "# Results"), ("rep.html", "<!doctype html>")):
+        assert main(["report", str(results), "-o", str(data / name)]) == 0
+        text = (data / name).read_text()
+        assert text.startswith(begin)
+        assert "| jsp/tiny | mine |" in text or name == "rep.html"
+        assert command not in text.split("Commands:")[0].partition("# Results")[2]
+    assert main(["report", str(results), "-o", str(data / "both")]) == 0
+    assert {path.name for path in (data / "both").iterdir()} == {"report.md", "report.html"}
+    assert main(["report", str(results), "-o", str(data / "rep.pdf")]) == 2
+
+
+def test_solvers_of_one_title_are_told_apart(tmp_path: Path) -> None:
+    table = tmp_path / "r.csv"
+    own = ["a=x {instance} {output}", "a=y {instance} {output}", "z/hetopt.py {instance} {output}"]
+    text = "".join(f"f,i,{solver},0,1,1\n" for solver in [*own, "hetopt", own[0]])
+    table.write_text("family,instance,solver,seed,time_limit_s,workers\n" + text)
+    found = [row["solver"] for row in read_titled([table])]
+    assert found == ["a", "a (2)", "hetopt (2)", "hetopt", "a"]
 
 
 def test_commands_and_peers_are_told_apart() -> None:

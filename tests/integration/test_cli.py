@@ -292,8 +292,11 @@ def test_devices_are_listed_filtered_and_shown_with_source_licence_and_scope():
     assert_refused(hetopt("devices", "--show", "no-such-device"), "no-such-device")
 
 
-def test_the_schema_is_one_json_object():
-    schema = json.loads(hetopt("schema").stdout)
+def test_the_schema_is_one_json_object(tmp_path):
+    printed = hetopt("schema").stdout
+    schema = json.loads(printed)
+    hetopt("schema", "-o", tmp_path / "schema.json")
+    assert (tmp_path / "schema.json").read_text() == printed
     assert schema["$schema"].startswith("https://json-schema.org/")
 
 

@@ -39,6 +39,7 @@ def _check_rows(
     table: Table, setups: Setups, devices: Devices, options: Options, check: Checker
 ) -> None:
     seen: set[tuple[int, str, str]] = set()
+    both: set[int] = set()
     for row, (device, source, target) in enumerate(
         zip(setups.device.tolist(), setups.source.tolist(), setups.target.tolist(), strict=True)
     ):
@@ -57,9 +58,12 @@ def _check_rows(
         if (device, source, target) in seen:
             check.add("setups", row, "to", target, "Each pair of configurations once a device.")
         seen.add((device, source, target))
-        if devices.setup_time_s[device] or devices.setup_energy_j[device]:
-            text = "Either rows for pairs, or one time and energy for each change, not both."
-            check.add("setups", row, "device", table["device"][row], text)
+        for column in ("setup_time_s", "setup_energy_j"):
+            value = float(getattr(devices, column)[device])
+            if value and device not in both:
+                text = "Either setups of pairs, or one setup for each change, not both."
+                check.add("devices", device, column, value, text)
+                both.add(device)
 
 
 def _check_devices(devices: Devices, setups: Setups, options: Options, check: Checker) -> None:
@@ -89,7 +93,9 @@ def check_setups(instance: Instance, check: Checker) -> None:
     if np.isfinite(instance.limits.cycle_s) and device_setups(instance):
         name = str(instance.devices.name[min(device_setups(instance))])
         text = f"A schedule with an end, as device {name} has set-ups: they are planned there only."
-        check.setting("cyclic", True, text)
+        stated = check.was_written("settings", "cycle_s")
+        value = float(instance.limits.cycle_s)
+        check.setting("cycle_s" if stated else "cyclic", value if stated else True, text)
     if instance.regime == "steady":
         _check_streams(instance, check)
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from hetopt.compile import from_frames
-from hetopt.compile.rows import Rows
+from hetopt.compile.cells import REQUIRED
+from hetopt.compile.rows import UNSURE, Rows
 from hetopt.errors import InputError, Problem
 from hetopt.formats.json_text import JsonDocument, parse_json
 from hetopt.formats.native.forgotten_units import ForgottenUnits
@@ -76,7 +77,8 @@ def read_parsed(parsed: Parsed, faults: Sequence[Fault] = ()) -> Instance:
         With every problem: place, value and what was expected.
     """
     from hetopt.formats.native.expand import expand
-    from hetopt.formats.native.shape import check_shape
+    from hetopt.formats.native.field_places import column_at
+    from hetopt.formats.native.shape import NO_FIELD, check_shape
 
     try:
         data, wrong = check_shape(parsed.data)
@@ -87,17 +89,27 @@ def read_parsed(parsed: Parsed, faults: Sequence[Fault] = ()) -> Instance:
     if not data:
         raise InputError([_problem(parsed, fault) for fault in faults])
     dropped = [fault.path for fault in wrong]
+    misnamed = {fault.path[:-1] for fault in wrong if fault.expected.startswith(NO_FIELD)}
     units_seen = ForgottenUnits()
     rows, settings, more = expand(data, units_seen)
     faults += more
+    sheets = rows.sheets()
+    for fault in wrong:
+        table, column = column_at(fault.path)
+        if table in sheets and not fault.expected.startswith(NO_FIELD):
+            sheets[table].attrs.setdefault(UNSURE, []).append(column)
     try:
-        instance = from_frames(rows.sheets(), settings)
+        instance = from_frames(sheets, settings)
     except InputError as error:
         for problem in error.problems:
             path, column = _path(problem, rows, parsed.data)
             # A part whose entries are wrong is not also called empty.
             empty = problem.table in TABLES and not (problem.column or problem.value)
             spoilt = empty and any(fault.path[:1] == path for fault in faults)
+            # What is missing may stand there under the name that is not known.
+            spoilt |= problem.expected.startswith(REQUIRED) and path[:-1] in misnamed
+            # A number of units is both ends of its range.
+            spoilt |= path[-1:] == ("count",) and any(fault.path == path for fault in faults)
             if not spoilt and not _within(path, dropped):
                 expected = problem.expected
                 if column and (not path or path[-1] != column):
@@ -152,10 +164,10 @@ def _path(problem: Problem, rows: Rows[Path], data: Any) -> tuple[Path, str]:
     entry = data
     for part in base:
         entry = entry[part]
-    if not isinstance(entry, dict):
-        return base, problem.column
-    if problem.column in ("count_min", "count_max") and "count" in entry:
-        if not isinstance(entry["count"], dict):
+    if not isinstance(entry, dict):  # an amount or a rate: its path names what it is of
+        return base, ""
+    if problem.column in ("count_min", "count_max") and problem.column not in entry:
+        if not isinstance(entry.get("count"), dict):
             return (*base, "count"), ""
         return (*base, "count", problem.column.removeprefix("count_")), ""
     if isinstance(entry.get("latency_slo"), dict) and problem.table == "jobs":
@@ -172,7 +184,7 @@ def _path(problem: Problem, rows: Rows[Path], data: Any) -> tuple[Path, str]:
     if isinstance(held, dict):
         name = next((n for n in column.inner_names if n in held), column.inner_names[0])
         return (*base, column.within, name), ""
-    return (*base, column.name), ""
+    return (*base, (*column.aliases, column.name)[0]), ""
 
 
 def _setting_path(name: str, data: Any) -> Path:
@@ -181,5 +193,10 @@ def _setting_path(name: str, data: Any) -> Path:
         return (*_setting_path(group[1], data), int(group[2]))
     for column in SETTINGS:
         if name == column.name:
+            held = data.get(column.within) if column.within else None
+            if isinstance(held, dict):
+                inner = [n for n in column.inner_names if n in held]
+                if inner:
+                    return (column.within, inner[0])
             return (next((a for a in column.aliases if a in data), name),)
     return (name,)

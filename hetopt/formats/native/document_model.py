@@ -8,7 +8,7 @@ So no field is required here, and none has a default; both stand in the generate
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Annotated, Any, get_args
 
@@ -212,7 +212,9 @@ def _count() -> tuple[Any, Any]:
         ),
     }
     count = _either(_number(Column("count", "", "whole", 1, minimum=1)), _shape("CountRange", both))
-    return count, Field(default=None, description="Identical units, or their range.")
+    return count, Field(
+        default=None, description="Identical units, or their range: {min: 0, max: 3}."
+    )
 
 
 def _device() -> type[Shape]:
@@ -316,7 +318,8 @@ def _kind(column: Column) -> Any:
 
 
 def _number(column: Column) -> Any:
-    return Annotated[Any, PlainValidator(_check_number), WithJsonSchema(_number_schema(column))]
+    check = partial(_check_number, column)
+    return Annotated[Any, PlainValidator(check), WithJsonSchema(_number_schema(column))]
 
 
 def _number_or_pieces(column: Column) -> Any:
@@ -340,7 +343,8 @@ def _number_or_pieces(column: Column) -> Any:
         "anyOf": [*number.pop("anyOf", [number]), {"type": "array", "items": each, "minItems": 1}],
         **{key: value for key, value in number.items() if key == "examples"},
     }
-    return Annotated[Any, PlainValidator(_check_number_or_pieces), WithJsonSchema(schema)]
+    check = partial(_check_number_or_pieces, column)
+    return Annotated[Any, PlainValidator(check), WithJsonSchema(schema)]
 
 
 def _number_schema(column: Column) -> dict[str, Any]:
@@ -430,41 +434,46 @@ def known_fields(location: tuple[str | int, ...]) -> tuple[list[str], list[str]]
     """
     shape = document_model()
     for part, following in pairwise(location):
-        field = _by_name(shape).get(str(part))
-        found = [] if field is None else _shapes_in(field)
+        field = fields_of(shape).get(str(part))
+        found = [] if field is None else shapes_in(field)
         if found:
             shape = found[-1 if MAPPING_TAG in (following, *location[2:4]) else 0]
-    known = list(_by_name(shape))
+    known = list(fields_of(shape))
     aliases = [alias for c in COLUMNS.get(shape.__name__, ()) for alias in c.aliases]
     return [name for name in known if name not in aliases], known
 
 
-def _by_name(shape: type[Shape]) -> dict[str, Any]:
+def fields_of(shape: type[Shape]) -> dict[str, Any]:
+    """Return the kinds of the fields of a mapping, by every name that they may have."""
     return {str(f.alias): f.annotation for f in shape.model_fields.values()}
 
 
-def _shapes_in(annotation: Any) -> list[type[Shape]]:
+def shapes_in(annotation: Any) -> list[type[Shape]]:
+    """Return the mappings that a field of this kind may hold."""
     if isinstance(annotation, type) and issubclass(annotation, Shape):
         return [annotation]
-    return [shape for part in get_args(annotation) for shape in _shapes_in(part)]
+    return [shape for part in get_args(annotation) for shape in shapes_in(part)]
 
 
 def _wrong(expected: str) -> PydanticCustomError:
     return PydanticCustomError("hetopt", "{expected}", {"expected": expected})
 
 
-def _check_number(value: Any) -> Any:
+def _check_number(column: Column, value: Any) -> Any:
     if value is None or (isinstance(value, (int, float, str)) and not isinstance(value, bool)):
         return value
-    raise _wrong('A number, or a text with a number and a unit, such as "4 ms".')
+    if not column.dimension:
+        raise _wrong("A whole number." if column.type == "whole" else "A number.")
+    example = DIMENSIONS[column.dimension].example
+    raise _wrong(f'A number, or a text with a number and a unit, such as "{example}".')
 
 
-def _check_number_or_pieces(value: Any) -> Any:
+def _check_number_or_pieces(column: Column, value: Any) -> Any:
     if isinstance(value, list) and all(isinstance(entry, dict) for entry in value):
         return value
     if isinstance(value, list):
         raise _wrong("A number, or a list of mappings, each with a begin and a number.")
-    return _check_number(value)
+    return _check_number(column, value)
 
 
 def _check_flag(value: Any) -> Any:

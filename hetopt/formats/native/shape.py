@@ -15,14 +15,17 @@ from hetopt.formats.native.document_model import (
     document_model,
     known_fields,
 )
+from hetopt.formats.native.field_places import field_places, fields_at, meaning_of
 from hetopt.formats.place import Fault, Path
 
 EXPECTED = {
     "list_type": "A list (YAML: lines that start with '- ').",
-    "model_type": "A mapping of fields (name: value).",
     "dict_type": "A mapping of fields (name: value).",
     "string_type": "A text as the name.",
 }
+NO_FIELD = "No such field."
+FIELDS_NAMED = 8
+"""Fields of a mapping that a message names."""
 
 
 def check_shape(data: Any) -> tuple[dict[str, Any], list[Fault]]:
@@ -72,7 +75,7 @@ def shown(value: object) -> str:
     if isinstance(value, (dict, list)):
         what = "a mapping" if isinstance(value, dict) else "a list"
         return what if value else f"an empty {what[2:]}"
-    text = str(value)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 
@@ -81,10 +84,15 @@ def _fault(error: Any) -> Fault:
     path = tuple(part for part in location if part not in (LIST_TAG, MAPPING_TAG))
     if error["type"] == "extra_forbidden":
         canonical, known = known_fields(location)
-        hint = unknown_field(path[-1], canonical, known)
-        return Fault(path, shown(error["input"]), f"No such field. {hint}")
+        hint = unknown_field(path[-1], canonical, known, field_places())
+        return Fault(path, shown(error["input"]), f"{NO_FIELD} {hint}")
     expected = EXPECTED.get(error["type"], error["msg"])
-    return Fault(path, shown(error["input"]), expected)
+    if error["type"] == "model_type":
+        names = fields_at(path)
+        more = " and others" if len(names) > FIELDS_NAMED else ""
+        known = f", of {', '.join(names[:FIELDS_NAMED])}{more}" if names else ""
+        expected = f"A mapping of fields (name: value){known}."
+    return Fault(path, shown(error["input"]), f"{expected} {meaning_of(path)}".rstrip())
 
 
 def _cut_numbers(data: Any, path: Path) -> list[Fault]:

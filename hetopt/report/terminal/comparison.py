@@ -12,7 +12,7 @@ from rich.text import Text
 from hetopt.analysis.compare import Comparison
 from hetopt.analysis.gain import Gain
 from hetopt.analysis.rivals import Rival
-from hetopt.evaluate.with_units import quantity
+from hetopt.evaluate.with_units import bound_with_unit, quantity
 from hetopt.formats.plans import solution_to_dict, to_json
 from hetopt.instance import Instance, is_maximised
 from hetopt.report.terminal.solution import percent, small_gap
@@ -31,6 +31,8 @@ def comparison_view(comparison: Comparison) -> RenderableType:
             f", counts free up to the {'power cap' if comparison.basis == 'power' else 'budget'}"
         )
     parts: list[RenderableType] = [Text(question, style="bold"), _sides(comparison), Text("")]
+    reasons = _reasons(comparison)
+    parts += [*(Text(line) for line in reasons), Text("")] if reasons else []
     parts += [Text(line) for line in gain_lines(comparison)]
     if comparison.sensitivity:
         parts += [Text(""), _firmness(comparison)]
@@ -130,6 +132,20 @@ def _sides(comparison: Comparison) -> Table:
     return table
 
 
+def _reasons(comparison: Comparison) -> list[str]:
+    """Say why placements have no plan, alike ones in one line."""
+    sides = [(r.name, r.devices, r.solution) for r in comparison.rivals if not r.cannot_run]
+    sides.append(("The heterogeneous placement", (), comparison.heterogeneous))
+    named: dict[str, dict[tuple[int, ...], str]] = {}
+    for name, devices, solution in sides:
+        if solution.status == "infeasible" and solution.reason:
+            named.setdefault(solution.reason, {}).setdefault(devices, name)
+    return [
+        f"{', '.join(names.values())} {'has' if len(names) == 1 else 'have'} no plan: {reason}"
+        for reason, names in named.items()
+    ]
+
+
 def _row(instance: Instance, solution: Solution) -> list[str]:
     name = solution.objective_names[0]
     units: dict[str, int] = {}
@@ -140,7 +156,7 @@ def _row(instance: Instance, solution: Solution) -> list[str]:
     return [
         on or "–",
         quantity(instance, name, solution.objective),
-        quantity(instance, name, solution.bound),
+        bound_with_unit(instance, name, solution.bound, solution.objective, solution.gap),
         small_gap(solution.gap),
     ]
 

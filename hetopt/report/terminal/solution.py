@@ -18,6 +18,7 @@ from hetopt.evaluate.with_units import bound_with_unit, quantity, shown
 from hetopt.formats.plans.replicas import replica_columns
 from hetopt.instance import Instance
 from hetopt.instance.tables import WHEN
+from hetopt.report.routes import route_rows
 from hetopt.report.terminal.money import shopping_list, totals
 from hetopt.report.terminal.periods import period_table, switching_line
 from hetopt.report.terminal.platform import board_tables, setup_tables
@@ -390,33 +391,15 @@ def _queueing_notes() -> list[Text]:
 def _route_table(instance: Instance, plan: StreamPlan) -> Table:
     table = Table(title="Routes", title_justify="left", box=None, pad_edge=False)
     several = isinstance(plan, ScenarioPlan)
-    parts = plan.plans if isinstance(plan, ScenarioPlan) else (plan,)
     for column in (instance.when, "job") if several else ("job",):
         table.add_column(column)
     table.add_column("rate", justify="right")
     table.add_column("tasks")
-    used = [(s, k) for s, part in enumerate(parts) for k in np.flatnonzero(part.rate_per_s > 0)]
-    for s, k in used[:ROWS_SHOWN]:
-        part = parts[s]
-        rows = slice(part.ptr[k], part.ptr[k + 1])
-        placed = [
-            _placed(instance, t, o, u)
-            for t, o, u in zip(part.task[rows], part.option[rows], part.unit[rows], strict=True)
-        ]
-        table.add_row(
-            *([str(instance.scenarios.name[s])] if several else []),
-            instance.jobs.name[part.route_job[k]],
-            units.format(float(part.rate_per_s[k]), "rate"),
-            ", ".join(placed),
-        )
-    return _with_rest(table, len(used))
-
-
-def _placed(instance: Instance, task: int, option: int, unit: int) -> str:
-    device = instance.options.device[option]
-    place = instance.devices.name[device] if unit < 0 else instance.unit_name(device, unit)
-    label = instance.options.label[option]
-    return f"{instance.tasks.name[task]} on {place}" + (f" ({label})" if label else "")
+    rows = route_rows(instance, plan)
+    for row in rows[:ROWS_SHOWN]:
+        rate = units.format(row.rate_per_s, "rate")
+        table.add_row(*([row.demand] if several else []), row.job, rate, row.placed)
+    return _with_rest(table, len(rows))
 
 
 def _task_table(instance: Instance, plan: SchedulePlan) -> Table:

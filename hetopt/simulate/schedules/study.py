@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hetopt import units
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Instance
 from hetopt.instance.overrides import restrict
@@ -258,7 +259,9 @@ def _check(instance: Instance, plan: Plan | None, question: Question) -> None:
         problems.append(Problem("features", ", ".join(unknown), text))
     if np.isfinite(instance.limits.cycle_s):
         text = "A schedule that runs once: simulating does not know those that repeat for ever."
-        problems.append(Problem("cyclic", f"{instance.limits.cycle_s:g} s", text))
+        problems.append(
+            Problem("cyclic", units.format(instance.limits.cycle_s, "time", digits=6), text)
+        )
     stream = "A question about streams: a schedule has its jobs and their releases."
     problems += [
         Problem(flag, str(getattr(question, name)), stream)

@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from hetopt.evaluate import objective_value
+from hetopt.evaluate.with_units import STATED_DIGITS, money, shown
 from hetopt.instance import Instance, is_maximised
 from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.solution import Proof, StreamPlan
@@ -157,9 +158,10 @@ def why_infeasible(instance: Instance) -> str:
     if instance.devices.min_load.any():
         words.append("the least load of those that are on")
     if np.isfinite(limits.power_cap_w):
-        words.append(f"the power cap of {limits.power_cap_w:g} W")
+        cap = shown(instance, limits.power_cap_w, "power", STATED_DIGITS)
+        words.append(f"the power cap of {cap}")
     if np.isfinite(limits.budget_per_s):
-        words.append(f"the budget of {limits.budget_per_s:g} per second")
+        words.append(f"the budget of {money(instance, limits.budget_per_s, per_time=True)}")
     if len(instance.uses):
         words.append("the capacities and budgets of the resources")
     if len(instance.links):

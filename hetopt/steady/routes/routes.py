@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from hetopt.errors import InputError
+from hetopt.evaluate.with_units import STATED_DIGITS, shown
 from hetopt.instance import Floats, Groups, Instance
 from hetopt.instance.paths import Network
 from hetopt.instance.states.slow_domains import domain_of_device
@@ -465,7 +466,8 @@ class _Builder:
 
     def _no_extension(self, task: int) -> str:
         slo = self.instance.jobs.latency_slo_s[self.job]
-        limit = f"within its latency limit of {slo:g} s" if self.timed else "with the links there"
+        told = shown(self.instance, float(slo), "time", STATED_DIGITS)
+        limit = f"within its latency limit of {told}" if self.timed else "with the links there"
         return (
             f"Job {self.instance.jobs.name[self.job]!s} has no route {limit}: no option of task "
             f"{self.instance.tasks.name[task]!s} fits (latency, paths between devices, pins and "

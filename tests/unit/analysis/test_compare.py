@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from hetopt import InputError, Instance, SolveOptions, compare, from_frames, read_instance, verify
+from hetopt.report.comparison_page import comparison_page
 from hetopt.report.terminal.comparison import comparison_to_dict
 
 QUICK = SolveOptions(time_limit_s=10)
@@ -209,3 +210,23 @@ jobs:
     assert by_name["host"].cannot_run == ("look",)
     assert by_name["host"].solution.status == "infeasible"
     assert by_name["npu"].solution.objective == pytest.approx(1.1)
+
+
+def test_rivals_without_a_plan_say_why() -> None:
+    text = """
+hetopt: 1
+objective: makespan
+devices: [{name: a, kind: gpu}, {name: b, kind: cpu}]
+jobs:
+  - name: f
+    deadline: 30 ms
+    tasks:
+      - {name: x, options: [{device: a, time: 20 ms}, {device: b, time: 40 ms}]}
+      - {name: y, options: [{device: a, time: 20 ms}, {device: b, time: 20 ms}]}
+"""
+    found = compare(read_instance("f.yaml", text=text), time_limit=5, sensitivity=False)
+    shown = str(found)
+    assert "a has no plan: 2 tasks can only run on a and keep it busy for 40 ms" in shown
+    assert "b has no plan: 2 tasks can only run on b" in shown
+    page = comparison_page(found.instance, comparison_to_dict(found))
+    assert "infeasible: 2 tasks can only run on a" in page

@@ -60,7 +60,7 @@ def test_periods_without_a_simple_common_multiple_need_a_horizon():
 
 
 def test_a_million_repetitions_are_an_error_at_the_period():
-    with pytest.raises(InputError, match=r"1000000 repetitions over 1 s.*at most 200,000 tasks"):
+    with pytest.raises(InputError, match=r"1,000,000 repetitions over 1 s.*at most 200,000 tasks"):
         periodic(1e-6, horizon_s=1.0)
 
 

@@ -136,3 +136,13 @@ def test_a_schedule_of_very_many_tasks_is_refused():
     solution = hetopt.solve(large, method="heuristic", time_limit=10, gap=1.0)
     with pytest.raises(RefusedError, match="at most 1000"):
         hetopt.deploy(solution, large, "compose", **GIVEN)
+
+
+def test_a_note_that_every_period_has_is_told_once():
+    instance, solution = solved("day-24")
+    notes = hetopt.deploy(solution, instance, "compose", **GIVEN).notes
+    assert len(notes) == len(set(notes)) < len(instance.periods)
+    assert sum("full batches" in note for note in notes) == 1
+    (rates,) = (note for note in notes if "for these rates" in note)
+    assert rates.startswith("h00: ")
+    assert "The same of each other period" in rates

@@ -46,16 +46,17 @@ def drawn_w(instance: Instance, plan: Plan) -> float:
 
 
 def time_on_s(instance: Instance, plan: Plan) -> float:
-    """Return the longest of times, no longer than is asked for, that units stay on for."""
+    """Return the longest time that all units stay on for; all of it where none ever goes on."""
     quantities, periods = _quantities(instance, plan), instance.periods
     lasts = quantities.duration_s
-    for least in _times(lasts, periods.cyclic, periods.min_up_s):
+    whole = float(lasts.sum())
+    for least in _times(lasts, periods.cyclic, whole):
         for s in range(len(lasts)):
             began = began_within(lasts, periods.cyclic, least * (1 + 1e-6), s)
             recent = sum(often * quantities.starts[q] for q, often in began.items())
             if np.any(recent > quantities.units_on[s]):
                 return least
-    return periods.min_up_s
+    return whole
 
 
 def _times(lasts: np.ndarray, cyclic: bool, most: float) -> Iterator[float]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hetopt.analysis.explanation.limits.ties import time_on_s
 from hetopt.compile.set_values import set_values
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate, objective_value
@@ -254,3 +255,12 @@ def test_units_are_not_set_up_for_free_between_periods() -> None:
     assert set_values(day(), two[:1]).periods.cyclic
     with pytest.raises(InputError, match="Options of one configuration"):
         set_values(day(), two)
+
+
+def test_the_time_that_units_stay_on_may_be_longer_than_is_asked_for() -> None:
+    plan, asked = planned(day(ties="  min_up: 90 min")), day(ties="  min_up: 90 min")
+    # 3, 1, 2 boxes over 1 h, 1 h and 2 h: what went on at dawn goes off after the day, 3 h later.
+    assert on(plan) == [3, 1, 2]
+    assert time_on_s(asked, plan) == time_on_s(day(ties="  min_up: 10 min"), plan) == 3 * 3600
+    still = planned(day(ties="  max_changes: 0"))
+    assert time_on_s(asked, still) == 4 * 3600

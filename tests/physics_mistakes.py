@@ -1,0 +1,796 @@
+"""Mistakes in the newer physics: one line says place, value and what was expected."""
+
+# ruff: noqa: E501  # entries are compared as they stand
+
+from __future__ import annotations
+
+BOX = """\
+hetopt: 1
+objective: energy
+devices:
+  - {name: cpu, kind: cpu, idle_power: 2 W, board: som, sleep: {power: 0.3 W, wake_time: 1 ms, wake_energy: 1 mJ}}
+  - {name: npu, kind: npu, idle_power: 1 W, board: som, start_up: {time: 5 ms, energy: 3 mJ}}
+  - {name: fpga, kind: fpga, idle_power: 1 W, initial_configuration: a, setups: [{from: a, to: b, time: 3 ms, energy: 2 mJ}]}
+boards:
+  - {name: som, idle_power: 1.5 W}
+resources:
+  - {name: dram, capacity: 15}
+jobs:
+  - name: frame
+    deadline: 100 ms
+    tasks:
+      - name: grab
+        options: [{device: cpu, time: 2 ms, power: 9 W, uses: {dram: 3}}]
+      - name: detect
+        options:
+          - {device: cpu, time: 25 ms, power: 9 W, uses: {dram: 12}}
+          - {device: npu, time: 6 ms, power: 5 W}
+          - {device: fpga, time: 6 ms, power: 5 W, configuration: a}
+          - {device: fpga, label: x, time: 5 ms, power: 5 W, configuration: b}
+    transfers: [{from: grab, to: detect}]
+"""
+
+BOX_MISTAKES = [
+    (
+        "hetopt: 1\n",
+        "hetopt: 1\nsetups: [{from: a, to: b}]\n",
+        "setups",
+        "a list",
+        "No such field. setups belongs to an entry of devices.",
+    ),
+    (
+        "hetopt: 1\n",
+        "hetopt: 1\ndeadline: 3 ms\n",
+        "deadline",
+        "3 ms",
+        "No such field. deadline belongs to an entry of jobs.",
+    ),
+    (
+        "hetopt: 1\n",
+        "hetopt: 1\npower: 3 W\n",
+        "power",
+        "3 W",
+        "No such field. Did you mean power_cap? power belongs to",
+    ),
+    (
+        "hetopt: 1\n",
+        "hetopt: 1\nidle_power: 3 W\n",
+        "idle_power",
+        "3 W",
+        "No such field. idle_power belongs to an entry of",
+    ),
+    (
+        "hetopt: 1\n",
+        "hetopt: 1\nidel_power: 3 W\n",
+        "idel_power",
+        "3 W",
+        "No such field. Did you mean idle_power, which belongs",
+    ),
+    (
+        "hetopt: 1\n",
+        "hetopt: 1\nsleep: {power: 1 W}\n",
+        "sleep",
+        "a mapping",
+        "No such field. sleep belongs to an entry of devices or",
+    ),
+    (
+        "hetopt: 1\n",
+        "hetopt: 1\nsharing: slow\n",
+        "sharing",
+        "slow",
+        "No such field. sharing belongs to an entry of resources.",
+    ),
+    (
+        "hetopt: 1\n",
+        "hetopt: 1\nmin_up: 2 h\n",
+        "min_up",
+        "2 h",
+        "No such field. min_up belongs to periods.",
+    ),
+    (
+        "hetopt: 1\n",
+        "hetopt: 1\nquantile: 0.99\n",
+        "quantile",
+        "0.99",
+        "No such field. quantile belongs to latency_slo of a job.",
+    ),
+    (
+        "hetopt: 1\n",
+        "hetopt: 1\nperiod: 33 ms\n",
+        "period",
+        "33 ms",
+        "No such field. period belongs to an entry of jobs.",
+    ),
+    (
+        "hetopt: 1\n",
+        "hetopt: 1\nwake_time: 33 ms\n",
+        "wake_time",
+        "33 ms",
+        "No such field. wake_time belongs to an entry of",
+    ),
+    (
+        "deadline: 100 ms",
+        "deadline: 100 ms\n    sleep: 3 W",
+        "jobs[0].sleep",
+        "3 W",
+        "No such field. sleep belongs to an entry of devices or",
+    ),
+    (
+        "deadline: 100 ms",
+        "deadline: 100 ms\n    value: 5 EUR",
+        "jobs[0].value",
+        "5 EUR",
+        "A number without a unit: write 5. What serving a",
+    ),
+    (
+        "deadline: 100 ms",
+        "deadline: 100 ms\n    optional: maybe",
+        "jobs[0].optional",
+        "maybe",
+        "true or false. Whether the job may be left out, whole,",
+    ),
+    (
+        "deadline: 100 ms",
+        "deadline: 100 ms\n    min_share: 0.5",
+        "jobs[0].min_share",
+        "0.5",
+        "This belongs to the steady regime; the instance is",
+    ),
+    (
+        "deadline: 100 ms",
+        "deadline: 100 ms\n    weight: 50 %",
+        "jobs[0].weight",
+        "50 %",
+        "A number without a unit: write 0.5. Weight in tardiness",
+    ),
+    (
+        "board: som, sleep",
+        "board: true, sleep",
+        "devices[0].board",
+        "true",
+        "A text. Board that it is on, of those in boards, which",
+    ),
+    (
+        "board: som, sleep",
+        "board: sum, sleep",
+        "devices[0].board",
+        "sum",
+        "A board: som (did you mean som?).",
+    ),
+    (
+        "board: som, sleep",
+        "board: [som], sleep",
+        "devices[0].board",
+        "a list",
+        "A text. Board that it is on, of those in boards, which",
+    ),
+    (
+        "sleep: {power: 0.3 W, wake_time: 1 ms, wake_energy: 1 mJ}",
+        "sleep: 0.3 W",
+        "devices[0].sleep",
+        "0.3 W",
+        "A mapping of fields (name: value), of power, wake_time,",
+    ),
+    (
+        "sleep: {power: 0.3 W, wake_time: 1 ms, wake_energy: 1 mJ}",
+        "sleep: true",
+        "devices[0].sleep",
+        "true",
+        "A mapping of fields (name: value), of power, wake_time,",
+    ),
+    (
+        "sleep: {power: 0.3 W, wake_time: 1 ms, wake_energy: 1 mJ}",
+        "sleep: {power: 3 W}",
+        "devices[0].sleep.power",
+        "3 W",
+        "At most the idle power: what sleeps draws no more than",
+    ),
+    (
+        "sleep: {power: 0.3 W, wake_time: 1 ms, wake_energy: 1 mJ}",
+        "sleep: {wake_time: 1 ms}",
+        "devices[0].sleep.wake_time",
+        "1 ms",
+        "Beside it the power of sleep: sleep: {power: ...}.",
+    ),
+    (
+        "sleep: {power: 0.3 W, wake_time: 1 ms, wake_energy: 1 mJ}",
+        "sleep: {watts: 1 W}",
+        "devices[0].sleep.watts",
+        "1 W",
+        "No such field. Did you mean power?",
+    ),
+    (
+        "start_up: {time: 5 ms, energy: 3 mJ}",
+        "start_up: 5 ms",
+        "devices[1].start_up",
+        "5 ms",
+        "A mapping of fields (name: value), of time, energy,",
+    ),
+    (
+        "start_up: {time: 5 ms, energy: 3 mJ}",
+        "start_up: {time: 500 ms}",
+        "devices[1].start_up.time",
+        "500 ms",
+        "At most the latest deadline, 100 ms: nothing could run",
+    ),
+    (
+        "start_up: {time: 5 ms, energy: 3 mJ}",
+        "start_up: {time: 3 mJ}",
+        "devices[1].start_up.time",
+        "3 mJ",
+        "A time: a number in s, or a text such as '4 ms'. mJ is",
+    ),
+    (
+        "start_up: {time: 5 ms, energy: 3 mJ}",
+        "startup: {time: 5 ms}",
+        "devices[1].startup",
+        "a mapping",
+        "No such field. Did you mean start_up?",
+    ),
+    (
+        "setups: [{from: a, to: b, time: 3 ms, energy: 2 mJ}]",
+        "setups: 3 ms",
+        "devices[2].setups",
+        "3 ms",
+        "A list (YAML: lines that start with '- '). Set-ups from",
+    ),
+    (
+        "setups: [{from: a, to: b, time: 3 ms, energy: 2 mJ}]",
+        "setup: 3 ms",
+        "devices[2].setup",
+        "3 ms",
+        "A mapping of fields (name: value), of time, energy.",
+    ),
+    (
+        "setups: [{from: a, to: b, time: 3 ms, energy: 2 mJ}]",
+        "setups: {from: a, to: b}",
+        "devices[2].setups",
+        "a mapping",
+        "A list (YAML: lines that start with '- '). Set-ups from",
+    ),
+    (
+        "setups: [{from: a, to: b, time: 3 ms, energy: 2 mJ}]",
+        "setups: [{from: a, to: c, time: 3 ms}]",
+        "devices[2].setups[0].to",
+        "c",
+        "A configuration of its options: a, b.",
+    ),
+    (
+        "setups: [{from: a, to: b, time: 3 ms, energy: 2 mJ}]",
+        "setups: [{from: a, to: b, time: 3 ms}], setup: {time: 1 ms}",
+        "devices[2].setup.time",
+        "1 ms",
+        "Either setups of pairs, or one setup for each change,",
+    ),
+    (
+        "setups: [{from: a, to: b, time: 3 ms, energy: 2 mJ}]",
+        "slots: 2, setup: {time: 1 ms}",
+        "devices[2].slots",
+        "2",
+        "One slot: a unit with set-ups runs one task at once.",
+    ),
+    (
+        "initial_configuration: a",
+        "initial_configuration: [a]",
+        "devices[2].initial_configuration",
+        "a list",
+        "A text. What each unit has loaded at first; `none` is",
+    ),
+    (
+        "initial_configuration: a",
+        "initial_configuration: z",
+        "devices[2].initial_configuration",
+        "z",
+        "A configuration of its options: a, b, none.",
+    ),
+    (
+        "configuration: b",
+        "configuration: true",
+        "jobs[0].tasks[1].options[3].configuration",
+        "true",
+        "A text. What its unit must have loaded: a bitstream, a",
+    ),
+    ("{name: npu,", "{name: cpu,", "devices[1].name", "cpu", "A name that no other row has."),
+    (
+        "{name: dram, capacity: 15}",
+        "{name: dram, capacity: 15 GB/s}",
+        "resources[0].capacity",
+        "15 GB/s",
+        "A number without a unit: write 15. Renewable: what",
+    ),
+    (
+        "{name: dram, capacity: 15}",
+        "{name: dram, capacity: 15, sharing: slowly}",
+        "resources[0].sharing",
+        "slowly",
+        "One of forbid, slow (did you mean slow?).",
+    ),
+    (
+        "{name: dram, capacity: 15}",
+        "{name: dram, capacity: 15, sharing: slow, loss: 10}",
+        "resources[0].loss",
+        "10",
+        "A fraction of at most 1: write 10 % or 0.1.",
+    ),
+    (
+        "{name: dram, capacity: 15}",
+        "{name: dram, capacity: 15, loss: 10 %}",
+        "resources[0].loss",
+        "10 %",
+        "`sharing: slow` beside a loss: a resource that forbids",
+    ),
+    (
+        "uses: {dram: 12}",
+        "uses: dram",
+        "jobs[0].tasks[1].options[0].uses",
+        "dram",
+        "A mapping of fields (name: value). Amounts of",
+    ),
+    (
+        "uses: {dram: 12}",
+        "uses: [dram]",
+        "jobs[0].tasks[1].options[0].uses",
+        "a list",
+        "A mapping of fields (name: value). Amounts of",
+    ),
+    (
+        "uses: {dram: 12}",
+        "uses: {dram: 12 GB/s}",
+        "jobs[0].tasks[1].options[0].uses.dram",
+        "12 GB/s",
+        "A number without a unit: write 12. What it uses of the",
+    ),
+    (
+        "uses: {dram: 12}",
+        "uses: {ram: 12}",
+        "jobs[0].tasks[1].options[0].uses.ram",
+        "ram",
+        "A resource: dram (did you mean dram?).",
+    ),
+    (
+        "objective: energy",
+        "objective: energy\ncyclic: yes please",
+        "cyclic",
+        "yes please",
+        "true or false. Whether the schedule repeats for ever,",
+    ),
+    (
+        "objective: energy",
+        "objective: energy\ncyclic: true",
+        "jobs[0].period",
+        "",
+        "A period of every job of a cyclic schedule, or the",
+    ),
+    (
+        "objective: energy",
+        "objective: energy\ncycle: 30 Hz",
+        "cycle",
+        "30 Hz",
+        "A time: a number in s, or a text such as '4 ms'. That",
+    ),
+    (
+        "objective: energy",
+        "objective: energy\ncycle: 100 ms\nhorizon: 1 s",
+        "cycle",
+        "100 ms",
+        "A schedule with an end, as device fpga has set-ups:",
+    ),
+    (
+        "objective: energy",
+        "objective: energy\ncycles: 2",
+        "cycles",
+        "2",
+        "`cyclic: true` beside it: it counts common multiples of",
+    ),
+    (
+        "  - {name: som, idle_power: 1.5 W}",
+        "  - som",
+        "boards[0]",
+        "som",
+        "A mapping of fields (name: value), of name, count_min,",
+    ),
+    (
+        "  - {name: som, idle_power: 1.5 W}",
+        "  som: {idle_power: 1.5 W}",
+        "boards",
+        "a mapping",
+        "A list (YAML: lines that start with '- '). What carries",
+    ),
+    (
+        "power: 5 W",
+        "power: 1.5 W",
+        "jobs[0].tasks[1].options[1].power",
+        "1.5 W",
+        "The whole draw of the unit is at least the idle power,",
+    ),
+    (
+        "power: 5 W",
+        "power: 500 mW",
+        "jobs[0].tasks[1].options[1].power",
+        "500 mW",
+        "The whole draw of the unit is at least the idle power,",
+    ),
+    (
+        "time: 25 ms",
+        "time: 25 ms, time_low: 30 ms, time_high: 40 ms",
+        "jobs[0].tasks[1].options[0].time_low",
+        "30 ms",
+        "At most the time of the option, 25 ms.",
+    ),
+]
+
+FLEET = """\
+hetopt: 1
+objective: power
+devices:
+  - {name: gpu, kind: gpu, count: {min: 0}, idle_power: 50 W, memory: 80 GB, min_load: 10 %, start_up: {time: 1 min, energy: 1 kJ, cost: 1 EUR}, load: {time: 30 s}}
+jobs:
+  - {name: chat, rate: 10 /s, latency_slo: {limit: 2 s, quantile: 0.99}, options: [{device: gpu, time: 100 ms, power: 300 W, weights: 16 GB}]}
+periods:
+  cyclic: true
+  min_up: 2 h
+  list:
+    - {name: day, duration: 16 h, demand: 1}
+    - {name: night, duration: 8 h, demand: 0.3, energy_price: 0.2 EUR/kWh}
+"""
+
+FLEET_MISTAKES = [
+    (
+        "min_load: 10 %",
+        "min_load: 150 %",
+        "devices[0].min_load",
+        "150 %",
+        "A value of at least 0 and at most 1.",
+    ),
+    (
+        "min_load: 10 %",
+        "min_load: 10",
+        "devices[0].min_load",
+        "10",
+        "A fraction of at most 1: write 10 % or 0.1.",
+    ),
+    (
+        "min_load: 10 %",
+        "min_load: true",
+        "devices[0].min_load",
+        "true",
+        "A number, or a text with a number and a unit, such as",
+    ),
+    (
+        "min_load: 10 %",
+        "min_load: 90 %, max_utilization: 50 %",
+        "devices[0].min_load",
+        "90 %",
+        "At most `max_utilization`: a unit that is on could be",
+    ),
+    (
+        "quantile: 0.99",
+        "quantile: 99",
+        "jobs[0].latency_slo.quantile",
+        "99",
+        "A fraction of at most 1: write 99 % or 0.99.",
+    ),
+    (
+        "quantile: 0.99",
+        "quantile: 1",
+        "jobs[0].latency_slo.quantile",
+        "1",
+        "Less than 1: no estimate says that all requests meet a",
+    ),
+    (
+        "quantile: 0.99",
+        "quantile: p99",
+        "jobs[0].latency_slo.quantile",
+        "p99",
+        "A fraction: a number in parts of 1, or a text such as",
+    ),
+    (
+        "{limit: 2 s, quantile: 0.99}",
+        "{quantile: 0.99}",
+        "jobs[0].latency_slo.quantile",
+        "0.99",
+        "Beside it the limit that it is of: latency_slo: {limit:",
+    ),
+    (
+        "{limit: 2 s, quantile: 0.99}",
+        "[2 s, 0.99]",
+        "jobs[0].latency_slo",
+        "a list",
+        "A number, or a text with a number and a unit, such as",
+    ),
+    (
+        "{limit: 2 s, quantile: 0.99}",
+        "{limit: 2 s, p99: true}",
+        "jobs[0].latency_slo.p99",
+        "true",
+        "No such field. Known are limit, quantile.",
+    ),
+    (
+        "latency_slo: {limit: 2 s, quantile: 0.99}, ",
+        "latency_quantile: 0.99, ",
+        "jobs[0].latency_quantile",
+        "0.99",
+        "Beside it the limit that it is of: latency_slo: {limit:",
+    ),
+    (
+        "cyclic: true\n",
+        "cyclic: true\n  duration: 24 h\n",
+        "periods.duration",
+        "24 h",
+        "No such field. duration belongs to an entry of list of",
+    ),
+    (
+        "duration: 16 h",
+        "length: 16 h",
+        "periods.list[0].length",
+        "16 h",
+        "No such field. Did you mean duration?",
+    ),
+    (
+        "duration: 16 h, ",
+        "",
+        "periods.list[0].duration",
+        "",
+        "A value is required. How long it lasts.",
+    ),
+    (
+        "energy_price: 0.2 EUR/kWh",
+        "energy_price: 0.2 USD/kWh",
+        "currency",
+        "EUR, USD",
+        "One currency in all prices.",
+    ),
+    (
+        "energy_price: 0.2 EUR/kWh",
+        "price: 0.2 EUR/kWh",
+        "periods.list[1].price",
+        "0.2 EUR/kWh",
+        "No such field. price belongs to an entry of devices or",
+    ),
+    (
+        "demand: 0.3",
+        "demand: 3 /s",
+        "periods.list[1].demand",
+        "3 /s",
+        "A number without a unit: write 3. Factor on the rates",
+    ),
+    (
+        "demand: 0.3",
+        "rates: {chat: 3 /s, foo: 3 /s}",
+        "periods.list[1].rates.foo",
+        "foo",
+        "A job: chat.",
+    ),
+    (
+        "demand: 0.3",
+        "rates: 3 /s",
+        "periods.list[1].rates",
+        "3 /s",
+        "A mapping of fields (name: value). Rates of jobs in it,",
+    ),
+    (
+        "demand: 0.3",
+        "demand: 0",
+        "periods.list[1].demand",
+        "0",
+        "A job with a rate above 0 in the period.",
+    ),
+    (
+        "- {name: night",
+        "- {name: day",
+        "periods.list[1].name",
+        "day",
+        "A name that no other row has.",
+    ),
+    (
+        "min_up: 2 h",
+        "min_up: 2 W",
+        "periods.min_up",
+        "2 W",
+        "A time: a number in s, or a text such as '4 ms'. W is a",
+    ),
+    (
+        "min_up: 2 h",
+        "max_changes: many",
+        "periods.max_changes",
+        "many",
+        "A whole number. Most units switched and weights loaded",
+    ),
+    (
+        "min_up: 2 h",
+        "max_changes: 2.5",
+        "periods.max_changes",
+        "2.5",
+        "A whole number. Most units switched and weights loaded",
+    ),
+    (
+        "load: {time: 30 s}",
+        "load: 30 s",
+        "devices[0].load",
+        "30 s",
+        "A mapping of fields (name: value), of time,",
+    ),
+    (
+        "load: {time: 30 s}",
+        "load: {energy: 3 J}",
+        "devices[0].load.energy",
+        "3 J",
+        "No such field. Did you mean energy_per_byte? energy",
+    ),
+    (
+        "load: {time: 30 s}",
+        "load: {energy_per_byte: 3 J}",
+        "devices[0].load.energy_per_byte",
+        "3 J",
+        "An energy per byte: a number in J/B, or a text such as",
+    ),
+    (
+        ", memory: 80 GB",
+        "",
+        "devices[0].load.time",
+        "30 s",
+        "A memory of the device too, so that plans say which",
+    ),
+    (
+        "start_up: {time: 1 min, energy: 1 kJ, cost: 1 EUR}",
+        "start_up: 1 min",
+        "devices[0].start_up",
+        "1 min",
+        "A mapping of fields (name: value), of time, energy,",
+    ),
+    (
+        "start_up: {time: 1 min, energy: 1 kJ, cost: 1 EUR}",
+        "start_up: {time: 20 h}",
+        "devices[0].start_up.time",
+        "20 h",
+        "At most the shortest period, 8 h: it is done before one",
+    ),
+    (
+        "start_up: {time: 1 min, energy: 1 kJ, cost: 1 EUR}",
+        "start_up: {cost: 1 EUR/h}",
+        "devices[0].start_up.cost",
+        "1 EUR/h",
+        "An amount of money: a number in currency units, or a",
+    ),
+    (
+        "start_up: {time: 1 min, energy: 1 kJ, cost: 1 EUR}",
+        "sleep: {power: 1 W}",
+        "devices[0].sleep.power",
+        "1 W",
+        "This belongs to the schedule regime; the instance is",
+    ),
+    (
+        "objective: power",
+        "objective: value",
+        "objective",
+        "value",
+        "A value above 0 of some job, to count value.",
+    ),
+    (
+        "objective: power",
+        "objective: profit",
+        "objective",
+        "profit",
+        "Objectives of the steady regime are throughput, power,",
+    ),
+    (
+        "rate: 10 /s,",
+        "rate: 10 /s, value: 0.01 EUR,",
+        "jobs[0].value",
+        "0.01 EUR",
+        "A number without a unit: write 0.01. What serving a",
+    ),
+    (
+        "rate: 10 /s,",
+        "rate: 10 /s, min_share: 50,",
+        "jobs[0].min_share",
+        "50",
+        "A fraction of at most 1: write 50 % or 0.5.",
+    ),
+    (
+        "rate: 10 /s,",
+        "rate: 10 /s, optional: true,",
+        "jobs[0].optional",
+        "true",
+        "This belongs to the schedule regime; the instance is",
+    ),
+    (
+        "rate: 10 /s,",
+        "rate: 10 /s, deadline: 3 s,",
+        "jobs[0].deadline",
+        "3 s",
+        "This belongs to the schedule regime; the instance is",
+    ),
+    ("rate: 10 /s,", "rate: 10 /s, value: -1,", "jobs[0].value", "-1", "A value of at least 0."),
+    (
+        "periods:\n  cyclic: true",
+        "scenarios: [{name: a}]\nperiods:\n  cyclic: true",
+        "periods",
+        "2 beside scenarios",
+        "Either scenarios, or periods, which follow each other",
+    ),
+    (
+        "  cyclic: true",
+        "  cyclic: false\n  initial: [{device: gpu}]",
+        "periods.initial",
+        "a list",
+        "No such field. initial belongs to the top level.",
+    ),
+    (
+        "objective: power",
+        "objective: power\ninitial: [{device: gpu, units: 1}]",
+        "initial[0].device",
+        "gpu",
+        "cyclic: false of the periods; where they repeat, the",
+    ),
+    (
+        "objective: power",
+        "objective: power\nperiods_min_up: 3 h",
+        "periods_min_up",
+        "3 h",
+        "Only one of periods.min_up and periods_min_up.",
+    ),
+    (
+        "count: {min: 0}",
+        "count: {least: 0}",
+        "devices[0].count.least",
+        "0",
+        "No such field. Known are min, max.",
+    ),
+    (
+        "count: {min: 0}",
+        "count: 2 units",
+        "devices[0].count",
+        "2 units",
+        "A whole number without a unit: write 2. Fewest units",
+    ),
+    (
+        "count: {min: 0}",
+        "count: [0, 3]",
+        "devices[0].count",
+        "a list",
+        "A whole number. Identical units, or their range: {min:",
+    ),
+    (
+        "objective: power",
+        "objective: power\nresources: [{name: hbm}]",
+        "resources[0].capacity",
+        "",
+        "A capacity (renewable), a budget (non-renewable), or",
+    ),
+    (
+        "objective: power",
+        "objective: power\nresources: [{name: hbm, capacity: -3}]",
+        "resources[0].capacity",
+        "-3",
+        "A value of at least 0.",
+    ),
+    (
+        "objective: power",
+        "objective: power\ncyclic: true",
+        "cyclic",
+        "true",
+        "This belongs to the schedule regime; the instance is",
+    ),
+    (
+        "objective: power",
+        "objective: power\nhorizon: 3 h",
+        "horizon",
+        "3 h",
+        "This belongs to the schedule regime; the instance is",
+    ),
+    (
+        "objective: power",
+        "objective: power\nbudget: 3 EUR",
+        "budget",
+        "3 EUR",
+        "A price per time: a number in currency units per",
+    ),
+    (
+        "objective: power",
+        "objective: power\npower_cap: 3 kWh",
+        "power_cap",
+        "3 kWh",
+        "A power: a number in W, or a text such as '15 W'. kWh",
+    ),
+]
