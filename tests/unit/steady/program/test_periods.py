@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hetopt.analysis.explanation.limits.ties import time_on_s
+from hetopt.analysis.explanation.limits.periods import time_on_s
 from hetopt.compile.set_values import set_values
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate, objective_value
