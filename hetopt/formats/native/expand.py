@@ -86,10 +86,10 @@ def expand(
                 reader.units_seen.see(column, name, settings[name], "top level")
         given = [a for a in (column.name, *column.aliases) if a in settings]
         if len(given) > 1:
-            at: Path = (given[1],)
+            second = given[1]
             if column.name in reader.ties:  # read from the mapping, beside one at the top
                 given[0] = f"{column.within}.{column.inner_names[-1]}"
-            reader.fault(at, settings.pop(at[0]), f"Only one of {' and '.join(given)}.")
+            reader.fault((second,), settings.pop(second), f"Only one of {' and '.join(given)}.")
     for name in GROUP_SETTINGS:
         groups = settings.get(name, [])
         settings[name] = [g if isinstance(g, list) else [g] for g in groups if g is not None]

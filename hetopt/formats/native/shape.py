@@ -90,8 +90,8 @@ def _fault(error: Any) -> Fault:
     if error["type"] == "model_type":
         names = fields_at(path)
         more = " and others" if len(names) > FIELDS_NAMED else ""
-        known = f", of {', '.join(names[:FIELDS_NAMED])}{more}" if names else ""
-        expected = f"A mapping of fields (name: value){known}."
+        of = f", of {', '.join(names[:FIELDS_NAMED])}{more}" if names else ""
+        expected = f"A mapping of fields (name: value){of}."
     return Fault(path, shown(error["input"]), f"{expected} {meaning_of(path)}".rstrip())
 
 
