@@ -79,7 +79,7 @@ def firmness(
     asked = [*_idle(study), *_devices(study, contest), *_doubtful_rows(study)]
     refuted: list[str] = []
     rows = _ask(study, rival, asked, tell, refuted)
-    if study.instance.devices.idle_power_w.any():
+    if _idles(study.instance):
         # As stated it is the comparison itself.
         best, gain = gain_over(ours, [(r.name, r.solution) for r in contest])
         change = _idle_change(1.0)
@@ -153,9 +153,14 @@ def _idle_change(factor: float) -> str:
     return f"{IDLE} x {factor:g}"
 
 
+def _idles(instance: Instance) -> bool:
+    """Whether anything draws idle power."""
+    return bool(instance.devices.idle_power_w.any() or instance.boards.idle_power_w.any())
+
+
 def _idle(study: Study) -> Iterator[_Change]:
     """Vary idle power."""
-    if study.instance.devices.idle_power_w.any():
+    if _idles(study.instance):
         for factor in IDLE_FACTORS:
             if factor != 1.0:
                 yield _Change(_idle_change(factor), scale_idle(study.instance, factor))
@@ -231,11 +236,11 @@ def unaffected(
 
     A rival's plans with and without the device are the same, at the same values, where a unit of
     it that runs nothing takes part in nothing: it draws no power (``off_when_unused``), costs
-    nothing (none must be had, or has no price), counts in no share of kinds, is in no memory pool,
-    is not the host that staged messages or a rival's left-over tasks go to, gives no link
-    capacity by being on, and is not on before the first of periods, so that it need not go off.
-    Links through it are facts that stay. Then bounds and proofs of infeasibility carry over. A
-    plan carries over if the checker accepts it.
+    nothing (none must be had, or has no price), counts in no share of kinds, is in no memory pool
+    and on no board, is not the host that staged messages or a rival's left-over tasks go to, gives
+    no link capacity by being on, and is not on before the first of periods, so that it need not go
+    off. Links through it are facts that stay. Then bounds and proofs of infeasibility carry over.
+    A plan carries over if the checker accepts it.
     """
     instance = study.instance
     devices, links = instance.devices, instance.links
@@ -245,6 +250,7 @@ def unaffected(
         or (devices.count_min[device] > 0 and devices.price_per_s[device] > 0)
         or len(instance.kind_shares) > 0
         or devices.pool[device] >= 0
+        or devices.on_board[device] >= 0
         or instance.periods.initial_on(len(devices))[device] > 0
         or device in hosts
         or bool((links.per_unit & ((links.src == device) | (links.dst == device))).any())

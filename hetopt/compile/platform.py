@@ -33,7 +33,7 @@ def make_pools(table: Table, check: Checker) -> Pools:
     return Pools(table["name"], table["memory_b"], table["zero_copy"])
 
 
-def make_boards(table: Table, devices: Devices, regime: str, check: Checker) -> Boards:
+def make_boards(table: Table, devices: Devices, check: Checker) -> Boards:
     """Return the boards; units of the devices on them are spread over their number."""
     check.unique("boards", "name", table["name"])
     low, high = table["count_min"], table["count_max"]
@@ -54,10 +54,6 @@ def make_boards(table: Table, devices: Devices, regime: str, check: Checker) -> 
     for board in [b for b, found in enumerate(sites) if len(found) > 1]:
         text = "Devices at one site: its energy is drawn there."
         check.add("boards", board, "name", table["name"][board], text)
-    if regime == "steady":
-        stated = np.ones(len(low), dtype=bool)
-        text = "None in the steady regime: streams do not know boards yet."
-        check.rows("boards", "name", table, stated, text)
     columns = start_up_and_sleep("boards", table, check)
     return Boards(
         name=table["name"],

@@ -140,7 +140,7 @@ def _compiled(
     sites = make_sites(tables["sites"], setting, check)
     named = tables["boards"]["name"]
     devices = make_devices(tables["devices"], pools.name, sites.name, named, check)
-    boards = make_boards(tables["boards"], devices, regime, check)
+    boards = make_boards(tables["boards"], devices, check)
     networks = network_links(tables["networks"], devices, sites, regime, check)
     links = make_links(tables["links"], networks, devices.name, check)
     profiles, options, keys = make_options(tables["options"], devices, boards, check)

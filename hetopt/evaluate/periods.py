@@ -17,6 +17,7 @@ import numpy as np
 from hetopt.evaluate.scenarios import ScenarioQuantities, plain
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.states.stream_boards import board_joule_prices, boards_under, going_on_j
 from hetopt.instance.tables import follows
 from hetopt.solution import Held, PeriodPlan, ScenarioPlan, SteadyPlan
 
@@ -57,6 +58,21 @@ class PeriodQuantities(ScenarioQuantities):
     def stops(self) -> Ints:
         """Units that go off as a period begins (S × D)."""
         return np.asarray(np.maximum(0, self.units_before - self.units_on))
+
+    @cached_property
+    def board_starts(self) -> Ints:
+        """Boards of each kind that go on as a period begins (S × B)."""
+        periods = self.instance.periods
+        initial = boards_under(self.instance, periods.initial_on(len(self.instance.devices)))
+        on = [part.boards_on for part in self.parts]
+        before = [follows(periods, s) for s in range(len(on))]
+        was = [initial if b < 0 else on[b] for b in before]
+        return np.asarray(np.maximum(0, np.array(on) - np.array(was)))
+
+    @cached_property
+    def board_energy_j(self) -> Floats:
+        """Energy of boards that go on (S × B)."""
+        return np.asarray(self.board_starts * going_on_j(self.instance))
 
     @cached_property
     def _loading(self) -> tuple[Ints, Floats]:
@@ -111,13 +127,15 @@ class PeriodQuantities(ScenarioQuantities):
     @property
     def switching_power_w(self) -> float:
         """Energy of starts and loading over the whole time."""
-        return float(self.switching_energy_j.sum() / self.duration_s.sum())
+        spent = self.switching_energy_j.sum() + self.board_energy_j.sum()
+        return float(spent / self.duration_s.sum())
 
     @property
     def period_power_w(self) -> Floats:
         """Mean power of each period, starts and loading included (S)."""
         own = np.array([part.power_w for part in self.parts])
-        return np.asarray(own + self.switching_energy_j.sum(axis=1) / self.duration_s)
+        spent = self.switching_energy_j.sum(axis=1) + self.board_energy_j.sum(axis=1)
+        return np.asarray(own + spent / self.duration_s)
 
     @property
     def cost_per_s(self) -> float:
@@ -127,13 +145,12 @@ class PeriodQuantities(ScenarioQuantities):
     @property
     def switching_cost_per_s(self) -> float:
         """Money of starts and loading, over the whole time."""
-        paid = self._paid("cost") + self.switching_cost
-        return float(paid.sum() / self.duration_s.sum())
+        return float(self._period_paid("cost").sum() / self.duration_s.sum())
 
     @property
     def carbon_kg_per_s(self) -> float:
         """Mean carbon, starts and loading included."""
-        emitted = self._paid("carbon").sum() / self.duration_s.sum()
+        emitted = self._period_paid("carbon").sum() / self.duration_s.sum()
         return super().carbon_kg_per_s + float(emitted)
 
     def as_dict(self) -> dict[str, Any]:
@@ -151,7 +168,7 @@ class PeriodQuantities(ScenarioQuantities):
         }
         paid, money = self._paid("cost"), self.switching_cost
         energy = self.switching_energy_j
-        cost, emitted = (paid + money).sum(axis=1), self._paid("carbon").sum(axis=1)
+        cost, emitted = self._period_paid("cost"), self._period_paid("carbon")
         whole["switching"] = [
             {
                 "period": str(self.instance.scenarios.name[s]),
@@ -165,6 +182,16 @@ class PeriodQuantities(ScenarioQuantities):
             }
             for s, d in np.argwhere(self.starts + self.stops + self.loads > 0).tolist()
         ]
+        if self.board_starts.any():
+            whole["board_starts"] = [
+                {
+                    "period": str(self.instance.scenarios.name[s]),
+                    "board": str(self.instance.boards.name[b]),
+                    "starts": int(self.board_starts[s, b]),
+                    "energy_j": float(self.board_energy_j[s, b]),
+                }
+                for s, b in np.argwhere(self.board_starts > 0).tolist()
+            ]
         for s, row in enumerate(whole["periods"]):
             row |= {
                 "duration_s": float(self.duration_s[s]),
@@ -183,6 +210,16 @@ class PeriodQuantities(ScenarioQuantities):
         """Return what the energy of starts and loading costs or emits (S × D)."""
         price = [joule_prices(part.instance, objective) for part in self.parts]
         return self.switching_energy_j * np.array(price)
+
+    def _period_paid(self, objective: str) -> Floats:
+        """Return what starts of units and boards, and loading, cost or emit in each period (S)."""
+        spent = self._paid(objective).sum(axis=1)
+        price = [board_joule_prices(part.instance, objective) for part in self.parts]
+        spent = spent + (self.board_energy_j * np.array(price)).sum(axis=1)
+        if objective == "cost":
+            money = self.board_starts * self.instance.boards.start_up_cost
+            spent = spent + self.switching_cost.sum(axis=1) + money.sum(axis=1)
+        return np.asarray(spent)
 
     def _held(self, period: int) -> Held:
         return self.held.of_period(period)

@@ -21,6 +21,7 @@ from hetopt.instance.graph import topological_order
 from hetopt.instance.grouping import distinct, ratio, records, sums, weighted_mean
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.states.slow_domains import domain_of_device, slow_domains
+from hetopt.instance.states.stream_boards import board_joule_prices, boards_had, boards_on
 from hetopt.solution import SteadyPlan
 
 
@@ -178,6 +179,16 @@ class SteadyQuantities:
         return np.where(off, self.plan.units_on, self.plan.units_had)
 
     @cached_property
+    def boards_had(self) -> Ints:
+        """Boards had (B)."""
+        return boards_had(self.instance, self.plan.units_had)
+
+    @cached_property
+    def boards_on(self) -> Ints:
+        """Boards on (B)."""
+        return boards_on(self.instance, self.units_on, self.plan.units_had)
+
+    @cached_property
     def serves(self) -> Bools:
         """Whether each device serves requests (D)."""
         found = np.zeros(len(self.instance.devices), dtype=bool)
@@ -204,8 +215,9 @@ class SteadyQuantities:
 
     @cached_property
     def idle_power_w(self) -> float:
-        """Idle power of all units on."""
-        return float((self.instance.devices.idle_power_w * self.units_on).sum())
+        """Idle power of all units and boards on."""
+        own = float((self.instance.devices.idle_power_w * self.units_on).sum())
+        return own + float((self.instance.boards.idle_power_w * self.boards_on).sum())
 
     @cached_property
     def power_options_w(self) -> float:
@@ -248,8 +260,9 @@ class SteadyQuantities:
 
     @cached_property
     def cost_units_per_s(self) -> float:
-        """Price of the units had."""
-        return float((self.instance.devices.price_per_s * self.plan.units_had).sum())
+        """Price of the units and boards had."""
+        own = float((self.instance.devices.price_per_s * self.plan.units_had).sum())
+        return own + float((self.instance.boards.price_per_s * self.boards_had).sum())
 
     @cached_property
     def cost_energy_per_s(self) -> float:
@@ -266,6 +279,12 @@ class SteadyQuantities:
         """Carbon of the electricity, PUE included."""
         return self._paid("carbon")
 
+    def idle_paid_per_s(self, objective: str) -> float:
+        """Return what idle power costs or emits per second."""
+        units = joule_prices(self.instance, objective) * self.instance.devices.idle_power_w
+        boards = board_joule_prices(self.instance, objective) * self.instance.boards.idle_power_w
+        return float((units * self.units_on).sum()) + float((boards * self.boards_on).sum())
+
     def _paid(self, objective: str) -> float:
         """Return what the average power costs or emits, each joule where it is drawn."""
         price = joule_prices(self.instance, objective)
@@ -274,12 +293,10 @@ class SteadyQuantities:
         transfers = self.transfers
         at = self.instance.links.src[transfers.hop_link]
         sent = self.plan.rate_per_s[transfers.route][transfers.hop_transfer]
-        parts = (
-            price * self.instance.devices.idle_power_w * self.units_on,
-            price[self.device] * self.row_rate_per_s * self.row_energy_j,
-            price[at] * sent * transfers.hop_energy_j,
-        )
-        return math.fsum(float(part.sum()) for part in parts)
+        work = price[self.device] * self.row_rate_per_s * self.row_energy_j
+        moved = price[at] * sent * transfers.hop_energy_j
+        still = self.idle_paid_per_s(objective)
+        return math.fsum((still, float(work.sum()), float(moved.sum())))
 
     @cached_property
     def job_accuracy(self) -> Floats:
@@ -328,6 +345,7 @@ class SteadyQuantities:
             | states
             | {
                 "devices": self._device_rows(),
+                **({"boards": self._board_rows()} if len(self.instance.boards) else {}),
                 "units": self._unit_rows(),
                 "jobs": self._job_rows(),
                 "links": self._link_rows(),
@@ -356,6 +374,18 @@ class SteadyQuantities:
                 "power_options_w": sums(self.device, power, wide),
                 "idle_power_w": devices.idle_power_w * self.units_on,
                 "cost_units_per_s": devices.price_per_s * self.plan.units_had,
+            }
+        )
+
+    def _board_rows(self) -> list[dict[str, Any]]:
+        boards = self.instance.boards
+        return records(
+            {
+                "board": boards.name,
+                "had": self.boards_had,
+                "on": self.boards_on,
+                "idle_power_w": boards.idle_power_w * self.boards_on,
+                "cost_boards_per_s": boards.price_per_s * self.boards_had,
             }
         )
 

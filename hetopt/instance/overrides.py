@@ -15,7 +15,7 @@ from hetopt import units
 from hetopt.errors import InputError, Problem
 from hetopt.instance.dtypes import Bools, Floats, Ints
 from hetopt.instance.instance import Instance
-from hetopt.instance.tables import Edges, Groups, Jobs, Profiles, Tasks, Tensors, Uses
+from hetopt.instance.tables import NO_MAXIMUM, Edges, Groups, Jobs, Profiles, Tasks, Tensors, Uses
 
 PAIRS = ("forbid_task", "forbid_device", "site_task", "site_site")
 """Columns of tasks that are lists of pairs, not one value a task."""
@@ -87,11 +87,13 @@ def scale_idle(instance: Instance, factor: float) -> Instance:
     """Multiply idle powers while the whole draw of a busy unit stays what was measured.
 
     What idle power loses, the energy above idle of the options gains: for an option of time t on
-    a device with idle power I and s slots, (1 - factor) I t / s. It never falls below 0.
+    a device with idle power I and s slots, (1 - factor) I t / s. It never falls below 0. The draw
+    of a unit on a board was measured there, so that I is that of both.
     """
-    devices, options = instance.devices, instance.options
+    devices, options, boards = instance.devices, instance.options, instance.boards
     idle = devices.idle_power_w
-    share = (1 - factor) * idle[options.device] / devices.slots[options.device]
+    both = idle + np.append(boards.idle_power_w, 0.0)[devices.on_board]
+    share = (1 - factor) * both[options.device] / devices.slots[options.device]
     energy = np.maximum(0.0, options.energy_j + share * options.time_s)
     # What is drawn during a set-up, of a unit with one slot, was measured whole too.
     more, setups = (1 - factor) * idle, instance.setups
@@ -104,6 +106,11 @@ def scale_idle(instance: Instance, factor: float) -> Instance:
             idle_power_w=idle * factor,
             setup_energy_j=each,
             sleep_power_w=np.minimum(devices.sleep_power_w, idle * factor),
+        ),
+        boards=replace(
+            boards,
+            idle_power_w=boards.idle_power_w * factor,
+            sleep_power_w=np.minimum(boards.sleep_power_w, boards.idle_power_w * factor),
         ),
         options=replace(options, energy_j=energy),
         setups=replace(setups, energy_j=pairs),
@@ -128,11 +135,13 @@ def with_free_counts(instance: Instance) -> Instance:
             most[hungry] = np.clip(fit, 0, most[hungry])
     boards = instance.boards
     if len(boards):
-        # As many boards as tasks at most, each with the units that it has.
-        largest = np.full(len(boards), max(1, len(instance.tasks)))
+        # As many boards as tasks at most in a schedule, each with the units that it has.
+        largest = np.full(len(boards), NO_MAXIMUM, dtype=np.int64)
+        if instance.regime == "schedule":
+            largest = np.full(len(boards), max(1, len(instance.tasks)))
+            carried = devices.on_board >= 0
+            most[carried] = boards.per_board[carried] * largest[devices.on_board[carried]]
         boards = replace(boards, count_min=0 * boards.count_min, count_max=largest)
-        carried = devices.on_board >= 0
-        most[carried] = boards.per_board[carried] * largest[devices.on_board[carried]]
     return replace(
         instance,
         devices=replace(devices, count_min=np.zeros(n, dtype=np.int64), count_max=most),

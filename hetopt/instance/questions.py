@@ -50,8 +50,10 @@ def check_question(instance: Instance) -> None:
             missing("objective", text, name)
     if "cost" in instance.objective and not (
         devices.price_per_s.any()
+        or instance.boards.price_per_s.any()
         or any_joule_price(instance, "cost")
         or (len(instance.periods) and devices.start_up_cost.any())
+        or (len(instance.periods) and instance.boards.start_up_cost.any())
         or limits.energy_price_over_time is not None
     ):
         missing("objective", "A price of a device or an energy_price, to count cost.", "cost")
@@ -84,7 +86,7 @@ def _check_steady(instance: Instance, missing: Any) -> None:
     if "throughput" in instance.objective:
         free = devices.count_max == NO_MAXIMUM
         bounded = np.isfinite(limits.power_cap_w) | (
-            np.isfinite(limits.budget_per_s) & (devices.price_per_s > 0)
+            np.isfinite(limits.budget_per_s) & ((devices.price_per_s > 0) | _board_price(instance))
         )
         for d in np.flatnonzero(free & ~bounded & used_devices(instance)):
             missing(
@@ -106,6 +108,12 @@ def _check_steady(instance: Instance, missing: Any) -> None:
         missing("demand_per_s", "The demand that the jobs' shares are shares of (requests/s).")
     elif (devices.count_max == NO_MAXIMUM).any():
         _check_rates(instance, missing)
+
+
+def _board_price(instance: Instance) -> Bools:
+    """Whether a board on which units of a device stand costs anything (D)."""
+    paid = np.append(instance.boards.price_per_s > 0, False)
+    return np.asarray(paid[instance.devices.on_board], dtype=bool)
 
 
 def _check_waiting(instance: Instance, missing: Any) -> None:

@@ -116,8 +116,8 @@ def _boards(instance: Instance) -> list[str]:
             notes.append(
                 f"{', '.join(names)} are processors of one board, {board}, and each states the "
                 "idle power of the whole board: with more than one of them on it counts more than "
-                "once. List the board in `boards` (schedules), which then draws it once, or set "
-                "`idle_power: 0 W` for all but one of them."
+                "once. List the board in `boards`, which then draws it once, or set `idle_power: "
+                "0 W` for all but one of them."
             )
     return notes
 

@@ -329,8 +329,11 @@ def check_streams(instance: Instance) -> None:
     Raises
     ------
     InputError
-        For an instance with scenarios, or with devices that slow each other down.
+        For an instance with scenarios, boards, or devices that slow each other down.
     """
+    if len(instance.boards):
+        text = "None: re-planning of streams does not know boards, whose idle power counts once."
+        raise InputError([Problem(f"board {instance.boards.name[0]}", "", text)])
     for domain in slow_domains(instance)[:1]:
         name = f"resource {instance.resources.name[domain.resources[0]]}, sharing"
         text = "`sharing: forbid`: re-planning does not know devices that slow each other down."

@@ -252,10 +252,10 @@ def _causes(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> li
         if row[busy] or row[idle]
     ]
     for row in quantities.get("boards", []):
-        drawn = float(row["energy_idle_j"])
+        drawn = float(row[idle])
         if drawn:
             text = units.format(drawn, dimension, digits=4)
-            rows.append((f"board {row['board']}", (0.0, drawn), text))
+            rows.append((f"board {_where(row, 'board')}", (0.0, drawn), text))
     gone_on = float(quantities.get("energy_start_up_j", 0.0))
     if gone_on > 0:
         rows.append(("start-ups", (gone_on, 0.0), units.format(gone_on, dimension, digits=4)))

@@ -103,6 +103,9 @@ def check(instance: Instance, question: Question) -> None:
         name = f"resource {instance.resources.name[domain.resources[0]]}, sharing"
         text = "`sharing: forbid`: simulation does not know devices that slow each other down."
         problems.append(Problem(name, "slow", text))
+    if len(instance.boards) and streams:
+        text = "None: simulation of streams does not know boards, whose idle power counts once."
+        problems.append(Problem(f"board {instance.boards.name[0]}", "", text))
     if len(instance.scenarios):
         problems.append(several_demands(instance))
     devices = instance.devices.name.tolist()

@@ -61,6 +61,7 @@ OPTIMA: dict[str, tuple[float, ...]] = {
     "fleet-budget": (10000.0,),
     "intervals": (0.134,),
     "least-load": (84000.0,),
+    "stream-boards": (26.0,),
     "memory-packing": (464.0,),
     "memory-schedule": (0.042,),
     "multi-hop-path": (0.0365,),

@@ -58,6 +58,9 @@ RELAXED = "agreed, not proved where sleep is relaxed"
 OPTIONAL = "optional"
 """Schedules whose jobs may be left out (`optional_oracle`)."""
 
+BOARDS = "boards"
+"""Streams whose devices stand on boards: those of other regimes, by every way of solving."""
+
 WAITING = "waiting"
 """Streams whose limits of latency hold with waiting (`waiting_oracle`)."""
 
@@ -75,6 +78,7 @@ CAMPAIGNS = (
     STREAMS,
     RACKS,
     PERIODS,
+    BOARDS,
     *OFTEN,
 )
 """All regimes that a campaign may be of."""
@@ -106,6 +110,10 @@ def judge(regime: str, seed: int, time_limit: float) -> Outcome:
     if regime == SLOW_STREAMS:
         return judge_slow_streams(seed, time_limit)
     try:
+        if regime == BOARDS:
+            from tests.oracles.board_oracle import judge_boards
+
+            return Outcome(seed, *judge_boards(seed, time_limit))
         if regime == WAITING:
             from tests.oracles.waiting_oracle import judge_waiting
 

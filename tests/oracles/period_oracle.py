@@ -218,6 +218,8 @@ class PeriodOracle:
                 )
             columns += [(route, chosen) for chosen in itertools.product(*places)]
         idle = [float(devices.idle_power_w[d]) * n for d, n in enumerate(state.on)]
+        for b, lit in enumerate(self._boards_on(state.on)):
+            idle[self._site_of(b)] += float(self.instance.boards.idle_power_w[b]) * lit
         power = sum(idle)
         fixed = sum(w * p for w, p in zip(idle, self.price[s], strict=True))
         asked = [j for j in range(len(rate)) if rate[j] > 0]
@@ -384,7 +386,38 @@ class PeriodOracle:
                 step.energy[d] = joules
             step.money += starts * float(devices.start_up_cost[d])
             step.changes += abs(len(after[d]) - len(before[d])) + count
+        boards = self.instance.boards
+        now, was = (self._boards_on([len(u) for u in units]) for units in (after, before))
+        for b in range(len(boards)):
+            starts, d = max(0, now[b] - was[b]), self._site_of(b)
+            joules = (
+                boards.start_up_energy_j[b] + boards.idle_power_w[b] * boards.start_up_time_s[b]
+            )
+            if starts * joules:
+                step.energy[d] = step.energy.get(d, 0.0) + starts * float(joules)
+            step.money += starts * float(boards.start_up_cost[b])
         return step
+
+    def _boards_on(self, units: Sequence[int]) -> list[int]:
+        """Boards that carry a unit, of kinds that may be off; those that never are, are all on."""
+        boards, devices = self.instance.boards, self.instance.devices
+        found = []
+        for b in range(len(boards)):
+            lit = {
+                u // int(boards.per_board[d])
+                for d in range(self.wide)
+                if devices.on_board[d] == b
+                for u in range(units[d])
+            }
+            if not boards.off_when_unused[b]:
+                assert boards.count_min[b] == boards.count_max[b]
+            found.append(len(lit) if boards.off_when_unused[b] else int(boards.count_max[b]))
+        return found
+
+    def _site_of(self, board: int) -> int:
+        """A device on a board."""
+        mine = [d for d in range(self.wide) if self.instance.devices.on_board[d] == board]
+        return (mine or [0])[0]
 
     def _loaded(self, before: list[Keys], after: list[Keys]) -> tuple[int, float]:
         """The fewest weights, then bytes, over every way to say which unit was which."""
@@ -445,8 +478,18 @@ class PeriodOracle:
         ]
 
     def _had(self, chosen: list[int]) -> float:
-        price = self.instance.devices.price_per_s
-        return sum(n * float(price[d]) for d, n in enumerate(self._units_had(chosen)))
+        price, boards = self.instance.devices.price_per_s, self.instance.boards
+        had = self._units_had(chosen)
+        rent = sum(n * float(price[d]) for d, n in enumerate(had))
+        for b in range(len(boards)):
+            each = boards.per_board
+            carried = [
+                -(-had[d] // int(each[d]))
+                for d in range(self.wide)
+                if self.instance.devices.on_board[d] == b
+            ]
+            rent += float(boards.price_per_s[b]) * max([int(boards.count_min[b]), *carried])
+        return rent
 
     def _shares_had(self, chosen: list[int]) -> bool:
         devices = self.instance.devices

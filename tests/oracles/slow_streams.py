@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Instance, is_maximised
+from tests.oracles.board_count import boards_of
 from tests.oracles.paths import exact
 from tests.oracles.schedule_oracle import TooHardError
 
@@ -341,6 +342,9 @@ class SlowStreams:
         had = [max(int(devices.count_min[d]), units[d]) for d in range(self.wide)]
         had = [units[d] if not devices.off_when_unused[d] else had[d] for d in range(self.wide)]
         rent = float(sum(devices.price_per_s[d] * had[d] for d in range(self.wide)))
+        for b, _, lit, owned in boards_of(inst, units, had):
+            idle += float(inst.boards.idle_power_w[b]) * lit
+            rent += float(inst.boards.price_per_s[b]) * owned
         price = limits.pue * limits.energy_price_per_j
         carbon = limits.pue * limits.carbon_kg_per_j
         return (

@@ -19,6 +19,7 @@ from fractions import Fraction
 import numpy as np
 
 from hetopt.instance import Instance, is_maximised
+from tests.oracles.board_count import boards_of
 from tests.oracles.exact_lp import exact_minimum
 from tests.oracles.paths import Paths, exact
 from tests.oracles.places import allowed_at, joule
@@ -264,18 +265,29 @@ class _Data:
                 if math.isfinite(limit):
                     yield (kind, k), limit
 
-    def idle_w(self, on) -> float:
-        idle = self.instance.devices.idle_power_w
-        return float(sum(exact(idle[d]) * on[d] for d in range(self.wide)))
+    def idle_w(self, on, had) -> float:
+        idle, each = self.instance.devices.idle_power_w, self.instance.boards.idle_power_w
+        units = sum(exact(idle[d]) * on[d] for d in range(self.wide))
+        return float(
+            units + sum(exact(each[b]) * lit for b, _, lit, _ in boards_of(self.instance, on, had))
+        )
 
-    def idle_paid(self, on, name: str) -> float:
+    def idle_paid(self, on, had, name: str) -> float:
         """What idle power costs or emits per second."""
         idle, inst = self.instance.devices.idle_power_w, self.instance
-        return float(sum(exact(idle[d]) * on[d] * joule(inst, d, name) for d in range(self.wide)))
+        units = sum(exact(idle[d]) * on[d] * joule(inst, d, name) for d in range(self.wide))
+        boards = sum(
+            exact(inst.boards.idle_power_w[b]) * lit * joule(inst, d, name)
+            for b, d, lit, _ in boards_of(inst, on, had)
+        )
+        return float(units + boards)
 
     def rent_per_s(self, had) -> float:
-        price = self.instance.devices.price_per_s
-        return float(sum(exact(price[d]) * had[d] for d in range(self.wide)))
+        price, each = self.instance.devices.price_per_s, self.instance.boards.price_per_s
+        units = sum(exact(price[d]) * had[d] for d in range(self.wide))
+        return float(
+            units + sum(exact(each[b]) * n for b, _, _, n in boards_of(self.instance, had, had))
+        )
 
     def most_units(self, d: int) -> int:
         """Units beyond which more of a device are of no use."""
@@ -403,8 +415,8 @@ class _Split:
         result = []
         for combination in itertools.product(*(set(data.fleets(d)) for d in range(data.wide))):
             fleet = Fleet(*zip(*combination, strict=True))
-            idle = data.idle_w(fleet.on)
-            cost = data.rent_per_s(fleet.had) + data.idle_paid(fleet.on, "cost")
+            idle = data.idle_w(fleet.on, fleet.had)
+            cost = data.rent_per_s(fleet.had) + data.idle_paid(fleet.on, fleet.had, "cost")
             if any(
                 data.unit_least[d] and fleet.work[d] and not fleet.serves[d]
                 for d in range(data.wide)
@@ -415,7 +427,12 @@ class _Split:
                 result.append(fleet)
         return sorted(
             result,
-            key=lambda f: (data.idle_w(f.on) + data.rent_per_s(f.had), f.on, f.had, f.serves),
+            key=lambda f: (
+                data.idle_w(f.on, f.had) + data.rent_per_s(f.had),
+                f.on,
+                f.had,
+                f.serves,
+            ),
         )
 
     def _level(self, fleets: list[Fleet], held: list[float]) -> float | None:
@@ -533,7 +550,8 @@ class _Split:
         columns = list(self._columns(choice.servers))
         n = len(columns)
         level = inst.objective[len(held)]
-        idle, rent = data.idle_w(choice.fleet.on), data.rent_per_s(choice.fleet.had)
+        fleet = choice.fleet
+        idle, rent = data.idle_w(fleet.on, fleet.had), data.rent_per_s(fleet.had)
         # Columns are scaled to shares of the job's demand; the last variable is θ.
         scale = np.array([data.rate[j] for j, _, _ in columns])
         upper, limit = [], []
@@ -565,7 +583,7 @@ class _Split:
             name: np.array([c.paid[name] for _, c, _ in columns]) * scale
             for name in ("cost", "carbon")
         }
-        still = {name: data.idle_paid(choice.fleet.on, name) for name in paid}
+        still = {name: data.idle_paid(fleet.on, fleet.had, name) for name in paid}
         if math.isfinite(limits.power_cap_w):
             row(dynamic, limits.power_cap_w - idle)
         if math.isfinite(limits.budget_per_s):
@@ -850,8 +868,8 @@ class _Single:
         limits, devices = inst.limits, inst.devices
         if any(0 <= devices.count_max[d] < had[d] for d in range(data.wide)):
             return None
-        idle, rent = data.idle_w(on), data.rent_per_s(had)
-        still = {name: data.idle_paid(on, name) for name in ("cost", "carbon")}
+        idle, rent = data.idle_w(on, had), data.rent_per_s(had)
+        still = {name: data.idle_paid(on, had, name) for name in ("cost", "carbon")}
         paid = dict.fromkeys(still, 0.0)
         load: dict[tuple[int, int], float] = {}
         shares: dict[tuple[int, int], float] = {}

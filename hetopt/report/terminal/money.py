@@ -13,6 +13,7 @@ from hetopt import units
 from hetopt.evaluate.with_units import money
 from hetopt.instance import Instance
 from hetopt.instance.joule_prices import any_joule_price
+from hetopt.instance.states.stream_boards import boards_had
 from hetopt.solution import Solution, SteadyPlan
 
 YEAR_S = 8760 * 3600.0
@@ -63,9 +64,10 @@ def _per_frame(instance: Instance, solution: Solution) -> list[Text]:
 
 def shopping_list(instance: Instance, solution: Solution) -> list[Table]:
     """Show units × price = total of what is had, where counts are open or units are bought."""
-    devices = instance.devices
+    devices, boards = instance.devices, instance.boards
     had = units_had(instance, solution)
-    if had is None or not (devices.price_per_s.any() or not np.isnan(devices.purchase_price).all()):
+    priced = devices.price_per_s.any() or boards.price_per_s.any()
+    if had is None or not (priced or not np.isnan(devices.purchase_price).all()):
         return []
     chosen = np.flatnonzero(had)
     bought = ~np.isnan(devices.purchase_price)
@@ -84,6 +86,17 @@ def shopping_list(instance: Instance, solution: Solution) -> list[Table]:
             f"{had[d]}",
             money(instance, price) if bought[d] else _rent(instance, devices.price_per_s[d]),
             money(instance, had[d] * price) if bought[d] else "–",
+            money(instance, float(f"{a_year:.6g}")),
+        )
+    carrying = boards_had(instance, had)
+    for b in np.flatnonzero(carrying * (boards.price_per_s > 0)).tolist():
+        a_year = carrying[b] * boards.price_per_s[b] * YEAR_S
+        yearly += a_year
+        table.add_row(
+            f"board {boards.name[b]}",
+            f"{carrying[b]}",
+            _rent(instance, boards.price_per_s[b]),
+            "–",
             money(instance, float(f"{a_year:.6g}")),
         )
     total = money(instance, spent) if bought[chosen].any() else "–"

@@ -1,4 +1,4 @@
-"""What the platform of a schedule does on a terminal: set-ups of units, and boards."""
+"""What the platform does on a terminal: set-ups of units, and boards."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 from rich.table import Table
 
+from hetopt import units
 from hetopt.evaluate.with_units import shown
 from hetopt.instance import Instance
+from hetopt.instance.tables import WHEN
 
 
 def setup_tables(instance: Instance, rows: Sequence[Mapping[str, Any]], most: int) -> list[Table]:
@@ -51,4 +53,28 @@ def board_tables(instance: Instance, quantities: Mapping[str, Any]) -> list[Tabl
             shown(instance, row["sleep_s"], "time"),
             shown(instance, row["energy_start_up_j"], "energy"),
         )
+    return [table]
+
+
+def stream_boards(quantities: Mapping[str, Any], most: int) -> list[Table]:
+    """Return a table of the boards of streams, none where there are none; ``most`` rows."""
+    rows = quantities.get("boards", [])
+    if not rows:
+        return []
+    table = Table(title="Boards", title_justify="left", box=None, pad_edge=False)
+    when = [name for name in WHEN if name in rows[0]]
+    for column in (*when, "board"):
+        table.add_column(column)
+    for column in ("had", "on", "idle power"):
+        table.add_column(column, justify="right")
+    for row in rows[:most]:
+        table.add_row(
+            *(str(row[name]) for name in (*when, "board")),
+            f"{row['had']}",
+            f"{row['on']}",
+            units.format(row["idle_power_w"], "power"),
+        )
+    if len(rows) > most:
+        table.caption = f"and {len(rows) - most:,} more; -o FILE writes all"
+        table.caption_justify = "left"
     return [table]

@@ -21,7 +21,7 @@ from hetopt.instance.tables import WHEN
 from hetopt.report.routes import route_rows
 from hetopt.report.terminal.money import shopping_list, totals
 from hetopt.report.terminal.periods import period_table, switching_line
-from hetopt.report.terminal.platform import board_tables, setup_tables
+from hetopt.report.terminal.platform import board_tables, setup_tables, stream_boards
 from hetopt.report.terminal.shadow_prices import marginal_line
 from hetopt.report.terminal.sketch import Sketch
 from hetopt.report.terminal.states import NOTE, state_rows
@@ -72,7 +72,9 @@ def solution_view(instance: Instance, solution: Solution) -> RenderableType:
         parts += [Text(late, style="bold")] if late else []
         parts += [_steady_summary(solution), *totals(instance, solution)]
         parts += _scenario_table(instance, solution)
-        parts += [_fleet_table(solution), *shopping_list(instance, solution)]
+        parts.append(_fleet_table(solution))
+        parts += stream_boards(solution.quantities, ROWS_SHOWN)
+        parts += shopping_list(instance, solution)
         parts += _share_tables(solution)
         parts += _resource_tables(solution, "mean")
         parts += _state_tables(solution)

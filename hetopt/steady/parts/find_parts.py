@@ -1,9 +1,10 @@
 """Which streams share nothing: the parts that an instance falls into.
 
-Jobs are of one part where they may use one device or devices of one finite memory pool, where their
-messages may cross links of one capacity (or a link that grows with the units of a device), where
-they use one resource, or where a group joins their tasks. A device belongs to the part of the jobs
-that may use it. What an instance says beyond the columns that were judged here keeps it whole.
+Jobs are of one part where they may use one device, or devices of one finite memory pool or of one
+board, where their messages may cross links of one capacity (or a link that grows with the units of
+a device), where they use one resource, or where a group joins their tasks. A device belongs to the
+part of the jobs that may use it. What an instance says beyond the columns that were judged here
+keeps it whole.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ JUDGED: dict[str, str] = {
     "max_utilization reserved off_when_unused exclusive overlap price_per_s purchase_price site "
     "scope preview source caution board start_up_time_s start_up_energy_j start_up_cost "
     "sleep_power_w wake_time_s wake_energy_j load_time_s load_energy_j_per_b setup_time_s "
-    "setup_energy_j initial_configuration",
+    "setup_energy_j initial_configuration on_board",
+    "boards": "name count_min count_max idle_power_w off_when_unused price_per_s start_up_time_s "
+    "start_up_energy_j start_up_cost sleep_power_w wake_time_s wake_energy_j per_board",
     "setups": "device source target time_s energy_j",
     "pools": "name memory_b zero_copy",
     "sites": "name energy_price_per_j carbon_kg_per_j pue",
@@ -184,6 +187,9 @@ def _joints(instance: Instance) -> list[tuple[Ints, Ints, int]]:
     pooled = np.flatnonzero(finite)
     if len(pooled):
         found.append((jobs + pooled, devices.pool[pooled], len(instance.pools)))
+    carried = np.flatnonzero(devices.on_board >= 0)
+    if len(carried):
+        found.append((jobs + carried, devices.on_board[carried], len(instance.boards)))
     if len(instance.uses):
         which, rows = expand(instance.uses.ptr, option)
         used = instance.uses.resource[rows]

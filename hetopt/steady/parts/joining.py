@@ -12,6 +12,7 @@ from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance, Ints, Jobs
 from hetopt.instance.grouping import expand
 from hetopt.instance.overrides import numbers_of, rows_of, some_tasks
+from hetopt.instance.states.stream_boards import device_of_board
 from hetopt.solution import ScenarioPlan, SteadyPlan, StreamPlan
 from hetopt.steady.parts.find_parts import Part, rated_weight
 
@@ -19,15 +20,20 @@ from hetopt.steady.parts.find_parts import Part, rated_weight
 def part_of(instance: Instance, jobs: Ints, devices: Ints) -> Instance:
     """Return the instance of some jobs, with no unit of other devices, and without cap and budget.
 
-    Devices, options, links and resources keep their numbers.
+    A board belongs to the part of what stands on it. Devices, boards, options, links and resources
+    keep their numbers.
     """
     new_job = numbers_of(len(instance.jobs), jobs)
     tasks = np.flatnonzero(new_job[instance.tasks.job] >= 0)
     mine = np.zeros(len(instance.devices), dtype=bool)
     mine[devices] = True
     part = some_tasks(instance, tasks)
+    boards = instance.boards
     return replace(
         part,
+        boards=replace(
+            boards, count_min=np.where(mine[device_of_board(instance)], boards.count_min, 0)
+        ),
         devices=replace(
             instance.devices,
             count_min=np.where(mine, instance.devices.count_min, 0),

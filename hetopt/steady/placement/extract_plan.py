@@ -12,7 +12,6 @@ from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import Instance
-from hetopt.instance.joule_prices import joule_prices
 from hetopt.solution import SteadyPlan
 from hetopt.steady.model.resources import supply_limits, taken_per_request
 from hetopt.steady.placement.variables import PlacementModel, Unit
@@ -76,8 +75,7 @@ def served_most(instance: Instance, plan: SteadyPlan) -> float:
     if moving > 0 and np.isfinite(limits.power_cap_w):
         ratios.append((limits.power_cap_w - known.idle_power_w) / moving)
     if np.isfinite(limits.budget_per_s):
-        idle = instance.devices.idle_power_w * known.units_on
-        still = known.cost_units_per_s + float((joule_prices(instance, "cost") * idle).sum())
+        still = known.cost_units_per_s + known.idle_paid_per_s("cost")
         paid = known.cost_per_s - still
         if paid > LIMIT_TOLERANCE * known.cost_per_s:
             ratios.append((limits.budget_per_s - still) / paid)

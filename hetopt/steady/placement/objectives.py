@@ -51,14 +51,12 @@ def add_caps(m: PlacementModel) -> None:
     limits = m.instance.limits
     power, idle = _drawn(m, "power")
     if np.isfinite(limits.power_cap_w):
-        still = [(on, float(m.instance.devices.idle_power_w[d])) for d, on in m.idling()]
+        still = [(on, watts) for _, watts, on in m.idling()]
         _cap(m, limits.power_cap_w, (power, idle), (still, idle), m.totals.energy)
     if np.isfinite(limits.budget_per_s):
         price, fixed = _price(m)
         each = joule_prices(m.instance, "cost")
-        still = price + [
-            (on, float(each[d] * m.instance.devices.idle_power_w[d])) for d, on in m.idling()
-        ]
+        still = price + [(on, float(each[d] * watts)) for d, watts, on in m.idling()]
         paid, base = _drawn(m, "cost")
         base += fixed
         moving = _moving(m, "cost")
@@ -120,8 +118,9 @@ def _moving(m: PlacementModel, name: str) -> Terms:
 
 def _drawn(m: PlacementModel, name: str) -> tuple[Terms, float]:
     """Power, or what it costs or emits: terms, and what is drawn whatever runs."""
-    idle = m.instance.devices.idle_power_w * joule_prices(m.instance, name)
-    terms = [(on, float(idle[d])) for d, on in m.idling() if idle[d] > 0]
+    price = joule_prices(m.instance, name)
+    idle = m.instance.devices.idle_power_w * price
+    terms = [(on, float(watts * price[d])) for d, watts, on in m.idling() if watts * price[d] > 0]
     devices = m.instance.devices
     # Units beyond those that tasks could use are on only where they are never off.
     fixed = sum(
@@ -129,11 +128,12 @@ def _drawn(m: PlacementModel, name: str) -> tuple[Terms, float]:
         for d in range(len(idle))
         if not devices.off_when_unused[d]
     )
+    fixed += sum(watts * float(price[d]) for d, watts in m.boards.always_w())
     return terms + _moving(m, name), fixed
 
 
 def _price(m: PlacementModel) -> tuple[Terms, float]:
-    """Units had are those on and their spares, and at least the minimum."""
+    """Units had are those on and their spares, and at least the minimum; boards alike."""
     devices = m.instance.devices
     terms: Terms = []
     fixed = 0.0
@@ -141,7 +141,8 @@ def _price(m: PlacementModel) -> tuple[Terms, float]:
         price, least = float(devices.price_per_s[d]), int(devices.count_min[d])
         fixed += price * least
         terms += [(m.had[d, u], price) for u in range(least, m.counted_units(d)) if price > 0]
-    return terms, fixed
+    more, always = m.boards.price()
+    return terms + more, fixed + always
 
 
 def _accuracy(m: PlacementModel) -> Counted:

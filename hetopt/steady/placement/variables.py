@@ -21,6 +21,8 @@ Constraints
     memory      Σ weights held + slots × largest working memory ≤ memory, per unit and pool
     exclusive   a unit serves one job; together, apart, pins: units
     contiguous  stages in an order (`placement.rows.stages`)
+    boards      on_{d,u} ≤ bo_n and h_{d,u} ≤ bh_n of the board n = u // (units a board) of d's kind
+                (`placement.rows.boards`); their idle power and price count beside those of units
     power       Σ idle on + θ Σ R_j e ≤ cap, as  Σ R_j e + Σ idle (on T) ≤ cap T;  budget alike
 
 With θ fixed (every other objective, and throughput once it is known) T is 1 and R_j is multiplied
@@ -47,6 +49,7 @@ from hetopt.instance.paths import Network
 from hetopt.solvers.cpsat import load_cp_model
 from hetopt.steady.model.capacity import memory_limited, unit_capacity
 from hetopt.steady.model.resources import Supply, supply_limits, taken_per_request
+from hetopt.steady.placement.rows.boards import BoardLiterals
 from hetopt.steady.routes.routes import usable_options
 from hetopt.steady.routes.transfers import differing_prices
 
@@ -122,6 +125,7 @@ class PlacementModel:
         self.stages: dict[int, tuple[dict[Unit, Any], dict[int, Any]]] = {}
         self._assignment()
         self._units_on()
+        self.boards = BoardLiterals(instance, self.model, self.had, self.drawing())
         self._groups()
 
     def _assignment(self) -> None:
@@ -206,12 +210,21 @@ class PlacementModel:
             model.add_implication(on, self.had[device, u])
             model.add_bool_or([on.negated(), serves.negated(), self.had[device, u + spare]])
 
-    def idling(self) -> list[tuple[int, Any]]:
-        """Return, for every unit that may draw idle power, its device and the literal for it."""
+    def drawing(self) -> dict[Unit, Any]:
+        """Return the literal that says of each unit that it draws idle power."""
         devices = self.instance.devices
         kept = ~devices.off_when_unused & (devices.spare > 0)
-        had = [(d, h) for (d, _), h in self.had.items() if kept[d]]
-        return [(d, on) for (d, _), on in self.on.items() if not kept[d]] + had
+        found = {unit: on for unit, on in self.on.items() if not kept[unit[0]]}
+        return found | {unit: had for unit, had in self.had.items() if kept[unit[0]]}
+
+    def idling(self) -> list[tuple[int, float, Any]]:
+        """Return (device, watts, literal) of all units and boards that may draw idle power.
+
+        A board draws where the device is that it names.
+        """
+        idle = self.instance.devices.idle_power_w
+        units = [(d, float(idle[d]), on) for (d, _), on in self.drawing().items()]
+        return units + self.boards.idling()
 
     def counted_units(self, device: int) -> int:
         """Units of a device that have a literal of being had."""

@@ -30,6 +30,7 @@ Constraints
     links       Σ_{l in group} Σ_r R_j B_rl y_r / bandwidth_l ≤ channels  (× u of the source)
     resources   Σ_r R_j a_r y_r ≤ capacity (a_r: amount × busy time per request), or ≤ budget per
                 second (a_r: amount per request)
+    boards      :mod:`hetopt.steady.program.rows.boards`; they draw and cost beside the units
     power       Σ_d idle_d u_d + Σ_r R_j e_r y_r ≤ power cap
     budget      Σ_d price_d h_d + pue · energy price · power ≤ budget; where sites differ in the
                 price of a joule, each joule at the site where it is drawn; carbon alike
@@ -59,11 +60,13 @@ from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.instance import NO_MAXIMUM, Instance, is_maximised
 from hetopt.instance.joule_prices import joule_prices, sites_differ
+from hetopt.instance.states.stream_boards import board_joule_prices
 from hetopt.solution import SteadyPlan
 from hetopt.steady.model.capacity import least_load, memory_limited, unit_capacity
 from hetopt.steady.model.resources import supply_limits
 from hetopt.steady.program.expressions import aim_at, sum_of
 from hetopt.steady.program.question import Joint, Question
+from hetopt.steady.program.rows.boards import BoardUnits, Counted
 from hetopt.steady.routes.packings import UnitKind
 from hetopt.steady.routes.routes import Routes
 
@@ -148,6 +151,8 @@ class SteadyModel:
         self.capacity = unit_capacity(instance)
         self.least = least_load(instance)
         self.limited = memory_limited(instance)
+        counted = Counted.of(instance, self.question)
+        self.carries = counted.units_on(instance), counted.units_had(instance)
         self.rate = [float(r) for r in instance.jobs.rate_per_s]
         self.unit = joint.unit if joint else self.throughput_unit()
         self.problem: Any = joint.problem if joint else pulp.LpProblem("steady", pulp.LpMinimize)
@@ -163,6 +168,7 @@ class SteadyModel:
         self._least_load()
         self._units()
         self._spares()
+        self.boards = BoardUnits(self)
         self._kind_shares()
         self._pools()
         self._links()
@@ -280,8 +286,9 @@ class SteadyModel:
         shares = set(self.instance.kind_shares.of.tolist())
         price = devices.price_per_s[device] > 0
         on_counts = (self.question.power and devices.idle_power_w[device] > 0) or "units" in shares
-        on_counts = on_counts or self.question.switching
+        on_counts = on_counts or self.question.switching or bool(self.carries[0][device])
         had_counts = price and (self.question.price or "price" in shares)
+        had_counts = had_counts or bool(self.carries[1][device])
         fixed = least == most
         shared = "units" in shares or (bool(price) and "price" in shares)
         kept = device in self.kept and not self.least[device] > 0
@@ -529,6 +536,7 @@ class SteadyModel:
     def _power(self) -> Any:
         idle = self.instance.devices.idle_power_w
         terms = [(self.on[d], float(idle[d])) for d in range(len(idle)) if idle[d] > 0]
+        terms += self.boards.idle(self.instance)
         terms += [
             (y, self.route_rate(r) * self.routes[r].energy_j) for r, y in enumerate(self.share)
         ]
@@ -537,6 +545,7 @@ class SteadyModel:
     def _cost(self) -> Any:
         price = self.instance.devices.price_per_s
         terms = [(self.had[d], float(price[d])) for d in range(len(price)) if price[d] > 0]
+        terms += self.boards.price(self.instance)
         return sum_of(terms) + self._paid("cost")
 
     def _paid(self, objective: str) -> Any:
@@ -545,6 +554,7 @@ class SteadyModel:
         if not sites_differ(self.instance, objective):
             return self._power() * float(price[0])
         terms = [(self.on[d], float(idle[d] * price[d])) for d in range(len(idle)) if idle[d] > 0]
+        terms += self.boards.idle(self.instance, board_joule_prices(self.instance, objective))
         terms += [
             (y, self.route_rate(r) * self.routes[r].paid[f"{objective}{self.price_at}"])
             for r, y in enumerate(self.share)

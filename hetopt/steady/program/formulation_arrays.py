@@ -10,7 +10,8 @@ that a program over a part of the routes, and the prices of all others, cost no 
     coupling   Σ_r R_j (W_i · m_r + w_i e_r + w^A_ij a_r) y_r + Σ_s S_is v_s ≤ b_i
 
 with the measures m_r of a route (busy time of each device, bytes over each link, amounts taken of
-resources), its energy e_r and accuracy a_r, and side variables v: units on and had, θ.
+resources), its energy e_r and accuracy a_r, and side variables v: units on and had, boards on and
+had (:mod:`hetopt.steady.program.rows.boards`), θ.
 
 Aggregate loads are all that these rows know. Memory limits, exclusive units and least loads of
 units that are on are left out, so with them the program is a relaxation, whose bounds hold: without
@@ -33,6 +34,7 @@ from hetopt.steady.model.capacity import unit_capacity
 from hetopt.steady.model.resources import supply_limits
 from hetopt.steady.program.formulation import HOLD
 from hetopt.steady.program.question import Question
+from hetopt.steady.program.rows.boards import Counted
 from hetopt.steady.routes.route_columns import ColumnPool, Measures
 
 
@@ -113,11 +115,18 @@ class Master:
         self.had: dict[int, int] = {}
         self.constant_on: dict[int, int] = {}
         self.constant_had: dict[int, int] = {}
+        counted = Counted.of(instance, self.question)
+        self.carries = counted.units_on(instance), counted.units_had(instance)
+        self.board_on: dict[int, int] = {}
+        self.board_had: dict[int, int] = {}
+        for board in range(len(instance.boards)):
+            self._boards(board, counted)
         for device in range(len(instance.devices)):
             self._units(device)
         self.theta_fixed = 1.0
         self.rows: list[Row] = []
         self._capacity_rows()
+        self._board_rows()
         self._link_rows()
         self._supply_rows()
         self._cap_rows()
@@ -259,7 +268,9 @@ class Master:
         limit = np.inf if most == NO_MAXIMUM else most
         always = not devices.off_when_unused[device]
         idle_counts = self.question.power and devices.idle_power_w[device] > 0
+        idle_counts = idle_counts or bool(self.carries[0][device])
         price_counts = self.question.price and devices.price_per_s[device] > 0
+        price_counts = price_counts or bool(self.carries[1][device])
         fixed = least == most
         if not self.used[device] and not self._scales_links(device):
             self.constant_on[device] = least if always else 0
@@ -276,6 +287,37 @@ class Master:
             self.had[device] = self._variable(f"h_{device}", least, limit, False)
         else:
             self.constant_had[device] = least
+
+    def _boards(self, board: int, counted: Counted) -> None:
+        """Boards on and had, where the question counts them; before the units on them."""
+        boards = self.instance.boards
+        least, most = int(boards.count_min[board]), int(boards.count_max[board])
+        limit = np.inf if most == NO_MAXIMUM else most
+        if counted.had[board]:
+            self.board_had[board] = self._variable(f"bh_{board}", least, limit, True)
+            if not boards.off_when_unused[board]:
+                self.board_on[board] = self.board_had[board]
+        if counted.on[board]:
+            self.board_on[board] = self._variable(f"bo_{board}", 0, limit, True)
+
+    def _board_rows(self) -> None:
+        """Have as many boards as the units on them, and had on them, need."""
+        devices, boards = self.instance.devices, self.instance.boards
+        for device in np.flatnonzero(devices.on_board >= 0).tolist():
+            board, each = int(devices.on_board[device]), float(boards.per_board[device])
+            for name, counts, kinds, units, known in (
+                ("board", self.carries[0], self.board_on, self.on, self.constant_on),
+                ("boardhad", self.carries[1], self.board_had, self.had, self.constant_had),
+            ):
+                if not counts[device]:
+                    continue
+                side = self._side()
+                side[kinds[board]] = -each
+                constant = float(known.get(device, 0))
+                if device in units:
+                    side[units[device]] += 1.0
+                    constant = 0.0
+                self._add(f"{name}_{board}_{device}", {}, Form(side, constant=constant), 0.0)
 
     def _scales_links(self, device: int) -> bool:
         links = self.instance.links
@@ -351,6 +393,12 @@ class Master:
                 side[self.on[device]] += idle[device]
             else:
                 constant += float(idle[device]) * self.constant_on[device]
+        boards = self.instance.boards
+        for board, watts in enumerate(boards.idle_power_w.tolist()):
+            if board in self.board_on:
+                side[self.board_on[board]] += watts
+            elif not boards.off_when_unused[board]:
+                constant += watts * int(boards.count_min[board])
         return Form(side, energy=1.0, constant=constant)
 
     def _cost(self) -> Form:
@@ -362,4 +410,9 @@ class Master:
                 side[self.had[device]] += price[device]
             else:
                 constant += float(price[device]) * self.constant_had[device]
+        for board, money in enumerate(self.instance.boards.price_per_s.tolist()):
+            if board in self.board_had:
+                side[self.board_had[board]] += money
+            else:
+                constant += money * int(self.instance.boards.count_min[board])
         return Form(side, power.energy, 0.0, constant)

@@ -146,11 +146,19 @@ class _Names:
             return self._made("slices", at, [self.jobs[self.model.routes[at[0]].job]])
         if family == "n" and at:
             return self._made("count", at, [self._device_of(at[0])])
+        if family in ("bo", "bh") and at:
+            word = "boards_on" if family == "bo" else "boards_had"
+            return self._made(word, at, [str(self.model.instance.boards.name[at[0]])])
         if family in ("u", "h") and at:
             return self._made("on" if family == "u" else "had", at, [self.devices[at[0]]])
         if family in ("v", "o") and len(at) == 2:
             word = "starts" if family == "v" else "stops"
             return self._made(word, at, [self.when(at[0]), self.devices[at[1]]])
+        if family == "x" and len(at) == 2:
+            board = str(self.model.instance.boards.name[at[1]])
+            return self._made("boards_start", at, [self.when(at[0]), board])
+        if family == "w" and len(at) == 2:
+            return self._made("boards_by", at, [self.when(at[0]), self.devices[at[1]]])
         if family == "l" and len(at) == 3:
             word = "/".join(self.model.instance.model_keys[at[2]])
             return self._made("loads", at, [self.when(at[0]), self.devices[at[1]], word])
@@ -183,6 +191,8 @@ class _Names:
         elif family == "link" and at:
             links = self.model.instance.links
             words = [self.devices[links.src[at[0]]], self.devices[links.dst[at[0]]]]
+        elif family in ("board", "boardhad") and len(at) == 2:
+            words = [str(self.model.instance.boards.name[at[0]]), self.devices[at[1]]]
         elif family == "pool" and at:
             words = [str(self.model.instance.pools.name[at[0]])]
         return self._made(f"row_{family}", at, words) if at else f"row_{_plain(name)}"
@@ -225,6 +235,14 @@ def _legend(joint: StreamModel) -> tuple[str, ...]:
             "serves_D.DEVICE: whether the device serves anything, so that it has its spare units; "
             "on_D counts the units without them"
         )
+    if len(instance.boards):
+        text = "boards_on_B.BOARD, boards_had_B.BOARD: boards on, boards had"
+        if len(instance.periods):
+            text += (
+                "; boards_start_S_B: those that go on as period S begins; boards_by_S_D: whether "
+                "device D asks for the most of its boards"
+            )
+        lines.append(text)
     if len(instance.periods):
         lines.append(
             "starts_S_D, stops_S_D: units that go on and off as period S begins; loads_S_D_W: "

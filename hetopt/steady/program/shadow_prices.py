@@ -69,9 +69,10 @@ def marginal(
         (None where there is no such limit), and the ranges of these limits in which the prices hold
         (``power_cap_holds_w``, ``budget_holds_per_s``: least and most, None where unlimited or not
         known);
-        ``devices`` (``unit``: one unit more; None where spare units, shares of kinds, or devices
-        that slow each other down make it depend on more), ``jobs`` (``rate_per_s``), ``links``
-        (``bandwidth_b_per_s``) and ``pools`` (``memory_gib``), each a list of rows with names.
+        ``devices`` (``unit``: one unit more; None where spare units, shares of kinds, boards, or
+        devices that slow each other down make it depend on more), ``jobs`` (``rate_per_s``),
+        ``links`` (``bandwidth_b_per_s``) and ``pools`` (``memory_gib``), each a list of rows with
+        names.
     """
     return _Reader(instance, arrays, relaxed, scale, pool, device_of_kind, stream_of).read()
 
@@ -171,6 +172,9 @@ class _Reader:
         """Return the worth of one more unit that may be had."""
         devices = self.instance.devices
         if devices.spare[device] or len(self.instance.kind_shares):
+            return None
+        if devices.on_board[device] >= 0:
+            # Units come by the board, with all else that stands on it.
             return None
         if domain_of_device(self.instance)[device] >= 0:
             return None

@@ -36,6 +36,7 @@ def start_integers(
         for device, variable in variables.items():
             if hasattr(variable, "name") and variable.name not in values:
                 values[variable.name] = float(units[device])
+    values |= model.boards.start(plan, instance)
     values |= _slices(model, plan)
     if model.states is not None:
         values |= model.states.start(model, plan)

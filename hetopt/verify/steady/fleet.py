@@ -10,6 +10,7 @@ import numpy as np
 from hetopt.instance import Bools, Instance, Ints
 from hetopt.verify.exact import exceeds
 from hetopt.verify.report import Findings, show
+from hetopt.verify.steady.boards import boards_of, first_device
 from hetopt.verify.steady.configurations import check_configurations
 from hetopt.verify.steady.least_load import check_least_loads
 from hetopt.verify.steady.resources import check_rates
@@ -324,6 +325,9 @@ def _totals(
     price = number(0.0)
     for d in range(len(devices)):
         price += number(devices.price_per_s[d]) * int(had[d])
+    for b, (lit, owned) in enumerate(zip(*boards_of(instance, on, had), strict=True)):
+        drawn[first_device(instance, b)] += number(instance.boards.idle_power_w[b]) * lit
+        price += number(instance.boards.price_per_s[b]) * owned
     for stream in streams:
         for d, joules in stream.cost.energy_at.items():
             drawn[d] += stream.rate * joules

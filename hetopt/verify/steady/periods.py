@@ -15,6 +15,7 @@ from hetopt.verify.columns import read_columns
 from hetopt.verify.exact import exceeds, fraction
 from hetopt.verify.report import Findings, show
 from hetopt.verify.steady.assignment import least_loaded
+from hetopt.verify.steady.boards import boards_of, boards_with, first_device
 
 Place = tuple[int, int, int]
 """Period, device, unit."""
@@ -49,7 +50,8 @@ def check_ties(
     _check_time_on(instance, on, starts, findings)
     loads = [_loaded(instance, units, on, s) for s in range(len(on))]
     _check_changes(instance, on, before, loads, findings)
-    return _totals(instance, starts, loads, values, means, findings)
+    boards = _board_starts(instance, plan)
+    return _totals(instance, starts, boards, loads, values, means, findings)
 
 
 def _served(instance: Instance, plan: ScenarioPlan) -> tuple[Units, dict[Place, Fraction]]:
@@ -173,6 +175,23 @@ def _before(instance: Instance, on: list[list[int]], period: int) -> list[int]:
     return found
 
 
+def _board_starts(instance: Instance, plan: ScenarioPlan) -> list[list[int]]:
+    """Return the boards of each kind that go on as each period begins."""
+    on = [
+        boards_of(instance, np.asarray(part.units_on), np.asarray(part.units_had))[0]
+        for part in plan.plans
+    ]
+    none = [[0] * len(instance.devices) for _ in on]
+    starts = []
+    for s, lit in enumerate(on):
+        if s == 0 and not instance.periods.cyclic:
+            before = boards_with(instance, _before(instance, none, 0))
+        else:
+            before = on[s - 1]
+        starts.append([max(0, now - was) for now, was in zip(lit, before, strict=True)])
+    return starts
+
+
 def _check_time_on(
     instance: Instance, on: list[list[int]], starts: list[list[int]], findings: Findings
 ) -> None:
@@ -253,6 +272,7 @@ def _check_changes(
 def _totals(
     instance: Instance,
     starts: list[list[int]],
+    boards: list[list[int]],
     loads: list[list[tuple[int, Fraction]]],
     values: list[dict[str, float]],
     means: dict[str, float],
@@ -273,6 +293,16 @@ def _totals(
             drawn += joules
             spent["cost"] += joules * pue * price
             spent["cost"] += starts[s][d] * fraction(devices.start_up_cost[d])
+            spent["carbon"] += joules * pue * carbon
+        kinds = instance.boards
+        for b, number in enumerate(boards[s]):
+            joules = fraction(kinds.start_up_energy_j[b])
+            joules += fraction(kinds.idle_power_w[b]) * fraction(kinds.start_up_time_s[b])
+            joules *= number
+            pue, price, carbon = _joule(alone, first_device(instance, b))
+            drawn += joules
+            spent["cost"] += joules * pue * price
+            spent["cost"] += number * fraction(kinds.start_up_cost[b])
             spent["carbon"] += joules * pue * carbon
         spent["power"] += drawn
         power = values[s]["power"] + float(drawn / duration[s])

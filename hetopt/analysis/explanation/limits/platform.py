@@ -22,6 +22,7 @@ from hetopt.evaluate.resources import peak
 from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import NO_MAXIMUM, Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.states.stream_boards import boards_had
 from hetopt.solution import Held, PeriodPlan, Plan, SchedulePlan
 
 MOST_UNITS = 10**6
@@ -143,7 +144,9 @@ def most_power(instance: Instance) -> float:
     Without any cap, throughput could be unbounded.
     """
     devices, options, links = instance.devices, instance.options, instance.links
+    boards, under = instance.boards, boards_had(instance, _enough_units(instance))
     idle = float((devices.idle_power_w * _enough_units(instance)).sum())
+    idle += float((boards.idle_power_w * under).sum())
     rates = _rates(instance)[instance.tasks.job]
     work = float((rates * instance.tasks.work).sum()) * float(options.energy_j.max(initial=0.0))
     sent = float((instance.tensors.bytes_b * rates[instance.tensors.producer]).sum())
@@ -153,7 +156,9 @@ def most_power(instance: Instance) -> float:
 
 def most_cost(instance: Instance) -> float:
     """Money per second that no sensible plan of streams exceeds."""
-    units = float((instance.devices.price_per_s * _enough_units(instance)).sum())
+    enough, boards = _enough_units(instance), instance.boards
+    units = float((instance.devices.price_per_s * enough).sum())
+    units += float((boards.price_per_s * boards_had(instance, enough)).sum())
     return units + most_power(instance) * float(joule_prices(instance, "cost").max())
 
 

@@ -7,6 +7,7 @@ Variables
     v_ds ≥ 0    units of device d that go on as s begins;  o_ds ≥ 0 those that go off
     l_dws ≥ 0   loadings of weights w onto units of d, where loading costs or counts
     g_abs ≥ 0   units that hold the set a before s and b in s, where sets overlap and are few
+    x_ks ≥ 0    boards of kind k that go on;  w_ds binary: d needs the most boards of its kind in s
 Constraints
     starts      v_ds ≥ u_ds − u_ds⁻;  o_ds ≥ u_ds⁻ − u_ds
     loading     l_dws ≥ H_dws − H_dws⁻,  H_dws = Σ_{k ∋ w} n_ks: units that hold w
@@ -14,7 +15,12 @@ Constraints
                 nothing, and those that go on;  l_dws ≥ Σ_{a ∌ w, b ∋ w} g_abs
     time on     Σ_q m_qs v_dq ≤ u_ds,  m_qs: how often q began less than min_up before s begins
     number      Σ_d (v_ds + o_ds) + Σ_dw l_dws ≤ max_changes
-    power       Δ_s power_s + E_s ≤ Δ_s cap_s,  E_s = Σ_d start_d v_ds + Σ_dw bytes_w load_d l_dws
+    boards      x_ks ≥ b_ks − b_ks⁻, where going on takes something; there no more boards are on
+                than units ask for: m_d b_ks ≤ u_ds + m_d − 1 + M (1 − w_ds),  Σ_{d on k} w_ds = 1
+                (b whole: b ≤ ⌈u / m⌉ of some d; M = m_d max_k. Without a maximum this is left out,
+                which relaxes)
+    power       Δ_s power_s + E_s ≤ Δ_s cap_s,
+                E_s = Σ_d start_d v_ds + Σ_k start_k x_ks + Σ_dw bytes_w load_d l_dws
 
 and E_s, with the money of starts, is part of the objectives and of the budget.
 
@@ -36,12 +42,14 @@ import pulp
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import NO_MAXIMUM, Floats, Instance
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.states.stream_boards import boards_under, device_of_board, going_on_j
 from hetopt.instance.tables import NO_MOST, follows
 from hetopt.solution import Held, PeriodPlan, SteadyPlan
 from hetopt.steady.model.capacity import weights_matter
 from hetopt.steady.program.expressions import sum_of
 from hetopt.steady.program.extract_plan import build_whole_plan
 from hetopt.steady.program.joint.scenario_model import ScenarioModel
+from hetopt.steady.program.rows.boards import most_boards
 
 MOST_CHANGES = 20_000
 """Variables of changes from set to set, of all periods, up to which they are made."""
@@ -63,9 +71,12 @@ class PeriodModel(ScenarioModel):
         self.starts: dict[tuple[int, int], Any] = {}
         self.stops: dict[tuple[int, int], Any] = {}
         self.loads: dict[tuple[int, int, int], Any] = {}
+        self.board_starts: dict[tuple[int, int], Any] = {}
         counted = instance.periods.max_changes != NO_MOST
         for s in range(len(self.blocks)):
             self._switch(s, counted)
+            for board in range(len(instance.boards)):
+                self._switch_board(s, board)
         for device in np.flatnonzero(weights_matter(instance)).tolist():
             self._load(device)
         self._time_on()
@@ -85,6 +96,8 @@ class PeriodModel(ScenarioModel):
         if objective == "cost":
             money = self.instance.devices.start_up_cost
             terms += [(v, float(money[d]) / whole) for (_, d), v in self.starts.items()]
+            money = self.instance.boards.start_up_cost
+            terms += [(x, float(money[b]) / whole) for (_, b), x in self.board_starts.items()]
         return sum_of(terms)
 
     def _joules(self, period: int) -> list[tuple[Any, int, float]]:
@@ -92,6 +105,12 @@ class PeriodModel(ScenarioModel):
         devices = self.instance.devices
         start = devices.start_up_energy_j + devices.idle_power_w * devices.start_up_time_s
         found = [(v, d, float(start[d])) for (s, d), v in self.starts.items() if s == period]
+        board, at = going_on_j(self.instance), device_of_board(self.instance)
+        found += [
+            (x, int(at[b]), float(board[b]))
+            for (s, b), x in self.board_starts.items()
+            if s == period
+        ]
         found += [
             (v, d, self.size[key] * float(devices.load_energy_j_per_b[d]))
             for (s, d, key), v in self.loads.items()
@@ -120,6 +139,40 @@ class PeriodModel(ScenarioModel):
                 stop = self._variable(f"o_{period}_{device}", limit)
                 self.stops[period, device] = stop
                 self._row(sum_of([(before, 1.0), (on, -1.0)]) <= stop, f"stops_{period}_{device}")
+
+    def _switch_board(self, period: int, board: int) -> None:
+        """Count the boards of a kind that go on as a period begins, where that takes something."""
+        boards, before = self.instance.boards, self.before[period]
+        free = going_on_j(self.instance)[board] == 0 and boards.start_up_cost[board] == 0
+        if free or before == period:
+            return
+        block = self.blocks[period]
+        on = block.boards.on[board]
+        was: Any = int(boards_under(self.instance, self.initial)[board])
+        if before >= 0:
+            was = self.blocks[before].boards.on[board]
+        start = self._variable(f"x_{period}_{board}", most_boards(self.instance, board))
+        self.board_starts[period, board] = start
+        row = sum_of([(on, 1.0), (was, -1.0)]) <= start
+        self._row(row, f"boardstarts_{period}_{board}")
+        if boards.off_when_unused[board] and hasattr(on, "name"):
+            self._no_needless_boards(period, board, on)
+
+    def _no_needless_boards(self, period: int, board: int, on: Any) -> None:
+        """Have no more boards on than the device asks for that asks for most."""
+        most = most_boards(self.instance, board)
+        mine = np.flatnonzero(self.instance.devices.on_board == board).tolist()
+        if most is None or not mine:
+            return
+        chosen = []
+        for device in mine:
+            each = int(self.instance.boards.per_board[device])
+            asks = self.problem.add_variable(f"w_{period}_{device}", 0, 1, "Integer")
+            chosen.append((asks, 1.0))
+            units = self.blocks[period].on[device]
+            needless = sum_of([(on, each), (units, -1.0), (asks, float(each * most))])
+            self._row(needless <= each - 1 + each * most, f"boardneeded_{period}_{device}")
+        self._row(sum_of(chosen) == 1, f"boardchosen_{period}_{board}")
 
     def _load(self, device: int) -> None:
         """Count the weights that units of a device load."""

@@ -1,0 +1,1 @@
+"""Families of rows of the program of streams that stand beside its formulation."""
