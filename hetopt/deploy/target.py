@@ -106,12 +106,13 @@ class Target:
         devices = set(instance.devices.name.tolist())
         problems = []
         for given in parameters.values:
+            if given in self.parameters:
+                continue
             head, dot, device = given.partition(".")
-            known = given in self.parameters or (dot and f"{head}.DEVICE" in self.parameters)
-            if not known:
+            if not dot or f"{head}.DEVICE" not in self.parameters:
                 text = f"A parameter of target {self.name}: {', '.join(self.parameters) or 'none'}."
                 problems.append(Problem("--parameter", given, text))
-            elif dot and device not in devices:
+            elif device not in devices:
                 text = f"A device of the instance: {', '.join(sorted(devices))}."
                 problems.append(Problem("--parameter", given, text))
         if problems:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,14 +150,26 @@ def estimated_document(
         folder=folder,
         settings={
             "name": "-".join(p.name for p in profiles),
-            "description": (
-                "Options are estimated, not measured; links are placeholders (docs/estimates.md)."
-            ),
+            "description": _description(made, uncalibrated),
             "regime": "schedule",
             "objective": "makespan",
         },
         more={"links": _links(devices)} if len(devices) > 1 else {},
     )
+
+
+def _description(made: Mapping[tuple[str, str, str, str], Estimate], uncalibrated: bool) -> str:
+    """Say what an estimated instance is, and why it has no energies where it has none."""
+    text = "Options are estimated, not measured; links are placeholders (docs/estimates.md)."
+    silent = [*dict.fromkeys(key[2] for key, found in made.items() if math.isnan(found.energy_j))]
+    if not silent:
+        return text
+    known = dict.fromkeys(key[2] for key in made if key[2] not in silent)
+    rest = f", so that those of {', '.join(known)} are left out too" if known else ""
+    limits = (capability(name) for name in silent)
+    stated = any(not math.isnan(limit.power_w) and not limit.power_shared for limit in limits)
+    way = " (--uncalibrated goes by power limits)" if stated and not uncalibrated else ""
+    return f"{text} No energy is known of {', '.join(silent)}{way}{rest}."
 
 
 def _key(profile: ModelProfile, segment: Segment, target: Target) -> tuple[str, str, str, str]:

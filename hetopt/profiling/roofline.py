@@ -57,6 +57,9 @@ POWER_REACH = 4.0
 """How many times as high or low a power limit may be of which a draw is said by another's."""
 UNCALIBRATED_POWER = (0.25, 0.6, 1.0)
 """Parts of the power limit that are drawn, where nothing was measured."""
+UNCALIBRATED_CPU_POWER = (0.25, 0.8, 2.5)
+"""The same of CPUs, whose limit is at the base clock: turbo draws up to 115 W of a Core i7-12700H's
+45 W (Intel ARK), a single thread a small part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -486,7 +489,8 @@ def _power(
         return min(math.exp(found.log_fraction), 1.0) * processor.power_w, sd, ""
     if not uncalibrated:
         return nan, nan, f"No draw of a processor of kind {processor.kind} is known, so no energy."
-    low, middle, high = UNCALIBRATED_POWER
+    cpu = processor.kind == "cpu"
+    low, middle, high = UNCALIBRATED_CPU_POWER if cpu else UNCALIBRATED_POWER
     sd = math.log(high / low) / 2 / NormalDist().inv_cdf(0.95)
     return middle * processor.power_w, sd, "Draw from the power limit alone."
 

@@ -74,6 +74,9 @@ def calibrate(
         path = str(shipped_path(instance))
     before = read_state(state_path(path))
     observed = read_telemetry(telemetry or [], columns_of(columns or []))
+    if telemetry and not observed:
+        text = "At least one execution: a row with a time above 0."
+        raise InputError([Problem(", ".join(telemetry), "", text)])
     found = calibrated(read, observed, before)
     curves = [] if load is None else fit_load_curves(read, load)
     stated = {

@@ -125,12 +125,14 @@ def with_estimates(
         name: [_kept(option, powered) for option in (*options, *more["profiles"][name])]
         for name, options in document["profiles"].items()
     }
+    typer.echo(f"note: {more['description']}", err=True)
     names = [row["name"] for row in document["devices"]]
     added = [row["name"] for row in more["devices"]]
     link = {"bandwidth_b_per_s": 8e9, "latency_s": 20e-6, "both_ways": True}
     links = [{"from": a, "to": b, **link} for a in names for b in added]
     return {
         **document,
+        "description": f"{document['description']} {more['description']}",
         "devices": [*document["devices"], *more["devices"]],
         "links": [*document.get("links", []), *links, *more.get("links", [])],
         "profiles": profiles_,
@@ -160,4 +162,5 @@ def _show(document: dict[str, Any]) -> None:
     print_view(table)
     for text in basis:
         typer.echo(text)
-    typer.echo("estimated, not measured: 90 % of outcomes are expected between from and to")
+    typer.echo("90 % of outcomes are expected between from and to")
+    typer.echo(document["description"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +17,98 @@ from hetopt.errors import InputError, Problem
 if TYPE_CHECKING:
     from hetopt.profiling.measure.sweep import Sweep
     from hetopt.profiling.onnx.document import ModelProfile
+
+PLACES, PRECISIONS, MOST_TIME, CLOCK = "onnxruntime:cpu", "fp32", "2s", "wall"
+"""What is measured where, how, for how long and by which clock, where nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureFlags:
+    """Flags of ``hetopt profile`` that only measuring has; ``None`` where one is not given."""
+
+    wanted: bool = False
+    on: str | None = None
+    batch: str | None = None
+    precision: str | None = None
+    threads: str | None = None
+    most_time: str | None = None
+    clock: str | None = None
+    regime: str | None = None
+
+    def given(self) -> list[str]:
+        """Return the flags that were given beside ``--measure``."""
+        flags = {
+            "--on": self.on,
+            "--batch": self.batch,
+            "--precision": self.precision,
+            "--threads": self.threads,
+            "--most-time": self.most_time,
+            "--clock": self.clock,
+            "--regime": self.regime,
+        }
+        return [flag for flag, value in flags.items() if value is not None]
+
+    def asked(self, sizes: dict[str, int], segments: int) -> dict[str, Any]:
+        """Return what the flags ask of ``measure_models``."""
+        most_time = self.most_time or MOST_TIME
+        return {
+            "sizes": sizes,
+            "segments": segments,
+            "on": (self.on or PLACES).split(","),
+            "batches": _numbers("--batch", self.batch or "1"),
+            "precisions": [p.strip() for p in (self.precision or PRECISIONS).split(",")],
+            "threads": _numbers("--threads", self.threads) if self.threads else None,
+            "most_s": positive("--most-time", most_time, "time"),
+            "clock": self.clock or CLOCK,
+            "regime": self.regime or "",
+        }
+
+
+def measure_flags(
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Measure options here; -o is an instance then.")
+    ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACES",
+            help="Where to measure: onnxruntime:cpu@0,openvino:CPU@1; without @CORES: on all; "
+            f"default: {PLACES}.",
+        ),
+    ] = None,
+    batch: Annotated[
+        str | None,
+        typer.Option(metavar="N,...", help="Batch sizes to measure; default: 1."),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(metavar="P,...", help=f"fp32, int8 (dynamic) or both; default: {PRECISIONS}."),
+    ] = None,
+    threads: Annotated[
+        str | None,
+        typer.Option(metavar="N,...", help="Threads; default: all cores of a place."),
+    ] = None,
+    most_time: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help=f"Spent at most on measuring a segment once; default: {MOST_TIME}.",
+        ),
+    ] = None,
+    clock: Annotated[
+        str | None,
+        typer.Option(
+            metavar="C",
+            help=f"wall, or cpu: processor time, on a busy machine; default: {CLOCK}.",
+        ),
+    ] = None,
+    regime: Annotated[
+        str | None,
+        typer.Option(metavar="R", help="Of the instance: schedule (one frame) or steady."),
+    ] = None,
+) -> MeasureFlags:
+    """Return the flags that only measuring has."""
+    return MeasureFlags(measure, on, batch, precision, threads, most_time, clock, regime)
 
 
 def measured(
@@ -35,31 +129,6 @@ def measured(
     else:
         _show(sweep)
     return OK
-
-
-def asked_of(
-    sizes: dict[str, int],
-    segments: int,
-    on: str,
-    batch: str,
-    precision: str,
-    threads: str,
-    most_time: str,
-    clock: str,
-    regime: str,
-) -> dict[str, Any]:
-    """Return what the flags ask of ``measure_models``."""
-    return {
-        "sizes": sizes,
-        "segments": segments,
-        "on": on.split(","),
-        "batches": _numbers("--batch", batch),
-        "precisions": [p.strip() for p in precision.split(",")],
-        "threads": _numbers("--threads", threads) if threads else None,
-        "most_s": positive("--most-time", most_time, "time"),
-        "clock": clock,
-        "regime": regime,
-    }
 
 
 def _numbers(flag: str, text: str) -> list[int]:
@@ -85,7 +154,7 @@ def _rows(sweep: Sweep) -> dict[str, Any]:
                 "segments_s": r.sum_s,
                 "boundary_s": r.boundary_s,
                 "settled": r.settled,
-                "difference": r.difference,
+                "difference": r.difference if math.isfinite(r.difference) else None,
                 "cpu_share": r.cpu_share,
                 "energy_missing": r.energy_missing,
             }
@@ -111,6 +180,15 @@ def _show(sweep: Sweep) -> None:
     typer.echo(f"{sweep.machine}; a hop between processes takes {with_unit(sweep.hop_s, 'time')}")
     if not all(r.settled for r in sweep.rows):
         typer.echo("* medians not known to 3 %: the machine is busy, or --most-time too short")
+    from hetopt.profiling.measure.quantise import TOLERANCES
+
+    for r in sweep.rows:
+        if not r.difference <= TOLERANCES[r.setting.precision]:
+            typer.echo(
+                f"off: outputs of {r.model} on {r.setting.place.name} {r.setting.label} differ by "
+                f"{r.difference:.2g} of the largest from those in fp32 on the first place: leave "
+                "the option out, or see whether the model's outputs mean anything (random weights)"
+            )
     for text in sorted({r.energy_missing for r in sweep.rows if r.energy_missing}):
         typer.echo(f"energy is missing: {text}")
     for text in sweep.failed:

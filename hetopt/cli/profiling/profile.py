@@ -11,6 +11,7 @@ from hetopt.cli.exits import OK
 from hetopt.cli.options import Json, Output, command
 from hetopt.cli.printing import print_json, print_view
 from hetopt.cli.profiling.estimating import EstimateFlags, estimate_flags, estimated, with_estimates
+from hetopt.cli.profiling.measuring import MeasureFlags, measure_flags, measured
 from hetopt.cli.profiling.profile_tables import TableFlags, are_tables, run_tables, table_flags
 from hetopt.errors import InputError, Problem
 
@@ -22,18 +23,21 @@ NO_OPTIONS = (
     "No options: nothing says yet how long a segment takes on which device. Measure them here "
     "(--measure --on onnxruntime:cpu), or add them by hand."
 )
+SEGMENTS = 12
+"""Segments that a model is cut into where nothing is said."""
 MOST_SEGMENTS = 1000
 """More tasks of one model than anyone cuts by; cuts are chosen in time quadratic in it."""
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    command(app, tables=table_flags, estimates=estimate_flags)(profile)
+    command(app, measures=measure_flags, estimates=estimate_flags, tables=table_flags)(profile)
 
 
 def profile(
     tables: TableFlags,
     estimates: EstimateFlags,
+    measures: MeasureFlags,
     files: Annotated[
         list[str],
         typer.Argument(metavar="FILE...", help="ONNX model files; or tables of measurements."),
@@ -45,61 +49,39 @@ def profile(
         ),
     ] = None,
     segments: Annotated[
-        int, typer.Option(metavar="N", help="Most segments that a model is cut into.")
-    ] = 12,
-    measure: Annotated[
-        bool, typer.Option("--measure", help="Measure options here; -o is an instance then.")
-    ] = False,
-    on: Annotated[
-        str,
+        int | None,
         typer.Option(
-            metavar="PLACES",
-            help="Where to measure: onnxruntime:cpu@0,openvino:CPU@1; without @CORES: on all.",
+            metavar="N",
+            help=f"Most segments that a model is cut into; default: {SEGMENTS}.",
         ),
-    ] = "onnxruntime:cpu",
-    batch: Annotated[str, typer.Option(metavar="N,...", help="Batch sizes to measure.")] = "1",
-    precision: Annotated[
-        str, typer.Option(metavar="P,...", help="fp32, int8 (dynamic) or both.")
-    ] = "fp32",
-    threads: Annotated[
-        str, typer.Option(metavar="N,...", help="Threads; default: all cores of a place.")
-    ] = "",
-    most_time: Annotated[
-        str, typer.Option(metavar="TIME", help="Spent at most on measuring a segment once.")
-    ] = "2s",
-    clock: Annotated[
-        str, typer.Option(metavar="C", help="wall, or cpu: processor time, on a busy machine.")
-    ] = "wall",
-    regime: Annotated[
-        str, typer.Option(metavar="R", help="Of the instance: schedule (one frame) or steady.")
-    ] = "",
+    ] = None,
     output: Output = None,
     json: Json = False,
 ) -> int:
     """Count what a model's operators compute and move, cut it, measure it; or read tables."""
     if are_tables(files, tables):
-        if shape or measure or estimates.wanted:
-            flag = "--shape" if shape else "--measure" if measure else "--estimate"
-            raise InputError([Problem(flag, ", ".join(shape or []), "Model files, not tables.")])
+        _refuse_of_models(shape, segments, measures, estimates)
         return run_tables(files, tables, output, json)
-    from hetopt.cli.profiling.measuring import asked_of, measured
     from hetopt.profiling.onnx.document import profile_document, profile_models
     from hetopt.report.terminal.progress import line_display
 
-    if not 1 <= segments <= MOST_SEGMENTS:
-        raise InputError([Problem("--segments", str(segments), f"1 to {MOST_SEGMENTS}.")])
+    most = SEGMENTS if segments is None else segments
+    if not 1 <= most <= MOST_SEGMENTS:
+        raise InputError([Problem("--segments", str(most), f"1 to {MOST_SEGMENTS}.")])
+    if not measures.wanted and measures.given():
+        raise InputError([Problem(measures.given()[0], "", "--measure beside it.")])
     if output is not None:
-        check_output(output, measure or estimates.wanted)
+        check_output(output, measures.wanted or estimates.wanted)
     sizes = sizes_of(shape or [])
-    if measure:
-        asked = asked_of(sizes, segments, on, batch, precision, threads, most_time, clock, regime)
+    if measures.wanted:
+        asked = measures.asked(sizes, most)
         if not estimates.wanted:
             return measured(files, asked, output, json)
         return measured(files, asked, output, json, lambda d, p: with_estimates(d, p, estimates))
     if estimates.wanted:
-        return estimated(files, sizes, segments, estimates, output, json)
+        return estimated(files, sizes, most, estimates, output, json)
     with line_display() as report:
-        profiles = profile_models(files, sizes=sizes, most_segments=segments, report=report)
+        profiles = profile_models(files, sizes=sizes, most_segments=most, report=report)
     if output is not None:
         write_profile(output, profiles)
     if json:
@@ -108,6 +90,22 @@ def profile(
         show(profiles)
         typer.echo(NO_OPTIONS, err=True)
     return OK
+
+
+def _refuse_of_models(
+    shape: list[str] | None, segments: int | None, measures: MeasureFlags, estimates: EstimateFlags
+) -> None:
+    """Refuse flags that say something of models only."""
+    given = {
+        "--shape": bool(shape),
+        "--segments": segments is not None,
+        "--measure": measures.wanted,
+        **dict.fromkeys(measures.given(), True),
+        "--estimate": estimates.wanted,
+    }
+    for flag in (flag for flag, there in given.items() if there):
+        text = ", ".join(shape or []) if flag == "--shape" else ""
+        raise InputError([Problem(flag, text, "Model files, not tables.")])
 
 
 def sizes_of(texts: list[str]) -> dict[str, int]:

@@ -93,11 +93,13 @@ def _options(files: list[str], flags: TableFlags, output: str | None, as_json: b
         instance, notes = read_instance(files[0], format=form), []
     else:
         ran = LogTask(flags.task or "", flags.device or "", flags.label or "", flags.runs or 0.0)
+        left_out: list[str] = []
+        columns = columns_of(flags.columns)
         measured = read_measurements(
-            files, form=flags.form or "", columns=columns_of(flags.columns), ran=ran
+            files, form=flags.form or "", columns=columns, ran=ran, notes=left_out
         )
         made = option_tables(measured, ", ".join(Path(file).name for file in files))
-        instance, notes = _compiled(made), [*made.notes]
+        instance, notes = _compiled(made), [*left_out, *made.notes]
     if output is not None:
         write_instance(instance, output)
     if as_json:

@@ -82,9 +82,16 @@ def measure_models(
     counts = sorted(set(batches))
 
     def profiles(batch: int) -> list[ModelProfile]:
-        return profile_models(
-            files, sizes=_sizes(sizes or {}, counts, batch), most_segments=segments, report=report
-        )
+        asked = _sizes(sizes or {}, counts, batch)
+        try:
+            return profile_models(files, sizes=asked, most_segments=segments, report=report)
+        except InputError as error:
+            axis = [p for p in error.problems if (p.place, p.value) == ("--shape", BATCH_AXIS)]
+            if not axis or BATCH_AXIS in (sizes or {}):
+                raise
+            listed = ",".join(map(str, counts))
+            text = f"1, as no model has an open axis of the name {BATCH_AXIS}."
+            raise InputError([Problem("--batch", listed, text)]) from None
 
     first = profiles(counts[0])
     sweep = measure(

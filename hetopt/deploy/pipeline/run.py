@@ -136,6 +136,7 @@ def run_pipeline(
         if not 1.0 <= factor <= MOST_SLOWER:
             text = f"A factor from 1 to {MOST_SLOWER:g}."
             raise InputError([Problem("--throttle", f"{name}={factor:g}", text)])
+    _check_inputs(pipeline["routes"], inputs or {})
     say = report or (lambda text: None)
     with folder() as files:
         tensors = [_tensors(files, k, r) for k, r in enumerate(pipeline["routes"])]
@@ -197,6 +198,16 @@ def _tensors(files: Path, number: int, route: Mapping[str, Any]) -> Tensors:
 
 def _element(dtype: str) -> str:
     return {"float32": "float", "float64": "double"}.get(dtype, dtype)
+
+
+def _check_inputs(routes: Sequence[Mapping[str, Any]], given: Mapping[str, Any]) -> None:
+    """Refuse arrays that no model takes: random numbers would stand in for what they mean."""
+    plain = dict.fromkeys(name for route in routes for name in route["inputs"])
+    known = {*plain, *(f"{r['job']}/{name}" for r in routes for name in r["inputs"])}
+    for name in given:
+        if name not in known:
+            text = f"An input of a model: {', '.join(plain)}."
+            raise InputError([Problem("--inputs", name, text)])
 
 
 def _fill(route: Mapping[str, Any], tensors: Tensors, slot: int, given: Mapping[str, Any]) -> None:

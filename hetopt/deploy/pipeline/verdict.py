@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -164,7 +165,7 @@ def _rate(run: Run, clock: str) -> Line | None:
 
 
 def verdict_to_dict(run: Run, verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict as one JSON object; NaN becomes null."""
+    """Return a verdict as one JSON object; what is not finite becomes null."""
 
     def line(found: Line | None) -> Mapping[str, Any] | None:
         if found is None:
@@ -191,7 +192,7 @@ def verdict_to_dict(run: Run, verdict: Verdict) -> dict[str, Any]:
             for found, info in zip(verdict.stages, run.stages, strict=True)
         ],
         "cpu_share": verdict.cpu_share,
-        "outputs": dict(run.outputs),
+        "outputs": {k: v if math.isfinite(v) else None for k, v in run.outputs.items()},
         "not_compared": list(run.not_compared),
         "wrong": list(verdict.wrong),
     }

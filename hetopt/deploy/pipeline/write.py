@@ -17,12 +17,11 @@ from hetopt.deploy.text import readme
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Instance
 from hetopt.profiling.measure.places import EXTRAS, Place, allowed_cores, parse_place
+from hetopt.profiling.measure.quantise import TOLERANCES
 from hetopt.solution import Plan, SchedulePlan
 
 VERSION = 1
 DEFAULT_DEVICES = {"onnxruntime": "cpu", "openvino": "CPU"}
-TOLERANCES = {"fp32": 1e-3, "int8": 0.2}
-"""Largest difference of outputs from the whole model's, over the largest value of each."""
 
 PARAMETERS = {
     "place.DEVICE": "where a device's units run: RUNTIME:DEVICE@CORES; default: as its name says, "

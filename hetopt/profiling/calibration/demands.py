@@ -18,10 +18,13 @@ import numpy as np
 from hetopt.instance.instance import Instance
 from hetopt.profiling.calibration.overlap import ALONE, LEAST, TOGETHER
 from hetopt.profiling.calibration.telemetry import Observation
-from hetopt.profiling.slowdown import Together, fit_demands
+from hetopt.profiling.slowdown import Together, fit_demands, shared_rate
 
 FASTER = 1.05
 """A rate above this is no rate: what was taken for the time alone was not."""
+
+UNSLOWED = 0.95
+"""Rates from here on are within the scatter of times alone: not slowed, of any demands up to C."""
 
 Option = tuple[str, str, str]
 """Task or profile, device, label."""
@@ -58,7 +61,9 @@ class FittedDemands:
 def demands_of_telemetry(
     instance: Instance, observed: Sequence[Observation], stated: Mapping[Option, float]
 ) -> FittedDemands | None:
-    """Fit demands of options that ran beside others; None where no pair ran together often enough.
+    """Fit demands of options that ran beside others; None where they say nothing: no pair ran together often enough, or none
+    was slowed and the instance says so too. Options that do not slow each other may have any
+    demands that sum to the capacity or less.
 
     Parameters
     ----------
@@ -83,6 +88,10 @@ def demands_of_telemetry(
         return None
     slow = np.flatnonzero(instance.resources.slow)
     only = len(slow) == 1
+    if all(m.rate >= UNSLOWED for m in found) and (
+        not only or _says_unslowed(instance, int(slow[0]), found)
+    ):
+        return None
     capacity = float(instance.resources.capacity[slow[0]]) if only else 1.0
     fitted = fit_demands(found, capacity)
     names = {_text(option): option for pair in beside for option in pair}
@@ -93,6 +102,23 @@ def demands_of_telemetry(
         loss=fitted.loss,
         pairs=len({frozenset(m.options) for m in found}),
         error=fitted.error,
+    )
+
+
+def _says_unslowed(instance: Instance, resource: int, found: Sequence[Together]) -> bool:
+    """Whether the demands that the instance states slow none of these either."""
+    profiles, options, uses = instance.profiles, instance.options, instance.uses
+    stated: dict[str, float] = {}
+    for r, profile in enumerate(profiles.name.tolist()):
+        for o in range(int(profiles.ptr[r]), int(profiles.ptr[r + 1])):
+            device = str(instance.devices.name[options.device[o]])
+            key = _text((profile, device, str(options.label[o])))
+            stated[key] = dict(uses.of(o)).get(resource, 0.0)
+    capacity = float(instance.resources.capacity[resource])
+    loss = float(instance.resources.loss[resource])
+    return all(
+        shared_rate([stated.get(o, 0.0) for o in m.options], capacity, loss) >= UNSLOWED
+        for m in found
     )
 
 

@@ -139,7 +139,11 @@ def _when(sheet: Sheet, row: int, found: Found | None) -> float:
         return math.nan
     text = _text(sheet, row, found)
     if not re.match(r"\d{4}-\d\d-\d\d", text):
-        return sheet.number(row, found.column) * found.factor
+        try:
+            return sheet.number(row, found.column) * found.factor
+        except InputError:
+            expected = "A time in seconds, or a date such as 2026-11-30T12:00:00.5."
+            raise sheet.problem(row, found.column, expected) from None
     try:
         date = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
     except ValueError:

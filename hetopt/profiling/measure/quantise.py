@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import numpy as np
 
 PRECISIONS = ("fp32", "int8")
 """What a model can be measured in; ``fp32`` is the model as it stands in its file."""
+
+TOLERANCES = {"fp32": 1e-3, "int8": 0.2}
+"""Largest difference of outputs by precision that passes for the same, over the largest value."""
 
 
 def in_precision(model: bytes, precision: str) -> bytes:
@@ -89,12 +93,21 @@ def fold_constants(model: bytes) -> bytes:
 
 
 def difference(found: list[Any], expected: list[Any]) -> float:
-    """Return the largest difference of outputs, over the largest value expected of each."""
+    """Return the largest difference of outputs, over the largest value expected of each.
+
+    Infinite where one is not finite and the other is not the same: NaN compares with nothing, and
+    would else pass for no difference.
+    """
     worst = 0.0
     for a, b in zip(found, expected, strict=True):
         a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
         if not a.size:
             continue
-        scale = float(np.max(np.abs(b)))
-        worst = max(worst, float(np.max(np.abs(a - b))) / (scale or 1.0))
+        same = (a == b) | (np.isnan(a) & np.isnan(b))
+        with np.errstate(invalid="ignore"):
+            off = np.where(same, 0.0, np.abs(a - b))
+        if not np.all(np.isfinite(off)):
+            return math.inf
+        scale = float(np.max(np.abs(b), initial=0.0, where=np.isfinite(b)))
+        worst = max(worst, float(np.max(off)) / (scale or 1.0))
     return worst

@@ -59,6 +59,7 @@ def read_model(path: str | Path, sizes: Mapping[str, int] | None = None) -> Mode
     proto, digest = _parsed(onnx, path)
     _check_external(onnx, path, proto)
     _check_operators(onnx, path, proto)
+    _check_tensors(path, proto)
     return ModelFile(path, digest, proto, _bind(path, proto, dict(sizes or {})))
 
 
@@ -124,12 +125,32 @@ def _check_operators(onnx: Any, path: Path, proto: Any) -> None:
             continue
         if domain not in version:
             raise problem(path, node.op_type, f"A version of the operator set {domain}: has none.")
+        newest = onnx.defs.onnx_opset_version()
+        if domain == "ai.onnx" and version[domain] > newest:
+            expected = f"At most {newest}, the newest that onnx {onnx.__version__} knows."
+            raise problem(path, f"operator set {version[domain]}", expected)
         if not onnx.defs.has(node.op_type, version[domain], node.domain):
             expected = (
                 f"An operator of ONNX: operator set {domain} {version[domain]} has none of this "
                 f"name (node {node.name or node.output[0]!r})."
             )
             raise problem(path, node.op_type, expected)
+
+
+def _check_tensors(path: Path, proto: Any) -> None:
+    """Refuse operators that read what nothing before them makes."""
+    graph = proto.graph
+    made = {"", *(t.name for t in graph.initializer), *(i.name for i in graph.input)}
+    made.update(t.values.name for t in graph.sparse_initializer)
+    for node in graph.node:
+        for name in node.input:
+            if name not in made:
+                expected = (
+                    "A tensor that an input, a constant or an earlier operator makes, read by node "
+                    f"{node.name or node.output[0]!r} ({node.op_type})."
+                )
+                raise problem(path, name, expected)
+        made.update(node.output)
 
 
 def all_nodes(graph: Any) -> list[Any]:

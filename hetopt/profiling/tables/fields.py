@@ -122,13 +122,35 @@ def find_fields(
             if field.name in found or heading in taken:
                 continue
             for plain, unit in (_unit(heading), (_plain(heading), "")):
-                if plain in (field.name, *field.names) and (not unit or field.dimension):
+                if plain in (_plain(field.name), *field.names) and (not unit or field.dimension):
                     factor = _known_factor(field, unit)
                     if factor is not None:
                         found[field.name] = Found(heading, factor)
                         taken.add(heading)
                         break
     return found
+
+
+def unread(sheet: Sheet, found: Mapping[str, Found], fields: Sequence[Field]) -> list[str]:
+    """Return the columns that hold no field, each with what is wrong with its unit, if that is it.
+
+    Parameters
+    ----------
+    sheet, fields
+        As :func:`find_fields` had them.
+    found
+        What it found.
+    """
+    taken = {column.column for column in found.values()}
+    left = []
+    for heading in sheet.columns:
+        if heading in taken:
+            continue
+        name, unit = _unit(heading)
+        meant = [f for f in fields if unit and name in (_plain(f.name), *f.names) and f.dimension]
+        wrong = [f for f in meant if _known_factor(f, unit) is None]
+        left.append(f"{heading} ({unit} is no unit of {wrong[0].name})" if wrong else heading)
+    return left
 
 
 def _plain(heading: str) -> str:

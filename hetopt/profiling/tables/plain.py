@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hetopt.errors import InputError, Problem
-from hetopt.profiling.tables.fields import Field, Found, find_fields
+from hetopt.profiling.tables.fields import Field, Found, find_fields, unread
 from hetopt.profiling.tables.measurement import Measurement
 from hetopt.profiling.tables.sheet import Sheet
 
@@ -48,11 +48,14 @@ LABELS = ("label", "precision", "runtime", "clock", "power_limit")
 ALONE = ("clock", "power_limit")
 
 
-def measurements(sheet: Sheet, columns: Mapping[str, str] | None = None) -> list[Measurement]:
+def measurements(
+    sheet: Sheet, columns: Mapping[str, str] | None = None, notes: list[str] | None = None
+) -> list[Measurement]:
     """Return the rows of a plain table.
 
     ``device`` and a ``time`` (or ``throughput``, or ``latency`` where nothing else is there) are
-    needed; a table without ``task`` is of one task, of the file's name.
+    needed; a table without ``task`` is of one task, of the file's name. ``notes`` gets a sentence
+    for what is left out: rows without a time, columns that hold no field, further sheets.
 
     Raises
     ------
@@ -61,7 +64,7 @@ def measurements(sheet: Sheet, columns: Mapping[str, str] | None = None) -> list
     """
     found = find_fields(sheet, FIELDS, columns)
     _check(sheet, found)
-    rows = []
+    rows, timeless = [], []
     for i in range(len(sheet.rows)):
         device = _text(sheet, i, found.get("device"))
         if not device:
@@ -69,6 +72,7 @@ def measurements(sheet: Sheet, columns: Mapping[str, str] | None = None) -> list
         batch = _batch(sheet, i, found.get("batch"))
         time, streams = _time(sheet, i, found, batch)
         if math.isnan(time):
+            timeless.append(f"{sheet.lines[i]}")
             continue
         rows.append(
             Measurement(
@@ -91,7 +95,24 @@ def measurements(sheet: Sheet, columns: Mapping[str, str] | None = None) -> list
         )
     if not rows:
         raise InputError([Problem(sheet.name, "", "At least one row with a time.")])
+    if notes is not None:
+        notes += _left_out(sheet, found, timeless)
     return rows
+
+
+def _left_out(sheet: Sheet, found: Mapping[str, Found], timeless: Sequence[str]) -> list[str]:
+    notes = []
+    if timeless:
+        lines = ", ".join(timeless[:5]) + (" ..." if len(timeless) > 5 else "")
+        many = "s" if len(timeless) > 1 else ""
+        notes.append(f"{sheet.name}: no time in line{many} {lines}: left out.")
+    columns = unread(sheet, found, FIELDS)
+    if columns:
+        notes.append(f"{sheet.name}: columns that say nothing here: {', '.join(columns)}.")
+    if sheet.others:
+        others = ", ".join(sheet.others)
+        notes.append(f"{sheet.name}: only the active sheet is read, not {others}.")
+    return notes
 
 
 def is_plain(sheet: Sheet) -> bool:
@@ -102,7 +123,9 @@ def is_plain(sheet: Sheet) -> bool:
 
 def _check(sheet: Sheet, found: Mapping[str, Found]) -> None:
     problems = []
-    named = ", ".join(sheet.columns) or "none"
+    named = ", ".join(unread(sheet, {}, FIELDS)) or "none"
+    if sheet.others:
+        named += f"; other sheets, which are not read, are {', '.join(sheet.others)}"
     if "device" not in found:
         problems.append("device")
     if not {"time", "throughput", "latency"} & {*found}:

@@ -24,6 +24,7 @@ def read_measurements(
     form: str = "",
     columns: Mapping[str, str] | None = None,
     ran: LogTask | None = None,
+    notes: list[str] | None = None,
 ) -> list[Measurement]:
     """Read measured executions from files of any known form.
 
@@ -37,6 +38,8 @@ def read_measurements(
         Fields by heading, for plain tables.
     ran
         What ran while a power log was written.
+    notes
+        Gets sentences about what of plain tables is left out.
 
     Raises
     ------
@@ -47,14 +50,22 @@ def read_measurements(
         raise InputError([Problem("--from", form, f"One of {', '.join(FORMS)}.")])
     rows: list[Measurement] = []
     for path in paths:
-        rows += _read(Path(path), form, columns or {}, ran or LogTask(""))
+        rows += _read(Path(path), form, columns or {}, ran or LogTask(""), notes)
     return rows
 
 
-def _read(path: Path, form: str, columns: Mapping[str, str], ran: LogTask) -> list[Measurement]:
+def _read(
+    path: Path, form: str, columns: Mapping[str, str], ran: LogTask, notes: list[str] | None
+) -> list[Measurement]:
     if not path.exists():
         raise InputError([Problem(str(path), "", "A file or a folder that exists.")])
     if path.is_dir() or form == "mlperf":
+        if form != "mlperf" and not any(path.rglob(logs.SUMMARY)):
+            expected = (
+                "A model file (.onnx), a table, or a folder of MLPerf results "
+                f"(SYSTEM/BENCHMARK/SCENARIO/performance/run_1/{logs.SUMMARY}): a folder with none."
+            )
+            raise InputError([Problem(str(path), "", expected)])
         return logs.mlperf_results(path)
     form = form or _text_form(path)
     if form == "aibrix":
@@ -70,7 +81,7 @@ def _read(path: Path, form: str, columns: Mapping[str, str], ran: LogTask) -> li
     sheet = read_sheet(path)
     form = form or ("measurements" if columns else _sheet_form(sheet))
     if form == "measurements":
-        return plain.measurements(sheet, columns)
+        return plain.measurements(sheet, columns, notes)
     if columns:
         text = f"No --columns beside a table of form {form}, whose columns are known."
         raise InputError([Problem("--columns", ", ".join(columns), text)])

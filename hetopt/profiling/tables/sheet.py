@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ class Sheet:
         Line of the file (row of the sheet, number of the object) that each row comes from.
     decimal_comma
         Whether numbers have a comma before their fraction.
+    others
+        Names of further sheets of the file that hold something, which are not read.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Sheet:
     rows: tuple[Mapping[str, str], ...]
     lines: tuple[int, ...]
     decimal_comma: bool = False
+    others: tuple[str, ...] = ()
 
     def number(self, row: int, column: str) -> float:
         """Return a cell as a number, NaN where it is empty.
@@ -167,11 +170,17 @@ def _excel(path: Path) -> Sheet:
         if any(text.strip() for text in texts):
             table.append(texts)
             numbers.append(i)
+    active = book.active.title
+    others = tuple(
+        sheet.title
+        for sheet in book.worksheets
+        if sheet.title != active and any(any(c is not None for c in row) for row in sheet.values)
+    )
     book.close()
     if not table:
         raise InputError([Problem(str(path), "", "A sheet with a heading row; it is empty.")])
     comma = any(COMMA_NUMBER.fullmatch(cell.strip()) for cells in table[1:] for cell in cells)
-    return _sheet(path, table, numbers, comma)
+    return replace(_sheet(path, table, numbers, comma), others=others)
 
 
 def _sheet(path: Path, table: list[list[str]], numbers: list[int], comma: bool) -> Sheet:

@@ -217,10 +217,14 @@ def test_quantised_stages_keep_to_the_tolerance_that_is_stated(made):
     plan = json.loads(json.dumps(plan_of([0, 0, 0, 0])).replace("fp32", "int8"))
     (made / "int8.plan.json").write_text(json.dumps(plan), encoding="utf-8")
     args = ("deploy", made / "int8.json", made / "int8.plan.json", "--to", "onnxruntime")
-    assert hetopt(*args, "-o", made / "q").returncode == 0
+    wrong = hetopt(*args, "-p", "tolerance.int8=x", "-o", made / "q")
+    assert "--parameter tolerance.int8: got x; A number above 0." in wrong.stderr
+    assert hetopt(*args, "-p", "tolerance.int8=0.15", "-o", made / "q").returncode == 0
+    pipeline = json.loads((made / "q" / "pipeline.json").read_text(encoding="utf-8"))
+    assert pipeline["tolerance"] == {"fp32": 1e-3, "int8": 0.15}
     done = hetopt("run", made / "q", "--frames", 1, "--tolerance", 1e9, "--json")
     assert done.returncode == 0, done.stderr
-    assert 0 < json.loads(done.stdout)["outputs"]["net"] < 0.2
+    assert 0 < json.loads(done.stdout)["outputs"]["net"] < 0.15
     small = sum(f.stat().st_size for f in (made / "q" / "models").iterdir())
     assert small < (made / "net.onnx").stat().st_size / 2
 
@@ -347,6 +351,10 @@ def test_inputs_may_be_given(made):
     done = hetopt(*common, "--inputs", made / "y.npz")
     assert done.returncode == 2
     assert "--input data_0: got float32 (1, 3);" in done.stderr
+    np.savez(made / "z.npz", data0=np.ones((1, 3, 224, 224), dtype=np.float32))
+    done = hetopt(*common, "--inputs", made / "z.npz")
+    assert done.returncode == 2
+    assert "--inputs: got data0; An input of a model: data_0." in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,24 @@ def test_the_command_line_estimates_and_refuses_what_nothing_calibrates(
     assert option["time_high_s"] == pytest.approx(10 * option["time_low_s"], rel=1e-4)
 
 
+def test_missing_energies_are_told_and_come_from_power_limits_where_that_is_asked_for(
+    resnet: Path,
+) -> None:
+    flags = ("profile", resnet, "--segments", "1", "--estimate", "i7-12700h,a40,tpu-v5e,kv260-dpu")
+    refused = command_line.hetopt(*flags[:-1], "i7-12700h,a40,kv260-dpu")
+    assert "No energy is known of i7-12700h, kv260-dpu (--uncalibrated goes by power limits)" in (
+        refused.stdout
+    )
+    assert "so that those of a40 are left out too." in refused.stdout
+    told = command_line.hetopt(*flags, "--uncalibrated")
+    assert "No energy is known of tpu-v5e, so that" in told.stdout
+    wide = command_line.hetopt(*flags[:-1], "i7-12700h", "--uncalibrated", "--json")
+    (option,) = json.loads(wide.stdout)["profiles"]["light_resnet50/s1"]
+    # 45 W at its base clock, up to 115 W in turbo.
+    assert option["energy_low_j"] < option["time_s"] * 0.25 * 45
+    assert option["energy_high_j"] > option["time_s"] * 115
+
+
 def test_estimated_options_stand_beside_measured_ones(profiled) -> None:
     from hetopt.cli.profiling.estimating import EstimateFlags, with_estimates
 

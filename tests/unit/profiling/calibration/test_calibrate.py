@@ -246,6 +246,23 @@ def test_what_the_instance_does_not_have_is_an_error(
     assert not (tmp_path / "out.yaml").exists()
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("", "At least one execution"),
+        ("npu,d1,int8,0,0,,\n", "At least one execution"),
+        ("npu,d1,int8,,0.006,,yesterday\n", "or a date such as"),
+    ],
+)
+def test_telemetry_that_says_nothing_is_an_error(box: Path, tmp_path: Path, rows, said) -> None:
+    data = tmp_path / "t.csv"
+    data.write_text(f"device,task,label,start_s,time_s,energy_j,timestamp\n{rows}")
+    done = command_line.hetopt("calibrate", box, data, "-o", tmp_path / "out.yaml")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_catalogue_options_cannot_be_written_back_and_the_error_says_what_to_do(
     tmp_path: Path, repo_path: Path
 ) -> None:

@@ -70,6 +70,24 @@ def test_too_few_executions_beside_each_other_say_nothing() -> None:
     assert demands_of_telemetry(instance, telemetry(rate=0.6, count=4), stated) is None
 
 
+@pytest.mark.parametrize("stated", [1, 8])
+def test_options_that_do_not_slow_each_other_keep_their_demands(stated: int) -> None:
+    """Full speed beside each other says only that both demands fit: 1 and 1 as well as 8 and 8."""
+    text = TEXT.replace("{dram: 1}", f"{{dram: {stated}}}")
+    alone = {("net", "cpu", ""): CPU, ("net", "gpu", ""): GPU}
+    free = TEXT.replace("resources:", "# resources:").replace(", uses: {dram: 1}", "")
+    for instance in (read_instance("chip.yaml", text=text), read_instance("box.yaml", text=free)):
+        assert demands_of_telemetry(instance, telemetry(rate=1.0), alone) is None
+
+
+def test_demands_that_would_slow_what_is_not_slowed_come_down() -> None:
+    instance = read_instance("chip.yaml", text=TEXT.replace("{dram: 1}", "{dram: 16}"))
+    alone = {("net", "cpu", ""): CPU, ("net", "gpu", ""): GPU}
+    found = demands_of_telemetry(instance, telemetry(rate=1.0), alone)
+    assert found is not None
+    assert sum(found.demand.values()) <= 20.0 * 1.02
+
+
 def test_calibrate_tells_demands_and_writes_them_where_the_instance_states_some(
     tmp_path: Path,
 ) -> None:

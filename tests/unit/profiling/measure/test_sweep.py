@@ -86,6 +86,7 @@ def test_batches_make_an_instance_of_streams(tmp_path):
         (["--regime", "schedule", "--batch", "1,2"], "a schedule runs one request"),
         (["--batch", "1,2", "--shape", "batch=2"], "No size of batch beside --batch."),
         (["-o", "x.csv"], "A file .json or .yaml"),
+        (["--batch", "2", "--shape", "none=1"], "--shape: got none; An open axis"),
     ],
 )
 def test_bad_questions_are_one_line(tmp_path, arguments, words):
@@ -109,3 +110,36 @@ def test_what_a_runtime_cannot_run_is_told(tmp_path):
     assert done.returncode == 2
     assert "A runtime that runs the model" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_batches_need_an_axis_of_that_name(tmp_path):
+    path = saved(one("MatMul", [[1, 64]], {1: random_array(64, 64)}), tmp_path)
+    done = hetopt("profile", path, "--measure", "--batch", "2")
+    assert done.returncode == 2
+    assert "--batch: got 2; 1, as no model has an open axis of the name batch." in done.stderr
+
+
+def test_outputs_that_are_not_finite_differ_unless_they_are_the_same():
+    from math import inf, nan
+
+    from hetopt.profiling.measure.quantise import difference
+
+    for found, expected in (([1.0, nan], [1.0, 2.0]), ([1.0, 2.0], [1.0, nan]), ([inf], [-inf])):
+        assert difference([found], [expected]) == inf
+    assert difference([[1.0, nan, inf]], [[1.0, nan, inf]]) == 0.0
+    assert difference([[1.5, inf]], [[2.0, inf]]) == 0.25
+    assert difference([[]], [[]]) == 0.0
+
+
+def test_outputs_far_from_fp32_are_told(capsys):
+    from dataclasses import replace
+
+    from hetopt.cli.profiling.measuring import _show
+    from hetopt.profiling.measure.places import parse_place
+    from hetopt.profiling.measure.sweep import Measured, Setting, Sweep
+
+    setting = Setting(parse_place(f"{ONNXRUNTIME}@0"), 1, "fp32", 1)
+    good = Measured("net", setting, (1.0,), ((1.0,),), True, 1e-6, (0.0,), 0.0, "", 1.0)
+    sweep = Sweep((good, replace(good, difference=float("inf"))), (), 1e-5, 1e9, "here")
+    _show(sweep)
+    assert capsys.readouterr().out.count("off: outputs of net") == 1

@@ -71,6 +71,9 @@ def test_tables_and_document_say_the_same(tmp_path):
         (["--shape", "batch=1,batch=2"], "One size for batch."),
         (["--shape", "seq=3"], "--shape: got seq; An open axis"),
         (["-o", "out.txt"], "-o: got out.txt; A file .json"),
+        (["--batch", "1"], "--batch: --measure beside it."),
+        (["--on", "openvino:CPU"], "--on: --measure beside it."),
+        (["--clock", "cpu", "--estimate", "t4"], "--clock: --measure beside it."),
     ],
 )
 def test_bad_options_are_one_line_and_code_2(tmp_path, arguments, words):

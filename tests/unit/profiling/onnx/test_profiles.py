@@ -182,6 +182,16 @@ def test_an_operator_that_onnx_does_not_know_is_refused(tmp_path):
     assert "operator set ai.onnx 20 has none" in text
 
 
+def test_tensors_that_nothing_makes_and_newer_operator_sets_are_named(tmp_path):
+    loose = model([helper.make_node("Relu", ["z"], ["y"], name="n")], {"x": [4]}, ["y"])
+    with pytest.raises(InputError, match=r"got z; A tensor .* read by node 'n' \(Relu\)"):
+        read_model(saved(loose, tmp_path))
+    newer = one("Relu", [[4]])
+    newer.opset_import[0].version = 999
+    with pytest.raises(InputError, match="got operator set 999; At most"):
+        read_model(saved(newer, tmp_path))
+
+
 def test_open_axes_need_sizes_that_fit(tmp_path):
     node = helper.make_node("Relu", ["x"], ["y"])
     path = saved(model([node], {"x": ["batch", None, 3]}, ["y"]), tmp_path)

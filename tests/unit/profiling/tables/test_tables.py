@@ -91,6 +91,8 @@ def test_a_throughput_is_a_time_of_the_whole_batch(tmp_path: Path) -> None:
         ("device,task,time\n,a,1\n", "name of a device"),
         ("device,task,time\nnpu,a,\n", "At least one row"),
         ("device,task,time,batch\nnpu,a,1,0\n", "whole number"),
+        ("device,task,time [parsec]\nnpu,a,1\n", "parsec is no unit of time"),
+        ("device,task,time [W]\nnpu,a,1\n", "W is no unit of time"),
     ],
 )
 def test_a_wrong_table_is_one_clear_line(text: str, said: str, tmp_path: Path) -> None:
@@ -310,7 +312,14 @@ def test_published_tables_are_read_whole(name: str, options: int, tasks: int, sh
 
 def test_flags_of_the_other_kind_of_file_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "a.csv", "device,task,time\nnpu,a,1\n")
-    for flags in (["--shape", "batch=1"], ["--period", "1 s"], ["--as", "words"], ["--from", "x"]):
+    for flags in (
+        ["--shape", "batch=1"],
+        ["--segments", "3"],
+        ["--on", "onnxruntime:cpu"],
+        ["--period", "1 s"],
+        ["--as", "words"],
+        ["--from", "x"],
+    ):
         assert command_line.hetopt("profile", path, *flags).returncode == 2
 
 
@@ -318,3 +327,50 @@ def test_a_point_that_may_part_thousands_is_refused_beside_decimal_commas(tmp_pa
     path = written(tmp_path, "a.csv", "device;model;latency [ms]\nnpu;a;4,5\ncpu;a;1.045\n")
     with pytest.raises(InputError, match=r"a\.csv:3, .*1\.045.* write 1045 or 1,045, whichever"):
         read_measurements([path])
+
+
+def test_every_field_is_known_by_the_name_that_the_docs_give_it(tmp_path: Path) -> None:
+    """``idle_power`` and ``power_limit`` as they stand, with blanks, and with a unit."""
+    for idle, limit in (
+        ("idle_power", "power_limit"),
+        ("idle power [W]", "power limit"),
+        ("Idle_Power_W", "Power_Limit"),
+    ):
+        text = f"device,task,time_ms,power_w,{idle},{limit}\nnpu,a,5,20,9,60\n"
+        (row,) = read_measurements([written(tmp_path, "a.csv", text)])
+        assert (row.power_w, row.idle_power_w) == (20.0, 9.0)
+        assert row.label == "power limit 60"
+
+
+def test_what_of_a_table_is_left_out_is_told(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, "a.csv", "device,task,time,mood,energy [m]\nnpu,a,1,good,2\nnpu,a,,,\n"
+    )
+    notes: list[str] = []
+    assert len(read_measurements([path], notes=notes)) == 1
+    assert notes == [
+        f"{path}: no time in line 3: left out.",
+        f"{path}: columns that say nothing here: mood, energy [m] (m is no unit of energy).",
+    ]
+    shown = command_line.hetopt("profile", path)
+    assert all(f"note: {note}" in shown.stderr for note in notes)
+
+
+def test_further_sheets_of_a_workbook_are_told(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["device", "time [ms]"])
+    book.active.append(["npu", 3])
+    book.create_sheet("other").append(["more"])
+    book.create_sheet("blank")
+    book.save(tmp_path / "a.xlsx")
+    notes: list[str] = []
+    assert len(read_measurements([tmp_path / "a.xlsx"], notes=notes)) == 1
+    assert notes == [f"{tmp_path / 'a.xlsx'}: only the active sheet is read, not other."]
+
+
+def test_a_folder_that_is_no_result_is_told_what_folders_are_read(tmp_path: Path) -> None:
+    (tmp_path / "dir.onnx").mkdir()
+    done = command_line.hetopt("profile", tmp_path / "dir.onnx")
+    assert done.returncode == 2
+    assert "A model file (.onnx), a table, or a folder of MLPerf results" in done.stderr
