@@ -61,9 +61,11 @@ class FittedDemands:
 def demands_of_telemetry(
     instance: Instance, observed: Sequence[Observation], stated: Mapping[Option, float]
 ) -> FittedDemands | None:
-    """Fit demands of options that ran beside others; None where they say nothing: no pair ran together often enough, or none
-    was slowed and the instance says so too. Options that do not slow each other may have any
-    demands that sum to the capacity or less.
+    """Fit demands of options that ran beside others; None where they say nothing.
+
+    They say nothing where no pair ran together often enough, or none was slowed and the instance
+    says so too: options that do not slow each other may have any demands that sum to the capacity
+    or less.
 
     Parameters
     ----------
