@@ -63,12 +63,14 @@ def _examples() -> Iterator[tuple[str, Callable[[], Instance] | None]]:
     """Yield names of searches, and what makes a small instance that each of them knows."""
     from hetopt.generate import generate_schedule as graph
 
-    def shop(**more: Any) -> Instance:
-        return graph(tasks=30, devices=3, ccr=0.0, seed=1, **more).with_objective("makespan")
+    def shop(devices: int = 3, **more: Any) -> Instance:
+        made = graph(tasks=30, devices=devices, ccr=0.0, seed=1, **more)
+        return made.with_objective("makespan")
 
     yield "assignment", partial(shop, shape="independent", deadline_factor=None)
     yield "projects", _project
     yield "shop", shop
+    yield "shop", partial(shop, devices=1)
     yield "graph", lambda: graph(tasks=45, devices=4, ccr=0.5, seed=1).with_objective("makespan")
     yield "windows", partial(graph, tasks=MANY, devices=3, ccr=0.1, seed=1)
     yield "anneal", partial(graph, tasks=45, devices=4, ccr=0.1, seed=1)

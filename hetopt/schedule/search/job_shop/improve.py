@@ -1,6 +1,7 @@
 """Improve the makespan of shop-like instances by tabu search on the disjunctive graph.
 
-The moves are those of :mod:`hetopt.schedule.search.job_shop.kernels`;
+The moves are those of :mod:`hetopt.schedule.search.job_shop.kernels`, or of
+:mod:`hetopt.schedule.search.job_shop.block_kernels` where no task can choose its machine;
 :mod:`hetopt.schedule.search.job_shop.tabu` says where runs start;
 :mod:`hetopt.schedule.bounds.window_bound_on_grid` gives the bound at which they may end.
 """
@@ -69,7 +70,7 @@ def _messages_free(instance: Instance) -> bool:
 class TabuSearch(LocalSearch[Worker]):
     """Tabu search, from a plan, or from list schedules of its own."""
 
-    LOOPS = ("job_shop.kernels:search",)
+    LOOPS = ("job_shop.kernels:search", "job_shop.block_kernels:search_blocks")
     MOVES = 200_000
     TASK_MOVES_PER_S = 15_000_000
     fits = staticmethod(fits)

@@ -56,6 +56,11 @@ class Shop:
         self.topological = np.array(problem.order, dtype=np.int64)
 
     @cached_property
+    def one_machine_each(self) -> bool:
+        """Whether no task can choose its machine."""
+        return len(self.modes) == self.problem.n_tasks
+
+    @cached_property
     def urgency(self) -> Ints:
         """Per task: its shortest time and the least time of all that follows it, in ticks."""
         least = [min(m.duration for m in modes) for modes in self.problem.modes]

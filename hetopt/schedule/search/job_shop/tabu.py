@@ -31,6 +31,8 @@ PATIENCE = 5
 """Moves per task without a better makespan after which a run of tabu search ends."""
 LEAST_PATIENCE = 300
 """Least number of such moves."""
+BLOCK_PATIENCE, LEAST_BLOCK_PATIENCE = 20, 4_000
+"""The same where moves are within blocks, which takes a small part of the time."""
 POPULATION = 10
 """Local optima that a worker keeps."""
 NEAR = 0.15
@@ -54,6 +56,7 @@ class Worker:
         from hetopt.schedule.search.job_shop import kernels as k
 
         self.kernels, self.shop = k, shop
+        self.move_on = k.search
         n = shop.problem.n_tasks
         self.random = np.random.default_rng([seed, number])
         self.seed = self.random.integers(1, 2**63, 1, dtype=np.uint64)
@@ -79,6 +82,11 @@ class Worker:
         self.kept: list[Optimum] = []
         self.idle = 0
         self.patience = max(LEAST_PATIENCE, PATIENCE * n)
+        if shop.one_machine_each:
+            from hetopt.schedule.search.job_shop.block_kernels import search_blocks
+
+            self.move_on = search_blocks
+            self.patience = max(LEAST_BLOCK_PATIENCE, BLOCK_PATIENCE * n)
         self.allowed: list[bool] | None = None
         self.starts = self._starts(schedule, number)
 
@@ -173,7 +181,7 @@ class Worker:
         numbers[k.BEST] = numbers[k.MAKESPAN]
 
     def _search(self, moves: int) -> None:
-        self.kernels.search(
+        self.move_on(
             moves, self.seed, self.arcs, self.tabu, self.best, *self.less, *self.state.values()
         )
 

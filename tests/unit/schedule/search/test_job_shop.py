@@ -12,13 +12,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hetopt import from_frames, to_frames, to_settings
+from hetopt import from_frames, solve, to_frames, to_settings
 from hetopt.evaluate import objective_value
 from hetopt.formats.literature.fjsp import read_fjsp
+from hetopt.formats.literature.shops.job_shop import read_job_shop
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
+from hetopt.runtime import jit
 from hetopt.schedule.list_scheduling.constructors import heft
+from hetopt.schedule.model.problem import plan_problem
 from hetopt.schedule.search.job_shop.improve import TabuSearch, fits
+from hetopt.schedule.search.job_shop.table import Shop
+from hetopt.schedule.search.job_shop.tabu import Worker
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 
@@ -280,3 +285,43 @@ def test_resources_are_left_to_others() -> None:
     instance = from_frames(frames, to_settings(two_jobs()))
     assert len(instance.uses)
     assert not fits(instance)
+
+
+def random_shop(jobs: int, machines: int, seed: int) -> Instance:
+    """A classic job shop of random times and orders."""
+    random = np.random.default_rng(seed)
+    lines = [f"{jobs} {machines}"]
+    for _ in range(jobs):
+        at, times = random.permutation(machines), random.integers(1, 20, machines)
+        lines.append(" ".join(f"{m} {t}" for m, t in zip(at, times, strict=True)))
+    return read_job_shop("\n".join(lines) + "\n", "random")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_moves_within_blocks_reach_the_optimum_that_an_exact_model_proves(seed: int) -> None:
+    shop = random_shop(5, 4, seed)
+    exact = solve(shop, method="cpsat", time_limit=20)
+    assert exact.status == "optimal"
+    found = improve(shop, None, iterations=MOVES, seed=seed)
+    assert found.plan is not None
+    assert verify(shop, found.plan).ok
+    assert makespan(shop, found.plan) == exact.objective
+
+
+def test_each_move_within_a_block_leaves_the_plan_that_its_makespan_says() -> None:
+    shop = random_shop(8, 5, 3)
+    worker = Worker(Shop(plan_problem(shop)), None, 0, 0)
+    worker.move_on = jit.plain("hetopt.schedule.search.job_shop.block_kernels").search_blocks
+    worker._load(next(worker.starts))
+    state, numbers, k = worker.state, worker.numbers, worker.kernels
+    values = set()
+    for _ in range(150):
+        worker._search(1)
+        at = np.stack([state["order"], state["chosen"]]).astype(np.int64)
+        plan = worker.shop.plan(at)
+        assert plan is not None
+        assert verify(shop, plan).ok
+        assert makespan(shop, plan) == int(numbers[k.MAKESPAN])
+        values.add(int(numbers[k.MAKESPAN]))
+    assert len(values) > 10
+    assert int(numbers[k.BEST]) == min(values | {int(numbers[k.BEST])})
