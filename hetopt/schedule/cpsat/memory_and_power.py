@@ -19,6 +19,8 @@ import numpy as np
 from hetopt.instance import Instance
 from hetopt.instance.paths import Network
 from hetopt.instance.states.idle_sleep_start_up import as_if_asleep, idlers, may_sleep
+from hetopt.schedule.cpsat.idle_sleep_start_up import Rest, awake_stretches, draws_by_gaps
+from hetopt.schedule.cpsat.measures import least_makespan
 from hetopt.schedule.cpsat.transfers import Sending
 from hetopt.schedule.cpsat.variables import Build, Literal, Place
 from hetopt.schedule.model.grid import exact
@@ -259,19 +261,23 @@ def limit_power(build: Build) -> tuple[Any, Fraction] | None:
     wanted = "peak_power" in instance.objective
     if not np.isfinite(cap) and not wanted:
         return None
-    runs, windows, always = _drawn(build)
+    by_gaps = draws_by_gaps(build)
+    runs, windows, always = _drawn(build, by_gaps=by_gaps)
+    # Sleep on a circle may begin a cycle earlier, and what is awake may be so a cycle later.
+    more = 1 if build.problem.cycle and by_gaps and build.rests else 0
     drawn = [*runs, *windows]
     ceiling = exact(cap) if np.isfinite(cap) else always + _most(build)
     watts = [w for _, w in drawn]
-    summands = len(runs) * build.copies + len(windows) + 2
-    largest = max(1, min(1 << 40, SIZE_TIMES_DEMAND // ((build.reach + 1) * summands)))
+    summands = len(runs) * (build.copies + more) + len(windows) + 2
+    reach = build.reach + more * build.problem.cycle + 1
+    largest = max(1, min(1 << 40, SIZE_TIMES_DEMAND // (reach * summands)))
     direction = build.problem.grid.direction
     scaled = integer_demands([*watts, always], ceiling, largest, direction)
     if np.isfinite(cap):
-        # Where sleep is relaxed a plan may draw more than it does here.
+        # A gap in which it just begins to pay to sleep may be one of either here.
         build.faithful &= scaled.faithful and not may_sleep(instance)
-    intervals = [*build.repeated([i for i, _ in runs]), *(i for i, _ in windows)]
-    demands = scaled.demand[: len(runs)] * build.copies + scaled.demand[len(runs) : -1]
+    intervals = [*build.repeated([i for i, _ in runs], more), *(i for i, _ in windows)]
+    demands = scaled.demand[: len(runs)] * (build.copies + more) + scaled.demand[len(runs) : -1]
     base = scaled.demand[-1]
     peak: Any = scaled.capacity
     if wanted:
@@ -283,18 +289,32 @@ def limit_power(build: Build) -> tuple[Any, Fraction] | None:
 def power_is_hopeless(build: Build) -> bool:
     """Whether the idle power of what is always on exceeds the cap already."""
     cap = float(build.problem.instance.limits.power_cap_w)
-    return bool(np.isfinite(cap)) and _drawn(build)[2] > exact(cap)
+    return bool(np.isfinite(cap)) and _always_w(build) > exact(cap)
+
+
+def _always_w(build: Build) -> Fraction:
+    """Watts of what is on whatever happens, asleep where it may sleep."""
+    rows = idlers(build.problem.instance)
+    return sum(
+        (
+            int(rows.count_min[row]) * exact(float(rows.sleep_power_w[row]))
+            for row in np.flatnonzero(rows.always_on).tolist()
+        ),
+        Fraction(0),
+    )
 
 
 def _drawn(
-    build: Build,
+    build: Build, *, by_gaps: bool
 ) -> tuple[list[tuple[Any, Fraction]], list[tuple[Any, Fraction]], Fraction]:
     """List runs and windows of units on with their watts, and what is on whatever happens.
 
-    Sleep is relaxed to what draws no more at any instant: a plan is checked as it is.
+    Without ``by_gaps`` sleep is relaxed to what draws no more at any instant: a plan is checked as
+    it is.
     """
-    instance = as_if_asleep(build.problem.instance)
-    devices, slowed = instance.devices, shares(instance)
+    given = build.problem.instance
+    instance = given if by_gaps else as_if_asleep(given)
+    rows, slowed = idlers(given), shares(instance)
     watts: dict[int, Fraction] = {}
     drawn: list[tuple[Any, Fraction]] = []
     windows: list[tuple[Any, Fraction]] = []
@@ -307,49 +327,105 @@ def _drawn(
             if choice.mode.duration and watts[option] and not slowed[option]:
                 drawn.append((choice.interval, watts[option]))
     drawn.extend((s.interval, s.change.watts) for s in build.setups if s.change.watts)
-    always = Fraction(0)
-    for device, idle in enumerate(devices.idle_power_w.tolist()):
-        surely = 0 if devices.off_when_unused[device] else int(devices.count_min[device])
-        always += surely * exact(idle)
-        for literal in build.counted[device][surely:]:
-            if idle:
-                window = build.model.new_optional_fixed_size_interval_var(
-                    0, max(1, build.reach), literal, f"on{device}"
-                )
-                windows.append((window, exact(idle)))
-        length, power = _going_on(build, device)
-        for literal in build.counted[device] if power else ():
+    if by_gaps:
+        for rest in build.rests:
+            stretches, always = _awake(build, rest)
+            drawn.extend(stretches)
+            windows.extend(always)
+    reach = build.reach + (build.problem.cycle if by_gaps else 0)
+    for row in range(len(rows)):
+        asleep = exact(float(rows.sleep_power_w[row]))
+        if not by_gaps:
+            # What a board draws is drawn by the units on it.
+            asleep = exact(float(instance.devices.idle_power_w[row]))
+        surely = int(rows.count_min[row]) if rows.always_on[row] else 0
+        for literal in build.counted[row][surely:] if asleep else ():
             window = build.model.new_optional_fixed_size_interval_var(
-                0, length, literal, f"up{device}"
+                0, max(1, reach), literal, f"on{row}"
+            )
+            windows.append((window, asleep))
+        if by_gaps:
+            windows.extend(_at_standstill(build, row, surely))
+        length, power = _going_on(build, row)
+        for literal in build.counted[row] if power else ():
+            window = build.model.new_optional_fixed_size_interval_var(
+                0, length, literal, f"up{row}"
             )
             windows.append((window, power))
-    return drawn, windows, always
+    return drawn, windows, _always_w(build)
 
 
-def _going_on(build: Build, device: int) -> tuple[int, Fraction]:
-    """Ticks for which a unit of a device goes on, and its watts above idle meanwhile, or 0."""
+def _awake(
+    build: Build, rest: Rest
+) -> tuple[list[tuple[Any, Fraction]], list[tuple[Any, Fraction]]]:
+    """List what one that may sleep draws beyond sleep: while awake, while it wakes; and always."""
+    rows, problem = idlers(build.problem.instance), build.problem
+    more = exact(float(rows.idle_power_w[rest.row])) - exact(float(rows.sleep_power_w[rest.row]))
+    if not more:
+        return [], []
+    stretches, always = awake_stretches(build, rest)
+    found = [(stretch, more) for stretch in stretches]
+    time = exact(float(rows.wake_time_s[rest.row]))
+    joules = exact(float(rows.wake_energy_j[rest.row]))
+    length = problem.grid.ticks(time)
+    for nap in rest.naps if joules and length else ():
+        waking = build.model.new_optional_fixed_size_interval_var(
+            nap.end - length, length, nap.literal, f"wk{rest.row}"
+        )
+        found.append((waking, joules / time))
+    return found, [(whole, more) for whole in always]
+
+
+def _at_standstill(build: Build, row: int, surely: int) -> list[tuple[Any, Fraction]]:
+    """List what those draw beyond sleep that are on in a window of no time: they idle then."""
+    problem, model, rows = build.problem, build.model, idlers(build.problem.instance)
+    more = exact(float(rows.idle_power_w[row])) - exact(float(rows.sleep_power_w[row]))
+    timed = problem.cycle or np.isfinite(problem.instance.limits.horizon_s)
+    if not more or timed or least_makespan(build):
+        return []
+    moves = build.bool("mv")
+    ends = []
+    for end in build.end:
+        ends.append(build.bool("me"))
+        model.add(end >= 1).only_enforce_if(ends[-1])
+    model.add_bool_or([moves.negated(), *ends])
+    found = []
+    for k, literal in enumerate(build.counted[row]):
+        still = build.bool("st")
+        model.add_bool_or([still, moves, *([] if k < surely else [literal.negated()])])
+        interval = model.new_optional_fixed_size_interval_var(0, 1, still, "st")
+        found.append((interval, more))
+    return found
+
+
+def _going_on(build: Build, row: int) -> tuple[int, Fraction]:
+    """Ticks for which one goes on, and its watts above idle meanwhile, or 0."""
     rows = idlers(build.problem.instance)
-    time = exact(float(rows.start_up_time_s[device]))
+    time = exact(float(rows.start_up_time_s[row]))
     length = math.floor(time / build.problem.grid.tick)
-    energy = exact(float(rows.start_up_energy_j[device]))
+    energy = exact(float(rows.start_up_energy_j[row]))
     return (length, energy / time) if length and energy else (0, Fraction(0))
 
 
 def _most(build: Build) -> Fraction:
     """Watts that can never be exceeded: every unit on, every slot at its greatest draw."""
-    instance = as_if_asleep(build.problem.instance)
+    instance = build.problem.instance
+    relaxed, rows = as_if_asleep(instance), idlers(instance)
     total = Fraction(0)
-    for device, idle in enumerate(instance.devices.idle_power_w.tolist()):
+    for row in range(len(rows)):
+        time = exact(float(rows.wake_time_s[row]))
+        waking = exact(float(rows.wake_energy_j[row])) / time if time else Fraction(0)
+        each = exact(float(rows.idle_power_w[row])) + _going_on(build, row)[1]
+        total += len(build.counted[row]) * (each + (waking if rows.sleeps[row] else 0))
+    for device in range(len(instance.devices)):
         draws: Sequence[Fraction] = [
-            option_power(instance, c.mode.option)
+            max(option_power(instance, c.mode.option), option_power(relaxed, c.mode.option))
             for choices in build.choices
             for c in choices
             if c.place[0] == device
         ]
         # A unit that is set up runs nothing.
         draws = [*draws, *(s.change.watts for s in build.setups if s.place[0] == device)]
-        count = len(build.counted[device])
-        total += count * (exact(idle) + _going_on(build, device)[1])
-        slots = build.problem.slots[device] * count if draws else 0
+        slots = build.problem.slots[device] * len(build.counted[device]) if draws else 0
         total += min(slots, build.problem.n_tasks * build.copies) * max(draws, default=Fraction(0))
     return total

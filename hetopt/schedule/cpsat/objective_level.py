@@ -92,7 +92,8 @@ class Level:
         if answer.infeasible:
             return search.plan is None
         self._learn(answer)
-        if rounded and not self.carried and not search.closed(self.level):
+        strict = made.build.loose and self.complete
+        if ((rounded and not self.carried) or strict) and not search.closed(self.level):
             self._round_up()
         elif kept and not self.complete and not search.closed(self.level):
             # What was kept back for rounding up is not needed.

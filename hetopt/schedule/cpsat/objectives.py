@@ -173,8 +173,8 @@ def _energy_like(build: Build, name: str) -> Measure:
         awake = exact(float(rows.idle_power_w[rest.row]))
         awake -= exact(float(rows.sleep_power_w[rest.row]))
         found.add(awake * each * problem.grid.tick, rest.awake, problem.cycle or build.span)
-        for literal in rest.wakes:
-            found.add(exact(float(rows.wake_energy_j[rest.row])) * each, literal)
+        for nap in rest.naps:
+            found.add(exact(float(rows.wake_energy_j[rest.row])) * each, nap.literal)
     for row in range(len(rows)):
         # What it draws awake beyond sleep stands above.
         idle = exact(float(rows.sleep_power_w[row])) * per_joule[int(rows.device[row])]

@@ -16,6 +16,10 @@ All of r and v count the integers of the objective itself, so that their coeffic
 such as 0.12 EUR/kWh have no common divisor in EUR/J, and parts of excesses that are worth few units
 of the objective would lose much of it to rounding.
 
+What may sleep draws p of sleep for the window, and idle - p until the end e of its last occupant
+but for its gaps: P (F(e) - Σ_o (F(n_o) - F(b_o)) z_o), sleep from b_o to n_o; what waking draws is
+priced as a run. F is told by stretches of time, rounded down where it is paid and up where saved.
+
 On a grid that rounds down a start stands for all of its tick, and is counted at the least of it,
 with the true length of the run: the objective stays a lower bound.
 """
@@ -34,6 +38,7 @@ from hetopt.instance import Series
 from hetopt.instance.states.idle_sleep_start_up import as_if_asleep, idlers
 from hetopt.instance.tariffs import ExactSeries, Number, whole
 from hetopt.schedule.bounds.time_windows import TimeWindows
+from hetopt.schedule.cpsat.idle_sleep_start_up import Rest, draws_by_gaps
 from hetopt.schedule.cpsat.measures import Measure, add_window, least_makespan, on_time, unit_of
 from hetopt.schedule.cpsat.variables import Build, Literal
 from hetopt.schedule.model.grid import exact
@@ -63,9 +68,10 @@ class Stretch:
 def priced_measure(build: Build, name: str, series: Series) -> Measure:
     """Return cost or carbon under prices that change over time."""
     problem = build.problem
-    # Sleep is relaxed: when it begins does not count here.
-    instance, grid = as_if_asleep(problem.instance), problem.grid
-    devices, pue = instance.devices, exact(instance.limits.pue)
+    by_gaps = draws_by_gaps(build)
+    # Where sleep is relaxed it does not count when it begins.
+    instance, grid = problem.instance if by_gaps else as_if_asleep(problem.instance), problem.grid
+    pue = exact(instance.limits.pue)
     work = problem.instance.tasks.work
     prices = ExactSeries(series, grid.tick)
     found = Measure()
@@ -108,35 +114,38 @@ def priced_measure(build: Build, name: str, series: Series) -> Measure:
             continue
         runs = [([drawn.literal], drawn.length, pue * drawn.joules)]
         bill.add_runs(drawn.start, runs, drawn.window)
-    for device in range(len(devices)):
-        idle = pue * exact(float(devices.idle_power_w[device])) * grid.tick
-        price = exact(float(devices.price_per_s[device])) if name == "cost" else Fraction(0)
-        had = int(devices.count_min[device])
-        always_on = not devices.off_when_unused[device]
+    rows = idlers(problem.instance)
+    drawing = rows.sleep_power_w if by_gaps else instance.devices.idle_power_w
+    for row in range(len(rows)):
+        idle = pue * exact(float(drawing[row])) * grid.tick
+        price = exact(float(rows.price_per_s[row])) if name == "cost" else Fraction(0)
+        had, always_on = int(rows.count_min[row]), bool(rows.always_on[row])
         add_window(build, found, had * price, None)
         if always_on:
             bill.add_idle(had * idle, None)
-        going_on = _going_on(build, name, prices, device)
-        for literal in build.counted[device] if going_on else ():
+        going_on = _going_on(build, name, prices, row)
+        for literal in build.counted[row] if going_on else ():
             found.add(going_on, literal)
             bill.most += going_on
-        for k, literal in enumerate(build.counted[device]):
+        for k, literal in enumerate(build.counted[row]):
             if k >= had:
-                add_window(build, found, price, (device, k, literal))
+                add_window(build, found, price, (row, k, literal))
             if k >= had or not always_on:
-                bill.add_idle(idle, (device, k, literal))
+                bill.add_idle(idle, (row, k, literal))
+    for rest in build.rests if by_gaps else ():
+        bill.add_rest(rest, pue)
     bill.close()
     return found
 
 
-def _going_on(build: Build, name: str, prices: ExactSeries, device: int) -> Fraction:
+def _going_on(build: Build, name: str, prices: ExactSeries, row: int) -> Fraction:
     """Return what going on costs or emits: it draws from the beginning of the window on."""
     instance = build.problem.instance
     rows, tick = idlers(instance), build.problem.grid.tick
-    length = exact(float(rows.start_up_time_s[device])) / tick
+    length = exact(float(rows.start_up_time_s[row])) / tick
     mean = Fraction(prices.area(0, whole(length))) / (length or 1) * prices.unit
-    joules = exact(instance.limits.pue) * exact(float(rows.start_up_energy_j[device]))
-    money = exact(float(rows.start_up_cost[device])) if name == "cost" else Fraction(0)
+    joules = exact(instance.limits.pue) * exact(float(rows.start_up_energy_j[row]))
+    money = exact(float(rows.start_up_cost[row])) if name == "cost" else Fraction(0)
     return joules * mean + money
 
 
@@ -251,7 +260,8 @@ class _Bill:
         self.bent: list[tuple[Any, list[tuple[Literal, Stretch, Fraction]]]] = []
         self.idle: list[tuple[Fraction, tuple[int, int, Literal] | None]] = []
         self.spent: dict[Fraction, Any] = {}
-        self.pieces: list[tuple[int, int, Literal | None]] = []
+        self.rests: list[tuple[Rest, Fraction]] = []
+        self.pieces: dict[int, list[tuple[int, int, Literal | None]]] = {}
         horizon = build.problem.instance.limits.horizon_s
         self.whole: Fraction | None = None
         if math.isfinite(horizon):
@@ -323,14 +333,32 @@ class _Bill:
             self.found.add(rate * self.whole, counted[2])
             self.most += rate * self.whole
 
+    def add_rest(self, rest: Rest, pue: Fraction) -> None:
+        """Add what one that may sleep costs beyond sleep: awake, and waking."""
+        build = self.build
+        rows, tick = idlers(build.problem.instance), build.problem.grid.tick
+        more = exact(float(rows.idle_power_w[rest.row]))
+        more -= exact(float(rows.sleep_power_w[rest.row]))
+        if not more:
+            return
+        self.rests.append((rest, pue * more * tick * self.prices.unit))
+        joules = pue * exact(float(rows.wake_energy_j[rest.row]))
+        length = exact(float(rows.wake_time_s[rest.row])) / tick
+        for nap in rest.naps if joules else ():
+            begin = build.time("wb")
+            build.model.add(begin == nap.end - math.floor(length)).only_enforce_if(nap.literal)
+            self.add_runs(begin, [([nap.literal], length, joules)], (0, build.span))
+
     def close(self) -> None:
         """Choose the unit, and make excesses and idle costs that count in it."""
         found, prices, span = self.found, self.prices, self.build.span
         slopes = [abs(slope) for _, bent in self.bent for _, _, slope in bent]
         rates = sorted({rate for rate, _ in self.idle})
         marks = [prices.integral(b) for b in prices.begin[1:] if b < span]
-        times = [rate * mark for rate in rates for mark in (*marks, *prices.value)]
-        idle = sum((rate for rate, _ in self.idle), Fraction(0)) * prices.integral(span)
+        rested = {rate for _, rate in self.rests}
+        times = [rate * mark for rate in (*rates, *rested) for mark in (*marks, *prices.value)]
+        drawn = [rate for rate, _ in self.idle] + [rate for _, rate in self.rests]
+        idle = sum(drawn, Fraction(0)) * prices.integral(span)
         literal = sum((c * upper for c, _, upper in found.terms), Fraction(0))
         seconds = sum((c * upper for c, _, upper in found.terms if upper > 1), Fraction(0))
         most = self.most + idle + seconds
@@ -340,6 +368,8 @@ class _Bill:
             self._add_excess(start, bent)
         for rate, counted in self.idle:
             self._add_idle(rate, counted)
+        for rest, rate in self.rests:
+            self._add_rest(rest, rate)
 
     def _add_excess(self, start: Any, bent: list[tuple[Literal, Stretch, Fraction]]) -> None:
         """Count what a start costs above the least of its stretch."""
@@ -369,6 +399,41 @@ class _Bill:
             build.model.add(here >= cheapest * on_time(build, device, k, literal))
         self.found.add(unit, here, most)
 
+    def _add_rest(self, rest: Rest, rate: Fraction) -> None:
+        """Count rate × what the price is in sum while one that may sleep is awake."""
+        model, prices, unit = self.build.model, self.prices, self.found.unit
+        most = math.ceil(rate * prices.integral(self.build.span) / unit)
+        dearest = math.ceil(rate * max(prices.value) / unit)
+        saved = []
+        for nap in rest.naps:
+            end = self.build.time("nz")
+            model.add(end == nap.end).only_enforce_if(nap.literal)
+            here = model.new_int_var(0, most, "nv")
+            later, sooner = self._up_to(end, rate, saved=True), self._up_to(nap.begin, rate)
+            model.add(here <= later - sooner).only_enforce_if(nap.literal)
+            model.add(here <= most * nap.literal)
+            model.add(here <= dearest * nap.length)
+            saved.append(here)
+        paid = model.new_int_var(0, most, "rv")
+        model.add(paid >= self._up_to(rest.last, rate) - sum(saved))
+        model.add(paid >= math.floor(rate * min(prices.value) / unit) * rest.awake)
+        self.found.add(unit, paid, most)
+
+    def _up_to(self, time: Any, rate: Fraction, *, saved: bool = False) -> Any:
+        """Return a variable of rate × F(time) / unit: at least that, or ``saved``: at most."""
+        build, prices, unit = self.build, self.prices, self.found.unit
+        rounded = math.ceil if saved else math.floor
+        most = math.ceil(rate * prices.integral(build.span) / unit)
+        found = build.model.new_int_var(0, most, "F")
+        for first, last, literal in self._pieces(time, 0, build.span):
+            base = prices.integral(first)
+            climb = prices.integral(first + 1) - base if last > first else 0
+            at = rounded(rate * base / unit) + rounded(rate * climb / unit) * (time - first)
+            row = build.model.add(found <= at if saved else found >= at)
+            if literal is not None:
+                row.only_enforce_if(literal)
+        return found
+
     def _spent(self, rate: Fraction) -> Any:
         """Return a variable >= rate × F(W) / unit, made once a rate."""
         if rate in self.spent:
@@ -377,7 +442,7 @@ class _Bill:
         most = math.floor(rate * prices.integral(build.span) / unit)
         spent = self.spent[rate] = build.model.new_int_var(0, most, "v")
         bases = []
-        for first, last, literal in self._window_pieces():
+        for first, last, literal in self._pieces(build.makespan, least_makespan(build), build.span):
             base = prices.integral(first)
             climb = prices.integral(first + 1) - base if last > first else 0
             least, slope = math.floor(rate * base / unit), math.floor(rate * climb / unit)
@@ -389,12 +454,11 @@ class _Bill:
             build.model.add(spent >= sum(bases))
         return spent
 
-    def _window_pieces(self) -> list[tuple[int, int, Literal | None]]:
-        """Stretches of the makespan with their literals (None: it is the only one), made once."""
-        if self.pieces:
-            return self.pieces
-        build = self.build
-        low, high = least_makespan(build), build.span
+    def _pieces(self, time: Any, low: int, high: int) -> list[tuple[int, int, Literal | None]]:
+        """Stretches of a time with their literals (None: it is the only one), made once."""
+        if time.index in self.pieces:
+            return self.pieces[time.index]
+        build, found = self.build, self.pieces.setdefault(time.index, [])
         bends = sorted(b for b in self.prices.begin[1:] if low < b < high)
         for a, b in zip([low, *bends], [*bends, high + 1], strict=True):
             first, last = math.ceil(a), math.ceil(b) - 1
@@ -402,9 +466,9 @@ class _Bill:
                 continue
             literal = build.bool("y") if bends else None
             if literal is not None:
-                held = build.model.add_linear_constraint(build.makespan, first, last)
+                held = build.model.add_linear_constraint(time, first, last)
                 held.only_enforce_if(literal)
-            self.pieces.append((first, last, literal))
+            found.append((first, last, literal))
         if bends:
-            build.model.add_exactly_one(z for _, _, z in self.pieces if z is not None)
-        return self.pieces
+            build.model.add_exactly_one(z for _, _, z in found if z is not None)
+        return found

@@ -89,6 +89,8 @@ class Build:
         What may sleep in gaps (:class:`hetopt.schedule.cpsat.idle_sleep_start_up.Rest`).
     faithful
         False once some demand had to be rounded by more than the checker tolerates.
+    loose
+        Whether a plan may be worse than the model says, by gaps in which sleep just begins to pay.
     """
 
     problem: Problem
@@ -113,6 +115,7 @@ class Build:
     rests: list[Any] = field(default_factory=list)
     possible: bool = True
     faithful: bool = True
+    loose: bool = False
 
     def bool(self, name: str) -> Any:
         """Make a Boolean variable."""

@@ -244,10 +244,17 @@ def _rest_s(instance: Instance) -> float:
     Nothing can run before units have gone on. Else, where nothing at all runs for longer than
     the longest time to wake, all that follows may come earlier until it is as long: each gap that
     it lies in stays long enough to be slept through, and costs no more. Such stretches are between
-    tasks and hops.
+    tasks and hops. Where it matters what is drawn at an instant, a gap must also stay so long that
+    it pays to sleep in it.
     """
     rows = idlers(instance)
-    waking = float(rows.wake_time_s[rows.sleeps].max(initial=0.0))
+    least = rows.wake_time_s.copy()
+    peaks = math.isfinite(instance.limits.power_cap_w) or "peak_power" in instance.objective
+    if peaks or prices_vary(instance):
+        saved = rows.idle_power_w - rows.sleep_power_w
+        pays = np.divide(rows.wake_energy_j, saved, out=np.zeros(len(rows)), where=saved > 0)
+        least = np.maximum(least, pays)
+    waking = float(least[rows.sleeps].max(initial=0.0))
     steps = len(instance.tasks) + 2 * len(instance.edges) * max(1, len(instance.links))
     return float(rows.start_up_time_s.max(initial=0.0)) + (steps + 1) * waking
 

@@ -65,10 +65,14 @@ class Drawn:
         return _on(scale, [row[2] for row in self.rows])
 
     def repeated(self, cycle_s: float, times: int) -> Drawn:
-        """Return the segments of so many cycles, and of the one before that reaches into them."""
-        shifts = [k * cycle_s for k in range(-1, times)]
-        segments = [(b + s, e + s, w) for s in shifts for b, e, w in self.segments if e + s > 0]
-        return Drawn(segments=[(max(b, 0.0), e, w) for b, e, w in segments])
+        """Return the segments of so many cycles, and of the one before that reaches into them.
+
+        They end with the last cycle: what wakes later would do so while nothing else is told.
+        """
+        shifts, end = [k * cycle_s for k in range(-1, times)], times * cycle_s
+        segments = [(b + s, e + s, w) for s in shifts for b, e, w in self.segments]
+        cut = [(max(b, 0.0), min(e, end), w) for b, e, w in segments if e > 0 and b < end]
+        return Drawn(segments=cut)
 
 
 def holding(
