@@ -259,6 +259,8 @@ class UnitState:
         Since when nothing runs there, where nothing does.
     weights
         Models held there, as (model, variant).
+    free_b
+        In schedules: memory that all that was held so far, and weights, leave for weights to come.
     """
 
     device: str
@@ -269,6 +271,7 @@ class UnitState:
     running_s: float = 0.0
     idle_since_s: float | None = None
     weights: tuple[tuple[str, str], ...] = ()
+    free_b: float | None = None
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 

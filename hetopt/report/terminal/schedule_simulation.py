@@ -15,6 +15,8 @@ from hetopt.simulate import ScheduleSimulation
 from hetopt.simulate.bounds.schedules import NAMES
 from hetopt.version import __version__
 
+STUCK = 3
+"""Reasons that are told of tasks that never ran."""
 PRICED = ("cost", "carbon_kg", "tardiness_s")
 OF_OBJECTIVE = {objective: name for name, objective in NAMES.items()}
 
@@ -112,7 +114,10 @@ def sentences(simulation: ScheduleSimulation) -> list[str]:
         runs = [o for o in s.outcomes if o.policy == policy]
         unserved = sum(o.totals["unserved"] or 0.0 for o in runs)
         if unserved:
-            found.append(f"{policy}: {unserved:,.0f} tasks never ran.")
+            reasons = next((o.stuck for o in runs if o.stuck), ())
+            more = " ..." if len(reasons) > STUCK else ""
+            told = f": {'; '.join(reasons[:STUCK])}{more}" if reasons else ""
+            found.append(f"{policy}: {unserved:,.0f} tasks never ran{told}.")
         over = max(o.totals["over_cap_s"] or 0.0 for o in runs)
         if over > 0:
             found.append(f"{policy}: above the power cap for {units.format(over, 'time')}.")

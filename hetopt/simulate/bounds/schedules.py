@@ -13,6 +13,9 @@ instance without what a run does not keep to:
 Runs that failures ended and messages that nobody read only add to what is drawn. A unit that is
 down draws nothing: its idle power over that time is taken off the bounds, whether it was on or not.
 
+Outputs are sent again to tasks that lost their unit, although their room was given away: where
+units fail, memory has no limit in the bounds.
+
 Jobs that must be late: those whose longest chain of shortest options exceeds what their deadline
 leaves, and others by :mod:`hetopt.simulate.bounds.lateness`, for which each job is a request, from
 its release to its deadline, and each task a piece of it.
@@ -33,6 +36,7 @@ from hetopt.instance.tariffs import series_of
 from hetopt.schedule.bounds.objective_bounds import bound as quick_bound
 from hetopt.schedule.bounds.objective_bounds import heads_s
 from hetopt.simulate.bounds.lateness import WEAKENED, Pieces, least_misses
+from hetopt.simulate.events import DeviceDown
 from hetopt.simulate.schedules.world import Setting, following
 from hetopt.solve import SolveOptions, solve_with
 
@@ -96,6 +100,8 @@ def clairvoyant_bound(
     instance = setting.realised.instance
     cap = max(cap for _, cap in setting.caps())
     strict = instance.with_limits(power_cap_w=cap)
+    if any(isinstance(event, DeviceDown) for event in setting.events):
+        strict = without_memory_limits(strict)
     none = np.full(len(instance.jobs), np.inf)
     loose = replace(
         strict.with_limits(horizon_s=np.inf), jobs=replace(strict.jobs, deadline_s=none)
@@ -120,6 +126,16 @@ def _bounds(instance: Instance, solved: float, saved: Mapping[str, float]) -> di
         value -= saved.get(name, 0.0)
         found[name] = max(0.0, value)
     return found
+
+
+def without_memory_limits(instance: Instance) -> Instance:
+    """Return the instance whose units and pools hold anything."""
+    devices, pools = instance.devices, instance.pools
+    return replace(
+        instance,
+        devices=replace(devices, memory_b=np.full(len(devices), np.inf)),
+        pools=replace(pools, memory_b=np.full(len(pools), np.inf)),
+    )
 
 
 def _saved(setting: Setting, until_s: float) -> dict[str, float]:

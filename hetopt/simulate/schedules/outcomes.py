@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetopt.constants import LIMIT_TOLERANCE
+from hetopt.evaluate.over_time.idle_sleep_start_up import SLEEP, WAKE
 from hetopt.evaluate.schedule import ScheduleQuantities
 from hetopt.instance import Floats, Instance
 from hetopt.instance.grouping import records, sums
 from hetopt.instance.joule_prices import joule_prices
-from hetopt.instance.tariffs import mean_price, series_of
+from hetopt.instance.tariffs import TIME_ROUNDING, mean_price, series_of
 from hetopt.simulate.bounds.schedules import ScheduleBound
 from hetopt.simulate.outcomes import Replicated
 from hetopt.simulate.schedules.runs import Run
@@ -37,6 +38,8 @@ class ScheduleOutcome:
         Numbers by name, with their unit.
     plan
         The schedule as it ran, a plan of the realised instance; None where a task never ran.
+    stuck
+        What tasks wait for that never ran.
     """
 
     policy: str
@@ -49,6 +52,7 @@ class ScheduleOutcome:
     wall_time_s: float
     decided: dict[str, int] = field(default_factory=dict)
     plan: SchedulePlan | None = field(default=None, repr=False)
+    stuck: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,7 @@ def outcome_of(
         "lost_runs": float(len(run.lost)),
         "end_s": run.end_s,
     }
-    jobs = _jobs(instance, run, done)
+    jobs = _jobs(setting.realised.instance, run, done)
     limited = [row for row in jobs if row["deadline_s"] is not None]
     totals["misses"] = float(np.mean([row["missed"] for row in limited])) if limited else None
     names = ("energy_j", "idle_energy_j", "cost", "carbon_kg", "makespan_s", "tardiness_s")
@@ -174,13 +178,15 @@ def outcome_of(
         q = ScheduleQuantities(instance, run.plan)
         more = _more(setting, run, q)
         power = _steps([*_drawn(q), *more])
+        # Runs that were lost slowed others, too: these ended later than in the plan.
+        latest = float(run.ends_s.max(initial=0.0))
         totals |= {
             "energy_j": q.energy_j + _joules(more),
             "idle_energy_j": q.energy_idle_j + _joules([m for m in more if m[2] < 0]),
             "cost": q.cost + _paid(instance, more, "cost"),
             "carbon_kg": q.carbon_kg + _paid(instance, more, "carbon"),
-            "makespan_s": q.makespan_s,
-            "tardiness_s": q.tardiness_s,
+            "makespan_s": max(q.makespan_s, latest),
+            "tardiness_s": _tardiness(instance, run),
             "peak_power_w": float(power[1].max(initial=0.0)),
             "over_cap_s": _over_cap(power, setting.caps(), q.window_s),
             "utilization": _part(
@@ -188,6 +194,7 @@ def outcome_of(
                 float((instance.devices.slots * q.units_on).sum() * q.window_s),
             ),
         }
+        wide = len(instance.devices)
         devices = records(
             {
                 "device": instance.devices.name,
@@ -195,7 +202,8 @@ def outcome_of(
                 "tasks": np.bincount(q.device, minlength=len(instance.devices)),
                 "busy_s": q.busy_s,
                 "energy_options_j": sums(q.device, q.task_energy_j, len(instance.devices)),
-                "energy_idle_j": instance.devices.idle_power_w * q.units_on * q.window_s,
+                "energy_idle_j": instance.devices.idle_power_w * q.units_on * q.window_s
+                + sums(q.draws.head(wide).row, q.draws.head(wide).of(SLEEP, WAKE), wide),
             }
         )
     return ScheduleOutcome(
@@ -209,6 +217,7 @@ def outcome_of(
         wall_time_s,
         decided,
         run.plan if done.all() else None,
+        run.stuck,
     )
 
 
@@ -216,17 +225,22 @@ def _part(value: float, whole: float) -> float | None:
     return value / whole if whole > 0 else None
 
 
-def _ends(instance: Instance, run: Run, done: np.ndarray) -> Floats:
-    end = np.full(len(done), np.inf)
-    rows = np.flatnonzero(done)
-    time = instance.tasks.work[rows] * instance.options.time_s[run.plan.option[rows]]
-    end[rows] = run.plan.start_s[rows] + time
-    return end
+def _ends(run: Run, done: np.ndarray) -> Floats:
+    return np.where(done, run.ends_s, np.inf)
+
+
+def _tardiness(instance: Instance, run: Run) -> float:
+    jobs = instance.jobs
+    last = np.zeros(len(jobs))
+    np.maximum.at(last, instance.tasks.job, run.ends_s)
+    late = last - jobs.due_s
+    late = np.where(late <= TIME_ROUNDING * np.abs(jobs.due_s), 0.0, late)
+    return float((jobs.weight * late).sum())
 
 
 def _jobs(instance: Instance, run: Run, done: np.ndarray) -> list[dict[str, Any]]:
     last = np.zeros(len(instance.jobs))
-    np.maximum.at(last, instance.tasks.job, _ends(instance, run, done))
+    np.maximum.at(last, instance.tasks.job, _ends(run, done))
     rows = []
     limit = np.minimum(instance.jobs.deadline_s, instance.limits.horizon_s)
     slack = LIMIT_TOLERANCE * max(run.end_s, 1e-300)
@@ -247,7 +261,7 @@ def _jobs(instance: Instance, run: Run, done: np.ndarray) -> list[dict[str, Any]
 
 
 def _tasks(instance: Instance, run: Run, done: np.ndarray) -> list[dict[str, Any]]:
-    ends, options = _ends(instance, run, done), instance.options
+    ends, options = _ends(run, done), instance.options
     found = []
     for t, name in enumerate(instance.tasks.name.tolist()):
         o = int(run.plan.option[t])
@@ -271,30 +285,64 @@ def _more(setting: Setting, run: Run, q: ScheduleQuantities) -> list[Draw]:
     instance, found = q.instance, []
     options, links = instance.options, instance.links
     for lost in run.lost:
-        time = float(options.time_s[lost.option])
-        watts = float(options.energy_j[lost.option]) / time if time > 0 else 0.0
-        found.append((lost.start_s, lost.end_s, watts, int(options.device[lost.option])))
+        time, lasted = float(options.time_s[lost.option]), lost.end_s - lost.start_s
+        if time > 0 and lasted > 0:
+            watts = float(options.energy_j[lost.option]) / time * (lost.done_s / lasted)
+            found.append((lost.start_s, lost.end_s, watts, int(options.device[lost.option])))
+    for change in run.set_ups:
+        if change.end_s > change.begin_s:
+            watts = change.energy_j / (change.end_s - change.begin_s)
+            found.append((change.begin_s, change.end_s, watts, change.device))
+    latest = float(run.ends_s.max(initial=0.0))
+    if not math.isfinite(instance.limits.horizon_s) and latest > q.window_s:
+        found.append((q.window_s, latest, q.idle_power_w, 0))
     for tensor, link, start, end in run.wasted:
         joules = float(instance.tensors.bytes_b[tensor] * links.energy_j_per_b[link])
         if end > start:
             found.append((start, end, joules / (end - start), int(links.src[link])))
-    used = set(zip(q.device.tolist(), q.plan.unit.tolist(), strict=True))
     for d in range(len(instance.devices)):
-        mine = [u for e, u in used if e == d]
+        mine = q.numbers_used(d)
         on, idle = int(q.units_on[d]), float(instance.devices.idle_power_w[d])
         # Units that are on without work are the first that are not used.
         free = (u for u in range(int(instance.devices.count_max[d])) if u not in mine)
-        mine += [u for u, _ in zip(free, range(on - len(mine)), strict=False)]
+        mine = [*mine, *(u for u, _ in zip(free, range(on - len(mine)), strict=False))]
+        asleep = _asleep(q, d)
         for u in mine:
-            spans = setting.down(q.window_s).get((d, u), [])
-            found += [(a, b, -idle, d) for a, b in spans if b > a and idle > 0]
+            for a, b in setting.down(q.window_s).get((d, u), []):
+                if b > a and idle > 0:
+                    found.append((a, b, -idle, d))
+                # What slept drew less, and does not draw that either.
+                for begin, end, saved in asleep.get(u, asleep.get(-1, ())):
+                    if min(b, end) > max(a, begin):
+                        found.append((max(a, begin), min(b, end), saved, d))
+    return found
+
+
+def _asleep(q: ScheduleQuantities, device: int) -> dict[int, list[tuple[float, float, float]]]:
+    """Return when each unit of a device sleeps, and what power that saves; -1: one without work."""
+    drawn = q.draws
+    found: dict[int, list[tuple[float, float, float]]] = {}
+    for i in np.flatnonzero((drawn.kind == SLEEP) & (drawn.row == device)).tolist():
+        begin, end = float(drawn.begin_s[i]), float(drawn.end_s[i])
+        saved = -float(drawn.energy_j[i]) / (end - begin)
+        found.setdefault(int(drawn.number[i]), []).append((begin, end, saved))
     return found
 
 
 def _drawn(q: ScheduleQuantities) -> list[Draw]:
+    """Return what is drawn over time: idle power, what runs and is set up, wakes and goes on."""
     found: list[Draw] = [(0.0, q.window_s, q.idle_power_w, -1)]
-    spans = zip(q.plan.start_s.tolist(), q.end_s.tolist(), q.task_power_w.tolist(), strict=True)
-    return found + [(a, b, w, -1) for a, b, w in spans if b > a]
+    row, start, end, _, rate = q.drawing
+    spans = [(start, end, q.task_power_w[row] * rate)]
+    spans.append((q.setups.start_s, q.setups.end_s, q.setups.power_w))
+    drawn = q.draws
+    lasting = drawn.end_s > drawn.begin_s
+    begin, stop = drawn.begin_s[lasting], drawn.end_s[lasting]
+    spans.append((begin, stop, drawn.energy_j[lasting] / (stop - begin)))
+    for columns in spans:
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        found += [(a, b, w, -1) for a, b, w in rows if b > a]
+    return found
 
 
 def _joules(draws: list[Draw]) -> float:

@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from hetopt.errors import HetoptError
+from hetopt.evaluate.slowing import task_ends
 from hetopt.instance import Instance
+from hetopt.schedule.model.features import beyond
 from hetopt.schedule.polish.stale import repaired
 from hetopt.simulate.events import (
     Action,
@@ -21,10 +23,11 @@ from hetopt.simulate.events import (
     Tick,
     Wait,
 )
-from hetopt.simulate.schedules.policies import Planned
+from hetopt.simulate.schedules.planned import Planned
 from hetopt.simulate.schedules.remaining import Rest, carried, rest_of
+from hetopt.simulate.schedules.shared.order import order_of
 from hetopt.simulate.schedules.world import chains
-from hetopt.solution import SchedulePlan
+from hetopt.solution import Hops, SchedulePlan
 from hetopt.solve import SolveOptions, solve_with
 from hetopt.verify import verify
 
@@ -32,6 +35,27 @@ DEVIATES = 0.01
 """Part of its expected time by which a task must differ for the plan to be looked at again."""
 REPAIR_SHARE = 0.25
 """Part of a solve's time that carrying the old plan over may take."""
+
+KNOWN = (
+    "a power cap",
+    "co-located tasks (together)",
+    "anti-affinity (apart)",
+    "tasks pinned to a unit",
+    "resources",
+    "prices that change over time",
+    "messages",
+    "link channels",
+    "paths that depend on the size of a message",
+)
+"""Features of which what is left of a schedule can be said."""
+
+
+def planned_anew(instance: Instance) -> str:
+    """Return why what is left of a schedule cannot be planned anew, empty where it can."""
+    unknown = beyond(instance, KNOWN)
+    if not unknown:
+        return ""
+    return f"What is left of a schedule cannot be planned anew with {', '.join(unknown)} yet."
 
 
 class RollingSchedule(Planned):
@@ -57,10 +81,8 @@ class RollingSchedule(Planned):
         self.delta_s = delta_s
         self.options = options
         self.solves, self.changes = 0, 0
-        self._tied = self.ordered
         self._cap_w = instance.limits.power_cap_w
         self._deviated = False
-        self._index = {str(n): t for t, n in enumerate(instance.tasks.name)}
         self._chains = chains(instance)
 
     def decide(self, state: State, event: Event) -> tuple[Action, ...]:
@@ -68,8 +90,8 @@ class RollingSchedule(Planned):
         if not self.begun:
             return super().decide(state, event)
         if isinstance(event, Finished):
-            self._deviated = self._deviated or self._differs(event)
-            return (Wait(),)
+            self._deviated = self._deviated or self._differs(event, DEVIATES)
+            return self.let_go(state, event) or (Wait(),)
         if isinstance(event, CapChanged):
             self._cap_w = np.inf if event.power_cap_w is None else event.power_cap_w
         due = isinstance(event, CapChanged | DeviceDown | DeviceUp)
@@ -83,19 +105,11 @@ class RollingSchedule(Planned):
             return found
         return (self.moved(state) if isinstance(event, DeviceDown) else ()) or (Wait(),)
 
-    def _expected(self, t: int) -> float:
-        o = int(self.plan.option[t])
-        return float(self.instance.tasks.work[t] * self.instance.options.time_s[o])
-
-    def _differs(self, event: Finished) -> bool:
-        expected = self._expected(self._index[event.task])
-        return abs((event.duration_s or 0.0) - expected) > DEVIATES * expected
-
     def _overdue(self, state: State) -> bool:
         return any(
             task.status == "running"
             and state.time_s - (task.started_s or 0.0)
-            > (1 + DEVIATES) * self._expected(self._index[task.task])
+            > (1 + DEVIATES) * self.lasting[self._index[task.task]]
             for task in state.tasks
         )
 
@@ -136,27 +150,20 @@ class RollingSchedule(Planned):
         option, unit = self.plan.option.copy(), self.plan.unit.copy()
         start = self.plan.start_s.copy()
         changed = False
-        placed = replace(
-            plan,
-            unit=np.array(
-                [
-                    rest.usable[int(devices[o])][int(u)]
-                    for o, u in zip(plan.option, plan.unit, strict=True)
-                ],
-                dtype=np.int64,
-            ),
-        )
         for t in tasks:
             mine = self._index[str(new.tasks.name[t])]
             o = self._option(mine, int(devices[plan.option[t]]), new, int(plan.option[t]))
-            changed = changed or o != option[mine] or placed.unit[t] != unit[mine]
-            option[mine], unit[mine] = o, placed.unit[t]
+            number = rest.usable[int(devices[plan.option[t]])][int(plan.unit[t])]
+            changed = changed or o != option[mine] or number != unit[mine]
+            option[mine], unit[mine] = o, number
             start[mine] = rest.now_s + float(plan.start_s[t])
         self.changes += int(changed)
-        self.plan = replace(self.plan, option=option, unit=unit, start_s=start)
-        # The order of messages was that of the plan before.
-        self.ordered, self.messages = self._tied, None
-        return tuple(self.starts(placed, new, tasks, rest.now_s))
+        # The hops, and so their order, were those of the plan before.
+        self.plan = SchedulePlan(option, unit, start, Hops.empty())
+        self.holds = False
+        self.order = order_of(self.instance, self.plan, self.network, timed=False)
+        self.lasting = (task_ends(self.instance, option, start) - start).tolist()
+        return tuple(self.starts([self._index[str(new.tasks.name[t])] for t in tasks]))
 
     def _option(self, task: int, device: int, new: Instance, option: int) -> int:
         name, label = str(new.devices.name[device]), new.options.label[option]
@@ -174,7 +181,7 @@ class RollingSchedule(Planned):
         for t, task in enumerate(state.tasks):
             j = int(self.instance.tasks.job[t])
             if task.status == "running":
-                end = max(state.time_s, (task.started_s or 0.0) + self._expected(t))
+                end = max(state.time_s, (task.started_s or 0.0) + self.lasting[t])
                 soonest[j] = max(soonest[j], end)
             elif task.status != "done":
                 begin = max(state.time_s, float(jobs.release_s[j]))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time as clock
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,33 +19,22 @@ from hetopt.instance.overrides import restrict
 from hetopt.instance.questions import stuck_tasks
 from hetopt.instance.robust import has_interval
 from hetopt.runtime.executors.loop import in_order
-from hetopt.schedule.model.features import beyond
+from hetopt.schedule.model.features import FEATURES, beyond
 from hetopt.simulate.bounds.schedules import ScheduleBound, clairvoyant_bound
-from hetopt.simulate.events import Event, RateChanged
+from hetopt.simulate.events import CapChanged, Event, RateChanged
 from hetopt.simulate.failures import failures_of
 from hetopt.simulate.policies import ONLY
 from hetopt.simulate.question import EXPONENTIAL, INTERVAL, Question, Tell, named, spread_of, why
 from hetopt.simulate.schedules.loop import run_schedule
 from hetopt.simulate.schedules.outcomes import ScheduleOutcome, ScheduleSimulation, outcome_of
-from hetopt.simulate.schedules.policies import Dispatcher, Planned
-from hetopt.simulate.schedules.rolling import RollingSchedule
-from hetopt.simulate.schedules.runs import SchedulePolicy
+from hetopt.simulate.schedules.planned import Planned
+from hetopt.simulate.schedules.policies import Dispatcher
+from hetopt.simulate.schedules.rolling import RollingSchedule, planned_anew
+from hetopt.simulate.schedules.runs import FORESEEN, SUPPORTED, SchedulePolicy
 from hetopt.simulate.schedules.world import Realised, Setting, realised
 from hetopt.solution import Plan, SchedulePlan, Solution, with_options
 from hetopt.solve import solve_with
 
-SUPPORTED = (
-    "a power cap",
-    "co-located tasks (together)",
-    "anti-affinity (apart)",
-    "tasks pinned to a unit",
-    "resources",
-    "prices that change over time",
-    "messages",
-    "link channels",
-    "paths that depend on the size of a message",
-)
-"""Features that the event loop knows; instances with others are refused."""
 TICKS = 20
 """Ticks of a run whose Δ is not stated."""
 SOLVE_S = 2.0
@@ -206,6 +197,9 @@ def _plans(
             failed[name] = reason
         else:
             plans[key] = found
+    unknown = planned_anew(instance) if "rolling" in names else ""
+    if unknown:
+        failed["rolling"] = unknown
     for name in names:
         if name not in wanted:
             reason = _nowhere(instance)
@@ -253,10 +247,7 @@ def _check(instance: Instance, plan: Plan | None, question: Question) -> None:
     problems = []
     if plan is not None and not isinstance(plan, SchedulePlan):
         problems.append(Problem("plan", type(plan).__name__, "A plan of a schedule."))
-    unknown = beyond(instance, SUPPORTED)
-    if unknown:
-        text = "A schedule without them: simulating does not know them yet."
-        problems.append(Problem("features", ", ".join(unknown), text))
+    problems += [Problem("features", what, text) for what, text in refused(instance, question)]
     if np.isfinite(instance.limits.cycle_s):
         text = "A schedule that runs once: simulating does not know those that repeat for ever."
         problems.append(
@@ -281,6 +272,21 @@ def _check(instance: Instance, plan: Plan | None, question: Question) -> None:
         problems.append(Problem("events", rates[0].event, stream))
     if problems:
         raise InputError(problems)
+
+
+def refused(instance: Instance, question: Question) -> Iterator[tuple[str, str]]:
+    """Yield what an instance has that the event loop does not know, and what it does know."""
+    unknown = beyond(instance, SUPPORTED)
+    if unknown:
+        text = "A schedule without them: simulating does not know them yet."
+        yield ", ".join(unknown), text
+    capped = math.isfinite(instance.limits.power_cap_w) or any(
+        isinstance(event, CapChanged) and event.power_cap_w is not None for event in question.events
+    )
+    drawn = [name for name in FORESEEN if FEATURES[name](instance)]
+    if capped and drawn:
+        text = "No power cap beside them: what they draw depends on what begins later."
+        yield ", ".join(drawn), text
 
 
 def _settings(instance: Instance, question: Question, delta_s: float) -> dict[str, Any]:

@@ -10,19 +10,22 @@ import pytest
 from hetopt import solve, verify
 from hetopt.instance import Instance
 from hetopt.instance.questions import stuck_tasks
-from hetopt.schedule.model.features import beyond
+from hetopt.schedule.model.features import beyond, has_any
 from hetopt.simulate.bounds.schedules import clairvoyant_bound
 from hetopt.simulate.events import CapChanged, DeviceDown, DeviceUp, Event
 from hetopt.simulate.schedules.loop import run_schedule
 from hetopt.simulate.schedules.outcomes import outcome_of
-from hetopt.simulate.schedules.policies import Dispatcher, Planned
-from hetopt.simulate.schedules.rolling import RollingSchedule
-from hetopt.simulate.schedules.runs import Run, SchedulePolicy
-from hetopt.simulate.schedules.study import SUPPORTED
+from hetopt.simulate.schedules.planned import Planned
+from hetopt.simulate.schedules.policies import Dispatcher
+from hetopt.simulate.schedules.rolling import RollingSchedule, planned_anew
+from hetopt.simulate.schedules.runs import FORESEEN, SUPPORTED, Run, SchedulePolicy
 from hetopt.simulate.schedules.world import Setting, realised
 from hetopt.solution import SchedulePlan
 from hetopt.solve import SolveOptions
+from tests.idling_schedules import idling_schedule
 from tests.random_schedules import random_schedule
+from tests.setup_schedules import setup_schedule
+from tests.slow_schedules import slow_schedule
 from tests.small_schedule_run import SmallSchedule
 
 QUICK = SolveOptions(time_limit_s=0.3, workers=1, deterministic=True)
@@ -50,7 +53,7 @@ def drawn(instance: Instance, rng: np.random.Generator, trouble: bool) -> Settin
 def policies_of(instance: Instance, plan: SchedulePlan | None, rolling: bool) -> list[str]:
     names = list(RULES)
     if plan is not None:
-        names += ["plan", *(["rolling"] if rolling else [])]
+        names += ["plan", *(["rolling"] if rolling and not planned_anew(instance) else [])]
     return names
 
 
@@ -83,10 +86,23 @@ def difference(small: SmallSchedule, run: Run, setting: Setting) -> str:
     return ""
 
 
+def instance_of(seed: int) -> Instance:
+    """Return an instance of one of the kinds that random instances are made of."""
+    if seed % 5 == 3:
+        return slow_schedule(seed)
+    if seed % 5 == 4:
+        return idling_schedule(seed)[0]
+    if seed % 5 == 2:
+        return setup_schedule(seed)[0]
+    return random_schedule(seed)[0]
+
+
 def compared(seed: int, rolling: bool = False) -> tuple[int, str]:
     """Return how many runs of a random instance agree, and the first that does not."""
-    instance, _ = random_schedule(seed)
+    instance = instance_of(seed)
     if beyond(instance, SUPPORTED) or np.isfinite(instance.limits.cycle_s):
+        return 0, ""
+    if np.isfinite(instance.limits.power_cap_w) and has_any(instance, FORESEEN):
         return 0, ""
     if len(stuck_tasks(instance)):
         return 0, ""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Instance
-from hetopt.simulate.schedules.messages import Unit
+from hetopt.instance.states.idle_sleep_start_up import home, idlers
+from hetopt.simulate.schedules.shared.messages import Unit
 
 SLACK = 1.0 + LIMIT_TOLERANCE
 
@@ -17,14 +18,15 @@ class Demand:
     """What a run takes: power above idle (W; None: it takes no time), and of each resource."""
 
     watts: float | None
-    uses: tuple[tuple[int, float], ...]
+    uses: tuple[tuple[int, float], ...] = ()
 
 
 class Room:
-    """Power in use against the cap, units that are on, and resources in use and spent.
+    """Power in use against the cap, what is on, and resources in use and spent.
 
     A unit that is on is so for the whole window, as ``evaluate`` counts it: so one more is opened
-    only where the cap had room for its idle power at all times before, too.
+    only where the cap had room for its idle power, and that of its board, at all times before, too.
+    What is slowed counts with its full power.
 
     Attributes
     ----------
@@ -33,15 +35,17 @@ class Room:
     """
 
     def __init__(self, instance: Instance) -> None:
-        devices, resources = instance.devices, instance.resources
+        rows, resources = idlers(instance), instance.resources
+        self.instance = instance
         self.cap_w = instance.limits.power_cap_w
         self._above_w, self._least_w = 0.0, math.inf
-        self._idle: list[float] = devices.idle_power_w.tolist()
-        self._off: list[bool] = devices.off_when_unused.tolist()
-        self._always: list[int] = devices.count_min.tolist()
-        self._opened = [0] * len(devices)
-        self._used: set[Unit] = set()
+        self._idle: list[float] = rows.idle_power_w.tolist()
+        self._always_on: list[bool] = rows.always_on.tolist()
+        self._always: list[int] = rows.count_min.tolist()
+        self._opened = [0] * len(rows)
+        self._used: set[tuple[int, int]] = set()
         self._capacity: list[float] = resources.capacity.tolist()
+        self._slow: list[bool] = resources.slow.tolist()
         self._budget: list[float] = resources.budget.tolist()
         self._held = [0.0] * len(resources)
         self._spent = [0.0] * len(resources)
@@ -52,11 +56,13 @@ class Room:
         room = max(self.cap_w - self._above_w, self._idle_w())
         self._least_w = min(self._least_w, room)
 
-    def fits(self, demand: Demand, unit: Unit) -> bool:
-        """Whether a run may begin on a unit now."""
-        return self._has_power(demand.watts or 0.0, unit) and self._has_resources(demand)
+    def fits(self, demand: Demand, unit: Unit, kept_w: float = 0.0) -> bool:
+        """Whether a run may begin on a unit now, in the place of power that was kept for it."""
+        watts = (demand.watts or 0.0) - kept_w
+        return self.has_power(watts, unit) and self._has_resources(demand)
 
-    def _has_power(self, watts: float, unit: Unit) -> bool:
+    def has_power(self, watts: float, unit: Unit) -> bool:
+        """Whether the cap has room for a unit and what it is to draw above idle."""
         if math.isinf(self.cap_w) and math.isinf(self._least_w):
             return True
         now, after = self._idle_w(), self._idle_w(unit)
@@ -65,18 +71,22 @@ class Room:
         return self._above_w + watts + after <= self.cap_w * SLACK
 
     def _idle_w(self, more: Unit | None = None) -> float:
-        """Return what units that are on draw: those used, and those that are never off."""
+        """Return what is on draws: units and boards used, and those that are never off."""
+        new = [] if more is None else self._places(more)
         total = 0.0
-        for d, idle in enumerate(self._idle):
-            used = self._opened[d]
-            if more is not None and more[0] == d and more not in self._used:
-                used += 1
-            total += idle * (used if self._off[d] else max(used, self._always[d]))
+        for row, idle in enumerate(self._idle):
+            used = self._opened[row]
+            used += sum(place[0] == row and place not in self._used for place in new)
+            total += idle * (max(used, self._always[row]) if self._always_on[row] else used)
         return total
+
+    def _places(self, unit: Unit) -> list[tuple[int, int]]:
+        return home(self.instance, *unit)
 
     def _has_resources(self, demand: Demand) -> bool:
         for k, need in demand.uses:
-            if demand.watts is not None and self._held[k] + need > self._capacity[k] * SLACK:
+            held = self._held[k] + need
+            if demand.watts is not None and not self._slow[k] and held > self._capacity[k] * SLACK:
                 return False
             if self._spent[k] + need > self._budget[k] * SLACK:
                 return False
@@ -84,9 +94,10 @@ class Room:
 
     def take(self, demand: Demand, unit: Unit) -> None:
         """Begin a run."""
-        if unit not in self._used:
-            self._used.add(unit)
-            self._opened[unit[0]] += 1
+        for place in self._places(unit):
+            if place not in self._used:
+                self._used.add(place)
+                self._opened[place[0]] += 1
         if demand.watts is not None:
             self._above_w += demand.watts
             for k, need in demand.uses:

@@ -1,0 +1,1 @@
+"""What the tasks of a schedule share while it runs: units, channels, memory, power, resources."""
