@@ -184,6 +184,8 @@ def makespan_time_prices(instance: Instance, load: Load) -> Floats:
 
     They are infinite for devices without units where the relaxation is large.
     """
+    if len(load.option) == len(load.work):
+        return _busiest(instance, load)
     if len(load.option) <= LP_SIZE:
         return _makespan_lp(instance, load)
     open_ = load.capacity > 0
@@ -195,6 +197,19 @@ def makespan_time_prices(instance: Instance, load: Load) -> Floats:
     prices[open_] = makespan_prices(
         replace(data, device=renamed[data.device], rate=none, use=none), load.capacity[open_]
     ).prices
+    return prices
+
+
+def _busiest(instance: Instance, load: Load) -> Floats:
+    """Price the device whose work takes longest, as no task has a choice; the others cost nothing.
+
+    With one option a task the relaxation is the greatest load of a device over its capacity.
+    """
+    spent = instance.options.time_s[load.option] * load.work
+    busy = np.bincount(instance.options.device[load.option], spent, len(load.capacity))
+    # A device without units has no work here: its tasks would have no option at all.
+    prices = np.zeros(len(load.capacity))
+    prices[np.argmax(busy / np.maximum(load.capacity, 1e-300))] = 1.0
     return prices
 
 

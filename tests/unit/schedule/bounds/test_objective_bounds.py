@@ -9,7 +9,13 @@ import pytest
 
 from hetopt.generate.schedule import generate_schedule
 from hetopt.schedule.bounds import load_bound
-from hetopt.schedule.bounds.objective_bounds import bound, load_plan, makespan_bound, window
+from hetopt.schedule.bounds.objective_bounds import (
+    bound,
+    load_of,
+    load_plan,
+    makespan_bound,
+    window,
+)
 from tests.small_schedules import device, edge, instance, option, solved, task
 
 
@@ -37,6 +43,24 @@ def test_the_load_bounds_the_makespan() -> None:
         objective="makespan",
     )
     assert makespan_bound(question) == pytest.approx(12)
+
+
+def test_without_a_choice_the_busiest_device_bounds_the_makespan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    question = instance(
+        [device("cpu"), device("gpu", count=2, slots=2), device("npu", count=3)],
+        [option("p", "cpu", 3), option("q", "gpu", 7), option("r", "npu", 2)],
+        [*same(4), *(task(f"q{k}", "q") for k in range(9)), task("r", "r")],
+        objective="makespan",
+    )
+
+    def unasked(*arguments: object) -> None:
+        raise AssertionError("No prices need be searched for.")
+
+    monkeypatch.setattr(load_bound, "makespan_prices", unasked)
+    monkeypatch.setattr(load_bound, "_makespan_lp", unasked)
+    assert load_bound.load_makespan(question, load_of(question)) == pytest.approx(9 * 7 / 4)
 
 
 def test_releases_count_in_the_critical_path() -> None:
