@@ -1,12 +1,13 @@
-"""What ``hetopt verify`` does."""
+"""``hetopt verify``: what the independent checker finds, in words."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hetopt.cli.exits import OK, VIOLATED
+from hetopt.cli.options import Json
 from hetopt.cli.printing import print_json
 from hetopt.cli.question import Question
 from hetopt.cli.values import positive
@@ -20,19 +21,32 @@ SHOWN_ALIKE = 5
 """Violations of one kind that are printed."""
 
 
-def run_verify(question: Question, plan: str, bound: str | None, as_json: bool) -> int:
-    """Check a plan and print every violation; see ``hetopt verify``."""
+def verify(
+    question: Question,
+    plan: Annotated[
+        str,
+        typer.Argument(
+            metavar="PLAN", help="Plan or result: JSON, CSV with a row a task, or a folder."
+        ),
+    ],
+    bound: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Prove a bound for so long, and tell the plan's gap."),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Check a plan with the independent checker; exit code 5 if anything is violated."""
     from hetopt.formats.plans import read_result, to_json
-    from hetopt.verify import verify
+    from hetopt.verify import verify as check
 
     seconds = None if bound is None else positive("--bound", bound, "time")
     instance = question.instance()
     found = read_result(instance, plan)
-    report = verify(
+    report = check(
         instance, found.plan, found.claimed, bounds=found.bounds, status=found.status or None
     )
     proven = None if seconds is None or not report.ok else _proven(instance, found.plan, seconds)
-    if as_json:
+    if json:
         violations = [
             {"kind": v.kind, "message": v.message, "subject": v.subject} for v in report.violations
         ]

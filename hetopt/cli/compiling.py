@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hetopt.cli.exits import OK
-from hetopt.cli.options import command
 from hetopt.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -33,11 +32,6 @@ LOCK_S = 300.0
 """Age at which the mark of a process that compiles is taken for one of a process that was ended."""
 SWITCH = "HETOPT_COMPILE"
 """Environment variable that keeps `compile_beside` from starting anything where it is 0."""
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    command(app)(compile)
 
 
 def compile(  # noqa: A001 - the command's name

@@ -1,57 +1,91 @@
-"""What the commands do that list, convert, export and generate instances."""
+"""Commands that list, convert and export instances and devices."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from hetopt.cli.exits import OK
-from hetopt.cli.printing import print_json, print_view, tell_warnings
+from hetopt.cli.options import From, Json, Output, Platform, To
+from hetopt.cli.printing import print_answer, print_json, print_view, tell_warnings
 from hetopt.cli.question import Question
 from hetopt.cli.values import choice
+from hetopt.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from hetopt.instance import Instance
 
 
-def run_devices(
-    text: str | None,
-    kind: str | None,
-    dataset: str | None,
-    task: list[str] | None,
-    scope: str | None,
-    show: str | None,
-    limit: int,
-    as_json: bool,
+def devices(
+    text: Annotated[str | None, typer.Argument(help="Show rows that contain this.")] = None,
+    kind: Annotated[str | None, typer.Option(metavar="K", help="cpu, gpu, npu, ...")] = None,
+    dataset: Annotated[str | None, typer.Option(metavar="D", help="Data set.")] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(metavar="T", help="Task measured; repeated: devices that ran all of them."),
+    ] = None,
+    scope: Annotated[str | None, typer.Option(metavar="S", help="What the meter covered.")] = None,
+    show: Annotated[str | None, typer.Option(metavar="ID", help="Every option of one.")] = None,
+    limit: Annotated[int, typer.Option(metavar="N", help="Rows printed; 0: all.")] = 40,
+    capabilities: Annotated[
+        bool, typer.Option("--capabilities", help="Data sheets that estimates go by, instead.")
+    ] = False,
+    from_cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="What kubectl get nodes,deviceclasses,resourceslices -o json or ray list nodes "
+            "--format json printed, as devices of an instance; - for stdin.",
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help="With --from-cluster: .yaml, .json."),
+    ] = None,
+    json: Json = False,
 ) -> int:
-    """List the catalogue, or show one device of it; see ``hetopt devices``."""
-    from hetopt.report.terminal import devices
+    """List the measured devices that instances can refer to, or those of a cluster."""
+    from hetopt.report.terminal import devices as catalogue
 
+    others: dict[str, object] = {
+        "--dataset": dataset,
+        "--task": task,
+        "--scope": scope,
+        "--show": show,
+    }
+    if from_cluster is not None:
+        from hetopt.cli.profiling.cluster import run_cluster
+
+        others |= {"TEXT": text, "--kind": kind, "--capabilities": capabilities}
+        return run_cluster(from_cluster, others, output, json)
+    if output is not None:
+        raise InputError([Problem("-o", output, "Only with --from-cluster.")])
+    if capabilities:
+        from hetopt.cli.profiling.capabilities import run_capabilities
+
+        return run_capabilities(text, kind, others, json)
     if show is not None:
-        if as_json:
-            print_json(devices.details_to_dict(show))
-        else:
-            print_view(devices.details_view(show))
+        print_answer(catalogue.details_to_dict(show), lambda: catalogue.details_view(show), json)
         return OK
     filters: dict[str, Any] = {"text": text, "kind": kind, "dataset": dataset, "scope": scope}
     filters["task"] = task or None
-    if as_json:
-        print_json(devices.devices_to_dict(**filters))
+    if json:
+        print_json(catalogue.devices_to_dict(**filters))
     else:
-        print_view(devices.devices_view(limit=limit, **filters))
+        print_view(catalogue.devices_view(limit=limit, **filters))
     return OK
 
 
-def run_instances(as_json: bool) -> int:
-    """List the shipped instances, with a sentence on each; see ``hetopt instances``."""
+def instances(json: Json = False) -> int:
+    """List the instances that ship with hetopt: FILE of every command may be such a name."""
     from rich.table import Table
 
     from hetopt.formats.shipped import shipped_about, shipped_names, shipped_path
 
     about = {name: shipped_about(name) for name in shipped_names()}
-    if as_json:
+    if json:
         rows = [
             {"name": name, "about": text, "file": str(shipped_path(name))}
             for name, text in about.items()
@@ -67,8 +101,8 @@ def run_instances(as_json: bool) -> int:
     return OK
 
 
-def run_schema(output: str | None) -> int:
-    """Print or write the JSON Schema; see ``hetopt schema``."""
+def schema(output: Output = None) -> int:
+    """Print the JSON Schema of instance files."""
     from hetopt.formats.files import check_writable, write_whole
     from hetopt.formats.native.json_schema import schema_text
 
@@ -80,24 +114,44 @@ def run_schema(output: str | None) -> int:
     return OK
 
 
-def run_convert(
-    file: str,
-    format: str | None,  # noqa: A002 - the flag's name
-    output: str,
-    to: str | None = None,
-    platform: str | None = None,
+def convert(
+    file: Annotated[
+        str, typer.Argument(help="Instance: file, folder, shipped name, or - for stdin.")
+    ],
+    output: Annotated[
+        str,
+        typer.Option("-o", "--output", help=".yaml, .json, or a folder of Parquet tables."),
+    ],
+    to: To = None,
+    from_: From = None,
+    platform: Platform = None,
 ) -> int:
-    """Read an instance and write it in another form; see ``hetopt convert``."""
+    """Write an instance in another form."""
     from hetopt.formats import read_instance, write_instance
 
-    instance = read_instance(file, format=format, platform=platform)
+    instance = read_instance(file, format=from_, platform=platform)
     tell_warnings(instance)
     write_instance(_models_from(instance, file, output), output, format=to)
     return OK
 
 
-def run_export(question: Question, output: str, rounding: str, as_json: bool) -> int:
-    """Write the solvers' model of an instance; see ``hetopt export``."""
+def export(
+    question: Question,
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="MODEL",
+            help=".mps or .lp of a steady instance; .pb or .pbtxt: CP-SAT's own.",
+        ),
+    ],
+    rounding: Annotated[
+        str, typer.Option(metavar="R", help="down (bounds) or up (plans), off an exact grid.")
+    ] = "down",
+    json: Json = False,
+) -> int:
+    """Write the model that is solved, for other solvers."""
     from dataclasses import asdict
 
     from hetopt.formats.files import check_writable
@@ -107,12 +161,8 @@ def run_export(question: Question, output: str, rounding: str, as_json: bool) ->
     check_writable(output)
     instance = question.instance()
     tell_warnings(instance)
-    written = export_model(
-        instance,
-        output,
-        rounding=direction,
-    )
-    if as_json:
+    written = export_model(instance, output, rounding=direction)
+    if json:
         print_json(asdict(written))
         return OK
     typer.echo(f"{written.path}: {written.variables:,} variables, {written.rows:,} rows")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hetopt.cli.exits import NO_PLAN, OK
-from hetopt.cli.options import Json, command, options, question
+from hetopt.cli.options import Json
 from hetopt.cli.printing import print_json, tell_warnings
 from hetopt.cli.question import Question
 from hetopt.errors import InputError, Problem, RefusedError
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from hetopt.instance import Instance
     from hetopt.solution import Plan
     from hetopt.solve import SolveOptions
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    command(app, required=True, question=question, options=options)(deploy)
 
 
 def _list_targets(name: str) -> str:
@@ -81,42 +76,21 @@ def deploy(
     json: Json = False,
 ) -> int:
     """Write what executes a plan: files for Kubernetes, Ray Serve, Triton, ..."""
-    if output is None and not dry_run:
-        text = "A folder for the files, or --dry-run to print them."
-        raise InputError([Problem("-o", "", text)])
-    return _run(
-        question,
-        options,
-        plan,
-        to,
-        output,
-        {"image": image or [], "command": command or [], "parameter": parameter or []},
-        dry_run,
-        json,
-    )
-
-
-def _run(
-    question: Question,
-    options: SolveOptions,
-    plan: str | None,
-    to: str,
-    output: str | None,
-    given: dict[str, list[str]],
-    dry_run: bool,
-    as_json: bool,
-) -> int:
     from hetopt.deploy.folder import check_folder
     from hetopt.deploy.registry import target
     from hetopt.deploy.write import artefacts, write
 
+    if output is None and not dry_run:
+        text = "A folder for the files, or --dry-run to print them."
+        raise InputError([Problem("-o", "", text)])
+
     target(to)
     if output is not None:
         check_folder(Path(output))
-    parameters = dict(_pair(text) for text in given["parameter"])
+    parameters = dict(_pair(text) for text in parameter or [])
     instance = _instance(question, plan)
     tell_warnings(instance)
-    images, commands = (_owned(instance, given[name]) for name in ("image", "command"))
+    images, commands = (_owned(instance, given or []) for given in (image, command))
     found, result = _plan(instance, options, plan)
     if found is None:
         typer.echo(f"error: no plan to deploy ({result['status']})", err=True)
@@ -132,12 +106,12 @@ def _run(
         beside=_folder_of(question.file),
     )
     if dry_run or output is None:
-        _print(made, as_json)
+        _print(made, json)
         if made.refused:
             raise RefusedError(made.refused)
         return OK
     write(made, Path(output))
-    if as_json:
+    if json:
         print_json({"folder": output, "files": sorted(made.files), "notes": list(made.notes)})
         return OK
     typer.echo(f"{output}: {len(made.files)} files: {', '.join(sorted(made.files))}")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hetopt.errors import InputError, Problem
 
@@ -40,6 +41,25 @@ class Loops:
             from hetopt.runtime.executors.ray_cluster import load_ray
 
             load_ray()
+
+    @contextlib.contextmanager
+    def running(
+        self, workers: int, *, most: int | None = None, default: int = 1
+    ) -> Iterator[dict[str, Any]]:
+        """Yield what a loop over solves takes: ``stop`` by Ctrl-C, ``report`` and ``executor``.
+
+        Parameters are those of :meth:`executor`.
+        """
+        from hetopt.report.terminal.progress import line_display
+        from hetopt.runtime.interrupt import interruptible
+
+        stop = threading.Event()
+        with (
+            interruptible(stop),
+            line_display() as report,
+            self.executor(workers, most=most, default=default) as executor,
+        ):
+            yield {"stop": stop, "report": report, "executor": executor}
 
     @contextlib.contextmanager
     def executor(

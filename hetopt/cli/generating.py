@@ -74,11 +74,6 @@ def steady(
     return run_generate("steady", values, output, to)
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.add_typer(GENERATE, name="generate")
-
-
 def run_generate(regime: str, values: Mapping[str, Any], output: str, to: str | None = None) -> int:
     """Make a random instance and write it; see ``hetopt generate``."""
     from hetopt import generate

@@ -1,8 +1,8 @@
 """Options that several commands of the command line share, and how a command takes them.
 
-Typer reads a command's options from its signature, and signatures cannot be shared: a command
-declares its own options, and :func:`command` adds the parameters of the functions that make its
-question and its solver options.
+Typer reads a command's options from its signature, and signatures cannot be shared: a command is a
+function whose parameters are its own options, and :func:`command` adds the parameters of the
+functions that make its question and its solver options.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import typer
 from hetopt.cli.executors import Loops
 from hetopt.cli.exits import Exit, guarded
 from hetopt.cli.question import Question
-from hetopt.cli.solving import solve_options
+from hetopt.cli.values import positive
 
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
@@ -147,7 +147,10 @@ def options(
     mip_solver: MipSolver = "highs",
 ) -> Any:
     """Return the :class:`hetopt.SolveOptions`, checked."""
-    return solve_options(time_limit, gap, method, workers, seed, deterministic, mip_solver)
+    from hetopt.solve import SolveOptions
+
+    seconds = positive("--time-limit", time_limit, "time")
+    return SolveOptions(seconds, gap, method, workers, seed, deterministic, mip_solver)
 
 
 def loops(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -15,6 +15,20 @@ if TYPE_CHECKING:
 def print_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object to stdout."""
     typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def print_answer(
+    told: Mapping[str, Any], view: Callable[[], Any], as_json: bool, output: str | None = None
+) -> None:
+    """Print an answer as a JSON object or as people read it; write the object where asked to."""
+    from hetopt.formats.plans.tables import write_result
+
+    if output is not None:
+        write_result(output, told)
+    if as_json:
+        print_json(told)
+    else:
+        print_view(view())
 
 
 def print_view(view: Any) -> None:

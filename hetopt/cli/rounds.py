@@ -1,31 +1,40 @@
-"""What ``hetopt rounds`` does."""
+"""``hetopt rounds``: the gain in every public round of the catalogue."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from hetopt.cli.executors import Loops
 from hetopt.cli.exits import INTERRUPTED, OK
-from hetopt.cli.printing import print_json, print_view
+from hetopt.cli.options import Json
+from hetopt.cli.printing import print_answer
 from hetopt.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from hetopt.analysis.rounds import Round
-    from hetopt.cli.executors import Loops
 
 ENDINGS = (".csv", ".md", ".html", ".json")
 
 
-def run_rounds(loops: Loops, text: str | None, output: str | None, as_json: bool) -> int:
-    """Ask every public round for its gain and print the table; see ``hetopt rounds``."""
-    from hetopt.analysis.rounds import rounds
+def rounds(
+    loops: Loops,
+    text: Annotated[
+        str | None, typer.Argument(help="Part of round/division/suite/scenario: v3.0/closed.")
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", metavar="FILE", help=".csv, .md, .html, .json.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Tell the gain of mixed over homogeneous in every public round of the catalogue."""
+    from hetopt.analysis import rounds as analysis
     from hetopt.formats.files import check_writable, write_whole
     from hetopt.profiling.rounds import slices
     from hetopt.report import rounds as report
-    from hetopt.report.terminal.progress import line_display
-    from hetopt.runtime.interrupt import interruptible
 
     ending = "" if output is None else Path(output).suffix.lower()
     if output is not None:
@@ -38,21 +47,13 @@ def run_rounds(loops: Loops, text: str | None, output: str | None, as_json: bool
         names = ", ".join(dict.fromkeys(piece.round for piece in slices()))
         text_ = f"Part of round/division/suite/scenario, such as v3.0/closed; rounds: {names}."
         raise InputError([Problem("rounds", text or "", text_)])
-    stop = threading.Event()
-    with (
-        interruptible(stop),
-        line_display() as tell,
-        loops.executor(1, most=len(chosen)) as executor,
-    ):
-        found = list(rounds(chosen, stop=stop, report=tell, executor=executor))
-    if stop.is_set():
+    with loops.running(1, most=len(chosen)) as running:
+        found = list(analysis.rounds(chosen, **running))
+    if running["stop"].is_set():
         return INTERRUPTED
     if output is not None:
         write_whole(Path(output), _writers()[ending](found))
-    if as_json:
-        print_json(report.rounds_to_dict(found))
-    else:
-        print_view(report.rounds_view(found))
+    print_answer(report.rounds_to_dict(found), lambda: report.rounds_view(found), json)
     return OK
 
 

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
 from hetopt.cli.executors import Loops
 from hetopt.cli.exits import OK
-from hetopt.cli.options import Json, command, loops, options, question
-from hetopt.cli.printing import print_json, print_view, tell_warnings
+from hetopt.cli.options import Json
+from hetopt.cli.printing import print_answer, tell_warnings
 from hetopt.cli.question import Question
 from hetopt.errors import InputError, Problem
 
-if TYPE_CHECKING:
-    from hetopt.solve import SolveOptions
-
 OUTPUTS = (".html", ".htm", ".json", ".csv")
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    command(app, question=question, options=options, loops=loops)(simulate)
 
 
 def simulate(
@@ -99,50 +90,18 @@ def simulate(
     json: Json = False,
 ) -> int:
     """Run policies on streams or a schedule, each beside a proven clairvoyant bound."""
-    values = {
-        "policy": policy,
-        "arrivals": arrivals,
-        "requests": requests,
-        "time": time,
-        "replications": replications,
-        "failures": failures,
-        "events": events or (),
-        "delta": delta,
-        "start_up": start_up,
-        "shared": shared or (),
-        "batch_timeout": batch_timeout,
-        "times": times,
-        "columns": columns,
-        "warm_up": warm_up,
-        "plan_for": plan_for,
-        "bound": bound,
-    }
-    return run_simulate(question, options, loops, plan, values, output, json)
-
-
-def run_simulate(
-    question: Question,
-    options: SolveOptions,
-    loops: Loops,
-    plan: str | None,
-    values: Mapping[str, Any],
-    output: str | None,
-    as_json: bool,
-) -> int:
-    """Simulate policies and print them beside the bound; see ``hetopt simulate``."""
     from pathlib import Path
 
     from hetopt.formats.files import check_writable
     from hetopt.formats.plans import read_result
     from hetopt.report.simulations.write import write_simulation
-    from hetopt.report.terminal.progress import line_display
     from hetopt.report.terminal.schedule_simulation import (
         schedule_simulation_to_dict,
         schedule_simulation_view,
     )
     from hetopt.report.terminal.simulation import simulation_to_dict, simulation_view
-    from hetopt.runtime.interrupt import interruptible
-    from hetopt.simulate import ScheduleSimulation, simulate
+    from hetopt.simulate import ScheduleSimulation
+    from hetopt.simulate import simulate as simulated
 
     if output is not None:
         if Path(output).suffix.lower() not in OUTPUTS:
@@ -150,31 +109,33 @@ def run_simulate(
         check_writable(output)
     instance = question.instance()
     tell_warnings(instance)
-    stop = threading.Event()
-    fields = dict(values)
-    fields["columns"] = _pairs("--columns", fields["columns"] or [])
-    given = fields["start_up"]
-    fields["start_up"] = None if given is None else by_device("--start-up", given)
-    fields["policies"] = fields.pop("policy") or None
-    if fields["policies"] is None:
-        fields.pop("policies")
-    runs = int(fields["replications"])
-    with (
-        interruptible(stop),
-        line_display() as tell,
-        loops.executor(options.workers, most=runs) as executor,
-    ):
-        simulation = simulate(
+    with loops.running(options.workers, most=replications) as running:
+        simulation = simulated(
             instance,
             None if plan is None else read_result(instance, plan).plan,
             seed=options.seed,
             time_limit=options.time_limit_s,
             gap=options.gap,
             workers=options.workers,
-            tell=tell,
-            stop=stop,
-            executor=executor,
-            **fields,
+            tell=running["report"],
+            stop=running["stop"],
+            executor=running["executor"],
+            arrivals=arrivals,
+            requests=requests,
+            time=time,
+            replications=replications,
+            failures=failures,
+            events=events or (),
+            delta=delta,
+            start_up=None if start_up is None else by_device("--start-up", start_up),
+            shared=shared or (),
+            batch_timeout=batch_timeout,
+            times=times,
+            columns=_pairs("--columns", columns or []),
+            warm_up=warm_up,
+            plan_for=plan_for,
+            bound=bound,
+            **({"policies": policy} if policy else {}),
         )
     if output is not None:
         write_simulation(output, simulation)
@@ -182,10 +143,7 @@ def run_simulate(
         found, view = schedule_simulation_to_dict(simulation), schedule_simulation_view(simulation)
     else:
         found, view = simulation_to_dict(simulation), simulation_view(simulation)
-    if as_json:
-        print_json(found)
-    else:
-        print_view(view)
+    print_answer(found, lambda: view, json)
     return OK
 
 

@@ -1,4 +1,4 @@
-"""What ``hetopt solve`` and ``hetopt compare`` do: ask, print, and the exit code that follows."""
+"""``hetopt solve`` and ``hetopt compare``: ask, print, and the exit code that follows."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import shlex
 import sys
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+from hetopt.cli.executors import Loops
 from hetopt.cli.exits import INFEASIBLE, INTERRUPTED, NO_PLAN, OK
-from hetopt.cli.printing import print_json, print_view
+from hetopt.cli.options import Json
+from hetopt.cli.printing import print_answer, print_json, print_view
 from hetopt.cli.question import Question
-from hetopt.cli.values import choice, positive
+from hetopt.cli.values import choice
 
 if TYPE_CHECKING:
-    from hetopt.cli.executors import Loops
     from hetopt.instance import Instance
     from hetopt.solution import Solution
     from hetopt.solve import SolveOptions
@@ -28,15 +29,23 @@ ALONE = (
 )
 
 
-def run_solve(
+def solve(
     question: Question,
-    options: SolveOptions,
+    options: Any,
     loops: Loops,
-    start: str | None,
-    output: str | None,
-    as_json: bool,
+    start: Annotated[str | None, typer.Option(metavar="PLAN", help="Start from a plan.")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help=".json; .html: a page; .csv, .xlsx, .parquet: tables; no extension: a folder.",
+        ),
+    ] = None,
+    json: Json = False,
 ) -> int:
-    """Solve and print; see ``hetopt solve``."""
+    """Find the best plan for an instance, with a proven bound."""
     from hetopt.formats.files import check_writable
     from hetopt.formats.plans import solution_to_dict
     from hetopt.formats.plans.large_schedules import is_large, json_pieces
@@ -66,10 +75,10 @@ def run_solve(
         solution = replace(solution, notes=(note, *solution.notes))
     if output is not None:
         write_answer(output, instance, solution)
-    if as_json and is_large(solution):
+    if json and is_large(solution):
         for piece in json_pieces(instance, solution):
             typer.echo(piece, nl=False)
-    elif as_json:
+    elif json:
         print_json(solution_to_dict(instance, solution))
     else:
         from hetopt.report.terminal.solution import solution_view
@@ -78,80 +87,62 @@ def run_solve(
     return code_of(solution)
 
 
-def run_compare(
+def compare(
     question: Question,
-    options: SolveOptions,
+    options: Any,
     loops: Loops,
-    basis: str,
-    rival: str,
-    host: str | None,
-    sensitivity: bool,
-    output: str | None,
-    as_json: bool,
+    basis: Annotated[
+        str, typer.Option(metavar="B", help="units, power or price: what both sides may have.")
+    ] = "units",
+    rival: Annotated[
+        str, typer.Option(metavar="R", help="Gain over the best single device, or kind.")
+    ] = "device",
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="DEVICE", help="Runs what a rival has no option for."),
+    ] = None,
+    sensitivity: Annotated[
+        bool, typer.Option(help="Solve again under changes, to tell how firm the gain is.")
+    ] = True,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help=".json, or .html: a page."),
+    ] = None,
+    json: Json = False,
 ) -> int:
-    """Compare and print; see ``hetopt compare``."""
-    from hetopt.analysis.compare import Basis, compare
+    """Compare the heterogeneous placement with the best homogeneous one."""
+    from hetopt.analysis import compare as analysis
     from hetopt.analysis.rivals import RivalType
     from hetopt.formats.files import check_writable
-    from hetopt.formats.plans.tables import write_result
     from hetopt.report.terminal.comparison import comparison_to_dict, comparison_view
-    from hetopt.report.terminal.progress import line_display
-    from hetopt.runtime.interrupt import interruptible
 
-    common = choice("--basis", basis, get_args(Basis))
+    common = choice("--basis", basis, get_args(analysis.Basis))
     against = choice("--rival", rival, get_args(RivalType))
     if output is not None:
         check_writable(output)
     instance = question.instance()
-    stop = threading.Event()
-    with (
-        interruptible(stop),
-        line_display() as report,
-        loops.executor(options.workers) as executor,
-    ):
-        comparison = compare(
+    with loops.running(options.workers) as running:
+        comparison = analysis.compare(
             instance,
             basis=common,
             rival=against,
             host=host,
             options=options,
             sensitivity=sensitivity,
-            executor=executor,
-            stop=stop,
-            report=report,
+            **running,
         )
-    if output is not None and output.lower().endswith((".html", ".htm")):
+    told = comparison_to_dict(comparison)
+    page = output is not None and output.lower().endswith((".html", ".htm"))
+    if output is not None and page:
         from pathlib import Path
 
         from hetopt.formats.files import write_whole
         from hetopt.report.comparison_page import comparison_page
 
         command = shlex.join(["hetopt", *sys.argv[1:]])
-        page = comparison_page(instance, comparison_to_dict(comparison), command)
-        write_whole(Path(output), page)
-    elif output is not None:
-        write_result(output, comparison_to_dict(comparison))
-    if as_json:
-        print_json(comparison_to_dict(comparison))
-    else:
-        print_view(comparison_view(comparison))
+        write_whole(Path(output), comparison_page(instance, told, command))
+    print_answer(told, lambda: comparison_view(comparison), json, None if page else output)
     return code_of(comparison.heterogeneous)
-
-
-def solve_options(
-    time_limit: str,
-    gap: float,
-    method: str,
-    workers: int,
-    seed: int,
-    deterministic: bool,
-    mip_solver: str,
-) -> SolveOptions:
-    """Return the options of a solve, checked."""
-    from hetopt.solve import SolveOptions
-
-    seconds = positive("--time-limit", time_limit, "time")
-    return SolveOptions(seconds, gap, method, workers, seed, deterministic, mip_solver)
 
 
 def check_plan_output(output: str) -> None:

@@ -1,4 +1,4 @@
-"""What ``hetopt pareto``, ``whatif``, ``report`` and ``explain`` do."""
+"""``hetopt pareto``, ``whatif``, ``report`` and ``explain``."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from hetopt.cli.executors import Loops
 from hetopt.cli.exits import INFEASIBLE, INTERRUPTED, NO_PLAN, OK
-from hetopt.cli.printing import print_json, print_view, tell_warnings
+from hetopt.cli.options import Json, Output
+from hetopt.cli.printing import print_answer, tell_warnings
 from hetopt.cli.question import Question
 from hetopt.cli.values import positive
 from hetopt.errors import InputError, Problem
@@ -21,72 +24,74 @@ if TYPE_CHECKING:
     from hetopt.analysis.axes import Axis
     from hetopt.analysis.pareto import Front
     from hetopt.instance import Instance
-    from hetopt.solve import SolveOptions
 
 PAGES = (".html", ".htm")
 
 
-def run_pareto(
+def pareto(
     question: Question,
-    options: SolveOptions,
+    options: Any,
     loops: Loops,
-    points: str,
-    between: str | None,
-    output: str | None,
-    as_json: bool,
+    points: Annotated[
+        str, typer.Option(metavar="N", help="Points, evenly spread; all: the whole front.")
+    ] = "12",
+    between: Annotated[
+        str | None,
+        typer.Option(metavar="LOW..HIGH", help="Limits of the held objective: 20ms..40ms."),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help=".html (a picture) or .json."),
+    ] = None,
+    json: Json = False,
 ) -> int:
-    """Walk along the front and print it; see ``hetopt pareto``."""
-    from hetopt.analysis.pareto import pareto, two_objectives
+    """Trade two objectives off (--objective energy,makespan), every point proven."""
+    from hetopt.analysis import pareto as analysis
     from hetopt.report.front import front_to_dict, front_view
-    from hetopt.report.terminal.progress import line_display
-    from hetopt.runtime.interrupt import interruptible
 
     _check_output(output)
     instance = question.instance()
     tell_warnings(instance)
-    names = two_objectives(instance)
-    stop = threading.Event()
-    with (
-        interruptible(stop),
-        line_display() as report,
-        loops.executor(options.workers) as executor,
-    ):
-        front = pareto(
+    names = analysis.two_objectives(instance)
+    with loops.running(options.workers) as running:
+        front = analysis.pareto(
             instance,
             names,
             points=None if points == "all" else _count("--points", points),
             between=None if between is None else _between(between, _held(instance, names)),
             options=options,
-            executor=executor,
-            stop=stop,
-            report=report,
+            **running,
         )
     if output is not None:
         _write_front(output, front)
-    if as_json:
-        print_json(front_to_dict(front))
-    else:
-        print_view(front_view(front))
+    print_answer(front_to_dict(front), lambda: front_view(front), json)
     return _code(front)
 
 
-def run_whatif(
+def whatif(
     question: Question,
-    options: SolveOptions,
+    options: Any,
     loops: Loops,
-    cases: list[str],
-    parallel: int | None,
-    output: str | None,
-    as_json: bool,
+    case: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CHANGES",
+            help="drop D | add D [N] | swap D=D2 | demand F | deadline T | power-cap P | "
+            "set PATH=VALUE; with commas: together. Repeat it for more cases.",
+        ),
+    ] = None,
+    parallel: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Another name of --jobs; default: cores / workers."),
+    ] = None,
+    output: Output = None,
+    json: Json = False,
 ) -> int:
-    """Solve changed instances beside the one given; see ``hetopt whatif``."""
+    """Solve changed instances beside the one given, with proven differences."""
+    from hetopt.analysis import whatif as analysis
     from hetopt.analysis.changes import catalogue_entries, changed, set_apart, usual_cases
-    from hetopt.analysis.whatif import whatif
     from hetopt.formats.files import check_json_place
-    from hetopt.formats.plans.tables import write_result
-    from hetopt.report.terminal.progress import line_display
     from hetopt.report.terminal.study import study_to_dict, study_view
-    from hetopt.runtime.interrupt import interruptible
 
     if output is not None:
         check_json_place(output)
@@ -101,42 +106,40 @@ def run_whatif(
     instance = question.changed(read)
     tell_warnings(instance)
     asked = {}
-    for case in cases or usual_cases(instance):
-        entries, rest = catalogue_entries(instance, case)
+    for text in case or usual_cases(instance):
+        entries, rest = catalogue_entries(instance, text)
         sets, others = set_apart(rest)
-        origin = _swapped(question, entries, case) if entries else read
+        origin = _swapped(question, entries, text) if entries else read
         base = question.changed(origin, sets) if entries or sets else instance
-        asked[case] = changed(base, others)
-    stop = threading.Event()
+        asked[text] = changed(base, others)
     at_once = max(1, (os.cpu_count() or 1) // options.workers)
-    with (
-        interruptible(stop),
-        line_display() as report,
-        loops.executor(options.workers, most=len(asked), default=at_once) as executor,
-    ):
-        study = whatif(
-            instance,
-            asked,
-            options=options,
-            executor=executor,
-            stop=stop,
-            report=report,
-        )
-    if output is not None:
-        write_result(output, study_to_dict(study))
-    if as_json:
-        print_json(study_to_dict(study))
-    else:
-        print_view(study_view(study))
+    with loops.running(options.workers, most=len(asked), default=at_once) as running:
+        study = analysis.whatif(instance, asked, options=options, **running)
+    print_answer(study_to_dict(study), lambda: study_view(study), json, output)
     if study.base.plan is not None or any(o.solution.plan is not None for o in study.outcomes):
         return OK
     return INFEASIBLE if study.base.status == "infeasible" else NO_PLAN
 
 
-def run_report(
-    question: Question, plan: str, comparison: str | None, front: str | None, output: str
+def report(
+    question: Question,
+    plan: Annotated[str, typer.Argument(metavar="PLAN", help="Plan or result file.")],
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help=".html: a page; .json: a trace for Perfetto."
+        ),
+    ],
+    comparison: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="What hetopt compare -o wrote, to show beside it."),
+    ] = None,
+    front: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="What hetopt pareto -o wrote (.json), to show too."),
+    ] = None,
 ) -> int:
-    """Write the page or the trace of a plan; see ``hetopt report``."""
+    """Show a plan as one offline page, or a schedule as a trace for Perfetto."""
     from hetopt.formats.files import write_whole
     from hetopt.formats.plans import read_result
     from hetopt.formats.plans.tables import write_result
@@ -186,23 +189,25 @@ def _swapped(question: Question, entries: Mapping[str, str], case: str) -> Insta
         raise InputError([Problem("--case", case, what), *error.problems]) from None
 
 
-def run_explain(
+def explain(
     question: Question,
-    options: SolveOptions,
-    plan: str | None,
-    tasks: list[str],
-    output: str | None,
-    as_json: bool,
+    options: Any,
+    plan: Annotated[
+        str | None,
+        typer.Argument(metavar="PLAN", help="Plan or result to explain.", show_default=False),
+    ] = None,
+    task: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Ask what other places of this task would cost."),
+    ] = None,
+    output: Output = None,
+    json: Json = False,
 ) -> int:
-    """Explain and print; see ``hetopt explain``.
-
-    An answer is a success whether it explains a plan or why there is none; where neither a plan
-    nor a proof was found in the time, the code is that of ``solve``.
-    """
-    from hetopt.analysis.explanation import explain
+    """Tell why there is no plan and what would help, or what a plan rests on."""
+    from hetopt.analysis import explanation as analysis
     from hetopt.formats.files import check_json_place
     from hetopt.formats.plans import read_plan
-    from hetopt.formats.plans.tables import write_result
+    from hetopt.report.terminal.explanation import explanation_view
     from hetopt.report.terminal.progress import line_display
 
     if output is not None:
@@ -212,17 +217,11 @@ def run_explain(
     known = None if plan is None else read_plan(instance, plan)
     stop = threading.Event()
     with line_display() as report:
-        explanation = explain(
-            instance, known, tasks=tasks, options=options, stop=stop, report=report
+        explanation = analysis.explain(
+            instance, known, tasks=task or [], options=options, stop=stop, report=report
         )
-    if output is not None:
-        write_result(output, explanation.to_json())
-    if as_json:
-        print_json(explanation.to_json())
-    else:
-        from hetopt.report.terminal.explanation import explanation_view
-
-        print_view(explanation_view(explanation))
+    print_answer(explanation.to_json(), lambda: explanation_view(explanation), json, output)
+    # A success whether it explains a plan or why there is none; else as `solve` without a plan.
     if explanation.status != "unknown":
         return OK
     return INTERRUPTED if explanation.interrupted else NO_PLAN

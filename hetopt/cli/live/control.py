@@ -1,29 +1,21 @@
-"""What ``hetopt control`` does, and how it is asked."""
+"""``hetopt control``: the live loop as a service."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from hetopt.cli.exits import OK
-from hetopt.cli.options import Loading, StartUp, command, options, question
+from hetopt.cli.options import Loading, StartUp
 from hetopt.cli.printing import tell_warnings
 from hetopt.cli.question import Question
 from hetopt.cli.simulation import by_device
 from hetopt.cli.values import positive
 from hetopt.errors import InputError, Problem
 
-if TYPE_CHECKING:
-    from hetopt.solve import SolveOptions
-
 PORT = 8765
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    command(app, question=question, options=options)(control)
 
 
 def control(
@@ -65,25 +57,6 @@ def control(
     """Keep a fleet at its plan: events in, decisions out, on 127.0.0.1 (hetopt[control])."""
     if write_alerts is not None or write_dashboard is not None:
         return write_monitoring(write_alerts, write_dashboard)
-    values = {
-        "port": port,
-        "token_file": token_file,
-        "no_auth": no_auth,
-        "state": state,
-        "delta": delta,
-        "stability": stability,
-        "start_up": start_up,
-        "loading": loading,
-        "headroom": headroom,
-        "max_rate": max_rate,
-    }
-    return run_control(question, options, plan, values)
-
-
-def run_control(
-    question: Question, options: SolveOptions, plan: str | None, values: dict[str, Any]
-) -> int:
-    """Serve until interrupted; see ``hetopt control``."""
     from dataclasses import replace
 
     from hetopt.control.planner import Settings
@@ -93,33 +66,32 @@ def run_control(
     from hetopt.replan.run import costs_of
     from hetopt.solution import SteadyPlan
 
-    token = read_token(values["token_file"], values["no_auth"])
-    if not 0 <= values["headroom"] <= 10:
-        raise InputError([Problem("--headroom", f"{values['headroom']:g}", "From 0 to 10.")])
-    if not values["max_rate"] > 0:
-        raise InputError([Problem("--max-rate", f"{values['max_rate']:g}", "More than 0.")])
+    token = read_token(token_file, no_auth)
+    if not 0 <= headroom <= 10:
+        raise InputError([Problem("--headroom", f"{headroom:g}", "From 0 to 10.")])
+    if not max_rate > 0:
+        raise InputError([Problem("--max-rate", f"{max_rate:g}", "More than 0.")])
     instance = question.instance()
     tell_warnings(instance)
-    given = values["start_up"]
-    start_up = None if given is None else by_device("--start-up", given)
-    loading = None if values["loading"] is None else by_device("--loading", values["loading"])
+    starting = None if start_up is None else by_device("--start-up", start_up)
+    bandwidth = None if loading is None else by_device("--loading", loading)
     if instance.regime == "steady":
         # What is wrong is told now, not when the first plan is made.
-        costs_of(instance, start_up, loading, 1.0)
-        Stability.parse(values["stability"], instance)
+        costs_of(instance, starting, bandwidth, 1.0)
+        Stability.parse(stability, instance)
     known = None if plan is None else read_plan(instance, plan)
     setup = Setup(
-        port=values["port"],
+        port=port,
         token=token,
-        state=Path(values["state"]),
-        delta_s=positive("--delta", values["delta"], "time"),
-        rate_per_s=values["max_rate"],
+        state=Path(state),
+        delta_s=positive("--delta", delta, "time"),
+        rate_per_s=max_rate,
         settings=Settings(
             options=replace(options, time_limit_s=min(options.time_limit_s, 5.0)),
-            stability=values["stability"],
-            start_up=start_up,
-            loading=loading,
-            headroom=values["headroom"],
+            stability=stability,
+            start_up=starting,
+            loading=bandwidth,
+            headroom=headroom,
         ),
     )
     serve(

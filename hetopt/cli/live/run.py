@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hetopt.cli.exits import OK, VIOLATED
-from hetopt.cli.options import Json, command
+from hetopt.cli.options import Json
 from hetopt.cli.printing import print_json, print_view
 from hetopt.cli.values import positive
 from hetopt.errors import InputError, Problem
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 
 FORMS = (".csv", ".jsonl")
 MOST_FRAMES = 1_000_000
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    command(app)(run)
 
 
 def run(

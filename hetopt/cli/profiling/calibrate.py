@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hetopt.cli.exits import OK
-from hetopt.cli.options import Json, Output, command
+from hetopt.cli.options import Json, Output
 from hetopt.cli.printing import print_json, print_view
 from hetopt.cli.profiling.demands import demand_lines, plain_demands, written_demands
 from hetopt.errors import InputError, Problem
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from hetopt.profiling.calibration.demands import FittedDemands
     from hetopt.profiling.calibration.load_curve import LoadCurve
     from hetopt.profiling.calibration.overlap import Overlap
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    command(app)(calibrate)
 
 
 def calibrate(

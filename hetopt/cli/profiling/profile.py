@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hetopt.cli.exits import OK
-from hetopt.cli.options import Json, Output, command
+from hetopt.cli.options import Json, Output
 from hetopt.cli.printing import print_json, print_view
-from hetopt.cli.profiling.estimating import EstimateFlags, estimate_flags, estimated, with_estimates
-from hetopt.cli.profiling.measuring import MeasureFlags, measure_flags, measured
-from hetopt.cli.profiling.profile_tables import TableFlags, are_tables, run_tables, table_flags
+from hetopt.cli.profiling.estimating import EstimateFlags, estimated, with_estimates
+from hetopt.cli.profiling.measuring import MeasureFlags, measured
+from hetopt.cli.profiling.profile_tables import TableFlags, are_tables, run_tables
 from hetopt.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -27,11 +27,6 @@ SEGMENTS = 12
 """Segments that a model is cut into where nothing is said."""
 MOST_SEGMENTS = 1000
 """More tasks of one model than anyone cuts by; cuts are chosen in time quadratic in it."""
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    command(app, measures=measure_flags, estimates=estimate_flags, tables=table_flags)(profile)
 
 
 def profile(

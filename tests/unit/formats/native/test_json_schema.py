@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from hetopt.cli.converting import run_schema
+from hetopt.cli.converting import schema
 from hetopt.formats import read_instance
 from hetopt.formats.json_text import parse_json
 from hetopt.formats.native.document_text import write_json
@@ -86,6 +86,6 @@ def test_what_the_reader_refuses_the_schema_refuses(spoil) -> None:
 
 
 def test_the_command_prints_the_published_file(capsys) -> None:
-    assert run_schema(None) == 0
+    assert schema(None) == 0
     published = (REPO / "docs" / "instance.schema.json").read_text(encoding="utf-8")
     assert capsys.readouterr().out == published
