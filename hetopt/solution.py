@@ -17,6 +17,7 @@ import numpy as np
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.tables import Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ its read from the host to one destination unit."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hops:
+class Hops(Table):
     """Transfers of a schedule, one row per hop (length H).
 
     A transfer is the set of rows with one (tensor, leg, dst_device, dst_unit); ``ordinal`` counts
@@ -51,9 +52,6 @@ class Hops:
     ordinal: Ints
     link: Ints
     start_s: Floats
-
-    def __len__(self) -> int:
-        return len(self.tensor)
 
     @staticmethod
     def empty() -> Hops:
@@ -104,7 +102,7 @@ class SchedulePlan(_PlanOutput):
 
 
 @dataclass(frozen=True, slots=True)
-class RunningStates:
+class RunningStates(Table):
     """How devices that slow each other down share their time among states (S states, X runs).
 
     State s is on for the part ``share[s]`` of the time; while it is, each of its rows
@@ -116,9 +114,6 @@ class RunningStates:
     ptr: Ints
     option: Ints
     unit: Ints
-
-    def __len__(self) -> int:
-        return len(self.share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +157,7 @@ class ScenarioPlan(_PlanOutput):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Held(Table):
     """Weights on units in periods, one row each: unit ``unit`` of a device holds ``key``.
 
     ``key`` is an index into ``Instance.model_keys``. What a unit serves it holds anyway.
@@ -172,9 +167,6 @@ class Held:
     device: Ints
     unit: Ints
     key: Ints
-
-    def __len__(self) -> int:
-        return len(self.period)
 
     def of_period(self, period: int) -> Held:
         """Return the rows of one period."""

@@ -146,7 +146,7 @@ def _table(title: str, columns: tuple[Column, ...]) -> str:
 
 
 def _names(column: Column) -> str:
-    return ", ".join(f"`{name}`" for name in (column.name, *column.aliases))
+    return ", ".join(f"`{name}`" for name in column.names)
 
 
 def _default(column: Column) -> str:

@@ -47,7 +47,7 @@ def clean_table(
     """
     spec = TABLES[name]
     n = rows if frame is None else len(frame)
-    known = {alias: c.name for c in spec for alias in (c.name, *c.aliases)}
+    known = {alias: c.name for c in spec for alias in c.names}
     for label in () if frame is None else frame.attrs.get(UNSURE, ()):
         check.doubt(name, known.get(label, label))
     if name in ("devices", "boards"):

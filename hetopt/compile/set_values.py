@@ -73,7 +73,7 @@ def set_values(instance: Instance, assignments: Sequence[str]) -> Instance:
 def sets(assignments: Sequence[str], column: str) -> bool:
     """Whether an assignment sets a setting, or a column of any table."""
     columns = [c for table in (SETTINGS, *TABLES.values()) for c in table if c.name == column]
-    aliases = {alias for c in columns for alias in (c.name, *c.aliases)}
+    aliases = {alias for c in columns for alias in c.names}
     paths = [path for text in assignments for path, _ in _parted(text)]
     return any(path.rpartition(".")[2] in aliases for path in paths)
 
@@ -119,7 +119,7 @@ class _Tables:
 
     def _assign(self, path: str, value: str, assignment: str) -> str:
         """Apply one assignment; return what is wrong with it, empty where nothing is."""
-        names = {alias: c.name for c in SETTINGS for alias in (c.name, *c.aliases)}
+        names = {alias: c.name for c in SETTINGS for alias in c.names}
         names |= {f"{c.within}.{n}": c.name for c in SETTINGS if c.within for n in c.inner_names}
         if path in GROUP_SETTINGS:
             try:
@@ -146,7 +146,7 @@ class _Tables:
         if frame is None or not row_name:
             listed = ", ".join(name for name in TABLES if self._frame(name) is not None)
             return f"A setting, or TABLE.ROW.COLUMN with a table of {listed}."
-        aliases = {alias: c.name for c in TABLES[table] for alias in (c.name, *c.aliases)}
+        aliases = {alias: c.name for c in TABLES[table] for alias in c.names}
         if table in COUNTED:
             aliases["count"] = "count"
         inner = {

@@ -18,7 +18,7 @@ from hetopt.instance.column_specs import GROUP_SETTINGS, SETTINGS, Column
 
 def clean_settings(settings: Mapping[str, Any], check: Checker) -> dict[str, Any]:
     """Return every setting with its default, unknown and wrong ones recorded."""
-    known = {alias: c.name for c in SETTINGS for alias in (c.name, *c.aliases)}
+    known = {alias: c.name for c in SETTINGS for alias in c.names}
     given: dict[str, Any] = {}
     for name, value in settings.items():
         if name in GROUP_SETTINGS:
@@ -82,7 +82,7 @@ def _clean_series(column: Column, value: Any, check: Checker) -> Series | float:
         check.setting(column.name, value, expected)
         return default
     before = len(check.problems)
-    known = {alias: p.name for p in column.pieces for alias in (p.name, *p.aliases)}
+    known = {alias: p.name for p in column.pieces for alias in p.names}
     cells: dict[str, list[Any]] = {piece.name: [None] * len(value) for piece in column.pieces}
     for k, entry in enumerate(value):
         for name, cell in entry.items():

@@ -9,11 +9,12 @@ import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.states.setups import KEEPS, configurations, device_setups
+from hetopt.instance.tables import Table
 from hetopt.solution import SchedulePlan
 
 
 @dataclass(frozen=True, slots=True)
-class SetupRuns:
+class SetupRuns(Table):
     """The set-ups of a plan that take time or energy, each right before a task (S).
 
     ``source`` and ``target`` are configurations by their numbers on the device; ``source`` is one
@@ -27,9 +28,6 @@ class SetupRuns:
     end_s: Floats
     time_s: Floats
     energy_j: Floats
-
-    def __len__(self) -> int:
-        return len(self.task)
 
     @property
     def power_w(self) -> Floats:

@@ -16,6 +16,19 @@ Default = float | int | bool | str | None
 
 UNLIMITED = float("inf")
 NOT_STATED = float("nan")
+UNIT_ENDS = {
+    "time": ("_s", ""),
+    "power": ("_w", ""),
+    "energy": ("_j", ""),
+    "energy_per_byte": ("_j_per_b", "_per_byte"),
+    "bytes": ("_b", ""),
+    "bandwidth": ("_b_per_s", ""),
+    "rate": ("_per_s", ""),
+    "price": ("_per_s", ""),
+    "energy_price": ("_per_j", ""),
+    "carbon_intensity": ("kg_per_j", "intensity"),
+}
+"""How names of columns end by the dimension of their values; and how their names without a unit."""
 MOST_COUNTED = 1_000_000
 """Most units, slots, channels and the like; arrays have a place for each."""
 
@@ -66,10 +79,15 @@ class Column:
     within: str = ""
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """All names that files may use, its own first."""
+        return (self.name, *self.aliases)
+
+    @property
     def inner_names(self) -> tuple[str, ...]:
         """Names in the mapping ``within``: ``time_s`` for ``start_up_time_s`` in ``start_up``."""
         prefix = f"{self.within}_"
-        return tuple(name.removeprefix(prefix) for name in (self.name, *self.aliases))
+        return tuple(name.removeprefix(prefix) for name in self.names)
 
     @property
     def unlimited(self) -> bool:
@@ -82,7 +100,11 @@ def _text(name: str, meaning: str, **options: Any) -> Column:
 
 
 def _number(name: str, meaning: str, default: Default, dimension: str, **options: Any) -> Column:
+    """Return a column of numbers; its name without the unit is an alias, for values with one."""
     options.setdefault("minimum", 0.0)
+    end, instead = UNIT_ENDS.get(dimension, ("", ""))
+    if end and name.endswith(end):
+        options.setdefault("aliases", (name.removesuffix(end) + instead,))
     return Column(name, meaning, "number", default, dimension, **options)
 
 
@@ -105,7 +127,6 @@ START_UP = (
         "Time that going on takes, before which a unit runs nothing.",
         0.0,
         "time",
-        aliases=("start_up_time",),
         within="start_up",
     ),
     _number(
@@ -113,7 +134,6 @@ START_UP = (
         "Energy above idle that going on takes.",
         0.0,
         "energy",
-        aliases=("start_up_energy",),
         within="start_up",
     ),
     _number(
@@ -128,7 +148,6 @@ SLEEP = (
         "Power while it sleeps through a gap; none is no sleep.",
         NOT_STATED,
         "power",
-        aliases=("sleep_power",),
         within="sleep",
         regime="schedule",
     ),
@@ -137,7 +156,6 @@ SLEEP = (
         "Time at the end of a gap in which it wakes; shorter gaps are not slept through.",
         0.0,
         "time",
-        aliases=("wake_time",),
         within="sleep",
         regime="schedule",
     ),
@@ -146,7 +164,6 @@ SLEEP = (
         "Energy of waking, beside the power of sleep.",
         0.0,
         "energy",
-        aliases=("wake_energy",),
         within="sleep",
         regime="schedule",
     ),
@@ -159,7 +176,6 @@ LOAD = (
         "Time that loading the weights of a model onto a unit takes.",
         0.0,
         "time",
-        aliases=("load_time",),
         within="load",
         regime="steady",
     ),
@@ -168,7 +184,6 @@ LOAD = (
         "Energy above idle of loading a byte of weights.",
         0.0,
         "energy_per_byte",
-        aliases=("load_energy_per_byte",),
         within="load",
         regime="steady",
     ),
@@ -188,9 +203,9 @@ DEVICES = (
         regime="steady",
     ),
     _whole("slots", "Tasks that one unit runs at once.", 1, minimum=1),
-    _number("memory_b", "Memory of one unit.", UNLIMITED, "bytes", aliases=("memory",)),
+    _number("memory_b", "Memory of one unit.", UNLIMITED, "bytes"),
     _text("memory_pool", "Name of the memory pool that the units share."),
-    _number("idle_power_w", "Power of a unit that is on.", 0.0, "power", aliases=("idle_power",)),
+    _number("idle_power_w", "Power of a unit that is on.", 0.0, "power"),
     _flag("idle_known", "False where the source of the figures states no idle power.", True),
     _number(
         "max_utilization",
@@ -226,16 +241,10 @@ DEVICES = (
         "Time of each set-up from one configuration to another; instead of rows for pairs.",
         0.0,
         "time",
-        aliases=("setup_time",),
         within="setup",
     ),
     _number(
-        "setup_energy_j",
-        "Energy above idle of each such set-up.",
-        0.0,
-        "energy",
-        aliases=("setup_energy",),
-        within="setup",
+        "setup_energy_j", "Energy above idle of each such set-up.", 0.0, "energy", within="setup"
     ),
     _text(
         "initial_configuration",
@@ -243,14 +252,13 @@ DEVICES = (
     ),
     _flag("exclusive", "Whether a unit serves one workload only.", regime="steady"),
     _flag("overlap", "Whether transfers run beside tasks, without taking a slot.", True),
-    _number("price_per_s", "Money per second of a unit had.", 0.0, "price", aliases=("price",)),
+    _number("price_per_s", "Money per second of a unit had.", 0.0, "price"),
     _number(
         "lifetime_s",
         "Where given, the price is a purchase price, spread over this time.",
         NOT_STATED,
         "time",
         positive=True,
-        aliases=("lifetime",),
     ),
     _number(
         "purchase_price",
@@ -279,19 +287,16 @@ BOARDS = (
         "Power of a board that is on, drawn once, however many of its processors work.",
         0.0,
         "power",
-        aliases=("idle_power",),
     ),
     _flag("off_when_unused", "Whether a board of which no unit is on is off.", True),
-    _number("price_per_s", "Money per second of a board had.", 0.0, "price", aliases=("price",)),
+    _number("price_per_s", "Money per second of a board had.", 0.0, "price"),
     *START_UP,
     *SLEEP,
 )
 
 POOLS = (
     _required("name", "Name of the pool."),
-    _number(
-        "memory_b", "Capacity that the members share.", UNLIMITED, "bytes", aliases=("memory",)
-    ),
+    _number("memory_b", "Capacity that the members share.", UNLIMITED, "bytes"),
     _flag("zero_copy", "Whether messages inside the pool need no transfer and no copy."),
 )
 
@@ -302,12 +307,9 @@ CARRYING = (
         UNLIMITED,
         "bandwidth",
         positive=True,
-        aliases=("bandwidth",),
     ),
-    _number("latency_s", "Time before the first byte.", 0.0, "time", aliases=("latency",)),
-    _number(
-        "energy_j_per_b", "Energy of a byte.", 0.0, "energy_per_byte", aliases=("energy_per_byte",)
-    ),
+    _number("latency_s", "Time before the first byte.", 0.0, "time"),
+    _number("energy_j_per_b", "Energy of a byte.", 0.0, "energy_per_byte"),
 )
 """What a link, or a network between sites, carries."""
 
@@ -315,8 +317,8 @@ SETUPS = (
     _required("device", "Device whose units are set up."),
     _required("from", "Configuration that is loaded before; `none` is nothing."),
     _required("to", "Configuration that is loaded then."),
-    _number("time_s", "Time for which the unit is busy with it.", 0.0, "time", aliases=("time",)),
-    _number("energy_j", "Energy above idle of it.", 0.0, "energy", aliases=("energy",)),
+    _number("time_s", "Time for which the unit is busy with it.", 0.0, "time"),
+    _number("energy_j", "Energy above idle of it.", 0.0, "energy"),
 )
 
 LINKS = (
@@ -336,14 +338,12 @@ SITES = (
         "Price of energy there; default: the instance's.",
         NOT_STATED,
         "energy_price",
-        aliases=("energy_price",),
     ),
     _number(
         "carbon_kg_per_j",
         "Carbon intensity of energy there; default: the instance's.",
         NOT_STATED,
         "carbon_intensity",
-        aliases=("carbon_intensity",),
     ),
     _number(
         "pue", "Multiplies energy there; default: the instance's.", NOT_STATED, "", minimum=1.0
@@ -367,62 +367,28 @@ OPTIONS = (
     _required("profile", "Profile that the option belongs to."),
     _required("device", "Device that it runs on."),
     _text("label", "Tells options of one device apart: precision, batch, clock, variant."),
-    _number("time_s", "Time of one execution.", None, "time", aliases=("time",)),
-    _number(
-        "energy_j",
-        "Energy above idle of one execution.",
-        NOT_STATED,
-        "energy",
-        aliases=("energy",),
-    ),
-    _number(
-        "power_w",
-        "Instead: the whole draw of a unit that runs it.",
-        NOT_STATED,
-        "power",
-        aliases=("power",),
-    ),
-    _number("memory_b", "Working memory while it runs.", 0.0, "bytes", aliases=("memory",)),
-    _number("weights_b", "Weights that stay resident.", 0.0, "bytes", aliases=("weights",)),
+    _number("time_s", "Time of one execution.", None, "time"),
+    _number("energy_j", "Energy above idle of one execution.", NOT_STATED, "energy"),
+    _number("power_w", "Instead: the whole draw of a unit that runs it.", NOT_STATED, "power"),
+    _number("memory_b", "Working memory while it runs.", 0.0, "bytes"),
+    _number("weights_b", "Weights that stay resident.", 0.0, "bytes"),
     _text("model", "Model whose weights these are; default: the profile."),
     _text("variant", "Variant of the model; default: the label where no model is named."),
     _number("accuracy", "Accuracy of the result, 0 to 1.", NOT_STATED, "fraction", maximum=1.0),
     _whole("batch", "Requests that one execution serves (steady).", 1, minimum=1),
-    _number(
-        "latency_s", "Measured latency of a request.", NOT_STATED, "time", aliases=("latency",)
-    ),
+    _number("latency_s", "Measured latency of a request.", NOT_STATED, "time"),
     _text(
         "configuration",
         "What its unit must have loaded: a bitstream, a model. Not stated: whatever it has.",
     ),
     _flag("estimated", "Whether the figures are estimated, not measured."),
+    _number("time_low_s", "Low end of the interval of the time.", NOT_STATED, "time"),
+    _number("time_high_s", "High end of the interval of the time.", NOT_STATED, "time"),
     _number(
-        "time_low_s",
-        "Low end of the interval of the time.",
-        NOT_STATED,
-        "time",
-        aliases=("time_low",),
+        "energy_low_j", "Low end of the interval of the energy above idle.", NOT_STATED, "energy"
     ),
     _number(
-        "time_high_s",
-        "High end of the interval of the time.",
-        NOT_STATED,
-        "time",
-        aliases=("time_high",),
-    ),
-    _number(
-        "energy_low_j",
-        "Low end of the interval of the energy above idle.",
-        NOT_STATED,
-        "energy",
-        aliases=("energy_low",),
-    ),
-    _number(
-        "energy_high_j",
-        "High end of the interval of the energy above idle.",
-        NOT_STATED,
-        "energy",
-        aliases=("energy_high",),
+        "energy_high_j", "High end of the interval of the energy above idle.", NOT_STATED, "energy"
     ),
     _number(
         "interval",
@@ -504,30 +470,9 @@ TRANSFERS = (
 
 JOBS = (
     _required("name", "Name of the job."),
-    _number(
-        "release_s",
-        "No task starts before.",
-        0.0,
-        "time",
-        regime="schedule",
-        aliases=("release",),
-    ),
-    _number(
-        "deadline_s",
-        "Every task ends by then.",
-        UNLIMITED,
-        "time",
-        regime="schedule",
-        aliases=("deadline",),
-    ),
-    _number(
-        "due_s",
-        "Ending later counts as tardiness.",
-        UNLIMITED,
-        "time",
-        regime="schedule",
-        aliases=("due",),
-    ),
+    _number("release_s", "No task starts before.", 0.0, "time", regime="schedule"),
+    _number("deadline_s", "Every task ends by then.", UNLIMITED, "time", regime="schedule"),
+    _number("due_s", "Ending later counts as tardiness.", UNLIMITED, "time", regime="schedule"),
     _number(
         "period_s",
         "The job is repeated this often.",
@@ -535,7 +480,6 @@ JOBS = (
         "time",
         positive=True,
         regime="schedule",
-        aliases=("period",),
     ),
     _number("weight", "Weight in tardiness and accuracy.", 1.0, ""),
     _number(
@@ -545,7 +489,6 @@ JOBS = (
         "rate",
         positive=True,
         regime="steady",
-        aliases=("rate",),
     ),
     _number(
         "share",
@@ -556,12 +499,7 @@ JOBS = (
         regime="steady",
     ),
     _number(
-        "latency_slo_s",
-        "Latency limit of every route used.",
-        UNLIMITED,
-        "time",
-        regime="steady",
-        aliases=("latency_slo",),
+        "latency_slo_s", "Latency limit of every route used.", UNLIMITED, "time", regime="steady"
     ),
     _number(
         "latency_quantile",
@@ -631,28 +569,25 @@ SCENARIOS = (
 
 PERIODS = (
     _required("name", "Name of the period."),
-    _number("duration_s", "How long it lasts.", None, "time", positive=True, aliases=("duration",)),
+    _number("duration_s", "How long it lasts.", None, "time", positive=True),
     _number("demand", "Factor on the rates of all jobs.", 1.0, ""),
     _number(
         "energy_price_per_j",
         "Price of energy in the period; none is the instance's.",
         NOT_STATED,
         "energy_price",
-        aliases=("energy_price",),
     ),
     _number(
         "carbon_kg_per_j",
         "Carbon intensity of energy in the period; none is the instance's.",
         NOT_STATED,
         "carbon_intensity",
-        aliases=("carbon_intensity",),
     ),
     _number(
         "power_cap_w",
         "Largest power in the period, starts and loading included; none is the instance's.",
         NOT_STATED,
         "power",
-        aliases=("power_cap",),
     ),
 )
 
@@ -676,7 +611,6 @@ RATES = (
         "Requests per second of the job in the scenario; 0 asks for none.",
         None,
         "rate",
-        aliases=("rate",),
     ),
 )
 
@@ -685,7 +619,6 @@ PIECE_BEGIN = _number(
     "Begin of the piece: 0 for the first one, later for each next one.",
     None,
     "time",
-    aliases=("from",),
 )
 
 SETTINGS = (
@@ -708,7 +641,6 @@ SETTINGS = (
         "time",
         positive=True,
         regime="schedule",
-        aliases=("horizon",),
     ),
     _flag(
         "cyclic",
@@ -732,26 +664,19 @@ SETTINGS = (
         "time",
         positive=True,
         regime="schedule",
-        aliases=("cycle",),
     ),
-    _number("power_cap_w", "Largest power allowed.", UNLIMITED, "power", aliases=("power_cap",)),
+    _number("power_cap_w", "Largest power allowed.", UNLIMITED, "power"),
     _number(
-        "budget_per_s",
-        "Largest cost per second allowed.",
-        UNLIMITED,
-        "price",
-        regime="steady",
-        aliases=("budget",),
+        "budget_per_s", "Largest cost per second allowed.", UNLIMITED, "price", regime="steady"
     ),
     _number(
         "energy_price_per_j",
         "Price of energy; in a schedule also a list of prices, each from some time on.",
         0.0,
         "energy_price",
-        aliases=("energy_price",),
         pieces=(
             PIECE_BEGIN,
-            _number("price_per_j", "Price from then on.", None, "energy_price", aliases=("price",)),
+            _number("price_per_j", "Price from then on.", None, "energy_price"),
         ),
     ),
     _number(
@@ -759,7 +684,6 @@ SETTINGS = (
         "Carbon intensity of energy; in a schedule also a list, each from some time on.",
         0.0,
         "carbon_intensity",
-        aliases=("carbon_intensity",),
         pieces=(
             PIECE_BEGIN,
             _number(
@@ -767,7 +691,6 @@ SETTINGS = (
                 "Carbon intensity from then on.",
                 None,
                 "carbon_intensity",
-                aliases=("intensity",),
             ),
         ),
     ),
@@ -779,7 +702,6 @@ SETTINGS = (
         "rate",
         positive=True,
         regime="steady",
-        aliases=("demand",),
     ),
     _flag(
         "periods_cyclic",
@@ -794,7 +716,6 @@ SETTINGS = (
         0.0,
         "time",
         regime="steady",
-        aliases=("periods_min_up",),
         within="periods",
     ),
     _whole(

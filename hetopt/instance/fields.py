@@ -18,22 +18,16 @@ Pieces = Sequence[Mapping[str, Quantity]]
 """What changes over time: ``[{"from": "0 s", "price": "0.20 EUR/kWh"}, ...]``; rows of set-ups."""
 
 
-class DeviceFields(TypedDict, total=False):
-    """Fields of a device."""
+class IdlerFields(TypedDict, total=False):
+    """Fields of what is counted, draws idle power, sleeps and is switched: devices and boards."""
 
-    kind: DeviceKind
-    spare: int
-    slots: int
-    memory: Quantity
-    memory_b: Quantity
-    memory_pool: Any
+    count_min: int
+    count_max: int
     idle_power: Quantity
     idle_power_w: Quantity
-    idle_known: bool
-    max_utilization: Quantity
-    min_load: Quantity
-    reserved: Quantity
     off_when_unused: bool
+    price: Quantity
+    price_per_s: Quantity
     start_up: Mapping[str, Quantity]
     start_up_time: Quantity
     start_up_time_s: Quantity
@@ -47,6 +41,21 @@ class DeviceFields(TypedDict, total=False):
     wake_time_s: Quantity
     wake_energy: Quantity
     wake_energy_j: Quantity
+
+
+class DeviceFields(IdlerFields, total=False):
+    """Fields of a device."""
+
+    kind: DeviceKind
+    spare: int
+    slots: int
+    memory: Quantity
+    memory_b: Quantity
+    memory_pool: Any
+    idle_known: bool
+    max_utilization: Quantity
+    min_load: Quantity
+    reserved: Quantity
     load: Mapping[str, Quantity]
     load_time: Quantity
     load_time_s: Quantity
@@ -61,8 +70,6 @@ class DeviceFields(TypedDict, total=False):
     initial_configuration: str
     exclusive: bool
     overlap: bool
-    price: Quantity
-    price_per_s: Quantity
     lifetime: Quantity
     lifetime_s: Quantity
     purchase_price: Quantity
@@ -72,33 +79,10 @@ class DeviceFields(TypedDict, total=False):
     source: str
     caution: str
     board: Any
-    count_min: int
-    count_max: int
 
 
-class BoardFields(TypedDict, total=False):
+class BoardFields(IdlerFields, total=False):
     """Fields of a board."""
-
-    idle_power: Quantity
-    idle_power_w: Quantity
-    off_when_unused: bool
-    price: Quantity
-    price_per_s: Quantity
-    start_up: Mapping[str, Quantity]
-    start_up_time: Quantity
-    start_up_time_s: Quantity
-    start_up_energy: Quantity
-    start_up_energy_j: Quantity
-    start_up_cost: Quantity
-    sleep: Mapping[str, Quantity]
-    sleep_power: Quantity
-    sleep_power_w: Quantity
-    wake_time: Quantity
-    wake_time_s: Quantity
-    wake_energy: Quantity
-    wake_energy_j: Quantity
-    count_min: int
-    count_max: int
 
 
 class PoolFields(TypedDict, total=False):
@@ -107,31 +91,6 @@ class PoolFields(TypedDict, total=False):
     memory: Quantity
     memory_b: Quantity
     zero_copy: bool
-
-
-class LinkFields(TypedDict, total=False):
-    """Fields of a link."""
-
-    bandwidth: Quantity
-    bandwidth_b_per_s: Quantity
-    latency: Quantity
-    latency_s: Quantity
-    energy_per_byte: Quantity
-    energy_j_per_b: Quantity
-    channels: int
-    bus: str
-    both_ways: bool
-    per_unit: bool
-
-
-class SiteFields(TypedDict, total=False):
-    """Fields of a site."""
-
-    energy_price: Quantity
-    energy_price_per_j: Quantity
-    carbon_intensity: Quantity
-    carbon_kg_per_j: Quantity
-    pue: float
 
 
 class NetworkFields(TypedDict, total=False):
@@ -145,6 +104,28 @@ class NetworkFields(TypedDict, total=False):
     energy_j_per_b: Quantity
     channels: int
     both_ways: bool
+
+
+class LinkFields(NetworkFields, total=False):
+    """Fields of a link."""
+
+    bus: str
+    per_unit: bool
+
+
+class JouleFields(TypedDict, total=False):
+    """What a joule costs and emits, somewhere or at some time."""
+
+    energy_price: Quantity
+    energy_price_per_j: Quantity
+    carbon_intensity: Quantity
+    carbon_kg_per_j: Quantity
+
+
+class SiteFields(JouleFields, total=False):
+    """Fields of a site."""
+
+    pue: float
 
 
 class OptionFields(TypedDict, total=False):
@@ -246,15 +227,11 @@ class KindShareFields(TypedDict, total=False):
     of: Literal["units", "price"]
 
 
-class PeriodFields(TypedDict, total=False):
+class PeriodFields(JouleFields, total=False):
     """Fields of a period."""
 
     demand: float
     rates: Mapping[Any, Quantity]
-    energy_price: Quantity
-    energy_price_per_j: Quantity
-    carbon_intensity: Quantity
-    carbon_kg_per_j: Quantity
     power_cap: Quantity
     power_cap_w: Quantity
 

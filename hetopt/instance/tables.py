@@ -24,8 +24,17 @@ NO_MOST = -1
 """``max_changes`` where there is no limit."""
 
 
+class Table:
+    """Columns of one length; the first one tells it."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(getattr(self, self.__slots__[0]))
+
+
 @dataclass(frozen=True, slots=True)
-class Devices:
+class Devices(Table):
     """Types of processor, length D; a device stands for ``count`` identical units.
 
     ``count_max`` is ``NO_MAXIMUM`` (-1) where a range has no upper end (steady regime only).
@@ -81,12 +90,9 @@ class Devices:
     board: Strings
     on_board: Ints
 
-    def __len__(self) -> int:
-        return len(self.name)
-
 
 @dataclass(frozen=True, slots=True)
-class Boards:
+class Boards(Table):
     """What carries units of devices and draws its idle power once for all, length B; often 0.
 
     Units of a device on a board are spread over its ``count``: the numbers of units are multiples
@@ -108,9 +114,6 @@ class Boards:
     wake_time_s: Floats
     wake_energy_j: Floats
     per_board: Ints
-
-    def __len__(self) -> int:
-        return len(self.name)
 
     @staticmethod
     def none(devices: int) -> Boards:
@@ -134,7 +137,7 @@ class Boards:
 
 
 @dataclass(frozen=True, slots=True)
-class Pools:
+class Pools(Table):
     """Memory capacities shared by the units of several devices, length P.
 
     In a ``zero_copy`` pool a message between any two units of the pool's devices takes no time,
@@ -146,12 +149,9 @@ class Pools:
     memory_b: Floats
     zero_copy: Bools
 
-    def __len__(self) -> int:
-        return len(self.name)
-
 
 @dataclass(frozen=True, slots=True)
-class Sites:
+class Sites(Table):
     """Places where devices stand, length G: on the device, at the edge, in the cloud.
 
     What a joule costs and emits there, and its PUE; NaN where the site does not state it and the
@@ -163,12 +163,9 @@ class Sites:
     carbon_kg_per_j: Floats
     pue: Floats
 
-    def __len__(self) -> int:
-        return len(self.name)
-
 
 @dataclass(frozen=True, slots=True)
-class Setups:
+class Setups(Table):
     """Set-ups of a device from one configuration to another, each pair at most once.
 
     A device has rows or a ``setup_time_s`` of its own, not both; a pair without a row takes
@@ -181,12 +178,9 @@ class Setups:
     time_s: Floats
     energy_j: Floats
 
-    def __len__(self) -> int:
-        return len(self.device)
-
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class Links(Table):
     """One-way links between devices, length L, in file order; ``both_ways`` is already expanded.
 
     ``src == dst`` joins the units of one device. ``bandwidth_b_per_s`` may be inf.
@@ -205,23 +199,17 @@ class Links:
     bus: Strings
     per_unit: Bools
 
-    def __len__(self) -> int:
-        return len(self.src)
-
 
 @dataclass(frozen=True, slots=True)
-class Profiles:
+class Profiles(Table):
     """Named sets of options: options ``ptr[r]`` to ``ptr[r + 1]`` belong to profile r."""
 
     name: Strings
     ptr: Ints
 
-    def __len__(self) -> int:
-        return len(self.name)
-
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class Options(Table):
     """Ways to run a task, length O, grouped by profile.
 
     ``time_s`` and ``energy_j`` (above idle) are per execution with ``work`` 1. ``memory_b`` is
@@ -255,12 +243,9 @@ class Options:
     preview: Bools
     source: Strings
 
-    def __len__(self) -> int:
-        return len(self.device)
-
 
 @dataclass(frozen=True, slots=True)
-class Resources:
+class Resources(Table):
     """What options use beside their unit, length K: host bandwidth, licences, requests, ...
 
     ``capacity`` is renewable: the amounts of running options never exceed it together (in the
@@ -278,9 +263,6 @@ class Resources:
     budget: Floats
     sharing: Strings
     loss: Floats
-
-    def __len__(self) -> int:
-        return len(self.name)
 
     @property
     def slow(self) -> Bools:
@@ -311,7 +293,7 @@ class Uses:
 
 
 @dataclass(frozen=True, slots=True)
-class Tasks:
+class Tasks(Table):
     """Pieces of work, length T: ``profile`` × ``work``, part of ``job``.
 
     ``pin_device`` is the only device allowed, -1 where free; ``pin_unit`` the only unit of it,
@@ -334,12 +316,9 @@ class Tasks:
     site_site: Ints
     segment: Strings
 
-    def __len__(self) -> int:
-        return len(self.name)
-
 
 @dataclass(frozen=True, slots=True)
-class Tensors:
+class Tensors(Table):
     """Outputs that travel, length N: one producer and one size each.
 
     A message with its own bytes and no tensor name is a tensor with exactly one consumer edge, so
@@ -353,24 +332,18 @@ class Tensors:
     bytes_b: Floats
     staged: Bools
 
-    def __len__(self) -> int:
-        return len(self.producer)
-
 
 @dataclass(frozen=True, slots=True)
-class Edges:
+class Edges(Table):
     """Directed edges between tasks, length E; ``tensor`` is -1 for pure precedence."""
 
     src: Ints
     dst: Ints
     tensor: Ints
 
-    def __len__(self) -> int:
-        return len(self.src)
-
 
 @dataclass(frozen=True, slots=True)
-class Jobs:
+class Jobs(Table):
     """Graphs of tasks that share times, rate and weight, length J.
 
     Times are absolute seconds; ``deadline_s``, ``due_s`` and ``latency_slo_s`` are inf where there
@@ -406,12 +379,9 @@ class Jobs:
     model_sha256: Strings
     model_shape: Strings
 
-    def __len__(self) -> int:
-        return len(self.name)
-
 
 @dataclass(frozen=True, slots=True)
-class KindShares:
+class KindShares(Table):
     """Limits on the share of one kind of device in the fleet (steady, split), length S.
 
     ``least`` ≤ share ≤ ``most``. The share is of units on where ``of`` is ``units``, of the price
@@ -423,12 +393,9 @@ class KindShares:
     most: Floats
     of: Strings
 
-    def __len__(self) -> int:
-        return len(self.kind)
-
 
 @dataclass(frozen=True, slots=True)
-class Scenarios:
+class Scenarios(Table):
     """Demands that one fleet serves at different times (steady, ``split``), length S; often 0.
 
     Units *had* are the same in all scenarios; units on and routes are those of each. ``weight`` is
@@ -441,9 +408,6 @@ class Scenarios:
     weight: Floats
     demand: Floats
     rate_per_s: Floats
-
-    def __len__(self) -> int:
-        return len(self.name)
 
     @property
     def share(self) -> Floats:
@@ -460,7 +424,7 @@ class Scenarios:
 
 
 @dataclass(frozen=True, slots=True)
-class Periods:
+class Periods(Table):
     """What makes an instance's scenarios periods, length S; 0 where they are none.
 
     Period s lasts ``scenarios.weight[s]`` seconds. What a joule costs and emits in it, and its
@@ -490,9 +454,6 @@ class Periods:
     initial_units: Ints
     initial_ptr: Ints
     initial_key: Ints
-
-    def __len__(self) -> int:
-        return len(self.power_cap_w)
 
     @staticmethod
     def none() -> Periods:

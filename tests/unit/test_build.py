@@ -143,10 +143,10 @@ def test_problems_name_the_object_and_the_field() -> None:
 def test_the_builders_fields_are_the_tables_columns(
     typed: type, columns: tuple[Column, ...], left_out: set[str], more: tuple[Column, ...]
 ) -> None:
-    names = {n for c in (*columns, *more) for n in (c.name, *c.aliases)} - left_out
+    names = {n for c in (*columns, *more) for n in c.names} - left_out
     assert set(typed.__annotations__) == names
 
 
 def test_a_job_takes_the_fields_of_a_job_and_of_its_only_task() -> None:
-    names = {n for c in TABLES["jobs"] for n in (c.name, *c.aliases)} - {"name"}
+    names = {n for c in TABLES["jobs"] for n in c.names} - {"name"}
     assert set(fields.JobFields.__annotations__) == names | {"work", "pin", "forbid"}

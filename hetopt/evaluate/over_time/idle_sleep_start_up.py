@@ -18,6 +18,7 @@ from hetopt.evaluate.cyclic import wound
 from hetopt.evaluate.setups import SetupRuns
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.states.idle_sleep_start_up import idlers
+from hetopt.instance.tables import Table
 from hetopt.solution import READ, WRITE, SchedulePlan
 
 SLEEP, WAKE, START = range(3)
@@ -60,7 +61,7 @@ class Timed(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Draws:
+class Draws(Table):
     """What is drawn beside idle power over the window and what runs; one row an interval.
 
     ``energy_j`` is spread evenly from ``begin_s`` to ``end_s``: negative where sleep saves idle
@@ -74,9 +75,6 @@ class Draws:
     begin_s: Floats
     end_s: Floats
     energy_j: Floats
-
-    def __len__(self) -> int:
-        return len(self.kind)
 
     def head(self, rows: int) -> Draws:
         """Return what the first kinds of what idles draw."""

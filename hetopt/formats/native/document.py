@@ -177,7 +177,7 @@ def _path(problem: Problem, rows: Rows[Path], data: Any) -> tuple[Path, str]:
     if problem.table == "options" and base[0] == "profiles" and len(base) == 2:
         return base, problem.column
     column = next(c for c in TABLES[problem.table] if c.name == problem.column)
-    for name in (column.name, *column.aliases):
+    for name in column.names:
         if name in entry:
             return (*base, name), ""
     held = entry.get(column.within) if column.within else None

@@ -18,7 +18,7 @@ from hetopt.instance.column_specs import GROUP_SETTINGS, SETTINGS, TABLES
 
 TASK_FIELDS = ("profile", "options", "work", "pin", "forbid")
 NAMES = {
-    table: {alias: c.name for c in columns for alias in (c.name, *c.aliases)}
+    table: {alias: c.name for c in columns for alias in c.names}
     for table, columns in TABLES.items()
 }
 """Canonical names of columns by every name that files may use."""
@@ -77,14 +77,14 @@ def expand(
     reader.jobs_and_tasks()
     reader.scenarios()
     reader.periods()
-    names = [*GROUP_SETTINGS, *(a for c in SETTINGS for a in (c.name, *c.aliases))]
+    names = [*GROUP_SETTINGS, *(a for c in SETTINGS for a in c.names)]
     settings = {name: data[name] for name in names if name in data}
     settings |= reader.ties
     for column in SETTINGS:
-        for name in (column.name, *column.aliases):
+        for name in column.names:
             if name in settings:
                 reader.units_seen.see(column, name, settings[name], "top level")
-        given = [a for a in (column.name, *column.aliases) if a in settings]
+        given = [a for a in column.names if a in settings]
         if len(given) > 1:
             second = given[1]
             if column.name in reader.ties:  # read from the mapping, beside one at the top

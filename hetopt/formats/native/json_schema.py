@@ -21,7 +21,7 @@ def json_schema() -> dict[str, Any]:
     definitions = schema.pop("$defs")
     for name, definition in [*definitions.items(), ("Instance", schema)]:
         definition.pop("title", None)
-        columns = {alias: c for c in COLUMNS.get(name, ()) for alias in (c.name, *c.aliases)}
+        columns = {alias: c for c in COLUMNS.get(name, ()) for alias in c.names}
         for key, field in definition["properties"].items():
             field.pop("title", None)
             field.pop("default", None)

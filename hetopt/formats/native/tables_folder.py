@@ -80,13 +80,13 @@ def _forgotten_units(frames: dict[str, pd.DataFrame], settings: dict[str, Any]) 
     seen = ForgottenUnits()
     for table, frame in frames.items():
         for column in TABLES[table]:
-            for label in (column.name, *column.aliases):
+            for label in column.names:
                 if label not in frame or not column.dimension or frame[label].dtype != object:
                     continue
                 for row, value in enumerate(frame[label].tolist()):
                     seen.see(column, label, value, f"{table}, row {row + 1}")
     for column in SETTINGS:
-        for label in (column.name, *column.aliases):
+        for label in column.names:
             if label in settings:
                 seen.see(column, label, settings[label], SETTINGS_FILE)
     return seen.notes()
@@ -258,7 +258,7 @@ def _signs(table: TextTable, path: Path) -> DecimalSigns:
     """Look at the columns of numbers of a table that is named as its file."""
     columns = TABLES.get(path.name.partition(".")[0], ())
     numbers = [column for column in columns if column.type in ("number", "whole")]
-    labels = {label for column in numbers for label in (column.name, *column.aliases)}
+    labels = {label for column in numbers for label in column.names}
     return decimal_signs(table, str(path), labels)
 
 

@@ -63,11 +63,11 @@ def read_workbook(path: Path) -> Instance:
     seen = ForgottenUnits()
     for table, sheet in tables.items():
         for column in TABLES[table]:
-            for label in (column.name, *column.aliases):
+            for label in column.names:
                 for row, value in zip(sheet.lines, _cells(sheet, label), strict=False):
                     seen.see(column, label, value, f"sheet {table}, row {row}")
     for column in SETTINGS:
-        for label in (column.name, *column.aliases):
+        for label in column.names:
             seen.see(column, label, given.get(label), "sheet settings")
     try:
         instance = from_frames({n: _frame(t) for n, t in tables.items()}, given)

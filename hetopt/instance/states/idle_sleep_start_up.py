@@ -15,14 +15,14 @@ import numpy as np
 from hetopt.instance.derived import once
 from hetopt.instance.dtypes import Bools, Floats, Ints
 from hetopt.instance.instance import Instance
-from hetopt.instance.tables import Boards
+from hetopt.instance.tables import Boards, Table
 
 SURELY = 1 - 1e-14
 """Outweighs the rounding of a few sums and products."""
 
 
 @dataclass(frozen=True, slots=True)
-class Idlers:
+class Idlers(Table):
     """Kinds of what idles, length I.
 
     Attributes
@@ -59,9 +59,6 @@ class Idlers:
     count_min: Ints
     price_per_s: Floats
     device: Ints
-
-    def __len__(self) -> int:
-        return len(self.idle_power_w)
 
 
 @once

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hetopt.instance import Bools, Floats, Instance, Ints
+from hetopt.instance.tables import Table
 from hetopt.steady.model.resources import Supply, supply_limits
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Measures:
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnPool:
+class ColumnPool(Table):
     """N routes of G streams.
 
     Attributes
@@ -77,9 +78,6 @@ class ColumnPool:
     energy_j: Floats
     accuracy: Floats
     use: Any
-
-    def __len__(self) -> int:
-        return len(self.stream)
 
     def subset(self, routes: Ints | Bools) -> ColumnPool:
         """Return some of the routes."""
