@@ -70,9 +70,7 @@ command(app)(converting.instances)
 command(app)(converting.schema)
 command(app)(converting.convert)
 command(app, question=question)(converting.export)
-command(app, measures=measure_flags, estimates=estimate_flags, tables=table_flags)(
-    profile.profile
-)
+command(app, measures=measure_flags, estimates=estimate_flags, tables=table_flags)(profile.profile)
 command(app)(calibrate.calibrate)
 command(app, required=True, **ASKED)(deploy.deploy)
 command(app)(run.run)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from hetopt.evaluate.with_units import quantity
@@ -18,6 +17,7 @@ from hetopt.report import charts
 from hetopt.report.front_drawing import WIDTH
 from hetopt.report.parts import document, table
 from hetopt.report.pictures import drawn_front
+from hetopt.report.terminal.listing import listing
 from hetopt.report.terminal.solution import small_gap
 from hetopt.solution import relative_gap
 
@@ -32,11 +32,7 @@ def front_view(front: Front) -> RenderableType:
     """Show every point with its bound, and what the front as a whole is known to be."""
     instance = front.instance
     title = f"{instance.name or 'instance'}: {front.optimised} against {front.held}"
-    table = Table(box=None, pad_edge=False)
-    for column in (front.held, front.optimised, "bound", "gap"):
-        table.add_column(column, justify="right")
-    table.add_column("status")
-    table.add_column("")
+    table = listing((), (front.held, front.optimised, "bound", "gap"), ("status", ""))
     largest = max((abs(p.value) for p in front.points if not np.isnan(p.value)), default=0.0)
     for point in front.points:
         table.add_row(*_cells(front, point, largest), style="" if point.efficient else "dim")

@@ -134,13 +134,10 @@ def _arrays(path: str) -> dict[str, Any]:
 
 
 def _show(found: Run, verdict: Verdict, clock: str) -> None:
-    from rich.table import Table
-
+    from hetopt.report.terminal.listing import listing
     from hetopt.units import format as with_unit
 
-    table = Table(box=None, pad_edge=False)
-    for name in ("stage", "unit", "option", "predicted", "measured", "off"):
-        table.add_column(name, justify="left" if name in ("stage", "unit") else "right")
+    table = listing(("stage", "unit"), ("option", "predicted", "measured", "off"))
     for line, info in zip(verdict.stages, found.stages, strict=True):
         times = [with_unit(t, "time") for t in (line.predicted, line.measured)]
         table.add_row(line.name, info.unit, info.spec["option"], *times, f"{line.off:+.0%}")

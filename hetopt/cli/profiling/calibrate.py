@@ -184,15 +184,11 @@ def _plain(
 
 
 def _show(found: dict[Key, Calibrated], curves: list[LoadCurve], pairs: list[Overlap]) -> None:
-    from rich.table import Table
-
+    from hetopt.report.terminal.listing import listing
     from hetopt.units import format as with_unit
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("task", "device", "option"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("executions", "new", "stated", "now", "interval", "energy", "outliers"):
-        table.add_column(heading, justify="right")
+    heads = ("executions", "new", "stated", "now", "interval", "energy", "outliers")
+    table = listing(("task", "device", "option"), heads, overflow="fold")
     for (profile, device, label), known in found.items():
         time, energy = known.time, known.energy
         low, high = time.low / time.value - 1, time.high / time.value - 1

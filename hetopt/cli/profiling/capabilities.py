@@ -30,14 +30,10 @@ def run_capabilities(
     if as_json:
         print_json({"capabilities": [_plain(c) for c in found]})
         return OK
-    from rich.table import Table
+    from hetopt.report.terminal.listing import listing
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("device", "name", "kind"):
-        table.add_column(heading, overflow="fold")
     headings = ("fp32", "fp16", "int8", "bandwidth", "memory", "power", "price", "estimates by")
-    for heading in headings:
-        table.add_column(heading, justify="right")
+    table = listing(("device", "name", "kind"), headings, overflow="fold")
     for c in found:
         table.add_row(
             c.device,

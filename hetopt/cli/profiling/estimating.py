@@ -144,13 +144,10 @@ def _kept(option: dict[str, Any], powered: bool) -> dict[str, Any]:
 
 
 def _show(document: dict[str, Any]) -> None:
-    from rich.table import Table
-
+    from hetopt.report.terminal.listing import listing
     from hetopt.units import format as with_unit
 
-    table = Table(box=None, pad_edge=False)
-    for name in ("task", "device", "option", "time", "from", "to", "energy"):
-        table.add_column(name, justify="left" if name in ("task", "device") else "right")
+    table = listing(("task", "device"), ("option", "time", "from", "to", "energy"))
     basis: dict[str, None] = {}
     for task, options in document["profiles"].items():
         for option in options:

@@ -164,13 +164,11 @@ def _rows(sweep: Sweep) -> dict[str, Any]:
 
 
 def _show(sweep: Sweep) -> None:
-    from rich.table import Table
-
+    from hetopt.report.terminal.listing import listing
     from hetopt.units import format as with_unit
 
-    table = Table(box=None, pad_edge=False)
-    for name in ("model", "device", "option", "whole", "segments", "a cut", "off fp32", "cpu"):
-        table.add_column(name, justify="left" if name in ("model", "device") else "right")
+    heads = ("option", "whole", "segments", "a cut", "off fp32", "cpu")
+    table = listing(("model", "device"), heads)
     for r in sweep.rows:
         times = [with_unit(t, "time") for t in (r.whole_s, r.sum_s, r.boundary_s)]
         share = f"{r.cpu_share:.2f}" + ("" if r.settled else " *")

@@ -157,16 +157,14 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 
 def show(profiles: list[ModelProfile]) -> None:
     """Print the segments of each model, its totals, and what is not counted."""
-    from rich.table import Table
-
+    from hetopt.report.terminal.listing import listing
     from hetopt.units import format as with_unit
 
     for profile in profiles:
         graph = profile.graph
         typer.echo(f"{profile.name}: {graph.model.path}")
-        table = Table(box=None, pad_edge=False)
-        for name in ("segment", "operators", "GFLOP", "moves", "weights", "memory", "passes on"):
-            table.add_column(name, justify="left" if name == "segment" else "right")
+        heads = ("operators", "GFLOP", "moves", "weights", "memory", "passes on")
+        table = listing(("segment",), heads)
         for s in profile.segments:
             passed = {c.tensor: c.bytes_b for c in profile.crossings if c.source == s.name}
             table.add_row(

@@ -150,16 +150,11 @@ def _compiled(made: Any) -> Instance:
 
 
 def _show_options(instance: Instance, most: int = 40) -> None:
-    from rich.table import Table
-
+    from hetopt.report.terminal.listing import listing
     from hetopt.units import format as with_unit
 
     options, profiles = instance.options, instance.profiles
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("task", "device", "option"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("batch", "time", "energy"):
-        table.add_column(heading, justify="right")
+    table = listing(("task", "device", "option"), ("batch", "time", "energy"), overflow="fold")
     shown = 0
     for r, task in enumerate(profiles.name.tolist()):
         for o in range(int(profiles.ptr[r]), int(profiles.ptr[r + 1])):
@@ -183,8 +178,6 @@ def _show_options(instance: Instance, most: int = 40) -> None:
 
 
 def _requests(files: list[str], flags: TableFlags, output: str | None, as_json: bool) -> int:
-    from rich.table import Table
-
     from hetopt.profiling.requests import (
         classes_table,
         parts_of,
@@ -193,6 +186,7 @@ def _requests(files: list[str], flags: TableFlags, output: str | None, as_json: 
         request_profile,
     )
     from hetopt.profiling.tables.fields import columns_of
+    from hetopt.report.terminal.listing import listing
 
     _refuse(flags, "--task", "--device", "--label", "--runs", "--from", why="options")
     if len(files) > 1:
@@ -211,11 +205,8 @@ def _requests(files: list[str], flags: TableFlags, output: str | None, as_json: 
     if as_json:
         print_json(profile)
         return OK
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("class", overflow="fold")
     headings = ("share", "rate /s", "input p50/p95", "output p50/p95", "peak", "cv²", "dispersion")
-    for heading in headings:
-        table.add_column(heading, justify="right")
+    table = listing(("class",), headings, overflow="fold")
     for row in classes_table(profile):
         table.add_row(*row)
     print_view(table)

@@ -15,6 +15,7 @@ from hetopt.analysis.rivals import Rival
 from hetopt.evaluate.with_units import bound_with_unit, quantity
 from hetopt.formats.plans import solution_to_dict, to_json
 from hetopt.instance import Instance, is_maximised
+from hetopt.report.terminal.listing import listing
 from hetopt.report.terminal.solution import percent, small_gap
 from hetopt.solution import Solution
 
@@ -111,12 +112,8 @@ def _rival_dict(instance: Instance, rival: Rival) -> dict[str, Any]:
 
 def _sides(comparison: Comparison) -> Table:
     instance = comparison.instance
-    table = Table(box=None, pad_edge=False)
-    table.add_column("placement")
-    table.add_column("units on")
-    for column in (comparison.heterogeneous.objective_names[0], "bound", "gap"):
-        table.add_column(column, justify="right")
-    table.add_column("status")
+    name = comparison.heterogeneous.objective_names[0]
+    table = listing(("placement", "units on"), (name, "bound", "gap"), ("status",))
     alone: dict[tuple[int, ...], str] = {}
     for rival in comparison.rivals:
         twin = alone.setdefault(rival.devices, rival.name)
@@ -162,13 +159,8 @@ def _row(instance: Instance, solution: Solution) -> list[str]:
 
 
 def _firmness(comparison: Comparison) -> Table:
-    table = Table(
-        title="How firm is it?", title_justify="left", title_style="", box=None, pad_edge=False
-    )
-    table.add_column("change")
-    table.add_column("gain", justify="right")
-    table.add_column("proven", justify="right")
-    table.add_column("best homogeneous")
+    heads = ("gain", "proven"), ("best homogeneous",)
+    table = listing(("change",), *heads, title="How firm is it?", title_style="")
     for row in comparison.sensitivity:
         name = comparison.heterogeneous.objective_names[0]
         table.add_row(

@@ -45,8 +45,9 @@ def devices_view(limit: int = 40, **filters: Any) -> RenderableType:
         If ``limit`` is negative.
     """
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
+
+    from hetopt.report.terminal.listing import listing
 
     if limit < 0:
         raise InputError([Problem("--limit", str(limit), "A number of rows, or 0 for all.")])
@@ -54,15 +55,13 @@ def devices_view(limit: int = 40, **filters: Any) -> RenderableType:
     if not found:
         return Text("The catalogue has no such device. hetopt devices lists all that it has.")
     shown = found if limit == 0 else found[:limit]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("device", "hardware", "board"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("kind")
-    table.add_column("suite", overflow="fold")
-    for heading in ("options", "tasks", "idle"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("scope", "licence", "source"):
-        table.add_column(heading, overflow="fold")
+    table = listing(
+        ("device", "hardware", "board", "kind", "suite"),
+        ("options", "tasks", "idle"),
+        ("scope", "licence", "source"),
+        overflow="fold",
+        no_wrap=True,
+    )
     for entry in shown:
         table.add_row(
             Text(entry["device"] + _marks(entry)),
@@ -103,15 +102,13 @@ def details_view(device_id: str) -> RenderableType:
         If the catalogue has no device of that ID; the message names close ones.
     """
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
+    from hetopt.report.terminal.listing import listing
+
     device = details_to_dict(device_id)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("task", overflow="fold")
-    table.add_column("label", overflow="fold")
-    for heading in ("time", "energy", "power", "batch"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    heads = ("time", "energy", "power", "batch")
+    table = listing(("task", "label"), heads, overflow="fold", no_wrap=True)
     table.add_column("of", no_wrap=True)
     for heading in ("latency", "accuracy"):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from rich.console import Group as Stack
 from rich.console import RenderableType
@@ -18,6 +19,7 @@ from hetopt.analysis.explanation.wording import limit_text, number
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.evaluate.with_units import quantity
 from hetopt.instance import Instance
+from hetopt.report.terminal.listing import listing
 from hetopt.report.terminal.solution import percent, small_gap
 
 LIMITS_NAMED = 4
@@ -178,12 +180,7 @@ def _of_plan(explanation: Explanation) -> list[RenderableType]:
 
 
 def _binding(instance: Instance, told: PlanExplanation) -> list[RenderableType]:
-    table = Table(
-        title="What room the limits leave", title_justify="left", title_style="bold", box=None
-    )
-    table.add_column("limit")
-    for column in ("used", "of", "room"):
-        table.add_column(column, justify="right")
+    table = _table("What room the limits leave", ("limit",), ("used", "of", "room"))
     for slack in told.slacks[:ROWS_SHOWN]:
         amount = slack.limit.amount
         if amount is None:
@@ -199,24 +196,22 @@ def _binding(instance: Instance, told: PlanExplanation) -> list[RenderableType]:
             room,
             style="bold" if slack.binding else "",
         )
-    busy = Table(title="How busy", title_justify="left", title_style="bold", box=None)
-    busy.add_column("device or link")
-    busy.add_column("time used", justify="right")
+    busy = _table("How busy", ("device or link",), ("time used",))
     for row in told.busy[:ROWS_SHOWN]:
         busy.add_row(row.name, percent(row.share), style="bold" if row.share > 1 - 1e-6 else "")
     shown: list[RenderableType] = [table, Text("")] if told.slacks else []
     return [*shown, busy]
 
 
+def _table(
+    title: str, left: Iterable[str], right: Iterable[str], after: Iterable[str] = ()
+) -> Table:
+    return listing(left, right, after, title=title, title_style="bold", pad_edge=True)
+
+
 def _steps(told: PlanExplanation) -> Table:
-    table = Table(
-        title="Why it takes that long", title_justify="left", title_style="bold", box=None
-    )
-    for column in ("task", "unit"):
-        table.add_column(column)
-    for column in ("start", "end"):
-        table.add_column(column, justify="right")
-    table.add_column("starts then because")
+    heads = ("starts then because",)
+    table = _table("Why it takes that long", ("task", "unit"), ("start", "end"), heads)
     rows = told.steps
     shown = rows if len(rows) <= ROWS_SHOWN else [*rows[: ROWS_SHOWN // 2], *rows[-6:]]
     for step in shown:
@@ -228,16 +223,8 @@ def _steps(told: PlanExplanation) -> Table:
 
 
 def _alternatives(instance: Instance, name: str, alternatives: tuple[Alternative, ...]) -> Table:
-    table = Table(
-        title="What if a task ran elsewhere (all others placed anew)",
-        title_justify="left",
-        title_style="bold",
-        box=None,
-    )
-    for column in ("task", "place"):
-        table.add_column(column)
-    for column in (name, "worse by", "proven: at least"):
-        table.add_column(column, justify="right")
+    title = "What if a task ran elsewhere (all others placed anew)"
+    table = _table(title, ("task", "place"), (name, "worse by", "proven: at least"))
     for row in alternatives:
         if row.status == "infeasible":
             table.add_row(row.task, row.place, "no plan (proven)", "", "")

@@ -14,6 +14,7 @@ from hetopt.evaluate.with_units import money
 from hetopt.instance import Instance
 from hetopt.instance.joule_prices import any_joule_price
 from hetopt.instance.states.stream_boards import boards_had
+from hetopt.report.terminal.listing import listing
 from hetopt.solution import Solution, SteadyPlan
 
 YEAR_S = 8760 * 3600.0
@@ -71,10 +72,8 @@ def shopping_list(instance: Instance, solution: Solution) -> list[Table]:
         return []
     chosen = np.flatnonzero(had)
     bought = ~np.isnan(devices.purchase_price)
-    table = Table(title="What it takes", title_justify="left", box=None, pad_edge=False)
-    table.add_column("device")
-    for column in ("units", "price of one", "total", "a year"):
-        table.add_column(column, justify="right")
+    heads = ("units", "price of one", "total", "a year")
+    table = listing(("device",), heads, title="What it takes")
     spent = yearly = 0.0
     for d in chosen.tolist():
         a_year = had[d] * devices.price_per_s[d] * YEAR_S

@@ -11,6 +11,7 @@ from rich.text import Text
 from hetopt import units
 from hetopt.evaluate.with_units import counted, money, quantity
 from hetopt.instance import Instance
+from hetopt.report.terminal.listing import listing
 
 MOST_DEVICES = 6
 """Devices whose units on are shown period by period."""
@@ -18,17 +19,12 @@ MOST_DEVICES = 6
 
 def period_table(instance: Instance, quantities: Mapping[str, Any]) -> Table:
     """Show what each period serves and takes, the units on in it, and what changes."""
-    table = Table(title="Periods", title_justify="left", box=None, pad_edge=False)
-    table.add_column("period")
     names = instance.devices.name.tolist()
     used = [n for n in names if any(r["on"] for r in quantities["devices"] if r["device"] == n)]
     shown = used if len(used) <= MOST_DEVICES else []
-    for column in ("duration", "throughput", "power", "cost"):
-        table.add_column(column, justify="right")
-    for name in shown:
-        table.add_column(f"{name} on", justify="right")
-    for column in ("starts", "stops", "loads"):
-        table.add_column(column, justify="right")
+    changes = ("starts", "stops", "loads")
+    heads = ("duration", "throughput", "power", "cost", *(f"{name} on" for name in shown))
+    table = listing(("period",), (*heads, *changes), title="Periods")
     on = {(r["period"], r["device"]): r["on"] for r in quantities["devices"]}
     for row in quantities["periods"]:
         table.add_row(
@@ -38,7 +34,7 @@ def period_table(instance: Instance, quantities: Mapping[str, Any]) -> Table:
             units.format(row["power_w"], "power"),
             quantity(instance, "cost", row["cost_per_s"]),
             *(f"{on[row['period'], name]}" for name in shown),
-            *(f"{row[key]}" for key in ("starts", "stops", "loads")),
+            *(f"{row[key]}" for key in changes),
         )
     return table
 

@@ -11,28 +11,23 @@ from hetopt import units
 from hetopt.evaluate.with_units import shown
 from hetopt.instance import Instance
 from hetopt.instance.tables import WHEN
+from hetopt.report.terminal.listing import listing, with_rest
 
 
 def setup_tables(instance: Instance, rows: Sequence[Mapping[str, Any]], most: int) -> list[Table]:
     """List the set-ups between tasks, ``most`` of them; no table where there are none."""
     if not rows:
         return []
-    table = Table(title="Set-ups", title_justify="left", box=None, pad_edge=False)
-    for column in ("unit", "from", "to", "before"):
-        table.add_column(column)
-    for column in ("start", "end", "energy"):
-        table.add_column(column, justify="right")
+    heads = ("unit", "from", "to", "before")
+    table = listing(heads, ("start", "end", "energy"), title="Set-ups")
     for row in rows[:most]:
         table.add_row(
-            *(row[name] for name in ("unit", "from", "to", "before")),
+            *(row[name] for name in heads),
             shown(instance, row["start_s"], "time"),
             shown(instance, row["end_s"], "time"),
             shown(instance, row["energy_j"], "energy"),
         )
-    if len(rows) > most:
-        table.caption = f"and {len(rows) - most:,} more; -o FILE writes all"
-        table.caption_justify = "left"
-    return [table]
+    return [with_rest(table, len(rows), most)]
 
 
 def board_tables(instance: Instance, quantities: Mapping[str, Any]) -> list[Table]:
@@ -40,10 +35,8 @@ def board_tables(instance: Instance, quantities: Mapping[str, Any]) -> list[Tabl
     rows = quantities.get("boards", [])
     if not rows:
         return []
-    table = Table(title="Boards", title_justify="left", box=None, pad_edge=False)
-    table.add_column("board")
-    for column in ("had", "on", "idle energy", "asleep", "start-ups"):
-        table.add_column(column, justify="right")
+    heads = ("had", "on", "idle energy", "asleep", "start-ups")
+    table = listing(("board",), heads, title="Boards")
     for row in rows:
         table.add_row(
             str(row["board"]),
@@ -61,12 +54,8 @@ def stream_boards(quantities: Mapping[str, Any], most: int) -> list[Table]:
     rows = quantities.get("boards", [])
     if not rows:
         return []
-    table = Table(title="Boards", title_justify="left", box=None, pad_edge=False)
     when = [name for name in WHEN if name in rows[0]]
-    for column in (*when, "board"):
-        table.add_column(column)
-    for column in ("had", "on", "idle power"):
-        table.add_column(column, justify="right")
+    table = listing((*when, "board"), ("had", "on", "idle power"), title="Boards")
     for row in rows[:most]:
         table.add_row(
             *(str(row[name]) for name in (*when, "board")),
@@ -74,7 +63,4 @@ def stream_boards(quantities: Mapping[str, Any], most: int) -> list[Table]:
             f"{row['on']}",
             units.format(row["idle_power_w"], "power"),
         )
-    if len(rows) > most:
-        table.caption = f"and {len(rows) - most:,} more; -o FILE writes all"
-        table.caption_justify = "left"
-    return [table]
+    return [with_rest(table, len(rows), most)]

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from hetopt import units
 from hetopt.evaluate.with_units import quantity
 from hetopt.formats.plans import plan_to_dict, solution_to_dict, to_json
 from hetopt.replan import Contingency, Loss, Replanned, Step
-from hetopt.report.terminal.solution import percent, small_gap
+from hetopt.report.terminal.listing import listing
+from hetopt.report.terminal.solution import percent, signed_share, small_gap
 from hetopt.simulate.events import Route, to_dict
 from hetopt.version import __version__
 
@@ -28,9 +28,7 @@ def replanned_view(found: Replanned) -> RenderableType:
     title = Text(f"{instance.name or 'instance'}: plan from here", style="bold")
     if found.plan is None:
         return Group(title, Text(f"no plan: {found.reason}"), *_told(found))
-    table = Table(box=None, pad_edge=False)
-    for head in ("", name, "changes", "bound", "gap"):
-        table.add_column(head, justify="left" if not head else "right")
+    table = listing(("",), (name, "changes", "bound", "gap"))
     before = found.value_before
     if not math.isnan(before):
         table.add_row("as it runs", quantity(instance, name, before), "", "", "")
@@ -117,11 +115,7 @@ def replanned_to_dict(found: Replanned) -> dict[str, Any]:
 def contingency_view(found: Contingency) -> RenderableType:
     """Show each loss: what is planned then, what it costs more, what cannot be served."""
     instance, name = found.instance, found.base.objective_names[0]
-    table = Table(box=None, pad_edge=False)
-    table.add_column("lost")
-    for head in (name, "gap", "difference", "served"):
-        table.add_column(head, justify="right")
-    table.add_column("cannot be served")
+    table = listing(("lost",), (name, "gap", "difference", "served"), ("cannot be served",))
     value = quantity(instance, name, found.base.objective)
     table.add_row("nothing", value, small_gap(found.base.gap), "", "", "", style="bold")
     for loss in found.losses:
@@ -132,7 +126,7 @@ def contingency_view(found: Contingency) -> RenderableType:
             loss.device if found.lose == "device" else f"1 of {loss.device}",
             shown,
             small_gap(solution.gap),
-            _share(loss.difference, found.base.objective),
+            signed_share(loss.difference, found.base.objective),
             _served(loss),
             ", ".join(loss.unserved[:4]) + (" ..." if len(loss.unserved) > 4 else ""),
         )
@@ -158,13 +152,6 @@ def _served(loss: Loss) -> str:
     if loss.part >= 1 or np.isnan(loss.most) or loss.most <= loss.part * (1 + 1e-6):
         return percent(loss.part)
     return f"{percent(loss.part)} (up to {percent(loss.most)})"
-
-
-def _share(difference: float, base: float) -> str:
-    if np.isnan(difference) or not base:
-        return "–"
-    share = percent(difference / abs(base))
-    return share if share.startswith("-") or share == "0.00 %" else f"+{share}"
 
 
 def contingency_to_dict(found: Contingency) -> dict[str, Any]:

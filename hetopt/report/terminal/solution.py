@@ -19,6 +19,7 @@ from hetopt.formats.plans.replicas import replica_columns
 from hetopt.instance import Instance
 from hetopt.instance.tables import WHEN
 from hetopt.report.routes import route_rows
+from hetopt.report.terminal.listing import listing, with_rest
 from hetopt.report.terminal.money import shopping_list, totals
 from hetopt.report.terminal.periods import period_table, switching_line
 from hetopt.report.terminal.platform import board_tables, setup_tables, stream_boards
@@ -41,6 +42,14 @@ QUEUEING_NOTE = (
 def percent(value: float) -> str:
     """Write a fraction in percent; a dash for NaN, never a negative zero."""
     return "–" if np.isnan(value) else f"{round(100 * value, 2) + 0.0:.2f} %"
+
+
+def signed_share(difference: float, base: float) -> str:
+    """Write a difference as a signed part of the base's value; a dash where there is none."""
+    if np.isnan(difference) or not base:
+        return "–"
+    share = percent(difference / abs(base))
+    return share if share.startswith("-") or share == "0.00 %" else f"+{share}"
 
 
 def small_gap(value: float) -> str:
@@ -80,7 +89,7 @@ def solution_view(instance: Instance, solution: Solution) -> RenderableType:
         parts += _state_tables(solution)
         parts += [_replica_table(instance, solution.plan), _job_table(solution)]
         parts.append(_route_table(instance, solution.plan))
-        parts += _queueing_notes()
+        parts.append(Text(QUEUEING_NOTE, style="dim"))
     if solution.marginal is not None:
         parts.append(Text(marginal_line(instance, solution.marginal)))
     parts += [Text(note, style="dim") for note in solution.notes]
@@ -94,9 +103,7 @@ def _title(instance: Instance) -> Text:
 
 
 def _levels(instance: Instance, solution: Solution) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in ("status", "objective", "value", "bound", "gap", "time", "method"):
-        table.add_column(column, justify="right" if column in ("value", "bound", "gap") else "left")
+    table = listing(("status", "objective"), ("value", "bound", "gap"), ("time", "method"))
     wall = solution.wall_time_s
     seconds = "–" if wall is None else f"{wall:.2f} s"
     levels = zip(
@@ -180,18 +187,14 @@ def worth_line(q: dict[str, Any]) -> str:
 
 
 def _device_table(instance: Instance, solution: Solution) -> Table:
-    table = Table(title="Devices", title_justify="left", box=None, pad_edge=False)
-    table.add_column("device")
-    for column in ("had", "on", "tasks", "busy", "utilisation", "energy", "idle energy"):
-        table.add_column(column, justify="right")
     rows = solution.quantities["devices"]
     more = {
         name: column
         for name, column in (("sleep_s", "asleep"), ("energy_start_up_j", "start-ups"))
         if rows and name in rows[0]
     }
-    for column in more.values():
-        table.add_column(column, justify="right")
+    heads = ("had", "on", "tasks", "busy", "utilisation", "energy", "idle energy", *more.values())
+    table = listing(("device",), heads, title="Devices")
     for row in rows:
         table.add_row(
             row["device"],
@@ -215,10 +218,8 @@ def _scenario_table(instance: Instance, solution: Solution) -> list[RenderableTy
     rows = solution.quantities.get("scenarios")
     if not rows:
         return []
-    table = Table(title="Scenarios", title_justify="left", box=None, pad_edge=False)
-    table.add_column("scenario")
-    for column in ("weight", "throughput", "power", "cost"):
-        table.add_column(column, justify="right")
+    heads = ("weight", "throughput", "power", "cost")
+    table = listing(("scenario",), heads, title="Scenarios")
     for row in rows:
         table.add_row(
             row["scenario"],
@@ -241,16 +242,13 @@ def _when(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _fleet_table(solution: Solution) -> Table:
-    table = Table(title="Devices", title_justify="left", box=None, pad_edge=False)
-    for column in (*_when(solution.quantities["devices"]), "device"):
-        table.add_column(column)
-    spares = any(row["spare"] for row in solution.quantities["devices"])
-    spare = ("spare",) if spares else ()
-    limited = any(row.get("least_load") for row in solution.quantities["devices"])
-    least = ("least load",) if limited else ()
-    for column in ("had", "on", *spare, "load", *least, "utilisation", "power", "idle power"):
-        table.add_column(column, justify="right")
     rows = solution.quantities["devices"]
+    spares = any(row["spare"] for row in rows)
+    spare = ("spare",) if spares else ()
+    limited = any(row.get("least_load") for row in rows)
+    least = ("least load",) if limited else ()
+    heads = ("had", "on", *spare, "load", *least, "utilisation", "power", "idle power")
+    table = listing((*_when(rows), "device"), heads, title="Devices")
     for row in rows[:ROWS_SHOWN] if "period" in rows[0] else rows:
         table.add_row(
             *_in_scenario(row),
@@ -264,7 +262,7 @@ def _fleet_table(solution: Solution) -> Table:
             units.format(row["power_options_w"], "power"),
             units.format(row["idle_power_w"], "power"),
         )
-    return _with_rest(table, len(rows)) if "period" in rows[0] else table
+    return with_rest(table, len(rows), ROWS_SHOWN) if "period" in rows[0] else table
 
 
 def _share_tables(solution: Solution) -> list[Table]:
@@ -272,11 +270,8 @@ def _share_tables(solution: Solution) -> list[Table]:
     rows = solution.quantities["kind_shares"]
     if not rows:
         return []
-    table = Table(title="Shares of kinds", title_justify="left", box=None, pad_edge=False)
-    for column in (*_when(rows), "kind", "of"):
-        table.add_column(column)
-    for column in ("share", "allowed"):
-        table.add_column(column, justify="right")
+    heads = (*_when(rows), "kind", "of")
+    table = listing(heads, ("share", "allowed"), title="Shares of kinds")
     for row in rows:
         of = "units on" if row["of"] == "units" else "price of units had"
         allowed = f"{100 * row['min']:g} to {100 * row['max']:g} %"
@@ -292,12 +287,9 @@ def _resource_tables(solution: Solution, held: str) -> list[Table]:
     rows = solution.quantities["resources"]
     if not rows:
         return []
-    table = Table(title="Resources", title_justify="left", box=None, pad_edge=False)
-    for column in (*_when(rows), "resource"):
-        table.add_column(column)
     per_s = "/s" if held == "mean" else ""
-    for column in (f"{held} use", "capacity", f"used{per_s}", f"budget{per_s}"):
-        table.add_column(column, justify="right")
+    heads = (f"{held} use", "capacity", f"used{per_s}", f"budget{per_s}")
+    table = listing((*_when(rows), "resource"), heads, title="Resources")
     for row in rows[:ROWS_SHOWN]:
         table.add_row(
             *_in_scenario(row),
@@ -307,7 +299,7 @@ def _resource_tables(solution: Solution, held: str) -> list[Table]:
             _number(row["used"]),
             _number(row["budget"]),
         )
-    return [_with_rest(table, len(rows))]
+    return [with_rest(table, len(rows), ROWS_SHOWN)]
 
 
 def _state_tables(solution: Solution) -> list[Table | Text]:
@@ -315,27 +307,20 @@ def _state_tables(solution: Solution) -> list[Table | Text]:
     rows = state_rows(solution.quantities)
     if not rows:
         return []
-    table = Table(title="States", title_justify="left", box=None, pad_edge=False)
     when = [str(solution.instance.when)] if solution.instance and rows[0][0] else []
-    for column in when:
-        table.add_column(column)
-    table.add_column("time", justify="right")
-    table.add_column("what runs at once")
+    table = listing(when, ("time",), ("what runs at once",), title="States")
     for scenario, share, runs in rows[:ROWS_SHOWN]:
         table.add_row(*([scenario] if when else []), share, runs)
-    return [_with_rest(table, len(rows)), Text(NOTE, style="dim")]
+    return [with_rest(table, len(rows), ROWS_SHOWN), Text(NOTE, style="dim")]
 
 
 def _job_table(solution: Solution) -> Table:
-    table = Table(title="Jobs", title_justify="left", box=None, pad_edge=False)
     rows = solution.quantities["jobs"][:ROWS_SHOWN]
-    for column in (*_when(rows), "job"):
-        table.add_column(column)
     worth = ("share", "value") if rows and "value_per_s" in rows[0] else ()
     queueing = solution.quantities["queueing"]
     held = ("quantile", "with waiting", "limit") if queueing and "quantile" in queueing[0] else ()
-    for column in ("demanded", "served", *worth, "latency", "p99 waiting too", *held):
-        table.add_column(column, justify="right")
+    heads = ("demanded", "served", *worth, "latency", "p99 waiting too", *held)
+    table = listing((*_when(rows), "job"), heads, title="Jobs")
     for row, waiting in zip(rows, queueing, strict=False):
         latency, tail = row.get("latency_s"), waiting["p99_latency_s"]
         table.add_row(
@@ -352,18 +337,14 @@ def _job_table(solution: Solution) -> Table:
 
 
 def _replica_table(instance: Instance, plan: StreamPlan) -> Table:
-    table = Table(title="Replicas", title_justify="left", box=None, pad_edge=False)
     columns = replica_columns(instance, plan)
     texts = [c for c in columns if c not in ("replicas", "busy_units", "rate_per_s")]
-    for column in texts:
-        table.add_column(column)
-    for column in ("replicas", "busy", "rate"):
-        table.add_column(column, justify="right")
+    table = listing(texts, ("replicas", "busy", "rate"), title="Replicas")
     rows = list(zip(*columns.values(), strict=True))
     for row in rows[:ROWS_SHOWN]:
         *names, replicas, busy, rate = row
         table.add_row(*names, f"{replicas}", f"{busy:.4g}", units.format(rate, "rate"))
-    return _with_rest(table, len(rows))
+    return with_rest(table, len(rows), ROWS_SHOWN)
 
 
 def _held(waiting: dict[str, Any]) -> tuple[str, str, str]:
@@ -385,31 +366,19 @@ def _waiting(latency: float | None, tail: float | None) -> str:
     return "∞" if tail is None else units.format(tail, "time", digits=3)
 
 
-def _queueing_notes() -> list[Text]:
-    """Say what the estimate of waiting assumes."""
-    return [Text(QUEUEING_NOTE, style="dim")]
-
-
 def _route_table(instance: Instance, plan: StreamPlan) -> Table:
-    table = Table(title="Routes", title_justify="left", box=None, pad_edge=False)
     several = isinstance(plan, ScenarioPlan)
-    for column in (instance.when, "job") if several else ("job",):
-        table.add_column(column)
-    table.add_column("rate", justify="right")
-    table.add_column("tasks")
+    heads = (instance.when, "job") if several else ("job",)
+    table = listing(heads, ("rate",), ("tasks",), title="Routes")
     rows = route_rows(instance, plan)
     for row in rows[:ROWS_SHOWN]:
         rate = units.format(row.rate_per_s, "rate")
         table.add_row(*([row.demand] if several else []), row.job, rate, row.placed)
-    return _with_rest(table, len(rows))
+    return with_rest(table, len(rows), ROWS_SHOWN)
 
 
 def _task_table(instance: Instance, plan: SchedulePlan) -> Table:
-    table = Table(title="Tasks", title_justify="left", box=None, pad_edge=False)
-    for column in ("task", "unit", "option"):
-        table.add_column(column)
-    for column in ("start", "end"):
-        table.add_column(column, justify="right")
+    table = listing(("task", "unit", "option"), ("start", "end"), title="Tasks")
     ends = task_ends(instance, plan.option, plan.start_s)
     for t in np.argsort(plan.start_s, kind="stable")[:ROWS_SHOWN]:
         option = plan.option[t]
@@ -420,14 +389,7 @@ def _task_table(instance: Instance, plan: SchedulePlan) -> Table:
             shown(instance, plan.start_s[t], "time"),
             shown(instance, ends[t], "time"),
         )
-    return _with_rest(table, len(plan.option))
-
-
-def _with_rest(table: Table, rows: int) -> Table:
-    if rows > ROWS_SHOWN:
-        table.caption = f"and {rows - ROWS_SHOWN:,} more; -o FILE writes all"
-        table.caption_justify = "left"
-    return table
+    return with_rest(table, len(plan.option), ROWS_SHOWN)
 
 
 def _number(value: float | None) -> str:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from hetopt.evaluate.with_units import quantity
 from hetopt.formats.plans import solution_to_dict, to_json
 from hetopt.instance import is_maximised
-from hetopt.report.terminal.solution import percent, small_gap
+from hetopt.report.terminal.listing import listing
+from hetopt.report.terminal.solution import signed_share, small_gap
 from hetopt.solution import contradictions
 
 if TYPE_CHECKING:
@@ -22,11 +21,7 @@ if TYPE_CHECKING:
 def study_view(study: Study) -> RenderableType:
     """Show the base and every case: value, gap, difference found, and its proven range."""
     instance, name = study.instance, study.base.objective_names[0]
-    table = Table(box=None, pad_edge=False)
-    table.add_column("case")
-    for column in (name, "gap", "difference", "proven range"):
-        table.add_column(column, justify="right")
-    table.add_column("status")
+    table = listing(("case",), (name, "gap", "difference", "proven range"), ("status",))
     value = quantity(instance, name, study.base.objective)
     table.add_row(
         "as given", value, small_gap(study.base.gap), "", "", study.base.status, style="bold"
@@ -37,7 +32,7 @@ def study_view(study: Study) -> RenderableType:
             outcome.name,
             quantity(outcome.instance, name, solution.objective),
             small_gap(solution.gap),
-            _share(outcome.difference, study.base.objective),
+            signed_share(outcome.difference, study.base.objective),
             _range(outcome, study.base.objective),
             solution.status,
         )
@@ -75,13 +70,5 @@ def study_to_dict(study: Study) -> dict[str, Any]:
 
 
 def _range(outcome: Outcome, base: float) -> str:
-    least, most = (_share(end, base) for end in (outcome.least, outcome.most))
+    least, most = (signed_share(end, base) for end in (outcome.least, outcome.most))
     return least if least == most else f"{least} to {most}"
-
-
-def _share(difference: float, base: float) -> str:
-    """Write a difference as a signed part of the base's value; a dash where there is none."""
-    if np.isnan(difference) or not base:
-        return "–"
-    share = percent(difference / abs(base))
-    return share if share.startswith("-") or share == "0.00 %" else f"+{share}"
