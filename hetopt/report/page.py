@@ -29,8 +29,8 @@ from hetopt.report.front_drawing import WIDTH, Mark, front_drawing
 from hetopt.report.gantt import gantt
 from hetopt.report.parts import ROWS_SHOWN, data_file, document, escaped, first, table
 from hetopt.report.routes import route_rows
+from hetopt.report.terminal.platform import NOTE, state_rows
 from hetopt.report.terminal.solution import percent, small_gap
-from hetopt.report.terminal.states import NOTE, state_rows
 from hetopt.report.waiting import waiting_line
 from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, relative_gap
 

@@ -33,9 +33,19 @@ def data_file(name: str) -> str:
 
 
 def table(
-    heads: Cells, rows: Sequence[Cells], total: int | None = None, text: Sequence[int] = (0,)
+    heads: Cells,
+    rows: Sequence[Cells],
+    total: int | None = None,
+    text: Sequence[int] = (0,),
+    *,
+    bold: str = "",
+    most: int | None = ROWS_SHOWN,
 ) -> str:
-    """Return a table; ``text`` are the columns of texts, ``total`` rows of which some are shown."""
+    """Return a table of at most so many rows.
+
+    ``text`` are the columns of texts, ``total`` rows of which some are given, and the row that
+    begins with ``bold`` stands out.
+    """
 
     def line(tag: str, cells: Cells) -> str:
         return "".join(
@@ -44,10 +54,13 @@ def table(
         )
 
     total = len(rows) if total is None else total
-    body = "".join(f"<tr>{line('td', row)}</tr>" for row in rows[:ROWS_SHOWN])
+    body = "".join(
+        f"<tr{' class=total' if bold and row[0] == bold else ''}>{line('td', row)}</tr>"
+        for row in rows[:most]
+    )
     rest = (
-        f'<p class="note">and {total - ROWS_SHOWN:,} more, in the plan\'s own file</p>'
-        if total > ROWS_SHOWN
+        f'<p class="note">and {total - most:,} more, in the plan\'s own file</p>'
+        if most is not None and total > most
         else ""
     )
     return (

@@ -80,6 +80,29 @@ class Replicated(Shown):
         half = t.ppf(0.975, len(known) - 1) * np.std(known, ddof=1) / np.sqrt(len(known))
         return float(half)
 
+    def frame(self, name: str) -> pd.DataFrame:
+        """Return one table of all runs: rows of each, or its totals."""
+        import pandas as pd
+
+        found = []
+        for o in self.outcomes:
+            rows = getattr(o, name)
+            run = {"policy": o.policy, "replication": o.replication}
+            found += [{**run, **row} for row in ([rows] if isinstance(rows, dict) else rows)]
+        return pd.DataFrame(found)
+
+    def report(self: Any, path: Any) -> None:
+        """Write one page about the simulation that reads offline."""
+        from hetopt import write_simulation
+
+        write_simulation(path, self)
+
+    def save(self: Any, path: Any) -> None:
+        """Write the tables: ``.json`` (all), ``.csv`` (one row a policy and replication)."""
+        from hetopt import write_simulation
+
+        write_simulation(path, self)
+
 
 @dataclass(frozen=True)
 class Simulation(Replicated):
@@ -126,21 +149,11 @@ class Simulation(Replicated):
         """Return all tables: ``policies``, ``jobs``, ``devices``, ``bounds``, ``series``."""
         import pandas as pd
 
-        def rows(name: str) -> list[dict[str, Any]]:
-            return [
-                {"policy": o.policy, "replication": o.replication, **row}
-                for o in self.outcomes
-                for row in getattr(o, name)
-            ]
-
-        totals = [
-            {"policy": o.policy, "replication": o.replication, **o.totals} for o in self.outcomes
-        ]
         bounds = [{"replication": r, **vars(b)} for r, b in enumerate(self.bounds)]
         return {
-            "policies": pd.DataFrame(totals),
-            "jobs": pd.DataFrame(rows("jobs")),
-            "devices": pd.DataFrame(rows("devices")),
+            "policies": self.frame("totals"),
+            "jobs": self.frame("jobs"),
+            "devices": self.frame("devices"),
             "bounds": pd.DataFrame(bounds),
             "series": pd.concat([self._series(name) for name in self.timelines], ignore_index=True),
         }
@@ -170,18 +183,6 @@ class Simulation(Replicated):
                 f"{name} busy": line.busy[:, d],
             }
         return pd.DataFrame(columns)
-
-    def report(self, path: Any) -> None:
-        """Write one page about the simulation that reads offline."""
-        from hetopt import write_simulation
-
-        write_simulation(path, self)
-
-    def save(self, path: Any) -> None:
-        """Write the tables: ``.json`` (all), ``.csv`` (one row a policy and replication)."""
-        from hetopt import write_simulation
-
-        write_simulation(path, self)
 
 
 def outcome_of(

@@ -6,11 +6,10 @@ import html
 
 import numpy as np
 
-from hetopt import units
 from hetopt.report.lines import Curve, lines
+from hetopt.report.parts import document, table
 from hetopt.report.pictures import schedule_picture
-from hetopt.report.simulations.figures import BOUND
-from hetopt.report.simulations.parts import page, table
+from hetopt.report.simulations.figures import BOUND, axis_s, axis_share, power_curves
 from hetopt.report.terminal.schedule_simulation import (
     device_rows,
     job_rows,
@@ -35,8 +34,8 @@ def schedule_simulation_page(simulation: ScheduleSimulation) -> str:
     parts = [
         f"<h1>{title}</h1>",
         about if instance.description else "",
-        table(*policy_table(simulation), bold=BOUND),
-        table(*prices, bold=BOUND) if prices else "",
+        table(*policy_table(simulation), bold=BOUND, most=None),
+        table(*prices, bold=BOUND, most=None) if prices else "",
         *(f'<p class="note">{html.escape(line)}</p>' for line in sentences(simulation)),
         *(f"<p>{html.escape(f'{p}: {why}')}</p>" for p, why in simulation.failed.items()),
         "<h2>Power over time</h2>",
@@ -45,11 +44,11 @@ def schedule_simulation_page(simulation: ScheduleSimulation) -> str:
         _done(simulation),
         *_schedules(simulation),
         "<h2>Jobs</h2>",
-        table(_JOB_HEADS, job_rows(simulation), text=2),
+        table(_JOB_HEADS, job_rows(simulation), text=(0, 1), most=None),
         "<h2>Devices</h2>",
-        table(_DEVICE_HEADS, device_rows(simulation), text=2),
+        table(_DEVICE_HEADS, device_rows(simulation), text=(0, 1), most=None),
     ]
-    return page(title, parts)
+    return document(title, "".join(parts))
 
 
 def _power(simulation: ScheduleSimulation) -> str:
@@ -58,11 +57,7 @@ def _power(simulation: ScheduleSimulation) -> str:
         if not outcome.replication and len(outcome.power[0]):
             end = max(end, float(outcome.power[0][-1]))
             curves.append(Curve(outcome.policy, *outcome.power, stepped=True))
-    begins = np.array([begin for begin, _ in simulation.caps] + [end])
-    caps = np.array([cap for _, cap in simulation.caps] + [simulation.caps[-1][1]])
-    if np.isfinite(caps).any():
-        curves.append(Curve("power cap", begins, caps, stepped=True, dashed=True))
-    return lines(curves, "Power of each policy over time", _seconds, _watts)
+    return power_curves(simulation, curves, end)
 
 
 def _done(simulation: ScheduleSimulation) -> str:
@@ -73,7 +68,7 @@ def _done(simulation: ScheduleSimulation) -> str:
         ends = sorted(row["end_s"] for row in outcome.tasks if row["end_s"] is not None)
         share = np.arange(len(ends) + 1) / max(1, len(outcome.tasks))
         curves.append(Curve(outcome.policy, np.array([0.0, *ends]), share, stepped=True))
-    return lines(curves, "Share of the tasks that are done, over time", _seconds, _percent)
+    return lines(curves, "Share of the tasks that are done, over time", axis_s, axis_share)
 
 
 def _schedules(simulation: ScheduleSimulation) -> list[str]:
@@ -85,15 +80,3 @@ def _schedules(simulation: ScheduleSimulation) -> list[str]:
         picture = schedule_picture(simulation.realised, outcome.plan)
         found.append(f"<h2>What ran: {html.escape(outcome.policy)}</h2>{picture}")
     return found
-
-
-def _seconds(value: float) -> str:
-    return units.format(value, "time", digits=3) if value else "0"
-
-
-def _watts(value: float) -> str:
-    return units.format(value, "power", digits=3) if value else "0"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.3g} %"

@@ -7,12 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hetopt import units
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Floats
 from hetopt.report.lines import Curve, lines
-from hetopt.report.simulations.figures import BOUND
-from hetopt.report.simulations.parts import page, table
+from hetopt.report.parts import document, table
+from hetopt.report.simulations.figures import BOUND, axis_s, axis_share, power_curves
 from hetopt.report.terminal.simulation import (
     device_rows,
     job_rows,
@@ -39,8 +38,8 @@ def simulation_page(simulation: Simulation, command: str = "") -> str:
     parts = [
         f"<h1>{title}</h1>",
         about if instance.description else "",
-        table(heads, rows, bold=BOUND),
-        table(*prices, bold=BOUND) if prices else "",
+        table(heads, rows, bold=BOUND, most=None),
+        table(*prices, bold=BOUND, most=None) if prices else "",
         *(f'<p class="note">{html.escape(line)}</p>' for line in sentences(simulation)),
         *(f"<p>{html.escape(f'{p}: {why}')}</p>" for p, why in simulation.failed.items()),
         "<h2>Power over time</h2>",
@@ -52,12 +51,12 @@ def simulation_page(simulation: Simulation, command: str = "") -> str:
         "<h2>Latency</h2>",
         f'<p class="note">{HOW_TO_READ}</p>',
         _latency(simulation),
-        table(_JOB_HEADS, job_rows(simulation), text=2),
+        table(_JOB_HEADS, job_rows(simulation), text=(0, 1), most=None),
         "<h2>Devices</h2>",
-        table(_DEVICE_HEADS, device_rows(simulation), text=2),
+        table(_DEVICE_HEADS, device_rows(simulation), text=(0, 1), most=None),
         f'<p class="note">Made by <code>{html.escape(command)}</code>.</p>' if command else "",
     ]
-    return page(title, parts)
+    return document(title, "".join(parts))
 
 
 def simulation_picture(simulation: Simulation, what: str = "power") -> str:
@@ -95,11 +94,7 @@ def _power(simulation: Simulation, alone: bool = False) -> str:
         for policy, line in simulation.timelines.items()
     ]
     end = max(float(line.time_s[-1] + line.width_s) for line in simulation.timelines.values())
-    begins = np.array([begin for begin, _ in simulation.caps] + [end])
-    caps = np.array([cap for _, cap in simulation.caps] + [simulation.caps[-1][1]])
-    if np.isfinite(caps).any():
-        curves.append(Curve("power cap", begins, caps, stepped=True, dashed=True))
-    return lines(curves, "Power of each policy over time", _seconds, _watts, alone=alone)
+    return power_curves(simulation, curves, end, alone)
 
 
 def _waiting(simulation: Simulation, alone: bool = False) -> str:
@@ -107,7 +102,7 @@ def _waiting(simulation: Simulation, alone: bool = False) -> str:
         Curve(policy, line.time_s, line.waiting.sum(axis=1), stepped=True)
         for policy, line in simulation.timelines.items()
     ]
-    return lines(curves, "Tasks that wait, over time", _seconds, _plain, alone=alone)
+    return lines(curves, "Tasks that wait, over time", axis_s, _plain, alone=alone)
 
 
 def _units_on(simulation: Simulation, alone: bool = False) -> str:
@@ -115,13 +110,13 @@ def _units_on(simulation: Simulation, alone: bool = False) -> str:
         Curve(policy, line.time_s, line.on.sum(axis=1), stepped=True)
         for policy, line in simulation.timelines.items()
     ]
-    return lines(curves, "Units on, over time", _seconds, _plain, alone=alone)
+    return lines(curves, "Units on, over time", axis_s, _plain, alone=alone)
 
 
 def _latency(simulation: Simulation, alone: bool = False) -> str:
     curves = [Curve(policy, *_tail(latency)) for policy, latency in simulation.latencies.items()]
     text = "Share of the requests that took longer than a latency"
-    return lines(curves, text, _seconds, _percent, log_x=True, log_y=True, alone=alone)
+    return lines(curves, text, axis_s, axis_share, log_x=True, log_y=True, alone=alone)
 
 
 PICTURES: dict[str, Callable[[Simulation, bool], str]] = {
@@ -143,17 +138,5 @@ def _tail(latency: Floats) -> tuple[Floats, Floats]:
     return at, exceed / count
 
 
-def _seconds(value: float) -> str:
-    return units.format(value, "time", digits=3) if value else "0"
-
-
-def _watts(value: float) -> str:
-    return units.format(value, "power", digits=3) if value else "0"
-
-
 def _plain(value: float) -> str:
     return f"{value:g}"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.3g} %"

@@ -1,4 +1,4 @@
-"""What the platform does on a terminal: set-ups of units, and boards."""
+"""What the platform does on a terminal: set-ups of units, boards, states of a domain."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from hetopt.evaluate.with_units import shown
 from hetopt.instance import Instance
 from hetopt.instance.tables import WHEN
 from hetopt.report.terminal.listing import listing, with_rest
+
+NOTE = (
+    "States: what runs at once, for which part of the time, and at which part of its full speed; "
+    "latencies count at the least rate that a route's option runs at."
+)
 
 
 def setup_tables(instance: Instance, rows: Sequence[Mapping[str, Any]], most: int) -> list[Table]:
@@ -64,3 +69,25 @@ def stream_boards(quantities: Mapping[str, Any], most: int) -> list[Table]:
             units.format(row["idle_power_w"], "power"),
         )
     return [with_rest(table, len(rows), most)]
+
+
+def state_rows(quantities: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return when (a scenario, or empty), share and runs of each state, the longest first."""
+    rows = quantities.get("states") or []
+    ordered = sorted(
+        enumerate(rows), key=lambda item: (item[1].get("scenario", ""), -item[1]["share"], item[0])
+    )
+    return [
+        (
+            str(row.get("scenario", "")),
+            f"{100 * row['share']:.1f} %",
+            ", ".join(_run(run) for run in row["runs"]),
+        )
+        for _, row in ordered
+    ]
+
+
+def _run(run: Mapping[str, Any]) -> str:
+    label = f" ({run['option']})" if run["option"] else ""
+    speed = "full speed" if run["rate"] >= 1 - 1e-12 else f"{100 * run['rate']:.1f} %"
+    return f"{run['profile']} on {run['unit']}{label} at {speed}"

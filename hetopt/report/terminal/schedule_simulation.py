@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
-from rich.console import Group, RenderableType
-from rich.text import Text
+from rich.console import RenderableType
 
-from hetopt import units
 from hetopt.formats.plans import to_json
-from hetopt.report.simulations.figures import BOUND, Row, drawn, energy, share, time, times, watts
+from hetopt.report.simulations.figures import (
+    BOUND,
+    Row,
+    energy,
+    policy_sentences,
+    priced_table,
+    share,
+    time,
+    times,
+    to_dict,
+    view,
+    watts,
+)
 from hetopt.simulate import ScheduleSimulation
 from hetopt.simulate.bounds.schedules import NAMES
-from hetopt.version import __version__
 
 STUCK = 3
 """Reasons that are told of tasks that never ran."""
-PRICED = ("cost", "carbon_kg", "tardiness_s")
 OF_OBJECTIVE = {objective: name for name, objective in NAMES.items()}
 
 
 def schedule_simulation_view(simulation: ScheduleSimulation) -> RenderableType:
     """Show each policy beside the bound of what any policy could have done."""
-    name = simulation.instance.name or "instance"
-    tables = [drawn(*made) for made in (policy_table(simulation), price_table(simulation)) if made]
-    lines = [Text(line, style="dim") for line in sentences(simulation)]
-    lines += [Text(f"{policy}: {why}") for policy, why in simulation.failed.items()]
-    return Group(Text(f"{name}: simulated", style="bold"), *tables, *lines)
+    tables = [policy_table(simulation), price_table(simulation)]
+    return view(simulation, tables, sentences(simulation))
 
 
 def policy_table(simulation: ScheduleSimulation) -> tuple[Row, list[Row]]:
@@ -56,24 +62,12 @@ def policy_table(simulation: ScheduleSimulation) -> tuple[Row, list[Row]]:
 
 def price_table(simulation: ScheduleSimulation) -> tuple[Row, list[Row]] | None:
     """Return heads and one row a policy of cost, carbon and tardiness; None where all are 0."""
-    s = simulation
-    names = [n for n in PRICED if any(s.mean(p, n) > 0 for p in s.policies)]
-    if not names:
-        return None
-    rows: list[Row] = []
-    for policy in s.policies:
-        row = [policy]
-        for name in names:
-            row += [_priced(s, name, s.mean(policy, name)), times(s.over_bound(policy, name))]
-        rows.append(tuple(row))
-    if s.bounds:
-        bound = [BOUND]
-        for name in names:
-            bound += [_priced(s, name, least(s, name)), ""]
-        rows.append(tuple(bound))
-    words = {"carbon_kg": "carbon", "tardiness_s": "tardiness"}
-    heads = [part for name in names for part in (words.get(name, name), "/ bound")]
-    return ("policy", *heads), rows
+    return priced_table(
+        simulation,
+        ("cost", "carbon_kg", "tardiness_s"),
+        partial(_priced, simulation),
+        partial(least, simulation),
+    )
 
 
 def least(simulation: ScheduleSimulation, name: str) -> float:
@@ -110,27 +104,14 @@ def sentences(simulation: ScheduleSimulation) -> list[str]:
         if known and len(known) == len(s.bounds) and name is not None:
             value = _value(s, name, float(np.mean(known)))
             found.append(f"The best schedule known to one who knows them: {objective} {value}.")
-    for policy in s.policies:
-        runs = [o for o in s.outcomes if o.policy == policy]
-        unserved = sum(o.totals["unserved"] or 0.0 for o in runs)
-        if unserved:
-            reasons = next((o.stuck for o in runs if o.stuck), ())
-            more = " ..." if len(reasons) > STUCK else ""
-            told = f": {'; '.join(reasons[:STUCK])}{more}" if reasons else ""
-            found.append(f"{policy}: {unserved:,.0f} tasks never ran{told}.")
-        over = max(o.totals["over_cap_s"] or 0.0 for o in runs)
-        if over > 0:
-            found.append(f"{policy}: above the power cap for {units.format(over, 'time')}.")
-        lost = sum(o.totals["lost_runs"] or 0.0 for o in runs)
-        if lost:
-            found.append(f"{policy}: {lost:,.0f} runs were lost to failures and began anew.")
-        if runs[0].decided:
-            solves = sum(o.decided["solves"] for o in runs)
-            changes = sum(o.decided["changes"] for o in runs)
-            found.append(
-                f"{policy}: planned anew {solves} times, changed its plan {changes} times."
-            )
-    return found
+    return found + policy_sentences(s, _never_ran)
+
+
+def _never_ran(runs: list[Any]) -> str:
+    reasons = next((o.stuck for o in runs if o.stuck), ())
+    more = " ..." if len(reasons) > STUCK else ""
+    told = f": {'; '.join(reasons[:STUCK])}{more}" if reasons else ""
+    return f"tasks never ran{told}"
 
 
 def _count(number: int, noun: str) -> str:
@@ -139,38 +120,10 @@ def _count(number: int, noun: str) -> str:
 
 def schedule_simulation_to_dict(simulation: ScheduleSimulation) -> dict[str, Any]:
     """Return the JSON object of ``hetopt simulate``; SI units."""
-    s = simulation
-    return {
-        "instance": s.instance.name,
-        "regime": "schedule",
-        "settings": s.settings,
-        "policies": [
-            {
-                "policy": policy,
-                **{name: to_json(s.mean(policy, name)) for name in s.outcomes[0].totals},
-                **{
-                    f"{name.rsplit('_', 1)[0]}_over_bound": to_json(s.over_bound(policy, name))
-                    for name in NAMES
-                },
-                "replications": [
-                    {
-                        **o.totals,
-                        "wall_time_s": o.wall_time_s,
-                        **o.decided,
-                        "jobs": o.jobs,
-                        "devices": o.devices,
-                        "tasks": o.tasks,
-                    }
-                    for o in s.outcomes
-                    if o.policy == policy
-                ],
-            }
-            for policy in s.policies
-        ],
-        "bounds": [{k: to_json(v) for k, v in bound.to_dict().items()} for bound in s.bounds],
-        "failed": s.failed,
-        "version": __version__,
-    }
+    ratios = {f"{name.rsplit('_', 1)[0]}_over_bound": name for name in NAMES}
+    bounds = [{k: to_json(v) for k, v in b.to_dict().items()} for b in simulation.bounds]
+    found = to_dict(simulation, ratios, ("jobs", "devices", "tasks"), bounds)
+    return {"instance": simulation.instance.name, "regime": "schedule", **found}
 
 
 def job_rows(simulation: ScheduleSimulation) -> list[Row]:

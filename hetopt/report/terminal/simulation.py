@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
-from rich.console import Group, RenderableType
-from rich.text import Text
+from rich.console import RenderableType
 
 from hetopt import units
-from hetopt.formats.plans import to_json
-from hetopt.report.simulations.figures import BOUND, Row, drawn, energy, share, time, times
+from hetopt.report.simulations.figures import (
+    BOUND,
+    Row,
+    energy,
+    policy_sentences,
+    priced_table,
+    share,
+    time,
+    times,
+    to_dict,
+    view,
+)
 from hetopt.simulate import Simulation
-from hetopt.version import __version__
 
 
 def simulation_view(simulation: Simulation) -> RenderableType:
     """Show each policy beside the bound of what any policy could have done."""
-    name = simulation.instance.name or "instance"
-    tables = [drawn(*made) for made in (policy_table(simulation), price_table(simulation)) if made]
-    lines = [Text(line, style="dim") for line in sentences(simulation)]
-    lines += [Text(f"{policy}: {why}") for policy, why in simulation.failed.items()]
-    return Group(Text(f"{name}: simulated", style="bold"), *tables, *lines)
+    tables = [policy_table(simulation), price_table(simulation)]
+    return view(simulation, tables, sentences(simulation))
 
 
 def policy_table(simulation: Simulation) -> tuple[Row, list[Row]]:
@@ -50,26 +56,12 @@ def policy_table(simulation: Simulation) -> tuple[Row, list[Row]]:
 
 def price_table(simulation: Simulation) -> tuple[Row, list[Row]] | None:
     """Return heads and one row a policy of cost and carbon, None where neither has a price."""
-    names = [n for n in PRICED if any(simulation.mean(p, n) > 0 for p in simulation.policies)]
-    if not names:
-        return None
-    rows = []
-    for policy in simulation.policies:
-        row = [policy]
-        for name in names:
-            row += [_priced(simulation, name, simulation.mean(policy, name))]
-            row += [times(simulation.over_bound(policy, name))]
-        rows.append(tuple(row))
-    if simulation.bounds:
-        bound = [BOUND]
-        for name in names:
-            bound += [_priced(simulation, name, _bound(simulation, name)), ""]
-        rows.append(tuple(bound))
-    heads = [part for name in names for part in (name.removesuffix("_kg"), "/ bound")]
-    return ("policy", *heads), rows
-
-
-PRICED = ("cost", "carbon_kg")
+    return priced_table(
+        simulation,
+        ("cost", "carbon_kg"),
+        partial(_priced, simulation),
+        partial(_bound, simulation),
+    )
 
 
 def _bound(simulation: Simulation, name: str) -> float:
@@ -98,56 +90,16 @@ def sentences(simulation: Simulation) -> list[str]:
             "No policy that serves all requests, not even one that knows them beforehand, stays "
             "below the proven bound."
         )
-    for policy in simulation.policies:
-        runs = [o for o in simulation.outcomes if o.policy == policy]
-        lost = sum(o.totals["unserved"] or 0.0 for o in runs)
-        if lost:
-            found.append(f"{policy}: {lost:,.0f} requests were never served.")
-        over = max(o.totals["over_cap_s"] or 0.0 for o in runs)
-        if over > 0:
-            found.append(f"{policy}: above the power cap for {units.format(over, 'time')}.")
-        if runs[0].decided:
-            solves = sum(o.decided["solves"] for o in runs)
-            changes = sum(o.decided["changes"] for o in runs)
-            found.append(
-                f"{policy}: planned anew {solves} times, changed its plan {changes} times."
-            )
-    return found
+    return found + policy_sentences(simulation, lambda _: "requests were never served")
 
 
 def simulation_to_dict(simulation: Simulation) -> dict[str, Any]:
     """Return the JSON object of ``hetopt simulate``; SI units."""
-    return {
-        "instance": simulation.instance.name,
-        "settings": simulation.settings,
-        "policies": [
-            {
-                "policy": policy,
-                **{
-                    name: to_json(simulation.mean(policy, name))
-                    for name in simulation.outcomes[0].totals
-                },
-                "energy_over_bound": to_json(simulation.over_bound(policy)),
-                "cost_over_bound": to_json(simulation.over_bound(policy, "cost")),
-                "carbon_over_bound": to_json(simulation.over_bound(policy, "carbon_kg")),
-                "replications": [
-                    {
-                        **o.totals,
-                        "wall_time_s": o.wall_time_s,
-                        **o.decided,
-                        "jobs": o.jobs,
-                        "devices": o.devices,
-                    }
-                    for o in simulation.outcomes
-                    if o.policy == policy
-                ],
-            }
-            for policy in simulation.policies
-        ],
-        "bounds": [vars(bound) for bound in simulation.bounds],
-        "failed": simulation.failed,
-        "version": __version__,
-    }
+    compared = ("energy_j", "cost", "carbon_kg")
+    ratios = {f"{name.rsplit('_', 1)[0]}_over_bound": name for name in compared}
+    bounds = [vars(bound) for bound in simulation.bounds]
+    found = to_dict(simulation, ratios, ("jobs", "devices"), bounds)
+    return {"instance": simulation.instance.name, **found}
 
 
 def job_rows(simulation: Simulation) -> list[Row]:

@@ -22,10 +22,15 @@ from hetopt.report.routes import route_rows
 from hetopt.report.terminal.listing import listing, with_rest
 from hetopt.report.terminal.money import shopping_list, totals
 from hetopt.report.terminal.periods import period_table, switching_line
-from hetopt.report.terminal.platform import board_tables, setup_tables, stream_boards
+from hetopt.report.terminal.platform import (
+    NOTE,
+    board_tables,
+    setup_tables,
+    state_rows,
+    stream_boards,
+)
 from hetopt.report.terminal.shadow_prices import marginal_line
 from hetopt.report.terminal.sketch import Sketch
-from hetopt.report.terminal.states import NOTE, state_rows
 from hetopt.report.waiting import waiting_line
 from hetopt.solution import ScenarioPlan, SchedulePlan, Solution, StreamPlan
 

@@ -104,16 +104,6 @@ class ScheduleSimulation(Replicated):
         """
         import pandas as pd
 
-        def rows(name: str) -> list[dict[str, Any]]:
-            return [
-                {"policy": o.policy, "replication": o.replication, **row}
-                for o in self.outcomes
-                for row in getattr(o, name)
-            ]
-
-        totals = [
-            {"policy": o.policy, "replication": o.replication, **o.totals} for o in self.outcomes
-        ]
         series = [
             {"policy": o.policy, "time_s": t, "power_w": w}
             for o in self.outcomes
@@ -121,25 +111,13 @@ class ScheduleSimulation(Replicated):
             for t, w in zip(*(column.tolist() for column in o.power), strict=True)
         ]
         return {
-            "policies": pd.DataFrame(totals),
-            "jobs": pd.DataFrame(rows("jobs")),
-            "devices": pd.DataFrame(rows("devices")),
-            "tasks": pd.DataFrame(rows("tasks")),
+            "policies": self.frame("totals"),
+            "jobs": self.frame("jobs"),
+            "devices": self.frame("devices"),
+            "tasks": self.frame("tasks"),
             "bounds": pd.DataFrame([b.to_dict() for b in self.bounds]),
             "series": pd.DataFrame(series, columns=["policy", "time_s", "power_w"]),
         }
-
-    def report(self, path: Any) -> None:
-        """Write one page about the simulation that reads offline."""
-        from hetopt import write_simulation
-
-        write_simulation(path, self)
-
-    def save(self, path: Any) -> None:
-        """Write the tables: ``.json`` (all), ``.csv`` (one row a policy and replication)."""
-        from hetopt import write_simulation
-
-        write_simulation(path, self)
 
 
 def outcome_of(
