@@ -48,51 +48,31 @@ class _Collector:
         devices = [str(n) for n in instance.devices.name]
         jobs = [str(n) for n in instance.jobs.name]
 
-        def counter(name: str, about: str, label: str, rows: dict[str, float]) -> Any:
-            family = CounterMetricFamily(name, about, labels=[label])
+        def family(kind: Any, name: str, about: str, label: str, rows: dict[str, Any]) -> Any:
+            made = kind(name, about, labels=[label])
             for value, number in _bounded(rows).items():
-                family.add_metric([value], number)
-            return family
+                made.add_metric([value], float(number))
+            return made
 
-        def gauge(name: str, about: str, label: str, rows: dict[str, float]) -> Any:
-            family = GaugeMetricFamily(name, about, labels=[label])
-            for value, number in _bounded(rows).items():
-                family.add_metric([value], number)
-            return family
+        of = dict(zip(devices, fleet.device_totals, strict=True))
+        by_job = dict(zip(jobs, fleet.job_totals, strict=True))
 
-        totals, per_job = fleet.device_totals, fleet.job_totals
-        of = dict(zip(devices, totals, strict=True))
-        by_job = dict(zip(jobs, per_job, strict=True))
-        yield counter(
-            "hetopt_events",
-            "Events accepted.",
-            "event",
-            {k: float(v) for k, v in controller.counts.items()},
-        )
-        yield counter(
-            "hetopt_requests_turned_away",
-            "Requests to this service that were refused.",
-            "status",
-            {k: float(v) for k, v in self._turned_away.items()},
-        )
-        yield counter(
-            "hetopt_requests_arrived",
-            "Requests that came.",
-            "job",
-            {j: float(t.arrived) for j, t in by_job.items()},
-        )
-        yield counter(
-            "hetopt_requests_served",
-            "Requests whose last task ended.",
-            "job",
-            {j: float(t.served) for j, t in by_job.items()},
-        )
-        yield counter(
-            "hetopt_deadline_misses",
-            "Requests that took longer than the limit on latency.",
-            "job",
-            {j: float(t.missed) for j, t in by_job.items()},
-        )
+        def of_jobs(name: str) -> dict[str, Any]:
+            return {job: getattr(total, name) for job, total in by_job.items()}
+
+        def of_devices(name: str) -> dict[str, Any]:
+            return {device: getattr(total, name) for device, total in of.items()}
+
+        turned_away = "Requests to this service that were refused."
+        missed = "Requests that took longer than the limit on latency."
+        for counted in (
+            ("hetopt_events", "Events accepted.", "event", controller.counts),
+            ("hetopt_requests_turned_away", turned_away, "status", self._turned_away),
+            ("hetopt_requests_arrived", "Requests that came.", "job", of_jobs("arrived")),
+            ("hetopt_requests_served", "Requests whose last task ended.", "job", of_jobs("served")),
+            ("hetopt_deadline_misses", missed, "job", of_jobs("missed")),
+        ):
+            yield family(CounterMetricFamily, *counted)
         latency = HistogramMetricFamily(
             "hetopt_request_latency_seconds",
             "From arrival to the end of the last task.",
@@ -103,48 +83,35 @@ class _Collector:
             tops = [*(f"{top:g}" for top in BUCKETS_S), "+Inf"]
             latency.add_metric([j], list(zip(tops, running, strict=True)), total.latency_s)
         yield latency
-        yield counter(
-            "hw_energy_joules",
-            "Energy: idle, and above idle as measured.",
-            "hw_id",
-            {d: t.idle_j + t.energy_j for d, t in of.items()},
+        energy = {d: t.idle_j + t.energy_j for d, t in of.items()}
+        planned_j, busy, planned_s, executions, implausible = map(
+            of_devices, ("planned_j", "busy_s", "planned_busy_s", "executions", "implausible")
         )
-        yield counter(
-            "hetopt_planned_energy_joules",
-            "Energy above idle that the plan has for what ran.",
-            "device",
-            {d: t.planned_j for d, t in of.items()},
-        )
-        yield counter(
-            "hetopt_busy_seconds",
-            "Time that tasks took, as measured.",
-            "device",
-            {d: t.busy_s for d, t in of.items()},
-        )
-        yield counter(
-            "hetopt_planned_busy_seconds",
-            "Time that the plan has for what ran.",
-            "device",
-            {d: t.planned_busy_s for d, t in of.items()},
-        )
-        yield counter(
-            "hetopt_executions",
-            "Tasks that ended.",
-            "device",
-            {d: float(t.executions) for d, t in of.items()},
-        )
-        yield counter(
-            "hetopt_implausible_energies",
-            "Measured energies that were not believed.",
-            "device",
-            {d: float(t.implausible) for d, t in of.items()},
-        )
-        yield counter(
-            "hetopt_plans",
-            "Plans that were made anew.",
-            "reason",
-            {k: float(v) for k, v in controller.plans.items()},
-        )
+        for name, about, label, rows in (
+            ("hw_energy_joules", "Energy: idle, and above idle as measured.", "hw_id", energy),
+            (
+                "hetopt_planned_energy_joules",
+                "Energy above idle that the plan has for what ran.",
+                "device",
+                planned_j,
+            ),
+            ("hetopt_busy_seconds", "Time that tasks took, as measured.", "device", busy),
+            (
+                "hetopt_planned_busy_seconds",
+                "Time that the plan has for what ran.",
+                "device",
+                planned_s,
+            ),
+            ("hetopt_executions", "Tasks that ended.", "device", executions),
+            (
+                "hetopt_implausible_energies",
+                "Measured energies that were not believed.",
+                "device",
+                implausible,
+            ),
+            ("hetopt_plans", "Plans that were made anew.", "reason", controller.plans),
+        ):
+            yield family(CounterMetricFamily, name, about, label, rows)
         yield CounterMetricFamily("hetopt_decisions", "Decisions made.", value=controller.made)
         power = GaugeMetricFamily("hw_power_watts", "Power: units on, and what runs, as planned.")
         power.add_metric([], fleet.power_w())
@@ -161,22 +128,14 @@ class _Collector:
             for status in STATUSES:
                 units.add_metric([name, status], states.count(status))
         yield units
-        yield gauge(
-            "hetopt_rate_hertz",
-            "Rate that is held.",
-            "job",
-            dict(zip(jobs, map(float, controller.rates.rates), strict=True)),
-        )
+        held = dict(zip(jobs, controller.rates.rates, strict=True))
+        yield family(GaugeMetricFamily, "hetopt_rate_hertz", "Rate that is held.", "job", held)
         slow = dict.fromkeys(devices, 1.0)
         for o, factor in controller.factors.items():
             name = devices[int(instance.options.device[o])]
             slow[name] = max(slow[name], factor)
-        yield gauge(
-            "hetopt_time_ratio",
-            "Largest ratio of measured and planned time of an option.",
-            "device",
-            slow,
-        )
+        about = "Largest ratio of measured and planned time of an option."
+        yield family(GaugeMetricFamily, "hetopt_time_ratio", about, "device", slow)
         yield GaugeMetricFamily(
             "hetopt_requests_open", "Requests under way.", value=len(fleet.open)
         )

@@ -297,34 +297,6 @@ def scope_conflicts(scopes: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(scope for scope in scopes if scope))
 
 
-def comparison_conflicts(device_ids: Iterable[str]) -> tuple[str, ...]:
-    """Return, in full sentences, why the powers of these devices must not be compared.
-
-    Empty if they may be: one power scope, and idle power stated for all of them or for none.
-    Devices without any power measured are left out here.
-
-    Raises
-    ------
-    UnknownEntry
-        If the catalogue has no device of an ID.
-    """
-    measured = [entry for entry in map(device_entry, device_ids) if entry.scope]
-    conflicts = []
-    scopes = scope_conflicts(entry.scope for entry in measured)
-    if len(scopes) > 1:
-        named = "; ".join(
-            f"{scope}: {', '.join(e.id for e in measured if e.scope == scope)}" for scope in scopes
-        )
-        conflicts.append(f"The power meters covered different things ({named}).")
-    without = [entry.id for entry in measured if not entry.idle_known]
-    if without and len(without) < len(measured):
-        conflicts.append(
-            f"No idle power is stated for {', '.join(without)}, but it is for the others: "
-            "energy above idle and whole energy do not compare."
-        )
-    return tuple(conflicts)
-
-
 def attribution(device_ids: Iterable[str]) -> tuple[str, ...]:
     """Return the lines that say whose measurements these are, one a device, MLPerf's notice last.
 

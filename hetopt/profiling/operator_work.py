@@ -165,20 +165,3 @@ def as_network(works: Iterable[OperatorWork]) -> tuple[OperatorWork, ...]:
         made.append(OperatorWork(name, flop, 0.0, precision, launches))
         made.append(OperatorWork(through, 0.0, size, precision, 0.0))
     return tuple(made)
-
-
-def summed(works: Iterable[OperatorWork]) -> tuple[OperatorWork, ...]:
-    """Return one record per class and precision, in order of appearance.
-
-    A sum of operators some of which are bound by memory and others by arithmetic has a roofline
-    below the sum of theirs: sum only what is alike.
-    """
-    totals: dict[tuple[str, str], tuple[float, float, float]] = {}
-    for work in works:
-        key = (work.operator, work.precision)
-        flop, size, launches = totals.get(key, (0.0, 0.0, 0.0))
-        totals[key] = (flop + work.flop, size + work.bytes_b, launches + work.launches)
-    return tuple(
-        OperatorWork(operator, flop, size, precision, launches)
-        for (operator, precision), (flop, size, launches) in totals.items()
-    )

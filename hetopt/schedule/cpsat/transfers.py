@@ -55,7 +55,6 @@ class Sending:
     """
 
     tensor: int
-    destinations: list[Place]
     local: list[tuple[Place, Place]] = field(default_factory=list)
     chains: dict[tuple[int, int, Place], Chain] = field(default_factory=dict)
 
@@ -210,7 +209,7 @@ def _send(build: Build, tensor: int) -> Sending:
     producer = problem.producer[tensor]
     consumers = _consumers(build, tensor)
     targets = sorted({place for c in consumers for place in build.at[c]})
-    sending = Sending(tensor, targets)
+    sending = Sending(tensor)
     sent: dict[tuple[int, Place], Literal] = {}
     for target in targets:
         sources = []

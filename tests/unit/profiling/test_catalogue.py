@@ -378,16 +378,6 @@ def test_scope_conflicts_are_the_different_scopes_without_the_empty_one() -> Non
     assert cat.scope_conflicts(["", ""]) == ()
 
 
-def test_comparing_mixed_scopes_or_mixed_idle_is_a_conflict() -> None:
-    scopes, idle = cat.comparison_conflicts(["zeus/v100", "qutibench/TX2", "gavel/k80"])
-    assert "gpu: zeus/v100" in scopes
-    assert "board: qutibench/TX2" in scopes
-    assert "zeus/v100" in idle
-    assert "gavel" not in scopes + idle
-    assert cat.comparison_conflicts(["zeus/v100", "perseus/a40"]) == ()
-    assert cat.comparison_conflicts([f"mlperf-v3.0/{s}" for s in HEADLINE_SYSTEMS]) == ()
-
-
 def test_attribution_of_mlperf_rows_is_complete_and_carries_the_notice() -> None:
     line, notice = cat.attribution(["mlperf-v3.0/RecAccel-N3000-32GB-PCIEx8"])
     for part in ("Inference v3.0", "closed", "Neuchips", "RecAccel-N3000", "preview"):

@@ -10,7 +10,7 @@ from hetopt.errors import InputError
 from hetopt.instance import KINDS
 from hetopt.profiling.capabilities import capabilities, capability
 from hetopt.profiling.efficiencies import Efficiency, Run, fit, launch_s, shipped, table
-from hetopt.profiling.operator_work import CLASSES, NEXT_CLASS, OperatorWork, summed
+from hetopt.profiling.operator_work import CLASSES, NEXT_CLASS, OperatorWork
 from hetopt.profiling.roofline import estimate, is_calibrated
 
 
@@ -45,12 +45,6 @@ def test_every_class_has_a_next_one_that_is_known() -> None:
 def test_works_refuse_what_they_do_not_know(bad: dict) -> None:
     with pytest.raises(ValueError, match=r"expected|none of"):
         OperatorWork(**({"operator": "conv", "flop": 1.0, "bytes_b": 1.0} | bad))
-
-
-def test_works_of_a_class_are_summed() -> None:
-    total = summed([matmul(1, 2), matmul(3, 4), OperatorWork("copy", 0, 5)])
-    assert total[0] == OperatorWork("matmul", 4, 6, "fp32", 2)
-    assert total[1].operator == "copy"
 
 
 def test_fractions_are_found_again_from_runs_with_outliers() -> None:
