@@ -36,7 +36,7 @@ def closed(count: int) -> dict[str, Any]:
     AssertionError
         Where a mean lies outside its confidence interval.
     """
-    from hetopt.evaluate.queueing import erlang_c
+    from hetopt.evaluate.waits import erlang_c
     from tests.unit.simulate import test_closed_forms as queues
 
     rng = np.random.default_rng(5)
@@ -70,11 +70,16 @@ def closed(count: int) -> dict[str, Any]:
     return found
 
 
-def tails(count: int, requests: int = 20_000) -> dict[str, Any]:
-    """Return in how many random fleets the estimated p99 is near the simulated, or above it."""
+def tails(count: int, first_seed: int = 0, requests: int = 200_000) -> dict[str, Any]:
+    """Return in how many random fleets the estimated p99 is near the simulated, or above it.
+
+    So many requests that the p99 simulated is known to some per cent: of 20,000 requests of three
+    jobs it differs between seeds by up to half.
+    """
     from hetopt import simulate, solve
 
-    good, worst, fleets, seed = 0, 0.0, 0, 0
+    good, fleets, seed = 0, 0, first_seed
+    ratios: list[float] = []
     while fleets < count:
         instance = _random_fleet(seed, limited=True)
         seed += 1
@@ -86,16 +91,18 @@ def tails(count: int, requests: int = 20_000) -> dict[str, Any]:
             instance, solution, policies="plan", requests=requests, bound=False, seed=seed
         )
         fleets += 1
-        fine = True
-        for row in run.outcomes[0].jobs:
-            estimate, seen = rows.get(row["job"]), row["p99_latency_s"]
-            if estimate is None or seen is None:
-                continue
-            short = (seen - estimate) / seen
-            worst = max(worst, short)
-            fine = fine and short <= NEAR
-        good += fine
-    return {"fleets": fleets, "near_or_safe": good, "most_below_simulated": round(worst, 4)}
+        seen = {row["job"]: row["p99_latency_s"] for row in run.outcomes[0].jobs}
+        mine = [rows[j] / seen[j] for j in rows if rows[j] and seen.get(j)]
+        good += all(ratio >= 1.0 - NEAR for ratio in mine)
+        ratios += mine
+    parts = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+    spread = ", ".join(f"{x:.3f}" for x in np.quantile(ratios, parts))
+    return {
+        "fleets": fleets,
+        "near_or_safe": good,
+        "most_below_simulated": round(max(0.0, 1.0 - min(ratios)), 4),
+        "estimate_over_simulated": f"{spread} (least, 5, 25, 50, 75, 95 %, most)",
+    }
 
 
 def _random_fleet(seed: int, limited: bool = False) -> Instance:
@@ -262,10 +269,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("what", choices=("closed", "tails", "caps", "ticks", "replan"))
     parser.add_argument("--count", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the first fleet of tails")
     asked = parser.parse_args(arguments)
     commands: dict[str, Callable[[], dict[str, Any]]] = {
         "closed": lambda: closed(asked.count or MILLION),
-        "tails": lambda: tails(asked.count or 100),
+        "tails": lambda: tails(asked.count or 100, asked.seed),
         "caps": lambda: caps(asked.count or 100),
         "ticks": lambda: ticks(asked.count or 100),
         "replan": replanned,

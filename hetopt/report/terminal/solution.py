@@ -40,7 +40,7 @@ ROWS_SHOWN = 30
 
 QUEUEING_NOTE = (
     "p99 waiting too: an estimate by M/G/c queues (Poisson arrivals, first come first served, "
-    "Allen-Cunneen, exponential tail); ∞ where a device is fully used."
+    "Tijms' approximation, the tail by a bound on it); ∞ where a device is fully used."
 )
 
 

@@ -2,19 +2,26 @@
 
 Rule (docs/steady.md, queueing): each unit that the plan names, else all working units of a device
 together, or those of a job on an exclusive one, is a queue M/G/c with its slots as servers. A wait
-longer than t has the probability C exp(-t C / E[W]) with E[W] by Allen and Cunneen and C by Erlang.
-Along a route each task waits for the quantile of its queue; the longest path must meet the limit.
+longer than t has the probability C G(t) with C by Erlang and
+
+    G(t) = exp(-θ t) + θ ∫ from 0 to t of exp(-θ (t - x)) P(S_e > x)^c dx,
+
+S_e what is left of a service that is looked at while it runs, and θ > 0 the root of
+Σ λ_i (exp(θ S_i / c) - 1) = θ. Along a route each task waits for the quantile of its queue; the
+longest path must meet the limit.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 
-from hetopt.instance import Instance, Ints
+from hetopt.instance import Floats, Instance, Ints
 from hetopt.verify.exact import exceeds
 from hetopt.verify.report import Findings, show
 from hetopt.verify.steady.streams import Stream
@@ -22,8 +29,12 @@ from hetopt.verify.steady.streams import Stream
 Key = tuple[int, int, int]
 """Device, unit (-1: any), and job (-1: any) of a queue."""
 
-FULL, WHOLE, ROUNDING = 1e-9, 1e-9, 1e-7
-"""Utilisation this near 1 never empties; times this near are equal; sums of floats differ so."""
+FULL, WHOLE = 1e-9, 1e-9
+"""Utilisation this near 1 never empties; times this near are equal."""
+ROUNDING = 1e-4
+"""Integrals that are taken in two ways differ so; what they give is an estimate anyway."""
+NOTHING = 40.0
+"""A part of an integral this many e-folds below the rest is left out."""
 
 
 @dataclass(slots=True)
@@ -57,7 +68,7 @@ def check_waiting(
         if math.isnan(q):
             continue
         extra = {
-            task: _beyond(waits[_key(instance, stream.job, option, unit)], 1.0 - q)
+            task: waits[_key(instance, stream.job, option, unit)].beyond(1.0 - q)
             for task, option, unit in stream.rows
         }
         latency = _longest(instance, stream, extra)
@@ -92,8 +103,94 @@ def _arrival(instance: Instance, rate: float, task: int, option: int) -> tuple[f
     return rate / batch, service, 1.0
 
 
-def _wait(instance: Instance, key: Key, queue: _Queue, working: Ints) -> tuple[float, float]:
-    """Return the probability of waiting, and the mean wait; infinite where it never ends."""
+@dataclass
+class _Waits:
+    """Servers (infinite: waits never end), probability of waiting, rates and times of services."""
+
+    servers: float
+    chance: float
+    arrivals: list[tuple[float, float]]
+
+    @cached_property
+    def decay(self) -> float:
+        """θ: what is convex, 0 at 0 and falls there, is 0 again where it changes sign."""
+
+        def over(at: float) -> float:
+            grown = (rate * math.expm1(at * time / self.servers) for rate, time in self.arrivals)
+            return math.fsum(grown) - at
+
+        low, high = 0.0, 1e-9 / max(time for _, time in self.arrivals)
+        while over(high) <= 0.0:
+            low, high = high, 2.0 * high
+        while high - low > 1e-13 * high:
+            middle = (low + high) / 2.0
+            if not low < middle < high:
+                break
+            low, high = (middle, high) if over(middle) <= 0.0 else (low, middle)
+        return high
+
+    def left(self, at: Floats) -> Floats:
+        """Return P(S_e > x)^c at some times."""
+        load = math.fsum(rate * time for rate, time in self.arrivals)
+        parts = [rate * np.maximum(time - at, 0.0) for rate, time in self.arrivals]
+        return np.asarray((np.sum(parts, axis=0) / load) ** self.servers)
+
+    @cached_property
+    def cuts(self) -> list[float]:
+        """Times between which the integrand is smooth, up to where nothing is left of it."""
+        last = max(time for _, time in self.arrivals)
+        looked = np.linspace(0.0, last, 4001)
+        with np.errstate(divide="ignore"):
+            weight = np.log(self.left(looked)) + self.decay * looked
+        within = np.flatnonzero(weight > weight.max() - NOTHING)[-1]
+        end = float(looked[min(within + 1, len(looked) - 1)])
+        small = [end * k / 8 for k in range(9)] + [end / 8**k for k in range(2, 5)]
+        return sorted({*small, *(time for _, time in self.arrivals if time < end)})
+
+    @cached_property
+    def at_cuts(self) -> list[float]:
+        """G at each of them."""
+        found = [1.0]
+        for a, b in pairwise(self.cuts):
+            found.append(self._grown(found[-1], a, b))
+        return found
+
+    def _grown(self, begin: float, a: float, b: float) -> float:
+        """Return G at b from G at a, with nothing to be cut in between."""
+        nodes, weights = np.polynomial.legendre.leggauss(24)
+        times = (a + b) / 2.0 + (b - a) / 2.0 * nodes
+        values = self.left(times) * np.exp(-self.decay * (b - times))
+        more = self.decay * (b - a) / 2.0 * float(values @ weights)
+        return begin * math.exp(-self.decay * (b - a)) + more
+
+    def longer(self, at: float) -> float:
+        """Return G: the part of those who must wait that waits longer."""
+        k = bisect_right(self.cuts, at) - 1
+        if k == len(self.cuts) - 1:
+            return self.at_cuts[k] * math.exp(-self.decay * (at - self.cuts[k]))
+        return self._grown(self.at_cuts[k], self.cuts[k], at)
+
+    def beyond(self, part: float) -> float:
+        """Return the wait that a part of the requests exceeds."""
+        if math.isinf(self.servers):
+            return math.inf
+        if self.chance <= part:
+            return 0.0
+        high = 1.0 / self.decay
+        while self.longer(high) > part / self.chance:
+            high *= 2.0
+        low = 0.0
+        while high - low > 1e-9 * high:
+            middle = (low + high) / 2.0
+            if self.longer(middle) > part / self.chance:
+                low = middle
+            else:
+                high = middle
+        return high
+
+
+def _wait(instance: Instance, key: Key, queue: _Queue, working: Ints) -> _Waits:
+    """Return how long a queue waits; with infinite servers where it never ends."""
     device, unit, job = key
     devices = instance.devices
     slots = int(devices.slots[device])
@@ -101,30 +198,31 @@ def _wait(instance: Instance, key: Key, queue: _Queue, working: Ints) -> tuple[f
     if job >= 0:
         each = float(devices.max_utilization[device] * (1.0 - devices.reserved[device]) * slots)
         units = max(1, math.ceil(queue.load / each - WHOLE))
-    rate = math.fsum(a for a, _, _ in queue.arrivals)
-    load = math.fsum(a * s for a, s, _ in queue.arrivals)
+    arrivals = [(a, s) for a, s, _ in queue.arrivals if a * s > 0]
+    load = math.fsum(a * s for a, s in arrivals)
     if not load > 0:
-        return 0.0, 0.0
+        return _Waits(1.0, 0.0, [])
     taken = math.fsum(a * s * p for a, s, p in queue.arrivals)
     servers = units * slots * load / taken
     if load / servers >= 1.0 - FULL:
-        return 1.0, math.inf
-    mean = load / rate
-    square = math.fsum(a * s * s for a, s, _ in queue.arrivals) / rate
-    chance = _erlang(servers, load)
-    spread = square / mean**2
-    return chance, chance * mean / (servers - load) * spread / 2.0
+        return _Waits(math.inf, 1.0, [])
+    return _Waits(servers, _erlang(servers, load), arrivals)
 
 
 def _erlang(servers: float, load: float) -> float:
     """Return Erlang's C by the integral 1 / B = a ∫ exp(-a t) (1 + t)^c dt over t from 0 on."""
     from scipy.integrate import quad
 
+    # The integrand peaks where (1 + t) = c / a, beyond which it falls.
+    peak = max(0.0, servers / load - 1.0)
+    most = servers * math.log1p(peak) - load * peak
+    if most > 600.0:
+        # 1 / B is some exp(600): nobody waits.
+        return 0.0
+
     def density(t: float) -> float:
         return load * math.exp(servers * math.log1p(t) - load * t)
 
-    # The integrand peaks where (1 + t) = c / a, beyond which it falls.
-    peak = max(0.0, servers / load - 1.0)
     width = math.sqrt(servers) / load + 1.0 / load
     cuts = [0.0, peak, peak + width, peak + 8 * width, peak + 60 * width]
     whole = math.fsum(
@@ -134,14 +232,6 @@ def _erlang(servers: float, load: float) -> float:
     )
     loss = 1.0 / whole
     return loss / (1.0 - load / servers * (1.0 - loss))
-
-
-def _beyond(wait: tuple[float, float], part: float) -> float:
-    """Return the wait that a part of the requests exceeds."""
-    chance, mean = wait
-    if math.isinf(mean):
-        return math.inf
-    return mean / chance * math.log(chance / part) if chance > part else 0.0
 
 
 def _longest(instance: Instance, stream: Stream, extra: dict[int, float]) -> float:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from hetopt import from_frames
 from hetopt.evaluate import evaluate
-from hetopt.evaluate.queueing import Queues, erlang_c, waits
+from hetopt.evaluate.waits import Queues, erlang_c, waits
 from hetopt.instance import Floats, Instance
 from hetopt.report.terminal.solution import solution_view
 from hetopt.solve import solve
@@ -84,6 +84,31 @@ def test_a_mixture_of_constant_times_is_close_to_simulation(
     estimate = queue(servers, rates, [0.1, 0.3])
     assert estimate.mean_wait_s[0] == pytest.approx(found.mean(), rel=0.12)
     assert estimate.p99_wait_s[0] == pytest.approx(np.quantile(found, 0.99), rel=0.15)
+
+
+def test_rare_services_that_take_long_lengthen_the_tail() -> None:
+    # One server, and one request in 70 that takes eleven times as long: that is the tail.
+    rng = np.random.default_rng(5)
+    service = np.where(rng.random(5 * CUSTOMERS) < 0.25 / 17.24, 0.132, 0.012)
+    found = np.quantile(simulated(1, 17.24, service, rng), 0.99)
+    estimate = queue(1, [16.99, 0.25], [0.012, 0.132]).p99_wait_s[0]
+    assert found <= estimate <= 1.25 * found
+
+
+def test_estimates_of_random_queues_err_on_the_long_side_and_not_by_much() -> None:
+    rng = np.random.default_rng(23)
+    ratios = []
+    for servers in (1, 1, 2, 2, 3, 4, 6, 8, 12, 20):
+        times = 10 ** rng.uniform(-2.5, -0.5, 3)
+        share = rng.dirichlet(np.ones(3))
+        rates = share / (share @ times) * float(rng.uniform(0.5, 0.85)) * servers
+        service = rng.choice(times, 2 * CUSTOMERS, p=share)
+        waited = np.quantile(simulated(servers, float(rates.sum()), service, rng), 0.99)
+        estimate = queue(servers, rates.tolist(), times.tolist()).p99_wait_s[0]
+        # Latencies of the class that is served soonest, of which waiting is the largest part.
+        ratios.append((estimate + times.min()) / (waited + times.min()))
+    assert min(ratios) > 0.93
+    assert np.median(ratios) < 1.1
 
 
 def test_requests_that_join_a_running_batch_take_a_part_of_a_server() -> None:

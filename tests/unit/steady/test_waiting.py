@@ -12,6 +12,7 @@ import pytest
 from hetopt.compile.set_values import set_values
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate
+from hetopt.evaluate.waits import waits
 from hetopt.formats.native.document import read_yaml
 from hetopt.instance import Instance
 from hetopt.model_files import export_model
@@ -19,6 +20,7 @@ from hetopt.solution import SteadyPlan
 from hetopt.solve import solve
 from hetopt.steady.waiting import late_jobs
 from hetopt.verify import verify
+from hetopt.verify.steady.waiting import ROUNDING, _erlang, _Waits
 from tests.oracles.campaign import run_chunk
 from tests.unit.steady.program.test_formulation import make
 
@@ -43,7 +45,7 @@ def test_a_plan_leaves_the_room_that_its_limit_needs_and_tells_the_gap() -> None
     assert solution.bound == pytest.approx(880.0, rel=1e-5)
     assert solution.objective == pytest.approx(980.0)
     assert estimate(instance, solution.plan) <= 0.03
-    # Four units as M/D/4: C = 0.47, and C / E[W] = 2 (4 - 2.9) / 0.01 of one half as long waits.
+    # Four units as M/D/4: C = 0.47, and θ = 245 / s.
     assert 0.015 < estimate(instance, solution.plan) < 0.03
 
 
@@ -68,6 +70,26 @@ def test_the_checker_finds_a_plan_that_is_too_late() -> None:
     assert late_jobs(loose, plan).tolist() == [True]
     more = replace(plan, units_on=np.array([4]), units_had=np.array([4]))
     assert verify(loose, more).ok
+
+
+def test_the_checker_finds_the_same_waits_by_integrals_of_its_own() -> None:
+    rng = np.random.default_rng(4)
+    seen = 0
+    for servers in (1, 1, 2, 3, 5, 10, 30, 100, 1000) * 3:
+        times = 10 ** rng.uniform(-3, 0, 3)
+        share = rng.dirichlet(np.full(3, 0.5)) + 1e-6
+        rates = share / (share @ times) * float(rng.uniform(0.05, 0.99)) * servers
+        part = float(rng.choice([0.5, 0.01, 0.001]))
+        keys, each = (np.zeros(3, dtype=np.int64),), np.ones(3)
+        _, queues = waits(keys, servers * each, rates, times)
+        estimate = float(queues.exceeded_by(part * each)[0])
+        chance = _erlang(float(servers), float(rates @ times))
+        assert chance == pytest.approx(float(queues.wait_probability[0]), rel=1e-6, abs=1e-200)
+        own = _Waits(float(servers), chance, list(zip(rates.tolist(), times.tolist(), strict=True)))
+        # Chords lie above what is convex: what a plan is held to is never more.
+        assert own.beyond(part) * (1 - 1e-5) <= estimate <= own.beyond(part) * (1 + ROUNDING)
+        seen += estimate > 0
+    assert seen > 10
 
 
 def test_the_quantile_counts() -> None:
