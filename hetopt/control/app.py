@@ -11,7 +11,7 @@ import asyncio
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -20,13 +20,15 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hetopt.control.metrics import exposition
 from hetopt.control.service import BusyError, Service
 from hetopt.control.view import plan_view, state_view
 from hetopt.errors import InputError, Problem
-from hetopt.simulate.events import Event, event_from_dict, events_schema
+from hetopt.simulate.events import Event, events_from_list, events_schema
 from hetopt.version import __version__
 
 MOST_BYTES = 2 * 1024 * 1024
@@ -97,7 +99,8 @@ def create_app(service: Service, guard: Guard) -> FastAPI:
     )
     _errors(app, guard)
 
-    def authorized(authorization: Annotated[str | None, Header()] = None) -> None:
+    # A coroutine: what is none is handed to a thread, and that takes longer than comparing.
+    async def authorized(authorization: Annotated[str | None, Header()] = None) -> None:
         if guard.token is None:
             return
         given = (authorization or "").encode("utf-8", "replace")
@@ -167,15 +170,23 @@ def _errors(app: FastAPI, guard: Guard) -> None:
         ]
         return told(422, problems)
 
-    @app.middleware("http")
-    async def hosts(request: Request, call: Any) -> Response:
-        # A page elsewhere must not reach a service without a token by a name of its own.
-        if guard.hosts:
-            host = request.headers.get("host", "").rsplit(":", 1)[0].strip("[]")
-            if host not in guard.hosts:
-                return told(400, "This service is asked by the address that it listens on.")
-        response: Response = await call(request)
-        return response
+    app.add_middleware(_Hosts, guard=guard, told=told)
+
+
+class _Hosts:
+    """A page elsewhere must not reach a service without a token by a name of its own."""
+
+    def __init__(self, app: ASGIApp, guard: Guard, told: Callable[..., JSONResponse]) -> None:
+        self._app, self._guard, self._told = app, guard, told
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._guard.hosts and scope["type"] == "http":
+            given = Headers(scope=scope).get("host", "")
+            if given.rsplit(":", 1)[0].strip("[]") not in self._guard.hosts:
+                text = "This service is asked by the address that it listens on."
+                await self._told(400, text)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 def _plain(value: Any) -> str:
@@ -222,7 +233,7 @@ def parse(body: bytes) -> list[Event]:
     if not 1 <= len(rows) <= MOST_EVENTS:
         raise HTTPException(422, f"From 1 to {MOST_EVENTS} events a request; {len(rows)} came.")
     try:
-        return [event_from_dict(row, f"events[{i}]") for i, row in enumerate(rows)]
+        return events_from_list(rows, "events")
     except RecursionError:
         raise HTTPException(422, "Nested too deeply for an event.") from None
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -94,6 +94,7 @@ class Controller:
         self.counts: dict[str, int] = {}
         self.drifts: list[dict[str, Any]] = []
         self._tick_s = 0.0
+        self._options = _options_by_name(instance)
         self._take(plan)
 
     def _take(self, plan: SteadyPlan) -> None:
@@ -118,6 +119,7 @@ class Controller:
             np.zeros(len(table)),
             StartUp.none(self.instance),
         )
+        self._routed = frozenset(table.job.tolist())
 
     def check(self, event: Event, place: str = "event") -> None:
         """Refuse an event that names what the instance does not have, or cannot be.
@@ -174,16 +176,7 @@ class Controller:
             raise InputError(problems)
 
     def _option(self, event: Started | Finished) -> int:
-        instance = self.instance
-        d, profile = (
-            self.fleet.devices[event.device],
-            int(instance.tasks.profile[self.fleet.tasks[event.task]]),
-        )
-        begin, end = instance.profiles.ptr[profile : profile + 2].tolist()
-        for o in range(begin, end):
-            if instance.options.device[o] == d and instance.options.label[o] == event.option:
-                return o
-        return -1
+        return self._options.get((event.task, event.device, event.option), -1)
 
     def apply(self, event: Event) -> list[dict[str, Any]]:
         """Take one event; return the decisions that it leads to."""
@@ -218,7 +211,7 @@ class Controller:
             if len(self.fleet.open) > MOST_OPEN:
                 self.fleet.open.pop(next(iter(self.fleet.open)))
                 self.fleet.forgotten += 1
-        if not len(self.policy.table) or not (self.policy.table.job == j).any():
+        if j not in self._routed:
             return []
         actions = self.policy.decide(self.fleet.state(), event)
         routes = [action for action in actions if isinstance(action, Route)]
@@ -340,7 +333,7 @@ class Controller:
             if isinstance(event, DeviceDown):
                 unit.status, unit.until_s = "down", None
                 unit.running = unit.running_s = 0.0
-                unit.weights = set()
+                unit.weights = frozenset()
             elif unit.status == "down":
                 always_on = not self.instance.devices.off_when_unused[d]
                 unit.status = "on" if always_on else "off"
@@ -403,10 +396,11 @@ class Controller:
             unit.status, unit.until_s = ("starting", ready_s) if waits else ("on", None)
         elif isinstance(action, SwitchOff):
             unit.status = "draining" if unit.running > 0 else "off"
-            unit.weights = set()
+            unit.weights = frozenset()
         else:
             key = self.instance.model_keys.index((action.model, action.variant))
-            (unit.weights.add if isinstance(action, Load) else unit.weights.discard)(key)
+            held = {key}
+            unit.weights = unit.weights | held if isinstance(action, Load) else unit.weights - held
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON, for :meth:`read`."""
@@ -415,16 +409,16 @@ class Controller:
             "plan": plan_to_dict(self.instance, self.plan),
             "credit": self.policy.rule.choice["credit"].tolist(),
             "rates": [self.rates.rates, self.rates._sums, self.rates._seen],
-            "watches": {str(o): asdict(watch) for o, watch in self.watches.items()},
-            "energies": {str(o): samples for o, samples in self.energies.items()},
+            "watches": {str(o): watch.to_dict() for o, watch in self.watches.items()},
+            "energies": {str(o): list(samples) for o, samples in self.energies.items()},
             "factors": {str(o): factor for o, factor in self.factors.items()},
             "energy_factors": {str(o): factor for o, factor in self.energy_factors.items()},
             "decisions": list(self.decisions),
             "made": self.made,
             "wanted": self.wanted,
-            "plans": self.plans,
-            "counts": self.counts,
-            "drifts": self.drifts,
+            "plans": dict(self.plans),
+            "counts": dict(self.counts),
+            "drifts": list(self.drifts),
             "tick_s": self._tick_s,
         }
 
@@ -447,3 +441,17 @@ class Controller:
         self.made, self.wanted = found["made"], found["wanted"]
         self.plans, self.counts, self.drifts = found["plans"], found["counts"], found["drifts"]
         self._tick_s = found["tick_s"]
+
+
+def _options_by_name(instance: Instance) -> dict[tuple[str, str, str], int]:
+    """Return each task's options by task, device and label, the first of those that agree."""
+    options, ptr = instance.options, instance.profiles.ptr
+    device = instance.devices.name[options.device].tolist()
+    label = options.label.tolist()
+    found: dict[tuple[str, str, str], int] = {}
+    for task, profile in zip(
+        instance.tasks.name.tolist(), instance.tasks.profile.tolist(), strict=True
+    ):
+        for o in range(int(ptr[profile]), int(ptr[profile + 1])):
+            found.setdefault((task, device[o], label[o]), o)
+    return found

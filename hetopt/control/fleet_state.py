@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,13 +22,30 @@ MOST_OPEN = 100_000
 
 @dataclass
 class Unit:
-    """A unit: its status, since when, and what runs there."""
+    """A unit: its status, since when, and what runs there; what policies see of it is kept."""
 
     status: UnitStatus = "off"
     until_s: float | None = None
     running: float = 0.0
     running_s: float = 0.0
-    weights: set[int] = field(default_factory=set)
+    weights: frozenset[int] = frozenset()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Change a field, and forget what was seen."""
+        self.__dict__[name] = value
+        self.__dict__["seen"] = None
+
+    def seen_as(self, device: str, number: int, keys: Sequence[tuple[str, str]]) -> UnitState:
+        """Return what a policy sees."""
+        found: UnitState | None = self.__dict__["seen"]
+        if found is None:
+            weights = tuple(keys[w] for w in sorted(self.weights))
+            found = UnitState(
+                *(device, number, self.status, self.until_s),
+                *(self.running, self.running_s, None, weights),
+            )
+            self.__dict__["seen"] = found
+        return found
 
 
 @dataclass
@@ -71,7 +89,8 @@ class Fleet:
     def __init__(self, instance: Instance, plan: SteadyPlan) -> None:
         devices = instance.devices
         self.instance = instance
-        self.devices = {str(n): d for d, n in enumerate(devices.name)}
+        self._names = [str(n) for n in devices.name]
+        self.devices = {name: d for d, name in enumerate(self._names)}
         self.jobs = {str(n): j for j, n in enumerate(instance.jobs.name)}
         self.tasks = {str(n): t for t, n in enumerate(instance.tasks.name)}
         self.size = [
@@ -106,7 +125,7 @@ class Fleet:
         for o, u in zip(plan.option[used].tolist(), plan.unit[used].tolist(), strict=True):
             key, d = int(options.weights_key[o]), int(options.device[o])
             if key >= 0 and (d, u) in self.units:
-                self.units[d, u].weights.add(key)
+                self.units[d, u].weights |= {key}
 
     def advance(self, time_s: float) -> None:
         """Let time pass: idle power adds up, units that start are on."""
@@ -139,23 +158,10 @@ class Fleet:
 
     def state(self) -> State:
         """Return what a policy sees."""
-        names = self.instance.devices.name
-        keys = self.instance.model_keys
+        names, keys = self._names, self.instance.model_keys
         return State(
             self.time_s,
-            tuple(
-                UnitState(
-                    str(names[d]),
-                    u,
-                    unit.status,
-                    unit.until_s,
-                    unit.running,
-                    unit.running_s,
-                    None,
-                    tuple(keys[w] for w in sorted(unit.weights)),
-                )
-                for (d, u), unit in self.units.items()
-            ),
+            tuple(unit.seen_as(names[d], u, keys) for (d, u), unit in self.units.items()),
             (),
             (),
             (),
@@ -183,7 +189,7 @@ class Fleet:
         self.time_s, self.cap_w = found["time_s"], found["cap_w"]
         self.forgotten = found["forgotten"]
         for d, u, status, until, running, running_s, weights in found["units"]:
-            self.units[d, u] = Unit(status, until, running, running_s, set(weights))
+            self.units[d, u] = Unit(status, until, running, running_s, frozenset(weights))
         self.job_totals = [JobTotals(**row) for row in found["jobs"]]
         self.device_totals = [DeviceTotals(**row) for row in found["devices"]]
         self.open = {key: Open(job, at, left) for key, job, at, left in found["open"]}

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from hetopt.control.core import Controller
-from hetopt.control.journal import Journal
+from hetopt.control.journal import MOVED_EVERY, Journal
 from hetopt.control.planner import Asked, Settings, asked, failed, make
-from hetopt.simulate.events import Event, Tick, event_from_dict, to_dict
+from hetopt.simulate.events import Event, Tick, event_from_dict, event_to_json
 
 SNAPSHOT_EVERY = 20_000
 """Entries after which the whole state is written."""
@@ -79,7 +81,8 @@ class Service:
         self._planning = False
         # What is durable is applied before anything else becomes durable: in the log's order.
         self._order = asyncio.Lock()
-        self._snapshot_at = self.journal.seq
+        self._snapshot_at = self._moved_at = self.journal.seq
+        self._keeping = False
         self._tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._ticks())]
         self._plan_if_wanted()
 
@@ -118,7 +121,7 @@ class Service:
             if not batches:
                 continue
             rows = [
-                (event.id or None, json.dumps({"kind": "event", **to_dict(event)}))
+                (event.id or None, '{"kind":"event",' + event_to_json(event)[1:])
                 for batch in batches
                 for event in batch.events
             ]
@@ -153,12 +156,34 @@ class Service:
         async with self._news:
             self._news.notify_all()
         self._plan_if_wanted()
-        if self.journal.seq - self._snapshot_at < SNAPSHOT_EVERY:
+        if self._keeping:
             return
-        async with self._order:
-            self._snapshot_at = seq = self.journal.seq
-            state = {"controller": self.controller.to_dict(), "plans": list(self.plans)}
-            await asyncio.to_thread(self.journal.snapshot, seq, state)
+        seq = self.journal.seq
+        if seq - self._snapshot_at >= SNAPSHOT_EVERY:
+            # What is applied is what is written: the order is held until the state is copied.
+            async with self._order:
+                self._snapshot_at = seq = self.journal.seq
+                state = {"controller": self.controller.to_dict(), "plans": list(self.plans)}
+            self._beside(self.journal.snapshot, seq, state)
+        elif seq - self._moved_at >= MOVED_EVERY:
+            self._moved_at = seq
+            self._beside(self.journal.move)
+
+    def _beside(self, work: Callable[..., None], *given: Any) -> None:
+        """Let the journal work while events go on being taken; one such thing at a time."""
+        self._keeping = True
+
+        async def done() -> None:
+            try:
+                await asyncio.to_thread(work, *given)
+            except sqlite3.Error:
+                # A full disk, say: what is written stays, and it is tried again later.
+                pass
+            finally:
+                self._keeping = False
+
+        self._tasks = [task for task in self._tasks if not task.done()]
+        self._tasks.append(asyncio.create_task(done()))
 
     async def _ticks(self) -> None:
         while True:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -327,12 +327,23 @@ class State:
     __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
-Form = Literal["event", "action", "state"]
+Form = Literal["event", "events", "action", "state"]
 
 
 def to_dict(value: Event | Action | State) -> dict[str, Any]:
     """Return the JSON form of an event, an action or a state; what is None is left out."""
     found: dict[str, Any] = _plain(value)
+    return found
+
+
+def event_to_json(event: Event) -> str:
+    """Return the JSON form of an event as text; quicker than by :func:`to_dict`."""
+    return str(_adapter("event").dump_json(event, exclude_none=True), "utf-8")
+
+
+def events_from_list(rows: list[Any], place: str) -> list[Event]:
+    """Return the events that JSON objects state; errors as :func:`event_from_dict`."""
+    found: list[Event] = _read("events", rows, place)
     return found
 
 
@@ -412,14 +423,27 @@ def _first_paragraph(definition: dict[str, Any]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        pairs = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
+    # A controller does this for each event and decision: most of their fields are plain.
+    kind: Any = type(value)
+    if kind in _PLAIN:
+        return value
+    if names := _fields(kind):
+        pairs = ((name, getattr(value, name)) for name in names)
         return {name: _plain(item) for name, item in pairs if item is not None}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value
+
+
+_PLAIN = frozenset((str, int, float, bool))
+
+
+@functools.cache
+def _fields(kind: Hashable) -> tuple[str, ...]:
+    """Return the names of a dataclass's fields; none of another type."""
+    return tuple(f.name for f in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
 
 
 @functools.cache
@@ -431,8 +455,11 @@ def _adapter(form: Form) -> TypeAdapter[Any]:
 
     if form == "state":
         return TypeAdapter(State)
-    union: Any = Event if form == "event" else Action
-    return TypeAdapter(Annotated[union, Field(discriminator=form)])
+    event = Annotated[Event, Field(discriminator="event")]
+    if form == "events":
+        return TypeAdapter(list[event])
+    action = Annotated[Action, Field(discriminator="action")]
+    return TypeAdapter(event if form == "event" else action)
 
 
 def _read(form: Form, data: Any, place: str) -> Any:
@@ -443,10 +470,15 @@ def _read(form: Form, data: Any, place: str) -> Any:
     except ValidationError as error:
         problems = [
             Problem(
-                ".".join([place, *(str(part) for part in e["loc"])]),
+                _place(place, e["loc"]),
                 repr(e["input"])[:80],
                 f"{e['msg']}.",
             )
             for e in error.errors(include_url=False)[:20]
         ]
         raise InputError(problems) from None
+
+
+def _place(place: str, parts: Iterable[int | str]) -> str:
+    """Return a place in JSON: ``events[3].arrived.job``."""
+    return place + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in parts)

@@ -164,6 +164,14 @@ class StreamPolicy:
             (int(d), int(n)): g
             for g, (d, n) in enumerate(zip(self.fleet.device, self.fleet.number, strict=True))
         }
+        # Station of each unit (-1: none), and its slots.
+        self._place = {
+            (str(devices[d]), n): (
+                int(self.fleet.unit_station[g]),
+                float(self.instance.devices.slots[d]),
+            )
+            for (d, n), g in self._unit.items()
+        }
 
     def net_for(self, timeout_s: float | None) -> Net:
         """Return the columns that the loop reads, with batches that wait so long to fill."""
@@ -223,23 +231,25 @@ class StreamPolicy:
         count = len(self.fleet.station_device)
         live = idle_stations(count)
         live["shared"] = self.shared[self.fleet.station_device]
-        slots = self.instance.devices.slots
+        # In lists: a controller does this for each request.
+        used, running_s, coming, servers = ([0.0] * count for _ in range(4))
+        ready_s, spare = [np.inf] * count, [0] * count
         for unit in state.units:
-            g = self.unit(unit.device, unit.unit)
-            s = int(self.fleet.unit_station[g]) if g >= 0 else -1
+            s, size = self._place.get((unit.device, unit.unit), (-1, 0.0))
             if s < 0:
                 continue
-            size = float(slots[self.fleet.device[g]])
-            live["used"][s] += unit.running
-            live["running_s"][s] += unit.running_s
+            used[s] += unit.running
+            running_s[s] += unit.running_s
             if unit.status in ("on", "starting"):
-                live["coming"][s] += size
+                coming[s] += size
             if unit.status == "on":
-                live["servers"][s] += size
+                servers[s] += size
             elif unit.status == "starting" and unit.until_s is not None:
-                live["ready_s"][s] = min(live["ready_s"][s], unit.until_s)
+                ready_s[s] = min(ready_s[s], unit.until_s)
             elif unit.status in ("off", "draining"):
-                live["spare"][s] += 1
+                spare[s] += 1
+        live["used"], live["running_s"], live["coming"] = used, running_s, coming
+        live["servers"], live["ready_s"], live["spare"] = servers, ready_s, spare
         for queue in state.queues:
             d = self._device.get(queue.device, -1)
             job = -1 if queue.job is None else self._job.get(queue.job, -1)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -96,6 +97,13 @@ class Watch:
         quiet = self.up == 0 and self.down == 0
         if quiet and self.seen >= 2 * self.based_on and self.based_on < KEPT:
             self._rest_on(self.samples)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a copy as JSON has it."""
+        found = {name: getattr(self, name) for name in self.__slots__}
+        changes = [{"at_s": change.at_s, "factor": change.factor} for change in self.changes]
+        copied = {"samples": self.samples[:], "times": self.times[:], "changes": changes}
+        return {**found, **copied}
 
     def _rest_on(self, samples: list[float]) -> None:
         found = robust_location(np.array(samples))

@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 
+from bench.control import FLEET as TWO_KINDS
 from hetopt import read_instance, solve
 from hetopt.control.app import Guard, create_app
 from hetopt.control.core import Controller
@@ -11,28 +12,7 @@ from hetopt.control.planner import Settings
 from hetopt.control.serve import Setup, make_service
 from hetopt.solve import SolveOptions
 
-FLEET = """
-hetopt: 1
-name: two kinds
-regime: steady
-objective: power
-devices:
-  - {name: big, kind: gpu, count: {min: 0, max: 3}, idle_power: 60 W}
-  - {name: small, kind: npu, count: {min: 0, max: 6}, idle_power: 8 W}
-profiles:
-  see:
-    - {device: big, time: 4 ms, energy: 0.8 J}
-    - {device: small, time: 12 ms, energy: 0.2 J}
-  hear:
-    - {device: small, time: 20 ms, energy: 0.3 J}
-    - {device: big, time: 5 ms, energy: 0.9 J}
-tasks:
-  - {name: see, profile: see, job: see}
-  - {name: hear, profile: hear, job: hear}
-jobs:
-  - {name: see, rate: 120/s, latency_slo: 15 ms}
-  - {name: hear, rate: 60/s}
-"""
+FLEET = TWO_KINDS.replace("220/s", "120/s, latency_slo: 15 ms").replace("110/s", "60/s")
 TOKEN = "correct-horse-battery-staple"
 SETTINGS = Settings(SolveOptions(1.0, method="heuristic", workers=1))
 
