@@ -36,7 +36,7 @@ def closed(count: int) -> dict[str, Any]:
     AssertionError
         Where a mean lies outside its confidence interval.
     """
-    from hetopt.evaluate.waits import erlang_c
+    from hetopt.evaluate.queueing.waits import erlang_c
     from tests.unit.simulate import test_closed_forms as queues
 
     rng = np.random.default_rng(5)

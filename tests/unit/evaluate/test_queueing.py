@@ -13,7 +13,7 @@ from rich.console import Console
 
 from hetopt import from_frames
 from hetopt.evaluate import evaluate
-from hetopt.evaluate.waits import Queues, erlang_c, waits
+from hetopt.evaluate.queueing.waits import Queues, erlang_c, waits
 from hetopt.instance import Floats, Instance
 from hetopt.report.terminal.solution import solution_view
 from hetopt.solve import solve

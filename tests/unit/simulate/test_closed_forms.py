@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import t as student
 
 from hetopt import read_instance
-from hetopt.evaluate.waits import erlang_c
+from hetopt.evaluate.queueing.waits import erlang_c
 from hetopt.instance import Floats, Instance
 from hetopt.simulate.policies import StartUp, plan_policy
 from hetopt.simulate.requests import Requests, drawn_requests

@@ -12,7 +12,7 @@ import pytest
 from hetopt.compile.set_values import set_values
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate
-from hetopt.evaluate.waits import waits
+from hetopt.evaluate.queueing.waits import waits
 from hetopt.formats.native.document import read_yaml
 from hetopt.instance import Instance
 from hetopt.model_files import export_model

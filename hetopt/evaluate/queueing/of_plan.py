@@ -3,7 +3,7 @@
 A plan says how busy devices are, not who waits. Its queues: a unit that the plan names has its
 slots as servers; the units of a device that it does not name are one queue with all their slots,
 those of an ``exclusive`` device one queue per job. How long each queue waits is estimated by
-:mod:`hetopt.evaluate.waits`. Executions (of full batches) arrive; work that is not ours
+:mod:`hetopt.evaluate.queueing.waits`. Executions (of full batches) arrive; work that is not ours
 (``reserved``) slows a server down. Requests of a batch that others may join while it runs
 (continuous batching: the stated latency is no longer than one execution) arrive one by one and take
 1 / b of a server each.
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hetopt.evaluate.waits import Queues, waits
+from hetopt.evaluate.queueing.waits import Queues, waits
 from hetopt.instance import Bools, Floats, Ints
 from hetopt.instance.grouping import records, sums
 
