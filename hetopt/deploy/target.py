@@ -88,12 +88,16 @@ class Target:
     parameters
         Names that ``--parameter NAME=VALUE`` takes here, with what they mean. ``NAME.DEVICE``
         stands for one per device.
+    holds_all
+        Whether units hold all that they run at once, so that the set-ups of a plan need nothing
+        done: they stand for time that a change takes.
     """
 
     name: str
     about: str
     write: Callable[[Plan, Instance, Parameters], Artefacts]
     parameters: Mapping[str, str] = field(default_factory=dict)
+    holds_all: bool = False
 
     def check_names(self, instance: Instance, parameters: Parameters) -> None:
         """Refuse parameters that the target does not know, and names that the instance has not.

@@ -18,4 +18,5 @@ TARGET = Target(
     "says no runtime get ONNX Runtime.",
     _write,
     PARAMETERS,
+    holds_all=True,
 )

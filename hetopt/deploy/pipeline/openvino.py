@@ -18,4 +18,5 @@ TARGET = Target(
     "says no runtime get OpenVINO.",
     _write,
     PARAMETERS,
+    holds_all=True,
 )

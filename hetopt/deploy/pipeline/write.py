@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -16,9 +17,11 @@ from hetopt.deploy.target import Artefacts, Parameters, Provenance
 from hetopt.deploy.text import readme
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Instance
+from hetopt.instance.states.setups import device_setups
 from hetopt.profiling.measure.places import EXTRAS, Place, allowed_cores, parse_place
 from hetopt.profiling.measure.quantise import TOLERANCES
 from hetopt.solution import Plan, SchedulePlan
+from hetopt.units import format as with_unit
 
 VERSION = 1
 DEFAULT_DEVICES = {"onnxruntime": "cpu", "openvino": "CPU"}
@@ -273,6 +276,38 @@ def _notes(instance: Instance, found: list[Route]) -> list[str]:
         f"Option {label!r} names no precision that is made here: it runs as its file, fp32."
         for label in unread
     ]
+    if instance.regime == "schedule":
+        notes += _uncounted_cuts(instance, found)
+    return notes
+
+
+def _uncounted_cuts(instance: Instance, found: list[Route]) -> list[str]:
+    """Say where a unit changes a job's option between neighbours: a cut that no link pays for."""
+    notes = []
+    for route in found:
+        cuts: dict[int, int] = {}
+        for a, b in itertools.pairwise(route.stages):
+            same = (a.first.unit, instance.options.device[a.first.option]) == (
+                b.first.unit,
+                instance.options.device[b.first.option],
+            )
+            if same and _label(instance, a) != _label(instance, b):
+                device = int(instance.options.device[a.first.option])
+                cuts[device] = cuts.get(device, 0) + 1
+        for device, count in cuts.items():
+            if device in device_setups(instance):
+                continue
+            links = instance.links
+            near = links.latency_s[(links.src == device) | (links.dst == device)]
+            about = (
+                f", by its links some {with_unit(float(near.mean()), 'time')}" if near.any() else ""
+            )
+            notes.append(
+                f"{instance.jobs.name[route.job]} changes its option {count} "
+                f"time{'s' if count > 1 else ''} between neighbours on "
+                f"{instance.devices.name[device]}: the plan does not count what such a cut "
+                f"takes{about}. It does where {instance.devices.name[device]} states a setup_time."
+            )
     return notes
 
 

@@ -59,11 +59,16 @@ def measured_document(
     regime = regime or ("schedule" if list(batches) == [1] else "steady")
     shared = _shared_cores(places, sweep)
     rows = {(r.model, r.setting): r for r in sweep.rows}
+    once = regime == "schedule"
+    labels = {(r.setting.place, r.setting.label) for r in sweep.rows}
+    # Where options can change, a set-up of the place may say what a cut between them takes.
+    changing = [p for p in places if once and sum(place == p for place, _ in labels) > 1]
 
     def options(profile: ModelProfile, segment: Segment) -> list[dict[str, Any]]:
         number = profile.segments.index(segment)
         return [
-            _option(segment, row, number, sweep, shared, row.scale if regime == "schedule" else 1.0)
+            _option(segment, row, number, sweep, shared, row.scale if once else 1.0)
+            | ({"configuration": row.setting.label} if row.setting.place in changing else {})
             for (model, _), row in rows.items()
             if model == profile.name
         ]
@@ -91,7 +96,7 @@ def measured_document(
         "name": "-".join(p.name for p in profiles),
         "description": about(sweep),
         "regime": regime,
-        "objective": "makespan" if regime == "schedule" else "throughput",
+        "objective": "makespan" if once else "throughput",
     }
     if regime == "steady":
         settings["routing"] = (

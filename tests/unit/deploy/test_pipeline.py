@@ -114,6 +114,31 @@ def test_neighbours_on_one_unit_become_one_stage(made):
     assert stages_of(made, [0, 0, 1, 1], join=False) == [[f"net/s{k}"] for k in (1, 2, 3, 4)]
 
 
+def test_cuts_where_the_option_changes_on_one_unit_are_told(made):
+    document = json.loads((made / "net.json").read_text(encoding="utf-8"))
+    for rows in document["profiles"].values():
+        rows.append(rows[0] | {"label": "fp32-t2"})
+    instance = read_instance("net.json", text=json.dumps(document))
+    plan = plan_of([0, 0, 0, 1])
+    plan["assignments"][1]["option"] = "fp32-t2"
+    deployed = deploy(read_plan(instance, json.dumps(plan)), instance, "onnxruntime", beside=made)
+    (note,) = deployed.notes
+    assert note.endswith(f"It does where {CPU} states a setup_time.")
+    assert note.startswith(f"net changes its option 2 times between neighbours on {CPU}:")
+    plain = read_plan(instance, json.dumps(plan_of([0, 0, 0, 1])))
+    assert deploy(plain, instance, "onnxruntime", beside=made).notes == ()
+    document["devices"][0]["setup_time_s"] = 0.005
+    for rows in document["profiles"].values():
+        for row in rows:
+            row["configuration"] = row["label"]
+    counted = read_instance("net.json", text=json.dumps(document))
+    for k, assignment in enumerate(plan["assignments"]):
+        assignment["start_s"] = 0.01 * k + (0, 0.005, 0.010, 0.010)[k]
+    paid = deploy(read_plan(counted, json.dumps(plan)), counted, "onnxruntime", beside=made)
+    assert paid.notes == ()
+    assert json.loads(paid.files["pipeline.json"])["frame_s"] == pytest.approx(0.05)
+
+
 def test_what_others_wait_for_is_not_joined_to_what_comes_later(tmp_path):
     document = {
         "hetopt": 1,

@@ -55,6 +55,8 @@ def test_a_measured_model_is_an_instance_that_solves(squeezenet):
         ]
         total = instance.options.time_s[option].sum()
         assert total == pytest.approx(min(r["whole_s"], r["segments_s"]), rel=1e-3)
+    # A set-up of a place may say what a cut takes where the option changes.
+    assert instance.options.configuration.tolist() == instance.options.label.tolist()
     solution = solve(instance, time_limit="5s")
     assert solution.plan is not None
     assert verify(instance, solution.plan).ok
