@@ -12,8 +12,7 @@ from hetopt.formats.plans.foreign import NAMES, whole
 from hetopt.instance import Instance
 
 _PLACE = re.compile(r".*\bassignments\[(\d+)\](?:\.(\w+))?")
-_VARIES = re.compile(r"(; did you mean| that the task has on device ).*|\.$")
-MOST_NAMES = 8
+_VARIES = re.compile(r"(; did you mean|; there: | that the task has on device ).*|\.$")
 
 
 def in_lines(
@@ -68,16 +67,14 @@ def _written(row: Mapping[str, Any], field: str) -> str:
 
 
 def _devices(instance: Instance, rows: list[Mapping[str, Any]]) -> str:
-    """Say which devices there are, and whether the machines seem to be counted from 1."""
+    """Say so where the machines seem to be counted from 1."""
     names = instance.devices.name.tolist()
-    listed = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
-    text = f" Devices here: {listed}."
     counted = names == [f"M{d}" for d in range(len(names))]
     numbers = [whole(str(row.get(_written(row, "device"))).lstrip("Mm")) for row in rows]
     known = [number for number in numbers if number is not None]
     if counted and len(known) == len(numbers) and min(known) >= 1 and max(known) == len(names):
-        text += (
+        return (
             f" Machines count from 0: this plan seems to count from 1, so write 0 to "
             f"{len(names) - 1} for 1 to {len(names)}."
         )
-    return text
+    return ""

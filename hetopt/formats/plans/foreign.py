@@ -62,7 +62,7 @@ def in_our_words(instance: Instance, obj: Any) -> Any:
     """Return a plan's object with the fields that are known here; what is right stays as it is."""
     if instance.regime != "schedule":
         return obj
-    if isinstance(obj, list) and all(isinstance(row, Mapping) for row in obj):
+    if isinstance(obj, list) and any(isinstance(row, Mapping) for row in obj):
         obj = {"assignments": obj}
     if not isinstance(obj, Mapping):
         return obj

@@ -155,7 +155,6 @@ def _from_object(instance: Instance, obj: Any, place: str) -> PlanFile:
     if obj["plan"] is None:
         status = shown(obj.get("status", "no status"))
         raise InputError(f"{place}The result holds no plan (status {status}).")
-    plan = plan_from_dict(instance, obj["plan"], f"{place}plan.")
     rows = Rows(place)
     names = _listed(obj.get("objective_name"))
     values, bounds = _listed(obj.get("objective")), _listed(obj.get("bound"))
@@ -172,6 +171,10 @@ def _from_object(instance: Instance, obj: Any, place: str) -> PlanFile:
     status = obj.get("status", "")
     if not isinstance(status, str):
         rows.add("status", status, "A text is expected.")
+    try:
+        plan = plan_from_dict(instance, obj["plan"], f"{place}plan.")
+    except InputError as error:
+        raise InputError([*error.problems, *rows.problems]) from None
     rows.stop_if_any()
     return PlanFile(plan, _by_name(names, values), _by_name(names, bounds), status, obj)
 

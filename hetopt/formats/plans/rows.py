@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,20 @@ import numpy as np
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Instance
 
+MOST_NAMES = 8
+"""Names that a message lists."""
+
 
 def shown(value: Any) -> str:
     """Return a value as an error message shows it, shortened."""
     text = json.dumps(value, default=str, ensure_ascii=False)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _some(names: Iterable[str]) -> str:
+    """List names, the first ones of many."""
+    first = list(islice(names, MOST_NAMES + 1))
+    return ", ".join([*first[:MOST_NAMES], *(["..."] if len(first) > MOST_NAMES else [])]) or "none"
 
 
 class Rows:
@@ -84,7 +94,7 @@ class Rows:
                 self.here(name, "", f"The name of a {what} is missing.")
             else:
                 near = get_close_matches(str(value), known, n=1) if len(known) <= 10_000 else []
-                hint = f"; did you mean {near[0]}?" if near else "."
+                hint = f"; did you mean {near[0]}?" if near else f"; there: {_some(known)}."
                 self.here(name, value, f"The name of a {what} is expected{hint}")
         return index
 

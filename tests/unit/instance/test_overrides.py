@@ -62,7 +62,7 @@ def test_a_deadline_counts_from_the_release_in_exact_decimals():
 
 
 def test_streams_have_no_deadline():
-    with pytest.raises(InputError, match="latency_slo_s"):
+    with pytest.raises(InputError, match="latency_slo of a job"):
         with_deadline(steady(), 1.0)
 
 

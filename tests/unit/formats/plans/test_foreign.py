@@ -88,7 +88,7 @@ def test_machines_counted_from_1_in_a_table_are_told_once_with_line_and_devices(
         read_plan(shop, path)
     first, *others = [str(problem) for problem in error.value.problems]
     assert first.startswith(f'{path}:3, column machine: got "2"; The name of a device')
-    assert "Devices here: M0, M1. Machines count from 0" in first
+    assert "there: M0, M1. Machines count from 0" in first
     assert "write 0 to 1 for 1 to 2" in first
     assert "The first of 2 lines" in first
     assert len(others) == 1  # the machines that are there but not for these tasks

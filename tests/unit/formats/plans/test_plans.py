@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hetopt import from_frames
+from hetopt import from_frames, read_instance
 from hetopt.errors import InputError
 from hetopt.formats import write_instance
 from hetopt.formats.plans import (
+    large_schedules,
     plan_from_dict,
     plan_to_dict,
     read_plan,
     read_result,
     solution_to_dict,
-    stream,
     write_result,
     write_solution,
 )
@@ -243,11 +243,11 @@ def test_a_folder_holds_tables_and_a_result_without_the_plan(tmp_path, graph, pl
 
 @pytest.mark.parametrize("rows", [1, 3, 50_000])
 def test_a_plan_in_pieces_is_the_same_object(tmp_path, monkeypatch, graph, plan, rows):
-    monkeypatch.setattr(stream, "PIECE_ROWS", rows)
-    monkeypatch.setattr(stream, "LARGE_ROWS", 0)
+    monkeypatch.setattr(large_schedules, "PIECE_ROWS", rows)
+    monkeypatch.setattr(large_schedules, "LARGE_ROWS", 0)
     found = solution(plan)
-    assert stream.is_large(found)
-    text = "".join(stream.json_pieces(graph, found))
+    assert large_schedules.is_large(found)
+    text = "".join(large_schedules.json_pieces(graph, found))
     whole = solution_to_dict(graph, found)
     assert json.loads(text) == json.loads(json.dumps(whole))
     for place in (tmp_path / "result.json", tmp_path / "tables"):
@@ -257,7 +257,7 @@ def test_a_plan_in_pieces_is_the_same_object(tmp_path, monkeypatch, graph, plan,
 
 def test_a_plan_without_transfers_and_tasks_is_written_in_pieces_too(graph, plan):
     bare = dataclasses.replace(plan, option=np.full(4, -1), hops=Hops.empty())
-    read = json.loads("".join(stream.json_pieces(graph, solution(bare))))
+    read = json.loads("".join(large_schedules.json_pieces(graph, solution(bare))))
     assert read["plan"] == {"assignments": [], "transfers": []}
 
 
@@ -484,3 +484,28 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
 def test_a_schedule_is_no_plan_of_a_steady_instance(streams, graph, plan):
     with pytest.raises(InputError, match="units and routes only"):
         plan_from_dict(streams, plan_to_dict(graph, plan))
+
+
+def test_a_plan_with_several_mistakes_names_each_claims_too() -> None:
+    instance = read_instance("t.jsp", text="2 2\n0 3 1 2\n1 4 0 1\n")
+    rows = [
+        {"task": "J1.1", "device": "M7", "start_s": 0.0},
+        {"task": "none", "device": "M1", "start_s": "later"},
+        5,
+    ]
+    result = {"status": 3, "objective_name": "makespan", "objective": "x", "plan": None}
+    with pytest.raises(InputError) as error:
+        read_result(instance, json.dumps(result | {"plan": {"assignments": rows, "more": 1}}))
+    assert [p.place.removeprefix("plan.") for p in error.value.problems] == [
+        *("more", "assignments[0].device", "assignments[1].task", "assignments[1].start_s"),
+        *("assignments[2]", "objective", "status"),
+    ]
+    assert "; there: M0, M1." in error.value.problems[1].expected
+
+
+def test_a_list_of_rows_with_one_that_is_none_names_it(tmp_path) -> None:
+    instance = read_instance("t.jsp", text="2 2\n0 3 1 2\n1 4 0 1\n")
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps([{"task": "J1.1", "machine": 0, "start": 0}, 5]))
+    with pytest.raises(InputError, match=r"assignments\[1\]: got 5; An object with task"):
+        read_result(instance, path)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -374,3 +375,55 @@ def test_a_folder_that_is_no_result_is_told_what_folders_are_read(tmp_path: Path
     done = command_line.hetopt("profile", tmp_path / "dir.onnx")
     assert done.returncode == 2
     assert "A model file (.onnx), a table, or a folder of MLPerf results" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("cells", "value"),
+    [
+        (["4.5", "1.045"], 1.045),  # points are decimal here
+        (["4,5", "1,045"], 1.045),  # and commas here
+        (["1.234,5", "14.500"], 14500),  # a point parts thousands, which another number shows
+        (["1,234.5", "14,500"], 14500),
+        (["1.234.567", "14.500"], 14500),
+        (["7", "14,500"], 14.5),  # no other number tells: a table with semicolons
+    ],
+)
+def test_numbers_with_one_reading_are_read(cells, value, tmp_path: Path) -> None:
+    rows = "".join(f"npu;a{k};{cell}\n" for k, cell in enumerate(cells))
+    path = written(tmp_path, "a.csv", f"device;model;latency [s]\n{rows}")
+    assert read_measurements([path])[-1].time_s == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["4,5", "1.045"], "1045 or 1,045"),
+        (["4.5", "14,500"], "14500 or 14.5"),
+        (["2,600", "14.500"], "2600 or 2.6"),
+    ],
+)
+def test_numbers_with_two_readings_are_told_with_both(cells, told, tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="the excel extra")
+    rows = [["npu", f"a{k}", cell] for k, cell in enumerate(cells)]
+    head = ["device", "model", "latency [s]"]
+    tables = {
+        "a.csv": "".join(";".join(row) + "\n" for row in [head, *rows]),
+        "b.csv": "".join(f'{row[0]},{row[1]},"{row[2]}"\n' for row in [head, *rows]),
+    }
+    paths = [written(tmp_path, name, text) for name, text in tables.items()]
+    book = openpyxl.Workbook()
+    for row in [head, *rows]:
+        book.active.append(row)
+    book.save(tmp_path / "c.xlsx")
+    for path in (*paths, tmp_path / "c.xlsx"):
+        with pytest.raises(InputError, match=f"write {re.escape(told)}, whichever"):
+            read_measurements([path])
+
+
+def test_cells_of_a_spreadsheet_that_are_numbers_have_one_reading(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl", reason="the excel extra")
+    book = openpyxl.Workbook()
+    for row in (["device", "model", "latency [s]"], ["npu", "a", "4,5"], ["cpu", "a", 14.125]):
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    assert [row.time_s for row in read_measurements([tmp_path / "a.xlsx"])] == [4.5, 14.125]
