@@ -15,7 +15,16 @@ from hetopt.cli.values import choice
 from hetopt.errors import InputError, Problem
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from hetopt.analysis.metrics import Metrics
     from hetopt.instance import Instance
+
+METRICS_NOTE = (
+    "flexibility: mean share of the devices that a task may run on; duration variety: different "
+    "times as a share of all; unrelated: longest time of a task over its shortest, in the mean; "
+    "chain: tasks that each wait for the one before."
+)
 
 
 def devices(
@@ -99,6 +108,78 @@ def instances(json: Json = False) -> int:
         table.add_row(name, text)
     print_view(table)
     return OK
+
+
+def describe(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Instances: files, folders, names.")
+    ],
+    from_: From = None,
+    platform: Platform = None,
+    output: Annotated[
+        str | None, typer.Option("-o", "--output", metavar="FILE", help=".csv: a row each.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Tell what instances are like: sizes, flexibility, duration variety, longest chain."""
+    from dataclasses import asdict
+
+    from hetopt.analysis.metrics import metrics_csv, metrics_of
+    from hetopt.formats import read_instance
+    from hetopt.formats.files import check_writable, write_whole
+    from hetopt.formats.plans import to_json
+
+    if output is not None:
+        if not output.lower().endswith(".csv"):
+            raise InputError([Problem("-o", output, "A file that ends in .csv.")])
+        check_writable(output)
+    rows = []
+    for file in files:
+        instance = read_instance(file, format=from_, platform=platform)
+        if len(files) == 1:
+            tell_warnings(instance)
+        rows.append((file, instance, metrics_of(instance)))
+    if output is not None:
+        write_whole(Path(output), metrics_csv([(file, metrics) for file, _, metrics in rows]))
+    if json:
+        found = [{"file": file, **to_json(asdict(metrics))} for file, _, metrics in rows]
+        print_json({"instances": found})
+    elif output is None:
+        print_view(_metrics_table(rows))
+        typer.echo(METRICS_NOTE)
+    return OK
+
+
+def _metrics_table(rows: list[tuple[str, Instance, Metrics]]) -> Table:
+    from hetopt.evaluate.with_units import shown
+    from hetopt.report.terminal.listing import listing
+
+    heads = (
+        *("jobs", "tasks", "devices", "units", "tasks/job", "devices/task", "flexibility"),
+        *("duration variety", "shortest", "longest", "unrelated", "chain"),
+    )
+    table = listing(("instance",), heads)
+    for file, instance, found in rows:
+        table.add_row(
+            found.name or file,
+            f"{found.jobs}",
+            f"{found.tasks}",
+            f"{found.devices}",
+            "any" if found.units is None else f"{found.units}",
+            _figure(found.tasks_per_job),
+            _figure(found.devices_per_task),
+            _figure(found.flexibility),
+            _figure(found.duration_variety),
+            shown(instance, found.shortest_s, "time"),
+            shown(instance, found.longest_s, "time"),
+            _figure(found.unrelatedness),
+            f"{found.longest_chain}",
+        )
+    return table
+
+
+def _figure(value: float) -> str:
+    return "–" if value != value else f"{value:.3g}"
 
 
 def schema(output: Output = None) -> int:

@@ -252,7 +252,8 @@ def _fleet_table(solution: Solution) -> Table:
     spare = ("spare",) if spares else ()
     limited = any(row.get("least_load") for row in rows)
     least = ("least load",) if limited else ()
-    heads = ("had", "on", *spare, "load", *least, "utilisation", "power", "idle power")
+    drawn = ("power of work", "idle power")  # their sum is what the device draws
+    heads = ("had", "on", *spare, "load", *least, "utilisation", *drawn)
     table = listing((*_when(rows), "device"), heads, title="Devices")
     for row in rows[:ROWS_SHOWN] if "period" in rows[0] else rows:
         table.add_row(
