@@ -271,7 +271,7 @@ def _sheet(
         padded = [*cells, *[""] * len(columns)]
         rows.append(dict(zip(columns, padded, strict=False)))
     lines = tuple(numbers[1:])
-    return Sheet(str(path), tuple(columns), tuple(rows), lines, comma, frozenset(typed))
+    return Sheet(str(path), tuple(columns), tuple(rows), lines, comma, typed=frozenset(typed))
 
 
 def _json(path: Path, text: str) -> Sheet:
