@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 from hetopt import units
-from hetopt.instance import Instance
+from hetopt.instance import Floats, Instance
 
 STATED_DIGITS = 6
 """Significant digits of limits that a file states, so that they are known again."""
+MOST_DIGITS = 9
+"""Significant digits of times that lie close together."""
 OBJECTIVE_DIGITS = 6
 """Significant digits of objectives and bounds, so that a small gap can be seen."""
 
@@ -68,6 +70,13 @@ def money(instance: Instance, value: float, *, per_time: bool = False) -> str:
         # Prices of a file without units are numbers as they stand; they have no hour.
         return f"{value:.6g} {name}/s"
     return f"{value * 3600:.6g} {name}/h"
+
+
+def digits_of_times(start_s: Floats, end_s: Floats) -> int:
+    """Return how many significant digits tell the start of each task from its end."""
+    lasts = end_s - start_s
+    ratio = float((end_s[lasts > 0] / lasts[lasts > 0]).max(initial=1.0))
+    return min(MOST_DIGITS, max(4, 2 + math.ceil(math.log10(ratio))))
 
 
 def shown(instance: Instance, value: float, dimension: str, digits: int = 4) -> str:

@@ -67,7 +67,7 @@ def gantt(instance: Instance, plan: SchedulePlan) -> dict[str, Any]:
                     more,
                 ]
             )
-        bars += _setups(instance, q, mine, int(lane.min(initial=0)))
+        bars += _setups(instance, q, mine, int(lane.min()))
     bars += _hops(instance, q, rows)
     bars.sort(key=lambda bar: (bar[0], bar[1]))
     limits = deadlines(instance)

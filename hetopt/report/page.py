@@ -16,7 +16,7 @@ from hetopt.evaluate import evaluate, objectives
 from hetopt.evaluate.optional import executed
 from hetopt.evaluate.setups import setup_rows, setup_runs
 from hetopt.evaluate.slowing import task_ends
-from hetopt.evaluate.with_units import bound_with_unit, quantity
+from hetopt.evaluate.with_units import bound_with_unit, digits_of_times, quantity
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.tables import when
 from hetopt.profiling.caveats import caveats
@@ -30,7 +30,7 @@ from hetopt.report.gantt import gantt
 from hetopt.report.parts import ROWS_SHOWN, data_file, document, escaped, first, table
 from hetopt.report.routes import route_rows
 from hetopt.report.terminal.platform import NOTE, state_rows
-from hetopt.report.terminal.solution import percent, small_gap
+from hetopt.report.terminal.solution import percent, small_gap, with_waiting
 from hetopt.report.waiting import waiting_line
 from hetopt.solution import Plan, ScenarioPlan, SchedulePlan, relative_gap
 
@@ -213,7 +213,7 @@ def _picture(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> l
             f"{percent(row['utilization'] or 0.0)} of {row['on']} on, {row['had']} had",
         )
         for row in quantities["devices"]
-        if row["had"] or row["on"]
+        if row["on"] or (row["had"] and not when(row))
     ]
     return [
         *_demands(instance, plan, quantities),
@@ -288,9 +288,9 @@ def _jobs(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list
             _where(row, "job"),
             units.format(row["demanded_per_s"], "rate"),
             units.format(row["served_per_s"], "rate"),
-            *((f"{row['served']:.1%}", f"{row['value_per_s']:.6g}/s") if worth else ()),
+            *((f"{100 * row['served']:.1f} %", f"{row['value_per_s']:.6g} /s") if worth else ()),
             "–" if row["latency_s"] is None else units.format(row["latency_s"], "time"),
-            "–" if wait["p99_latency_s"] is None else units.format(wait["p99_latency_s"], "time"),
+            with_waiting(row["latency_s"], wait["p99_latency_s"]),
             *(_held(wait) if "quantile" in wait else ()),
         )
         for row, wait in zip(quantities["jobs"], waiting, strict=True)
@@ -343,12 +343,13 @@ def _unit(instance: Instance, option: int, unit: int) -> str:
 def _tasks(instance: Instance, plan: SchedulePlan) -> list[str]:
     order = np.argsort(plan.start_s, kind="stable").tolist()
     end = task_ends(instance, plan.option, plan.start_s)
+    digits = digits_of_times(plan.start_s[order[:ROWS_SHOWN]], end[order[:ROWS_SHOWN]])
     rows = [
         (
             str(instance.tasks.name[t]),
             _unit(instance, int(plan.option[t]), int(plan.unit[t])),
-            units.format(float(plan.start_s[t]), "time"),
-            units.format(float(end[t]), "time"),
+            units.format(float(plan.start_s[t]), "time", digits=digits),
+            units.format(float(end[t]), "time", digits=digits),
         )
         for t in order[:ROWS_SHOWN]
     ]
@@ -413,10 +414,17 @@ def _provenance(
     used = np.unique(np.concatenate([part.option for part in parts]))
     options, devices = instance.options, instance.devices
     marks = {
-        (str(devices.name[options.device[o]]), str(options.source[o]), _doubt(instance, int(o)))
+        (
+            str(devices.name[options.device[o]]),
+            str(options.source[o] or devices.source[options.device[o]]),
+            _doubt(instance, int(o)),
+        )
         for o in used
     }
-    rows = [(d, mark or "measured", s or "not stated") for d, s, mark in sorted(marks)]
+    rows = [
+        (d, mark or ("measured" if s else "as the file has them"), s or "not stated")
+        for d, s, mark in sorted(marks)
+    ]
     lines = [f"<li>{escaped(note)}</li>" for note in caveats(instance)]
     made = [f"Made by <code>{escaped(command)}</code>."] if command else []
     if result.get("version"):

@@ -14,7 +14,7 @@ from rich.text import Text
 from hetopt import units
 from hetopt.evaluate.optional import executed
 from hetopt.evaluate.slowing import task_ends
-from hetopt.evaluate.with_units import bound_with_unit, quantity, shown
+from hetopt.evaluate.with_units import bound_with_unit, digits_of_times, quantity, shown
 from hetopt.formats.plans.replicas import replica_columns
 from hetopt.instance import Instance
 from hetopt.instance.tables import WHEN
@@ -336,7 +336,7 @@ def _job_table(solution: Solution) -> Table:
             units.format(row["served_per_s"], "rate"),
             *((_share(row["served"]), f"{row['value_per_s']:.6g}/s") if worth else ()),
             "–" if latency is None else units.format(latency, "time"),
-            _waiting(latency, tail),
+            with_waiting(latency, tail),
             *(_held(waiting) if held else ()),
         )
     return table
@@ -365,7 +365,7 @@ def _held(waiting: dict[str, Any]) -> tuple[str, str, str]:
     )
 
 
-def _waiting(latency: float | None, tail: float | None) -> str:
+def with_waiting(latency: float | None, tail: float | None) -> str:
     """Write a p99 latency; infinity where a queue never ends, a dash where nothing is served."""
     if latency is None:
         return "–"
@@ -386,14 +386,16 @@ def _route_table(instance: Instance, plan: StreamPlan) -> Table:
 def _task_table(instance: Instance, plan: SchedulePlan) -> Table:
     table = listing(("task", "unit", "option"), ("start", "end"), title="Tasks")
     ends = task_ends(instance, plan.option, plan.start_s)
-    for t in np.argsort(plan.start_s, kind="stable")[:ROWS_SHOWN]:
+    first = np.argsort(plan.start_s, kind="stable")[:ROWS_SHOWN]
+    digits = digits_of_times(plan.start_s[first], ends[first])
+    for t in first:
         option = plan.option[t]
         table.add_row(
             instance.tasks.name[t],
             instance.unit_name(instance.options.device[option], plan.unit[t]),
             instance.options.label[option],
-            shown(instance, plan.start_s[t], "time"),
-            shown(instance, ends[t], "time"),
+            shown(instance, plan.start_s[t], "time", digits),
+            shown(instance, ends[t], "time", digits),
         )
     return with_rest(table, len(plan.option), ROWS_SHOWN)
 

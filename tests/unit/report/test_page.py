@@ -10,11 +10,13 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from hetopt import Instance, SchedulePlan, default_instance, solve
+from hetopt import Instance, SchedulePlan, default_instance, read_instance, solve
 from hetopt.cli.app import app
+from hetopt.evaluate.with_units import digits_of_times
 from hetopt.formats.plans import solution_to_dict
 from hetopt.generate import generate_schedule
 from hetopt.report.gantt import gantt
@@ -177,3 +179,17 @@ def test_hover_and_zoom_work_in_a_browser_without_console_errors(schedule, tmp_p
     assert re.match(r"t\d+\n.* to .*", probe["tip"])
     assert probe["zooms"]
     assert probe["returns"]
+
+
+def test_set_ups_stand_in_the_row_of_their_unit() -> None:
+    instance = read_instance("fpga-bitstreams")
+    plan = solve(instance, method="heuristic", time_limit=2).plan
+    drawn = gantt(instance, plan)
+    rows = {drawn["rows"][bar[0]] for bar in drawn["bars"] if bar[3].startswith("set-up")}
+    assert rows == {"fpga#0"}
+
+
+def test_times_have_the_digits_that_tell_starts_from_ends() -> None:
+    assert digits_of_times(np.array([0.0, 0.239]), np.array([0.02, 0.2390175])) == 7
+    assert digits_of_times(np.array([0.0, 1.0]), np.array([1.0, 2.0])) == 4
+    assert digits_of_times(np.array([1.0]), np.array([1.0])) == 4
