@@ -7,32 +7,7 @@ task graph scheduling algorithm for comparing algorithmic components", arXiv:240
 
 A *lane* is one slot of one unit. Times are floats that hold whole ticks. Idle stretches of a lane
 that a later task may fill are kept in order of time; where there is no room for more, the earliest
-one is given up. For n tasks, E edges, K classes, O options of all classes, D devices, L lanes:
-
-========= ============= ===========================================================================
-array     shape         what
-========= ============= ===========================================================================
-task_i    n × 6 int     class; rows of pred from, to; rows of succ from, to; only device or -1
-task_f    n × 5         work factor; release; deadline; target; priority
-pred      E int         the task before, grouped by the task that waits
-pred_f    E             bytes, -1 for pure precedence
-succ      E int         the task after, grouped by the task before
-cls       (K+1) int     first option of each class
-opt_i     O × 2 int     device; option index. Per class: EFT by length, CHEAPEST by cost, ascending
-opt_f     O × 3         length; cost (in ticks for PRICED); energy (breaks ties)
-dev       D × 4 int     first lane; lanes; slots; units in use (0 at first)
-msg       4 × D × D     latency, per byte (inf: no path), what rounding adds, cost per byte
-opening   D             cost of one more unit in use
-table     n × D, 1 × 1  what EFT_PLUS adds to the end (float32)
-spent     n × 4         out: start; end; lane; option (as row of opt_i)
-lane_i    L × 3 int     device; unit; number of idle stretches (0 at first)
-lane_f    L × 4         when it is free; length of its shortest task; length of its widest idle
-                        stretch, end of the last one (0 where there is none)
-gap       2 × L × room  begins and ends of idle stretches; without room nothing is inserted
-near      4 × degree    room for what a task waits for: end, device, unit, bytes
-queue     4 × n int     room for the queue, for tasks that become ready, the window, open edges
-found     window × 8    room for the best places of the tasks in the window
-========= ============= ===========================================================================
+one is given up.
 
 The functions are written in the subset of Python that Numba compiles, and are compiled when they
 are first called. Compiling takes time with each array, so columns are packed. No function makes
@@ -41,7 +16,7 @@ an array.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -64,16 +39,79 @@ NONE = 1e300
 """Stands for a second best place where there is none."""
 
 
-def _before(task_f: Any, a: int, b: int) -> bool:
+class Given(NamedTuple):
+    """What is to be placed and where it may go.
+
+    For n tasks, E edges, K classes, O options of all classes, D devices:
+
+    ======= ============= ==========================================================================
+    array   shape         what
+    ======= ============= ==========================================================================
+    task_i  n × 6 int     class; rows of pred from, to; rows of succ from, to; only device or -1
+    task_f  n × 5         work factor; release; deadline; target; priority
+    pred    E int         the task before, grouped by the task that waits
+    pred_f  E             bytes, -1 for pure precedence
+    succ    E int         the task after, grouped by the task before
+    cls     (K+1) int     first option of each class
+    opt_i   O × 2 int     device; option index. Per class: EFT by length, CHEAPEST by cost,
+                          ascending
+    opt_f   O × 3         length; cost (in ticks for PRICED); energy (breaks ties)
+    dev     D × 4 int     first lane; lanes; slots; units in use (0 at first, then counted)
+    msg     4 × D × D     latency, per byte (inf: no path), what rounding adds, cost per byte
+    opening D             cost of one more unit in use
+    table   n × D, 1 × 1  what EFT_PLUS adds to the end (float32)
+    ======= ============= ==========================================================================
+    """
+
+    task_i: Any
+    task_f: Any
+    pred: Any
+    pred_f: Any
+    succ: Any
+    cls: Any
+    opt_i: Any
+    opt_f: Any
+    dev: Any
+    msg: Any
+    opening: Any
+    table: Any
+
+
+class Placed(NamedTuple):
+    """What is placed, and room to look for places, for n tasks and L lanes.
+
+    ====== ============= ===========================================================================
+    array  shape         what
+    ====== ============= ===========================================================================
+    spent  n × 4         out: start; end; lane; option (as row of opt_i)
+    lane_i L × 3 int     device; unit; number of idle stretches (0 at first)
+    lane_f L × 4         when it is free; length of its shortest task; length of its widest idle
+                         stretch, end of the last one (0 where there is none)
+    gap    2 × L × room  begins and ends of idle stretches; without room nothing is inserted
+    near   4 × degree    room for what a task waits for: end, device, unit, bytes
+    queue  4 × n int     room for the queue, for tasks that become ready, the window, open edges
+    found  window × 8    room for the best places of the tasks in the window
+    ====== ============= ===========================================================================
+    """
+
+    spent: Any
+    lane_i: Any
+    lane_f: Any
+    gap: Any
+    near: Any
+    queue: Any
+    found: Any
+
+
+@inner
+def before(task_f: Any, a: int, b: int) -> bool:
     """Whether task a comes before task b in the queue."""
     x, y = task_f[a, PRIORITY], task_f[b, PRIORITY]
     return bool(x > y or (x == y and a < b))
 
 
-before = inner(_before)
-
-
-def _push(queue: Any, size: int, task_f: Any, task: int) -> None:
+@inner
+def push(queue: Any, size: int, task_f: Any, task: int) -> None:
     """Put a task into the queue of ``size`` tasks, a binary heap."""
     at = size
     while at > 0:
@@ -85,10 +123,8 @@ def _push(queue: Any, size: int, task_f: Any, task: int) -> None:
     queue[HEAP, at] = task
 
 
-push = inner(_push)
-
-
-def _pop(queue: Any, size: int, task_f: Any) -> int:
+@inner
+def pop(queue: Any, size: int, task_f: Any) -> int:
     """Take the first task off the queue of ``size`` tasks."""
     first, last = queue[HEAP, 0], queue[HEAP, size - 1]
     at, end = 0, size - 1
@@ -106,11 +142,10 @@ def _pop(queue: Any, size: int, task_f: Any) -> int:
     return int(first)
 
 
-pop = inner(_pop)
-
-
-def _fit(lane: int, start: float, length: float, gap: Any, lane_i: Any, lane_f: Any) -> Any:
+@inner
+def fit(lane: int, start: float, length: float, placed: Placed) -> Any:
     """Earliest start on a lane from ``start`` on, and the idle stretch used (-1: the end)."""
+    lane_i, lane_f, gap = placed.lane_i, placed.lane_f, placed.gap
     if length > lane_f[lane, WIDEST] or start + length > lane_f[lane, LAST]:
         return max(start, lane_f[lane, FREE]), -1
     low, high = 0, lane_i[lane, IDLE]
@@ -127,13 +162,10 @@ def _fit(lane: int, start: float, length: float, gap: Any, lane_i: Any, lane_f: 
     return max(start, lane_f[lane, FREE]), -1
 
 
-fit = inner(_fit)
-
-
-def _occupy(
-    lane: int, start: float, end: float, at: int, gap: Any, lane_i: Any, lane_f: Any
-) -> None:
+@inner
+def occupy(lane: int, start: float, end: float, at: int, placed: Placed) -> None:
     """Take an interval of a lane, from the idle stretch ``at`` or behind all (-1)."""
+    lane_i, lane_f, gap = placed.lane_i, placed.lane_f, placed.gap
     room = gap.shape[2]
     if at < 0:
         from_a, to_a, from_b, to_b = lane_f[lane, FREE], start, 0.0, 0.0
@@ -172,10 +204,8 @@ def _occupy(
     lane_f[lane, LAST] = gap[1, lane, idle - 1] if idle > 0 else 0.0
 
 
-occupy = inner(_occupy)
-
-
-def _arrival(unit: int, d: int, near: Any, size: int, msg: Any, floor: float) -> float:
+@inner
+def arrival(unit: int, d: int, near: Any, size: int, msg: Any, floor: float) -> float:
     """When all data of a task are on a unit; inf where some cannot get there.
 
     ``near`` lists what the task waits for: end, device, unit, bytes.
@@ -191,13 +221,11 @@ def _arrival(unit: int, d: int, near: Any, size: int, msg: Any, floor: float) ->
     return at
 
 
-arrival = inner(_arrival)
-
-
-def _gather(
-    task: int, task_i: Any, task_f: Any, pred: Any, pred_f: Any, spent: Any, lane_i: Any, near: Any
-) -> Any:
+@inner
+def gather(task: int, given: Given, placed: Placed) -> Any:
     """List what a task waits for and has been placed; return how many, and its earliest start."""
+    task_i, task_f, pred, pred_f = given.task_i, given.task_f, given.pred, given.pred_f
+    spent, lane_i, near = placed.spent, placed.lane_i, placed.near
     size, base = 0, max(0.0, task_f[task, RELEASE])
     for k in range(task_i[task, PRED], task_i[task, PRED_END]):
         other = pred[k]
@@ -213,24 +241,21 @@ def _gather(
     return size, base
 
 
-gather = inner(_gather)
-
-
-def _children(
-    task: int, lane: int, end: float, bias: float, task_i: Any, task_f: Any, pred: Any, pred_f: Any,
-    succ: Any, cls: Any, opt_i: Any, opt_f: Any, dev: Any, msg: Any, spent: Any, lane_i: Any,
-    lane_f: Any, gap: Any, near: Any,
-) -> float:  # fmt: skip
+@inner
+def children(task: int, lane: int, end: float, bias: float, given: Given, placed: Placed) -> float:
     """Return the largest of the children's earliest ends, were the task on a lane until ``end``.
 
     Bittencourt, Sakellariou, Madeira, "DAG scheduling using a lookahead variant of the
     heterogeneous earliest finish time algorithm", PDP 2010.
     """
+    task_i, task_f, succ, cls = given.task_i, given.task_f, given.succ, given.cls
+    opt_i, opt_f, dev, msg = given.opt_i, given.opt_f, given.dev, given.msg
+    spent, lane_i, near = placed.spent, placed.lane_i, placed.near
     spent[task, END], spent[task, LANE] = end, lane
     worst = end
     for k in range(task_i[task, SUCC], task_i[task, SUCC_END]):
         child = succ[k]
-        size, base = gather(child, task_i, task_f, pred, pred_f, spent, lane_i, near)
+        size, base = gather(child, given, placed)
         best = np.inf
         c = task_i[child, CLASS]
         for row in range(cls[c], cls[c + 1]):
@@ -243,24 +268,31 @@ def _children(
                 if other == lane:
                     at = max(at, end)
                 if at < np.inf:
-                    at, _ = fit(other, at, length, gap, lane_i, lane_f)
+                    at, _ = fit(other, at, length, placed)
                 best = min(best, at + length)
         worst = max(worst, best)
     spent[task, LANE] = -1.0
     return worst
 
 
-children = inner(_children)
-
-
-def _best(
-    at: int, task: int, choice: int, second: bool, alone: bool, bias: float, task_i: Any,
-    task_f: Any, pred: Any, pred_f: Any, succ: Any, cls: Any, opt_i: Any, opt_f: Any, dev: Any,
-    msg: Any, opening: Any, table: Any, spent: Any, lane_i: Any, lane_f: Any, gap: Any, near: Any,
-    found: Any,
-) -> None:  # fmt: skip
+@inner
+def best(
+    at: int,
+    task: int,
+    choice: int,
+    second: bool,
+    alone: bool,
+    bias: float,
+    given: Given,
+    placed: Placed,
+) -> None:
     """Find the best place of a task; write it into row ``at`` of ``found``."""
-    size, base = gather(task, task_i, task_f, pred, pred_f, spent, lane_i, near)
+    task_i, task_f, cls = given.task_i, given.task_f, given.cls
+    opt_i, opt_f, dev = given.opt_i, given.opt_f, given.dev
+    msg, opening, table = given.msg, given.opening, given.table
+    lane_i, lane_f = placed.lane_i, placed.lane_f
+    near, found = placed.near, placed.found
+    size, base = gather(task, given, placed)
     top, top_lane, top_row, top_tie, top_start, top_end = np.inf, -1, -1, np.inf, 0.0, 0.0
     top_gap, next_best, next_lane, met = -1, NONE, -1, False
     factor, target = task_f[task, FACTOR], task_f[task, TARGET]
@@ -286,14 +318,14 @@ def _best(
         for lane in range(first, min(first + dev[d, 1], used + slots)):
             if hurried:
                 # Most lanes need no closer look, which would find when its data are there.
-                soonest = fit(lane, base, length, gap, lane_i, lane_f)[0] + length
+                soonest = fit(lane, base, length, placed)[0] + length
                 if soonest > target if met else soonest + more > top and soonest > late:
                     continue
             unit = lane_i[lane, UNIT]
             start = arrival(unit, d, near, size, msg, base)
             if start == np.inf:
                 continue
-            start, place = fit(lane, start, length, gap, lane_i, lane_f)
+            start, place = fit(lane, start, length, placed)
             end = start + length
             value, tie = end, end
             if choice == EFT:
@@ -312,11 +344,8 @@ def _best(
                     if near[3, p] > 0.0 and near[2, p] != unit:
                         value += near[3, p] * msg[3, int(near[1, p]), d]
             elif choice == LOOKAHEAD:
-                value = children(
-                    task, lane, end, bias, task_i, task_f, pred, pred_f, succ, cls, opt_i, opt_f,
-                    dev, msg, spent, lane_i, lane_f, gap, near,
-                )  # fmt: skip
-                size, base = gather(task, task_i, task_f, pred, pred_f, spent, lane_i, near)
+                value = children(task, lane, end, bias, given, placed)
+                size, base = gather(task, given, placed)
             elif end <= target:
                 value = cost
                 for p in range(size):
@@ -344,15 +373,13 @@ def _best(
     found[at, NEXT_VALUE], found[at, NEXT_LANE] = next_best, next_lane
 
 
-best = inner(_best)
-
-
-def _list_schedule(
-    rule: int, choice: int, window: int, bias: float, task_i: Any, task_f: Any, pred: Any,
-    pred_f: Any, succ: Any, cls: Any, opt_i: Any, opt_f: Any, dev: Any, msg: Any, opening: Any,
-    table: Any, spent: Any, lane_i: Any, lane_f: Any, gap: Any, near: Any, queue: Any, found: Any,
-) -> int:  # fmt: skip
+@jit
+def list_schedule(
+    rule: int, choice: int, window: int, bias: float, given: Given, placed: Placed
+) -> int:
     """Place all tasks; return how many were, fewer where one fits nowhere by its deadline."""
+    task_i, task_f, succ, dev = given.task_i, given.task_f, given.succ, given.dev
+    spent, lane_i, queue, found = placed.spent, placed.lane_i, placed.queue, placed.found
     n = len(task_i)
     queued, released = 0, 0
     for t in range(n):
@@ -361,7 +388,7 @@ def _list_schedule(
         if queue[WAITING, t] == 0:
             queue[READY, released] = t
             released += 1
-    size, placed, changed = 0, 0, -1
+    size, count, changed = 0, 0, -1
     # Each function has one place where it is called: LLVM copies it to every such place.
     while True:
         for i in range(released):
@@ -374,15 +401,11 @@ def _list_schedule(
             queued -= 1
             size += 1
         if size == 0:
-            return placed
+            return count
         chosen = 0
         for i in range(size):
             if i >= fresh or found[i, AT_LANE] == changed or found[i, NEXT_LANE] == changed:
-                best(
-                    i, queue[HELD, i], choice, rule == SUFFERAGE, window == 1, bias, task_i, task_f,
-                    pred, pred_f, succ, cls, opt_i, opt_f, dev, msg, opening, table, spent,
-                    lane_i, lane_f, gap, near, found,
-                )  # fmt: skip
+                best(i, queue[HELD, i], choice, rule == SUFFERAGE, window == 1, bias, given, placed)
             if rule == LEAST:
                 better = found[i, VALUE] < found[chosen, VALUE]
             elif rule == GREATEST:
@@ -397,14 +420,14 @@ def _list_schedule(
         task, lane = queue[HELD, chosen], int(found[chosen, AT_LANE])
         start, end = found[chosen, BEGIN], found[chosen, FINISH]
         if lane < 0 or end > task_f[task, DEADLINE]:
-            return placed
+            return count
         if end > start:
-            occupy(lane, start, end, int(found[chosen, IN_GAP]), gap, lane_i, lane_f)
+            occupy(lane, start, end, int(found[chosen, IN_GAP]), placed)
         spent[task, START], spent[task, END] = start, end
         spent[task, LANE], spent[task, ROW] = lane, found[chosen, AT_ROW]
         d = lane_i[lane, DEVICE]
         dev[d, 3] = max(dev[d, 3], (lane - dev[d, 0]) // dev[d, 2] + 1)
-        placed += 1
+        count += 1
         size -= 1
         queue[HELD, chosen] = queue[HELD, size]
         for i in range(8):
@@ -416,6 +439,3 @@ def _list_schedule(
             if queue[WAITING, after] == 0:
                 queue[READY, released] = after
                 released += 1
-
-
-list_schedule = jit(_list_schedule)

@@ -136,21 +136,25 @@ def place(
     opening = np.zeros(wide) if setting.opening is None else setting.opening
     table = np.zeros((1, 1), dtype=np.float32) if setting.table is None else setting.table
     spent = np.empty((n, 4))
-    room = 0
+    idle = 0
     if setting.insertion:
-        room = min(n + 1, max(SOME_IDLE, graph.most_idle)) if n <= ALL_IDLE else SOME_IDLE
+        idle = min(n + 1, max(SOME_IDLE, graph.most_idle)) if n <= ALL_IDLE else SOME_IDLE
     window = min(n, setting.window or (ALL_READY if n <= ALL_READY else SOME_READY))
     dev, lane_i = graph.dev.copy(), graph.lane_i.copy()
     if setting.units is not None:
         dev[:, 1] = np.minimum(dev[:, 1], setting.units * dev[:, 2])
     lane_f = np.zeros((len(lane_i), 4))
     lane_f[:, k.SHORTEST] = _shortest(columns, opt_i, opt_f)[lane_i[:, k.DEVICE]]
-    placed = k.list_schedule(
-        RULES.index(setting.rule), CHOICES.index(setting.choice), window, columns.bias, task_i,
-        task_f, graph.pred, graph.pred_f, graph.succ, cls, opt_i, opt_f, dev, message, opening,
-        table, spent, lane_i, lane_f, np.empty((2, len(lane_i), room)),
-        np.empty((4, graph.most_waits)), np.empty((4, n), dtype=np.int64), np.empty((window, 8)),
+    given = k.Given(
+        task_i, task_f, graph.pred, graph.pred_f, graph.succ, cls, opt_i, opt_f, dev, message,
+        opening, table,
     )  # fmt: skip
+    room = k.Placed(
+        spent, lane_i, lane_f, np.empty((2, len(lane_i), idle)), np.empty((4, graph.most_waits)),
+        np.empty((4, n), dtype=np.int64), np.empty((window, 8)),
+    )  # fmt: skip
+    rule, choice = RULES.index(setting.rule), CHOICES.index(setting.choice)
+    placed = k.list_schedule(rule, choice, window, columns.bias, given, room)
     if placed < n:
         return None
     row = spent[:, k.ROW].astype(np.int64)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from hetopt.schedule.model.tick_schedule import TickSchedule, tick_schedule_of, 
 from hetopt.schedule.search.decoder_features import fits_plain
 from hetopt.schedule.search.local_search import LocalSearch, xorshift_seed
 from hetopt.solution import SchedulePlan
+
+if TYPE_CHECKING:
+    from hetopt.schedule.search.best_insertion_kernels import Graph
 
 TASK_MOVES_PER_S = 15_000_000
 """Moves × tasks that one core makes in a second or so; what deterministic seconds count."""
@@ -110,9 +113,10 @@ class Table:
         Per task: its fastest mode on each device.
     lane_unit
         (device, unit) of each lane.
-    arrays
-        By the names in :mod:`search.best_insertion_kernels`; ``lanes`` empty, and ``release`` and
-        ``deadline`` of each task.
+    graph, lanes
+        As in :mod:`search.best_insertion_kernels`; the lanes are empty.
+    release, deadline
+        Of each task.
     hot, cold
         First and last heat, s.
     """
@@ -120,13 +124,18 @@ class Table:
     problem: Problem
     mode: list[dict[int, Mode]]
     lane_unit: list[tuple[int, int]]
-    arrays: dict[str, Any]
+    graph: Graph
+    lanes: Ints
+    release: Floats
+    deadline: Floats
     hot: float
     cold: float
 
 
 def table_of(problem: Problem) -> Table:
     """Pack the columns of an instance for the kernel."""
+    from hetopt.schedule.search.best_insertion_kernels import Graph
+
     instance = problem.instance
     tasks, jobs, edges = instance.tasks, instance.jobs, instance.edges
     mode = [_fastest(modes) for modes in problem.modes]
@@ -141,21 +150,22 @@ def table_of(problem: Problem) -> Table:
     bytes_b[sent] = instance.tensors.bytes_b[edges.tensor[sent]]
     ends = (pred_ptr[:-1], pred_ptr[1:], succ_ptr[:-1], succ_ptr[1:])
     deadline = np.minimum(jobs.deadline_s[tasks.job], instance.limits.horizon_s)
-    arrays = {
-        "lanes": lanes,
-        "task_i": np.ascontiguousarray(np.stack(ends, axis=1), dtype=np.int64),
-        "pred": edges.src[entering].astype(np.int64),
-        "pred_b": bytes_b[entering],
-        "succ": edges.dst[leaving].astype(np.int64),
-        "succ_b": bytes_b[leaving],
-        "length": length,
-        "pair": _pair(instance),
-        "release": jobs.release_s[tasks.job].astype(np.float64),
-        "deadline": deadline.astype(np.float64),
-    }
-    time_s, message_s = _median(length.min(axis=1, initial=np.inf)), _message(arrays)
+    graph = Graph(
+        task_i=np.ascontiguousarray(np.stack(ends, axis=1), dtype=np.int64),
+        pred=edges.src[entering].astype(np.int64),
+        pred_b=bytes_b[entering],
+        succ=edges.dst[leaving].astype(np.int64),
+        succ_b=bytes_b[leaving],
+        length=length,
+        pair=_pair(instance),
+    )
+    time_s, message_s = _median(length.min(axis=1, initial=np.inf)), _message(graph)
     hot, cold = HOT * (time_s + MESSAGE * message_s), COLD * (time_s or message_s)
-    return Table(problem, mode, lane_unit, arrays, hot or 1.0, cold or 1.0)
+    release = jobs.release_s[tasks.job].astype(np.float64)
+    return Table(
+        problem, mode, lane_unit, graph, lanes, release, deadline.astype(np.float64),
+        hot or 1.0, cold or 1.0,
+    )  # fmt: skip
 
 
 def _median(times: Floats) -> float:
@@ -164,9 +174,9 @@ def _median(times: Floats) -> float:
     return float(np.median(times)) if len(times) else 0.0
 
 
-def _message(arrays: dict[str, Any]) -> float:
+def _message(graph: Graph) -> float:
     """Time of a message of median size between two devices of median distance, in s."""
-    bytes_b, (latency, per_byte) = arrays["pred_b"], arrays["pair"]
+    bytes_b, (latency, per_byte) = graph.pred_b, graph.pair
     sent = bytes_b >= 0
     if not sent.any():
         return 0.0
@@ -228,14 +238,17 @@ class Chain:
 
         self.kernels = k
         self.table = table
-        a, n = table.arrays, table.problem.n_tasks
+        n = table.problem.n_tasks
         self.seq = np.full((8, n), -1, dtype=np.int64)
-        self.lanes = a["lanes"].copy()
+        self.lanes = table.lanes.copy()
         self._place(schedule)
         self.times = np.zeros((8, n))
-        self.times[k.RELEASE] = a["release"]
-        self.times[k.LENGTH] = a["length"][np.arange(n), self.lanes[k.DEVICE, self.seq[k.LANE]]]
-        self.old = self.seq.copy(), self.lanes.copy(), self.times.copy()
+        self.times[k.RELEASE] = table.release
+        self.times[k.LENGTH] = table.graph.length[
+            np.arange(n), self.lanes[k.DEVICE, self.seq[k.LANE]]
+        ]
+        self.state = k.State(self.seq, self.lanes, self.times)
+        self.old = k.State(self.seq.copy(), self.lanes.copy(), self.times.copy())
         self.best_state = np.stack([self.seq[k.ORDER], self.seq[k.LANE]])
         self.seed = xorshift_seed(seed)
         self.numbers = np.zeros(k.NUMBERS)
@@ -309,26 +322,18 @@ class Chain:
 
     def count(self) -> None:
         """Count the present state anew, with what deadlines add at the least makespan so far."""
-        k, a, numbers = self.kernels, self.table.arrays, self.numbers
+        k, graph, numbers = self.kernels, self.table.graph, self.numbers
         n = self.seq.shape[1]
-        late = numbers[k.BEST] * (1.0 - NOISE) - a["deadline"]
+        late = numbers[k.BEST] * (1.0 - NOISE) - self.table.deadline
         self.times[k.OFFSET] = np.maximum(0.0, late)
-        numbers[k.COST] = k.heads(
-            k.HEAD, 0, -1, self.seq, self.lanes, self.times, a["task_i"], a["pred"], a["pred_b"],
-            a["pair"],
-        )  # fmt: skip
-        k.tails(
-            k.TAIL, n - 1, -1, self.seq, self.lanes, self.times, a["task_i"], a["succ"],
-            a["succ_b"], a["pair"],
-        )  # fmt: skip
+        numbers[k.COST] = k.heads(k.HEAD, 0, -1, self.state, graph)
+        k.tails(k.TAIL, n - 1, -1, self.state, graph)
         numbers[k.ON_PATH] = 0.0
 
     def _search(self, moves: int, hot: float, cold: float) -> None:
-        a = self.table.arrays
-        names = ("task_i", "pred", "pred_b", "succ", "succ_b", "length", "pair")
         self.kernels.search(
-            moves, hot, cold, self.seed, self.numbers, self.seq, self.lanes, self.times,
-            *self.old, self.best_state, *(a[name] for name in names),
+            moves, hot, cold, self.seed, self.numbers, self.state, self.old, self.best_state,
+            self.table.graph,
         )  # fmt: skip
 
 

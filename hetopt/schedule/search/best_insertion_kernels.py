@@ -16,33 +16,12 @@ job shop problem", Journal of Scheduling 3, 2000, here with messages. v then goe
 with probability exp(-makespan / heat) (the heat bath of S. Geman, D. Geman, IEEE PAMI 6, 1984, as
 the heat of Kirkpatrick et al. falls), so no move is refused.
 
-For n tasks, E edges, D devices, U units, L lanes:
-
-======== ========== ==============================================================================
-array    shape      what
-======== ========== ==============================================================================
-seq      8 × n int  rows ORDER (tasks in topological order), PLACE (its inverse), LANE, NEXT and
-                    BEFORE (neighbours on the lane, -1: none), PATH, MARK, SPARE
-lanes    5 × L int  rows FIRST and LAST (task, -1: none), UNIT, DEVICE, TWIN (an equal lane; where
-                    both are empty one of them will do)
-times    8 × n      rows HEAD, TAIL, LENGTH, the same without v (BARE_HEAD, BARE_TAIL), LATEST
-                    (greatest end of the tasks so far in ORDER), RELEASE, OFFSET (added to an end
-                    where it counts for the makespan)
-best     2 × n int  rows ORDER and LANE of the best state
-task_i   n × 4 int  rows of pred from, to; rows of succ from, to
-pred     E int      the other task, grouped by the task that they enter; ``succ``: that they leave
-pred_b   E          bytes of the message, negative where there is none; ``succ_b`` as well
-length   n × D      shortest time on each device, inf where there is none
-pair     2 × D × D  latency (inf: no path) and seconds per byte between different units
-numbers  see below  running numbers and settings
-======== ========== ==============================================================================
-
 All arrays come from the caller: the functions make none (see :mod:`hetopt.runtime.jit`).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -64,7 +43,52 @@ HOPELESS = 12.0
 """Heats above the best place at which a place is not looked at."""
 
 
-def _delay(bytes_b: float, here: int, there: int, lanes: Any, pair: Any) -> Any:
+class State(NamedTuple):
+    """Where tasks are and when, for n tasks and L lanes.
+
+    ===== ========== ===============================================================================
+    array shape      what
+    ===== ========== ===============================================================================
+    seq   8 × n int  rows ORDER (tasks in topological order), PLACE (its inverse), LANE, NEXT and
+                     BEFORE (neighbours on the lane, -1: none), PATH, MARK, SPARE
+    lanes 5 × L int  rows FIRST and LAST (task, -1: none), UNIT, DEVICE, TWIN (an equal lane; where
+                     both are empty one of them will do)
+    times 8 × n      rows HEAD, TAIL, LENGTH, the same without v (BARE_HEAD, BARE_TAIL), LATEST
+                     (greatest end of the tasks so far in ORDER), RELEASE, OFFSET (added to an end
+                     where it counts for the makespan)
+    ===== ========== ===============================================================================
+    """
+
+    seq: Any
+    lanes: Any
+    times: Any
+
+
+class Graph(NamedTuple):
+    """What does not change, for n tasks, E edges and D devices.
+
+    ====== ========== ==============================================================================
+    array  shape      what
+    ====== ========== ==============================================================================
+    task_i n × 4 int  rows of pred from, to; rows of succ from, to
+    pred   E int      the other task, grouped by the task that they enter; ``succ``: that they leave
+    pred_b E          bytes of the message, negative where there is none; ``succ_b`` as well
+    length n × D      shortest time on each device, inf where there is none
+    pair   2 × D × D  latency (inf: no path) and seconds per byte between different units
+    ====== ========== ==============================================================================
+    """
+
+    task_i: Any
+    pred: Any
+    pred_b: Any
+    succ: Any
+    succ_b: Any
+    length: Any
+    pair: Any
+
+
+@inner
+def delay(bytes_b: float, here: int, there: int, lanes: Any, pair: Any) -> Any:
     """Seconds that a message takes between two lanes; 0 within one unit or without message."""
     if bytes_b < 0.0 or lanes[UNIT, here] == lanes[UNIT, there]:
         return 0.0
@@ -72,17 +96,14 @@ def _delay(bytes_b: float, here: int, there: int, lanes: Any, pair: Any) -> Any:
     return pair[0, a, b] + bytes_b * pair[1, a, b]
 
 
-delay = inner(_delay)
-
-
-def _heads(
-    row: int, since: int, without: int, seq: Any, lanes: Any, times: Any, task_i: Any, pred: Any,
-    pred_b: Any, pair: Any,
-) -> Any:  # fmt: skip
+@jit
+def heads(row: int, since: int, without: int, state: State, graph: Graph) -> Any:
     """Time the tasks from a place of ORDER on; return the makespan.
 
     Before it ``HEAD`` holds. ``without`` is left out (-1: none); ``row`` is written.
     """
+    seq, lanes, times = state.seq, state.lanes, state.times
+    task_i, pred, pred_b, pair = graph.task_i, graph.pred, graph.pred_b, graph.pair
     n = seq.shape[1]
     latest = times[LATEST, since - 1] if since > 0 else 0.0
     for i in range(since, n):
@@ -114,14 +135,11 @@ def _heads(
     return latest
 
 
-heads = jit(_heads)
-
-
-def _tails(
-    row: int, upto: int, without: int, seq: Any, lanes: Any, times: Any, task_i: Any, succ: Any,
-    succ_b: Any, pair: Any,
-) -> None:  # fmt: skip
+@jit
+def tails(row: int, upto: int, without: int, state: State, graph: Graph) -> None:
     """Count the tails of the tasks up to a place of ORDER; behind it ``TAIL`` holds."""
+    seq, lanes, times = state.seq, state.lanes, state.times
+    task_i, succ, succ_b, pair = graph.task_i, graph.succ, graph.succ_b, graph.pair
     for i in range(upto, -1, -1):
         task = seq[ORDER, i]
         if task == without:
@@ -145,10 +163,8 @@ def _tails(
         times[row, task] = longest
 
 
-tails = jit(_tails)
-
-
-def _unlink(task: int, seq: Any, lanes: Any) -> None:
+@inner
+def unlink(task: int, seq: Any, lanes: Any) -> None:
     """Take a task out of its lane."""
     before, after, here = seq[BEFORE, task], seq[NEXT, task], seq[LANE, task]
     if before >= 0:
@@ -161,10 +177,8 @@ def _unlink(task: int, seq: Any, lanes: Any) -> None:
         lanes[LAST, here] = before
 
 
-unlink = inner(_unlink)
-
-
-def _link(task: int, here: int, before: int, seq: Any, lanes: Any) -> None:
+@inner
+def link(task: int, here: int, before: int, seq: Any, lanes: Any) -> None:
     """Put a task onto a lane, behind another one (-1: in front of all)."""
     after = seq[NEXT, before] if before >= 0 else lanes[FIRST, here]
     seq[LANE, task], seq[BEFORE, task], seq[NEXT, task] = here, before, after
@@ -178,15 +192,14 @@ def _link(task: int, here: int, before: int, seq: Any, lanes: Any) -> None:
         lanes[LAST, here] = task
 
 
-link = inner(_link)
-
-
-def _reorder(task: int, seq: Any, task_i: Any, pred: Any, succ: Any, numbers: Any) -> Any:
+@inner
+def reorder(task: int, seq: Any, numbers: Any, graph: Graph) -> Any:
     """Make ORDER topological again after one task was linked; return the first and last change.
 
     Tasks that must follow it and stand before one that it follows move behind it. Returns
     (n, -1), and leaves ORDER alone, where the graph has a cycle.
     """
+    task_i, pred, succ = graph.task_i, graph.pred, graph.succ
     n = seq.shape[1]
     old = seq[PLACE, task]
     low, high = -1, n
@@ -242,13 +255,11 @@ def _reorder(task: int, seq: Any, task_i: Any, pred: Any, succ: Any, numbers: An
     return first, last
 
 
-reorder = inner(_reorder)
-
-
-def _trace(
-    seq: Any, lanes: Any, times: Any, task_i: Any, pred: Any, pred_b: Any, pair: Any, seed: Any
-) -> int:
+@inner
+def trace(state: State, graph: Graph, seed: Any) -> int:
     """List one chain of tasks that determines the makespan in PATH; return its length."""
+    seq, lanes, times = state.seq, state.lanes, state.times
+    task_i, pred, pred_b, pair = graph.task_i, graph.pred, graph.pred_b, graph.pair
     n = seq.shape[1]
     task, latest = 0, -1.0
     for t in range(n):
@@ -277,21 +288,21 @@ def _trace(
     return found
 
 
-trace = inner(_trace)
-
-
-def _insert(
-    task: int, only: int, heat: float, seed: Any, numbers: Any, seq: Any, lanes: Any, times: Any,
-    task_i: Any, pred: Any, pred_b: Any, succ: Any, succ_b: Any, length: Any, pair: Any,
-) -> bool:  # fmt: skip
+@inner
+def insert(
+    task: int, only: int, heat: float, seed: Any, numbers: Any, state: State, graph: Graph
+) -> bool:
     """Take a task out and put it back, drawn by the heat bath; say whether anything changed.
 
     With ``only`` at least 0 it goes onto that lane.
     """
+    seq, lanes, times = state.seq, state.lanes, state.times
+    task_i, pred, pred_b = graph.task_i, graph.pred, graph.pred_b
+    succ, succ_b, length, pair = graph.succ, graph.succ_b, graph.length, graph.pair
     old_lane, old_before, place = seq[LANE, task], seq[BEFORE, task], seq[PLACE, task]
     unlink(task, seq, lanes)
-    rest = heads(BARE_HEAD, place, task, seq, lanes, times, task_i, pred, pred_b, pair)
-    tails(BARE_TAIL, place, task, seq, lanes, times, task_i, succ, succ_b, pair)
+    rest = heads(BARE_HEAD, place, task, state, graph)
+    tails(BARE_TAIL, place, task, state, graph)
     total, least = 0.0, np.inf
     lane_to, before_to = old_lane, old_before
     ready, rests, unit = 0.0, 0.0, -1
@@ -373,39 +384,35 @@ def _insert(
     if lane_to == old_lane and before_to == old_before:
         return False
     numbers[ON_PATH] = 0.0
-    first, last = reorder(task, seq, task_i, pred, succ, numbers)
+    first, last = reorder(task, seq, numbers, graph)
     if last < 0:
         unlink(task, seq, lanes)
         link(task, old_lane, old_before, seq, lanes)
         return False
     times[LENGTH, task] = length[task, lanes[DEVICE, lane_to]]
-    numbers[COST] = heads(HEAD, first, -1, seq, lanes, times, task_i, pred, pred_b, pair)
-    tails(TAIL, last, -1, seq, lanes, times, task_i, succ, succ_b, pair)
+    numbers[COST] = heads(HEAD, first, -1, state, graph)
+    tails(TAIL, last, -1, state, graph)
     return True
 
 
-insert = inner(_insert)
-
-
-def _restore(
-    seq: Any, lanes: Any, times: Any, seq_from: Any, lanes_from: Any, times_from: Any
-) -> None:
+@inner
+def restore(to: State, of: State) -> None:
     """Copy a state."""
-    for t in range(seq.shape[1]):
+    for t in range(to.seq.shape[1]):
         for row in range(PATH):
-            seq[row, t] = seq_from[row, t]
+            to.seq[row, t] = of.seq[row, t]
         for row in range(BARE_HEAD):
-            times[row, t] = times_from[row, t]
-        times[LATEST, t] = times_from[LATEST, t]
-    for i in range(lanes.shape[1]):
-        lanes[FIRST, i], lanes[LAST, i] = lanes_from[FIRST, i], lanes_from[LAST, i]
+            to.times[row, t] = of.times[row, t]
+        to.times[LATEST, t] = of.times[LATEST, t]
+    for i in range(to.lanes.shape[1]):
+        to.lanes[FIRST, i] = of.lanes[FIRST, i]
+        to.lanes[LAST, i] = of.lanes[LAST, i]
 
 
-restore = inner(_restore)
-
-
-def _neighbour(task: int, lane: int, seq: Any, task_i: Any, pred: Any, succ: Any, seed: Any) -> int:
+@inner
+def neighbour(task: int, lane: int, seq: Any, graph: Graph, seed: Any) -> int:
     """Draw a task that waits for another one, or the other way, on a lane; -1: none there."""
+    task_i, pred, succ = graph.task_i, graph.pred, graph.succ
     ways, found = 0, -1
     for k in range(task_i[task, 0], task_i[task, 1]):
         if seq[LANE, pred[k]] == lane:
@@ -420,15 +427,24 @@ def _neighbour(task: int, lane: int, seq: Any, task_i: Any, pred: Any, succ: Any
     return found
 
 
-neighbour = inner(_neighbour)
+@jit
+def search(
+    moves: int,
+    hot: float,
+    cold: float,
+    seed: Any,
+    numbers: Any,
+    state: State,
+    old: State,
+    best: Any,
+    graph: Graph,
+) -> None:
+    """Make ``moves`` moves while the heat falls from ``hot`` to ``cold`` (geometrically).
 
-
-def _search(
-    moves: int, hot: float, cold: float, seed: Any, numbers: Any, seq: Any, lanes: Any,
-    times: Any, old_seq: Any, old_lanes: Any, old_times: Any, best: Any, task_i: Any, pred: Any,
-    pred_b: Any, succ: Any, succ_b: Any, length: Any, pair: Any,
-) -> None:  # fmt: skip
-    """Make ``moves`` moves while the heat falls from ``hot`` to ``cold`` (geometrically)."""
+    ``best`` (2 × n) has ORDER and LANE of the best state, ``old`` is room for one.
+    """
+    seq, lanes, times = state.seq, state.lanes, state.times
+    length = graph.length
     n = seq.shape[1]
     cooling = (cold / hot) ** (1.0 / moves)
     heat = hot
@@ -439,31 +455,28 @@ def _search(
         numbers[TRIED] += 1.0
         if random(seed) < numbers[CRITICAL]:
             if numbers[ON_PATH] == 0.0:
-                numbers[ON_PATH] = trace(seq, lanes, times, task_i, pred, pred_b, pair, seed)
+                numbers[ON_PATH] = trace(state, graph, seed)
             task = seq[PATH, int(random(seed) * numbers[ON_PATH])]
         else:
             task = int(random(seed) * n)
         grouped = random(seed) < numbers[GROUPS]
         former, lane, to = numbers[COST], seq[LANE, task], -1
         if grouped:
-            restore(old_seq, old_lanes, old_times, seq, lanes, times)
+            restore(old, state)
             to = int(random(seed) * lanes.shape[1])
         taken = False
         while task >= 0:
             if grouped and (length[task, lanes[DEVICE, to]] == np.inf or lane == to):
                 break
-            changed = insert(
-                task, to, heat, seed, numbers, seq, lanes, times, task_i, pred, pred_b, succ,
-                succ_b, length, pair,
-            )  # fmt: skip
+            changed = insert(task, to, heat, seed, numbers, state, graph)
             if not changed:
                 break
             taken = True
             if not grouped or random(seed) * GROUP < 1.0:
                 break
-            task = neighbour(task, lane, seq, task_i, pred, succ, seed)
+            task = neighbour(task, lane, seq, graph, seed)
         if grouped and taken and numbers[COST] > former - heat * np.log(1.0 - random(seed)):
-            restore(seq, lanes, times, old_seq, old_lanes, old_times)
+            restore(state, old)
             numbers[COST] = former
             taken = False
         if taken:
@@ -474,6 +487,3 @@ def _search(
                 for t in range(n):
                     best[0, t], best[1, t] = seq[ORDER, t], seq[LANE, t]
                     numbers[BEST] = max(numbers[BEST], times[HEAD, t] + times[LENGTH, t])
-
-
-search = jit(_search)

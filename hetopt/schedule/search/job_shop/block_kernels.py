@@ -33,6 +33,9 @@ from hetopt.schedule.search.job_shop.kernels import (
     MOVES,
     TARGET,
     TENURE,
+    Run,
+    State,
+    Tasks,
     arc,
     backward,
     critical_path,
@@ -44,30 +47,33 @@ from hetopt.schedule.search.job_shop.kernels import (
 )
 
 
-def _head(t: int, end: Any, task: Any, release: Any, more: Any) -> Any:
+@inner
+def head(t: int, state: State, shop: Tasks) -> Any:
     """Earliest start of a task but for its machine."""
+    task, release, more = shop.task, shop.release, shop.more
+    end = state.end
     at = max(release[t], end[task[t, 2]])
     for e in range(task[t, 4], task[t, 5]):
         at = max(at, end[more[e]])
     return at
 
 
-head = inner(_head)
-
-
-def _tail(t: int, rest: Any, task: Any, more: Any) -> Any:
+@inner
+def tail(t: int, state: State, shop: Tasks) -> Any:
     """Time that must follow the end of a task but for its machine."""
+    task, more = shop.task, shop.more
+    rest = state.rest
     behind = rest[task[t, 3]]
     for e in range(task[t, 5], task[t, 6]):
         behind = max(behind, rest[more[e]])
     return behind
 
 
-tail = inner(_tail)
-
-
-def _may_follow(u: int, v: int, time: Any, rest: Any, task: Any, more: Any) -> bool:
+@inner
+def may_follow(u: int, v: int, state: State, shop: Tasks) -> bool:
     """Whether u can go behind v, a later task of its machine, without a circle."""
+    time, rest = state.time, state.rest
+    task, more = shop.task, shop.more
     s: Any = task[u, 3]
     if rest[s] > rest[v] or (rest[s] == rest[v] and time[s] == 0):
         return False
@@ -78,11 +84,11 @@ def _may_follow(u: int, v: int, time: Any, rest: Any, task: Any, more: Any) -> b
     return True
 
 
-may_follow = inner(_may_follow)
-
-
-def _may_precede(v: int, u: int, time: Any, end: Any, task: Any, more: Any) -> bool:
+@inner
+def may_precede(v: int, u: int, state: State, shop: Tasks) -> bool:
     """Whether v can go before u, an earlier task of its machine, without a circle."""
+    time, end = state.time, state.end
+    task, more = shop.task, shop.more
     b: Any = task[v, 2]
     if end[b] > end[u] or (end[b] == end[u] and time[b] == 0):
         return False
@@ -93,59 +99,56 @@ def _may_precede(v: int, u: int, time: Any, end: Any, task: Any, more: Any) -> b
     return True
 
 
-may_precede = inner(_may_precede)
-
-
-def _behind(u: int, v: int, before: Any, after: Any, time: Any, end: Any, rest: Any,
-            end_new: Any, task: Any, release: Any, more: Any) -> Any:  # fmt: skip
+@inner
+def behind(u: int, v: int, end_new: Any, state: State, shop: Tasks) -> Any:
     """Longest path through u and those that it passes, once it has gone behind v."""
+    before, after = state.before, state.after
+    time, end, rest = state.time, state.end, state.rest
     last = end[before[u]]
     w: Any = u
     while w != v:
         w = after[w]
-        last = max(last, head(w, end, task, release, more)) + time[w]
+        last = max(last, head(w, state, shop)) + time[w]
         end_new[w] = last
-    last = max(last, head(u, end, task, release, more)) + time[u]
-    behind = max(rest[after[v]], tail(u, rest, task, more))
+    last = max(last, head(u, state, shop)) + time[u]
+    behind = max(rest[after[v]], tail(u, state, shop))
     longest = last + behind
     behind += time[u]
     while w != u:
-        behind = max(behind, tail(w, rest, task, more))
+        behind = max(behind, tail(w, state, shop))
         longest = max(longest, end_new[w] + behind)
         behind += time[w]
         w = before[w]
     return longest
 
 
-behind = inner(_behind)
-
-
-def _ahead(v: int, u: int, before: Any, after: Any, time: Any, end: Any, rest: Any,
-           rest_new: Any, task: Any, release: Any, more: Any) -> Any:  # fmt: skip
+@inner
+def ahead(v: int, u: int, rest_new: Any, state: State, shop: Tasks) -> Any:
     """Longest path through v and those that it passes, once it has gone before u."""
+    before, after = state.before, state.after
+    time, end, rest = state.time, state.end, state.rest
     last = rest[after[v]]
     w: Any = v
     while w != u:
         w = before[w]
-        last = max(last, tail(w, rest, task, more)) + time[w]
+        last = max(last, tail(w, state, shop)) + time[w]
         rest_new[w] = last
-    last = max(last, tail(v, rest, task, more)) + time[v]
-    start = max(end[before[u]], head(v, end, task, release, more))
+    last = max(last, tail(v, state, shop)) + time[v]
+    start = max(end[before[u]], head(v, state, shop))
     longest = start + last
     start += time[v]
     while w != v:
-        start = max(start, head(w, end, task, release, more))
+        start = max(start, head(w, state, shop))
         longest = max(longest, start + rest_new[w])
         start += time[w]
         w = after[w]
     return longest
 
 
-ahead = inner(_ahead)
-
-
-def _barred(v: int, x: int, forth: bool, now: int, arcs: Any, before: Any, after: Any) -> bool:
+@inner
+def barred(v: int, x: int, forth: bool, now: int, arcs: Any, state: State) -> bool:
     """Whether a move of v behind (``forth``) or before x makes an order that is tabu."""
+    before, after = state.before, state.after
     w: Any = v
     while w != x:
         if forth:
@@ -159,16 +162,13 @@ def _barred(v: int, x: int, forth: bool, now: int, arcs: Any, before: Any, after
     return False
 
 
-barred = inner(_barred)
-
-
-def _search_blocks(
-    moves: int, seed: Any, arcs: Any, tabu: Any, best: Any, end_less: Any, rest_less: Any,
-    numbers: Any, order: Any, place: Any, chosen: Any, machine: Any, before: Any, after: Any,
-    time: Any, end: Any, rest: Any, upto: Any, room: Any, first: Any, task: Any, release: Any,
-    more: Any, choice: Any, choice_time: Any,
-) -> None:  # fmt: skip
+@jit
+def search_blocks(moves: int, seed: Any, run: Run, state: State, shop: Tasks) -> None:
     """Make some moves, or fewer where the target is met or no move is left."""
+    arcs, best, end_less, rest_less = run.arcs, run.best, run.end_less, run.rest_less
+    numbers, order, place, chosen = state.numbers, state.order, state.place, state.chosen
+    machine, before, after = state.machine, state.before, state.after
+    room, first = state.room, state.first
     n = len(order)
     none = np.uint32(n)
     machines = len(first) - 1
@@ -176,7 +176,7 @@ def _search_blocks(
     for _ in range(moves):
         if numbers[BEST] <= numbers[TARGET]:
             return
-        length = critical_path(seed, numbers[MAKESPAN], before, time, end, room, task, more)
+        length = critical_path(seed, numbers[MAKESPAN], state, shop)
         # The best move: the task, the one that it goes behind or before; and one that is tabu.
         taken = past = other = other_past = none
         forth = other_forth = False
@@ -220,18 +220,16 @@ def _search_blocks(
                     # It is the same swap as that of kind 0.
                     continue
                 if on:
-                    if not may_follow(v, x, time, rest, task, more):
+                    if not may_follow(v, x, state, shop):
                         continue
-                    worth = behind(v, x, before, after, time, end, rest, end_less, task, release,
-                                   more)  # fmt: skip
+                    worth = behind(v, x, end_less, state, shop)
                 else:
-                    if not may_precede(v, x, time, end, task, more):
+                    if not may_precede(v, x, state, shop):
                         continue
-                    worth = ahead(v, x, before, after, time, end, rest, rest_less, task, release,
-                                  more)  # fmt: skip
+                    worth = ahead(v, x, rest_less, state, shop)
                 if worth > value:
                     continue
-                if worth >= numbers[BEST] and barred(v, x, on, numbers[MOVES], arcs, before, after):
+                if worth >= numbers[BEST] and barred(v, x, on, numbers[MOVES], arcs, state):
                     others += 1
                     if draw(others, seed) == 0:
                         other = v
@@ -272,20 +270,17 @@ def _search_blocks(
             left = before[past]
         unlink(v, machine[v], before, after, first)
         link(v, left, right, machine[v], before, after, first)
-        low = reorder(v, order, place, before, after, room, task, more)
+        low = reorder(v, state, shop)
         high = np.int64(place[v])
         if y0 < n:
             low = min(low, np.int64(place[y0]))
         if x0 < n:
             high = max(high, np.int64(place[x0]))
-        numbers[MAKESPAN] = forward(low, order, before, time, end, upto, task, release, more)
-        backward(high, order, after, time, rest, task, more)
+        numbers[MAKESPAN] = forward(low, state, shop)
+        backward(high, state.rest, state, shop)
         if numbers[MAKESPAN] < numbers[BEST]:
             numbers[BEST] = numbers[MAKESPAN]
             numbers[IMPROVED] = numbers[MOVES]
             for t in range(n):
                 best[0, t] = order[t]
                 best[1, t] = chosen[t]
-
-
-search_blocks = jit(_search_blocks)

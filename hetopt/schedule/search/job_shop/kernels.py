@@ -23,37 +23,12 @@ The functions are written in the subset of Python that Numba compiles. For n tas
 choices (pairs of task and machine) of all tasks; the task n and the machine M stand for none.
 Indices are unsigned, which saves Numba the test for negative ones. Times are in ticks.
 
-============ ======= ==========================================================================
-array        size    what
-============ ======= ==========================================================================
-order, place n       a topological order, and its inverse
-chosen       n       choice of each task
-machine      n       its machine
-before,after n + 1   its neighbours there
-time         n + 1   time of its choice
-end, rest    n + 1   end; time from the start of the task to the end of all
-upto         n       latest end of the tasks at earlier places of the order
-end_less,    n + 1   the same in G'
-rest_less
-room         2 × n   the path and what else is being listed; marks
-first        M + 1   first task of each machine
-tabu         n × M+1 move until which a task may not be put on a machine
-arcs         ARCS    move until which an order of two tasks on a machine may not be made
-best         2 × n   rows order and chosen of the best state
-task         n × 7   choices from, to; first task before, first after; rows of ``more`` with
-                     further tasks before from, to, and those after up to
-release      n       earliest start
-more         -       further tasks before and after each task
-choice       K       machine of each choice; choice_time: its time
-numbers      6       see below
-============ ======= ==========================================================================
-
 All arrays come from the caller: the functions make none (see :mod:`hetopt.runtime.jit`).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -70,7 +45,84 @@ TENURE, TENURE_MORE = 10, 7
 """Least number of moves for which something is tabu, and how many numbers follow that one."""
 
 
-def _draw(below: int, seed: Any) -> Any:
+class State(NamedTuple):
+    """A machine per task and a sequence per machine, with their times.
+
+    ============ ======= ===========================================================================
+    array        size    what
+    ============ ======= ===========================================================================
+    numbers      6       see above
+    order, place n       a topological order, and its inverse
+    chosen       n       choice of each task
+    machine      n       its machine
+    before,after n + 1   its neighbours there
+    time         n + 1   time of its choice
+    end, rest    n + 1   end; time from the start of the task to the end of all
+    upto         n       latest end of the tasks at earlier places of the order
+    room         2 × n   the path and what else is being listed; marks
+    first        M + 1   first task of each machine
+    ============ ======= ===========================================================================
+    """
+
+    numbers: Any
+    order: Any
+    place: Any
+    chosen: Any
+    machine: Any
+    before: Any
+    after: Any
+    time: Any
+    end: Any
+    rest: Any
+    upto: Any
+    room: Any
+    first: Any
+
+
+class Tasks(NamedTuple):
+    """What does not change.
+
+    =========== ======= ============================================================================
+    array       size    what
+    =========== ======= ============================================================================
+    task        n × 7   choices from, to; first task before, first after; rows of ``more`` with
+                        further tasks before from, to, and those after up to
+    release     n       earliest start
+    more        -       further tasks before and after each task
+    choice      K       machine of each choice
+    choice_time K       its time
+    =========== ======= ============================================================================
+    """
+
+    task: Any
+    release: Any
+    more: Any
+    choice: Any
+    choice_time: Any
+
+
+class Run(NamedTuple):
+    """What one run of tabu search remembers.
+
+    =================== ======= ====================================================================
+    array               size    what
+    =================== ======= ====================================================================
+    arcs                ARCS    move until which an order of two tasks on a machine may not be made
+    tabu                n × M+1 move until which a task may not be put on a machine
+    best                2 × n   rows order and chosen of the best state
+    end_less, rest_less n + 1   ``end`` and ``rest`` in G'
+    =================== ======= ====================================================================
+    """
+
+    arcs: Any
+    tabu: Any
+    best: Any
+    end_less: Any
+    rest_less: Any
+
+
+@inner
+def draw(below: int, seed: Any) -> Any:
     """Next number of 0 to ``below`` - 1 of an xorshift generator (Marsaglia, 2003)."""
     x = seed[0]
     x ^= x << np.uint64(13)
@@ -80,12 +132,12 @@ def _draw(below: int, seed: Any) -> Any:
     return np.int64(((x >> np.uint64(32)) * np.uint64(below)) >> np.uint64(32))
 
 
-draw = inner(_draw)
-
-
-def _forward(begin: int, order: Any, before: Any, time: Any, end: Any, upto: Any, task: Any,
-             release: Any, more: Any) -> Any:  # fmt: skip
+@inner
+def forward(begin: int, state: State, shop: Tasks) -> Any:
     """Compute ends from a place of the order on; return the makespan."""
+    order, before, time = state.order, state.before, state.time
+    end, upto = state.end, state.upto
+    task, release, more = shop.task, shop.release, shop.more
     n = len(order)
     latest = upto[begin]
     for i in range(begin, n):
@@ -99,12 +151,11 @@ def _forward(begin: int, order: Any, before: Any, time: Any, end: Any, upto: Any
     return latest
 
 
-forward = inner(_forward)
-
-
-def _backward(begin: int, order: Any, after: Any, time: Any, rest: Any, task: Any,
-              more: Any) -> None:  # fmt: skip
+@inner
+def backward(begin: int, rest: Any, state: State, shop: Tasks) -> None:
     """Compute the times that follow from a place of the order down."""
+    order, after, time = state.order, state.after, state.time
+    task, more = shop.task, shop.more
     for i in range(begin, -1, -1):
         t = order[i]
         behind = max(rest[task[t, 3]], rest[after[t]])
@@ -113,16 +164,16 @@ def _backward(begin: int, order: Any, after: Any, time: Any, rest: Any, task: An
         rest[t] = behind + time[t]
 
 
-backward = inner(_backward)
-
-
-def _without(v: int, most: int, order: Any, place: Any, before: Any, time: Any, rest: Any,
-             upto: Any, end_less: Any, task: Any, release: Any, more: Any) -> Any:  # fmt: skip
+@inner
+def without(v: int, most: int, end_less: Any, state: State, shop: Tasks) -> Any:
     """Compute ends in G' behind v and return its longest path, or one longer than ``most``.
 
     A task behind v in the order has the same time that follows in G', so each path behind v is
     known as soon as it is met.
     """
+    order, place, before, time = state.order, state.place, state.before, state.time
+    rest, upto = state.rest, state.upto
+    task, release, more = shop.task, shop.release, shop.more
     n = len(order)
     whole = upto[place[v]]
     for i in range(place[v], n):
@@ -138,10 +189,8 @@ def _without(v: int, most: int, order: Any, place: Any, before: Any, time: Any, 
     return whole
 
 
-without = inner(_without)
-
-
-def _link(v: int, x: int, y: int, m: int, before: Any, after: Any, first: Any) -> None:
+@inner
+def link(v: int, x: int, y: int, m: int, before: Any, after: Any, first: Any) -> None:
     """Put a task between two neighbours on a machine."""
     before[v] = x
     after[v] = y
@@ -151,10 +200,8 @@ def _link(v: int, x: int, y: int, m: int, before: Any, after: Any, first: Any) -
         first[m] = v
 
 
-link = inner(_link)
-
-
-def _unlink(v: int, m: int, before: Any, after: Any, first: Any) -> None:
+@inner
+def unlink(v: int, m: int, before: Any, after: Any, first: Any) -> None:
     """Take a task off its machine, whose other tasks close up."""
     none = len(before) - 1
     x = before[v]
@@ -167,16 +214,16 @@ def _unlink(v: int, m: int, before: Any, after: Any, first: Any) -> None:
     after[v] = none
 
 
-unlink = inner(_unlink)
-
-
-def _reorder(v: int, order: Any, place: Any, before: Any, after: Any, room: Any, task: Any,
-             more: Any) -> Any:  # fmt: skip
+@inner
+def reorder(v: int, state: State, shop: Tasks) -> Any:
     """Make the order topological again after v has got new neighbours; return where it changed.
 
     Only the span between v, the last task before it and the first one after it changes: what
     depends on v goes behind it, the rest before it.
     """
+    order, place, before = state.order, state.place, state.before
+    after, room = state.after, state.room
+    task, more = shop.task, shop.more
     n = len(order)
     at: Any = np.int64(place[v])
     low: Any = -1
@@ -225,12 +272,11 @@ def _reorder(v: int, order: Any, place: Any, before: Any, after: Any, room: Any,
     return begin
 
 
-reorder = inner(_reorder)
-
-
-def _critical_path(seed: Any, makespan: int, before: Any, time: Any, end: Any, room: Any,
-                   task: Any, more: Any) -> Any:  # fmt: skip
+@inner
+def critical_path(seed: Any, makespan: int, state: State, shop: Tasks) -> Any:
     """List a longest path, drawn at random, from its end; return how many tasks it has."""
+    before, time, end, room = state.before, state.time, state.end, state.room
+    task, more = shop.task, shop.more
     n = len(end) - 1
     found: Any = n
     ties = 0
@@ -265,15 +311,13 @@ def _critical_path(seed: Any, makespan: int, before: Any, time: Any, end: Any, r
     return length
 
 
-critical_path = inner(_critical_path)
-
-
-def _load(
-    numbers: Any, order: Any, place: Any, chosen: Any, machine: Any, before: Any, after: Any,
-    time: Any, end: Any, rest: Any, upto: Any, room: Any, first: Any, task: Any, release: Any,
-    more: Any, choice: Any, choice_time: Any,
-) -> None:  # fmt: skip
+@jit
+def load(state: State, shop: Tasks) -> None:
     """Build links, ends and what follows from ``order`` and ``chosen``."""
+    numbers, order, place, chosen = state.numbers, state.order, state.place, state.chosen
+    machine, before, after = state.machine, state.before, state.after
+    time, upto, room, first = state.time, state.upto, state.room, state.first
+    choice, choice_time = shop.choice, shop.choice_time
     n = len(order)
     none = np.uint32(n)
     for m in range(len(first)):
@@ -290,25 +334,21 @@ def _load(
         if m < len(first) - 1:
             link(t, none, first[m], m, before, after, first)
     upto[0] = 0
-    numbers[MAKESPAN] = forward(0, order, before, time, end, upto, task, release, more)
-    backward(n - 1, order, after, time, rest, task, more)
+    numbers[MAKESPAN] = forward(0, state, shop)
+    backward(n - 1, state.rest, state, shop)
 
 
-load = jit(_load)
-
-
-def _arc(a: int, b: int) -> Any:
+@inner
+def arc(a: int, b: int) -> Any:
     """Place of an arc in the table of tabu arcs; arcs may share one, which forbids a bit more."""
     mixed = np.uint64(a) * np.uint64(40503) + np.uint64(b) * np.uint64(2654435769)
     return (mixed >> np.uint64(8)) & np.uint64(ARCS - 1)
 
 
-arc = inner(_arc)
-
-
-def _blocked(v: int, x: int, y: int, x0: int, y0: int, now: int, arcs: Any, place: Any,
-             before: Any, after: Any) -> bool:  # fmt: skip
+@inner
+def blocked(v: int, x: int, y: int, x0: int, y0: int, now: int, arcs: Any, state: State) -> bool:
     """Whether a move of v on its machine, from (x0, y0) to (x, y), makes an arc that is tabu."""
+    place, before, after = state.place, state.before, state.after
     if y < len(place) and place[y] < place[v]:
         w = y
         while w != y0:
@@ -324,23 +364,23 @@ def _blocked(v: int, x: int, y: int, x0: int, y0: int, now: int, arcs: Any, plac
     return False
 
 
-blocked = inner(_blocked)
-
-
-def _search(
-    moves: int, seed: Any, arcs: Any, tabu: Any, best: Any, end_less: Any, rest_less: Any,
-    numbers: Any, order: Any, place: Any, chosen: Any, machine: Any, before: Any, after: Any,
-    time: Any, end: Any, rest: Any, upto: Any, room: Any, first: Any, task: Any, release: Any,
-    more: Any, choice: Any, choice_time: Any,
-) -> None:  # fmt: skip
+@jit
+def search(moves: int, seed: Any, run: Run, state: State, shop: Tasks) -> None:
     """Make some moves, or fewer where the target is met or no move is left."""
+    arcs, tabu, best = run.arcs, run.tabu, run.best
+    end_less, rest_less = run.end_less, run.rest_less
+    numbers, order, place, chosen = state.numbers, state.order, state.place, state.chosen
+    machine, before, after = state.machine, state.before, state.after
+    time, end, rest = state.time, state.end, state.rest
+    room, first = state.room, state.first
+    task, choice, choice_time = shop.task, shop.choice, shop.choice_time
     n = len(order)
     none = np.uint32(n)
     machines = len(first) - 1
     for _ in range(moves):
         if numbers[BEST] <= numbers[TARGET]:
             return
-        length = critical_path(seed, numbers[MAKESPAN], before, time, end, room, task, more)
+        length = critical_path(seed, numbers[MAKESPAN], state, shop)
         # The best move (task, choice, neighbours), and one of those that are tabu.
         taken = other = none
         wanted = other_choice = 0
@@ -362,13 +402,12 @@ def _search(
             unlink(v, home, before, after, first)
             for t in range(n):
                 end_less[t] = end[t]
-            whole = without(v, value, order, place, before, time, rest, upto, end_less, task,
-                            release, more)  # fmt: skip
+            whole = without(v, value, end_less, state, shop)
             if whole <= value:
                 tried += 1
                 for t in range(n):
                     rest_less[t] = rest[t]
-                backward(np.int64(place[v]), order, after, time, rest_less, task, more)
+                backward(np.int64(place[v]), rest_less, state, shop)
                 head = end_less[v]
                 tail = rest_less[v]
                 for c in range(np.int64(task[v, 0]), np.int64(task[v, 1])):
@@ -387,8 +426,7 @@ def _search(
                         moved = m != home or x != x0 or y != y0
                         skip = forbidden
                         if m == home and moved and worth <= value:
-                            skip = blocked(v, x, y, x0, y0, numbers[MOVES], arcs, place, before,
-                                           after)  # fmt: skip
+                            skip = blocked(v, x, y, x0, y0, numbers[MOVES], arcs, state)
                         if moved and skip and worth >= numbers[BEST]:
                             others += 1
                             if draw(others, seed) == 0:
@@ -440,20 +478,17 @@ def _search(
         machine[v] = choice[wanted]
         time[v] = choice_time[wanted]
         link(v, left, right, machine[v], before, after, first)
-        low = reorder(v, order, place, before, after, room, task, more)
+        low = reorder(v, state, shop)
         high = np.int64(place[v])
         if y0 < n:
             low = min(low, np.int64(place[y0]))
         if x0 < n:
             high = max(high, np.int64(place[x0]))
-        numbers[MAKESPAN] = forward(low, order, before, time, end, upto, task, release, more)
-        backward(high, order, after, time, rest, task, more)
+        numbers[MAKESPAN] = forward(low, state, shop)
+        backward(high, rest, state, shop)
         if numbers[MAKESPAN] < numbers[BEST]:
             numbers[BEST] = numbers[MAKESPAN]
             numbers[IMPROVED] = numbers[MOVES]
             for t in range(n):
                 best[0, t] = order[t]
                 best[1, t] = chosen[t]
-
-
-search = jit(_search)

@@ -65,19 +65,20 @@ class Worker:
         self.numbers[k.SAMPLE] = SAMPLE
         self.arcs = np.zeros(k.ARCS, dtype=np.int64)
         self.tabu = np.zeros((n, shop.machines + 1), dtype=np.int64)
-        self.less = [np.zeros(n + 1, dtype=np.int64) for _ in range(2)]
-        self.state: dict[str, Any] = {
-            "numbers": self.numbers,
+        self.best = np.zeros((2, n), dtype=np.int64)
+        less = [np.zeros(n + 1, dtype=np.int64) for _ in range(2)]
+        self.memory = k.Run(self.arcs, self.tabu, self.best, *less)
+        self.state = k.State(
+            numbers=self.numbers,
             **{name: np.zeros(n, dtype=np.uint32) for name in ("order", "place", "chosen")},
-            "machine": np.zeros(n, dtype=np.uint32),
+            machine=np.zeros(n, dtype=np.uint32),
             **{name: np.zeros(n + 1, dtype=np.uint32) for name in ("before", "after")},
             **{name: np.zeros(n + 1, dtype=np.int64) for name in ("time", "end", "rest")},
-            "upto": np.zeros(n, dtype=np.int64),
-            "room": np.zeros((2, n + 1), dtype=np.uint32),
-            "first": np.zeros(shop.machines + 1, dtype=np.uint32),
-            **{k: shop.arrays[k] for k in ("task", "release", "more", "choice", "choice_time")},
-        }
-        self.best = np.zeros((2, n), dtype=np.int64)
+            upto=np.zeros(n, dtype=np.int64),
+            room=np.zeros((2, n + 1), dtype=np.uint32),
+            first=np.zeros(shop.machines + 1, dtype=np.uint32),
+        )
+        self.tasks = k.Tasks(**{name: shop.arrays[name] for name in k.Tasks._fields})
         self.shown: tuple[float, Ints] = (math.inf, self.best)
         self.kept: list[Optimum] = []
         self.idle = 0
@@ -172,8 +173,8 @@ class Worker:
 
     def _load(self, state: Ints) -> None:
         k, numbers = self.kernels, self.numbers
-        self.state["order"][:], self.state["chosen"][:] = state
-        k.load(*self.state.values())
+        self.state.order[:], self.state.chosen[:] = state
+        k.load(self.state, self.tasks)
         self.tabu[:] = 0
         self.arcs[:] = 0
         self.best[:] = state
@@ -181,9 +182,7 @@ class Worker:
         numbers[k.BEST] = numbers[k.MAKESPAN]
 
     def _search(self, moves: int) -> None:
-        self.move_on(
-            moves, self.seed, self.arcs, self.tabu, self.best, *self.less, *self.state.values()
-        )
+        self.move_on(moves, self.seed, self.memory, self.state, self.tasks)
 
     def _keep(self) -> None:
         """Hold the best state of all runs."""

@@ -317,7 +317,7 @@ def test_each_move_within_a_block_leaves_the_plan_that_its_makespan_says() -> No
     values = set()
     for _ in range(150):
         worker._search(1)
-        at = np.stack([state["order"], state["chosen"]]).astype(np.int64)
+        at = np.stack([state.order, state.chosen]).astype(np.int64)
         plan = worker.shop.plan(at)
         assert plan is not None
         assert verify(shop, plan).ok
