@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -10,16 +10,19 @@ from hetopt.errors import InputError
 from hetopt.instance import Floats, Instance
 from hetopt.runtime.budget import RegimeResult, gap_closed
 from hetopt.solution import StreamPlan
-from hetopt.solvers.mip import solve_mip
+from hetopt.solvers.mip import solve_arrays, solve_mip
 from hetopt.solvers.mip_arrays import mip_arrays
 from hetopt.solvers.relaxation import Relaxation, Relaxed, round_off
 from hetopt.solvers.result import safe_bound
+from hetopt.solvers.smaller import Smaller
 from hetopt.steady.program.formulation import Extra, SteadyModel
+from hetopt.steady.program.joint.few_kinds import has_many_kinds, over_few_kinds, rounded_up
 from hetopt.steady.program.levels import LevelSearch
 from hetopt.steady.program.objective_level import (
     RELAXED,
     ROUNDED,
     Level,
+    effort,
     unbounded,
 )
 from hetopt.steady.program.scenarios import (
@@ -40,6 +43,9 @@ ROUNDING_TRIES = 60
 """Linear programs that rounding may solve: some milliseconds each."""
 ROUNDING_SHARE = 0.1
 """Share of the time left that rounding may take."""
+FEW_SHARE, FEW_GAP = 0.5, 1e-4
+"""Share of the time left that the program over few kinds of unit may take, and its gap that will
+do: the whole program says how near that is."""
 STRICT = 1e-8
 """Relative tightening with which the MIP is solved again where its plan used its tolerance."""
 
@@ -151,8 +157,11 @@ class Search(LevelSearch):
         if not arrays.integer.any():
             level.improve(first, RELAXED)
             return level
-        whole = with_whole_slices(blocks_of(model), relaxation, first, self.time_left())
-        self._round(level, relaxation, whole)
+        if has_many_kinds(model, arrays) and first.outcome == "optimal":
+            self._over_few_kinds(level, model, relaxation, first)
+        else:
+            whole = with_whole_slices(blocks_of(model), relaxation, first, self.time_left())
+            self._round(level, relaxation, whole)
         self.note_progress(level.value(), level.bound)
         done = gap_closed(level.value(), level.bound, self.budget.gap)
         if self.method != "heuristic" and not done and not self.budget.over():
@@ -174,6 +183,47 @@ class Search(LevelSearch):
                 time_limit_s=np.inf if self.budget.deterministic else limit * ROUNDING_SHARE,
             )
             level.improve(near, ROUNDED)
+
+    def _over_few_kinds(
+        self, level: Level, model: StreamModel, relaxation: Relaxation, first: Relaxed
+    ) -> None:
+        """Find plans over the kinds of unit that the relaxation uses, and a known plan's."""
+        if self.previous is not None:
+            self._round(level, relaxation, replace(first, outcome="unknown"))
+        small = over_few_kinds(model, relaxation.arrays, first.x, self.previous)
+        if not len(small.kept):
+            self._round(level, relaxation, first)
+            return
+        few = Relaxation(small.arrays)
+        near = rounded_up(model, small, few)
+        if near is not None:
+            level.improve(_spread(small, near), ROUNDED)
+            self.note_progress(level.value(), level.bound)
+        if self.method == "heuristic" or self.budget.over():
+            return
+
+        def progress(objective: float | None, _: float | None) -> None:
+            found = np.nan if objective is None else objective / level.scale
+            self.note_progress(found, level.bound)
+
+        allowed = effort(self.budget)
+        result = solve_arrays(
+            small.arrays,
+            time_limit_s=allowed.time_limit_s * FEW_SHARE,
+            nodes=None if allowed.nodes is None else max(1, int(allowed.nodes * FEW_SHARE)),
+            gap_rel=max(self.budget.gap, FEW_GAP),
+            threads=1 if self.budget.deterministic else self.budget.workers,
+            seed=self.budget.seed,
+            start=None if level.best is None else level.best.x[small.kept],
+            stop=self.budget.stop,
+            solver=self.mip_solver,
+            progress=progress,
+            again=False,
+        )
+        point = None if result.values is None else small.arrays.vector(result.values)
+        found = None if point is None else few.fixed(point)
+        if found is not None and found.outcome == "optimal":
+            level.improve(_spread(small, found), "mip")
 
     def _solve_mip(self, level: Level, model: StreamModel, relaxation: Relaxation) -> None:
         def progress(objective: float | None, bound: float | None) -> None:
@@ -221,6 +271,11 @@ class Search(LevelSearch):
         result = self.solve_integers(solve_mip, tight.problem)
         point = None if result.values is None else relaxation.arrays.vector(result.values)
         return None if point is None else relaxation.fixed(point)
+
+
+def _spread(small: Smaller, found: Relaxed) -> Relaxed:
+    """Return a point of a smaller program as one of the whole; prices of its rows are not known."""
+    return Relaxed("optimal", small.whole(found.x), found.objective)
 
 
 def values_of(model: StreamModel, x: Floats) -> dict[str, float]:

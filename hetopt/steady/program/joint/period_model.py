@@ -189,11 +189,15 @@ class PeriodModel(ScenarioModel):
                 rise = self._holding(s, kinds, key) - self._holding_before(s, device, kinds, key)
                 self._row(rise <= load, f"loading_{s}_{device}_{key}")
         overlap = any(a & b for i, a in enumerate(sets) for b in sets[:i] if a and b)
-        many = (len(sets) + 1) * len(sets) * len(self.blocks)
-        if overlap and many <= MOST_CHANGES:
+        if overlap and self._changes_of_sets() <= MOST_CHANGES:
             for s in range(len(self.blocks)):
                 if self.before[s] != s:
                     self._changes(s, device, kinds, sets)
+
+    def _changes_of_sets(self) -> int:
+        """Count the variables of changes from set to set of all devices and periods."""
+        sets = np.bincount([kind.device for kind in self.kinds]).astype(np.int64)
+        return int((sets * (sets + 1)).sum()) * len(self.blocks)
 
     def _holding(self, period: int, kinds: list[int], key: int) -> Any:
         count = self.blocks[period].count
