@@ -1,1 +1,1 @@
-"""What a schedule draws and holds over time: sums of intervals, and what idles between them."""
+"""What a schedule does, draws and holds over time: times, sums of intervals, idle gaps."""

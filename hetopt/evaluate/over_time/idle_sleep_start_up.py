@@ -9,55 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.evaluate.cyclic import wound
-from hetopt.evaluate.setups import SetupRuns
-from hetopt.instance import Floats, Instance, Ints
+from hetopt.evaluate.over_time.times import ScheduleTimes
+from hetopt.instance import Floats, Ints
 from hetopt.instance.states.idle_sleep_start_up import idlers
 from hetopt.instance.tables import Table
-from hetopt.solution import READ, WRITE, SchedulePlan
+from hetopt.solution import READ, WRITE
 
 SLEEP, WAKE, START = range(3)
 """Kinds of :class:`Draws`."""
-
-
-class Timed(Protocol):
-    """What is read of the quantities of a schedule."""
-
-    instance: Instance
-    plan: SchedulePlan
-    device: Ints
-
-    @property
-    def end_s(self) -> Floats:
-        """End of each task."""
-
-    @property
-    def hop_time_s(self) -> Floats:
-        """Time of each hop."""
-
-    @property
-    def setups(self) -> SetupRuns:
-        """Set-ups that the plan needs."""
-
-    @property
-    def window_s(self) -> float:
-        """Time that idle power counts for."""
-
-    @property
-    def slack_s(self) -> float:
-        """Difference of two times up to which they count as equal."""
-
-    @property
-    def cyclic(self) -> bool:
-        """Whether the schedule repeats for ever."""
-
-    def numbers_used(self, row: int) -> list[int]:
-        """Return which units of a kind of what idles run something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +58,7 @@ class Draws(Table):
         return np.where(np.isin(self.kind, kinds), self.energy_j, 0.0)
 
 
-def draws(q: Timed) -> Draws:
+def draws(q: ScheduleTimes) -> Draws:
     """Return what sleep saves and what waking and going on draw."""
     rows = idlers(q.instance)
     found: list[tuple[int, int, int, float, float, float]] = []
@@ -123,7 +88,7 @@ def _whole(values: list[Any]) -> Ints:
     return np.array(values, dtype=np.int64)
 
 
-def _gaps(q: Timed) -> Iterator[tuple[int, int, float, float, bool]]:
+def _gaps(q: ScheduleTimes) -> Iterator[tuple[int, int, float, float, bool]]:
     """Yield the gaps of all that sleeps and is on: row, number, begin, end, whether it wakes."""
     rows, window = idlers(q.instance), q.window_s
     row, number, begin, end = _occupied(q)
@@ -163,7 +128,7 @@ def _around(
         yield float(reached[-1]), float(first[0] + cycle_s), True
 
 
-def _occupied(q: Timed) -> tuple[Ints, Ints, Floats, Floats]:
+def _occupied(q: ScheduleTimes) -> tuple[Ints, Ints, Floats, Floats]:
     """Return what takes a slot: kind of what idles, its number, begin and end (s)."""
     device, unit, begin, end = holding(q)
     lasting = end > begin
@@ -182,7 +147,7 @@ def _occupied(q: Timed) -> tuple[Ints, Ints, Floats, Floats]:
     )
 
 
-def holding(q: Timed) -> tuple[Ints, Ints, Floats, Floats]:
+def holding(q: ScheduleTimes) -> tuple[Ints, Ints, Floats, Floats]:
     """Return what takes a slot of a unit: device, unit, begin and end (s).
 
     Tasks, set-ups before them, and at either end the hops that their device does not overlap.
@@ -213,7 +178,7 @@ def holding(q: Timed) -> tuple[Ints, Ints, Floats, Floats]:
     return *whole, np.concatenate(begin), np.concatenate(end)
 
 
-def _last_of_chain(q: Timed) -> Ints:
+def _last_of_chain(q: ScheduleTimes) -> Ints:
     """Tell of each hop whether it is the last one of its transfer."""
     hops = q.plan.hops
     keys = np.stack([hops.tensor, hops.leg, hops.dst_device, hops.dst_unit], axis=1)
