@@ -22,7 +22,7 @@ from hetopt.instance import (
     Regime,
     Strings,
 )
-from hetopt.instance.column_specs import LOAD, SLEEP, START_UP
+from hetopt.instance.column_specs.platform import LOAD, SLEEP, START_UP
 
 Table = dict[str, Any]
 

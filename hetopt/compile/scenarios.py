@@ -18,7 +18,7 @@ from hetopt.instance import (
     Regime,
     Scenarios,
 )
-from hetopt.instance.column_specs import LOAD, START_UP
+from hetopt.instance.column_specs.platform import LOAD, START_UP
 from hetopt.instance.states.setups import configured_devices
 from hetopt.instance.tables import NO_MOST
 
