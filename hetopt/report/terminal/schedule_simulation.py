@@ -93,6 +93,12 @@ def sentences(simulation: ScheduleSimulation) -> list[str]:
         f"{settings['replications']} {runs_of}; all policies have the same times and failures."
     )
     found = [first]
+    if "cycles" in settings:
+        span = time(settings["cycles_s"])
+        found.append(
+            f"{_count(settings['cycles'], 'cycle')} in {span}; energy, cost, carbon and tardiness "
+            "are of one cycle in the mean, the makespan is the longest latency of a job."
+        )
     if s.bounds:
         found.append(
             "No policy, not even one that knows all times beforehand, stays below the proven "

@@ -13,6 +13,8 @@ instance without what a run does not keep to:
 Runs that failures ended and messages that nobody read only add to what is drawn. A unit that is
 down draws nothing: its idle power over that time is taken off the bounds, whether it was on or not.
 
+Of a schedule that repeats bounds are of all its cycles together, told of one in the mean.
+
 Outputs are sent again to tasks that lost their unit, although their room was given away: where
 units fail, memory has no limit in the bounds.
 
@@ -32,6 +34,7 @@ import numpy as np
 
 from hetopt.instance import Floats, Instance
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.states.idle_sleep_start_up import may_sleep
 from hetopt.instance.tariffs import series_of
 from hetopt.schedule.bounds.objective_bounds import bound as quick_bound
 from hetopt.schedule.bounds.objective_bounds import heads_s
@@ -48,6 +51,9 @@ NAMES = {
     "tardiness_s": "tardiness",
 }
 """Figures that have a bound, and the objective that each is."""
+
+SUMS = ("energy", "cost", "carbon", "tardiness")
+"""Objectives that add up over the cycles of a schedule that repeats."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,9 @@ def clairvoyant_bound(
     missed
         How many jobs the best of them misses.
     """
-    instance = setting.realised.instance
+    instance, cycles = setting.realised.instance, setting.cycles
+    if cycles is not None:
+        instance = _as_counted(instance, cycles.span_s, until_s)
     cap = max(cap for _, cap in setting.caps())
     strict = instance.with_limits(power_cap_w=cap)
     if any(isinstance(event, DeviceDown) for event in setting.events):
@@ -107,14 +115,59 @@ def clairvoyant_bound(
         strict.with_limits(horizon_s=np.inf), jobs=replace(strict.jobs, deadline_s=none)
     )
     saved = _saved(setting, until_s)
-    solution = solve_with(strict, options)
-    on_time = _bounds(strict, solution.bound, saved)
-    if late or not all(map(math.isfinite, on_time.values())):
+    # The last end of what is written out is not the longest latency of what repeats.
+    useful = cycles is None or instance.objective[0] != "makespan"
+    solution = solve_with(strict, options) if useful else None
+    solved = math.nan if solution is None else solution.bound
+    on_time, anyhow = _bounds(strict, solved, saved), _bounds(loose, math.nan, saved)
+    if useful and (late or not all(map(math.isfinite, on_time.values()))):
         anyhow = _bounds(loose, solve_with(loose, options).bound, saved)
-    else:
-        anyhow = _bounds(loose, math.nan, saved)
-    reached = solution.objective if solution.plan is not None else math.nan
-    return ScheduleBound(on_time, anyhow, _misses(setting, cap, missed), float(reached))
+    misses = _misses(setting, cap, missed)
+    if cycles is None:
+        known = solution is not None and solution.plan is not None
+        reached = float(solution.objective) if known and solution is not None else math.nan
+        return ScheduleBound(on_time, anyhow, misses, reached)
+    latency = _least_latency(loose)
+    parts = [_of_one(found, cycles.count, latency) for found in (on_time, anyhow)]
+    # What a plan of all cycles draws is not counted as what a run draws.
+    return ScheduleBound(parts[0], parts[1], misses, math.nan)
+
+
+def _as_counted(instance: Instance, span_s: float, until_s: float) -> Instance:
+    """Return the instance of all cycles, whose plans cost no more than what counts for a run.
+
+    A run with its last end at L counts idle power and prices for the span S of the cycles, its plan
+    for L. With both times f = min(1, S / U), where no run ends after U >= L, the plan counts
+    f L <= S. What may sleep counts for as long as it runs, at least.
+    """
+    if may_sleep(instance):
+        return instance
+    part = min(1.0, span_s / max(until_s, span_s)) * (1.0 - WEAKENED)
+    devices, boards = instance.devices, instance.boards
+
+    def scaled(of: Any) -> dict[str, Any]:
+        return {n: getattr(of, n) * part for n in ("idle_power_w", "price_per_s")}
+
+    return replace(
+        instance,
+        devices=replace(devices, **scaled(devices)),
+        boards=replace(boards, **scaled(boards)),
+    )
+
+
+def _of_one(found: Mapping[str, float], count: int, latency_s: float) -> dict[str, float]:
+    """Return the bounds of one cycle in the mean, and that of the longest latency."""
+    each = {n: v / count if NAMES[n] in SUMS else v for n, v in found.items()}
+    infeasible = math.isinf(found["makespan_s"])
+    return each | {"makespan_s": math.inf if infeasible else latency_s}
+
+
+def _least_latency(instance: Instance) -> float:
+    """Return the longest, over jobs, of the time from release to the earliest possible end."""
+    _, ends = heads_s(instance)
+    last = instance.jobs.release_s.copy()
+    np.maximum.at(last, instance.tasks.job, ends)
+    return float((last - instance.jobs.release_s).max(initial=0.0)) * (1.0 - WEAKENED)
 
 
 def _bounds(instance: Instance, solved: float, saved: Mapping[str, float]) -> dict[str, float]:

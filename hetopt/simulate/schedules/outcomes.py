@@ -14,6 +14,7 @@ from hetopt.evaluate.schedule import ScheduleQuantities
 from hetopt.instance import Floats, Instance
 from hetopt.instance.grouping import records, sums
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.states.idle_sleep_start_up import may_sleep
 from hetopt.instance.tariffs import TIME_ROUNDING, mean_price, series_of
 from hetopt.simulate.bounds.schedules import ScheduleBound
 from hetopt.simulate.outcomes import Replicated
@@ -131,11 +132,16 @@ def outcome_of(
     """Return the figures of one run: quantities of its plan, and what failures added and saved.
 
     What is drawn counts as ``evaluate`` counts it: a unit that is on is so for the whole window,
-    until the last task ends or for the horizon. Beside it stand runs that failures ended and
-    messages that nobody read; a unit that is down draws nothing.
+    until the last task ends or for the horizon; of a schedule that repeats for as long as its
+    cycles last, and energy, cost, carbon and tardiness are those of one cycle. Beside it stand runs
+    that failures ended and messages that nobody read; a unit that is down draws nothing.
     """
-    instance = setting.realised.instance
-    if math.isfinite(instance.limits.horizon_s) and run.end_s > instance.limits.horizon_s:
+    instance, cycles = setting.realised.instance, setting.cycles
+    if cycles is not None:
+        # Gaps are those of a window that all that runs is in.
+        span = max(cycles.span_s, run.end_s) if may_sleep(instance) else cycles.span_s
+        instance = instance.with_limits(horizon_s=span)
+    elif math.isfinite(instance.limits.horizon_s) and run.end_s > instance.limits.horizon_s:
         instance = instance.with_limits(horizon_s=np.inf)
     done = run.plan.option >= 0
     totals: dict[str, float | None] = {
@@ -158,13 +164,16 @@ def outcome_of(
         power = _steps([*_drawn(q), *more])
         # Runs that were lost slowed others, too: these ended later than in the plan.
         latest = float(run.ends_s.max(initial=0.0))
+        each = 1.0 if cycles is None else 1.0 / cycles.count
+        if cycles is not None:
+            latest = max(float(row["latency_s"]) for row in jobs)
         totals |= {
-            "energy_j": q.energy_j + _joules(more),
-            "idle_energy_j": q.energy_idle_j + _joules([m for m in more if m[2] < 0]),
-            "cost": q.cost + _paid(instance, more, "cost"),
-            "carbon_kg": q.carbon_kg + _paid(instance, more, "carbon"),
-            "makespan_s": max(q.makespan_s, latest),
-            "tardiness_s": _tardiness(instance, run),
+            "energy_j": each * (q.energy_j + _joules(more)),
+            "idle_energy_j": each * (q.energy_idle_j + _joules([m for m in more if m[2] < 0])),
+            "cost": each * (q.cost + _paid(instance, more, "cost")),
+            "carbon_kg": each * (q.carbon_kg + _paid(instance, more, "carbon")),
+            "makespan_s": max(q.makespan_s, latest) if cycles is None else latest,
+            "tardiness_s": each * _tardiness(instance, run),
             "peak_power_w": float(power[1].max(initial=0.0)),
             "over_cap_s": _over_cap(power, setting.caps(), q.window_s),
             "utilization": _part(

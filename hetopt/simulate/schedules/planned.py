@@ -35,13 +35,12 @@ class Planned:
         self.name, self.instance, self.plan = name, instance, plan
         self.network = Network(instance)
         self.timed = prices_vary(instance) or slows(instance) or may_sleep(instance)
-        self.order: Order | None = order_of(instance, plan, self.network, timed=True)
+        order = order_of(instance, plan, self.network, timed=True)
+        self.order: Order | None = order
+        self.rank = {t: place for place, t in enumerate(order.tasks)}
         self.begun, self.holds = False, True
         self.lasting = (task_ends(instance, plan.option, plan.start_s) - plan.start_s).tolist()
         self._index = {str(n): t for t, n in enumerate(instance.tasks.name)}
-        self._rank = [0] * len(instance.tasks)
-        for place, t in enumerate(instance.topological_order.tolist()):
-            self._rank[t] = place
         self._elsewhere = Dispatcher("greedy", instance)
 
     def decide(self, state: State, event: Event) -> tuple[Action, ...]:
@@ -63,7 +62,7 @@ class Planned:
         """Return what the plan asks for, in its order."""
         plan, instance = self.plan, self.instance
         found: list[Action] = []
-        for t in sorted(tasks, key=lambda t: (float(plan.start_s[t]), self._rank[t])):
+        for t in sorted(tasks, key=self.rank.__getitem__):
             o = int(plan.option[t])
             found.append(
                 Start(

@@ -161,7 +161,8 @@ class RollingSchedule(Planned):
         # The hops, and so their order, were those of the plan before.
         self.plan = SchedulePlan(option, unit, start, Hops.empty())
         self.holds = False
-        self.order = order_of(self.instance, self.plan, self.network, timed=False)
+        order = order_of(self.instance, self.plan, self.network, timed=False)
+        self.order, self.rank = order, {t: place for place, t in enumerate(order.tasks)}
         self.lasting = (task_ends(self.instance, option, start) - start).tolist()
         return tuple(self.starts([self._index[str(new.tasks.name[t])] for t in tasks]))
 

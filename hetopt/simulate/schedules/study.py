@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from hetopt import units
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Instance
 from hetopt.instance.overrides import restrict
@@ -25,6 +24,7 @@ from hetopt.simulate.events import CapChanged, Event, RateChanged
 from hetopt.simulate.failures import failures_of
 from hetopt.simulate.policies import ONLY
 from hetopt.simulate.question import EXPONENTIAL, INTERVAL, Question, Tell, named, spread_of, why
+from hetopt.simulate.schedules.cycles import Cycles, cycles_of, plan_written_out, written_out
 from hetopt.simulate.schedules.loop import run_schedule
 from hetopt.simulate.schedules.outcomes import ScheduleOutcome, ScheduleSimulation, outcome_of
 from hetopt.simulate.schedules.planned import Planned
@@ -60,6 +60,7 @@ class Replication:
     delta_s: float
     number: int
     until_s: float
+    cycles: Cycles | None = None
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,14 @@ def simulate_schedule(
     names = named(instance, question.policies)
     plans, failed = _plans(instance, plan, question, names, tell, stop)
     asked = tuple(n for n in names if n not in failed)
-    until = max([_end(instance, p) for p in plans.values()], default=0.0)
+    cycles, once = cycles_of(instance, question.time_s), instance
+    if cycles is not None:
+        once = written_out(instance, cycles)
+        plans = {n: plan_written_out(instance, p, cycles) for n, p in plans.items()}
+    until = max([_end(once, p) for p in plans.values()], default=0.0)
     delta = question.delta_s or max(until, 1e-9) / TICKS
     items = {
-        f"replication {r + 1}": Replication(instance, question, asked, plans, delta, r, until)
+        f"replication {r + 1}": Replication(once, question, asked, plans, delta, r, until, cycles)
         for r in range(question.replications)
     }
     done = [found for _, found in in_order(executor, replicate, items, stop, tell)]
@@ -103,9 +108,9 @@ def simulate_schedule(
         tuple(outcomes),
         tuple(found.bound for found in done if found.bound is not None),
         failed,
-        _settings(instance, question, delta),
+        _settings(once, question, delta, cycles),
         tuple(Setting(Realised(instance, np.zeros(0, dtype=np.int64)), question.events).caps()),
-        instance if first is None else first,
+        once if first is None else first,
     )
 
 
@@ -166,7 +171,7 @@ def _setting(item: Replication) -> Setting:
         until = 4.0 * max(item.until_s, 1e-9)
         outside += failures_of(instance, q.failures, counts, until, [q.seed, item.number, 2])
     outside.sort(key=lambda event: event.time_s)
-    return Setting(realised(instance, z, factor), outside)
+    return Setting(realised(instance, z, factor), outside, item.cycles)
 
 
 def _plans(
@@ -217,6 +222,8 @@ def _nowhere(instance: Instance) -> str:
 
 def _of(solution: Solution) -> tuple[SchedulePlan | None, str]:
     if isinstance(solution.plan, SchedulePlan):
+        if (solution.plan.option < 0).any():
+            return None, "It leaves jobs out; what is simulated runs all of them."
         return solution.plan, ""
     return None, why(solution)
 
@@ -247,17 +254,17 @@ def _check(instance: Instance, plan: Plan | None, question: Question) -> None:
     problems = []
     if plan is not None and not isinstance(plan, SchedulePlan):
         problems.append(Problem("plan", type(plan).__name__, "A plan of a schedule."))
+    if isinstance(plan, SchedulePlan) and (plan.option < 0).any():
+        names = ", ".join(instance.tasks.name[plan.option < 0][:3])
+        text = "A plan of all jobs: what is simulated runs all of them."
+        problems.append(Problem("plan", f"without {names}", text))
     problems += [Problem("features", what, text) for what, text in refused(instance, question)]
-    if np.isfinite(instance.limits.cycle_s):
-        text = "A schedule that runs once: simulating does not know those that repeat for ever."
-        problems.append(
-            Problem("cyclic", units.format(instance.limits.cycle_s, "time", digits=6), text)
-        )
     stream = "A question about streams: a schedule has its jobs and their releases."
     problems += [
         Problem(flag, str(getattr(question, name)), stream)
         for name, flag in STREAMS_ONLY.items()
         if getattr(question, name) is not None
+        and not (name == "time_s" and np.isfinite(instance.limits.cycle_s))
     ]
     if question.trace is not None or question.arrivals != "poisson":
         problems.append(Problem("arrivals", question.arrivals, stream))
@@ -289,8 +296,11 @@ def refused(instance: Instance, question: Question) -> Iterator[tuple[str, str]]
         yield ", ".join(drawn), text
 
 
-def _settings(instance: Instance, question: Question, delta_s: float) -> dict[str, Any]:
-    return {
+def _settings(
+    instance: Instance, question: Question, delta_s: float, cycles: Cycles | None
+) -> dict[str, Any]:
+    repeats = {} if cycles is None else {"cycles": cycles.count, "cycles_s": cycles.span_s}
+    return repeats | {
         "tasks": len(instance.tasks),
         "jobs": len(instance.jobs),
         "replications": question.replications,

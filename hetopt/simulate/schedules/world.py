@@ -11,6 +11,7 @@ from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.tables import Profiles, Uses
 from hetopt.simulate.events import CapChanged, DeviceDown, DeviceUp, Event
 from hetopt.simulate.policies import spreads
+from hetopt.simulate.schedules.cycles import Cycles
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,14 @@ class Realised:
 
 @dataclass(frozen=True)
 class Setting:
-    """What happens to all policies of a replication: times drawn, failures and caps."""
+    """What happens to all policies of a replication: times drawn, failures and caps.
+
+    ``cycles`` are those of a schedule that repeats, which the instance has written out.
+    """
 
     realised: Realised
     events: Sequence[Event]
+    cycles: Cycles | None = None
 
     def caps(self) -> list[tuple[float, float]]:
         """Return the power cap over time: (from when on, W); inf where there is none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from hetopt.instance.questions import stuck_tasks
 from hetopt.schedule.model.features import beyond, has_any
 from hetopt.simulate.bounds.schedules import clairvoyant_bound
 from hetopt.simulate.events import CapChanged, DeviceDown, DeviceUp, Event
+from hetopt.simulate.schedules.cycles import Cycles, cycles_of, plan_written_out, written_out
 from hetopt.simulate.schedules.loop import run_schedule
 from hetopt.simulate.schedules.outcomes import outcome_of
 from hetopt.simulate.schedules.planned import Planned
@@ -23,10 +24,12 @@ from hetopt.simulate.schedules.world import Setting, realised
 from hetopt.solution import SchedulePlan
 from hetopt.solve import SolveOptions
 from tests.idling_schedules import idling_schedule
+from tests.property.test_cyclic_oracle import made, random_cyclic
 from tests.random_schedules import random_schedule
 from tests.setup_schedules import setup_schedule
 from tests.slow_schedules import slow_schedule
 from tests.small_schedule_run import SmallSchedule
+from tests.unusual_schedules import unusual_schedule
 
 QUICK = SolveOptions(time_limit_s=0.3, workers=1, deterministic=True)
 RULES = ("greedy", "energy-greedy", "price")
@@ -88,28 +91,54 @@ def difference(small: SmallSchedule, run: Run, setting: Setting) -> str:
 
 def instance_of(seed: int) -> Instance:
     """Return an instance of one of the kinds that random instances are made of."""
-    if seed % 5 == 3:
+    kind = seed % 10
+    if kind in (3, 8):
         return slow_schedule(seed)
-    if seed % 5 == 4:
-        return idling_schedule(seed)[0]
-    if seed % 5 == 2:
+    if kind == 4:
+        return idling_schedule(seed, setups=seed % 20 == 4)[0]
+    if kind in (2, 7):
         return setup_schedule(seed)[0]
-    return random_schedule(seed)[0]
+    if kind == 6:
+        return made(random_cyclic(seed))
+    return unusual_schedule(seed)[0] if kind == 9 else random_schedule(seed)[0]
+
+
+def asked(seed: int) -> Question | None:
+    """Return an instance with a plan, if one was found; None where simulating refuses it."""
+    instance = instance_of(seed)
+    capped = np.isfinite(instance.limits.power_cap_w) and has_any(instance, FORESEEN)
+    if beyond(instance, SUPPORTED) or capped or len(stuck_tasks(instance)):
+        return None
+    cycles = cycles_of(instance, 3 * instance.limits.cycle_s)
+    method = "heuristic" if cycles is None else "auto"
+    plan = solve(instance, time_limit=1, method=method, workers=1).plan
+    assert plan is None or isinstance(plan, SchedulePlan)
+    if cycles is None:
+        return Question(instance, instance, plan, plan, None)
+    out = None if plan is None else plan_written_out(instance, plan, cycles)
+    return Question(instance, written_out(instance, cycles), plan, out, cycles)
+
+
+@dataclass(frozen=True)
+class Question:
+    """An instance and a plan as they are, and as they run: cycles written out."""
+
+    stated: Instance
+    instance: Instance
+    plan_stated: SchedulePlan | None
+    plan: SchedulePlan | None
+    cycles: Cycles | None
 
 
 def compared(seed: int, rolling: bool = False) -> tuple[int, str]:
     """Return how many runs of a random instance agree, and the first that does not."""
-    instance = instance_of(seed)
-    if beyond(instance, SUPPORTED) or np.isfinite(instance.limits.cycle_s):
+    question = asked(seed)
+    if question is None:
         return 0, ""
-    if np.isfinite(instance.limits.power_cap_w) and has_any(instance, FORESEEN):
-        return 0, ""
-    if len(stuck_tasks(instance)):
-        return 0, ""
-    plan = solve(instance, time_limit=1, method="heuristic", workers=1).plan
+    instance, plan = question.instance, question.plan
     rng = np.random.default_rng([seed, 5])
     trouble = bool(rng.random() < 0.5)
-    setting = drawn(instance, rng, trouble)
+    setting = replace(drawn(instance, rng, trouble), cycles=question.cycles)
     done, outcomes = 0, []
     for name in policies_of(instance, plan, rolling):
         run = run_schedule(instance, policy_of(name, instance, plan), setting)

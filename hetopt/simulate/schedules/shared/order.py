@@ -37,11 +37,14 @@ class Order:
     ----------
     lanes
         Items in their order, by what they share.
+    tasks
+        Tasks in the whole order.
     times
         Before when a hop does not begin.
     """
 
     lanes: Mapping[Lane, tuple[Item, ...]]
+    tasks: tuple[int, ...] = ()
     times: Mapping[Item, float] = field(default_factory=dict)
 
     @cached_property
@@ -93,11 +96,14 @@ def order_of(instance: Instance, plan: SchedulePlan, network: Network, timed: bo
     lanes: dict[Lane, list[Item]] = {}
     hops = _hops(instance, plan, network)
     pieces = _Lanes(instance, plan)
-    for item in _sorted(instance, plan, hops, pieces.setups):
+    whole = _sorted(instance, plan, hops, pieces.setups)
+    for item in whole:
         for lane in pieces.of(item, hops):
             lanes.setdefault(lane, []).append(item)
     kept = {lane: tuple(items) for lane, items in lanes.items() if len(items) > 1}
-    return Order(kept, {hop: start for hop, (start, _, _) in hops.items()} if timed else {})
+    times: dict[Item, float] = {hop: start for hop, (start, _, _) in hops.items()}
+    tasks = tuple(item[0] for item in whole if len(item) == 1)
+    return Order(kept, tasks, times if timed else {})
 
 
 def _hops(
