@@ -447,6 +447,9 @@ class _Relaxation:
         found = answer.x
         ends = float(found[-1])
         units = found[columns : columns + wide] / ends if ends > 0 else least.astype(float)
+        # Of times that differ by many orders the point may lie beside the ranges, and a branch at
+        # it would not narrow them.
+        units = np.clip(units, least, most)
         plain = self.value(np.zeros(wide), least, most)
         return _Node(max(value, plain), np.asarray(prices), np.asarray(units), ends * scale)
 

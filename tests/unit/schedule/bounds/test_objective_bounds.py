@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 import time
+from pathlib import Path
 
 import pytest
 
+from hetopt.formats.native.document import read_yaml
 from hetopt.generate.schedule import generate_schedule
 from hetopt.schedule.bounds import load_bound
 from hetopt.schedule.bounds.objective_bounds import (
@@ -17,6 +20,8 @@ from hetopt.schedule.bounds.objective_bounds import (
     window,
 )
 from tests.small_schedules import device, edge, instance, option, solved, task
+
+ROOT = Path(__file__).parents[4]
 
 
 def same(count: int, **fields):
@@ -189,3 +194,22 @@ def test_a_slow_first_program_leaves_time_for_branching(monkeypatch: pytest.Monk
         load_bound._Relaxation, "solve", lambda *given: (time.sleep(0.03), solve(*given))[1]
     )
     assert load_plan(question(), time.monotonic()).value == pytest.approx(whole)
+
+
+def test_branching_ends_where_times_differ_by_many_orders(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "instances" / "synthetic" / "set-ups.yaml").read_text(encoding="utf-8")
+    changed = re.sub("setup_time: .*", "setup_time: 1e18 ms", text)
+    question = read_yaml(changed, "set-ups")
+    asked = 0
+    solve_node = load_bound._Relaxation.solve
+
+    def counted(self, *ranges):
+        nonlocal asked
+        asked += 1
+        _, most = ranges
+        assert (most <= 1).all()
+        return solve_node(self, *ranges)
+
+    monkeypatch.setattr(load_bound._Relaxation, "solve", counted)
+    assert bound(question, "energy") >= 0
+    assert asked < 50
