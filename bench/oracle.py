@@ -6,7 +6,8 @@ disagreement with its seed and the share of agreement; the exit code is 1 when t
 nanoseconds to days, by every method and from starts at the tolerance of limits.
 ``--regime setups`` are schedules with units that are set up between configurations,
 ``idling-setups`` such with sleep and start-ups.
-``--regime boards`` are streams whose devices stand on boards.
+``--regime boards`` are streams whose devices stand on boards, ``slow-boards`` schedules in which
+each board has capacities of its own of what slows.
 ``--regime least-load`` are streams whose units must be busy for a part of their time.
 ``--regime value`` asks for the most valuable part of the demand.
 ``--regime idling`` are schedules with sleep in gaps and start-ups.

@@ -264,7 +264,8 @@ class Model:
             Name of the resource.
         **fields
             ``capacity`` (renewable, at each instant), ``budget`` (for all executions), or both;
-            ``sharing="slow"`` (with ``loss``) where what asks for more is slowed, not forbidden.
+            ``sharing="slow"`` (with ``loss``) where what asks for more is slowed, not forbidden,
+            on each ``board`` of a kind where one is named.
         """
         self._add("resources", {"name": name, **fields})
         return Resource(name)

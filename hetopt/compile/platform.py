@@ -12,6 +12,7 @@ from hetopt.compile.problems import Checker
 from hetopt.instance import (
     NO_MAXIMUM,
     Boards,
+    Bools,
     Devices,
     Floats,
     Instance,
@@ -142,19 +143,10 @@ def check_start_ups(instance: Instance, tables: dict[str, Table], check: Checker
     limits, jobs = instance.limits, instance.jobs
     slow = instance.resources.slow
     if len(slow) and slow[instance.uses.resource].any():
-        table = tables["devices"]
-        idles = np.zeros(len(instance.devices), dtype=bool)
-        for column in (*START_UP, *SLEEP):
-            value = table[column.name]
-            none = np.isnan(value) if column.default != column.default else value == column.default
-            idles |= ~none
         beside = [
-            f"{what} ({', '.join(str(name) for name in names)})"
-            for what, names in (
-                ("boards", instance.boards.name),
-                ("sleep or start-up of devices", instance.devices.name[idles]),
-            )
-            if len(names)
+            f"sleep or start-up of {name} ({', '.join(str(n) for n in part.name[idles])})"
+            for name, part in (("devices", instance.devices), ("boards", instance.boards))
+            if (idles := _starts_or_sleeps(tables[name])).any()
         ]
         if beside:
             text = f"forbid, or no {' and no '.join(beside)}: no schedule knows both together yet."
@@ -167,6 +159,16 @@ def check_start_ups(instance: Instance, tables: dict[str, Table], check: Checker
     for name, part in (("devices", instance.devices), ("boards", instance.boards)):
         late = part.off_when_unused & (tables[name]["start_up_time_s"] > latest)
         check.rows(name, "start_up_time_s", tables[name], late, text)
+
+
+def _starts_or_sleeps(table: Table) -> Bools:
+    """Whether rows state anything of start-ups or sleep."""
+    stated = np.zeros(len(table["name"]), dtype=bool)
+    for column in (*START_UP, *SLEEP):
+        value = table[column.name]
+        none = np.isnan(value) if column.default != column.default else value == column.default
+        stated |= ~none
+    return stated
 
 
 def start_up_and_sleep(name: str, table: Table, check: Checker) -> dict[str, Floats]:

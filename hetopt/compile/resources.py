@@ -8,12 +8,21 @@ import numpy as np
 
 from hetopt.compile.problems import Checker
 from hetopt.compile.strings import codes, keys_of, positions
-from hetopt.instance import Devices, Ints, Options, Profiles, Resources, Uses
+from hetopt.instance import (
+    Boards,
+    Devices,
+    Ints,
+    Options,
+    Profiles,
+    Regime,
+    Resources,
+    Uses,
+)
 
 Table = dict[str, Any]
 
 
-def make_resources(table: Table, check: Checker) -> Resources:
+def make_resources(table: Table, boards: Boards, regime: Regime, check: Checker) -> Resources:
     """Return the resources; each has a capacity, a budget, or both; what slows has a capacity."""
     check.unique("resources", "name", table["name"])
     capacity, budget = table["capacity"], table["budget"]
@@ -42,7 +51,29 @@ def make_resources(table: Table, check: Checker) -> Resources:
         ~slow & (loss > 0),
         "`sharing: slow` beside a loss: a resource that forbids slows nothing.",
     )
-    return Resources(table["name"], capacity, budget, table["sharing"], loss)
+    board = _boards(table, boards, regime, check)
+    return Resources(table["name"], capacity, budget, table["sharing"], loss, board)
+
+
+def _boards(table: Table, boards: Boards, regime: Regime, check: Checker) -> Ints:
+    """Return the kind of board that each has its capacity on, -1 where there is one for all."""
+    board = check.lookup("resources", "board", table["board"], boards.name, "board")
+    stated = table["board"] != ""
+    text = "`sharing: slow` beside a board: only what slows has a capacity on each."
+    check.rows("resources", "board", table, stated & (table["sharing"] != "slow"), text)
+    text = "No budget beside a board: what all executions use together is no board's own."
+    check.rows("resources", "board", table, stated & np.isfinite(table["budget"]), text)
+    low, high = np.append(boards.count_min, 1)[board], np.append(boards.count_max, 1)[board]
+    if regime == "steady":
+        text = (
+            "A board of count 1 in the steady regime, where the units on of a device are the first "
+            "ones; list several boards one by one, each with devices and a resource of its own."
+        )
+        check.rows("resources", "board", table, (board >= 0) & (high > 1), text)
+    else:
+        text = "A board whose number is fixed, or at least 0: one capacity for each."
+        check.rows("resources", "board", table, (board >= 0) & (low > 0) & (low < high), text)
+    return board
 
 
 def make_uses(
@@ -82,6 +113,11 @@ def make_uses(
             f"{table['resource'][row]}: an option alone runs at full speed."
         )
         check.add("uses", row, "amount", table["amount"][row], expected)
+    board = resources.board[resource[order]]
+    there = devices.on_board[options.device[option[order]]]
+    for row in order[(board >= 0) & (board != there)].tolist():
+        expected = f"A device on the board of which each has {table['resource'][row]} of its own."
+        check.add("uses", row, "device", table["device"][row], expected)
     order = order[table["amount"][order] > 0]
     size = np.bincount(option[order], minlength=count)
     ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)

@@ -145,7 +145,7 @@ def _compiled(
     links = make_links(tables["links"], networks, devices.name, check)
     profiles, options, keys = make_options(tables["options"], devices, boards, check)
     setups = make_setups(tables["setups"], devices, options, check)
-    resources = make_resources(tables["resources"], check)
+    resources = make_resources(tables["resources"], boards, regime, check)
     parts = (devices, profiles, options, resources)
     uses = make_uses(tables["uses"], tables["options"], parts, check)
     give_shares(tables, setting, (devices, profiles, options), check)

@@ -58,7 +58,10 @@ def to_frames(instance: Instance) -> dict[str, pd.DataFrame]:
             "model": [keys[k][0] for k in options.weights_key],
             "variant": [keys[k][1] for k in options.weights_key],
         },
-        "resources": _columns(instance.resources),
+        "resources": {
+            **_columns(instance.resources),
+            "board": np.append(instance.boards.name.astype(object), "")[instance.resources.board],
+        },
         "uses": _uses(instance, profile),
         "tasks": {
             **_columns(tasks),

@@ -61,13 +61,14 @@ class PeriodQuantities(ScenarioQuantities):
 
     @cached_property
     def board_starts(self) -> Ints:
-        """Boards of each kind that go on as a period begins (S × B)."""
+        """Boards of each kind that go on as a period begins (S × B); none that is never off."""
         periods = self.instance.periods
         initial = boards_under(self.instance, periods.initial_on(len(self.instance.devices)))
         on = [part.boards_on for part in self.parts]
         before = [follows(periods, s) for s in range(len(on))]
         was = [initial if b < 0 else on[b] for b in before]
-        return np.asarray(np.maximum(0, np.array(on) - np.array(was)))
+        goes_on = self.instance.boards.off_when_unused
+        return np.asarray(np.maximum(0, np.array(on) - np.array(was)) * goes_on)
 
     @cached_property
     def board_energy_j(self) -> Floats:

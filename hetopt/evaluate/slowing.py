@@ -49,29 +49,33 @@ def demands_of(instance: Instance) -> list[tuple[tuple[int, float], ...]]:
     ]
 
 
-def task_ends(instance: Instance, option: Ints, start_s: Floats) -> Floats:
+def task_ends(instance: Instance, option: Ints, unit: Ints, start_s: Floats) -> Floats:
     """Return when each task of a plan ends (T, in s); NaN where its option is -1: left out."""
     ends = np.full(len(option), np.nan)
     rows = np.flatnonzero(option >= 0)
     time = instance.tasks.work[rows] * instance.options.time_s[option[rows]]
     if slows(instance) and math.isinf(instance.limits.cycle_s):
-        ends[rows] = progress(instance, option[rows], start_s[rows], time).end_s
+        ends[rows] = progress(instance, option[rows], unit[rows], start_s[rows], time).end_s
     else:
         ends[rows] = start_s[rows] + time
     return ends
 
 
-def progress(instance: Instance, option: Ints, start_s: Floats, time_s: Floats) -> Progress:
+def progress(
+    instance: Instance, option: Ints, unit: Ints, start_s: Floats, time_s: Floats
+) -> Progress:
     """Follow the tasks through time.
 
     Parameters
     ----------
-    option, start_s, time_s
-        Of each task (T): its option, its start, and its time at full speed.
+    option, unit, start_s, time_s
+        Of each task (T): its option and unit, its start, and its time at full speed.
     """
     end = start_s + time_s
     demands = demands_of(instance)
     used = [demands[o] for o in option.tolist()]
+    if (instance.resources.board >= 0).any():
+        used = _on_boards(instance, option, unit, used)
     shared = np.array([len(u) > 0 for u in used], dtype=bool) & (time_s > 0)
     alone = np.flatnonzero(~shared)
     rows = np.flatnonzero(shared)
@@ -93,6 +97,19 @@ def progress(instance: Instance, option: Ints, start_s: Floats, time_s: Floats) 
     )
 
 
+def _on_boards(
+    instance: Instance, option: Ints, unit: Ints, used: list[tuple[tuple[int, float], ...]]
+) -> list[tuple[tuple[int, float], ...]]:
+    """Tell resources of each board apart: those of board n are numbered K × n further on."""
+    wide, own = len(instance.resources), (instance.resources.board >= 0).tolist()
+    each = np.maximum(instance.boards.per_board[instance.options.device[option]], 1)
+    number = (np.maximum(unit, 0) // each).tolist()
+    return [
+        tuple((k + wide * n if own[k] else k, amount) for k, amount in demands)
+        for demands, n in zip(used, number, strict=True)
+    ]
+
+
 @dataclass(slots=True)
 class _Running:
     """What runs: the time at full speed that is left of it, and its present piece."""
@@ -109,7 +126,7 @@ class _Sweep:
     def __init__(
         self, instance: Instance, used: list[tuple[tuple[int, float], ...]], slack_s: float
     ) -> None:
-        self.used = used
+        self.used, self.wide = used, len(instance.resources)
         self.slack_s = slack_s
         self.capacity = instance.resources.capacity.tolist()
         self.kept = (1.0 - instance.resources.loss).tolist()
@@ -164,8 +181,8 @@ class _Sweep:
                 total[resource] = total.get(resource, 0.0) + amount
                 count[resource] = count.get(resource, 0) + 1
         allowed = {
-            resource: min(1.0, self.capacity[resource] / wanted)
-            * (self.kept[resource] if count[resource] > 1 else 1.0)
+            resource: min(1.0, self.capacity[resource % self.wide] / wanted)
+            * (self.kept[resource % self.wide] if count[resource] > 1 else 1.0)
             for resource, wanted in total.items()
         }
         for task, running in self.running.items():

@@ -173,6 +173,7 @@ class ResourceFields(TypedDict, total=False):
     budget: float
     sharing: str
     loss: Any
+    board: Any
 
 
 class TaskFields(TypedDict, total=False):

@@ -15,7 +15,17 @@ from hetopt import units
 from hetopt.errors import InputError, Problem
 from hetopt.instance.dtypes import Bools, Floats, Ints
 from hetopt.instance.instance import Instance
-from hetopt.instance.tables import NO_MAXIMUM, Edges, Groups, Jobs, Profiles, Tasks, Tensors, Uses
+from hetopt.instance.tables import (
+    NO_MAXIMUM,
+    Edges,
+    Groups,
+    Jobs,
+    Profiles,
+    Resources,
+    Tasks,
+    Tensors,
+    Uses,
+)
 
 PAIRS = ("forbid_task", "forbid_device", "site_task", "site_site")
 """Columns of tasks that are lists of pairs, not one value a task."""
@@ -400,7 +410,7 @@ def numbers_of(size: int, kept: Ints) -> Ints:
 
 
 def rows_of(
-    table: Tasks | Tensors | Jobs, rows: Ints, leaving_out: tuple[str, ...] = ()
+    table: Tasks | Tensors | Jobs | Resources, rows: Ints, leaving_out: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     """Return some rows of all columns by name; those to be left out stay whole."""
     columns = {column.name: getattr(table, column.name) for column in fields(table)}

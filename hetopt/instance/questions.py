@@ -73,7 +73,13 @@ def check_question(instance: Instance) -> None:
 
 
 def _check_slow(instance: Instance, missing: Any) -> None:
-    """Refuse resources that slow what runs in a schedule that repeats for ever."""
+    """Refuse what no schedule knows of resources that slow what runs."""
+    host, own = instance.host, instance.resources.board
+    if instance.tensors.staged.any() and host >= 0 and instance.devices.on_board[host] >= 0:
+        board = int(instance.devices.on_board[host])
+        for k in np.flatnonzero(own == board) if instance.boards.count_max[board] > 1 else ():
+            text = "No staged tensors that go by way of a device of which each board has its own."
+            missing(f"resource {instance.resources.name[k]}, board", text)
     if instance.regime != "schedule" or np.isinf(instance.limits.cycle_s):
         return
     for k in np.flatnonzero(instance.resources.slow):

@@ -255,7 +255,8 @@ class Resources(Table):
 
     Where ``sharing`` is ``slow``, amounts are demands at full speed, each at most the capacity:
     what runs at once may ask for more together, and is slowed. Whatever runs while two or more
-    use the resource progresses by the part ``loss`` (< 1) less still.
+    use the resource progresses by the part ``loss`` (< 1) less still. ``board`` is the kind of
+    board, each of which has such a capacity of its own; -1 where there is one for all.
     """
 
     name: Strings
@@ -263,6 +264,7 @@ class Resources(Table):
     budget: Floats
     sharing: Strings
     loss: Floats
+    board: Ints
 
     @property
     def slow(self) -> Bools:

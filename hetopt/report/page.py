@@ -342,7 +342,7 @@ def _unit(instance: Instance, option: int, unit: int) -> str:
 
 def _tasks(instance: Instance, plan: SchedulePlan) -> list[str]:
     order = np.argsort(plan.start_s, kind="stable").tolist()
-    end = task_ends(instance, plan.option, plan.start_s)
+    end = task_ends(instance, plan.option, plan.unit, plan.start_s)
     digits = digits_of_times(plan.start_s[order[:ROWS_SHOWN]], end[order[:ROWS_SHOWN]])
     rows = [
         (

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -27,6 +28,7 @@ from hetopt.schedule.cyclic import solve_cyclic
 from hetopt.schedule.decomposition import parts_of, solve_apart
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
+from hetopt.schedule.model.boards_apart import apart
 from hetopt.schedule.model.grid import Grid, model_grid, span_s
 from hetopt.schedule.model.packed import packed
 from hetopt.schedule.model.problem import Problem
@@ -100,6 +102,13 @@ def solve_schedule(
     start
         A valid plan to start from; the result is never worse.
     """
+    split = apart(instance)
+    if split is not None:
+        known = None if start is None else split.start(start, instance)
+        found = solve_schedule(split.instance, budget, method=method, start=known)
+        if isinstance(found.plan, SchedulePlan):
+            found = replace(found, plan=split.plan(found.plan, instance))
+        return found
     if "value" in instance.objective:
         return solve_optional(instance, budget, method, start, solve_schedule)
     if math.isfinite(instance.limits.cycle_s):

@@ -58,6 +58,9 @@ RELAXED = "agreed, not proved where sleep is relaxed"
 OPTIONAL = "optional"
 """Schedules whose jobs may be left out (`optional_oracle`)."""
 
+SLOW_BOARDS = "slow-boards"
+"""Those of ``slow`` whose boards have capacities of their own."""
+
 BOARDS = "boards"
 """Streams whose devices stand on boards: those of other regimes, by every way of solving."""
 
@@ -79,6 +82,7 @@ CAMPAIGNS = (
     RACKS,
     PERIODS,
     BOARDS,
+    SLOW_BOARDS,
     *OFTEN,
 )
 """All regimes that a campaign may be of."""
@@ -104,9 +108,10 @@ def judge(regime: str, seed: int, time_limit: float) -> Outcome:
         from tests.oracles.period_oracle import judge_periods
 
         return Outcome(seed, *judge_periods(seed, time_limit))
-    if regime in (SLOW, SLOW_MIXED):
-        judged = judge_slow if regime == SLOW else judge_mixed
-        return Outcome(seed, *judged(seed, time_limit))
+    if regime in (SLOW, SLOW_BOARDS):
+        return Outcome(seed, *judge_slow(seed, time_limit, boards=regime == SLOW_BOARDS))
+    if regime == SLOW_MIXED:
+        return Outcome(seed, *judge_mixed(seed, time_limit))
     if regime == SLOW_STREAMS:
         return judge_slow_streams(seed, time_limit)
     try:

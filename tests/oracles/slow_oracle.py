@@ -21,6 +21,7 @@ from hetopt.instance import Instance
 from hetopt.solution import SchedulePlan, contradictions
 from hetopt.solve import solve
 from hetopt.verify import verify
+from tests.slow_board_schedules import slow_board_schedule
 from tests.slow_schedules import slow_schedule
 
 NOISE = 1e-9
@@ -81,6 +82,23 @@ class _Clock:
             float(d.price_per_s[k]) * max(int(d.count_min[k]), sum(1 for p in pairs if p[0] == k))
             for k in range(len(d))
         )
+        each = instance.boards.per_board
+        self.board = [
+            u // int(each[k]) if each[k] else 0 for k, u in zip(self.device, unit, strict=True)
+        ]
+        for b in range(len(instance.boards)):
+            mine = [k for k in range(len(d)) if d.on_board[k] == b]
+            used = len({n for k, n in zip(self.device, self.board, strict=True) if k in mine})
+            had = max(int(instance.boards.count_min[b]), used)
+            off = instance.boards.off_when_unused[b] and not any(
+                d.count_min[k] > 0 and not d.off_when_unused[k] for k in mine
+            )
+            self.idle += float(instance.boards.idle_power_w[b]) * (used if off else had)
+            self.rent += float(instance.boards.price_per_s[b]) * had
+
+    def beside(self, k: int, task: int, other: int) -> bool:
+        """Whether two tasks share what there is of a resource: all, or what a board has."""
+        return self.i.resources.board[k] < 0 or self.board[task] == self.board[other]
 
     def within_budgets(self) -> bool:
         for k, budget in enumerate(self.i.resources.budget.tolist()):
@@ -96,7 +114,11 @@ class _Clock:
             for k in self.asks[run.task]:
                 if res.sharing[k] != "slow":
                     continue
-                users = [r for r in running if self.asks[r.task].get(k, 0.0) > 0]
+                users = [
+                    r
+                    for r in running
+                    if self.asks[r.task].get(k, 0.0) > 0 and self.beside(k, run.task, r.task)
+                ]
                 asked = sum(self.asks[r.task][k] for r in users)
                 rate = min(1.0, float(res.capacity[k]) / asked)
                 if len(users) >= 2:
@@ -309,7 +331,11 @@ def timed(instance: Instance, plan: SchedulePlan) -> tuple[dict[str, float], lis
             speed[t] = Fraction(1)
             for k in clock.asks[t]:
                 if res.sharing[k] == "slow":
-                    asked = [Fraction(repr(clock.asks[x][k])) for x in alive if k in clock.asks[x]]
+                    asked = [
+                        Fraction(repr(clock.asks[x][k]))
+                        for x in alive
+                        if k in clock.asks[x] and clock.beside(k, t, x)
+                    ]
                     rate = min(Fraction(1), Fraction(repr(float(res.capacity[k]))) / sum(asked))
                     if len(asked) > 1:
                         rate *= 1 - Fraction(repr(float(res.loss[k])))
@@ -351,9 +377,9 @@ def timed(instance: Instance, plan: SchedulePlan) -> tuple[dict[str, float], lis
     return values, wrong
 
 
-def judge_slow(seed: int, time_limit: float) -> tuple[str, list[str]]:
+def judge_slow(seed: int, time_limit: float, *, boards: bool = False) -> tuple[str, list[str]]:
     """Solve the instance of a seed; return how it ended, and all that enumeration contradicts."""
-    instance = slow_schedule(seed)
+    instance = slow_board_schedule(seed) if boards else slow_schedule(seed)
     method = ("auto", "auto", "cpsat", "heuristic", "heft", "lns")[seed % 6]
     # Whatever else runs on the machine, the same searches run.
     found = solve(instance, time_limit=time_limit, seed=seed, method=method, deterministic=True)

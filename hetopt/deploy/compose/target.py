@@ -136,7 +136,7 @@ def _before(plan: SchedulePlan, instance: Instance) -> list[list[int]]:
     device = instance.options.device[plan.option]
     # Tasks without time may begin at once; those of the graph's order come first.
     rank = np.argsort(instance.topological_order)
-    end = task_ends(instance, plan.option, plan.start_s)
+    end = task_ends(instance, plan.option, plan.unit, plan.start_s)
     for d, u in sorted(set(zip(device.tolist(), plan.unit.tolist(), strict=True))):
         own = np.flatnonzero((device == d) & (plan.unit == u))
         own = own[np.lexsort((rank[own], plan.start_s[own]))]

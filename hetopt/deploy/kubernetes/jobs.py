@@ -95,7 +95,7 @@ def _check_edges(cluster: Cluster, plan: SchedulePlan) -> None:
 def _check_order(cluster: Cluster, plan: SchedulePlan, own: Any, unit: str) -> None:
     """Refuse units that run several tasks at once."""
     instance = cluster.instance
-    end = task_ends(instance, plan.option, plan.start_s)
+    end = task_ends(instance, plan.option, plan.unit, plan.start_s)
     late = np.maximum.accumulate(end[own])[:-1] > plan.start_s[own][1:] * (1 + 1e-9)
     if late.any():
         text = "Units that run one task at a time: containers of a Job run one after another."

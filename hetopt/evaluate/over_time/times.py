@@ -48,7 +48,8 @@ class ScheduleTimes:
         """How tasks progress where a resource slows what runs, None where none does."""
         if not slows(self.instance):
             return None
-        return progress(self.instance, self.plan.option, self.plan.start_s, self.time_s)
+        plan = self.plan
+        return progress(self.instance, plan.option, plan.unit, plan.start_s, self.time_s)
 
     @cached_property
     def end_s(self) -> Floats:

@@ -134,7 +134,7 @@ def fill_units(instance: Instance, option: Ints, unit: Ints, start_s: Floats) ->
         return unit
     unit = unit.copy()
     options, devices = instance.options, instance.devices
-    ends = task_ends(instance, option, start_s)
+    ends = task_ends(instance, option, unit, start_s)
     free: dict[int, list[list[float]]] = {}
     for d in np.unique(options.device[option[open_]]).tolist():
         count = max(1, int(devices.count_max[d]))

@@ -114,7 +114,7 @@ def assignment_columns(
     task = task[plan.option[task] >= 0]
     option = plan.option[task]
     device = instance.options.device[option]
-    ends = task_ends(instance, plan.option, plan.start_s)[task]
+    ends = task_ends(instance, plan.option, plan.unit, plan.start_s)[task]
     return {
         "task": instance.tasks.name[task].tolist(),
         "device": instance.devices.name[device].tolist(),

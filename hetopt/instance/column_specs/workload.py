@@ -80,6 +80,11 @@ RESOURCES = (
         "fraction",
         maximum=1.0,
     ),
+    text(
+        "board",
+        "Where it slows: kind of board, each of which has such a capacity of its own (steady: of "
+        "count 1).",
+    ),
 )
 
 USES = (

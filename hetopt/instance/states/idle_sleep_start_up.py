@@ -134,13 +134,16 @@ def without_idling(instance: Instance) -> Instance:
     """Return the instance without boards, in which nothing sleeps, and going on takes nothing.
 
     Its plans are those that keep all other limits: those of the instance start later, as far as
-    going on takes time.
+    going on takes time. What a board has of a resource is all that there is of it then, which is
+    the same where there is one board (others are told apart before).
     """
     devices = instance.devices
     none = np.zeros(len(devices))
+    resources = instance.resources
     return replace(
         instance,
         boards=Boards.none(len(devices)),
+        resources=replace(resources, board=np.full(len(resources), -1, dtype=np.int64)),
         devices=replace(
             devices,
             on_board=np.full(len(devices), -1, dtype=np.int64),

@@ -75,7 +75,7 @@ class Sketch:
         cells = width - label - 1
         if cells < LEAST_CELLS or not self.window_s > 0:
             return
-        end = task_ends(instance, plan.option, plan.start_s)
+        end = task_ends(instance, plan.option, plan.unit, plan.start_s)
         group = instance.tasks.job if len(instance.jobs) > 1 else instance.tasks.profile
         setups = setup_runs(instance, plan)
         for (d, u), name in zip(used, names, strict=False):

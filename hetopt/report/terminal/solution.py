@@ -385,7 +385,7 @@ def _route_table(instance: Instance, plan: StreamPlan) -> Table:
 
 def _task_table(instance: Instance, plan: SchedulePlan) -> Table:
     table = listing(("task", "unit", "option"), ("start", "end"), title="Tasks")
-    ends = task_ends(instance, plan.option, plan.start_s)
+    ends = task_ends(instance, plan.option, plan.unit, plan.start_s)
     first = np.argsort(plan.start_s, kind="stable")[:ROWS_SHOWN]
     digits = digits_of_times(plan.start_s[first], ends[first])
     for t in first:

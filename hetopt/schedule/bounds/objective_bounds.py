@@ -34,6 +34,7 @@ from hetopt.schedule.bounds.setup_bounds import charged
 from hetopt.schedule.bounds.slowed_bounds import capped_makespan, mean_power
 from hetopt.schedule.bounds.tariff_load_bound import priced_bound
 from hetopt.schedule.bounds.window_bound import window_bound
+from hetopt.schedule.model.boards_apart import apart
 from hetopt.schedule.model.objectives import ENERGY_LIKE
 from hetopt.schedule.model.usable_options import usable_classes
 from hetopt.schedule.model.without_sleep import drawing_less
@@ -57,6 +58,11 @@ def bound(instance: Instance, objective: str) -> float:
     A lower bound, or for ``accuracy`` an upper one; ``math.inf`` (``-math.inf``) where the
     relaxation alone shows that no plan exists.
     """
+    split = apart(instance)
+    if split is not None:
+        found = bound(split.instance, objective)
+        _note_source(instance, objective, source(split.instance, objective))
+        return found
     plain = drawing_less(instance, objective)
     if plain is not instance:
         found = bound(plain, objective)

@@ -52,6 +52,7 @@ def strict(instance: Instance) -> Instance:
         np.concatenate([np.where(slow, np.inf, resources.budget), resources.budget[spent]]),
         forbids,
         np.zeros(len(forbids)),
+        np.full(len(forbids), -1, dtype=np.int64),
     )
     option = np.repeat(np.arange(len(instance.options)), np.diff(uses.ptr))
     number = np.full(len(resources), -1, dtype=np.int64)

@@ -39,7 +39,9 @@ class Planned:
         self.order: Order | None = order
         self.rank = {t: place for place, t in enumerate(order.tasks)}
         self.begun, self.holds = False, True
-        self.lasting = (task_ends(instance, plan.option, plan.start_s) - plan.start_s).tolist()
+        self.lasting = (
+            task_ends(instance, plan.option, plan.unit, plan.start_s) - plan.start_s
+        ).tolist()
         self._index = {str(n): t for t, n in enumerate(instance.tasks.name)}
         self._elsewhere = Dispatcher("greedy", instance)
 

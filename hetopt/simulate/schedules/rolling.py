@@ -163,7 +163,7 @@ class RollingSchedule(Planned):
         self.holds = False
         order = order_of(self.instance, self.plan, self.network, timed=False)
         self.order, self.rank = order, {t: place for place, t in enumerate(order.tasks)}
-        self.lasting = (task_ends(self.instance, option, start) - start).tolist()
+        self.lasting = (task_ends(self.instance, option, unit, start) - start).tolist()
         return tuple(self.starts([self._index[str(new.tasks.name[t])] for t in tasks]))
 
     def _option(self, task: int, device: int, new: Instance, option: int) -> int:

@@ -66,6 +66,11 @@ def slowed(
         rows = range(int(uses.ptr[option]), int(uses.ptr[option + 1]))
         own = [(int(uses.resource[i]), float(uses.amount[i])) for i in rows]
         own = [(k, amount) for k, amount in own if slow[k]]
+        place = int(placed.place[task])
+        each = int(instance.boards.per_board[placed.device[place]])
+        # Of what each board has, those of board n are numbered apart from others.
+        apart = len(slow) * (int(placed.unit[place]) // each) if each else 0
+        own = [(k + apart * int(instance.resources.board[k] >= 0), a) for k, a in own]
         if own:
             asks[task] = own
     if not asks:
@@ -217,8 +222,9 @@ def _followed(
         for task in alive:
             part: Any = 1
             for k, _ in asks[task]:
-                share: Any = 1 if wanted[k] <= capacity[k] else capacity[k] / wanted[k]
-                part = min(part, share * kept[k] if users[k] >= 2 else share)
+                most, keeps = capacity[k % len(capacity)], kept[k % len(capacity)]
+                share: Any = 1 if wanted[k] <= most else most / wanted[k]
+                part = min(part, share * keeps if users[k] >= 2 else share)
             rate[task] = part
         over = {task: now + (whole[task] - done[task]) / rate[task] for task in alive}
         soonest = min(over.values(), default=None)

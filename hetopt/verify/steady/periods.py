@@ -176,7 +176,7 @@ def _before(instance: Instance, on: list[list[int]], period: int) -> list[int]:
 
 
 def _board_starts(instance: Instance, plan: ScenarioPlan) -> list[list[int]]:
-    """Return the boards of each kind that go on as each period begins."""
+    """Return the boards of each kind that go on as each period begins; none that is never off."""
     on = [
         boards_of(instance, np.asarray(part.units_on), np.asarray(part.units_had))[0]
         for part in plan.plans
@@ -188,7 +188,8 @@ def _board_starts(instance: Instance, plan: ScenarioPlan) -> list[list[int]]:
             before = boards_with(instance, _before(instance, none, 0))
         else:
             before = on[s - 1]
-        starts.append([max(0, now - was) for now, was in zip(lit, before, strict=True)])
+        pairs = zip(lit, before, instance.boards.off_when_unused.tolist(), strict=True)
+        starts.append([max(0, now - was) if off else 0 for now, was, off in pairs])
     return starts
 
 

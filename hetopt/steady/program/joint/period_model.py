@@ -144,7 +144,7 @@ class PeriodModel(ScenarioModel):
         """Count the boards of a kind that go on as a period begins, where that takes something."""
         boards, before = self.instance.boards, self.before[period]
         free = going_on_j(self.instance)[board] == 0 and boards.start_up_cost[board] == 0
-        if free or before == period:
+        if free or before == period or not boards.off_when_unused[board]:
             return
         block = self.blocks[period]
         on = block.boards.on[board]
@@ -155,7 +155,7 @@ class PeriodModel(ScenarioModel):
         self.board_starts[period, board] = start
         row = sum_of([(on, 1.0), (was, -1.0)]) <= start
         self._row(row, f"boardstarts_{period}_{board}")
-        if boards.off_when_unused[board] and hasattr(on, "name"):
+        if hasattr(on, "name"):
             self._no_needless_boards(period, board, on)
 
     def _no_needless_boards(self, period: int, board: int, on: Any) -> None:
