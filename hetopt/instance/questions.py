@@ -17,8 +17,8 @@ from hetopt.instance import (
     Ints,
 )
 from hetopt.instance.joule_prices import any_joule_price
-from hetopt.instance.states.idle_sleep_start_up import may_sleep
-from hetopt.instance.states.setups import device_setups
+from hetopt.instance.states.idle_sleep_start_up import may_sleep, waking_draws_more
+from hetopt.instance.states.setups import configurations, device_setups, no_detour_pays
 from hetopt.units.synonyms import objective_of
 
 MOST_UNITS = 1e15
@@ -247,11 +247,7 @@ def _check_optional(instance: Instance, missing: Any) -> None:
     if "accuracy" in instance.objective:
         text = "No accuracy beside value: its mean rises by leaving jobs out."
         missing("objective", text, "accuracy")
-    if device_setups(instance) and instance.jobs.optional.any():
-        text = (
-            "No `optional` jobs beside set-ups: without a task the change between its neighbours "
-        )
-        missing("jobs", text + "may take longer than both changes with it.", "optional")
+    _check_optional_setups(instance, missing)
     _check_draws(instance, missing)
     job = instance.tasks.job
     across = job[instance.edges.src] != job[instance.edges.dst]
@@ -263,11 +259,37 @@ def _check_optional(instance: Instance, missing: Any) -> None:
                 missing(f"job {instance.jobs.name[job[t]]}, optional", text, "true")
 
 
+def _check_optional_setups(instance: Instance, missing: Any) -> None:
+    """Refuse set-ups that may take more, or come where something else is, without a task.
+
+    Without it the unit is set up for the next one that needs another configuration, right before
+    that. Where no detour pays this takes no longer than both set-ups with it did, and where all
+    that takes a slot of the unit needs a configuration the time right before is free by then.
+    """
+    setups = device_setups(instance)
+    if not setups or not instance.jobs.optional.any():
+        return
+    keeps = (configurations(instance) < 0) & (instance.options.time_s > 0)
+    for device, own in setups.items():
+        text = ""
+        if not no_detour_pays(own):
+            text = "without a task the change between its neighbours may take more than with it."
+        elif (keeps & (instance.options.device == device)).any():
+            text = "without a task a set-up may come where one that keeps what is loaded runs."
+        elif len(instance.tensors) and not instance.devices.overlap[device]:
+            text = "without a task a set-up may come where a transfer takes its slot."
+        if text:
+            place = f"device {instance.devices.name[device]}, setups"
+            missing(place, f"Set-ups that `optional` jobs can be left out of: {text}", "optional")
+
+
 def _check_draws(instance: Instance, missing: Any) -> None:
     """Refuse limits and prices of instants where less work may draw more at one of them.
 
-    Without a task a gap may be long enough to sleep in, and waking draws more than idling; and what
-    shared a resource that slows with it runs faster, at more power. In sum neither takes more.
+    Without a task a gap may be long enough to sleep in, and waking may draw more than idling; what
+    shared a resource that slows with it runs faster, at more power; and a set-up comes later. In
+    sum none takes more. (Where waking draws no more than idling, nothing draws more at any instant
+    for that a gap is longer.)
     """
     limits = instance.limits
     over_time = limits.energy_price_over_time is not None or limits.carbon_over_time is not None
@@ -276,9 +298,15 @@ def _check_draws(instance: Instance, missing: Any) -> None:
         "the objective peak_power": "peak_power" in instance.objective,
         "prices over time": over_time,
     }
+    setups = device_setups(instance)
+    drawing = any(own.energy_j.any() for own in setups.values())
     for what, there in (
-        ("devices that sleep", may_sleep(instance)),
+        ("devices that draw more to wake than to idle", waking_draws_more(instance)),
         ("resources that slow", bool(instance.resources.slow.any())),
+        (
+            "set-ups that take energy, or of devices beside which some sleep",
+            bool(setups) and (drawing or may_sleep(instance)),
+        ),
     ):
         for limit in (name for name, asked in instants.items() if asked):
             if there and instance.jobs.optional.any():

@@ -7,6 +7,8 @@ that has a plan wins, then the later objectives as `schedule_optimum` finds them
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,17 +16,65 @@ import numpy as np
 import pandas as pd
 
 from hetopt import from_frames, to_frames, to_settings
+from hetopt.errors import InputError
 from hetopt.instance import Instance
+from hetopt.instance.overrides import some_jobs
+from hetopt.instance.questions import check_question
+from hetopt.instance.states.setups import device_setups
 from hetopt.solve import solve
+from tests.idling_schedules import idling_schedule
 from tests.oracles.agreement import disagreements
+from tests.oracles.idling_oracle import idling_optimum
 from tests.oracles.schedule_oracle import schedule_optimum
 from tests.oracles.timing import less
 from tests.random_schedules import Dice, random_schedule
+from tests.setup_schedules import add_setups
+
+SET_UP = 3
+"""Of so many seeds one has set-ups where it may."""
+SLEEPY = 4
+"""Of so many seeds one is a schedule with sleep and start-ups."""
 
 
 def optional_schedule(seed: int) -> tuple[Instance, Fraction]:
     """Return a schedule of at most 4 tasks in jobs of one or two, of which all but one may go."""
+    for again in range(20 if seed % SET_UP == 1 else 0):
+        instance, tick = _drawn(seed + again * 1_000_003, set_up=True)
+        try:
+            check_question(instance)
+        except InputError:
+            continue
+        if device_setups(instance):
+            return instance, tick
+    return _drawn(seed, set_up=False)
+
+
+def sleepy_schedule(seed: int) -> tuple[Instance, Fraction] | None:
+    """Return a schedule with sleep whose jobs without edges may go; None where none may."""
+    dice = Dice(np.random.default_rng([seed, 25]))
+    instance, tick = idling_schedule(seed)
+    job, jobs = instance.tasks.job, instance.jobs
+    across = job[instance.edges.src] != job[instance.edges.dst]
+    joined = np.concatenate([job[instance.edges.src[across]], job[instance.edges.dst[across]]])
+    free = [j not in joined and dice.chance(0.8) for j in range(len(jobs))]
+    free[dice.whole(0, len(jobs) - 1)] = False
+    value = np.array([dice.pick(0.0, 1.0, 1.0, 2.0, 4.0) for _ in range(len(jobs))])
+    value[0] = max(value[0], 1.0)
+    made = replace(
+        instance,
+        jobs=replace(jobs, optional=np.array(free), value=value),
+        objective=("value", *instance.objective),
+    )
+    try:
+        check_question(made)
+    except InputError:
+        return None
+    return made, tick
+
+
+def _drawn(seed: int, *, set_up: bool) -> tuple[Instance, Fraction]:
     dice = Dice(np.random.default_rng([seed, 21]))
+    own = Dice(np.random.default_rng([seed, 26]))
 
     def twist(
         frames: dict[str, pd.DataFrame], settings: dict[str, Any], tick: Fraction
@@ -53,6 +103,12 @@ def optional_schedule(seed: int) -> tuple[Instance, Fraction]:
         if dice.chance(0.7):
             step = tick * max(1, round(1 / float(tick) * _unit(tick)))
             settings["horizon_s"] = float(step * dice.whole(1, 5))
+        if set_up:
+            add_setups(own, frames, settings, tick)
+            frames["devices"]["overlap"] = True
+            options = frames["options"]
+            bare = (options["configuration"] == "") & (options["time_s"] > 0)
+            options.loc[bare, "configuration"] = "x"
         return tick
 
     return random_schedule(seed, twist)
@@ -65,13 +121,29 @@ def _unit(tick: Fraction) -> float:
 
 def optional_optimum(instance: Instance, tick: Fraction) -> tuple[float, ...] | None:
     """Return the lexicographic optimum, None where the jobs that must run have no plan."""
+    return _best(instance, lambda out: schedule_optimum(_without(instance, out), tick))
+
+
+def sleepy_optimum(instance: Instance, tick: Fraction) -> tuple[float, ...] | None:
+    """Return the same of a schedule with sleep."""
+
+    def optimum(out: set[int]) -> tuple[float, ...] | None:
+        kept = np.array([j for j in range(len(instance.jobs)) if j not in out], dtype=np.int64)
+        later = instance.objective[1:]
+        return idling_optimum(replace(some_jobs(instance, kept), objective=later), tick)
+
+    return _best(instance, optimum)
+
+
+def _best(
+    instance: Instance, optimum: Callable[[set[int]], tuple[float, ...] | None]
+) -> tuple[float, ...] | None:
     jobs = instance.jobs
     free = np.flatnonzero(jobs.optional).tolist()
     best: tuple[float, ...] | None = None
     for count in range(len(free) + 1):
         for out in itertools.combinations(free, count):
-            part = _without(instance, set(out))
-            found = schedule_optimum(part, tick)
+            found = optimum(set(out))
             if found is None:
                 continue
             kept = [j for j in range(len(jobs)) if j not in out]
@@ -106,8 +178,9 @@ def _without(instance: Instance, out: set[int]) -> Instance:
 
 def judge_optional(seed: int, time_limit: float) -> tuple[str, list[str]]:
     """Return how it ended, and in what solve and enumeration differ."""
-    instance, tick = optional_schedule(seed)
-    optimum = optional_optimum(instance, tick)
+    sleepy = sleepy_schedule(seed) if seed % SLEEPY == 3 else None
+    instance, tick = optional_schedule(seed) if sleepy is None else sleepy
+    optimum = (optional_optimum if sleepy is None else sleepy_optimum)(instance, tick)
     method = ("auto", "auto", "cpsat")[seed % 3]
     solution = solve(instance, time_limit=time_limit, workers=1, seed=seed, method=method)
     wrong = disagreements(instance, solution, optimum)

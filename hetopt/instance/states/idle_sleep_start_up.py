@@ -110,6 +110,16 @@ def may_sleep(instance: Instance) -> bool:
     return bool(idlers(instance).sleeps.any())
 
 
+def waking_draws_more(instance: Instance) -> bool:
+    """Whether something that sleeps draws more than idling at an instant at which it wakes.
+
+    What wakes in no time draws at an instant, which has a price.
+    """
+    rows = idlers(instance)
+    saved = (rows.idle_power_w - rows.sleep_power_w) * rows.wake_time_s
+    return bool((rows.wake_energy_j[rows.sleeps] > saved[rows.sleeps]).any())
+
+
 def starts_up(instance: Instance) -> bool:
     """Whether going on takes something."""
     return going_on_counts(instance) or bool(idlers(instance).start_up_time_s.any())

@@ -45,6 +45,19 @@ class DeviceSetups:
         return len(self.names)
 
 
+ROUNDING = 1e-12
+"""Relative rounding of a sum of two set-ups."""
+
+
+def no_detour_pays(setups: DeviceSetups) -> bool:
+    """Whether no set-up by way of a third configuration takes less time or energy than directly."""
+    for direct in (setups.time_s, setups.energy_j):
+        detour = direct[:, :, None] + direct[None, :-1, :]
+        if (direct[:, None, :] > detour * (1 + ROUNDING)).any():
+            return False
+    return True
+
+
 @once
 def device_setups(instance: Instance) -> dict[int, DeviceSetups]:
     """Return the set-ups of each device that has any which take time or energy."""

@@ -1,11 +1,14 @@
 """Which optional jobs of a schedule to run: the most valuable set that fits, with a proof.
 
 Leaving a job out of a valid schedule leaves a valid schedule of the others: what it occupied is
-free, no other start changes, and nothing asks for a least use of anything (set-ups, whose times
-need not obey the triangle inequality, are refused beside optional jobs, and so are edges between
-jobs; where resources slow what runs, others only end sooner). (Power at an instant could rise: of
-what wakes, or is slowed less. Where a limit or a price is of instants, both are refused beside
-optional jobs.) So sets that fit are closed downwards, and a set of jobs that is *proven* not to fit
+free, no other start changes, and nothing asks for a least use of anything. (Edges between jobs are
+refused. Where resources slow what runs, others only end sooner. A unit is set up right before the
+next task that needs it: where no set-up takes longer than two by way of a third configuration, and
+all that takes a slot of the unit needs one, it is free for that by then; other set-ups are refused
+beside optional jobs. Power at an instant could rise: of what wakes, or is slowed less, or where a
+set-up comes later. Where a limit or a price is of instants, these are refused, but for waking that
+never draws more than idling: for a longer gap nothing draws more at any instant then.) So sets
+that fit are closed downwards, and a set of jobs that is *proven* not to fit
 rules out all that contain it. The least of such a set, a core, is what the search learns from
 (implicit hitting sets: Karp, Moreno-Centeno, "The implicit hitting set approach", Oper. Res. 61(2),
 2013; MaxHS: Davies, Bacchus, CP 2011):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hetopt import from_frames
+from hetopt import Model, from_frames
 from hetopt.analysis.explanation import explain
 from hetopt.errors import InputError
 from hetopt.evaluate import evaluate, objectives
@@ -24,7 +24,7 @@ from hetopt.schedule.optional.hitting_sets import cheapest
 from hetopt.solution import SchedulePlan, Solution
 from hetopt.solve import solve
 from hetopt.verify import verify
-from tests.oracles.campaign import run_chunk
+from tests.oracles.campaign import OPTIONAL, run_chunk
 
 Rows = list[dict[str, Any]]
 
@@ -190,3 +190,58 @@ def test_the_cheapest_hitting_set_is_that_of_enumeration() -> None:
 @pytest.mark.parametrize("chunk", range(2))
 def test_solve_agrees_with_enumeration_where_jobs_may_be_left_out(chunk: int) -> None:
     run_chunk("optional", range(chunk * 15, (chunk + 1) * 15), time_limit=20.0)
+
+
+def shop(**fields: Any) -> Instance:
+    """Return jobs of one second each in three configurations on one unit that is set up."""
+    model = Model("shop", objective="value", regime="schedule", horizon=fields.pop("horizon", 4.0))
+    unit = model.device("fpga", **fields)
+    for name, value in (("x", 3.0), ("y", 2.0), ("z", 2.5)):
+        job = model.job(name, optional=True, value=value)
+        job.task(name, options=[unit.option(time=1.0, energy=1.0, configuration=name)])
+    return model.build()
+
+
+def test_jobs_are_left_out_where_set_ups_leave_no_time_for_all() -> None:
+    # Two of them and the set-up between take 4 s, three and two set-ups 7.
+    solution = solved(shop(setup={"time": 2.0, "energy": 1.0}))
+    assert solution.objective == 5.5
+    assert left_out(solution) == ["y"]
+
+
+def test_set_ups_by_a_detour_that_pays_are_refused() -> None:
+    rows = [{"from": "x", "to": "z", "time": 3.0}, {"from": "x", "to": "y", "time": 1.0}]
+    rows += [{"from": "y", "to": "z", "time": 1.0}]
+    with pytest.raises(InputError, match="change between its neighbours"):
+        solve(shop(setups=rows), time_limit=5)
+
+
+def test_set_ups_that_take_energy_are_refused_under_a_cap() -> None:
+    made = shop(setup={"time": 1.0, "energy": 1.0})
+    capped = replace(made, limits=replace(made.limits, power_cap_w=5.0))
+    with pytest.raises(InputError, match="set-ups that take energy"):
+        solve(capped, time_limit=5)
+
+
+@pytest.mark.parametrize(("energy", "taken"), [(3.0, True), (3.5, False)])
+def test_sleep_under_a_cap_goes_where_waking_draws_no_more_than_idling(
+    energy: float, taken: bool
+) -> None:
+    model = Model("still", objective="value", regime="schedule", horizon=6.0, power_cap=6.0)
+    sleep = {"power": 1.0, "wake_time": 1.0, "wake_energy": energy}
+    unit = model.device("unit", idle_power=4.0, sleep=sleep, off_when_unused=False)
+    other = model.device("other")
+    for name, on, joules in (("a", unit, 1.0), ("b", other, 12.0), ("c", other, 8.0)):
+        job = model.job(name, optional=True, value=joules)
+        job.task(name, options=[on.option(time=4.0, energy=joules)])
+    made = model.build()
+    if taken:
+        # Beside a the others do not fit below the cap, and one after the other not into 6 s.
+        assert left_out(solved(made)) == ["a", "c"]
+    else:
+        with pytest.raises(InputError, match="to wake than to idle"):
+            solve(made, time_limit=5)
+
+
+def test_schedules_with_set_ups_and_sleep_agree_with_enumeration() -> None:
+    run_chunk(OPTIONAL, [1, 3, 4, 7, 10, 11, 13, 15, 16, 19], 60.0)
