@@ -301,7 +301,14 @@ class SmallStreams:
             return
         if unit.status != "off":
             return
+        options = self.instance.options
+        loads = {
+            int(options.weights_key[o])
+            for o, s in zip(self.table.option, self.table.station, strict=True)
+            if s == unit.station and options.weights_b[o] > 0
+        }
         start = float(self.setting.start_up.time_s[unit.device])
+        start += len(loads) * float(self.instance.devices.load_time_s[unit.device])
         unit.status, unit.ready_s = "starting", self.now + start
         if start == 0:
             self.starts_serving(unit)

@@ -673,16 +673,16 @@ def switch_on(w: World, g: int) -> None:
     w.live[s]["spare"] -= 1
     w.unit[g]["stamp"] += 1
     w.device[d]["still_w"] += w.device[d]["idle_w"]
-    if w.device[d]["start_s"] > 0.0:
+    if w.unit[g]["start_s"] > 0.0:
         w.unit[g]["status"] = STARTING
-        w.device[d]["still_w"] += w.device[d]["start_j"] / w.device[d]["start_s"]
-        ready = w.real[NOW] + w.device[d]["start_s"]
+        w.device[d]["still_w"] += w.unit[g]["start_j"] / w.unit[g]["start_s"]
+        ready = w.real[NOW] + w.unit[g]["start_s"]
         w.unit[g]["ready"] = ready
         w.live[s]["ready_s"] = min(w.live[s]["ready_s"], ready)
         _push(w, ready, READY, g, w.unit[g]["stamp"])
         _power(w)
         return
-    w.device[d]["idle_j"] += w.device[d]["start_j"]
+    w.device[d]["idle_j"] += w.unit[g]["start_j"]
     _power(w)
     _go_on(w, g)
 
@@ -720,7 +720,7 @@ def switch_off(w: World, g: int) -> None:
         return
     if w.unit[g]["status"] == STARTING:
         settle(w, d)
-        w.device[d]["still_w"] -= w.device[d]["start_j"] / w.device[d]["start_s"]
+        w.device[d]["still_w"] -= w.unit[g]["start_j"] / w.unit[g]["start_s"]
         w.live[s]["coming"] -= float(w.device[d]["slots"])
         w.live[s]["spare"] += 1
         _go_off(w, g)
@@ -775,7 +775,7 @@ def _fail(w: World, g: int, wide: int) -> None:
         w.live[s]["servers"] -= slots
         w.live[s]["coming"] -= slots
     elif was == STARTING:
-        w.device[d]["still_w"] -= w.device[d]["start_j"] / w.device[d]["start_s"]
+        w.device[d]["still_w"] -= w.unit[g]["start_j"] / w.unit[g]["start_s"]
         w.live[s]["coming"] -= slots
     else:
         w.live[s]["spare"] -= 1
@@ -872,7 +872,7 @@ def _handle(w: World, kind: int, a: int, b: int, wide: int) -> None:
         if w.unit[a]["stamp"] == b and w.unit[a]["status"] == STARTING:
             d = w.unit[a]["device"]
             settle(w, d)
-            w.device[d]["still_w"] -= w.device[d]["start_j"] / w.device[d]["start_s"]
+            w.device[d]["still_w"] -= w.unit[a]["start_j"] / w.unit[a]["start_s"]
             _power(w)
             _go_on(w, a)
     elif kind == IDLE:

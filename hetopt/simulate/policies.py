@@ -104,6 +104,30 @@ class StartUp:
         count = len(instance.devices)
         return StartUp(np.zeros(count), np.zeros(count))
 
+    def of_units(self, instance: Instance, fleet: Fleet, table: RouteTable) -> StartUp:
+        """Return what a start of each unit takes (G), with loading the weights that it serves."""
+        options, devices = instance.options, instance.devices
+        keys: list[dict[int, float]] = [{} for _ in fleet.station_device]
+        for station, option in zip(table.station.tolist(), table.option.tolist(), strict=True):
+            if options.weights_key[option] >= 0 and options.weights_b[option] > 0:
+                keys[station][int(options.weights_key[option])] = float(options.weights_b[option])
+        # A unit in reserve has no station, and loads nothing.
+        number = np.array([*map(len, keys), 0.0])[fleet.unit_station]
+        size = np.array([*(sum(k.values()) for k in keys), 0.0])[fleet.unit_station]
+        d = fleet.device
+        return StartUp(
+            self.time_s[d] + devices.load_time_s[d] * number,
+            self.energy_j[d] + devices.load_energy_j_per_b[d] * size,
+        )
+
+    def with_loading(self, instance: Instance, fleet: Fleet, table: RouteTable) -> StartUp:
+        """Return the most that a start of a unit of each device takes (D), with loading."""
+        units = self.of_units(instance, fleet, table)
+        time, energy = self.time_s.copy(), self.energy_j.copy()
+        np.maximum.at(time, fleet.device, units.time_s)
+        np.maximum.at(energy, fleet.device, units.energy_j)
+        return StartUp(time, energy)
+
 
 class StreamPolicy:
     """A policy of streams: routes, a rule that chooses among them, and units.
@@ -142,6 +166,7 @@ class StreamPolicy:
         self.delta_s: float | None = None
         self.shared: Bools = np.zeros(len(instance.devices), dtype=np.bool_)
         self.instance, self.fleet, self.table = instance, fleet, table
+        start_up = start_up.with_loading(instance, fleet, table)
         self.rule = Rule(
             mode,
             int(mode != CHEAPEST),

@@ -47,12 +47,13 @@ FORM = _record("", "head tail count stamp")
 """A batch that forms."""
 
 UNIT = _record(
-    "used virtual settled power ready idle_since", "station device status stamp head many"
+    "used virtual settled power ready idle_since start_s start_j",
+    "station device status stamp head many",
 )
-"""A unit: slots taken, virtual time where requests share it, executions on it."""
+"""A unit: slots taken, virtual time where requests share it, what a start takes, executions."""
 
 DEVICE = _record(
-    "slots idle_w start_s start_j dynamic_w still_w used active waiting settled"
+    "slots idle_w dynamic_w still_w used active waiting settled"
     " energy_j idle_j busy_s on_s had_s waiting_s had",
     "first last never_off",
 )

@@ -271,7 +271,7 @@ class Rolling(StreamPolicy):
             for unit in kept:
                 if unit.status in ("off", "draining"):
                     on.append(SwitchOn(unit.device, unit.unit))
-                    slow = self.start_up.time_s[d] > 0 and unit.status == "off"
+                    slow = self.rule.start_s[d] > 0 and unit.status == "off"
                     coming = coming or bool(slow)
                 coming = coming or unit.status == "starting"
             chosen = {u.unit for u in kept}

@@ -78,6 +78,7 @@ def world_of(instance: Instance, policy: StreamPolicy, setting: Setting) -> Worl
     count, wide = len(requests), requests.work.shape[1]
     station = _stations(policy, setting)
     device = _devices(instance, policy, setting)
+    starts = setting.start_up.of_units(instance, fleet, table)
     unit = rows(
         UNIT,
         len(fleet.device),
@@ -87,6 +88,8 @@ def world_of(instance: Instance, policy: StreamPolicy, setting: Setting) -> Worl
         head=-1,
         ready=np.inf,
         idle_since=np.where(fleet.on, 0.0, -1.0),
+        start_s=starts.time_s,
+        start_j=starts.energy_j,
     )
     lanes = int((1.0 / table.share.min(initial=1.0)).round())
     pool = int(devices.slots[fleet.device].sum()) * lanes + FIRST_POOL
@@ -153,8 +156,6 @@ def _devices(instance: Instance, policy: StreamPolicy, setting: Setting) -> Any:
         len(devices),
         slots=devices.slots,
         idle_w=devices.idle_power_w,
-        start_s=setting.start_up.time_s,
-        start_j=setting.start_up.energy_j,
         still_w=devices.idle_power_w * on,
         active=on,
         had=fleet.had,
@@ -170,6 +171,11 @@ def with_routes(world: World, policy: StreamPolicy, setting: Setting) -> World:
     more = len(net.row) - len(world.form)
     form = np.concatenate([world.form, rows(FORM, more)])
     widest = int(np.diff(policy.table.ptr).max(initial=1))
+    # Units that are off load what they serve from now on when they start.
+    starts = setting.start_up.of_units(policy.instance, policy.fleet, policy.table)
+    off = world.unit["status"] == OFF
+    world.unit["start_s"][off] = starts.time_s[off]
+    world.unit["start_j"][off] = starts.energy_j[off]
     return world._replace(net=net, form=form, scratch=np.zeros(widest))
 
 

@@ -43,7 +43,10 @@ KNOWN = (
     "tasks pinned to a unit",
     "resources",
     "prices that change over time",
+    "sleep in gaps",
     "messages",
+    "staged tensors",
+    "transfers that hold slots (overlap: false)",
     "link channels",
     "paths that depend on the size of a message",
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -58,9 +60,17 @@ def setting_of(instance: Instance, seed: int) -> Setting:
     )
 
 
+def with_loading(instance: Instance, seed: int) -> Instance:
+    """Return the instance with units that load the weights that they serve as they start."""
+    rng = np.random.default_rng([seed, 78])
+    devices = instance.devices
+    time = rng.uniform(0.0, 0.5, len(devices)) * float(rng.random() < 0.5)
+    return replace(instance, devices=replace(devices, load_time_s=time))
+
+
 def compared(seed: int) -> tuple[int, str]:
     """Return how many policies were compared on a random instance, and the first difference."""
-    instance = random_stream(seed)
+    instance = with_loading(random_stream(seed), seed)
     if len(instance.scenarios) or not instance.limits.demand_known:
         return 0, ""
     try:

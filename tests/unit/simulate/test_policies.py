@@ -191,3 +191,20 @@ def test_start_ups_of_the_devices_hold_where_none_is_asked_for() -> None:
     assert start_up_times(instance, None) == {"box": 60.0}
     assert start_up_times(instance, "5 s") == {"box": 5.0}
     assert start_up_times(instance, {"box": "0 s"}) == {"box": 0.0}
+
+
+def test_a_unit_that_goes_on_loads_the_weights_that_it_serves(tmp_path: Path) -> None:
+    path = tmp_path / "loads.yaml"
+    stated = TWO.replace("count: 4,", "count: 4, load: {time: 300 ms, energy_per_byte: 1 nJ/B},")
+    both = stated.replace("energy: 4 J}", "energy: 4 J, model: m, weights: 2 GB}")
+    path.write_text(both, encoding="utf-8")
+    loads = read_instance(path)
+    found = solve(loads, time_limit=10).plan
+    assert isinstance(found, SteadyPlan)
+    small = plan_policy(loads, found, StartUp.none(loads))
+    starts = StartUp(np.full(2, 0.2), np.ones(2)).of_units(loads, small.fleet, small.table)
+    where = small.fleet.device == 1
+    serves = np.isin(small.fleet.unit_station, small.table.station)
+    assert starts.time_s[where & serves] == pytest.approx(0.5)
+    assert starts.energy_j[where & serves] == pytest.approx(3.0)
+    assert starts.time_s[~where] == pytest.approx(0.2)
