@@ -3,14 +3,17 @@
 ``python -m bench.oracle --regime schedule --count 2000 --seed 0 --workers 2`` prints every
 disagreement with its seed and the share of agreement; the exit code is 1 when there is any.
 ``--regime unusual`` are schedules in which features meet as they seldom do, at scales from
-nanoseconds to days, by every method and from starts at the tolerance of limits.
+nanoseconds to days, by every method and from starts at the tolerance of limits; a part of them also
+slow, sleep, start up or may be left out, and what several methods say must fit together there.
 ``--regime setups`` are schedules with units that are set up between configurations,
 ``idling-setups`` such with sleep and start-ups.
 ``--regime boards`` are streams whose devices stand on boards, ``slow-boards`` schedules in which
 each board has capacities of its own of what slows.
 ``--regime least-load`` are streams whose units must be busy for a part of their time.
 ``--regime value`` asks for the most valuable part of the demand.
-``--regime idling`` are schedules with sleep in gaps and start-ups.
+``--regime idling`` are schedules with sleep in gaps and start-ups; those that are not proved have a
+gap in which sleep just begins to pay, and no best plan.
+``--regime optional`` are schedules whose jobs may be left out, with set-ups or sleep in some.
 ``--regime streams`` is the campaign of steady instances in unusual variants: costs and rates ten
 orders of magnitude apart, stages in order, every method, and generated routes, packings and columns
 forced; 3,000 of them take some ten minutes of one quiet core. ``--regime racks`` are streams beside

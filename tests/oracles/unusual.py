@@ -18,21 +18,32 @@ from hetopt.solve import solve
 from hetopt.verify import verify
 from tests.oracles.agreement import disagreements
 from tests.oracles.schedule_oracle import schedule_optimum
+from tests.oracles.together import judge_together, with_more
 from tests.unusual_schedules import GRID, forced, unusual_schedule
 
 METHODS = [name for name in methods_for("schedule") if name not in ("auto", "cpsat")]
 
 
+MOST_TOGETHER_S = 5.0
+"""Deterministic seconds of each method where several are asked."""
 UNPROVED = "agreed, not proved on a forced grid"
 
 
 def judge_unusual(seed: int, time_limit: float) -> tuple[str, list[str]]:
     """Return how it ended, and everything in which hetopt and enumeration differ.
 
+    Some have features beside all others that enumeration does not know (`with_more`): there, what
+    several methods say must fit together.
+
     On a rounding grid that is forced, an optimum need not be proved within the time: the plan must
     be the best one and the bound a bound, and the gap is told as it is.
     """
     instance, tick = unusual_schedule(seed)
+    more = with_more(instance, seed)
+    if more is not None:
+        with forced(seed) as names:
+            kind, wrong = judge_together(more, seed, min(time_limit, MOST_TOGETHER_S))
+        return kind, [f"{said} ({names or 'not'} forced, more features)" for said in wrong]
     optimum = schedule_optimum(instance, tick)
     method = ("auto", "cpsat")[seed % 2]
     with forced(seed) as names:
