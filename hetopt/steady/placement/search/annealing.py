@@ -34,7 +34,8 @@ from hetopt.steady.placement.ideals import (
     list_ideals,
 )
 from hetopt.steady.placement.load_bound import LoadBound, load_bound
-from hetopt.steady.placement.search.table import Columns, State, placement_columns
+from hetopt.steady.placement.search.records import State
+from hetopt.steady.placement.search.table import Columns, placement_columns
 
 LEAST_TASKS = 12
 """Tasks below which CP-SAT needs no help, and no compiled loops are worth loading."""
@@ -341,12 +342,9 @@ class _Search:
 
         best = state.ints.copy()
         plan = np.array([0, 0.01, 0.001, 4, 0, 1, np.inf])
-        ints, reals = self.columns.packed()
         seed = np.array([1], dtype=np.uint64)
-        anneal(
-            ints, reals, state.ints, state.reals, best, self.columns.scratch(),
-            np.zeros(len(state.reals)), plan, seed,
-        )  # fmt: skip
+        was = np.zeros(len(state.reals))
+        anneal(self.columns.packed(), state, best, self.columns.scratch(), was, plan, seed)
         if self.start is None:
             self.start = state
         if self.best is None:
@@ -393,9 +391,7 @@ class _Chain:
             if search.over():
                 break
             plan[0], plan[1], plan[2], plan[3] = self.moves, hot, cold, doublings
-            anneal(
-                *self.table, state.ints, state.reals, kept, self.scratch, self.room, plan, self.seed
-            )
+            anneal(self.table, state, kept, self.scratch, self.room, plan, self.seed)
             made += int(self.moves)
             if plan[6] < math.inf:
                 state.ints[:] = kept
@@ -442,4 +438,4 @@ def _unit_numbers(instance: Instance, columns: Columns, state: State) -> Ints:
         mine = np.flatnonzero(device == d)
         order = sorted(mine.tolist(), key=lambda u: (not used[u], position[u], u))
         numbers[order] = np.arange(len(order))
-    return numbers.astype(np.int64)
+    return np.asarray(numbers, dtype=np.int64)

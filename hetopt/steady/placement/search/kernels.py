@@ -17,28 +17,7 @@ Where stages are contiguous, ``pos`` orders the units of each job, and along eve
 its stages positions do not fall: a cluster that moves on takes with it what follows it and would
 lie behind, and the other way round, so that every state keeps the order.
 
-============= ========= ========================================================================
-array         size      what
-============= ========= ========================================================================
-place, way    C         unit of each cluster, and its way
-load          R         what a request takes of each row, as a share: units first
-held          M         memory used, as a share of the limit: units first, then pools
-count         K × U     clusters on a unit that hold a weights key there
-crowd         G × U     clusters on a unit of each group that must be apart
-way_ptr       C × D + 1 ways of a cluster on a device
-way_load      W         share of a unit's time; way_pool etc. follow
-key_ptr       W + 1     weights keys of a way, in key_id and key_size (shares of the unit's memory)
-more_ptr      W + 1     further rows of a way, in more_row and more_share
-ten_ptr       C + 1     tensors that a cluster makes or reads, in ten_id
-maker         N         cluster that makes a tensor
-read_ptr      N + 1     clusters that read it, in reader
-out, inn      N × D × D share of the first and of the last unit's time that a transfer takes
-route         N × D × D path; -1: no path, 0: nothing to pay on links
-hop_ptr       P + 1     rows of the links of a path, in hop_row; hop_share: share per byte
-volume        N         bytes per second
-near_ptr      C + 1     clusters joined by a tensor, in near
-after/before  C + 1     edges between stages: clusters in next_id, last_id, jobs in next_job, ...
-============= ========= ========================================================================
+What the arrays hold stands in `search.records`.
 """
 
 from __future__ import annotations
@@ -48,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.runtime.jit import inner, jit
+from hetopt.steady.placement.search.records import Room, State, Table
 
 SWAP_STAGES, SWAP, ALONE, FROM_ANYWHERE = 0.01, 0.15, 0.45, 0.9
 """Shares of moves, each from the one before on: stages change places, two clusters do, one cluster
@@ -61,67 +41,6 @@ FRESH = 4096
 """Moves after which sums are made anew, as rounding adds up."""
 DEVICES, GROUPS, JOBS, HOST = range(4)
 """Entries of ``sizes``."""
-(
-    SIZES,
-    DEVICE,
-    FREE,
-    POOL,
-    PINNED,
-    WAY_PTR,
-    KEY_PTR,
-    KEY_ID,
-    MORE_PTR,
-    MORE_ROW,
-    APART_PTR,
-    APART_ID,
-    TEN_PTR,
-    TEN_ID,
-    MAKER,
-    READ_PTR,
-    READER,
-    STAGED,
-    ROUTE,
-    HOP_PTR,
-    HOP_ROW,
-    NEAR_PTR,
-    NEAR,
-    NEXT_PTR,
-    NEXT_ID,
-    NEXT_JOB,
-    LAST_PTR,
-    LAST_ID,
-    LAST_JOB,
-) = range(29)
-(
-    FIXED,
-    TAKEN,
-    PER_UNIT,
-    PER_POOL,
-    WAY_LOAD,
-    KEY_SIZE,
-    MORE_SHARE,
-    VOLUME,
-    OUT,
-    INN,
-    HOP_SHARE,
-) = range(30, 41)
-S_PLACE, S_WAY, S_POS, S_COUNT, S_CROWD = range(5)
-S_LOAD, S_HELD = range(6, 8)
-(
-    W_MARK,
-    W_STAMP,
-    W_INSIDE,
-    W_TURN,
-    W_MOVED,
-    W_MANY,
-    W_UNIT,
-    W_MODE,
-    W_SWAPPED,
-    W_TOUCHED,
-    W_TOUCHED_MANY,
-    W_SEEN,
-) = range(12)
-"""Where each array stands in the packed ones: from entry k of the header to entry k + 1."""
 
 
 @inner
@@ -165,20 +84,21 @@ def uniform(seed: Any) -> Any:
 
 
 @inner
-def pay(n: Any, sign: Any, gi: Any, gf: Any, place: Any, load: Any, mark: Any, stamp: Any) -> Any:
+def pay(n: Any, sign: Any, table: Table, state: State, mark: Any, stamp: Any) -> Any:
     """Add (or take back) what tensor n takes; return the pairs without a path."""
     sizes, device, free = (
-        gi[gi[SIZES] : gi[SIZES + 1]],
-        gi[gi[DEVICE] : gi[DEVICE + 1]],
-        gi[gi[FREE] : gi[FREE + 1]],
+        table.sizes,
+        table.device,
+        table.free,
     )
-    read_ptr, reader = gi[gi[READ_PTR] : gi[READ_PTR + 1]], gi[gi[READER] : gi[READER + 1]]
-    staged, route = gi[gi[STAGED] : gi[STAGED + 1]], gi[gi[ROUTE] : gi[ROUTE + 1]]
-    hop_ptr, hop_row = gi[gi[HOP_PTR] : gi[HOP_PTR + 1]], gi[gi[HOP_ROW] : gi[HOP_ROW + 1]]
-    out, inn = gf[gi[OUT] : gi[OUT + 1]], gf[gi[INN] : gi[INN + 1]]
-    volume, hop_share = gf[gi[VOLUME] : gi[VOLUME + 1]], gf[gi[HOP_SHARE] : gi[HOP_SHARE + 1]]
+    read_ptr, reader = table.read_ptr, table.reader
+    staged, route = table.staged, table.route
+    hop_ptr, hop_row = table.hop_ptr, table.hop_row
+    out, inn = table.out, table.inn
+    volume, hop_share = table.volume, table.hop_share
+    place, load = state.place, state.load
     wide, host = sizes[DEVICES], sizes[HOST]
-    here = place[gi[gi[MAKER] : gi[MAKER + 1]][n]]
+    here = place[table.maker[n]]
     src = device[here]
     mark[here] = stamp
     bad = 0
@@ -221,27 +141,27 @@ def pay(n: Any, sign: Any, gi: Any, gf: Any, place: Any, load: Any, mark: Any, s
 
 
 @inner
-def settle(c: Any, sign: Any, gi: Any, gf: Any, si: Any, sf: Any) -> Any:
+def settle(c: Any, sign: Any, table: Table, state: State) -> Any:
     """Add (or take back) what a cluster takes where it is, transfers aside."""
-    device = gi[gi[DEVICE] : gi[DEVICE + 1]]
-    pools = gi[gi[POOL] : gi[POOL + 1]]
-    key_ptr = gi[gi[KEY_PTR] : gi[KEY_PTR + 1]]
-    key_id = gi[gi[KEY_ID] : gi[KEY_ID + 1]]
-    more_ptr = gi[gi[MORE_PTR] : gi[MORE_PTR + 1]]
-    more_row = gi[gi[MORE_ROW] : gi[MORE_ROW + 1]]
-    apart_ptr = gi[gi[APART_PTR] : gi[APART_PTR + 1]]
-    apart_id = gi[gi[APART_ID] : gi[APART_ID + 1]]
-    per_unit = gf[gi[PER_UNIT] : gi[PER_UNIT + 1]]
-    per_pool = gf[gi[PER_POOL] : gi[PER_POOL + 1]]
-    way_load = gf[gi[WAY_LOAD] : gi[WAY_LOAD + 1]]
-    key_size = gf[gi[KEY_SIZE] : gi[KEY_SIZE + 1]]
-    more_share = gf[gi[MORE_SHARE] : gi[MORE_SHARE + 1]]
-    place = si[si[S_PLACE] : si[S_PLACE + 1]]
-    way = si[si[S_WAY] : si[S_WAY + 1]]
-    count = si[si[S_COUNT] : si[S_COUNT + 1]]
-    crowd = si[si[S_CROWD] : si[S_CROWD + 1]]
-    load = sf[si[S_LOAD] : si[S_LOAD + 1]]
-    held = sf[si[S_HELD] : si[S_HELD + 1]]
+    device = table.device
+    pools = table.pool
+    key_ptr = table.key_ptr
+    key_id = table.key_id
+    more_ptr = table.more_ptr
+    more_row = table.more_row
+    apart_ptr = table.apart_ptr
+    apart_id = table.apart_id
+    per_unit = table.per_unit
+    per_pool = table.per_pool
+    way_load = table.way_load
+    key_size = table.key_size
+    more_share = table.more_share
+    place = state.place
+    way = state.way
+    count = state.count
+    crowd = state.crowd
+    load = state.load
+    held = state.held
     units = len(device)
     u, w = place[c], way[c]
     d = device[u]
@@ -262,12 +182,12 @@ def settle(c: Any, sign: Any, gi: Any, gf: Any, si: Any, sf: Any) -> Any:
 
 
 @inner
-def excess(gi: Any, si: Any, sf: Any, bad: Any) -> Any:
+def excess(table: Table, state: State, bad: Any) -> Any:
     """How far limits other than rates are broken."""
-    sizes = gi[gi[SIZES] : gi[SIZES + 1]]
-    device = gi[gi[DEVICE] : gi[DEVICE + 1]]
-    crowd = si[si[S_CROWD] : si[S_CROWD + 1]]
-    held = sf[si[S_HELD] : si[S_HELD + 1]]
+    sizes = table.sizes
+    device = table.device
+    crowd = state.crowd
+    held = state.held
     units = len(device)
     over = float(bad)
     for m in range(len(held)):
@@ -295,12 +215,12 @@ def norm(load: Any, most: Any, doublings: Any) -> Any:
 
 
 @inner
-def join(c: Any, wi: Any) -> Any:
+def join(c: Any, room: Room) -> Any:
     """Put a cluster on the list of those that move; False where it is full."""
-    inside = wi[wi[W_INSIDE] : wi[W_INSIDE + 1]]
-    turn = wi[wi[W_TURN] : wi[W_TURN + 1]]
-    moved = wi[wi[W_MOVED] : wi[W_MOVED + 1]]
-    many = wi[wi[W_MANY] : wi[W_MANY + 1]]
+    inside = room.inside
+    turn = room.turn
+    moved = room.moved
+    many = room.many
     if inside[c] == turn[0]:
         return True
     if many[0] >= len(moved):
@@ -312,14 +232,16 @@ def join(c: Any, wi: Any) -> Any:
 
 
 @inner
-def grow(first: Any, most: Any, anywhere: Any, gi: Any, si: Any, wi: Any, seed: Any) -> Any:
+def grow(
+    first: Any, most: Any, anywhere: Any, table: Table, state: State, room: Room, seed: Any
+) -> Any:
     """List a connected region of up to ``most`` clusters, of one unit or from anywhere."""
-    near_ptr = gi[gi[NEAR_PTR] : gi[NEAR_PTR + 1]]
-    beside = gi[gi[NEAR] : gi[NEAR + 1]]
-    place = si[si[S_PLACE] : si[S_PLACE + 1]]
-    moved = wi[wi[W_MOVED] : wi[W_MOVED + 1]]
-    many = wi[wi[W_MANY] : wi[W_MANY + 1]]
-    join(first, wi)
+    near_ptr = table.near_ptr
+    beside = table.near
+    place = state.place
+    moved = room.moved
+    many = room.many
+    join(first, room)
     tries = 0
     while many[0] < most and tries < 3 * most:
         tries += 1
@@ -329,23 +251,23 @@ def grow(first: Any, most: Any, anywhere: Any, gi: Any, si: Any, wi: Any, seed: 
             continue
         other = beside[near_ptr[c] + draw(size, seed)]
         if anywhere or place[other] == place[first]:
-            join(other, wi)
+            join(other, room)
 
 
 @inner
-def close(u: Any, gi: Any, si: Any, wi: Any) -> Any:
+def close(u: Any, table: Table, state: State, room: Room) -> Any:
     """Add what must move to unit u with the region, so that stages stay in order."""
-    next_ptr = gi[gi[NEXT_PTR] : gi[NEXT_PTR + 1]]
-    next_id = gi[gi[NEXT_ID] : gi[NEXT_ID + 1]]
-    next_job = gi[gi[NEXT_JOB] : gi[NEXT_JOB + 1]]
-    last_ptr = gi[gi[LAST_PTR] : gi[LAST_PTR + 1]]
-    last_id = gi[gi[LAST_ID] : gi[LAST_ID + 1]]
-    last_job = gi[gi[LAST_JOB] : gi[LAST_JOB + 1]]
-    place = si[si[S_PLACE] : si[S_PLACE + 1]]
-    pos = si[si[S_POS] : si[S_POS + 1]]
-    moved = wi[wi[W_MOVED] : wi[W_MOVED + 1]]
-    many = wi[wi[W_MANY] : wi[W_MANY + 1]]
-    units = len(gi[gi[DEVICE] : gi[DEVICE + 1]])
+    next_ptr = table.next_ptr
+    next_id = table.next_id
+    next_job = table.next_job
+    last_ptr = table.last_ptr
+    last_id = table.last_id
+    last_job = table.last_job
+    place = state.place
+    pos = state.pos
+    moved = room.moved
+    many = room.many
+    units = len(table.device)
     at = 0
     while at < many[0]:
         c = moved[at]
@@ -353,29 +275,29 @@ def close(u: Any, gi: Any, si: Any, wi: Any) -> Any:
         for i in range(next_ptr[c], next_ptr[c + 1]):
             other, job = next_id[i], next_job[i]
             behind = pos[job * units + place[other]] < pos[job * units + u]
-            if behind and not join(other, wi):
+            if behind and not join(other, room):
                 return False
         for i in range(last_ptr[c], last_ptr[c + 1]):
             other, job = last_id[i], last_job[i]
             ahead = pos[job * units + place[other]] > pos[job * units + u]
-            if ahead and not join(other, wi):
+            if ahead and not join(other, room):
                 return False
     return True
 
 
 @inner
-def aim(gi: Any, si: Any, wi: Any, seed: Any) -> Any:
+def aim(table: Table, state: State, room: Room, seed: Any) -> Any:
     """Choose a way for each cluster that moves; False where one has none on its new unit."""
-    sizes, device = gi[gi[SIZES] : gi[SIZES + 1]], gi[gi[DEVICE] : gi[DEVICE + 1]]
-    pinned, way_ptr = gi[gi[PINNED] : gi[PINNED + 1]], gi[gi[WAY_PTR] : gi[WAY_PTR + 1]]
-    place, way = si[si[S_PLACE] : si[S_PLACE + 1]], si[si[S_WAY] : si[S_WAY + 1]]
+    sizes, device = table.sizes, table.device
+    pinned, way_ptr = table.pinned, table.way_ptr
+    place, way = state.place, state.way
     moved, goal, manner = (
-        wi[wi[W_MOVED] : wi[W_MOVED + 1]],
-        wi[wi[W_UNIT] : wi[W_UNIT + 1]],
-        wi[wi[W_MODE] : wi[W_MODE + 1]],
+        room.moved,
+        room.goal,
+        room.manner,
     )
     changed = False
-    for i in range(wi[wi[W_MANY] : wi[W_MANY + 1]][0]):
+    for i in range(room.many[0]):
         c, u = moved[i], goal[i]
         cell = c * sizes[DEVICES] + device[u]
         many = way_ptr[cell + 1] - way_ptr[cell]
@@ -392,18 +314,18 @@ def aim(gi: Any, si: Any, wi: Any, seed: Any) -> Any:
 
 
 @inner
-def propose(gi: Any, si: Any, wi: Any, ordered: Any, widest: Any, seed: Any) -> Any:
+def propose(table: Table, state: State, room: Room, ordered: Any, widest: Any, seed: Any) -> Any:
     """List what moves and where to; False where the move is not allowed."""
-    sizes, device = gi[gi[SIZES] : gi[SIZES + 1]], gi[gi[DEVICE] : gi[DEVICE + 1]]
-    near_ptr, beside = gi[gi[NEAR_PTR] : gi[NEAR_PTR + 1]], gi[gi[NEAR] : gi[NEAR + 1]]
-    place = si[si[S_PLACE] : si[S_PLACE + 1]]
+    sizes, device = table.sizes, table.device
+    near_ptr, beside = table.near_ptr, table.near
+    place = state.place
     many, moved, goal = (
-        wi[wi[W_MANY] : wi[W_MANY + 1]],
-        wi[wi[W_MOVED] : wi[W_MOVED + 1]],
-        wi[wi[W_UNIT] : wi[W_UNIT + 1]],
+        room.many,
+        room.moved,
+        room.goal,
     )
-    swapped = wi[wi[W_SWAPPED] : wi[W_SWAPPED + 1]]
-    wi[wi[W_TURN] : wi[W_TURN + 1]][0] += 1
+    swapped = room.swapped
+    room.turn[0] += 1
     many[0] = 0
     swapped[0] = -1
     clusters, units = len(place), len(device)
@@ -435,8 +357,8 @@ def propose(gi: Any, si: Any, wi: Any, ordered: Any, widest: Any, seed: Any) -> 
         while size < widest and uniform(seed) < WIDER:
             size *= 2
         size = 1 + draw(size, seed)
-    grow(first, size, kind >= FROM_ANYWHERE, gi, si, wi, seed)
-    if ordered and not close(target, gi, si, wi):
+    grow(first, size, kind >= FROM_ANYWHERE, table, state, room, seed)
+    if ordered and not close(target, table, state, room):
         return False
     for i in range(many[0]):
         goal[i] = target
@@ -444,23 +366,23 @@ def propose(gi: Any, si: Any, wi: Any, ordered: Any, widest: Any, seed: Any) -> 
 
 
 @inner
-def carry_out(fresh: Any, gi: Any, gf: Any, si: Any, sf: Any, wi: Any) -> Any:
+def carry_out(fresh: Any, table: Table, state: State, room: Room) -> Any:
     """Move what is listed, remembering what was; return the change in pairs without a path.
 
     With ``fresh`` 1, not 0, sums are 0 and nothing is taken back before.
     """
-    ten_ptr, ten_id = gi[gi[TEN_PTR] : gi[TEN_PTR + 1]], gi[gi[TEN_ID] : gi[TEN_ID + 1]]
-    place, way = si[si[S_PLACE] : si[S_PLACE + 1]], si[si[S_WAY] : si[S_WAY + 1]]
-    pos, load = si[si[S_POS] : si[S_POS + 1]], sf[si[S_LOAD] : si[S_LOAD + 1]]
+    ten_ptr, ten_id = table.ten_ptr, table.ten_id
+    place, way = state.place, state.way
+    pos = state.pos
     mark, stamp, seen = (
-        wi[wi[W_MARK] : wi[W_MARK + 1]],
-        wi[wi[W_STAMP] : wi[W_STAMP + 1]],
-        wi[wi[W_SEEN] : wi[W_SEEN + 1]],
+        room.mark,
+        room.stamp,
+        room.seen,
     )
-    moved, many = wi[wi[W_MOVED] : wi[W_MOVED + 1]], wi[wi[W_MANY] : wi[W_MANY + 1]]
-    goal, manner = wi[wi[W_UNIT] : wi[W_UNIT + 1]], wi[wi[W_MODE] : wi[W_MODE + 1]]
-    swapped, touched = wi[wi[W_SWAPPED] : wi[W_SWAPPED + 1]], wi[wi[W_TOUCHED] : wi[W_TOUCHED + 1]]
-    turn = wi[wi[W_TURN] : wi[W_TURN + 1]]
+    moved, many = room.moved, room.many
+    goal, manner = room.goal, room.manner
+    swapped, touched = room.swapped, room.touched
+    turn = room.turn
     turn[0] += 1
     count = 0
     for i in range(many[0]):
@@ -480,10 +402,10 @@ def carry_out(fresh: Any, gi: Any, gf: Any, si: Any, sf: Any, wi: Any) -> Any:
                 unit, mode = place[c], way[c]
                 place[c], way[c] = goal[i], manner[i]
                 goal[i], manner[i] = unit, mode
-            settle(c, sign, gi, gf, si, sf)
+            settle(c, sign, table, state)
         for i in range(count):
             stamp[0] += 1
-            more = pay(touched[i], sign, gi, gf, place, load, mark, stamp[0])
+            more = pay(touched[i], sign, table, state, mark, stamp[0])
             bad += more if phase == 1 else -more
     if swapped[0] >= 0:
         a, b = swapped[0], swapped[1]
@@ -493,14 +415,14 @@ def carry_out(fresh: Any, gi: Any, gf: Any, si: Any, sf: Any, wi: Any) -> Any:
 
 @jit
 def anneal(
-    gi: Any, gf: Any, si: Any, sf: Any, best: Any, wi: Any, was: Any, plan: Any, seed: Any
+    table: Table, state: State, best: Any, room: Room, was: Any, plan: Any, seed: Any
 ) -> Any:
     """Make moves; keep the best state that breaks no limit.
 
     Parameters
     ----------
-    gi, gf, si, sf, best, wi, was
-        Table, state, best state (as ``si``), scratch, and room for ``sf`` (`search.table`).
+    best, was
+        Best state, as ``state.ints``; room for ``state.reals``.
     plan
         Moves to make, temperature at the beginning and at the end (of a cost of about 1),
         doublings of the norm, whether stages are in order, largest region, and the largest row of
@@ -511,10 +433,10 @@ def anneal(
     int
         Moves that were accepted.
     """
-    load, held = sf[si[S_LOAD] : si[S_LOAD + 1]], sf[si[S_HELD] : si[S_HELD + 1]]
-    place, way = si[si[S_PLACE] : si[S_PLACE + 1]], si[si[S_WAY] : si[S_WAY + 1]]
-    moved, many = wi[wi[W_MOVED] : wi[W_MOVED + 1]], wi[wi[W_MANY] : wi[W_MANY + 1]]
-    goal, manner = wi[wi[W_UNIT] : wi[W_UNIT + 1]], wi[wi[W_MODE] : wi[W_MODE + 1]]
+    load, held = state.load, state.held
+    place, way = state.place, state.way
+    moved, many = room.moved, room.many
+    goal, manner = room.goal, room.manner
     moves, hot, cold = int(plan[0]), plan[1], plan[2]
     doublings, ordered, widest = int(plan[3]), plan[4] > 0, int(plan[5])
     bad, was_bad, move, accepted, since = 0, 0, 0, 0, 0
@@ -523,31 +445,35 @@ def anneal(
     while True:
         # One call that moves, whatever for, as each place of call is compiled on its own.
         if fresh:
-            copy(load, gf[gi[FIXED] : gi[FIXED + 1]])
-            copy(held, gf[gi[TAKEN] : gi[TAKEN + 1]])
-            for i in range(si[S_COUNT], len(si)):
-                si[i] = 0
+            copy(load, table.fixed)
+            copy(held, table.taken)
+            for i in range(len(state.count)):
+                state.count[i] = 0
+            for i in range(len(state.crowd)):
+                state.crowd[i] = 0
             many[0], bad, since = len(place), 0, 0
-            wi[wi[W_SWAPPED] : wi[W_SWAPPED + 1]][0] = -1
+            room.swapped[0] = -1
             for c in range(len(place)):
                 moved[c], goal[c], manner[c] = c, place[c], way[c]
         elif not undo:
             if move >= moves:
                 return accepted
             move += 1
-            if not propose(gi, si, wi, ordered, widest, seed) or not aim(gi, si, wi, seed):
+            if not propose(table, state, room, ordered, widest, seed) or not aim(
+                table, state, room, seed
+            ):
                 continue
-            copy(was, sf)
+            copy(was, state.reals)
             was_bad = bad
-        bad += carry_out(int(fresh), gi, gf, si, sf, wi)
+        bad += carry_out(int(fresh), table, state, room)
         if undo:
-            copy(sf, was)
+            copy(state.reals, was)
             bad, undo = was_bad, False
             continue
         most = largest(load)
         if not scale < np.inf:
             scale = max(most, 1e-300)
-        over = excess(gi, si, sf, bad)
+        over = excess(table, state, bad)
         new = norm(load, most, doublings) / scale + PENALTY * over
         heat = hot * (cold / hot) ** (move / moves)
         if fresh or new <= cost or uniform(seed) < np.exp((cost - new) / heat):
@@ -556,7 +482,7 @@ def anneal(
             since += 1
             if over == 0.0 and most < plan[6] * (1.0 - 1e-12):
                 plan[6] = most
-                copy_ints(best, si)
+                copy_ints(best, state.ints)
             fresh = since >= FRESH
         else:
             undo = True

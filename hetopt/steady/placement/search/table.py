@@ -1,6 +1,6 @@
 """The columns that the search over placements reads, made from an instance.
 
-What each array holds stands in `search.kernels`.
+What each array holds stands in `search.records`.
 
 Tasks that must share a unit become one cluster; where stages must be in order, so do tasks on a
 cycle of clusters. Every row is divided by its limit, at the demanded rates: the largest row of a
@@ -16,7 +16,8 @@ the checker of what comes out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from hetopt.instance import NO_MAXIMUM, Floats, Instance, Ints
 from hetopt.instance.paths import Network
 from hetopt.steady.model.capacity import unit_capacity
 from hetopt.steady.placement.clusters import Clusters
+from hetopt.steady.placement.search.records import Room, State, Table
 from hetopt.steady.placement.search.table_parts import Moves, Rows, Ways, flat_of, ptr_of
 from hetopt.steady.placement.stage_ways import StageWays, stage_ways
 
@@ -32,61 +34,6 @@ MOST_UNITS = 256
 
 MOST_CELLS = 20_000_000
 """Tensors × pairs of devices up to which they are tabulated."""
-
-
-class Table(NamedTuple):
-    """What does not change during a search; see `search.kernels`."""
-
-    sizes: Ints
-    device: Ints
-    free: Any
-    pool: Ints
-    fixed: Floats
-    taken: Floats
-    per_unit: Floats
-    per_pool: Floats
-    pinned: Ints
-    way_ptr: Ints
-    way_load: Floats
-    key_ptr: Ints
-    key_id: Ints
-    key_size: Floats
-    more_ptr: Ints
-    more_row: Ints
-    more_share: Floats
-    apart_ptr: Ints
-    apart_id: Ints
-    ten_ptr: Ints
-    ten_id: Ints
-    maker: Ints
-    read_ptr: Ints
-    reader: Ints
-    staged: Any
-    volume: Floats
-    out: Floats
-    inn: Floats
-    route: Ints
-    hop_ptr: Ints
-    hop_row: Ints
-    hop_share: Floats
-    near_ptr: Ints
-    near: Ints
-    next_ptr: Ints
-    next_id: Ints
-    next_job: Ints
-    last_ptr: Ints
-    last_id: Ints
-    last_job: Ints
-
-
-class State(NamedTuple):
-    """A placement and its sums, packed; ``place``, ``way`` and ``pos`` are views of ``ints``."""
-
-    ints: Ints
-    reals: Floats
-    place: Ints
-    way: Ints
-    pos: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,31 +66,30 @@ class Columns:
     pools: int
     stage: StageWays
 
-    def packed(self) -> tuple[Ints, Floats]:
-        """Return the table's arrays of integers and of floats, each as one array."""
-        names = self.table._fields
-        whole = [np.asarray(getattr(self.table, n)) for n in names]
-        ints = [a.astype(np.int64).reshape(-1) for a in whole if a.dtype.kind != "f"]
-        reals = [a.reshape(-1) for a in whole if a.dtype.kind == "f"]
-        return _packed(ints, reals)
+    def packed(self) -> Table:
+        """Return the table with flat arrays, all integers and flags as 64 bits."""
+        whole = (np.ascontiguousarray(array).reshape(-1) for array in self.table)
+        return Table(*(a if a.dtype.kind == "f" else a.astype(np.int64) for a in whole))
 
     def state(self) -> State:
         """Return a state in which no unit runs anything yet."""
         count, units = len(self.clusters), len(self.table.device)
         jobs = max(1, self.clusters.jobs)
         sizes = (count, count, jobs * units, self.keys * units, self.groups * units)
-        reals = [np.zeros(len(self.table.fixed)), np.zeros(len(self.table.taken))]
-        ints, floats = _packed([np.zeros(size, dtype=np.int64) for size in sizes], reals)
-        place, way, pos = (ints[ints[k] : ints[k + 1]] for k in range(3))
+        at = np.cumsum((0, *sizes)).tolist()
+        ints = np.zeros(at[-1], dtype=np.int64)
+        place, way, pos, keys, crowd = (ints[a:b] for a, b in pairwise(at))
         pos[:] = np.tile(np.arange(units), jobs)
-        return State(ints, floats, place, way, pos)
+        rows = len(self.table.fixed)
+        reals = np.zeros(rows + len(self.table.taken))
+        return State(ints, reals, place, way, pos, keys, crowd, reals[:rows], reals[rows:])
 
-    def scratch(self) -> Ints:
+    def scratch(self) -> Room:
         """Return what one search marks and lists things in."""
         count, units = len(self.clusters), len(self.table.device)
         tensors = len(self.table.maker)
-        sizes = (units, 1, count, 1, count, 1, count, count, 2, tensors, 1, tensors)
-        return _packed([np.zeros(size, dtype=np.int64) for size in sizes], [])[0]
+        sizes = (units, 1, count, 1, count, 1, count, count, 2, tensors, tensors)
+        return Room(*(np.zeros(size, dtype=np.int64) for size in sizes))
 
 
 def placement_columns(instance: Instance, clusters: Clusters) -> Columns | None:
@@ -277,12 +223,3 @@ def _near(count: int, moves: Moves) -> tuple[Ints, Ints]:
             found[c].append(other)
             found[other].append(c)
     return ptr_of(found), flat_of(found)
-
-
-def _packed(ints: list[Ints], reals: list[Floats]) -> tuple[Ints, Floats]:
-    """Put arrays behind a header of where each begins, integers and floats apart."""
-    head = len(ints) + 1 + (len(reals) + 1 if reals else 0)
-    at = head + np.concatenate([[0], np.cumsum([len(a) for a in ints])])
-    real_at = np.cumsum([0, *(len(a) for a in reals)]) if reals else np.zeros(0, dtype=np.int64)
-    whole = np.concatenate([at, real_at, *ints]).astype(np.int64)
-    return whole, np.concatenate([*reals, np.zeros(0)])

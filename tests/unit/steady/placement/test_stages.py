@@ -168,9 +168,7 @@ def test_the_search_counts_rows_as_evaluation_does(seed: int) -> None:
     plan = np.array([60.0, 0.05, 0.001, 3, 0, 4, np.inf])
     random = np.array([seed], dtype=np.uint64)
     room = np.zeros(len(state.reals))
-    kernels.anneal(
-        *columns.packed(), state.ints, state.reals, best, columns.scratch(), room, plan, random
-    )
+    kernels.anneal(columns.packed(), state, best, columns.scratch(), room, plan, random)
     if not 0 < plan[6] < math.inf:
         return
     state.ints[:] = best
