@@ -48,10 +48,15 @@ BATCH = 100
 
 
 class Server:
-    """A controller in a process of its own."""
+    """A controller in a process of its own; it asks for a token where one is given."""
 
-    def __init__(self, folder: Path, *more: str) -> None:
-        self.folder, self.more = folder, more
+    def __init__(self, folder: Path, *more: str, token: str | None = None) -> None:
+        self.folder, self.more = folder, (*more, "--no-auth")
+        if token is not None:
+            secret = folder / "token"
+            secret.touch(mode=0o600)
+            secret.write_text(token, encoding="utf-8")
+            self.more = (*more, "--token-file", str(secret))
         self.instance = folder / "fleet.yaml"
         self.instance.write_text(FLEET, encoding="utf-8")
         self.port = 0
@@ -61,7 +66,7 @@ class Server:
         """Start it, and wait until it listens."""
         command = [
             *(sys.executable, "-m", "hetopt", "control", str(self.instance)),
-            *("--port", str(self.port), "--no-auth", "--state", str(self.folder / "state.db")),
+            *("--port", str(self.port), "--state", str(self.folder / "state.db")),
             *("--method", "heuristic", "--max-rate", "100000", *self.more),
         ]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -208,6 +213,8 @@ def kill(times: int, seed: int = 1, longest_s: float = 0.6) -> dict[str, int]:
             except (OSError, http.client.HTTPException, ValueError):
                 pass
             timer.join()
+            if number % 10 == 9:
+                print(f"{number + 1} of {times}", file=sys.stderr)
         server.start()
         for rows in sent:
             status, answer = server.ask("POST", "/events", rows)
@@ -256,37 +263,53 @@ def _replayed(folder: Path) -> list[dict[str, Any]]:
 
 
 def hostile(count: int, seed: int = 1) -> dict[str, float]:
-    """Send hostile requests over a socket; count statuses, and see how memory grows."""
+    """Send hostile requests over a socket; count statuses, and see how memory grows.
+
+    One in four has no token or a wrong one, and one in 200 a body of more than is taken.
+    """
     from tests.unit.control.test_app import hostile as one
 
     rng = random.Random(seed)
+    token = "correct-horse-battery-staple"
     with tempfile.TemporaryDirectory() as name:
-        server = Server(Path(name))
+        server = Server(Path(name), token=token)
         server.start()
         statuses: dict[str, float] = {}
         early = 0
         try:
             for number in range(count):
                 method, path, headers, body = one(rng)
-                link = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
-                try:
-                    safe = path.replace("\x00", "").replace(" ", "%20")
-                    kept = {k: v for k, v in headers.items() if k != "Content-Length"}
-                    link.request(method, safe, body, kept)
-                    status = str(link.getresponse().status)
-                except (OSError, http.client.HTTPException):
-                    status = "closed"
-                finally:
-                    link.close()
+                if rng.random() < 0.75:
+                    headers = {"Authorization": f"Bearer {token}", **headers}
+                if rng.random() < 0.005:
+                    method, path, body = "POST", "/events", b"[" + b" " * 3_000_000
+                status = _status(server.port, method, path, headers, body)
                 statuses[status] = statuses.get(status, 0) + 1
                 if number == count // 10:
                     early = server.memory_b()
+                if number % 1000 == 999:
+                    print(f"{number + 1} of {count}", file=sys.stderr)
             assert not [s for s in statuses if s.startswith("5")], statuses
             assert server.ask("GET", "/health")[0] == 200
             grown = (server.memory_b() - early) / 2**20
         finally:
             server.stop()
-        return {**statuses, "memory_grown_mib": grown}
+        return {**dict(sorted(statuses.items())), "memory_grown_mib": grown}
+
+
+def _status(port: int, method: str, path: str, headers: dict[str, str], body: bytes) -> str:
+    """Return the status of one request, or that the connection was closed."""
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        # What the library itself would not send is left out.
+        safe = path.replace("\x00", "").replace(" ", "%20")
+        kept = {k: v for k, v in headers.items() if k != "Content-Length"}
+        link.request(method, safe, body, kept)
+        return str(link.getresponse().status)
+    except (OSError, http.client.HTTPException):
+        return "closed"
+    finally:
+        link.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -99,7 +100,10 @@ def make_service(
             "hetopt control serves all requests; with the objective value a part of them is left."
         )
     if not instance.limits.demand_known:
-        raise InputError("The rates of the jobs are needed, not only their shares.")
+        raise InputError(
+            "The rates of the jobs are needed, not only their shares: state them in the "
+            "instance, or give --set jobs.NAME.rate=30/s."
+        )
     journal = Journal(setup.state, digest(instance))
     stored = journal.value("plan")
     if stored is None:
@@ -171,6 +175,9 @@ def serve(
         backlog=256,
     )
     again = f", {service.restored} entries of {setup.state} applied" if service.restored else ""
+    # What is there now stays: looking through it for garbage takes a tenth of a second.
+    gc.collect()
+    gc.freeze()
     # Whoever reads that line may connect at once.
     listening.listen(256)
     tell(f"listening on http://{HOST}:{port}{again}")

@@ -266,6 +266,11 @@ def _check_columns(
         elif column not in frame.columns:
             have = ", ".join(map(str, frame.columns))
             problems.append(Problem("--columns", column, f"A column of {name}: {have}."))
+    # Work of a task that is not there would be left out, and every request be as long as the mean.
+    for column in map(str, frame.columns):
+        if column.startswith(f"{WORK}.") and column not in tasks | set(wanted.values()):
+            text = f"{WORK}.TASK, a task of the instance: {', '.join(instance.tasks.name)}."
+            problems.append(Problem(f"{name}, column", column, text))
     if problems:
         raise InputError(problems)
 

@@ -271,6 +271,9 @@ def test_a_trace_is_read_by_the_names_of_its_columns(fleet: Path) -> None:
     assert len(found.requests_frame()) == 3
     with pytest.raises(InputError, match="row 2, column at"):
         hetopt.simulate(instance, arrivals=frame.assign(at=[0.0, -1.0, 2.0]), columns=columns)
+    # Work that belongs to no task is not left out in silence.
+    with pytest.raises(InputError, match=r"work\.decode; work\.TASK, a task of the instance"):
+        hetopt.simulate(instance, arrivals=frame.assign(**{"work.decode": 1.0}), columns=columns)
 
 
 def test_rolling_saves_half_of_what_the_bound_leaves_in_an_hour_of_azure(
