@@ -19,7 +19,7 @@ from hetopt.instance import Instance
 from hetopt.schedule.model.features import ON_MESSAGES, beyond
 from hetopt.schedule.model.grid import Grid, model_grid, span_s
 from hetopt.schedule.model.problem import NEVER, Mode, Problem
-from hetopt.schedule.model.resources import Supply, budgets, integer_demands, renewables
+from hetopt.schedule.model.resources import LimitedResource, budgets, integer_demands, renewables
 from hetopt.schedule.model.tick_schedule import ChainKey, TickSchedule, needed_chains
 from hetopt.solution import SchedulePlan
 
@@ -177,20 +177,20 @@ def shop(instance: Instance, allow: Collection[Extra] = ()) -> Shop:
     exact = grid.direction == "exact"
     problem = Problem(instance, grid if exact else Grid(grid.tick, "up"))
     places = [(d, u) for d, count in enumerate(problem.units) for u in range(count)]
-    held = [_stock(supply) for supply in renewables(instance)]
-    spent = [_stock(supply) for supply in budgets(instance)]
+    held = [_stock(limited) for limited in renewables(instance)]
+    spent = [_stock(limited) for limited in budgets(instance)]
     exact = exact and all(whole for _, whole in (*held, *spent))
     return Shop(
         problem, places, exact, tuple(stock for stock, _ in held), tuple(s for s, _ in spent)
     )
 
 
-def _stock(supply: Supply) -> tuple[Stock, bool]:
+def _stock(limited: LimitedResource) -> tuple[Stock, bool]:
     """Return a limit in whole numbers that is no wider than the true one, and whether it is it."""
-    amounts = list(supply.amount.values())
-    scaled = integer_demands(amounts, supply.limit, PARTS, "up")
+    amounts = list(limited.amount.values())
+    scaled = integer_demands(amounts, limited.limit, PARTS, "up")
     whole = all(d * scaled.unit == a for d, a in zip(scaled.demand, amounts, strict=True))
-    return Stock(scaled.capacity, dict(zip(supply.amount, scaled.demand, strict=True))), whole
+    return Stock(scaled.capacity, dict(zip(limited.amount, scaled.demand, strict=True))), whole
 
 
 def _beyond(instance: Instance, allow: Collection[Extra]) -> list[str]:

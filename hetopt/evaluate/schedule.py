@@ -139,7 +139,7 @@ class ScheduleQuantities(ScheduleTimes):
 
     @cached_property
     def cost_units(self) -> float:
-        """Price of the units and boards had, over the window."""
+        """Price of the units and boards provisioned, over the window."""
         own = float((self.instance.devices.price_per_s * self.units_had).sum())
         boards = float((self.instance.boards.price_per_s * self.boards_had).sum())
         return (own + boards) * self.window_s

@@ -174,7 +174,7 @@ class SteadyQuantities:
 
     @cached_property
     def units_on(self) -> Ints:
-        """Units on; all that are had where a device is never off (D)."""
+        """Units on; all that are provisioned where a device is never off (D)."""
         off = self.instance.devices.off_when_unused
         return np.where(off, self.plan.units_on, self.plan.units_had)
 

@@ -37,20 +37,20 @@ class Table:
 class Devices(Table):
     """Types of processor, length D; a device stands for ``count`` identical units.
 
-    ``count_max`` is ``NO_MAXIMUM`` (-1) where a range has no upper end (steady regime only).
-    A fixed count has ``count_min == count_max``. ``memory_b`` is inf where unlimited, ``pool`` -1
-    where the device is in no memory pool. ``price_per_s`` is money per second of a unit *had*,
-    ``purchase_price`` what one was bought for (NaN where it was not), which is in no cost itself.
-    ``idle_known`` is False where the source of the figures states no idle power (then
+    ``count_max`` is ``NO_MAXIMUM`` (-1) where a range has no upper end (steady regime only). A
+    fixed count has ``count_min == count_max``. ``memory_b`` is inf where unlimited, ``pool`` -1
+    where the device is in no memory pool. ``price_per_s`` is money per second of a unit
+    *provisioned*, ``purchase_price`` what one was bought for (NaN where it was not), which is in no
+    cost itself. ``idle_known`` is False where the source of the figures states no idle power (then
     ``idle_power_w`` is 0 and option energies are whole energies). ``scope`` says what the power
     meter covered (wall, board, gpu, ...), empty where not stated. ``spare`` units (steady regime)
-    are had beyond those that serve, wherever the device serves at all. ``site`` is -1 where the
-    device is at none. ``start_up_*`` is what a unit that goes on takes (energy above idle);
+    are provisioned beyond those that serve, wherever the device serves at all. ``site`` is -1 where
+    the device is at none. ``start_up_*`` is what a unit that goes on takes (energy above idle);
     ``sleep_power_w`` is NaN where a unit does not sleep in gaps. ``load_*`` is what loading weights
     onto a unit takes. ``setup_time_s`` and ``setup_energy_j`` are of each set-up from one
     configuration to another, 0 where none counts or ``Setups`` has rows for pairs;
-    ``initial_configuration`` is what each unit has loaded at first, empty where the first set-up
-    is free (:mod:`hetopt.instance.states.setups`).
+    ``initial_configuration`` is what each unit has loaded at first, empty where the first set-up is
+    free (:mod:`hetopt.instance.states.setups`).
     """
 
     name: Strings
@@ -387,7 +387,7 @@ class KindShares(Table):
     """Limits on the share of one kind of device in the fleet (steady, split), length S.
 
     ``least`` ≤ share ≤ ``most``. The share is of units on where ``of`` is ``units``, of the price
-    of units had where it is ``price``; a fleet of nothing keeps every limit.
+    of units provisioned where it is ``price``; a fleet of nothing keeps every limit.
     """
 
     kind: Strings
@@ -400,10 +400,10 @@ class KindShares(Table):
 class Scenarios(Table):
     """Demands that one fleet serves at different times (steady, ``split``), length S; often 0.
 
-    Units *had* are the same in all scenarios; units on and routes are those of each. ``weight`` is
-    the scenario's part of the time (weights need not sum to 1); ``rate_per_s`` (S × J) the rate of
-    each job in it, ``demand`` × the job's own where none was given for it. A rate of 0 asks for
-    nothing of the job.
+    Units *provisioned* are the same in all scenarios; units on and routes are those of each.
+    ``weight`` is the scenario's part of the time (weights need not sum to 1); ``rate_per_s`` (S ×
+    J) the rate of each job in it, ``demand`` × the job's own where none was given for it. A rate of
+    0 asks for nothing of the job.
     """
 
     name: Strings

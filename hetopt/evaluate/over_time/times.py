@@ -109,7 +109,7 @@ class ScheduleTimes:
 
     @cached_property
     def units_had(self) -> Ints:
-        """Units that are had and paid for (D)."""
+        """Units that are provisioned and paid for (D)."""
         return np.maximum(self.instance.devices.count_min, self.units_used)
 
     @cached_property
@@ -137,7 +137,7 @@ class ScheduleTimes:
 
     @cached_property
     def boards_had(self) -> Ints:
-        """Boards that are had and paid for (B)."""
+        """Boards that are provisioned and paid for (B)."""
         return np.maximum(self.instance.boards.count_min, self.boards_used)
 
     @cached_property

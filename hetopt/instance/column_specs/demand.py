@@ -18,7 +18,7 @@ KIND_SHARES = (
     number("max", "Largest share.", 1.0, "fraction", maximum=1.0),
     text(
         "of",
-        "What it is a share of: units (on), or price (of the units had).",
+        "What it is a share of: units (on), or price (of the units provisioned).",
         default="units",
         choices=SHARES_OF,
     ),

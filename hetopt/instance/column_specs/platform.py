@@ -85,11 +85,11 @@ LOAD = (
 DEVICES = (
     required("name", "Name of the device; plans name its units NAME#0, NAME#1, ..."),
     text("kind", "Kind of processor.", default="other", choices=KINDS),
-    whole("count_min", "Fewest units had.", 1, minimum=0),
-    whole("count_max", "Most units had; -1 is no maximum (steady only).", 1, minimum=-1),
+    whole("count_min", "Fewest units provisioned.", 1, minimum=0),
+    whole("count_max", "Most units provisioned; -1 is no maximum (steady only).", 1, minimum=-1),
     whole(
         "spare",
-        "Units had beyond those that serve, so that any so many may fail (N+k).",
+        "Units provisioned beyond those that serve, so that any so many may fail (N+k).",
         0,
         minimum=0,
         regime="steady",
@@ -144,7 +144,7 @@ DEVICES = (
     ),
     flag("exclusive", "Whether a unit serves one workload only.", regime="steady"),
     flag("overlap", "Whether transfers run beside tasks, without taking a slot.", True),
-    number("price_per_s", "Money per second of a unit had.", 0.0, "price"),
+    number("price_per_s", "Money per second of a unit provisioned.", 0.0, "price"),
     number(
         "lifetime_s",
         "Where given, the price is a purchase price, spread over this time.",
@@ -172,8 +172,13 @@ DEVICES = (
 
 BOARDS = (
     required("name", "Name of the board, which devices on it name."),
-    whole("count_min", "Fewest boards had.", 1, minimum=0),
-    whole("count_max", "Most boards had; units of a device are spread over them.", 1, minimum=1),
+    whole("count_min", "Fewest boards provisioned.", 1, minimum=0),
+    whole(
+        "count_max",
+        "Most boards provisioned; units of a device are spread over them.",
+        1,
+        minimum=1,
+    ),
     number(
         "idle_power_w",
         "Power of a board that is on, drawn once, however many of its processors work.",
@@ -181,7 +186,7 @@ BOARDS = (
         "power",
     ),
     flag("off_when_unused", "Whether a board of which no unit is on is off.", True),
-    number("price_per_s", "Money per second of a board had.", 0.0, "price"),
+    number("price_per_s", "Money per second of a board provisioned.", 0.0, "price"),
     *START_UP,
     *SLEEP,
 )

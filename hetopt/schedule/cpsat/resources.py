@@ -14,7 +14,7 @@ from fractions import Fraction
 from hetopt.schedule.bounds.time_windows import TimeWindows
 from hetopt.schedule.cpsat.memory_and_power import SIZE_TIMES_DEMAND
 from hetopt.schedule.cpsat.variables import Build, Choice
-from hetopt.schedule.model.resources import Supply, budgets, integer_demands, renewables
+from hetopt.schedule.model.resources import LimitedResource, budgets, integer_demands, renewables
 
 LARGEST_DEMAND = 1 << 40
 WINDOWS = 5
@@ -25,20 +25,20 @@ def limit_resources(build: Build) -> None:
     """Hold every renewable capacity at each instant and every budget over all tasks."""
     instance = build.problem.instance
     slow = instance.resources.slow
-    for supply in renewables(instance):
-        _limit_renewable(build, supply, forbids=not slow[supply.resource])
-    for supply in budgets(instance):
-        _limit_budget(build, supply)
+    for limited in renewables(instance):
+        _limit_renewable(build, limited, forbids=not slow[limited.resource])
+    for limited in budgets(instance):
+        _limit_budget(build, limited)
 
 
-def _limit_renewable(build: Build, supply: Supply, *, forbids: bool) -> None:
+def _limit_renewable(build: Build, limited: LimitedResource, *, forbids: bool) -> None:
     """Hold a capacity at each instant, or (of a resource that slows) on average only."""
-    rows = [(t, c) for t, c in _users(build, supply) if c.mode.duration]
+    rows = [(t, c) for t, c in _users(build, limited) if c.mode.duration]
     if not rows:
         return
     model, problem = build.model, build.problem
     largest = SIZE_TIMES_DEMAND // ((build.reach + 1) * (len(rows) * build.copies + 1))
-    demand, capacity = _scaled(build, supply, [c for _, c in rows], largest)
+    demand, capacity = _scaled(build, limited, [c for _, c in rows], largest)
     if forbids:
         build.cumulative([c.interval for _, c in rows], demand, capacity)
     if problem.cycle:
@@ -62,36 +62,36 @@ def _limit_renewable(build: Build, supply: Supply, *, forbids: bool) -> None:
             model.add(sum(inside) <= capacity * (span - head - tail))
 
 
-def _limit_budget(build: Build, supply: Supply) -> None:
-    rows = _users(build, supply)
+def _limit_budget(build: Build, limited: LimitedResource) -> None:
+    rows = _users(build, limited)
     if rows:
         largest = SIZE_TIMES_DEMAND // (len(rows) + 1)
-        demand, capacity = _scaled(build, supply, [c for _, c in rows], largest)
+        demand, capacity = _scaled(build, limited, [c for _, c in rows], largest)
         terms = [a * c.literal for a, (_, c) in zip(demand, rows, strict=True)]
         build.model.add(sum(terms) <= capacity)
 
 
-def _users(build: Build, supply: Supply) -> list[tuple[int, Choice]]:
+def _users(build: Build, limited: LimitedResource) -> list[tuple[int, Choice]]:
     return [
         (task, choice)
         for task, choices in enumerate(build.choices)
         for choice in choices
-        if choice.mode.option in supply.amount
+        if choice.mode.option in limited.amount
     ]
 
 
 def _scaled(
-    build: Build, supply: Supply, choices: list[Choice], largest: int
+    build: Build, limited: LimitedResource, choices: list[Choice], largest: int
 ) -> tuple[list[int], int]:
     """Return demands and capacity as integers, rounded as the grid's direction asks."""
-    amounts: list[Fraction] = [supply.amount[c.mode.option] for c in choices]
+    amounts: list[Fraction] = [limited.amount[c.mode.option] for c in choices]
     largest = max(1, min(LARGEST_DEMAND, largest))
     direction = build.problem.grid.direction
-    if build.problem.instance.resources.slow[supply.resource]:
+    if build.problem.instance.resources.slow[limited.resource]:
         # What is asked for may exceed the capacity, of which no part may be lost: it counts too.
-        scaled = integer_demands([*amounts, supply.limit], supply.limit, largest, "down")
+        scaled = integer_demands([*amounts, limited.limit], limited.limit, largest, "down")
     else:
-        scaled = integer_demands(amounts, supply.limit, largest, direction)
+        scaled = integer_demands(amounts, limited.limit, largest, direction)
         build.faithful &= scaled.faithful
     return scaled.demand[: len(amounts)], scaled.capacity
 

@@ -30,7 +30,7 @@ NO_GAIN = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class Supply:
+class LimitedResource:
     """A limit and what options use of it; options that are not in ``amount`` use nothing."""
 
     resource: int
@@ -38,17 +38,17 @@ class Supply:
     amount: dict[int, Fraction]
 
 
-def renewables(instance: Instance) -> list[Supply]:
+def renewables(instance: Instance) -> list[LimitedResource]:
     """Return the capacities that hold at each instant."""
-    return _supplies(instance, instance.resources.capacity.tolist())
+    return _limited(instance, instance.resources.capacity.tolist())
 
 
-def budgets(instance: Instance) -> list[Supply]:
+def budgets(instance: Instance) -> list[LimitedResource]:
     """Return the budgets that hold for all executions together."""
-    return _supplies(instance, instance.resources.budget.tolist())
+    return _limited(instance, instance.resources.budget.tolist())
 
 
-def _supplies(instance: Instance, limits: list[float]) -> list[Supply]:
+def _limited(instance: Instance, limits: list[float]) -> list[LimitedResource]:
     uses = instance.uses
     option = np.repeat(np.arange(len(uses.ptr) - 1), np.diff(uses.ptr))
     found = []
@@ -56,7 +56,7 @@ def _supplies(instance: Instance, limits: list[float]) -> list[Supply]:
         rows = np.flatnonzero(uses.resource == resource)
         if np.isfinite(limit) and len(rows):
             pairs = zip(option[rows].tolist(), uses.amount[rows].tolist(), strict=True)
-            found.append(Supply(resource, exact(limit), {o: exact(a) for o, a in pairs}))
+            found.append(LimitedResource(resource, exact(limit), {o: exact(a) for o, a in pairs}))
     return found
 
 
@@ -85,8 +85,8 @@ def modes_within_budgets(
     bound = np.array([float(s.limit) for s in scarce])
     scale = np.where(bound > 0, bound, 1.0)
     use = np.zeros((len(cost), len(scarce)))
-    for b, supply in enumerate(scarce):
-        use[list(supply.amount), b] = [float(a) / scale[b] for a in supply.amount.values()]
+    for b, limited in enumerate(scarce):
+        use[list(limited.amount), b] = [float(a) / scale[b] for a in limited.amount.values()]
     rows = _Rows(task, use[option], cost[option] * problem.instance.tasks.work[task], bound / scale)
     best: Ints | None = None
     for start in (rows.use.max(axis=1), rows.cost):
@@ -221,13 +221,13 @@ class Supplies:
         self._spends: dict[int, list[tuple[int, int]]] = {}
         self._spare: list[int] = []
         self._least: list[list[int]] = []
-        for supply in renewables(instance) if len(instance.uses) else []:
-            amount, capacity = whole(supply)
+        for limited in renewables(instance) if len(instance.uses) else []:
+            amount, capacity = whole(limited)
             profile = Profile(capacity)
             for option, need in amount.items():
                 self._needs.setdefault(option, []).append((profile, need))
-        for b, supply in enumerate(budgets(instance) if len(instance.uses) else []):
-            amount, limit = whole(supply)
+        for b, limited in enumerate(budgets(instance) if len(instance.uses) else []):
+            amount, limit = whole(limited)
             for option, need in amount.items():
                 self._spends.setdefault(option, []).append((b, need))
             least = [
@@ -255,7 +255,7 @@ class Supplies:
             self._spare[b] -= needed.get(b, 0) - least[task]
 
 
-def whole(supply: Supply) -> tuple[dict[int, int], int]:
+def whole(limited: LimitedResource) -> tuple[dict[int, int], int]:
     """Return amounts and limit as integers, rounded so that what fits them fits truly."""
-    scaled = integer_demands(list(supply.amount.values()), supply.limit, PARTS, "up")
-    return dict(zip(supply.amount, scaled.demand, strict=True)), scaled.capacity
+    scaled = integer_demands(list(limited.amount.values()), limited.limit, PARTS, "up")
+    return dict(zip(limited.amount, scaled.demand, strict=True)), scaled.capacity

@@ -15,13 +15,13 @@ import numpy as np
 
 from hetopt.instance import Instance
 
-Supply = tuple[Literal["budget", "capacity"], int]
+ResourceLimit = tuple[Literal["budget", "capacity"], int]
 """A limit of a resource."""
 
 
-def supply_limits(instance: Instance) -> dict[Supply, float]:
+def resource_limits(instance: Instance) -> dict[ResourceLimit, float]:
     """Return every finite limit, capacities first."""
-    limits: dict[Supply, float] = {}
+    limits: dict[ResourceLimit, float] = {}
     if len(instance.uses):
         resources = instance.resources
         for k in np.flatnonzero(np.isfinite(resources.capacity) & ~resources.slow).tolist():
@@ -32,10 +32,10 @@ def supply_limits(instance: Instance) -> dict[Supply, float]:
 
 
 def taken_per_request(
-    instance: Instance, limits: dict[Supply, float], task: int, option: int
-) -> dict[Supply, float]:
+    instance: Instance, limits: dict[ResourceLimit, float], task: int, option: int
+) -> dict[ResourceLimit, float]:
     """Return what one request takes of each limit when a task runs by an option."""
-    taken: dict[Supply, float] = {}
+    taken: dict[ResourceLimit, float] = {}
     batch = float(instance.options.batch[option])
     time = float(instance.tasks.work[task]) * float(instance.options.time_s[option]) / batch
     for resource, amount in instance.uses.of(option) if limits else []:

@@ -13,7 +13,7 @@ from hetopt.errors import InputError
 from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import Instance
 from hetopt.solution import SteadyPlan
-from hetopt.steady.model.resources import supply_limits, taken_per_request
+from hetopt.steady.model.resources import resource_limits, taken_per_request
 from hetopt.steady.placement.variables import PlacementModel, Unit
 
 
@@ -90,10 +90,10 @@ def served_most(instance: Instance, plan: SteadyPlan) -> float:
 
 def _supply_ratios(instance: Instance, plan: SteadyPlan) -> list[float]:
     """Return limit / use of every resource that the placement uses at its rates."""
-    limits = supply_limits(instance)
+    limits = resource_limits(instance)
     use = dict.fromkeys(limits, 0.0)
     rate = np.repeat(plan.rate_per_s, np.diff(plan.ptr)).tolist()
     for r, task, option in zip(rate, plan.task.tolist(), plan.option.tolist(), strict=True):
-        for supply, amount in taken_per_request(instance, limits, task, option).items():
-            use[supply] += r * amount
-    return [limits[supply] / total for supply, total in use.items() if total > 0]
+        for resource, amount in taken_per_request(instance, limits, task, option).items():
+            use[resource] += r * amount
+    return [limits[resource] / total for resource, total in use.items() if total > 0]

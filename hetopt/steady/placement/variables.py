@@ -48,7 +48,7 @@ from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.paths import Network
 from hetopt.solvers.cpsat import load_cp_model
 from hetopt.steady.model.capacity import memory_limited, unit_capacity
-from hetopt.steady.model.resources import Supply, supply_limits, taken_per_request
+from hetopt.steady.model.resources import ResourceLimit, resource_limits, taken_per_request
 from hetopt.steady.placement.rows.boards import BoardLiterals
 from hetopt.steady.routes.routes import usable_options
 from hetopt.steady.routes.transfers import differing_prices
@@ -87,7 +87,7 @@ class Totals:
     link: dict[int, Terms] = field(default_factory=dict)
     energy: Terms = field(default_factory=list)
     paid: dict[str, Terms] = field(default_factory=dict)
-    taken: dict[Supply, Terms] = field(default_factory=dict)
+    taken: dict[ResourceLimit, Terms] = field(default_factory=dict)
 
 
 class PlacementModel:
@@ -106,7 +106,7 @@ class PlacementModel:
         self.capacity = unit_capacity(instance)
         self.rate = instance.jobs.rate_per_s * (1.0 if theta is None else theta)
         self.units = _unit_counts(instance)
-        self.supplies = supply_limits(instance)
+        self.resources = resource_limits(instance)
         self.prices = differing_prices(instance)
         self.x: dict[tuple[int, int, Unit], Any] = {}
         self.w: dict[tuple[int, Unit], Any] = {}
@@ -137,15 +137,15 @@ class PlacementModel:
                 device = int(options.device[o])
                 rate = float(self.rate[tasks.job[t]])
                 share = rate * float(tasks.work[t] / options.batch[o])
-                taken = taken_per_request(self.instance, self.supplies, t, o)
+                taken = taken_per_request(self.instance, self.resources, t, o)
                 for unit in self._allowed_units(t, device):
                     x = self.model.new_bool_var(f"x_{t}_{o}_{unit[1]}")
                     self.x[t, o, unit] = x
                     by_unit.setdefault(unit, []).append(x)
                     self.charge(unit, x, share * float(options.time_s[o]))
                     self.draw(x, share * float(options.energy_j[o]), device)
-                    for supply, amount in taken.items():
-                        self.totals.taken.setdefault(supply, []).append((x, rate * amount))
+                    for resource, amount in taken.items():
+                        self.totals.taken.setdefault(resource, []).append((x, rate * amount))
             self.model.add_exactly_one([x for xs in by_unit.values() for x in xs])
             for unit, xs in by_unit.items():
                 if len(xs) == 1:
@@ -324,9 +324,9 @@ class PlacementModel:
             whole += energy * dearest / limits.budget_per_s
         for link, terms in self.totals.link.items():
             whole += sum(c for _, c in terms) / float(self.instance.links.bandwidth_b_per_s[link])
-        for supply, terms in self.totals.taken.items():
-            if self.supplies[supply] > 0:
-                whole += sum(c for _, c in terms) / self.supplies[supply]
+        for resource, terms in self.totals.taken.items():
+            if self.resources[resource] > 0:
+                whole += sum(c for _, c in terms) / self.resources[resource]
         self.second = TIME_GRID / IDLEST / whole if whole > 0 else 1.0
         self.time = self.model.new_int_var(0, self.most, "T")
 
@@ -337,8 +337,8 @@ class PlacementModel:
 
     def hold_resources(self) -> None:
         """Hold what options take of resources within their limits."""
-        for supply, terms in self.totals.taken.items():
-            self._limit_rate(terms, self.supplies[supply])
+        for resource, terms in self.totals.taken.items():
+            self._limit_rate(terms, self.resources[resource])
 
     def _limit_rate(self, terms: Terms, limit: float) -> None:
         """Hold θ × Σ terms ≤ limit."""

@@ -63,7 +63,7 @@ from hetopt.instance.joule_prices import joule_prices, sites_differ
 from hetopt.instance.states.stream_boards import board_joule_prices
 from hetopt.solution import SteadyPlan
 from hetopt.steady.model.capacity import least_load, memory_limited, unit_capacity
-from hetopt.steady.model.resources import supply_limits
+from hetopt.steady.model.resources import resource_limits
 from hetopt.steady.program.expressions import aim_at, sum_of
 from hetopt.steady.program.question import Joint, Question
 from hetopt.steady.program.rows.boards import BoardUnits, Counted
@@ -172,7 +172,7 @@ class SteadyModel:
         self._kind_shares()
         self._pools()
         self._links()
-        self._supplies()
+        self._resources()
         self._power_cap()
         self._budget()
         self._linking()
@@ -519,19 +519,21 @@ class SteadyModel:
             [(on, 1.0), (self.spared[device], -float(self.instance.devices.spare[device]))]
         )
 
-    def _supplies(self) -> None:
-        for supply, limit in supply_limits(self.instance).items():
-            takers = [r for r, route in enumerate(self.routes) if route.taken.get(supply, 0.0) > 0]
+    def _resources(self) -> None:
+        for resource, limit in resource_limits(self.instance).items():
+            takers = [
+                r for r, route in enumerate(self.routes) if route.taken.get(resource, 0.0) > 0
+            ]
             if not limit:
                 # Nothing of it is there, so that what needs it serves nothing.
                 for r in takers:
                     self.share[r].bounds(0, 0)
                 continue
             load = sum_of(
-                (self.share[r], self.route_rate(r) * self.routes[r].taken[supply] / limit)
+                (self.share[r], self.route_rate(r) * self.routes[r].taken[resource] / limit)
                 for r in takers
             )
-            self._add(load <= self.keep, f"resource_{supply[0]}_{supply[1]}")
+            self._add(load <= self.keep, f"resource_{resource[0]}_{resource[1]}")
 
     def _power(self) -> Any:
         idle = self.instance.devices.idle_power_w

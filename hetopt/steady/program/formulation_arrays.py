@@ -31,7 +31,7 @@ from hetopt.instance import NO_MAXIMUM, Bools, Floats, Instance, is_maximised
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.solvers.mip_arrays import MipArrays
 from hetopt.steady.model.capacity import unit_capacity
-from hetopt.steady.model.resources import supply_limits
+from hetopt.steady.model.resources import resource_limits
 from hetopt.steady.program.formulation import HOLD
 from hetopt.steady.program.question import Question
 from hetopt.steady.program.rows.boards import Counted
@@ -370,9 +370,9 @@ class Master:
             self._add(f"link_{members[0]}", load, room, 0.0 if source >= 0 else float(channels))
 
     def _supply_rows(self) -> None:
-        for supply, limit in supply_limits(self.instance).items():
-            name = f"resource_{supply[0]}_{supply[1]}"
-            measure = self.measures.supply(supply)
+        for resource, limit in resource_limits(self.instance).items():
+            name = f"resource_{resource[0]}_{resource[1]}"
+            measure = self.measures.resource(resource)
             self._add(name, {measure: 1.0 / (limit or 1.0)}, Form(self._side()), float(limit > 0))
 
     def _cap_rows(self) -> None:

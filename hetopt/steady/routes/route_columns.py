@@ -15,7 +15,7 @@ import numpy as np
 
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.tables import Table
-from hetopt.steady.model.resources import Supply, supply_limits
+from hetopt.steady.model.resources import ResourceLimit, resource_limits
 
 if TYPE_CHECKING:
     from hetopt.steady.routes.routes import Route
@@ -32,30 +32,30 @@ class Measures:
         Measure d is busy time on device d, in seconds; there are this many devices.
     links
         Measure ``devices`` + l is bytes over link l; there are this many links.
-    supplies
+    resources
         The others are what is taken of each limit of a resource, in this order.
     """
 
     devices: int
     links: int
-    supplies: tuple[Supply, ...]
+    resources: tuple[ResourceLimit, ...]
 
     @staticmethod
     def of(instance: Instance) -> Measures:
         """Return the measures of an instance."""
-        supplies = tuple(supply_limits(instance))
-        return Measures(len(instance.devices), len(instance.links), supplies)
+        limits = tuple(resource_limits(instance))
+        return Measures(len(instance.devices), len(instance.links), limits)
 
     def __len__(self) -> int:
-        return self.devices + self.links + len(self.supplies)
+        return self.devices + self.links + len(self.resources)
 
     def link(self, link: int) -> int:
         """Return the measure of bytes over a link."""
         return self.devices + link
 
-    def supply(self, supply: Supply) -> int:
+    def resource(self, resource: ResourceLimit) -> int:
         """Return the measure of a limit of a resource."""
-        return self.devices + self.links + self.supplies.index(supply)
+        return self.devices + self.links + self.resources.index(resource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,8 @@ def pool_of_columns(instance: Instance, columns: Columns) -> ColumnPool:
     index = np.empty((count, wide), dtype=np.int64)
     value = np.empty((count, wide))
     index[:, 0], value[:, 0] = columns.device, columns.busy_s
-    for k, (supply, amount) in enumerate(columns.taken.items(), start=1):
-        index[:, k], value[:, k] = measures.supply(supply), amount
+    for k, (resource, amount) in enumerate(columns.taken.items(), start=1):
+        index[:, k], value[:, k] = measures.resource(resource), amount
     ptr = np.arange(0, count * wide + 1, wide)
     use = csr_array((value.ravel(), index.ravel(), ptr), shape=(count, len(measures)))
     return ColumnPool(columns.stream, columns.energy_j, columns.accuracy, use)
@@ -112,7 +112,7 @@ def pool_of_routes(instance: Instance, routes: Sequence[Route]) -> ColumnPool:
     for route in routes:
         entries = [*route.busy_s.items()]
         entries += [(measures.link(link), size) for link, size in route.link_b.items()]
-        entries += [(measures.supply(supply), a) for supply, a in route.taken.items()]
+        entries += [(measures.resource(resource), a) for resource, a in route.taken.items()]
         index += [measure for measure, _ in entries]
         value += [amount for _, amount in entries]
         ptr.append(len(index))

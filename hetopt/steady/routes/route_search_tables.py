@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Bools, Floats, Instance, Ints
-from hetopt.steady.model.resources import supply_limits, taken_per_request
+from hetopt.steady.model.resources import resource_limits, taken_per_request
 from hetopt.steady.routes.measure_prices import Prices
 from hetopt.steady.routes.route_columns import Measures
 from hetopt.steady.routes.routes import option_latency_s, usable_options
@@ -68,7 +68,7 @@ def step_of(instance: Instance, measures: Measures, task: int, limited: Bools) -
     """Return the options of a task, without those that fit no unit of a limited device."""
     from scipy.sparse import csr_array
 
-    options, supplies = instance.options, supply_limits(instance)
+    options, limits = instance.options, resource_limits(instance)
     chosen = []
     for o in usable_options(instance, task):
         device = int(options.device[o])
@@ -81,8 +81,8 @@ def step_of(instance: Instance, measures: Measures, task: int, limited: Bools) -
     time = options.time_s[option]
     ptr, index, value = [0], [], []
     for k, o in enumerate(chosen):
-        taken = taken_per_request(instance, supplies, task, o)
-        index += [int(options.device[o]), *(measures.supply(s) for s in taken)]
+        taken = taken_per_request(instance, limits, task, o)
+        index += [int(options.device[o]), *(measures.resource(s) for s in taken)]
         value += [float(share[k] * time[k]), *taken.values()]
         ptr.append(len(index))
     return Step(

@@ -24,7 +24,7 @@ from hetopt.instance import Floats, Groups, Instance
 from hetopt.instance.paths import Network
 from hetopt.instance.states.slow_domains import domain_of_device
 from hetopt.steady.model.capacity import least_load, memory_limited
-from hetopt.steady.model.resources import Supply, supply_limits, taken_per_request
+from hetopt.steady.model.resources import ResourceLimit, resource_limits, taken_per_request
 from hetopt.steady.routes.transfers import Leg, differing_prices, leg_paid, new_legs
 
 MAX_ROUTES = 2_000
@@ -73,7 +73,7 @@ class Route:
     keys: dict[int, tuple[int, ...]]
     working_b: dict[int, float]
     pinned: dict[int, int]
-    taken: dict[Supply, float] = field(default_factory=dict)
+    taken: dict[ResourceLimit, float] = field(default_factory=dict)
     paid: dict[str, float] = field(default_factory=dict)
 
 
@@ -191,7 +191,7 @@ class _Partial:
     keys: dict[int, tuple[int, ...]] = field(default_factory=dict)
     working_b: dict[int, float] = field(default_factory=dict)
     pinned: dict[int, int] = field(default_factory=dict)
-    taken: dict[Supply, float] = field(default_factory=dict)
+    taken: dict[ResourceLimit, float] = field(default_factory=dict)
     paid: dict[str, float] = field(default_factory=dict)
 
 
@@ -208,7 +208,7 @@ class _Builder:
         self.position = {task: i for i, task in enumerate(self.order)}
         self.limited = memory_limited(instance)
         self.least = least_load(instance)
-        self.supplies = supply_limits(instance)
+        self.resources = resource_limits(instance)
         self.prices = differing_prices(instance)
         self.slowed = domain_of_device(instance) >= 0
         slo = float(instance.jobs.latency_slo_s[job])
@@ -309,8 +309,10 @@ class _Builder:
             for place, extra in leg.busy_s:
                 busy[place] = busy.get(place, 0.0) + extra
         taken = dict(state.taken)
-        for supply, amount in taken_per_request(self.instance, self.supplies, task, option).items():
-            taken[supply] = taken.get(supply, 0.0) + amount
+        for resource, amount in taken_per_request(
+            self.instance, self.resources, task, option
+        ).items():
+            taken[resource] = taken.get(resource, 0.0) + amount
         keys, working = state.keys, state.working_b
         if self.limited[device]:
             key = int(options.weights_key[option])
@@ -416,7 +418,7 @@ class _Builder:
             row += [float(d in s.busy_s) for d in devices]
             row += [-s.busy_s.get(d, 0.0) for d in devices if self.least[d] > 0]
             row += [s.link_b.get(link, 0.0) for link in links]
-            row += [s.taken.get(supply, 0.0) for supply in self.supplies]
+            row += [s.taken.get(resource, 0.0) for resource in self.resources]
             row += [float(k in s.keys.get(d, ())) for d, k in keys]
             row += [s.working_b.get(d, 0.0) for d in devices if self.limited[d]]
             rows.append(row)

@@ -19,7 +19,7 @@ from hetopt.instance.grouping import distinct, expand, sums
 from hetopt.instance.joule_prices import sites_differ
 from hetopt.instance.states.slow_domains import slow_domains
 from hetopt.steady.model.capacity import memory_limited, unit_capacity
-from hetopt.steady.model.resources import Supply, supply_limits
+from hetopt.steady.model.resources import ResourceLimit, resource_limits
 from hetopt.steady.routes.routes import LATENCY_SLACK, accuracy_counts
 
 NEGLIGIBLE = 1e-6
@@ -67,7 +67,7 @@ class Columns:
     busy_s: Floats
     energy_j: Floats
     accuracy: Floats
-    taken: dict[Supply, Floats]
+    taken: dict[ResourceLimit, Floats]
     without: Ints
 
     def __len__(self) -> int:
@@ -155,7 +155,7 @@ def tabulate(instance: Instance) -> Columns | None:
         busy_s=found.busy_s[kept],
         energy_j=found.energy_j[kept],
         accuracy=found.accuracy[kept],
-        taken={supply: amount[kept] for supply, amount in found.taken.items()},
+        taken={resource: amount[kept] for resource, amount in found.taken.items()},
         without=first[np.bincount(stream, minlength=len(first)) == 0],
     )
 
@@ -168,7 +168,7 @@ class _Costs:
     energy_j: Floats
     accuracy: Floats
     latency_s: Floats
-    taken: dict[Supply, Floats]
+    taken: dict[ResourceLimit, Floats]
 
 
 def _ranked(values: Floats) -> Ints:
@@ -209,11 +209,11 @@ def _costs(instance: Instance, task: Ints, option: Ints) -> _Costs:
     )
 
 
-def _taken(instance: Instance, option: Ints, busy_s: Floats) -> dict[Supply, Floats]:
+def _taken(instance: Instance, option: Ints, busy_s: Floats) -> dict[ResourceLimit, Floats]:
     """Return what each route takes of every limit of a resource, per request."""
     uses = instance.uses
-    limits = supply_limits(instance)
-    taken: dict[Supply, Floats] = {}
+    limits = resource_limits(instance)
+    taken: dict[ResourceLimit, Floats] = {}
     if not limits:
         return taken
     which, row = expand(uses.ptr, option)

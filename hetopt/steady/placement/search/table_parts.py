@@ -9,7 +9,7 @@ import numpy as np
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.paths import Network
 from hetopt.steady.model.capacity import memory_limited
-from hetopt.steady.model.resources import supply_limits, taken_per_request
+from hetopt.steady.model.resources import resource_limits, taken_per_request
 from hetopt.steady.placement.clusters import Clusters
 from hetopt.steady.routes.routes import usable_options
 
@@ -21,10 +21,10 @@ class Rows:
     """Numbers of the rows beyond units: channel groups, single links, resources."""
 
     def __init__(self, instance: Instance, units: int) -> None:
-        self.supplies = supply_limits(instance)
-        self.of_supply = {s: units + i for i, s in enumerate(self.supplies)}
+        self.resources = resource_limits(instance)
+        self.of_resource = {s: units + i for i, s in enumerate(self.resources)}
         self.of_link: dict[int, int] = {}
-        at = units + len(self.supplies)
+        at = units + len(self.resources)
         groups: dict[int, int] = {}
         for link in range(len(instance.links)):
             group = int(instance.links.channel_group[link])
@@ -85,9 +85,9 @@ class Ways:
             total: dict[int, float] = {}
             for t, o in zip(members, options, strict=True):
                 rate = float(self.instance.jobs.rate_per_s[jobs[t]])
-                taken = taken_per_request(self.instance, rows.supplies, t, o)
-                for supply, amount in taken.items():
-                    row, limit = rows.of_supply[supply], rows.supplies[supply]
+                taken = taken_per_request(self.instance, rows.resources, t, o)
+                for resource, amount in taken.items():
+                    row, limit = rows.of_resource[resource], rows.resources[resource]
                     share = rate * amount / limit if limit > 0 else 1.0 / UNLIMITED
                     total[row] = total.get(row, 0.0) + share
             result.append(sorted(total.items()))
