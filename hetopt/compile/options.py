@@ -13,7 +13,6 @@ from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Boards, Bools, Devices, Floats, Ints, Options, Profiles
 
 Table = dict[str, Any]
-INTERVALS = ("time_low_s", "time_high_s", "energy_low_j", "energy_high_j", "interval")
 
 
 def make_options(
@@ -29,27 +28,11 @@ def make_options(
     key, keys = _weights_keys(table, check)
     _check_labels(table, code, device, check)
     check_configured(table, check)
-    columns = {
-        "device": device,
-        "label": table["label"],
-        "time_s": table["time_s"],
-        "energy_j": energy,
-        "memory_b": table["memory_b"],
-        "weights_b": table["weights_b"],
-        "weights_key": key,
-        "accuracy": table["accuracy"],
-        "batch": table["batch"],
-        "latency_s": table["latency_s"],
-        "configuration": table["configuration"],
-        "estimated": table["estimated"],
-        **{name: table[name] for name in INTERVALS},
-        "preview": table["preview"],
-        "source": table["source"],
-    }
+    columns = {**table, "device": device, "energy_j": energy, "weights_key": key}
     if (code[1:] < code[:-1]).any():
         order = np.argsort(code, kind="stable")
         columns = {name: column[order] for name, column in columns.items()}
-    return Profiles(names, ptr.astype(np.int64)), Options(**columns), keys
+    return Profiles(names, ptr.astype(np.int64)), Options.from_cells(columns), keys
 
 
 def _check_interval(what: str, value: Floats, table: Table, check: Checker) -> None:

@@ -14,7 +14,6 @@ from hetopt.instance import (
     Boards,
     Bools,
     Devices,
-    Floats,
     Instance,
     Ints,
     KindShares,
@@ -23,7 +22,7 @@ from hetopt.instance import (
     Regime,
     Strings,
 )
-from hetopt.instance.column_specs.platform import LOAD, SLEEP, START_UP
+from hetopt.instance.column_specs.platform import SLEEP, START_UP
 
 Table = dict[str, Any]
 
@@ -31,7 +30,7 @@ Table = dict[str, Any]
 def make_pools(table: Table, check: Checker) -> Pools:
     """Return the memory pools."""
     check.unique("pools", "name", table["name"])
-    return Pools(table["name"], table["memory_b"], table["zero_copy"])
+    return Pools.from_cells(table)
 
 
 def make_boards(table: Table, devices: Devices, check: Checker) -> Boards:
@@ -55,17 +54,8 @@ def make_boards(table: Table, devices: Devices, check: Checker) -> Boards:
     for board in [b for b, found in enumerate(sites) if len(found) > 1]:
         text = "Devices at one site: its energy is drawn there."
         check.add("boards", board, "name", table["name"][board], text)
-    columns = start_up_and_sleep("boards", table, check)
-    return Boards(
-        name=table["name"],
-        count_min=low,
-        count_max=high,
-        idle_power_w=table["idle_power_w"],
-        off_when_unused=table["off_when_unused"],
-        price_per_s=table["price_per_s"],
-        **columns,
-        per_board=per_board,
-    )
+    check_sleep("boards", table, check)
+    return Boards.from_cells(table, per_board=per_board)
 
 
 def make_devices(
@@ -98,40 +88,18 @@ def make_devices(
         table["min_load"] > table["max_utilization"],
         "At most `max_utilization`: a unit that is on could be neither more nor less busy.",
     )
+    check_sleep("devices", table, check)
     pool = check.lookup("devices", "memory_pool", table["memory_pool"], pools, "pool")
     price = table["price_per_s"]
     lifetime = table["lifetime_s"]
-    return Devices(
-        name=name,
-        kind=table["kind"],
-        count_min=low,
-        count_max=high,
-        spare=table["spare"],
-        slots=table["slots"],
-        memory_b=table["memory_b"],
+    return Devices.from_cells(
+        table,
         pool=pool,
-        idle_power_w=table["idle_power_w"],
-        idle_known=table["idle_known"],
-        max_utilization=table["max_utilization"],
-        min_load=table["min_load"],
-        reserved=table["reserved"],
-        off_when_unused=table["off_when_unused"],
-        **start_up_and_sleep("devices", table, check),
-        setup_time_s=table["setup_time_s"],
-        setup_energy_j=table["setup_energy_j"],
-        initial_configuration=table["initial_configuration"],
-        exclusive=table["exclusive"],
-        overlap=table["overlap"],
         price_per_s=np.where(np.isnan(lifetime), price, price / lifetime),
         purchase_price=np.asarray(
             np.where(np.isnan(lifetime), table["purchase_price"], price), dtype=np.float64
         ),
         site=check.lookup("devices", "site", table["site"], sites, "site"),
-        scope=table["scope"],
-        preview=table["preview"],
-        source=table["source"],
-        caution=table["caution"],
-        board=table["board"],
         on_board=check.lookup("devices", "board", table["board"], boards, "board")
         if len(boards)
         else np.full(len(name), -1, dtype=np.int64),
@@ -171,16 +139,14 @@ def _starts_or_sleeps(table: Table) -> Bools:
     return stated
 
 
-def start_up_and_sleep(name: str, table: Table, check: Checker) -> dict[str, Floats]:
-    """Return the columns of start-ups and sleep of a table, sleep above idle refused."""
+def check_sleep(name: str, table: Table, check: Checker) -> None:
+    """Refuse sleep above idle power, and waking without sleep."""
     power, idle = table["sleep_power_w"], table["idle_power_w"]
     for column in ("wake_time_s", "wake_energy_j"):
         alone = (table[column] > 0) & np.isnan(power)
         check.rows(name, column, table, alone, "Beside it the power of sleep: sleep: {power: ...}.")
     text = "At most the idle power: what sleeps draws no more than what idles."
     check.rows(name, "sleep_power_w", table, power > idle, text)
-    columns = (*START_UP, *SLEEP, *LOAD)
-    return {column.name: table[column.name] for column in columns if column.name in table}
 
 
 def make_kind_shares(

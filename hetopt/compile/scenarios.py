@@ -134,10 +134,8 @@ def make_periods(
         if most != NO_MAXIMUM and int(units[rows].sum()) > most:
             text = f"At most the {most} units that there are of device {devices.name[d]}."
             check.add("initial", int(rows[-1]), "units", int(units[rows].sum()), text)
-    return Periods(
-        energy_price_per_j=table["energy_price_per_j"],
-        carbon_kg_per_j=table["carbon_kg_per_j"],
-        power_cap_w=table["power_cap_w"],
+    return Periods.from_cells(
+        table,
         cyclic=cyclic,
         min_up_s=float(setting["periods_min_up_s"]),
         max_changes=int(setting["periods_max_changes"]),

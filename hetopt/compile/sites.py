@@ -28,12 +28,7 @@ def make_sites(table: Table, setting: Mapping[str, Any], check: Checker) -> Site
         if clash:
             text = "Nothing, where the instance's own price or intensity changes over time."
             check.rows("sites", column, table, ~np.isnan(table[column]), text)
-    return Sites(
-        name=table["name"],
-        energy_price_per_j=table["energy_price_per_j"],
-        carbon_kg_per_j=table["carbon_kg_per_j"],
-        pue=table["pue"],
-    )
+    return Sites.from_cells(table)
 
 
 def give_sites_to_tasks(tables: Mapping[str, Table], check: Checker) -> None:

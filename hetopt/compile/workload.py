@@ -58,24 +58,9 @@ def make_jobs(
             rate = given
             if np.isfinite(demand):
                 check.setting("demand_per_s", demand, "Jobs with shares, which it multiplies.")
-    jobs = Jobs(
-        name=table["name"],
-        release_s=table["release_s"],
-        deadline_s=table["deadline_s"],
-        due_s=table["due_s"],
-        weight=table["weight"],
+    jobs = Jobs.from_cells(
+        table,
         rate_per_s=rate,
-        latency_slo_s=table["latency_slo_s"],
-        latency_quantile=table["latency_quantile"],
-        min_accuracy=table["min_accuracy"],
-        value=table["value"],
-        optional=table["optional"],
-        min_share=table["min_share"],
-        slices=table["slices"],
-        contiguous=table["contiguous"],
-        model=table["model"],
-        model_sha256=table["model_sha256"],
-        model_shape=table["model_shape"],
     )
     asked, limited = table["latency_quantile"], np.isfinite(table["latency_slo_s"])
     text = "Less than 1: no estimate says that all requests meet a limit."
@@ -110,19 +95,16 @@ def make_tasks(
     pin_device, pin_unit = _pins(table, devices, check)
     task, device = _forbids(table, devices.name, check)
     site_task, site_site = task_sites(table, sites, check)
-    return Tasks(
-        name=table["name"],
+    return Tasks.from_cells(
+        table,
         profile=profile,
-        work=table["work"],
         job=job,
         pin_device=pin_device,
         pin_unit=pin_unit,
         forbid_task=task,
         forbid_device=device,
-        backward=table["backward"],
         site_task=site_task,
         site_site=site_site,
-        segment=table["segment"],
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
@@ -31,6 +31,13 @@ class Table:
 
     def __len__(self) -> int:
         return len(getattr(self, self.__slots__[0]))
+
+    @classmethod
+    def from_cells(cls, cells: Mapping[str, Any], **other: Any) -> Self:
+        """Return the table with other columns, and for the rest those of its names among cells."""
+        make: Any = cls
+        found: Self = make(**{n: cells[n] for n in cls.__slots__ if n not in other}, **other)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,15 +21,24 @@ from hetopt.errors import InputError, Problem
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-_STRICT = {"extra": "forbid", "allow_inf_nan": False, "strict": False}
-
 UnitStatus = Literal["off", "starting", "on", "draining", "down"]
 """``draining``: takes no new work and goes off once what runs there is done."""
 TaskStatus = Literal["waiting", "ready", "running", "done"]
 
 
+class _Message:
+    """What is read from JSON takes no other fields, and no infinite numbers."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[dict[str, Any]] = {
+        "extra": "forbid",
+        "allow_inf_nan": False,
+        "strict": False,
+    }
+
+
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(_Message):
     """A request of a job asks for service (streams), or a job is released (schedules).
 
     Attributes
@@ -46,11 +55,10 @@ class Arrived:
     work: Mapping[str, float] | None = None
     id: str = ""
     event: Literal["arrived"] = "arrived"
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class Started(_Message):
     """A task began to run; ``request`` is empty in schedules, where each task runs once."""
 
     time_s: float
@@ -61,11 +69,10 @@ class Started:
     request: str = ""
     id: str = ""
     event: Literal["started"] = "started"
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(_Message):
     """A task ended: how long it ran and what it drew above idle, where that was measured."""
 
     time_s: float
@@ -78,11 +85,10 @@ class Finished:
     energy_j: float | None = None
     id: str = ""
     event: Literal["finished"] = "finished"
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceDown:
+class DeviceDown(_Message):
     """A unit failed, or all units of a device (``unit`` None); what ran there is lost."""
 
     time_s: float
@@ -90,11 +96,10 @@ class DeviceDown:
     unit: int | None = None
     id: str = ""
     event: Literal["device_down"] = "device_down"
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceUp:
+class DeviceUp(_Message):
     """A unit, or all units of a device, can be used again; it is off until switched on."""
 
     time_s: float
@@ -102,22 +107,20 @@ class DeviceUp:
     unit: int | None = None
     id: str = ""
     event: Literal["device_up"] = "device_up"
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class CapChanged:
+class CapChanged(_Message):
     """Another power cap holds from now on; None: none."""
 
     time_s: float
     power_cap_w: float | None = None
     id: str = ""
     event: Literal["cap_changed"] = "cap_changed"
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class RateChanged:
+class RateChanged(_Message):
     """Requests of a job come at another mean rate from now on."""
 
     time_s: float
@@ -125,35 +128,32 @@ class RateChanged:
     rate_per_s: float
     id: str = ""
     event: Literal["rate_changed"] = "rate_changed"
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(_Message):
     """A multiple of Δ has passed: time for what is decided from time to time."""
 
     time_s: float
     id: str = ""
     event: Literal["tick"] = "tick"
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 Event = Arrived | Started | Finished | DeviceDown | DeviceUp | CapChanged | RateChanged | Tick
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(_Message):
     """Where and how a task runs; ``unit`` None: any unit of the device that is on."""
 
     task: str
     device: str
     unit: int | None = None
     option: str = ""
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class Start(_Message):
     """Start a task on a unit as soon as all it needs is there, after those asked for before.
 
     Attributes
@@ -169,21 +169,19 @@ class Start:
     request: str = ""
     not_before_s: float | None = None
     action: Literal["start"] = "start"
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(_Message):
     """Nothing is to be done, at the latest until a time (None: until the next event)."""
 
     until_s: float | None = None
     reason: str = ""
     action: Literal["wait"] = "wait"
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class Route(_Message):
     """Send one request of a job along a route, or (``request`` empty) a share of all to come.
 
     The routes with shares that one decision names of a job replace all that it had before.
@@ -194,31 +192,28 @@ class Route:
     request: str = ""
     share: float = 1.0
     action: Literal["route"] = "route"
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class SwitchOn:
+class SwitchOn(_Message):
     """Switch a unit on; it serves after its start-up time."""
 
     device: str
     unit: int
     action: Literal["switch_on"] = "switch_on"
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class SwitchOff:
+class SwitchOff(_Message):
     """Switch a unit off, once what runs there is done."""
 
     device: str
     unit: int
     action: Literal["switch_off"] = "switch_off"
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class Load(_Message):
     """Hold the weights of a model on a unit."""
 
     device: str
@@ -226,11 +221,10 @@ class Load:
     model: str
     variant: str = ""
     action: Literal["load"] = "load"
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class Unload:
+class Unload(_Message):
     """Let go of the weights of a model on a unit."""
 
     device: str
@@ -238,14 +232,13 @@ class Unload:
     model: str
     variant: str = ""
     action: Literal["unload"] = "unload"
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 Action = Start | Wait | Route | SwitchOn | SwitchOff | Load | Unload
 
 
 @dataclass(frozen=True, slots=True)
-class UnitState:
+class UnitState(_Message):
     """One unit of a device.
 
     Attributes
@@ -272,11 +265,10 @@ class UnitState:
     idle_since_s: float | None = None
     weights: tuple[tuple[str, str], ...] = ()
     free_b: float | None = None
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class QueueState:
+class QueueState(_Message):
     """What waits for a device, or for one unit of it, or there for one job.
 
     ``waiting_s`` is the expected slot time of the tasks that wait.
@@ -287,21 +279,19 @@ class QueueState:
     job: str | None = None
     waiting: int = 0
     waiting_s: float = 0.0
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class JobState:
+class JobState(_Message):
     """A stream: the requests that came since the last tick, and so in all."""
 
     job: str
     arrived: int = 0
     arrived_in_all: int = 0
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class TaskState:
+class TaskState(_Message):
     """A task of a schedule: where it stands. ``ready``: nothing that it waits for is missing."""
 
     task: str
@@ -311,11 +301,10 @@ class TaskState:
     option: str = ""
     started_s: float | None = None
     ended_s: float | None = None
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class State(_Message):
     """What is known when a decision is asked for; streams have jobs, schedules have tasks."""
 
     time_s: float
@@ -324,7 +313,6 @@ class State:
     jobs: tuple[JobState, ...] = ()
     tasks: tuple[TaskState, ...] = ()
     power_cap_w: float | None = None
-    __pydantic_config__: ClassVar[dict[str, Any]] = _STRICT
 
 
 Form = Literal["event", "events", "action", "state"]
