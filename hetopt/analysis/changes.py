@@ -6,7 +6,6 @@ A *case* is a list of changes, separated by commas, that hold together.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -120,13 +119,11 @@ def _add(instance: Instance, rest: str, change: str) -> Instance:
 
 def _more(instance: Instance, device: int, more: int) -> Instance:
     """Have more units of a device: of a fixed number all of them, of a range up to so many."""
-    devices = instance.devices
-    low, high = devices.count_min.copy(), devices.count_max.copy()
-    if high[device] != NO_MAXIMUM:
-        if low[device] == high[device]:
-            low[device] += more
-        high[device] += more
-    return replace(instance, devices=replace(devices, count_min=low, count_max=high))
+    low, high = (int(c[device]) for c in (instance.devices.count_min, instance.devices.count_max))
+    if high == NO_MAXIMUM:
+        return instance
+    fixed = low + more if low == high else low
+    return instance.with_cells("devices", device, count_min=fixed, count_max=high + more)
 
 
 def _demand(instance: Instance, rest: str, change: str) -> Instance:
@@ -157,10 +154,7 @@ def _swap(instance: Instance, rest: str, change: str) -> Instance:
     if count != NO_MAXIMUM:
         instance = _more(instance, coming, count)
     else:
-        devices = instance.devices
-        high = devices.count_max.copy()
-        high[coming] = NO_MAXIMUM
-        instance = replace(instance, devices=replace(devices, count_max=high))
+        instance = instance.with_cells("devices", coming, count_max=NO_MAXIMUM)
     return without_device(instance, leaving)
 
 

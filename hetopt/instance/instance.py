@@ -249,6 +249,15 @@ class Instance:
         """Return a copy with some limits changed (SI values)."""
         return replace(self, limits=replace(self.limits, **changes))
 
+    def with_cells(self, table: str, rows: Any, **values: Any) -> Instance:
+        """Return a copy with other values in some rows of some columns of a table."""
+        old = getattr(self, table)
+        columns = {name: getattr(old, name).copy() for name in values}
+        for name, value in values.items():
+            columns[name][rows] = value
+        changed: dict[str, Any] = {table: replace(old, **columns)}
+        return replace(self, **changed)
+
 
 def _group(keys: Ints, n: int) -> tuple[Ints, Ints]:
     ptr = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=n))])

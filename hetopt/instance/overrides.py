@@ -161,11 +161,8 @@ def with_free_counts(instance: Instance) -> Instance:
 
 def without_device(instance: Instance, device: int) -> Instance:
     """Have no unit of a device; its links stay."""
-    devices = instance.devices
-    low, high = devices.count_min.copy(), devices.count_max.copy()
-    low[device] = high[device] = 0
     keep = instance.options.device != device
-    instance = replace(instance, devices=replace(devices, count_min=low, count_max=high))
+    instance = instance.with_cells("devices", device, count_min=0, count_max=0)
     return keep_options(instance, keep)[0]
 
 

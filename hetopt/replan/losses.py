@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Unpack
 
 import numpy as np
@@ -144,10 +144,8 @@ def _without(instance: Instance, device: int, lose: Lose) -> Instance:
         return without_device(instance, device)
     if most == NO_MAXIMUM:
         return instance
-    high, low = devices.count_max.copy(), devices.count_min.copy()
-    high[device] = most - 1
-    low[device] = min(int(low[device]), most - 1)
-    return replace(instance, devices=replace(devices, count_max=high, count_min=low))
+    low = min(int(devices.count_min[device]), most - 1)
+    return instance.with_cells("devices", device, count_min=low, count_max=most - 1)
 
 
 def _servable(

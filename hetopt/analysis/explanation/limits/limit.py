@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -107,15 +108,14 @@ def job_column(
     return at
 
 
-def device_column(column: str, device: int) -> Callable[[Instance, float], Instance]:
-    """Return how to set one device's entry of a column."""
+def cell(table: str, row: int, column: str) -> Callable[[Instance, float], Instance]:
+    """Return how to set one entry of a column."""
+    return lambda i, value: i.with_cells(table, row, **{column: value})
 
-    def at(i: Instance, value: float) -> Instance:
-        changed = getattr(i.devices, column).copy()
-        changed[device] = value
-        return replace(i, devices=replace(i.devices, **{column: changed}))
 
-    return at
+def cells(table: str, rows: Any, **values: Any) -> Change:
+    """Return how to set entries of columns to values that limit nothing."""
+    return lambda i: i.with_cells(table, rows, **values)
 
 
 def asking(lift: Change, objective: str) -> Change:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.analysis.explanation.limits.limit import Amount, Limit, numbered
+from hetopt.analysis.explanation.limits.limit import Amount, Limit, cell, numbered
 from hetopt.evaluate.periods import PeriodQuantities
 from hetopt.instance import Instance
 from hetopt.instance.tables import NO_MOST
@@ -73,16 +73,10 @@ def _times(lasts: np.ndarray, cyclic: bool, most: float) -> Iterator[float]:
 
 def _cap(instance: Instance, period: int) -> Limit:
     name = str(instance.scenarios.name[period])
-
-    def at(i: Instance, value: float) -> Instance:
-        caps = i.periods.power_cap_w.copy()
-        caps[period] = value
-        return replace(i, periods=replace(i.periods, power_cap_w=caps))
-
     amount = Amount(
         float(instance.periods.power_cap_w[period]),
         "power",
-        at,
+        cell("periods", period, "power_cap_w"),
         lambda i, p: float(_quantities(i, p).period_power_w[period]),
     )
     return numbered("power_cap", name, f"the power cap of period {name}", amount, np.inf)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.analysis.explanation.limits.limit import Limit
+from hetopt.analysis.explanation.limits.limit import Limit, cells
 from hetopt.analysis.explanation.repetitions import grouped
 from hetopt.instance import Groups, Instance, Ints, Links
 from hetopt.instance.paths import Network, message_tables
@@ -67,12 +67,7 @@ def _pin(instance: Instance, name: str, members: list[int]) -> Limit:
         int(c[members[0]]) for c in (instance.tasks.pin_device, instance.tasks.pin_unit)
     )
     place = instance.devices.name[device] if unit < 0 else instance.unit_name(device, unit)
-
-    def lift(i: Instance) -> Instance:
-        device, unit = i.tasks.pin_device.copy(), i.tasks.pin_unit.copy()
-        device[members] = unit[members] = -1
-        return replace(i, tasks=replace(i.tasks, pin_device=device, pin_unit=unit))
-
+    lift = cells("tasks", members, pin_device=-1, pin_unit=-1)
     remedy = f"let {name} run elsewhere than on {place}"
     return Limit("pin", name, f"the pin of {name} to {place}", lift, remedy=remedy)
 

@@ -10,7 +10,8 @@ from hetopt.analysis.explanation.limits.limit import (
     Amount,
     Limit,
     asks_throughput,
-    device_column,
+    cell,
+    cells,
     numbered,
     parts_of,
     schedule_of,
@@ -58,7 +59,7 @@ def _memory(instance: Instance, device: int, enough: float) -> Limit:
     amount = Amount(
         value,
         "bytes",
-        device_column("memory_b", device),
+        cell("devices", device, "memory_b"),
         lambda i, p: max(use.most_b(device) for use in _memory_uses(i, p)),
     )
     return numbered("memory", name, f"the memory of {name}", amount, _free(instance, value, enough))
@@ -66,16 +67,10 @@ def _memory(instance: Instance, device: int, enough: float) -> Limit:
 
 def _pool(instance: Instance, pool: int, enough: float) -> Limit:
     name, value = str(instance.pools.name[pool]), float(instance.pools.memory_b[pool])
-
-    def at(i: Instance, value: float) -> Instance:
-        memory = i.pools.memory_b.copy()
-        memory[pool] = value
-        return replace(i, pools=replace(i.pools, memory_b=memory))
-
     amount = Amount(
         value,
         "bytes",
-        at,
+        cell("pools", pool, "memory_b"),
         lambda i, p: max(float(use.pool_b[pool]) for use in _memory_uses(i, p)),
     )
     words = f"the memory of pool {name}"
@@ -102,15 +97,11 @@ def resource_limits(instance: Instance) -> list[Limit]:
 def _resource(instance: Instance, resource: int, column: str, row: str) -> Limit:
     name = str(instance.resources.name[resource])
 
-    def at(i: Instance, value: float) -> Instance:
-        changed = getattr(i.resources, column).copy()
-        changed[resource] = value
-        return replace(i, resources=replace(i.resources, **{column: changed}))
-
     def use(i: Instance, p: Plan) -> float:
         return max(float(evaluate(*part)["resources"][resource][row]) for part in parts_of(i, p))
 
-    amount = Amount(float(getattr(instance.resources, column)[resource]), "", at, use)
+    value = float(getattr(instance.resources, column)[resource])
+    amount = Amount(value, "", cell("resources", resource, column), use)
     words = f"the {column} of resource {name}"
     kind = f"resource_{column}"
     if column == "capacity" and instance.resources.slow[resource]:
@@ -213,11 +204,9 @@ def count_of(instance: Instance, device: int, free: int) -> Limit:
     name, most = str(instance.devices.name[device]), int(instance.devices.count_max[device])
 
     def at(i: Instance, value: float) -> Instance:
-        low, high = i.devices.count_min.copy(), i.devices.count_max.copy()
-        high[device] = round(value)
         # Of fewer units than must be had, all must be had.
-        low[device] = min(low[device], high[device])
-        return replace(i, devices=replace(i.devices, count_min=low, count_max=high))
+        low = min(int(i.devices.count_min[device]), round(value))
+        return i.with_cells("devices", device, count_min=low, count_max=round(value))
 
     def use(i: Instance, p: Plan) -> float:
         if isinstance(p, SchedulePlan):
@@ -252,7 +241,7 @@ def _least_load(instance: Instance, device: int) -> Limit:
         return min(_busy(q, device) for q in streams_of(i, p))
 
     value = float(instance.devices.min_load[device])
-    amount = Amount(value, "share", device_column("min_load", device), use, sign=-1.0)
+    amount = Amount(value, "share", cell("devices", device, "min_load"), use, sign=-1.0)
     return numbered("min_load", name, f"the least load of {name}", amount, 0.0)
 
 
@@ -281,44 +270,22 @@ def fleet_rules(instance: Instance) -> list[Limit]:
     found = []
     for d in np.flatnonzero(devices.spare > 0).tolist():
         name = str(devices.name[d])
-
-        def without(i: Instance, d: int = d) -> Instance:
-            spare = i.devices.spare.copy()
-            spare[d] = 0
-            return replace(i, devices=replace(i.devices, spare=spare))
-
         words = f"the {devices.spare[d]} spare units of {name}"
         remedy = f"do without spare units of {name}"
-        found.append(Limit("spare", name, words, without, remedy=remedy))
+        found.append(Limit("spare", name, words, cells("devices", d, spare=0), remedy=remedy))
     for k, kind in enumerate(shares.kind.tolist()):
-
-        def any_share(i: Instance, k: int = k) -> Instance:
-            least, most = i.kind_shares.least.copy(), i.kind_shares.most.copy()
-            least[k], most[k] = 0.0, 1.0
-            return replace(i, kind_shares=replace(i.kind_shares, least=least, most=most))
-
+        any_share = cells("kind_shares", k, least=0.0, most=1.0)
         words = f"the share of {kind} ({shares.least[k]:.4g} to {shares.most[k]:.4g})"
         remedy = f"let {kind} have any share of the {shares.of[k]}"
         found.append(Limit("share", str(kind), words, any_share, remedy=remedy))
     for j in np.flatnonzero(jobs.slices > 0).tolist():
         name = str(jobs.name[j])
-
-        def divided(i: Instance, j: int = j) -> Instance:
-            slices = i.jobs.slices.copy()
-            slices[j] = 0
-            return replace(i, jobs=replace(i.jobs, slices=slices))
-
         words = f"the {jobs.slices[j]} whole slices of job {name}"
         remedy = f"divide the requests of job {name} freely"
-        found.append(Limit("slices", name, words, divided, remedy=remedy))
+        found.append(Limit("slices", name, words, cells("jobs", j, slices=0), remedy=remedy))
     for j in np.flatnonzero(jobs.contiguous).tolist():
         name = str(jobs.name[j])
-
-        def anywhere(i: Instance, j: int = j) -> Instance:
-            contiguous = i.jobs.contiguous.copy()
-            contiguous[j] = False
-            return replace(i, jobs=replace(i.jobs, contiguous=contiguous))
-
+        anywhere = cells("jobs", j, contiguous=False)
         words = f"the contiguous stages of job {name}"
         remedy = f"let the stages of job {name} not be contiguous"
         found.append(Limit("contiguous", name, words, anywhere, remedy=remedy))
@@ -334,9 +301,7 @@ def channels(instance: Instance) -> list[Limit]:
         name = str(links.bus[members[0]]) or _arrow(instance, int(members[0]))
 
         def at(i: Instance, value: float, g: int = g) -> Instance:
-            channels = i.links.group_channels.copy()
-            channels[g] = round(value)
-            return replace(i, links=replace(i.links, group_channels=channels))
+            return i.with_cells("links", g, group_channels=round(value))
 
         def lift(i: Instance, g: int = g) -> Instance:
             group = np.where(i.links.channel_group == g, -1, i.links.channel_group)
@@ -363,12 +328,7 @@ def bandwidths(instance: Instance) -> list[Limit]:
         if not np.isfinite(links.bandwidth_b_per_s[members]).any():
             continue
         name = str(links.bus[members[0]]) or _arrow(instance, int(members[0]))
-
-        def lift(i: Instance, members: Ints = members) -> Instance:
-            width = i.links.bandwidth_b_per_s.copy()
-            width[members] = np.inf
-            return replace(i, links=replace(i.links, bandwidth_b_per_s=width))
-
+        lift = cells("links", members, bandwidth_b_per_s=np.inf)
         remedy = f"make {name} faster"
         found.append(Limit("bandwidth", name, f"the bandwidth of {name}", lift, remedy=remedy))
     return found
