@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -82,3 +83,34 @@ def weighted_mean(values: Floats, weight: Floats) -> float:
     stated = ~np.isnan(values)
     total = float(weight[stated].sum())
     return float((values[stated] * weight[stated]).sum()) / total if total > 0 else math.nan
+
+
+def components(
+    count: int,
+    joints: Iterable[tuple[Ints, Ints, int]],
+    pairs: tuple[Ints, Ints] = (np.empty(0, np.int64), np.empty(0, np.int64)),
+) -> Ints:
+    """Return a number for each set of things that anything joins.
+
+    Parameters
+    ----------
+    count
+        Things, numbered from 0.
+    joints
+        Blocks of what may join them: things, which of the block joins each, and how many there
+        are in the block. They are numbered on, block after block.
+    pairs
+        Things that are joined without anything between them.
+    """
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    rows, columns, size = [pairs[0]], [pairs[1]], count
+    for thing, key, several in joints:
+        rows.append(thing)
+        columns.append(size + key)
+        size += several
+    row, column = np.concatenate(rows), np.concatenate(columns)
+    joined = csr_matrix((np.ones(len(row)), (row, column)), shape=(size, size))
+    label: Ints = connected_components(joined, directed=False)[1].astype(np.int64)
+    return label

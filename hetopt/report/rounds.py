@@ -14,6 +14,7 @@ from hetopt.analysis.gain import Gain
 from hetopt.analysis.rounds import CLAIMED_INCREASE, CLAIMED_SAVING, MIXES, Round
 from hetopt.formats.plans import to_json
 from hetopt.profiling.catalogue import MLPERF_NOTICE
+from hetopt.report.parts import document, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -238,39 +239,20 @@ def _markdown_table(headings: Sequence[str], rows: Any) -> str:
 
 def rounds_page(found: Sequence[Round]) -> str:
     """Return one page that needs no network."""
-    from importlib.resources import files
-
-    style = files("hetopt").joinpath("data", "report.css").read_text(encoding="utf-8")
     winners = [[r.data.name, *_winner_cells(r)] for r in _shown(found)]
     parts = [
         *(f"<p>{html.escape(line)}</p>" for line in summary(found)),
-        _html_table(HEADINGS, [_cells(r) for r in _shown(found)], (0, 1, 2, 3, 6)),
+        table(HEADINGS, [_cells(r) for r in _shown(found)], text=(0, 1, 2, 3, 6), most=None),
         *(f'<p class="note">{html.escape(line.replace("*", ""))}</p>' for line in MEANING),
         "<h2>Caveats</h2><ul>",
         *(f"<li>{html.escape(line)}</li>" for line in (*CAVEATS, MLPERF_NOTICE)),
         "</ul><h2>Which device wins which network</h2>",
-        _html_table(WINNER_HEADINGS, winners, range(4)),
+        table(WINNER_HEADINGS, winners, text=range(4), most=None),
         "<h2>Rows used, and not used</h2>",
-        _html_table(USED_HEADINGS, map(_used, found), (0, 3, 4)),
+        table(USED_HEADINGS, [_used(r) for r in found], text=(0, 3, 4), most=None),
     ]
     title = "Mixed against homogeneous, in every public round"
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{style}</style></head><body><main>"
-        f"<h1>{title}</h1>{''.join(parts)}</main></body></html>\n"
-    )
-
-
-def _html_table(headings: Sequence[str], rows: Any, texts: Sequence[int] | range) -> str:
-    def row(cells: Sequence[str], tag: str) -> str:
-        return "".join(
-            f"<{tag}{' class=text' if i in texts else ''}>{html.escape(cell)}</{tag}>"
-            for i, cell in enumerate(cells)
-        )
-
-    body = "".join(f"<tr>{row(cells, 'td')}</tr>" for cells in rows)
-    return f'<div class="scroll"><table><tr>{row(headings, "th")}</tr>{body}</table></div>'
+    return document(title, f"<h1>{title}</h1>{''.join(parts)}")
 
 
 def rounds_to_dict(found: Sequence[Round]) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from hetopt.instance import Instance
-from hetopt.runtime.budget import Budget, RegimeResult
+from hetopt.runtime.budget import Budget, RegimeResult, joined_proof
 from hetopt.runtime.executors.loop import in_order, silent
-from hetopt.solution import Termination
+from hetopt.solution import HistoryEntry, Plan, Termination
 
 MOST_PARTS = 64
 """Parts above which each would get too little time; so many are no hard problems together."""
@@ -153,3 +153,37 @@ def _solve_part(part: _Part, stop: threading.Event) -> RegimeResult:
         stop=stop,
     )
     return part.solve(part.instance, budget, part.method, part.start)
+
+
+def joined_result(
+    plan: Plan | None,
+    value: float,
+    bound: float,
+    results: Sequence[RegimeResult],
+    notes: tuple[str, ...],
+    budget: Budget,
+    began: float,
+) -> RegimeResult:
+    """Return the result of a whole whose parts were solved apart, and tell of it.
+
+    Parameters
+    ----------
+    plan, value, bound
+        Of the whole (NaN without a plan); a plan of parts is one where each part has one.
+    results
+        Of the parts.
+    began
+        Time (of ``time.monotonic``) at which the parts were begun.
+    """
+    if budget.progress is not None:
+        budget.progress(value, bound)
+    return RegimeResult(
+        plan=plan,
+        bounds=(bound,),
+        reason=next((result.reason for result in results if result.plan is None), ""),
+        stopped_by=stopped_by(results),
+        method=", ".join(dict.fromkeys(result.method for result in results)),
+        history=(HistoryEntry(time.monotonic() - began, value, bound),),
+        notes=notes,
+        proof=joined_proof(result.proof for result in results),
+    )

@@ -21,15 +21,16 @@ import numpy as np
 
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance, Ints
+from hetopt.instance.grouping import components
 from hetopt.instance.overrides import numbers_of, some_tasks
 from hetopt.instance.states.idle_sleep_start_up import as_if_asleep
 from hetopt.instance.tariffs import prices_vary
-from hetopt.runtime.budget import Budget, RegimeResult, joined_proof
-from hetopt.runtime.parts import MOST_PARTS, Solve, solve_parts, stopped_by
+from hetopt.runtime.budget import Budget, RegimeResult
+from hetopt.runtime.parts import MOST_PARTS, Solve, joined_result, solve_parts
 from hetopt.schedule.model.joule_rates import prices_of, rates_of
 from hetopt.schedule.model.objectives import ENERGY_LIKE
 from hetopt.schedule.model.usable_options import usable_classes
-from hetopt.solution import HistoryEntry, Hops, SchedulePlan
+from hetopt.solution import Hops, SchedulePlan
 
 MOST_TASKS = 20_000
 """Tasks above which nothing is gained: no exact model could be built of the parts either."""
@@ -41,18 +42,7 @@ def parts_of(instance: Instance) -> list[Ints]:
     whole = [np.arange(n)]
     if not 1 < n <= MOST_TASKS or not _adds_up(instance) or _all_meet(instance):
         return whole
-    from scipy.sparse import csr_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    # Nodes: tasks, then whatever joins them, in blocks.
-    rows, columns, size = [instance.edges.src], [instance.edges.dst], n
-    for task, key, count in _joints(instance):
-        rows.append(task)
-        columns.append(size + key)
-        size += count
-    row, column = np.concatenate(rows), np.concatenate(columns)
-    joined = csr_matrix((np.ones(len(row)), (row, column)), shape=(size, size))
-    _, label = connected_components(joined, directed=False)
+    label = components(n, _joints(instance), (instance.edges.src, instance.edges.dst))
     _, first, part = np.unique(label[:n], return_index=True, return_inverse=True)
     if len(first) > MOST_PARTS:
         return whole
@@ -201,21 +191,11 @@ def solve_apart(
     plan: SchedulePlan | None = None
     if all(isinstance(one, SchedulePlan) for one in plans):
         plan = join_plans(instance, parts, [p for p in plans if isinstance(p, SchedulePlan)])
-    value = math.nan if plan is None else objective_value(instance, plan, instance.objective[0])
-    if budget.progress is not None:
-        budget.progress(value, bound)
     largest = max(range(len(parts)), key=lambda k: (len(parts[k]), -k))
     note = (
         f"The tasks fall into {len(parts)} parts that share nothing; each was solved apart. The "
         f"other notes are of the largest part, with {len(parts[largest]):,} tasks."
     )
-    return RegimeResult(
-        plan=plan,
-        bounds=(bound,),
-        reason=next((result.reason for result in results if result.plan is None), ""),
-        stopped_by=stopped_by(results),
-        method=", ".join(dict.fromkeys(result.method for result in results)),
-        proof=joined_proof(result.proof for result in results),
-        history=(HistoryEntry(time.monotonic() - began, value, bound),),
-        notes=(note, *results[largest].notes),
-    )
+    notes = (note, *results[largest].notes)
+    value = math.nan if plan is None else objective_value(instance, plan, instance.objective[0])
+    return joined_result(plan, value, bound, results, notes, budget, began)

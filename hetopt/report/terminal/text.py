@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from rich.console import Console, RenderableType
 
 from hetopt.analysis.compare import Comparison
@@ -39,25 +42,24 @@ def view_text(answer: object) -> str:
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
+VIEWS: tuple[tuple[type, Callable[[Any], RenderableType]], ...] = (
+    (Comparison, comparison_view),
+    (Front, front_view),
+    (Study, study_view),
+    (Explanation, explanation_view),
+    (Simulation, simulation_view),
+    (ScheduleSimulation, schedule_simulation_view),
+    (Replanned, replanned_view),
+    (Contingency, contingency_view),
+)
+
+
 def _view(answer: object) -> RenderableType:
     if isinstance(answer, Solution):
         if answer.instance is None:
             raise InputError("This solution does not say what instance it is of.")
         return solution_view(answer.instance, answer)
-    if isinstance(answer, Comparison):
-        return comparison_view(answer)
-    if isinstance(answer, Front):
-        return front_view(answer)
-    if isinstance(answer, Study):
-        return study_view(answer)
-    if isinstance(answer, Explanation):
-        return explanation_view(answer)
-    if isinstance(answer, Simulation):
-        return simulation_view(answer)
-    if isinstance(answer, ScheduleSimulation):
-        return schedule_simulation_view(answer)
-    if isinstance(answer, Replanned):
-        return replanned_view(answer)
-    if isinstance(answer, Contingency):
-        return contingency_view(answer)
+    for kind, view in VIEWS:
+        if isinstance(answer, kind):
+            return view(answer)
     raise InputError(f"A {type(answer).__name__} is no answer of hetopt.")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import NO_MAXIMUM, Bools, Instance, Ints
-from hetopt.instance.grouping import expand
+from hetopt.instance.grouping import components, expand
 from hetopt.instance.paths import Network
 from hetopt.runtime.parts import MOST_PARTS
 
@@ -78,18 +78,8 @@ def parts_of(instance: Instance) -> list[Part]:
         return whole
     if jobs < 2 or not _adds_up(instance) or beyond_judged(instance):
         return whole
-    from scipy.sparse import csr_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    # Nodes: jobs, devices, then whatever joins them, in blocks.
-    rows, columns, size = [], [], jobs
-    for one, other, count in _joints(instance):
-        rows.append(one)
-        columns.append(size + other)
-        size += count
-    row, column = np.concatenate(rows), np.concatenate(columns)
-    joined = csr_matrix((np.ones(len(row)), (row, column)), shape=(size, size))
-    _, label = connected_components(joined, directed=False)
+    # The first of what joins jobs are devices.
+    label = components(jobs, _joints(instance))
     first, part = np.unique(label[:jobs], return_inverse=True)
     part = _few(part.reshape(-1), np.bincount(instance.tasks.job, minlength=jobs))
     if part.max() == 0:

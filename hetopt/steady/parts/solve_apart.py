@@ -30,8 +30,8 @@ from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget, RegimeResult, joined_proof
-from hetopt.runtime.parts import Solve, solve_parts, stopped_by
-from hetopt.solution import HistoryEntry, StreamPlan
+from hetopt.runtime.parts import Solve, joined_result, solve_parts
+from hetopt.solution import StreamPlan
 from hetopt.steady.parts.find_parts import Part, tied
 from hetopt.steady.parts.joining import join_bounds, join_plans, marginal_of, part_of, plan_part
 from hetopt.verify import verify
@@ -89,24 +89,16 @@ def solve_apart(
     if has_ties and plan is None:
         left = replace(budget, limit_s=budget.limit_s - limit if budget.deterministic else limit)
         return _with_bound(instance, solve(instance, left, method, start), bound)
-    value = math.nan if plan is None else objective_value(instance, plan, instance.objective[0])
-    if budget.progress is not None:
-        budget.progress(value, bound)
     largest = max(range(len(parts)), key=lambda k: (len(parts[k][0]), -k))
     note = (
         f"The streams fall into {len(parts)} parts that share nothing; each was solved apart. The "
         f"other notes are of the largest part, with {len(parts[largest][0]):,} jobs."
     )
-    return RegimeResult(
-        plan=plan,
-        bounds=(bound,),
-        reason=next((result.reason for result in results if result.plan is None), ""),
-        stopped_by=stopped_by(results),
-        method=", ".join(dict.fromkeys(result.method for result in results)),
-        history=(HistoryEntry(time.monotonic() - began, value, bound),),
-        notes=(note, *results[largest].notes),
-        marginal=marginal_of(instance, parts, [result.marginal for result in results]),
-        proof=proof,
+    notes = (note, *results[largest].notes)
+    value = math.nan if plan is None else objective_value(instance, plan, instance.objective[0])
+    joined = joined_result(plan, value, bound, results, notes, budget, began)
+    return replace(
+        joined, marginal=marginal_of(instance, parts, [result.marginal for result in results])
     )
 
 
