@@ -13,7 +13,6 @@ from hetopt import units
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Instance
 from hetopt.instance.questions import several_demands
-from hetopt.instance.states.setups import configured_devices
 from hetopt.instance.states.slow_domains import slow_domains
 from hetopt.simulate.events import Event
 from hetopt.simulate.policies import ONLY, STREAM_POLICIES
@@ -95,10 +94,6 @@ def check(instance: Instance, question: Question) -> None:
     """
     problems = []
     streams = instance.regime == "steady"
-    held = configured_devices(instance) & streams
-    for device in np.flatnonzero(held)[:1].tolist():
-        text = "Options of one configuration: simulating does not know what units have loaded."
-        problems.append(Problem(f"device {instance.devices.name[device]}", "", text))
     for domain in slow_domains(instance)[:1] if streams else ():
         name = f"resource {instance.resources.name[domain.resources[0]]}, sharing"
         text = "`sharing: forbid`: simulation does not know devices that slow each other down."

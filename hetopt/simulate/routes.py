@@ -302,12 +302,19 @@ def _all_routes(instance: Instance) -> Iterator[RouteKey]:
 def _units_that_hold(
     instance: Instance, plan: SteadyPlan, known: Sequence[RouteKey]
 ) -> Iterator[RouteKey]:
-    """Yield routes of jobs with one task over units that hold what their options need."""
+    """Yield routes of jobs with one task over units that hold what their options need.
+
+    A unit keeps the configuration that it has in the plan.
+    """
     options = instance.options
     holds: set[tuple[int, int, int]] = set()
+    has: dict[tuple[int, int], str] = {}
     for _, rows in known:
         for _, option, unit in rows:
-            holds.add((int(options.device[option]), unit, int(options.weights_key[option])))
+            device = int(options.device[option])
+            holds.add((device, unit, int(options.weights_key[option])))
+            if options.configuration[option]:
+                has[device, unit] = str(options.configuration[option])
     ptr, tasks = instance.job_tasks
     for job in range(len(instance.jobs)):
         if ptr[job + 1] - ptr[job] != 1:
@@ -317,7 +324,8 @@ def _units_that_hold(
         for option in instance.task_options(task).tolist():
             for device, unit, key in sorted(holds):
                 fits = device == options.device[option] and key == options.weights_key[option]
-                if fits and pinned in (-1, unit):
+                loaded = str(options.configuration[option]) in ("", has.get((device, unit)))
+                if fits and loaded and pinned in (-1, unit):
                     yield job, ((task, option, unit),)
 
 

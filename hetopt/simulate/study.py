@@ -16,6 +16,7 @@ from hetopt.instance import Floats, Instance
 from hetopt.instance.overrides import restrict
 from hetopt.instance.questions import several_demands, stuck_tasks
 from hetopt.instance.robust import has_interval
+from hetopt.instance.states.setups import configured_devices
 from hetopt.runtime.executors.loop import in_order
 from hetopt.simulate.bounds.streams import Bound, clairvoyant_bound
 from hetopt.simulate.events import CapChanged, Event, RateChanged
@@ -243,6 +244,10 @@ class _Plans:
         """Return the plans, and why policies have none."""
         plans: dict[str, SteadyPlan] = {}
         failed: dict[str, str] = {}
+        if "rolling" in names and configured_devices(self.instance).any():
+            failed["rolling"] = (
+                "Units keep their configurations: what setting them up takes is unknown."
+            )
         for name in names:
             key = name if name.startswith(ONLY) else "plan"
             if key in plans:

@@ -39,6 +39,8 @@ class Expected:
                 self.free_b[key] = told.free_b
         self.home: dict[int, Unit] = {}
         self.option: dict[int, int] = {}
+        self._waits: set[int] = set()
+        self._weights: dict[tuple[Unit, int], float] | None = None
         self.free: dict[Unit, list[float]] = {}
         self.used: set[Unit] = set()
         self.latest = self.now
@@ -62,6 +64,7 @@ class Expected:
                 self._takes_slot(unit, max(self.now, end))
             elif task.status != "done":
                 behind.append(t)
+        self._waits |= set(behind)
         for t in sorted(behind):
             self.placed(self.home[t], self.option[t], self._time(t))
 
@@ -78,6 +81,36 @@ class Expected:
     def _takes_slot(self, unit: Unit, until: float) -> None:
         self.free.setdefault(unit, []).append(until)
         self.latest = max(self.latest, until)
+
+    def goes(self, t: int, unit: Unit, option: int) -> None:
+        """Count with a task that is asked for."""
+        self.home[t], self.option[t] = unit, option
+        self._waits.add(t)
+        self._weights = None
+
+    def leaves(self, t: int) -> tuple[Unit, int] | None:
+        """Forget where a task was asked for; return where, and with which option."""
+        unit, option = self.home.pop(t, None), self.option.pop(t, None)
+        self._waits.discard(t)
+        self._weights = None
+        return None if unit is None or option is None else (unit, option)
+
+    @property
+    def weights(self) -> dict[tuple[Unit, int], float]:
+        """Weights of all tasks that are asked for, by unit and key."""
+        if self._weights is None:
+            key, size = self.instance.options.weights_key, self.instance.options.weights_b
+            self._weights = {
+                (self.home[t], int(key[o])): float(size[o])
+                for t, o in self.option.items()
+                if key[o] >= 0
+            }
+        return self._weights
+
+    def waiting(self, unit: Unit) -> list[tuple[int, int, Unit]]:
+        """Return the tasks that wait on a unit: task, option, unit."""
+        waits = [t for t in sorted(self._waits) if self.home.get(t) == unit]
+        return [(t, self.option[t], unit) for t in waits]
 
     def placed(self, unit: Unit, option: int, time: float, arrived: float = 0.0) -> float:
         """Put a task behind those of a unit; return when it is expected to end."""

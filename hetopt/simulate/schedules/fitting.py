@@ -14,7 +14,7 @@ class Fitting:
     """Weights, working memory, outputs and inputs of tasks against the limits of units and pools.
 
     A task that fits may still have to wait for what others hold there; one that does not fit never
-    begins.
+    begins, or keeps another from it that waits there for its turn.
     """
 
     def __init__(self, instance: Instance) -> None:
@@ -32,30 +32,34 @@ class Fitting:
             return True
         instance, options = self.instance, self.instance.options
         key, slack = int(options.weights_key[option]), 1.0 + LIMIT_TOLERANCE
-        held = self._weights(expected)
+        held = expected.weights
         new = key >= 0 and (unit, key) not in held
         more = float(options.weights_b[option]) if new else 0.0
         if new and more > expected.free_b.get(unit, np.inf) + LIMIT_TOLERANCE * more:
             return False
-        need = more + float(self._makes[t]) + self._inputs(t, unit, expected)
-        if instance.tasks.work[t] * options.time_s[option] > 0:
-            need += float(options.memory_b[option])
-        pool = int(instance.devices.pool[unit[0]])
         own = sum(size for (place, _), size in held.items() if place == unit)
+        need = more + self._most([(t, option, unit), *expected.waiting(unit)], expected)
         if own + need > float(instance.devices.memory_b[unit[0]]) * slack:
             return False
+        pool = int(instance.devices.pool[unit[0]])
         if pool < 0:
             return True
-        pooled = [s for (place, _), s in held.items() if instance.devices.pool[place[0]] == pool]
-        return sum(pooled) + need <= float(instance.pools.memory_b[pool]) * slack
+        members = [u for u in expected.units if instance.devices.pool[u[0]] == pool]
+        waiting = [row for u in members for row in expected.waiting(u)]
+        need = more + self._most([(t, option, unit), *waiting], expected)
+        pooled = sum(size for (place, _), size in held.items() if place in members)
+        return pooled + need <= float(instance.pools.memory_b[pool]) * slack
 
-    def _weights(self, expected: Expected) -> dict[tuple[Unit, int], float]:
-        options = self.instance.options
-        return {
-            (unit, int(options.weights_key[o])): float(options.weights_b[o])
-            for unit, o in ((expected.home[t], o) for t, o in expected.option.items())
-            if options.weights_key[o] >= 0
-        }
+    def _most(self, tasks: list[tuple[int, int, Unit]], expected: Expected) -> float:
+        """Return what the largest of some tasks needs beside weights, on the units they go to."""
+        instance = self.instance
+        found = 0.0
+        for t, option, unit in tasks:
+            need = float(self._makes[t]) + self._inputs(t, unit, expected)
+            if instance.tasks.work[t] * instance.options.time_s[option] > 0:
+                need += float(instance.options.memory_b[option])
+            found = max(found, need)
+        return found
 
     def _inputs(self, t: int, unit: Unit, expected: Expected) -> float:
         """Return the bytes of copies that a task reads there."""
@@ -63,7 +67,7 @@ class Fitting:
         ptr, rows = instance.predecessors
         found = {}
         for e in rows[ptr[t] : ptr[t + 1]].tolist():
-            n, source = int(edges.tensor[e]), expected.home[int(edges.src[e])]
+            n, source = int(edges.tensor[e]), expected.home.get(int(edges.src[e]), unit)
             if n < 0 or source == unit or expected.network.zero_copy(source[0], unit[0]):
                 continue
             if not (instance.tensors.staged[n] and expected.network.near_host(unit[0])):

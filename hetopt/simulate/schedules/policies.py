@@ -124,16 +124,16 @@ class Dispatcher:
 
     def place(self, t: int, expected: Expected) -> Action | None:
         """Return where a task goes, and count with it; None where it fits nowhere now."""
-        before = expected.home.pop(t, None), expected.option.pop(t, None)
+        before = expected.leaves(t)
         choices = list(self._choices(t, expected))
         if not choices:
-            if before[0] is not None and before[1] is not None:
-                expected.home[t], expected.option[t] = before[0], before[1]
+            if before is not None:
+                expected.goes(t, *before)
             return None
         best = self._best(t, choices)
         time = self._takes(t, best.option, expected)
         expected.placed(best.unit, best.option, time, expected.arrival(t, best.unit))
-        expected.home[t], expected.option[t] = best.unit, best.option
+        expected.goes(t, best.unit, best.option)
         self.spare += self.taken[t] - _need(self.instance, best.option)
         self.taken[t] = _need(self.instance, best.option)
         names, label = self.instance.devices.name, self.instance.options.label

@@ -13,6 +13,7 @@ from hetopt import from_frames, solve
 from hetopt.errors import InputError
 from hetopt.instance import Instance
 from hetopt.simulate import simulate
+from hetopt.simulate.policies import StartUp, dispatcher, plan_policy
 from hetopt.solution import SteadyPlan
 from hetopt.verify import verify
 
@@ -91,5 +92,16 @@ def test_the_checker_finds_a_unit_of_two_configurations_and_one_that_is_not_name
 def test_what_is_not_known_beside_configurations_is_refused() -> None:
     with pytest.raises(InputError, match="memory limit or options of several configurations"):
         fleet(500, 400, device={"memory_b": 1e9})
-    with pytest.raises(InputError, match="simulating does not know what units have loaded"):
-        simulate(fleet(500, 400))
+
+
+def test_simulated_units_keep_the_configurations_that_they_have_in_the_plan() -> None:
+    instance = fleet(500, 400)
+    found = simulate(instance, requests=300, policies=["plan", "greedy", "rolling"], time_limit=5)
+    assert list(found.failed) == ["rolling"]
+    plan = solve(instance).plan
+    assert isinstance(plan, SteadyPlan)
+    for policy in (plan_policy, lambda i, p, s: dispatcher("greedy", i, p, s)):
+        table = policy(instance, plan, StartUp.none(instance)).table
+        names = instance.options.configuration[table.option].tolist()
+        rows = list(zip(table.station.tolist(), names, strict=True))
+        assert len({station for station, _ in rows}) == len(set(rows)) == 2
