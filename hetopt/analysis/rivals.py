@@ -134,7 +134,8 @@ class Study:
             restrict(self.instance, allowed, self.host)[0], allow_mixed_scopes=True
         )
         limit_s = min(REASON_S, self.options.time_limit_s)
-        return " ".join(shortfalls(restricted, replace(self.options, time_limit_s=limit_s)))
+        found = shortfalls(restricted, replace(self.options, time_limit_s=limit_s))
+        return found[0] if found else ""
 
     def _ask(self, name: str, type_: RivalType, devices: tuple[int, ...]) -> _Asked:
         return _Asked(self.instance, self.options, self.host, name, type_, devices)

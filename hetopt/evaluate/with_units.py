@@ -61,6 +61,14 @@ def counted(number: int, one: str, of: str = "") -> str:
     return f"{number} {one}{'' if number == 1 else 's'}{of}"
 
 
+def sizes(instance: Instance) -> str:
+    """Write how many tasks and devices there are: ``1,000 tasks, 1 device``."""
+    tasks, devices = len(instance.tasks), len(instance.devices)
+    return (
+        f"{tasks:,} task{'' if tasks == 1 else 's'}, {devices} device{'' if devices == 1 else 's'}"
+    )
+
+
 def money(instance: Instance, value: float, *, per_time: bool = False) -> str:
     """Write an amount of money, or one per second as people state it."""
     name = instance.currency or "money"

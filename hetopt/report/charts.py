@@ -18,9 +18,14 @@ LEAST_SPREAD = 1e-3
 CURVE_HEIGHT, LEFT, BOTTOM = 220, 90, 34
 
 
-def stacked(rows: Sequence[tuple[str, Sequence[float], str]], title: str) -> str:
-    """Return bars of up to three parts, one row each: label, parts, and the value in words."""
-    most = max((math.fsum(parts) for _, parts, _ in rows), default=0.0) or 1.0
+def stacked(
+    rows: Sequence[tuple[str, Sequence[float], str]], title: str, whole: float = 0.0
+) -> str:
+    """Return bars of up to three parts, one row each: label, parts, and the value in words.
+
+    The longest bar fills the width, unless one of ``whole`` would be longer.
+    """
+    most = max([whole, *(math.fsum(parts) for _, parts, _ in rows)]) or 1.0
     height = ROW * len(rows) + 8
     lines = [opened(WIDTH, height, title)]
     for i, (label, parts, text) in enumerate(rows):

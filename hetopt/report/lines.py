@@ -39,6 +39,7 @@ def lines(
     *,
     log_x: bool = False,
     log_y: bool = False,
+    counts: bool = False,
     alone: bool = False,
 ) -> str:
     """Return curves and their legend.
@@ -51,6 +52,8 @@ def lines(
         Write a value of an axis.
     log_x, log_y
         Whether an axis is logarithmic; points of 0 or less are left out there.
+    counts
+        Whether values are numbers of things, so that levels are whole.
     alone
         Whether the picture has its own style, a white ground and the legend inside.
     """
@@ -69,7 +72,7 @@ def lines(
     if alone:
         ground = f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>'
         parts += [f"<style>{STYLE}</style>", ground]
-    for value in up.ticks():
+    for value in up.ticks(1.0 if counts else 0.0):
         y = up.at(value)
         line = f'x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"'
         parts.append(f'<line class="grid" {line}/>')
@@ -101,9 +104,9 @@ class _Axis:
         place = math.log10(value) if self.log else value
         return self.begin + (place - self.low) / (self.high - self.low) * (self.end - self.begin)
 
-    def ticks(self) -> list[float]:
+    def ticks(self, least: float = 0.0) -> list[float]:
         if not self.log:
-            step = _round_step((self.high - self.low) / TICKS)
+            step = max(least, _round_step((self.high - self.low) / TICKS))
             first = math.ceil(self.low / step)
             return [k * step for k in range(first, math.floor(self.high / step) + 1)]
         first, last = math.floor(self.low), math.ceil(self.high)

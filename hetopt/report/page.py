@@ -16,7 +16,7 @@ from hetopt.evaluate import evaluate, objectives
 from hetopt.evaluate.optional import executed
 from hetopt.evaluate.setups import setup_rows, setup_runs
 from hetopt.evaluate.slowing import task_ends
-from hetopt.evaluate.with_units import bound_with_unit, digits_of_times, quantity
+from hetopt.evaluate.with_units import bound_with_unit, digits_of_times, quantity, sizes
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.tables import when
 from hetopt.profiling.caveats import caveats
@@ -128,9 +128,7 @@ def _answer(instance: Instance, plan: Plan, result: Mapping[str, Any]) -> str:
             f"This plan has {names[0]} {first}; no plan at all is better than {rows[0][2]} "
             f"(gap {small_gap(gaps[0])})."
         )
-    size = (
-        f"{len(instance.tasks):,} tasks, {len(instance.devices)} devices, {instance.regime} regime"
-    )
+    size = f"{sizes(instance)}, {instance.regime} regime"
     about = f'<p class="note">{escaped(instance.description)}</p>' if instance.description else ""
     return (
         f"<h1>{escaped(instance.name or 'instance')}</h1><p class='answer'>{escaped(sentence)}</p>"
@@ -218,7 +216,7 @@ def _picture(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> l
     return [
         *_demands(instance, plan, quantities),
         "<h2>Utilisation of units on</h2>",
-        charts.stacked(rows[:ROWS_SHOWN], "Utilisation of each device"),
+        charts.stacked(rows[:ROWS_SHOWN], "Utilisation of each device", whole=1.0),
     ]
 
 
@@ -266,13 +264,16 @@ def _causes(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> li
         rows.append(("transfers", (0.0, 0.0, moved), units.format(moved, dimension, digits=4)))
     if not rows:
         return []
-    third = '<span><i class="kc"></i>transfers</span>' if moved > 0 else ""
+    names = ("work, above idle", "idle", "transfers")
+    present = [any(len(p) > k and p[k] > 0 for _, p, _ in rows) for k in range(len(names))]
+    key = "".join(
+        f'<span><i class="k{letter}"></i>{name}</span>'
+        for letter, name, there in zip("abc", names, present, strict=True)
+        if there
+    )
     return [
         f"<h2>{what} by device and cause</h2>",
-        (
-            '<p class="key"><span><i class="ka"></i>work, above idle</span>'
-            f'<span><i class="kb"></i>idle</span>{third}</p>'
-        ),
+        f'<p class="key">{key}</p>',
         charts.stacked(rows[:ROWS_SHOWN], f"{what} of each device by cause"),
     ]
 

@@ -39,6 +39,9 @@ STYLE = (
     ".open{fill:#fff;stroke:#1f6fb4;stroke-width:2}"
 )
 
+GROUND = 'style="background:#fff" '
+"""Of pictures that stand alone."""
+
 COLOURS = ("#1f6fb4", "#1a7f4b", "#a04a9c", "#b8561f", "#4d5fa8", "#94791a", "#a33a4f", "#3b7f86")
 """Of the groups of a schedule's bars, dark enough for white letters."""
 
@@ -46,6 +49,9 @@ HOP_COLOUR = "#8a94a0"
 
 LEFT, RIGHT, ROW, MARGIN = 120, 14, 28, 10
 """Pixels of the names at the left of a schedule, at its right, of a row, and around it."""
+
+LIMIT_ROWS = 3
+"""Rows of names of limits below the time; what has no room there has a line alone."""
 
 LETTER = 6.4
 """Pixels that a letter takes; names of bars that do not fit are left to the tooltip."""
@@ -68,7 +74,6 @@ def schedule_picture(instance: Instance, plan: SchedulePlan, *, deadline_s: floa
         stated = [[deadline_s, "deadline"]]
     end = max(float(view["end"]), 0.0 if np.isnan(deadline_s) else deadline_s) or 1.0
     limits: list[tuple[float, str]] = [(float(t), str(name)) for t, name in stated if t <= end]
-    height = MARGIN + ROW * len(rows) + (46 if limits else 30)
 
     def x(t: float) -> float:
         return LEFT + t / end * (WIDTH - LEFT - RIGHT)
@@ -88,19 +93,28 @@ def schedule_picture(instance: Instance, plan: SchedulePlan, *, deadline_s: floa
         name = text(LEFT - 8, MARGIN + i * ROW + 18, fitted(row, room), "end")
         lines.append(f"<g><title>{html.escape(row)}</title>{name}</g>")
     bars: list[Bar] = view["bars"]
-    for bar, after in zip(bars, [*bars[1:], None], strict=True):
-        free = x(after[1]) if after is not None and after[0] == bar[0] else WIDTH
-        lines.append(_bar(bar, x(bar[1]), x(bar[2]), free))
-    free = -np.inf
+    lines += _bars(bars, [(x(bar[1]), x(bar[2])) for bar in bars], [x(t) for t, _ in limits])
+    free: list[float] = []
     for t, name in limits:
         at = x(t)
         lines.append(f'<line class="limit" x1="{at:.1f}" x2="{at:.1f}" y1="2" y2="{bottom}"/>')
         words = f"{name}: {units.format(t, 'time', digits=4)}"
         left = min(at + 3, WIDTH - len(words) * LETTER)
-        if left >= free:
-            lines.append(text(left, bottom + 36, words, "bad"))
-            free = left + len(words) * LETTER + 8
+        # Below those that it would run into.
+        row = next((r for r, begin in enumerate(free) if left >= begin), len(free))
+        if row < LIMIT_ROWS:
+            lines.append(text(left, bottom + 36 + 15 * row, words, "bad"))
+            free[row : row + 1] = [left + len(words) * LETTER + 8]
+    height = bottom + 30 + (16 + 15 * (len(free) - 1) if free else 0)
     return _picture(height, f"Schedule of {instance.name or 'the instance'}", lines)
+
+
+def in_page(picture: str) -> str:
+    """Return a picture that stands alone as a part of a page, whose style it takes.
+
+    Its own style would reach the whole page, and its white ground letters for a dark one.
+    """
+    return picture.replace(f"<style>{STYLE}</style>", "", 1).replace(GROUND, "", 1)
 
 
 def front_picture(front: Front) -> str:
@@ -130,12 +144,28 @@ def _mark(point: Point) -> Mark:
 def bars_picture(rows: Sequence[tuple[str, Sequence[float], str]], title: str) -> str:
     """Draw bars of up to three parts, one row each: label, parts, and the value in words."""
     drawn = stacked(rows, title)
-    return drawn.replace(
-        "<svg ", '<svg xmlns="http://www.w3.org/2000/svg" style="background:#fff" ', 1
-    ).replace("</title>", f"</title><style>{STYLE}</style>", 1)
+    return drawn.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" {GROUND}', 1).replace(
+        "</title>", f"</title><style>{STYLE}</style>", 1
+    )
 
 
-def _bar(bar: Bar, left: float, right: float, free: float) -> str:
+def _bars(
+    bars: Sequence[Bar], ends: Sequence[tuple[float, float]], limits: Sequence[float]
+) -> list[str]:
+    """Draw bars; names beside them keep to what bars and lines of limits leave free."""
+    drawn = []
+    for i, (bar, (left, right)) in enumerate(zip(bars, ends, strict=True)):
+        after = ends[i + 1][0] if i + 1 < len(bars) and bars[i + 1][0] == bar[0] else WIDTH
+        before = ends[i - 1][1] if i and bars[i - 1][0] == bar[0] else LEFT
+        # The one before may have its name there.
+        before += len(bars[i - 1][3]) * LETTER + 8 if before > LEFT else 0
+        after = min([after, *(at for at in limits if at >= right)])
+        before = max([before, *(at for at in limits if at <= left)])
+        drawn.append(_bar(bar, left, right, before, after))
+    return drawn
+
+
+def _bar(bar: Bar, left: float, right: float, before: float, free: float) -> str:
     """Draw a bar with its name in it, else beside it where that is free; hops have no name."""
     row, _, _, name, group, more = bar
     top = MARGIN + row * ROW + 4
@@ -147,6 +177,8 @@ def _bar(bar: Bar, left: float, right: float, free: float) -> str:
         label = text(left + 4, top + 14, name, "in")
     elif group >= 0 and right + room <= free:
         label = text(right + 4, top + 14, name, "soft")
+    elif group >= 0 and left - room >= before:
+        label = text(left - 4, top + 14, name, "soft end")
     return (
         f'<g><title>{tip}</title><rect x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" '
         f'height="{ROW - 8}" rx="2" fill="{colour}" stroke="#fff"/>{label}</g>'
@@ -157,6 +189,6 @@ def _picture(height: float, title: str, lines: Sequence[str]) -> str:
     name = html.escape(title, quote=True)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" '
-        f'style="background:#fff" role="img" aria-label="{name}"><title>{name}</title>'
+        f'{GROUND}role="img" aria-label="{name}"><title>{name}</title>'
         f"<style>{STYLE}</style>{''.join(lines)}</svg>"
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from hetopt.report.lines import Curve, lines
 from hetopt.report.parts import document, table
-from hetopt.report.pictures import schedule_picture
+from hetopt.report.pictures import in_page, schedule_picture
 from hetopt.report.simulations.figures import BOUND, axis_s, axis_share, power_curves
 from hetopt.report.terminal.schedule_simulation import (
     device_rows,
@@ -77,6 +77,6 @@ def _schedules(simulation: ScheduleSimulation) -> list[str]:
     for outcome in simulation.outcomes:
         if outcome.replication or outcome.plan is None or len(outcome.tasks) > MOST_BARS:
             continue
-        picture = schedule_picture(simulation.realised, outcome.plan)
+        picture = in_page(schedule_picture(simulation.realised, outcome.plan))
         found.append(f"<h2>What ran: {html.escape(outcome.policy)}</h2>{picture}")
     return found

@@ -44,7 +44,7 @@ def simulation_page(simulation: Simulation, command: str = "") -> str:
         *(f"<p>{html.escape(f'{p}: {why}')}</p>" for p, why in simulation.failed.items()),
         "<h2>Power over time</h2>",
         _power(simulation),
-        "<h2>Waiting over time</h2>",
+        "<h2>Requests waiting over time</h2>",
         _waiting(simulation),
         "<h2>Units on over time</h2>",
         _units_on(simulation),
@@ -102,7 +102,7 @@ def _waiting(simulation: Simulation, alone: bool = False) -> str:
         Curve(policy, line.time_s, line.waiting.sum(axis=1), stepped=True)
         for policy, line in simulation.timelines.items()
     ]
-    return lines(curves, "Tasks that wait, over time", axis_s, _plain, alone=alone)
+    return lines(curves, "Tasks that wait, over time", axis_s, _plain, counts=True, alone=alone)
 
 
 def _units_on(simulation: Simulation, alone: bool = False) -> str:
@@ -110,7 +110,7 @@ def _units_on(simulation: Simulation, alone: bool = False) -> str:
         Curve(policy, line.time_s, line.on.sum(axis=1), stepped=True)
         for policy, line in simulation.timelines.items()
     ]
-    return lines(curves, "Units on, over time", axis_s, _plain, alone=alone)
+    return lines(curves, "Units on, over time", axis_s, _plain, counts=True, alone=alone)
 
 
 def _latency(simulation: Simulation, alone: bool = False) -> str:

@@ -17,7 +17,7 @@ from hetopt.analysis.explanation.plan_explanation import Alternative, Effect, Pl
 from hetopt.analysis.explanation.repairs import Move, Repair
 from hetopt.analysis.explanation.wording import limit_text, number
 from hetopt.constants import GAP_TOLERANCE
-from hetopt.evaluate.with_units import quantity
+from hetopt.evaluate.with_units import quantity, sizes
 from hetopt.instance import Instance
 from hetopt.report.terminal.listing import listing
 from hetopt.report.terminal.solution import percent, small_gap
@@ -32,7 +32,7 @@ def explanation_view(explanation: Explanation) -> RenderableType:
     """Show why there is no plan and what would help, or what the plan rests on."""
     instance = explanation.instance
     name = instance.name or "instance"
-    size = f"{len(instance.tasks):,} tasks, {len(instance.devices)} devices, {instance.regime}"
+    size = f"{sizes(instance)}, {instance.regime}"
     parts: list[RenderableType] = [Text(f"{name}: {size}", style="bold")]
     if explanation.status == "feasible":
         parts += _of_plan(explanation)

@@ -14,7 +14,7 @@ from rich.text import Text
 from hetopt import units
 from hetopt.evaluate.optional import executed
 from hetopt.evaluate.slowing import task_ends
-from hetopt.evaluate.with_units import bound_with_unit, digits_of_times, quantity, shown
+from hetopt.evaluate.with_units import bound_with_unit, digits_of_times, quantity, shown, sizes
 from hetopt.formats.plans.replicas import replica_columns
 from hetopt.instance import Instance
 from hetopt.instance.tables import WHEN
@@ -103,8 +103,7 @@ def solution_view(instance: Instance, solution: Solution) -> RenderableType:
 
 def _title(instance: Instance) -> Text:
     name = instance.name or "instance"
-    size = f"{len(instance.tasks):,} tasks, {len(instance.devices)} devices, {instance.regime}"
-    return Text(f"{name}: {size}", style="bold")
+    return Text(f"{name}: {sizes(instance)}, {instance.regime}", style="bold")
 
 
 def _levels(instance: Instance, solution: Solution) -> Table:

@@ -6,7 +6,8 @@ import numpy as np
 
 from hetopt import Model, SolveOptions, pareto, solve
 from hetopt.instance import Instance
-from hetopt.report.pictures import bars_picture, front_picture, schedule_picture
+from hetopt.report.lines import Curve, lines
+from hetopt.report.pictures import _bars, bars_picture, front_picture, in_page, schedule_picture
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -88,3 +89,32 @@ def _corners(path: str) -> list[tuple[float, float]]:
     return [(float(x), float(y))] + [
         (float(right), float(level)) for level, right in (part.split("H") for part in levels)
     ]
+
+
+def test_a_picture_in_a_page_takes_the_pages_style():
+    instance = two_tasks()
+    alone = schedule_picture(instance, solve(instance, deterministic=True, time_limit=5).plan)
+    assert "<style>" in alone
+    assert "background:#fff" in alone
+    inside = in_page(alone)
+    assert "<style>" not in inside
+    assert "background" not in inside
+    assert inside.count("<rect") == alone.count("<rect")
+
+
+def test_names_beside_bars_keep_off_the_lines_of_limits():
+    bar = [0, 0.0, 1.0, "report@0", 1, ""]
+    crossed, free = (_bars([bar], [(250.0, 260.0)], limits) for limits in ([280.0], []))
+    assert 'class="soft end"' in crossed[0]  # to the left of the bar
+    assert 'class="soft"' in free[0]
+    shut = _bars([bar], [(250.0, 260.0)], [240.0, 280.0])
+    assert "report@0</text>" not in shut[0]
+
+
+def test_numbers_of_things_have_whole_levels():
+    curve = Curve("a", np.array([0.0, 9.0]), np.array([2.0, 2.0]))
+    levels = [text for text in ("0.5", "1.5") if f">{text}<" in lines([curve], "units", str, str)]
+    assert levels == ["0.5", "1.5"]
+    drawn = lines([curve], "units", str, str, counts=True)
+    assert not any(f">{text}<" in drawn for text in ("0.5", "1.5"))
+    assert ">2.0<" in drawn
