@@ -101,10 +101,10 @@ def schedule_picture(instance: Instance, plan: SchedulePlan, *, deadline_s: floa
         words = f"{name}: {units.format(t, 'time', digits=4)}"
         left = min(at + 3, WIDTH - len(words) * LETTER)
         # Below those that it would run into.
-        row = next((r for r, begin in enumerate(free) if left >= begin), len(free))
-        if row < LIMIT_ROWS:
-            lines.append(text(left, bottom + 36 + 15 * row, words, "bad"))
-            free[row : row + 1] = [left + len(words) * LETTER + 8]
+        line = next((r for r, begin in enumerate(free) if left >= begin), len(free))
+        if line < LIMIT_ROWS:
+            lines.append(text(left, bottom + 36 + 15 * line, words, "bad"))
+            free[line : line + 1] = [left + len(words) * LETTER + 8]
     height = bottom + 30 + (16 + 15 * (len(free) - 1) if free else 0)
     return _picture(height, f"Schedule of {instance.name or 'the instance'}", lines)
 
