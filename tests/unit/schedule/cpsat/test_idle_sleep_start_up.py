@@ -69,7 +69,7 @@ def test_waking_is_paid_at_its_instant_and_no_choice(release: float, cost: float
 
 
 def test_beyond_so_many_pairs_a_bound_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(idle_sleep_start_up, "MOST_ARCS", 0)
+    monkeypatch.setattr(idle_sleep_start_up, "MOST_PAIRS", 0)
     solution = solve(two_units(6.0, objective="peak_power"), time_limit=5, workers=1)
     assert solution.objective == pytest.approx(7.0)
     assert solution.bound <= 7.0 * (1 + 1e-9)
