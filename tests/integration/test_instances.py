@@ -75,6 +75,7 @@ OPTIMA: dict[str, tuple[float, ...]] = {
     "self-link": (0.02504,),
     "set-ups": (0.0495,),
     "board": (0.3072,),
+    "board-memory": (0.02,),
     "shared-bandwidth": (0.032,),
     "scenarios": (0.0016076901041666668,),
     "shared-tensors": (0.01901,),
