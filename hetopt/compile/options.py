@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.compile.problems import Checker
+from hetopt.compile.problems import Checker, Table
 from hetopt.compile.states.setups import check_configured
 from hetopt.compile.strings import codes, keys_of
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Boards, Bools, Devices, Floats, Ints, Options, Profiles
-
-Table = dict[str, Any]
 
 
 def make_options(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hetopt import units
-from hetopt.compile.problems import Checker
+from hetopt.compile.problems import Checker, Table
 from hetopt.compile.strings import strings
 from hetopt.instance import Floats, Ints, Series
 from hetopt.units.periods import exact_period
@@ -34,8 +34,6 @@ NEAR, NEAR_PARTS = Fraction(1, 1000), 20
 
 NAMED = 5
 """Jobs that a note names."""
-
-Table = dict[str, Any]
 
 
 def unroll(

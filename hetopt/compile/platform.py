@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from hetopt import units
-from hetopt.compile.problems import Checker
+from hetopt.compile.problems import Checker, Table
 from hetopt.instance import (
     NO_MAXIMUM,
     Boards,
@@ -23,8 +22,6 @@ from hetopt.instance import (
     Strings,
 )
 from hetopt.instance.column_specs.platform import SLEEP, START_UP
-
-Table = dict[str, Any]
 
 
 def make_pools(table: Table, check: Checker) -> Pools:

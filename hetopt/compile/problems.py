@@ -27,6 +27,10 @@ NAMED = {"profile": "options"}
 """Tables whose names are looked up, where the table is not the plural of what it holds."""
 
 
+Table = dict[str, Any]
+"""Columns of a table by their names, as arrays."""
+
+
 class Checker:
     """Collects problems as table positions.
 

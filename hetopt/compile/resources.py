@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from hetopt.compile.problems import Checker
+from hetopt.compile.problems import Checker, Table
 from hetopt.compile.strings import codes, keys_of, positions
 from hetopt.instance import (
     Boards,
@@ -18,8 +16,6 @@ from hetopt.instance import (
     Resources,
     Uses,
 )
-
-Table = dict[str, Any]
 
 
 def make_resources(table: Table, boards: Boards, regime: Regime, check: Checker) -> Resources:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.compile.problems import Checker, listed
+from hetopt.compile.problems import Checker, Table, listed
 from hetopt.instance import (
     NO_MAXIMUM,
     Devices,
@@ -22,7 +22,6 @@ from hetopt.instance.column_specs.platform import LOAD, START_UP
 from hetopt.instance.states.setups import configured_devices
 from hetopt.instance.tables import NO_MOST
 
-Table = dict[str, Any]
 PER = "/"
 """Between model and variant in the name of weights."""
 

@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.compile.problems import Checker, listed
+from hetopt.compile.problems import Checker, Table, listed
 from hetopt.compile.strings import strings
 from hetopt.instance import Devices, Ints, Regime, Series, Sites, Strings
-
-Table = dict[str, Any]
 
 
 def make_sites(table: Table, setting: Mapping[str, Any], check: Checker) -> Sites:

@@ -24,7 +24,7 @@ from hetopt.compile.platform import (
     make_links,
     make_pools,
 )
-from hetopt.compile.problems import Checker, listed
+from hetopt.compile.problems import Checker, Table, listed
 from hetopt.compile.resources import make_resources, make_uses
 from hetopt.compile.rows import Sheet
 from hetopt.compile.scenarios import check_periods, demand_table, make_periods, make_scenarios
@@ -51,7 +51,6 @@ from hetopt.units.synonyms import objective_of
 if TYPE_CHECKING:
     import pandas as pd
 
-Table = dict[str, Any]
 MOST_SLOTS, MOST_UNITS = 2_000_000, 100_000
 """Most in a schedule, whose arrays have a place for each; streams count units only."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.compile.problems import Checker, listed
+from hetopt.compile.problems import Checker, Table, listed
 from hetopt.compile.sites import task_sites
 from hetopt.compile.strings import codes
 from hetopt.instance import (
@@ -26,8 +26,6 @@ from hetopt.instance import (
     Tensors,
 )
 from hetopt.instance.mixes import balanced_shares
-
-Table = dict[str, Any]
 
 SHARE_TOLERANCE = 1e-6
 """Shares are often written with few digits; a sum this close to 1 is taken as 1."""

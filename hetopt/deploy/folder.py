@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hetopt.deploy.target import Files
 from hetopt.errors import InputError, Problem
+from hetopt.formats.files import umask
 
 MARKER = ".hetopt-deploy"
 """Names the files that were written, so that a later run replaces them and nothing else."""
@@ -50,7 +51,7 @@ def write_folder(folder: Path, files: Files) -> None:
                 os.link(folder / name, place)
             except OSError:
                 shutil.copy2(folder / name, place)
-        beside.chmod(folder.stat().st_mode & 0o777 if folder.is_dir() else 0o777 & ~_umask())
+        beside.chmod(folder.stat().st_mode & 0o777 if folder.is_dir() else 0o777 & ~umask())
         _swap(folder, beside)
     except OSError as error:
         raise InputError([Problem("-o", str(folder), f"A folder to write: {error}.")]) from None
@@ -105,7 +106,7 @@ def _write(root: Path, files: Files) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
         if content.startswith(b"#!"):
-            place.chmod(0o777 & ~_umask())
+            place.chmod(0o777 & ~umask())
 
 
 def _swap(folder: Path, beside: Path) -> None:
@@ -123,9 +124,3 @@ def _swap(folder: Path, beside: Path) -> None:
             raise
     finally:
         shutil.rmtree(old.parent, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -42,7 +42,7 @@ def write_whole(path: Path, content: str | bytes | Callable[[Path], object]) -> 
         # A device or a pipe (/dev/stdout) cannot be replaced.
         _write(path, content)
         return
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~umask()
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     beside = Path(name)
@@ -94,7 +94,8 @@ def _write(path: Path, content: str | bytes | Callable[[Path], object]) -> None:
         path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 
 
-def _umask() -> int:
+def umask() -> int:
+    """Return which permissions new files are not given."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -43,3 +43,8 @@ def fitted(text: str, letters: float) -> str:
     """Return a text cut to so many letters, with an ellipsis where something is left out."""
     most = max(1, int(letters))
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def exact(value: float) -> float:
+    """Return a round value without the digits that its steps summed up."""
+    return float(f"{value:.9g}")

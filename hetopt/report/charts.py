@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from hetopt import units
-from hetopt.report.axes import fitted, ticks
+from hetopt.report.axes import exact, fitted, ticks
 
 WIDTH, LABEL, ROW, VALUE = 720, 170, 26, 190
 """Pixels of a picture, of its labels, of a row, and of the values at its right."""
@@ -143,7 +143,7 @@ def _level(value: float, at: float, shown: Callable[[float], str]) -> str:
     return (
         f'<line class="grid" x1="{LEFT}" x2="{WIDTH}" y1="{at:.1f}" y2="{at:.1f}"/>'
         f'<text class="end" x="{LEFT - 8}" y="{at + 4:.1f}">'
-        f"{html.escape(shown(_exact(value)))}</text>"
+        f"{html.escape(shown(exact(value)))}</text>"
     )
 
 
@@ -152,11 +152,6 @@ def _time(t: float, at: float) -> str:
     style = "end" if at > WIDTH - 30 else "mid"
     label = html.escape(units.format(t, "time", digits=3) if t else "0")
     return f'<text class="{style}" x="{min(at, WIDTH):.1f}" y="{CURVE_HEIGHT - 8}">{label}</text>'
-
-
-def _exact(value: float) -> float:
-    """Return a round value without the digits that its steps summed up."""
-    return float(f"{value:.9g}")
 
 
 def _widened(values: Sequence[float]) -> tuple[float, float]:

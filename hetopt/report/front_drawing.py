@@ -10,7 +10,7 @@ import numpy as np
 
 from hetopt.evaluate.with_units import quantity
 from hetopt.instance import Instance, is_maximised
-from hetopt.report.axes import shown_per_si, ticks
+from hetopt.report.axes import exact, shown_per_si, ticks
 
 Scale = Callable[[float], float]
 
@@ -75,14 +75,14 @@ def front_drawing(
         lines.append(
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH}" y1="{y(up):.1f}" y2="{y(up):.1f}"/>'
         )
-        label = quantity(instance, optimised, _short(up))
+        label = quantity(instance, optimised, exact(up))
         lines.append(text(LEFT - 8, y(up) + 4, label, "soft end"))
     for across in ticks(x_low, x_high, TICKS + 2, shown_per_si(instance, held)):
         at = x(across)
         lines.append(
             f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{MARGIN}" y2="{HEIGHT - BOTTOM}"/>'
         )
-        label = quantity(instance, held, _short(across))
+        label = quantity(instance, held, exact(across))
         lines.append(text(at, HEIGHT - BOTTOM + 20, label, "soft mid"))
     downwards = is_maximised(held)
     lines.append(
@@ -135,7 +135,3 @@ def _bound_line(bounded: Sequence[Mark], x: Scale, y: Scale, downwards: bool) ->
         step = f"V{y(m.bound):.1f}H{x(m.place):.1f}"
         path += step if path else f"M{x(m.place):.1f},{y(m.bound):.1f}"
     return path
-
-
-def _short(value: float) -> float:
-    return float(f"{value:.9g}")

@@ -149,8 +149,7 @@ def _plain(
 ) -> dict[str, Any]:
     from dataclasses import asdict
 
-    def finite(value: float) -> float | None:
-        return value if math.isfinite(value) else None
+    from hetopt.formats.plans import to_json
 
     return {
         "options": [
@@ -162,8 +161,8 @@ def _plain(
                 "new_executions": known.added,
                 "stated_time_s": known.time.prior,
                 "time_s": known.time.value,
-                "time_low_s": finite(known.time.low),
-                "time_high_s": finite(known.time.high),
+                "time_low_s": to_json(known.time.low),
+                "time_high_s": to_json(known.time.high),
                 "stated_energy_j": known.energy.prior,
                 "energy_j": known.energy.value,
                 "interval": known.interval,
@@ -175,10 +174,7 @@ def _plain(
             }
             for key, known in found.items()
         ],
-        "devices": [
-            {k: finite(v) if isinstance(v, float) else v for k, v in asdict(c).items()}
-            for c in curves
-        ],
+        "devices": [to_json(asdict(curve)) for curve in curves],
         "overlaps": [asdict(pair) for pair in pairs],
     }
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from hetopt.compile.problems import Checker, listed
+from hetopt.compile.problems import Checker, Table, listed
 from hetopt.instance import Devices, Instance, Options, Setups
 from hetopt.instance.states.setups import NOTHING, configured_devices, device_setups
 from hetopt.instance.states.slow_domains import slow_domains
-
-Table = dict[str, Any]
 
 
 def make_setups(table: Table, devices: Devices, options: Options, check: Checker) -> Setups:

@@ -113,16 +113,8 @@ def _read_json(text: str, name: str) -> Instance:
     fields.stop()
     times = [[fields.number(v, ("w", t, m)) for m, v in enumerate(r)] for t, r in enumerate(rows)]
     edges = []
-    for e, edge in enumerate(fields.list_(fields.data.get("edges", []), ("edges",))):
-        path = ("edges", e)
-        if not isinstance(edge, list) or len(edge) != 3:
-            fields.fault(path, edge, "[task before, task after, cost] is expected.")
-            continue
-        ends = [fields.whole(edge[i], (*path, i)) for i in range(2)]
-        for i in range(2):
-            if ends[i] >= len(rows):
-                fields.fault((*path, i), edge[i], f"A task from 0 to {len(rows) - 1}.")
-        edges.append([*ends, fields.number(edge[2], (*path, 2))])
+    for path, ends, cost in fields.edges(fields.data.get("edges", []), len(rows), "cost"):
+        edges.append([*ends, fields.number(cost, (*path, 2))])
     fields.stop()
     places: dict[str, Place] = {
         "tasks": lambda row: place_text(name, ("w", row)),

@@ -44,9 +44,7 @@ def read_fjsp(text: str, name: str) -> Instance:
     jobs, machines = rows.header(("number of jobs", "number of machines"), (1, 1), more=1)
     if len(rows) != 1 + jobs:
         rows = unwrapped(rows, jobs) or rows
-    if len(rows) < 1 + jobs:
-        expected = f"{jobs} lines of jobs, as the first line says."
-        raise InputError([rows.problem(len(rows), f"{len(rows) - 1}", expected)])
+    rows.least(1 + jobs, f"{jobs} lines of jobs, as the first line says.")
     rows.end(1 + jobs)
     choices, sizes = read_jobs(rows)
     options = choices.options(machines, MACHINES_FROM)

@@ -41,9 +41,7 @@ def read_stg(text: str, name: str, platform: str | None = None) -> Instance:
     rows = number_lines(text, name)
     (inner,) = rows.header(("number of tasks",), (1,))
     count = inner + 2
-    if len(rows) < 1 + count:
-        expected = f"{count} lines of tasks: {inner}, the source and the sink."
-        raise InputError([rows.problem(len(rows), f"{len(rows) - 1}", expected)])
+    rows.least(1 + count, f"{count} lines of tasks: {inner}, the source and the sink.")
     rows.end(1 + count)
     before, row = _predecessors(rows)
     time = rows.value[rows.ptr[1:-1] + 1]

@@ -8,6 +8,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -313,9 +314,7 @@ class _Places:
             place = f"{self.folder}, table {problem.table}"
         else:
             place = f"{self.folder}, {problem.place}" if problem.place else str(self.folder)
-        return Problem(
-            place, problem.value, problem.expected, problem.table, problem.row, problem.column
-        )
+        return replace(problem, place=place)
 
     def _setting(self, name: str) -> str:
         if self.document is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,6 +144,4 @@ def _placed(
         place = f"{path}, sheet {problem.table}" + (f", row {row}" if row else "") + column
     else:
         place = f"{path}, {problem.place}"
-    return Problem(
-        place, problem.value, problem.expected, problem.table, problem.row, problem.column
-    )
+    return replace(problem, place=place)

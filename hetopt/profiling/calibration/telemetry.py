@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from hetopt.errors import InputError, Problem
-from hetopt.profiling.tables.fields import Field, Found, find_fields
+from hetopt.profiling.tables.fields import Field, Found, find_fields, text_of
 from hetopt.profiling.tables.sheet import Sheet, read_sheet
 
 FIELDS = (
@@ -93,7 +93,7 @@ def _rows(sheet: Sheet, columns: Mapping[str, str]) -> list[Observation]:
         raise InputError([Problem(sheet.name, ", ".join(sheet.columns)[:80], text)])
     rows = []
     for i in range(len(sheet.rows)):
-        name = _text(sheet, i, found["device"])
+        name = text_of(sheet, i, found["device"])
         match = re.fullmatch(r"(.+)#(\d+)", name)
         time = sheet.number(i, found["time"].column) * found["time"].factor
         if not time >= 0:
@@ -113,8 +113,8 @@ def _rows(sheet: Sheet, columns: Mapping[str, str]) -> list[Observation]:
             Observation(
                 device=match[1] if match else name,
                 unit=int(match[2]) if match else -1,
-                task=_text(sheet, i, found["task"]),
-                label=_text(sheet, i, found.get("label")),
+                task=text_of(sheet, i, found["task"]),
+                label=text_of(sheet, i, found.get("label")),
                 time_s=time,
                 energy_j=energy,
                 at_s=at,
@@ -125,10 +125,6 @@ def _rows(sheet: Sheet, columns: Mapping[str, str]) -> list[Observation]:
     return rows
 
 
-def _text(sheet: Sheet, row: int, found: Found | None) -> str:
-    return "" if found is None else sheet.rows[row].get(found.column, "").strip()
-
-
 def _optional(sheet: Sheet, row: int, found: Found | None) -> float:
     return math.nan if found is None else sheet.number(row, found.column) * found.factor
 
@@ -137,7 +133,7 @@ def _when(sheet: Sheet, row: int, found: Found | None) -> float:
     """Return a time in seconds: a number, or a date (without a zone: of UTC)."""
     if found is None:
         return math.nan
-    text = _text(sheet, row, found)
+    text = text_of(sheet, row, found)
     if not re.match(r"\d{4}-\d\d-\d\d", text):
         try:
             return sheet.number(row, found.column) * found.factor

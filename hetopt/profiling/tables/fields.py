@@ -203,3 +203,8 @@ def columns_of(texts: Sequence[str]) -> dict[str, str]:
             raise InputError([Problem("--columns", part, expected)])
         named[heading.strip()] = field.strip()
     return named
+
+
+def text_of(sheet: Sheet, row: int, found: Found | None) -> str:
+    """Return the text of a cell, empty where there is no such column."""
+    return "" if found is None else sheet.rows[row].get(found.column, "").strip()

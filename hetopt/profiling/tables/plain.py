@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from hetopt.errors import InputError, Problem
-from hetopt.profiling.tables.fields import Field, Found, find_fields, unread
+from hetopt.profiling.tables.fields import Field, Found, find_fields, text_of, unread
 from hetopt.profiling.tables.measurement import Measurement
 from hetopt.profiling.tables.sheet import Sheet
 
@@ -66,7 +66,7 @@ def measurements(
     _check(sheet, found)
     rows, timeless = [], []
     for i in range(len(sheet.rows)):
-        device = _text(sheet, i, found.get("device"))
+        device = text_of(sheet, i, found.get("device"))
         if not device:
             raise sheet.problem(i, found["device"].column, "The name of a device.")
         batch = _batch(sheet, i, found.get("batch"))
@@ -77,7 +77,7 @@ def measurements(
         rows.append(
             Measurement(
                 device=device,
-                task=_text(sheet, i, found.get("task")) or _stem(sheet),
+                task=text_of(sheet, i, found.get("task")) or _stem(sheet),
                 label=_label(sheet, i, found),
                 time_s=time,
                 energy_j=_number(sheet, i, found.get("energy")),
@@ -87,9 +87,9 @@ def measurements(
                 weights_b=_number(sheet, i, found.get("weights")),
                 accuracy=_number(sheet, i, found.get("accuracy")),
                 latency_s=_latency(sheet, i, found),
-                kind=_text(sheet, i, found.get("kind")),
+                kind=text_of(sheet, i, found.get("kind")),
                 idle_power_w=_number(sheet, i, found.get("idle_power")),
-                source=_text(sheet, i, found.get("source")),
+                source=text_of(sheet, i, found.get("source")),
                 streams=streams,
             )
         )
@@ -144,10 +144,6 @@ def _stem(sheet: Sheet) -> str:
     return Path(sheet.name).stem
 
 
-def _text(sheet: Sheet, row: int, found: Found | None) -> str:
-    return "" if found is None else sheet.rows[row].get(found.column, "").strip()
-
-
 def _number(sheet: Sheet, row: int, found: Found | None) -> float:
     if found is None:
         return float("nan")
@@ -190,7 +186,7 @@ def _latency(sheet: Sheet, row: int, found: Mapping[str, Found]) -> float:
 def _label(sheet: Sheet, row: int, found: Mapping[str, Found]) -> str:
     parts = []
     for name in LABELS:
-        text = _text(sheet, row, found.get(name))
+        text = text_of(sheet, row, found.get(name))
         if text and name in ALONE and text.replace(".", "").isdigit():
             text = f"{name.replace('_', ' ')} {text}"
         if text:

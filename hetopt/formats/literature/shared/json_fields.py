@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,19 @@ class JsonFields:
         some = f" of at least {least}" if least else ""
         self.fault(path, value, f"A list{some} is expected.")
         return []
+
+    def edges(self, value: Any, tasks: int, size: str) -> Iterator[tuple[Path, list[int], Any]]:
+        """Yield path, ends and size of ``[task before, task after, size]`` in ``edges``."""
+        for e, edge in enumerate(self.list_(value, ("edges",))):
+            path: Path = ("edges", e)
+            if not isinstance(edge, list) or len(edge) != 3:
+                self.fault(path, edge, f"[task before, task after, {size}] is expected.")
+                continue
+            ends = [self.whole(edge[i], (*path, i)) for i in range(2)]
+            for i in range(2):
+                if ends[i] >= tasks:
+                    self.fault((*path, i), edge[i], f"A task from 0 to {tasks - 1}.")
+            yield path, ends, edge[2]
 
     def objects(self, key: str, least: int = 0) -> list[dict[str, Any]]:
         """Return the list of objects of a top-level field."""

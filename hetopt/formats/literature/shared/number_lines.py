@@ -84,6 +84,11 @@ class NumberLines:
             raise InputError(faults[:MOST_PROBLEMS])
         return self.value[self.ptr[first] : self.ptr[first + rows]].reshape(rows, columns)
 
+    def least(self, rows: int, expected: str) -> None:
+        """Refuse a text of fewer rows than its first line says."""
+        if len(self) < rows:
+            raise InputError([self.problem(len(self), f"{len(self) - 1}", expected)])
+
     def end(self, rows: int) -> None:
         """Refuse lines after the first ``rows``.
 

@@ -68,9 +68,7 @@ _Steps = tuple[Ints, Floats, Floats, Ints]
 
 
 def _pairs(rows: NumberLines, jobs: int) -> _Steps:
-    if len(rows) < 1 + jobs:
-        expected = f"{jobs} lines of jobs, as the first line says."
-        raise InputError([rows.problem(len(rows), f"{len(rows) - 1}", expected)])
+    rows.least(1 + jobs, f"{jobs} lines of jobs, as the first line says.")
     rows.end(1 + jobs)
     job: list[int] = []
     values: list[float] = []

@@ -67,16 +67,8 @@ def _reduced(fields: JsonFields) -> Trace:
         path: Path = ("tasks", i, "memory_bytes")
         trace.memory_b.append(0.0 if memory is None else fields.number(memory, path))
         trace.task_path.append(("tasks", i))
-    for e, edge in enumerate(fields.list_(fields.data.get("edges"), ("edges",))):
-        path = ("edges", e)
-        if not isinstance(edge, list) or len(edge) != 3:
-            fields.fault(path, edge, "[task before, task after, bytes] is expected.")
-            continue
-        ends = [fields.whole(edge[i], (*path, i)) for i in range(2)]
-        for i in range(2):
-            if ends[i] >= len(entries):
-                fields.fault((*path, i), edge[i], f"A task from 0 to {len(entries) - 1}.")
-        size = float("nan") if edge[2] is None else fields.number(edge[2], (*path, 2))
+    for path, ends, sent in fields.edges(fields.data.get("edges"), len(entries), "bytes"):
+        size = float("nan") if sent is None else fields.number(sent, (*path, 2))
         trace.edge(ends[0], ends[1], size, "", path)
     machines = fields.data.get("machines")
     trace.cores = machine_cores(fields, machines, ("machines",), "coreCount")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hetopt.profiling.onnx.counters.registry import Count, Seen, counts, elements
+from hetopt.profiling.onnx.counters.registry import Count, Seen, counts, elements, per_input
 
 
 @counts(
@@ -26,7 +26,5 @@ def of_several(op: Seen) -> Count:
     return Count(float(each) * elements(op.output()))
 
 
-@counts("elementwise", "RotaryEmbedding")
-def rotary(op: Seen) -> Count:
-    """3 per element: two products and a sum."""
-    return Count(3.0 * elements(op.input(0)))
+# Two products and a sum.
+per_input("elementwise", "RotaryEmbedding", 3.0)

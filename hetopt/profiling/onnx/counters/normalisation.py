@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from hetopt.profiling.onnx.counters.registry import Count, Seen, counts, elements
+from hetopt.profiling.onnx.counters.registry import Count, Seen, counts, elements, per_input
 
 SOFTMAX_FLOP = 5
 """Operations per element of a softmax: greatest, difference, exp, sum, quotient."""
 
 
-@counts("normalisation", "BatchNormalization")
-def batch_normalisation(op: Seen) -> Count:
-    """2 per element: mean, variance, scale and shift are one product and one sum at inference."""
-    return Count(2.0 * elements(op.input(0)))
+# Mean, variance, scale and shift are one product and one sum at inference.
+per_input("normalisation", "BatchNormalization", 2.0)
 
 
 @counts("normalisation", "LayerNormalization")
@@ -20,28 +18,14 @@ def layer_normalisation(op: Seen) -> Count:
     return Count((6.0 + op.has_input(2)) * elements(op.input(0)))
 
 
-@counts("normalisation", "InstanceNormalization GroupNormalization")
-def group_normalisation(op: Seen) -> Count:
-    """7 per element: mean, difference, square, its mean, quotient, scale, shift."""
-    return Count(7.0 * elements(op.input(0)))
-
-
-@counts("normalisation", "MeanVarianceNormalization")
-def mean_variance_normalisation(op: Seen) -> Count:
-    """5 per element: mean, difference, square, its mean, quotient."""
-    return Count(5.0 * elements(op.input(0)))
-
-
-@counts("normalisation", "RMSNormalization")
-def rms_normalisation(op: Seen) -> Count:
-    """4 per element: square, its mean, quotient, scale."""
-    return Count(4.0 * elements(op.input(0)))
-
-
-@counts("normalisation", "LpNormalization")
-def lp_normalisation(op: Seen) -> Count:
-    """3 per element: power, sum, quotient."""
-    return Count(3.0 * elements(op.input(0)))
+# Mean, difference, square, its mean, quotient, scale, shift.
+per_input("normalisation", "InstanceNormalization GroupNormalization", 7.0)
+# Mean, difference, square, its mean, quotient.
+per_input("normalisation", "MeanVarianceNormalization", 5.0)
+# Square, its mean, quotient, scale.
+per_input("normalisation", "RMSNormalization", 4.0)
+# Power, sum, quotient.
+per_input("normalisation", "LpNormalization", 3.0)
 
 
 @counts("normalisation", "LRN")

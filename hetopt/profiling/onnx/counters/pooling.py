@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from hetopt.profiling.onnx.counters.registry import Count, Seen, counts, elements
+from hetopt.profiling.onnx.counters.registry import Count, Seen, counts, elements, per_input
 
 
 @counts("pooling", "MaxPool")
@@ -25,10 +25,8 @@ def power(op: Seen) -> Count:
     return Count(2.0 * elements(op.output()) * math.prod(op.attributes["kernel_shape"]))
 
 
-@counts("pooling", "GlobalAveragePool")
-def global_average(op: Seen) -> Count:
-    """1 per input element: the sums, and a product per output."""
-    return Count(float(elements(op.input(0))))
+# The sums, and a product per output.
+per_input("pooling", "GlobalAveragePool", 1.0)
 
 
 @counts("pooling", "GlobalMaxPool")
@@ -37,7 +35,5 @@ def global_largest(op: Seen) -> Count:
     return Count(float(elements(op.input(0)) - elements(op.output())))
 
 
-@counts("pooling", "GlobalLpPool")
-def global_power(op: Seen) -> Count:
-    """2 per input element: a power and a sum."""
-    return Count(2.0 * elements(op.input(0)))
+# A power and a sum.
+per_input("pooling", "GlobalLpPool", 2.0)

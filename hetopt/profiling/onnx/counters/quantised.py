@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hetopt.profiling.onnx.counters.registry import Count, Seen, counts, elements
+from hetopt.profiling.onnx.counters.registry import Count, Seen, counts, elements, per_input
 
 
 @counts("convolution", "QLinearConv ConvInteger")
@@ -22,19 +22,9 @@ def matmul(op: Seen) -> Count:
     return Count(2.0 * macs + 3.0 * (op.op_type == "QLinearMatMul") * outputs, macs)
 
 
-@counts("quantisation", "QuantizeLinear")
-def quantise(op: Seen) -> Count:
-    """3 per element: quotient, rounding, zero point."""
-    return Count(3.0 * elements(op.input(0)))
-
-
-@counts("quantisation", "DequantizeLinear")
-def dequantise(op: Seen) -> Count:
-    """2 per element: zero point, product."""
-    return Count(2.0 * elements(op.input(0)))
-
-
-@counts("quantisation", "DynamicQuantizeLinear")
-def quantise_dynamically(op: Seen) -> Count:
-    """5 per element: least, greatest, quotient, rounding, zero point."""
-    return Count(5.0 * elements(op.input(0)))
+# Quotient, rounding, zero point.
+per_input("quantisation", "QuantizeLinear", 3.0)
+# Zero point, product.
+per_input("quantisation", "DequantizeLinear", 2.0)
+# Least, greatest, quotient, rounding, zero point.
+per_input("quantisation", "DynamicQuantizeLinear", 5.0)

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from hetopt.profiling.onnx.counters.registry import Count, Seen, counts, elements
+from hetopt.profiling.onnx.counters.registry import per_input
 
-
-@counts(
+# 1 per input element.
+per_input(
     "reduction",
     "ReduceMax ReduceMin ReduceSum ReduceProd ReduceMean ArgMax ArgMin CumSum CumProd TopK",
+    1.0,
 )
-def reduction(op: Seen) -> Count:
-    """1 per input element."""
-    return Count(float(elements(op.input(0))))
-
-
-@counts("reduction", "ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSum")
-def of_function(op: Seen) -> Count:
-    """2 per input element: a function, and the sum."""
-    return Count(2.0 * elements(op.input(0)))
-
-
-@counts("reduction", "ReduceLogSumExp")
-def log_sum_exp(op: Seen) -> Count:
-    """4 per input element: greatest, difference, exp, sum."""
-    return Count(4.0 * elements(op.input(0)))
+# A function, and the sum.
+per_input("reduction", "ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSum", 2.0)
+# Greatest, difference, exp, sum.
+per_input("reduction", "ReduceLogSumExp", 4.0)

@@ -118,3 +118,8 @@ def counts(family: str, names: str) -> Callable[[Counter], Counter]:
 def elements(shape: Shape) -> int:
     """Return the number of elements of a tensor."""
     return math.prod(shape)
+
+
+def per_input(family: str, names: str, each: float) -> None:
+    """Register operators that take so many operations per element of their first input."""
+    counts(family, names)(lambda op: Count(each * elements(op.input(0))))
