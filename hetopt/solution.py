@@ -204,7 +204,7 @@ def with_options(plan: Plan, option: Ints) -> Plan:
         return replace(plan, plans=plans)
     if isinstance(plan, SteadyPlan):
         return _stream_with_options(plan, option)
-    return replace(plan, option=option[plan.option])
+    return replace(plan, option=np.where(plan.option < 0, -1, option[plan.option]))
 
 
 def _stream_with_options(plan: SteadyPlan, option: Ints) -> SteadyPlan:

@@ -1,10 +1,20 @@
+import json
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from hetopt import InputError, Instance, SolveOptions, compare, from_frames, read_instance, verify
+from hetopt import (
+    InputError,
+    Instance,
+    Model,
+    SolveOptions,
+    compare,
+    from_frames,
+    read_instance,
+    verify,
+)
 from hetopt.report.comparison_page import comparison_page
 from hetopt.report.terminal.comparison import comparison_to_dict
 
@@ -230,3 +240,21 @@ jobs:
     assert "b has no plan: 2 tasks can only run on b" in shown
     page = comparison_page(found.instance, comparison_to_dict(found))
     assert "infeasible: 2 tasks can only run on a" in page
+
+
+def test_jobs_that_a_rival_leaves_out_have_no_place_in_its_plan() -> None:
+    model = Model("some", objective=("value", "energy"), horizon="40 ms")
+    cpu, npu = model.device("cpu"), model.device("npu")
+    for name, times in {"must": ("20 ms", "9 ms"), "may": ("30 ms", "16 ms")}.items():
+        job = model.job(name, **({"optional": True, "value": 2} if name == "may" else {}))
+        job.task(name, options=[cpu.option(time=times[0]), npu.option(time=times[1])])
+    comparison = compare(model.build(), time_limit=5, workers=1)
+    plans = {r.name: r.solution.plan for r in comparison.rivals}
+    assert plans["cpu"].option.tolist()[1] == -1
+    for plan in plans.values():
+        assert verify(comparison.instance, plan).ok
+    rows = {
+        r["name"]: r["plan"]["assignments"] for r in comparison_to_dict(comparison)["homogeneous"]
+    }
+    assert [row["task"] for row in rows["cpu"]] == ["must"]
+    assert json.dumps(rows, allow_nan=False)
