@@ -158,6 +158,46 @@ def test_local_response_grows_with_its_window(tmp_path):
     assert single(one("LRN", [[1, 8, 3, 3]], size=5), tmp_path).flop == 9 * 72
 
 
+def _recurrent(op: str, gates: int):
+    weights = {1: random_array(1, gates * 7, 5), 2: random_array(1, gates * 7, 7)}
+    return one(op, [[6, 2, 5]], weights, hidden_size=7)
+
+
+@pytest.mark.parametrize(
+    ("proto", "read", "written", "weights"),
+    [
+        (one("Conv", [[1, 4, 9, 9]], {1: random_array(8, 4, 3, 3)}), 324, 392, 288),
+        (one("MatMul", [[6, 8]], {1: random_array(8, 5)}), 48, 30, 40),
+        (
+            one("Attention", [[1, 2, 3, 4], [1, 2, 5, 4], [1, 2, 5, 6]], opset=23),
+            24 + 40 + 60,
+            36,
+            0,
+        ),
+        (_recurrent("LSTM", 4), 60, 6 * 2 * 7, 4 * 7 * (5 + 7)),
+        (_recurrent("GRU", 3), 60, 6 * 2 * 7, 3 * 7 * (5 + 7)),
+        (
+            one("LayerNormalization", [[3, 4, 8]], {1: random_array(8), 2: random_array(8)}),
+            96,
+            96,
+            16,
+        ),
+        (one("Softmax", [[3, 8]]), 24, 24, 0),
+        (one("Relu", [[3, 8]]), 24, 24, 0),
+        (one("Add", [[3, 8], [3, 8]]), 48, 24, 0),
+        (one("Add", [[3, 8], [1, 8]]), 32, 24, 0),
+        (one("MaxPool", [[1, 2, 6, 6]], kernel_shape=[2, 2], strides=[2, 2]), 72, 18, 0),
+        (one("GlobalAveragePool", [[1, 2, 6, 6]]), 72, 2, 0),
+        (one("Resize", [[1, 3, 4, 4]], {2: np.array([1, 1, 2, 2], dtype=np.float32)}), 48, 192, 4),
+    ],
+    ids=lambda value: value.graph.node[0].op_type if hasattr(value, "graph") else "",
+)
+def test_bytes_are_inputs_outputs_and_constants_once(tmp_path, proto, read, written, weights):
+    """Numbers of four bytes, each tensor once whatever the steps of a recurrence."""
+    o = single(proto, tmp_path)
+    assert (o.read_b, o.written_b, o.weights_b) == (4 * read, 4 * written, 4 * weights)
+
+
 def test_a_sum_of_n_is_n_minus_one_per_element(tmp_path):
     assert single(one("Sum", [[4, 5]] * 4), tmp_path).flop == 3 * 20
 
