@@ -50,16 +50,16 @@ class MeasureFlags:
 
     def asked(self, sizes: dict[str, int], segments: int) -> dict[str, Any]:
         """Return what the flags ask of ``measure_models``."""
-        most_time = self.most_time or MOST_TIME
+        most_time = MOST_TIME if self.most_time is None else self.most_time
         return {
             "sizes": sizes,
             "segments": segments,
-            "on": (self.on or PLACES).split(","),
-            "batches": _numbers("--batch", self.batch or "1"),
-            "precisions": [p.strip() for p in (self.precision or PRECISIONS).split(",")],
-            "threads": _numbers("--threads", self.threads) if self.threads else None,
+            "on": _texts(self.on, PLACES),
+            "batches": _numbers("--batch", "1" if self.batch is None else self.batch),
+            "precisions": _texts(self.precision, PRECISIONS),
+            "threads": None if self.threads is None else _numbers("--threads", self.threads),
             "most_s": positive("--most-time", most_time, "time"),
-            "clock": self.clock or CLOCK,
+            "clock": CLOCK if self.clock is None else self.clock,
             "regime": self.regime or "",
         }
 
@@ -129,6 +129,10 @@ def measured(
     else:
         _show(sweep)
     return OK
+
+
+def _texts(given: str | None, default: str) -> list[str]:
+    return [text.strip() for text in (default if given is None else given).split(",")]
 
 
 def _numbers(flag: str, text: str) -> list[int]:

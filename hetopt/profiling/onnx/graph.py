@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hetopt.profiling.onnx.counters import COUNTERS, Count, Moves, Seen, UnknownSizeError
-from hetopt.profiling.onnx.load import ModelFile, graph_inputs
+from hetopt.profiling.onnx.load import ModelFile, graph_inputs, problem
 from hetopt.profiling.onnx.shapes import NOT_AHEAD, TensorType, infer, tensor_types
 
 
@@ -102,7 +102,7 @@ def operator_graph(model: ModelFile) -> OperatorGraph:
     Raises
     ------
     InputError
-        If shapes in the model contradict each other.
+        If shapes in the model contradict each other, or all its operators are constants.
     """
     inferred, values = infer(model)
     types = tensor_types(inferred.graph)
@@ -128,6 +128,11 @@ def operator_graph(model: ModelFile) -> OperatorGraph:
         if node.op_type == "DequantizeLinear":
             dequantised.update(node.output)
         live.append(_operator(index, node, types, values, constants, dequantised, used))
+    if not live:
+        expected = (
+            "A model that computes something from its inputs: all its operators are constants."
+        )
+        raise problem(model.path, "", expected)
     graph = model.proto.graph
     return OperatorGraph(
         model,
@@ -232,6 +237,8 @@ def _count(
         return entry.family, entry.count(_seen(node, types, values)), ""
     except (UnknownSizeError, IndexError, KeyError, ZeroDivisionError):
         return entry.family, Count(0.0), UNKNOWN_SIZES
+    except (ValueError, TypeError):
+        return entry.family, Count(0.0), "its attributes do not fit its inputs"
 
 
 def _seen(node: Any, types: Mapping[str, TensorType], values: Mapping[str, Any]) -> Seen:

@@ -57,6 +57,7 @@ def read_model(path: str | Path, sizes: Mapping[str, int] | None = None) -> Mode
     onnx = load_extra("onnx", "onnx", path)
     path = Path(path)
     proto, digest = _parsed(onnx, path)
+    _check_form(onnx, path, proto)
     _check_external(onnx, path, proto)
     _check_operators(onnx, path, proto)
     _check_tensors(path, proto)
@@ -65,7 +66,15 @@ def read_model(path: str | Path, sizes: Mapping[str, int] | None = None) -> Mode
 
 def problem(path: object, value: str, expected: str) -> InputError:
     """Return the error for one thing that is wrong with a model file."""
-    return InputError([Problem(str(path), value, expected)])
+    return InputError([Problem(str(path), _printable(value), _printable(expected))])
+
+
+def _printable(text: str) -> str:
+    """Return a text in one line that no name of a damaged file can break."""
+    shown = "".join(
+        c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
+    return " ".join(shown.split())[:500]
 
 
 def _parsed(onnx: Any, path: Path) -> tuple[Any, str]:
@@ -99,18 +108,48 @@ def _parsed(onnx: Any, path: Path) -> tuple[Any, str]:
     return proto, hashlib.sha256(content).hexdigest()
 
 
+def _check_form(onnx: Any, path: Path, proto: Any) -> None:
+    """Refuse what parses and is no model: names that are no text, types that do not exist."""
+    types = set(onnx.TensorProto.DataType.values())
+    for graph in (proto.graph, *inner_graphs(proto.graph)):
+        names = [graph.name, *(o.domain for o in proto.opset_import)]
+        for n in graph.node:
+            names += [n.op_type, n.domain, n.name, *n.input, *n.output]
+            names += [attribute.name for attribute in n.attribute]
+        entries = (*graph.input, *graph.output, *graph.value_info)
+        names += [held.name for held in (*entries, *graph.initializer)]
+        names += [axis.dim_param for e in entries for axis in e.type.tensor_type.shape.dim]
+        kinds = [t.data_type for t in graph.initializer]
+        kinds += [e.type.tensor_type.elem_type for e in entries if e.type.HasField("tensor_type")]
+        empty = [n.op_type for n in graph.node if not n.output]
+        if not all(isinstance(name, str) for name in names):
+            raise problem(path, "", "An ONNX model: a name in it is no text, the file is corrupt.")
+        if not types.issuperset(kinds):
+            wrong = next(kind for kind in kinds if kind not in types)
+            raise problem(path, f"type {wrong}", "An ONNX model: elements of a type that exists.")
+        if empty:
+            raise problem(path, empty[0], "An ONNX model: an operator with an output.")
+
+
 def _check_external(onnx: Any, path: Path, proto: Any) -> None:
     wrong = []
-    for tensor in proto.graph.initializer:
+    constants = [a.t for n in all_nodes(proto.graph) for a in n.attribute if a.HasField("t")]
+    inner = [t for g in inner_graphs(proto.graph) for t in g.initializer]
+    for tensor in (*proto.graph.initializer, *inner, *constants):
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
         entry = {e.key: e.value for e in tensor.external_data}
-        beside = path.parent / entry.get("location", "")
-        needed = int(entry.get("offset", 0)) + int(entry.get("length", 0))
-        if not entry.get("location") or not beside.is_file():
-            wrong.append((entry.get("location", ""), "which is missing"))
-        elif beside.stat().st_size < needed:
-            wrong.append((entry["location"], f"which is shorter than {needed:,} bytes"))
+        location = entry.get("location", "")
+        numbers = [entry.get(key, "0") for key in ("offset", "length")]
+        beside = path.parent / location
+        if not all(number.isdecimal() for number in numbers):
+            wrong.append((location, "at a place that is no number"))
+        elif Path(location).is_absolute() or ".." in Path(location).parts:
+            wrong.append((location, "which is outside of the model's folder"))
+        elif not location or not beside.is_file():
+            wrong.append((location, "which is missing"))
+        elif beside.stat().st_size < sum(map(int, numbers)):
+            wrong.append((location, f"which is shorter than {sum(map(int, numbers)):,} bytes"))
     if wrong:
         name, why = wrong[0]
         expected = f"Weights of {len(wrong)} tensor(s) in the file {name!r} beside it, {why}."
@@ -126,6 +165,8 @@ def _check_operators(onnx: Any, path: Path, proto: Any) -> None:
         if domain not in version:
             raise problem(path, node.op_type, f"A version of the operator set {domain}: has none.")
         newest = onnx.defs.onnx_opset_version()
+        if version[domain] < 1:
+            raise problem(path, f"operator set {version[domain]}", "A version of at least 1.")
         if domain == "ai.onnx" and version[domain] > newest:
             expected = f"At most {newest}, the newest that onnx {onnx.__version__} knows."
             raise problem(path, f"operator set {version[domain]}", expected)
@@ -155,14 +196,17 @@ def _check_tensors(path: Path, proto: Any) -> None:
 
 def all_nodes(graph: Any) -> list[Any]:
     """Return the nodes of a graph and of the graphs within them."""
+    return [node for inner in (graph, *inner_graphs(graph)) for node in inner.node]
+
+
+def inner_graphs(graph: Any) -> list[Any]:
+    """Return the graphs within the nodes of a graph, and within those."""
     found = []
     for node in graph.node:
-        found.append(node)
         for attribute in node.attribute:
-            if attribute.HasField("g"):
-                found += all_nodes(attribute.g)
-            for inner in attribute.graphs:
-                found += all_nodes(inner)
+            held = [attribute.g] if attribute.HasField("g") else []
+            for inner in (*held, *attribute.graphs):
+                found += [inner, *inner_graphs(inner)]
     return found
 
 

@@ -62,9 +62,13 @@ def infer(model: ModelFile) -> tuple[Any, dict[str, np.ndarray[Any, Any]]]:
     from onnx import shape_inference
 
     slim = _without_weights(model)
-    values: dict[str, np.ndarray[Any, Any]] = {
-        t.name: onnx.numpy_helper.to_array(t) for t in slim.graph.initializer
-    }
+    values: dict[str, np.ndarray[Any, Any]] = {}
+    for tensor in slim.graph.initializer:
+        try:
+            values[tensor.name] = onnx.numpy_helper.to_array(tensor)
+        except Exception as error:  # noqa: BLE001 - a damaged tensor fails in many ways
+            expected = f"A constant whose numbers fit its type and shape: {error}."
+            raise problem(model.path, tensor.name, expected) from None
     for _ in range(ROUNDS):
         try:
             inferred = shape_inference.infer_shapes(slim, strict_mode=True, data_prop=True)
@@ -102,9 +106,10 @@ def tensor_types(graph: Any) -> dict[str, TensorType]:
     import onnx
 
     found: dict[str, TensorType] = {}
+    known = set(onnx.TensorProto.DataType.values())
     for entry in (*graph.value_info, *graph.input, *graph.output):
         kind = entry.type.tensor_type
-        if not entry.type.HasField("tensor_type") or not kind.elem_type:
+        if not entry.type.HasField("tensor_type") or kind.elem_type not in known - {0}:
             continue
         found[entry.name] = TensorType(
             _shape(kind), onnx.TensorProto.DataType.Name(kind.elem_type).lower()

@@ -175,6 +175,86 @@ def test_missing_and_short_external_data_are_named(tmp_path):
     assert "'m.data' beside it, which is missing" in refused(path)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("location", "../m.data", "which is outside of the model's folder"),
+        ("location", "/etc/passwd", "which is outside of the model's folder"),
+        ("length", "abc", "at a place that is no number"),
+        ("offset", "-4", "at a place that is no number"),
+    ],
+)
+def test_external_data_elsewhere_are_refused(tmp_path, key, value, why):
+    proto = one("MatMul", [[64, 64]], {1: random_array(64, 64)})
+    path = tmp_path / "m.onnx"
+    onnx.save(proto, path, save_as_external_data=True, location="m.data", size_threshold=0)
+    changed = onnx.load(path, load_external_data=False)
+    entries = changed.graph.initializer[0].external_data
+    del entries[:]
+    for name, text in {"location": "m.data", "offset": "0", "length": "16384", key: value}.items():
+        entries.add(key=name, value=text)
+    path.write_bytes(changed.SerializeToString())
+    assert why in refused(path)
+
+
+def test_external_data_of_a_branch_are_looked_for_too(tmp_path):
+    branches = {}
+    for name in ("then_branch", "else_branch"):
+        out = helper.make_tensor_value_info(f"{name}_y", 1, [4])
+        value = onnx.numpy_helper.from_array(random_array(4), "v")
+        value.ClearField("raw_data")
+        value.data_location = onnx.TensorProto.EXTERNAL
+        value.external_data.add(key="location", value="gone.data")
+        nodes = [helper.make_node("Add", ["x", "v"], [f"{name}_y"])]
+        branches[name] = helper.make_graph(nodes, name, [], [out], [value])
+    nodes = [
+        helper.make_node("ReduceSum", ["x"], ["s"], keepdims=0),
+        helper.make_node("Cast", ["s"], ["c"], to=9),
+        helper.make_node("If", ["c"], ["y"], **branches),
+    ]
+    text = refused(saved(model(nodes, {"x": [4]}, ["y"]), tmp_path))
+    assert "Weights of 2 tensor(s) in the file 'gone.data' beside it, which is missing" in text
+
+
+def test_a_damaged_file_is_read_or_refused_in_one_line(tmp_path):
+    """Bytes changed, left out or put in: names that are no text, types and sizes that are none."""
+    nodes = [
+        helper.make_node("LSTM", ["x", "w", "r"], ["h"], hidden_size=7),
+        helper.make_node("Squeeze", ["h", "axis"], ["flat"]),
+        helper.make_node("Gather", ["flat", "at"], ["g"], axis=1),
+        helper.make_node("Einsum", ["g", "g"], ["y"], equation="bi,bj->ij"),
+    ]
+    constants = {"w": random_array(1, 28, 5), "r": random_array(1, 28, 7)}
+    constants |= {"axis": np.array([1], dtype=np.int64), "at": np.int64(0)}
+    whole = model(nodes, {"x": [6, 2, 5]}, ["y"], constants).SerializeToString()
+    # Weights are most of the file, and any bytes will do for them.
+    weights = [whole.find(v.tobytes()) for v in (constants["w"], constants["r"])]
+    spans = [(at, at + v.nbytes) for at, v in zip(weights, constants.values(), strict=False)]
+    places = [k for k in range(len(whole)) if not any(a <= k < b for a, b in spans)]
+    rng = np.random.default_rng(5)
+    path = tmp_path / "m.onnx"
+    read, said = 0, []
+    for _ in range(250):
+        damaged = bytearray(whole)
+        at = int(rng.choice(places))
+        kind = rng.integers(4)
+        if kind == 0:
+            del damaged[at : at + int(rng.integers(1, 12))]
+        elif kind == 1:
+            damaged[at:at] = rng.integers(0, 256, 3, dtype=np.uint8).tobytes()
+        else:
+            damaged[at] = int(rng.integers(256))
+        path.write_bytes(damaged)
+        try:
+            profile_document(profile_models([path]))
+            read += 1
+        except InputError as error:
+            said.append(str(error))
+    assert read
+    assert said
+    assert all(len(text.splitlines()) == 1 for text in said)
+
+
 def test_an_operator_that_onnx_does_not_know_is_refused(tmp_path):
     node = helper.make_node("Frobnicate", ["x"], ["y"], name="odd")
     text = refused(saved(model([node], {"x": [4]}, ["y"]), tmp_path))
