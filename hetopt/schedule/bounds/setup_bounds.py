@@ -8,7 +8,8 @@ the U dearest are left out. More configurations only add to it: one more adds it
 sum, and to the sum of the U dearest no more than that.
 
 The charge of c is shared among tasks by their work, so that tasks that use c on d bear at most all
-of it: among the tasks that must, where there are any, else among all that may. What is left is an
+of it: on the options of tasks that must, where there are any, among all tasks that may run on one
+of these, be they forced to or not; else on all options of c among all that may. What is left is an
 instance without set-ups whose options take and draw a little more: no plan of the true instance has
 less of either on any device, so the load bounds of the changed one hold for it.
 
@@ -18,7 +19,7 @@ at no higher energy and power.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,20 +41,18 @@ def charged(instance: Instance) -> Instance | None:
     options, numbers = instance.options, configurations(instance)
     time, energy = options.time_s.copy(), options.energy_j.copy()
     for device, setups in known.items():
-        here = options.device == device
-        may, must = _work(instance, device, numbers, len(setups.names))
+        bearers = [_bearers(instance, device, numbers, c) for c in range(len(setups.names))]
+        forced = np.array([bearer.forced for bearer in bearers], dtype=bool)
         free = not str(instance.devices.initial_configuration[device])
         units = int(instance.devices.count_max[device])
         for table, column in ((setups.time_s, time), (setups.energy_j, energy)):
             least = _least_into(table[:-1] if free else table)
             if free:
-                least = np.where(must > 0, least, 0.0)
+                least = np.where(forced, least, 0.0)
                 least[np.argsort(-least, kind="stable")[:units]] = 0.0
-            for number, charge in enumerate(least.tolist()):
-                work = must[number] if must[number] > 0 else may[number]
-                if charge > 0 and work > 0:
-                    own = np.flatnonzero(here & (numbers == number))
-                    column[own] += charge / work * _SHRINK
+            for bearer, charge in zip(bearers, least.tolist(), strict=True):
+                if charge > 0 and bearer.work > 0:
+                    column[bearer.options] += charge / bearer.work * _SHRINK
     if (time == options.time_s).all() and (energy == options.energy_j).all():
         return None
     return replace(without_setups(instance), options=replace(options, time_s=time, energy_j=energy))
@@ -68,17 +67,29 @@ def _least_into(table: Floats) -> Floats:
     return np.where(np.isfinite(least), least, 0.0)
 
 
-def _work(instance: Instance, device: int, numbers: Ints, count: int) -> tuple[Floats, Floats]:
-    """Work of the tasks that may, and that must, use each configuration of a device."""
+@dataclass(frozen=True)
+class _Bearers:
+    """Options that bear the charge of a configuration, and the work of all that may run on them.
+
+    ``forced``: they are those of tasks that have no other option.
+    """
+
+    options: Ints
+    work: float
+    forced: bool
+
+
+def _bearers(instance: Instance, device: int, numbers: Ints, number: int) -> _Bearers:
+    """Return what bears the charge of one configuration of a device."""
     classes = usable_classes(instance)
-    total = np.bincount(classes.member, instance.tasks.work, len(classes))
-    may, must = np.zeros(count), np.zeros(count)
-    on = instance.options.device
-    for k, work in enumerate(total.tolist()):
-        own = classes.option[classes.ptr[k] : classes.ptr[k + 1]]
-        here = numbers[own[on[own] == device]]
-        used = np.unique(here[here >= 0])
-        may[used] += work
-        if len(used) == 1 and len(here) == len(own) and (here >= 0).all():
-            must[used] += work
-    return may, must
+    total = np.bincount(classes.member, instance.tasks.work, len(classes)).tolist()
+    sets = [classes.option[classes.ptr[k] : classes.ptr[k + 1]] for k in range(len(total))]
+    mine = (instance.options.device == device) & (numbers == number)
+    musts = [own for own, work in zip(sets, total, strict=True) if work > 0 and mine[own].all()]
+    musts = [own for own in musts if len(own)]
+    bearing = mine
+    if musts:
+        bearing = np.zeros_like(mine)
+        bearing[np.concatenate(musts)] = True
+    work = sum(w for own, w in zip(sets, total, strict=True) if bearing[own].any())
+    return _Bearers(np.flatnonzero(bearing), float(work), bool(musts))
