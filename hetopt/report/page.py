@@ -40,8 +40,9 @@ CANVAS = (
     'home."></canvas><div id="tip" role="status"></div></div>'
 )
 HOW_TO_MOVE = (
-    '<p class="note">Colours are jobs (with one job: profiles), grey bars are transfers. Drag to '
-    "move, double click or Ctrl + wheel to zoom; with the keyboard + − ← → Home.</p>"
+    '<p class="note">Colours are jobs (with one job: profiles), grey bars are transfers and '
+    "set-ups. Drag to move, double click or Ctrl + wheel to zoom; with the keyboard + − ← → "
+    "Home.</p>"
 )
 
 PROVEN_LINE = (

@@ -31,6 +31,7 @@ STYLE = (
     "text.bad{fill:#b3261e}"
     "text.in{fill:#fff;font-size:11px}text.soft{fill:#57606a}text.end{text-anchor:end}"
     "text.mid{text-anchor:middle}"
+    ".edge{stroke:#fff}"
     ".grid{stroke:#d5dae0}.limit{stroke:#b3261e;stroke-dasharray:5 3;stroke-width:1.5}"
     ".fa{fill:#1f6fb4}.fb{fill:#d9822b}.fc{fill:#8a94a0}"
     ".la{stroke:#1f6fb4;stroke-width:2;fill:none}"
@@ -181,7 +182,7 @@ def _bar(bar: Bar, left: float, right: float, before: float, free: float) -> str
         label = text(left - 4, top + 14, name, "soft end")
     return (
         f'<g><title>{tip}</title><rect x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" '
-        f'height="{ROW - 8}" rx="2" fill="{colour}" stroke="#fff"/>{label}</g>'
+        f'height="{ROW - 8}" rx="2" fill="{colour}" class="edge"/>{label}</g>'
     )
 
 

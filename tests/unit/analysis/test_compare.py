@@ -240,6 +240,7 @@ jobs:
     assert "b has no plan: 2 tasks can only run on b" in shown
     page = comparison_page(found.instance, comparison_to_dict(found))
     assert "infeasible: 2 tasks can only run on a" in page
+    assert "No gain: no homogeneous placement serves the work." in page
 
 
 def test_jobs_that_a_rival_leaves_out_have_no_place_in_its_plan() -> None:
