@@ -82,7 +82,7 @@ def make_scenarios(
             check.add("rates", row, "job", rates["job"][row], f"Each job once in a {home[:-1]}.")
         told[at] = True
         rate_per_s[at] = rates["rate_per_s"][row]
-    if regime == "steady":
+    if regime == "steady" and not np.isnan(jobs.rate_per_s).any():
         for row in np.flatnonzero(~(rate_per_s > 0).any(axis=1)).tolist():
             text = f"A job with a rate above 0 in the {home[:-1]}."
             check.add(home, row, "demand", float(table["demand"][row]), text)

@@ -93,6 +93,8 @@ def _clean_series(column: Column, value: Any, check: Checker) -> Series | float:
                 check.setting(f"{column.name}[{k}]", cell, f"{known[name]} once.")
             else:
                 cells[known[name]][k] = cell
+    if len(check.problems) > before:
+        return default  # what seems to be missing may stand there under a wrong name
     begin, level = (
         clean_column("settings", p, {p.name: column_cells(cells[p.name])}, len(value), check)
         for p in column.pieces
@@ -100,7 +102,8 @@ def _clean_series(column: Column, value: Any, check: Checker) -> Series | float:
     check.problems[before:] = [_of_piece(column, p) for p in check.problems[before:]]
     if len(check.problems) == before:
         if begin[0] != 0:
-            check.setting(f"{column.name}[0]", value[0], "A first piece that begins at 0.")
+            given = cells[column.pieces[0].name]
+            check.setting(f"{column.name}[0]", given[0], "A first piece that begins at 0.")
         for k in (np.flatnonzero(np.diff(begin) <= 0) + 1).tolist():
             text = "A piece that begins later than the one before."
             check.setting(f"{column.name}[{k}]", value[k], text)

@@ -16,7 +16,9 @@ from hetopt.instance.column_specs import SETTINGS
 from hetopt.instance.graph import find_cycle
 
 
-def check_settings_regime(regime: str, setting: Mapping[str, Any], check: Checker) -> None:
+def check_settings_regime(
+    regime: str, why: str, setting: Mapping[str, Any], check: Checker
+) -> None:
     """Refuse settings that have a meaning in the other regime only."""
     for column in SETTINGS:
         value: Any = setting[column.name]
@@ -29,7 +31,7 @@ def check_settings_regime(regime: str, setting: Mapping[str, Any], check: Checke
             check.setting(
                 column.name,
                 value,
-                f"This belongs to the {column.regime} regime; the instance is {regime}."
+                f"This belongs to the {column.regime} regime; the instance is {regime}, {why}."
                 + (" Streams have no end: leave it out." if column.name == "horizon_s" else ""),
             )
 

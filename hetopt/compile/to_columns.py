@@ -103,8 +103,8 @@ def _checked(
         check.stop_if_any()
     check.settle()
 
-    regime = _regime(setting, tables["jobs"])
-    _check_regime(regime, setting, tables, check)
+    regime, why = _regime(setting, tables, check)
+    _check_regime(regime, why, setting, tables, check)
     _default_names(tables)
     give_sites_to_tasks(tables, check)
     instance = _compiled(tables, setting, regime, check)
@@ -231,16 +231,31 @@ def _currency(setting: dict[str, Any], check: Checker) -> None:
         setting["currency"] = named[0]
 
 
-def _regime(setting: Mapping[str, Any], jobs: Table) -> Regime:
-    if setting["regime"] == "schedule":
-        return "schedule"
-    streams = bool(np.isfinite(jobs["rate_per_s"]).any() or np.isfinite(jobs["share"]).any())
-    steady = streams or np.isfinite(setting["demand_per_s"]) or setting["routing"] or setting["mix"]
-    return "steady" if setting["regime"] == "steady" or steady else "schedule"
+def _regime(
+    setting: Mapping[str, Any], tables: Mapping[str, Table], check: Checker
+) -> tuple[Regime, str]:
+    """Return the regime, and what tells it; a rate that does not read is one all the same."""
+    if setting["regime"]:
+        return setting["regime"], "as it says"
+    jobs = tables["jobs"]
+    for column, what in (("rate_per_s", "rate"), ("share", "share")):
+        given = np.flatnonzero(np.isfinite(jobs[column]))
+        if len(given):
+            return "steady", f"as job {jobs['name'][given[0]]} has a {what}"
+        if check.unsure("jobs", column):
+            return "steady", f"as a job has a {what}"
+    for name, stated in (
+        ("demand", np.isfinite(setting["demand_per_s"])),
+        *((name, setting[name]) for name in ("routing", "mix")),
+        *((name, len(tables[name]["name"])) for name in ("scenarios", "periods")),
+    ):
+        if stated:
+            return "steady", f"as it has {name}"
+    return "schedule", "as no job has a rate"
 
 
 def _check_regime(
-    regime: Regime, setting: Mapping[str, Any], tables: dict[str, Table], check: Checker
+    regime: Regime, why: str, setting: Mapping[str, Any], tables: dict[str, Table], check: Checker
 ) -> None:
     """Refuse what has a meaning in the other regime only, rather than ignore it."""
     for name, columns in TABLES.items():
@@ -255,9 +270,9 @@ def _check_regime(
                         int(row),
                         column.name,
                         value[row],
-                        _belongs(column, regime),
+                        _belongs(column, regime, why),
                     )
-    check_settings_regime(regime, setting, check)
+    check_settings_regime(regime, why, setting, check)
     if regime == "schedule":
         _check_size(tables["devices"], check)
         for row in np.flatnonzero(tables["devices"]["count_max"] == NO_MAXIMUM):
@@ -291,8 +306,8 @@ INSTEAD = {
 """What says in the other regime what these fields say."""
 
 
-def _belongs(column: Column, regime: Regime) -> str:
-    text = f"This belongs to the {column.regime} regime; the instance is {regime}"
+def _belongs(column: Column, regime: Regime, why: str) -> str:
+    text = f"This belongs to the {column.regime} regime; the instance is {regime}, {why}"
     return f"{text}: {INSTEAD[column.name]}." if column.name in INSTEAD else f"{text}."
 
 

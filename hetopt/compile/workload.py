@@ -42,8 +42,9 @@ def make_jobs(
     if regime == "steady":
         given, share = table["rate_per_s"], table["share"]
         has_rate, has_share = ~np.isnan(given), ~np.isnan(share)
-        check.rows("jobs", "share", table, has_rate & has_share, "Either rate_per_s or share.")
-        check.rows("jobs", "rate_per_s", table, ~has_rate & ~has_share, "A rate_per_s or a share.")
+        check.rows("jobs", "share", table, has_rate & has_share, "Either a rate or a share.")
+        lacking = {"rate_per_s": np.full(n, "")}
+        check.rows("jobs", "rate_per_s", lacking, ~has_rate & ~has_share, "A rate or a share.")
         demand = setting["demand_per_s"]
         if has_share.any():
             known = bool(np.isfinite(demand))

@@ -49,10 +49,10 @@ def gains(instance: Instance, comparison: Mapping[str, Any]) -> list[str]:
     lines = []
     if comparison.get("best_homogeneous"):
         lines.append(f"Best homogeneous placement: {comparison['best_homogeneous']}.")
-    told = (("gain", "Gain over its plan"), ("gain_proven", "Proven over all rivals"))
+    told = [("gain", "Gain over its plan"), ("gain_proven", "Proven over all rivals")]
     if comparison.get("gain_reason") or not comparison.get("best_homogeneous"):
         lines.append(f"No gain: {comparison.get('gain_reason') or 'no rival serves the work'}.")
-        told = ()
+        told = []
     for key, text in told:
         value = comparison.get(key)
         if value is None:

@@ -108,6 +108,11 @@ def read_parsed(parsed: Parsed, faults: Sequence[Fault] = ()) -> Instance:
             spoilt = empty and any(fault.path[:1] == path for fault in faults)
             # What is missing may stand there under the name that is not known.
             spoilt |= problem.expected.startswith(REQUIRED) and path[:-1] in misnamed
+            # Options that are none have been taken out: the task names no profile for that.
+            options = (*path[:-1], "options")
+            spoilt |= path[-1:] == ("profile",) and any(
+                fault.path[: len(options)] == options for fault in wrong
+            )
             # A number of units is both ends of its range.
             spoilt |= path[-1:] == ("count",) and any(fault.path == path for fault in faults)
             if not spoilt and not _within(path, dropped):

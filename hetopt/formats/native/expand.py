@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from hetopt import units
-from hetopt.compile.cells import expected_quantity
+from hetopt.compile.cells import cell_names, expected_quantity
 from hetopt.compile.rows import Rows
 from hetopt.formats.native.document_model import LABEL_PARTS
 from hetopt.formats.native.forgotten_units import ForgottenUnits
@@ -92,7 +92,13 @@ def expand(
             reader.fault((second,), settings.pop(second), f"Only one of {' and '.join(given)}.")
     for name in GROUP_SETTINGS:
         groups = settings.get(name, [])
-        settings[name] = [g if isinstance(g, list) else [g] for g in groups if g is not None]
+        for k, group in enumerate(groups):
+            if isinstance(group, str) and len(cell_names(group)) < 2:
+                text = f"At least two tasks in each group: {name}: [[a, b], [c, d]]."
+                reader.fault((name, k), group, text)
+        settings[name] = [
+            g if isinstance(g, list) else cell_names(g) for g in groups if g is not None
+        ]
     return reader.rows, settings, reader.faults
 
 

@@ -107,3 +107,35 @@ def test_other_values_in_a_message_have_the_unit_that_they_were_typed_with() -> 
     text = FLEET.replace("weights: 16 GB}]", "weights: 16 GB, model: m}, OTHER]")
     other = "{device: gpu, label: b, time: 1 s, weights: 17 GB, model: m}"
     assert "another option says 16 GB" in problems(text.replace("OTHER", other))[0].expected
+
+
+def test_a_rate_that_does_not_read_makes_no_schedule_of_streams() -> None:
+    (problem,) = problems(FLEET.replace("rate: 10 /s,", "rate: ten,"))
+    assert problem.place.endswith("jobs[0].rate")
+    (problem,) = problems(FLEET.replace("rate: 10 /s,", ""))
+    assert (problem.value, problem.expected) == ("", "A rate or a share.")
+
+
+def test_what_tells_the_regime_is_said_where_a_field_belongs_to_the_other() -> None:
+    found = problems(BOX.replace("deadline: 100 ms", "deadline: 100 ms\n    rate: 30 Hz"))
+    texts = [p.expected for p in found if p.place.endswith("deadline")]
+    assert texts == [
+        (
+            "This belongs to the schedule regime; the instance is steady, as job frame has a rate: "
+            "a stream's limit is latency_slo."
+        )
+    ]
+
+
+def test_groups_of_one_task_are_told_instead_of_being_ignored() -> None:
+    text = BOX.replace("objective: energy", "objective: energy\ntogether: [grab, detect]")
+    assert [p.value for p in problems(text)] == ["grab", "detect"]
+    joined = BOX.replace("objective: energy", "objective: energy\ntogether: ['grab, detect']")
+    assert len(read_instance("x.yaml", text=joined).together) == 1
+
+
+def test_options_that_are_none_do_not_also_lack_a_profile() -> None:
+    (problem,) = problems(
+        BOX.replace("[{device: cpu, time: 2 ms, power: 9 W, uses: {dram: 3}}]", "[cpu]")
+    )
+    assert problem.place.endswith("options[0]")
