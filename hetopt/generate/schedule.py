@@ -110,8 +110,9 @@ def generate_schedule(
         Naming every argument out of range.
     """
     profiles = min(tasks, MOST_PROFILES) if profiles is None else profiles
-    _check(tasks, devices, shape, ccr, deadline_factor, profiles, memory, slots, count, seed)
-    _check_cap(power_cap_factor)
+    counts = {"tasks": tasks, "devices": devices, "profiles": profiles}
+    factors = {"deadline_factor": deadline_factor, "power_cap_factor": power_cap_factor}
+    _check({**counts, "slots": slots, "count": count}, factors, shape, ccr, memory, seed)
     rng = np.random.default_rng(seed)
     platform = _devices(devices, slots, count, rng)
     options = _options(profiles, platform, rng)
@@ -140,33 +141,23 @@ def generate_schedule(
 
 
 def _check(
-    tasks: int,
-    devices: int,
+    counts: dict[str, int],
+    factors: dict[str, float | None],
     shape: str,
     ccr: float,
-    deadline_factor: float | None,
-    profiles: int,
     memory: str,
-    slots: int,
-    count: int,
     seed: int,
 ) -> None:
     problems = []
-    least_one = {
-        "tasks": tasks,
-        "devices": devices,
-        "profiles": profiles,
-        "slots": slots,
-        "count": count,
-    }
-    for name, value in least_one.items():
+    for name, value in counts.items():
         if value < 1:
             problems.append(Problem(name, f"{value}", "At least 1."))
         elif value > MOST[name]:
             problems.append(Problem(name, f"{value}", f"At most {MOST[name]:,}."))
+    devices = counts["devices"]
     together = {
-        "options, profiles x devices": (profiles * devices, MOST_ROWS),
-        "slots of all units": (slots * count * devices, MOST_SLOTS),
+        "options, profiles x devices": (counts["profiles"] * devices, MOST_ROWS),
+        "slots of all units": (counts["slots"] * counts["count"] * devices, MOST_SLOTS),
     }
     if not problems:
         for name, (value, most) in together.items():
@@ -177,21 +168,16 @@ def _check(
     if not 0 <= ccr <= MOST_FACTOR:
         text = f"At least 0, at most {MOST_FACTOR:g}."
         problems.append(Problem("ccr", f"{ccr}", text))
-    if deadline_factor is not None and not 0 < deadline_factor <= MOST_FACTOR:
-        text = f"More than 0, at most {MOST_FACTOR:g}."
-        problems.append(Problem("deadline_factor", f"{deadline_factor}", text))
+    for name, factor in factors.items():
+        if factor is not None and not 0 < factor <= MOST_FACTOR:
+            text = f"More than 0, at most {MOST_FACTOR:g}."
+            problems.append(Problem(name, f"{factor}", text))
     if memory not in ("none", "tight"):
         problems.append(Problem("memory", memory, "none or tight."))
     if seed < 0:
         problems.append(Problem("seed", f"{seed}", "At least 0."))
     if problems:
         raise InputError(problems)
-
-
-def _check_cap(power_cap_factor: float | None) -> None:
-    if power_cap_factor is not None and not 0 < power_cap_factor <= MOST_FACTOR:
-        text = f"More than 0, at most {MOST_FACTOR:g}."
-        raise InputError([Problem("power_cap_factor", f"{power_cap_factor}", text)])
 
 
 def _devices(n: int, slots: int, count: int, rng: np.random.Generator) -> dict[str, Any]:

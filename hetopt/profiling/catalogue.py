@@ -164,11 +164,16 @@ def find(
     return table.loc[keep].reset_index(drop=True)
 
 
+DEVICE_COLUMNS = (
+    *("device", "dataset", "name", "board", "kind", "options", "tasks", "idle_power_w"),
+    *("idle_known", "scope", "preview", "source", "licence", "suite", "caution"),
+)
+
+
 def devices() -> pd.DataFrame:
     """Return one row per device, in the order of the catalogue.
 
-    Columns: ``device dataset name board kind options tasks idle_power_w idle_known scope preview
-    source licence suite caution``, where ``options`` and ``tasks`` are numbers of rows and of
+    Columns are ``DEVICE_COLUMNS``, where ``options`` and ``tasks`` are numbers of rows and of
     different tasks.
     """
     import pandas as pd
@@ -177,26 +182,14 @@ def devices() -> pd.DataFrame:
     rows = []
     for device, positions in _positions("device").items():
         entry = device_entry(device)
-        rows.append(
-            {
-                "device": device,
-                "dataset": columns["dataset"][positions[0]],
-                "name": entry.name,
-                "board": entry.board,
-                "kind": entry.kind,
-                "options": len(positions),
-                "tasks": len({columns["task"][i] for i in positions}),
-                "idle_power_w": entry.idle_power_w,
-                "idle_known": entry.idle_known,
-                "scope": entry.scope,
-                "preview": entry.preview,
-                "source": entry.source,
-                "licence": entry.licence,
-                "suite": entry.suite,
-                "caution": entry.caution,
-            }
-        )
-    return pd.DataFrame(rows)
+        own = {
+            "device": device,
+            "dataset": columns["dataset"][positions[0]],
+            "options": len(positions),
+            "tasks": len({columns["task"][i] for i in positions}),
+        }
+        rows.append([own[n] if n in own else getattr(entry, n) for n in DEVICE_COLUMNS])
+    return pd.DataFrame(rows, columns=DEVICE_COLUMNS)
 
 
 def device_entry(id: str) -> DeviceEntry:  # noqa: A002 (the word of the document form)

@@ -12,6 +12,11 @@ from hetopt.errors import InputError, Problem
 from hetopt.profiling.capabilities import Capability, capabilities
 from hetopt.profiling.roofline import is_calibrated
 
+FIELDS = (
+    *("device", "name", "kind", "vendor", "year", "peak_op_per_s", "bandwidth_b_per_s"),
+    *("memory_b", "power_w", "price_usd", "launch_s", "calibrated", "source", "note"),
+)
+
 
 def run_capabilities(
     text: str | None, kind: str | None, others: Mapping[str, object], as_json: bool
@@ -52,22 +57,8 @@ def run_capabilities(
 
 
 def _plain(c: Capability) -> dict[str, Any]:
-    plain = {
-        "device": c.device,
-        "name": c.name,
-        "kind": c.kind,
-        "vendor": c.vendor,
-        "year": c.year,
-        "peak_op_per_s": dict(c.peaks),
-        "bandwidth_b_per_s": c.bandwidth_b_per_s,
-        "memory_b": c.memory_b,
-        "power_w": c.power_w,
-        "price_usd": c.price_usd,
-        "launch_s": c.launch_s,
-        "calibrated": is_calibrated(c),
-        "source": c.source,
-        "note": c.note,
-    }
+    own = {"peak_op_per_s": dict(c.peaks), "calibrated": is_calibrated(c)}
+    plain = {name: own[name] if name in own else getattr(c, name) for name in FIELDS}
     return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in plain.items()}
 
 

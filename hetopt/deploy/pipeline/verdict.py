@@ -170,15 +170,8 @@ def verdict_to_dict(run: Run, verdict: Verdict) -> dict[str, Any]:
     def line(found: Line | None) -> Mapping[str, Any] | None:
         if found is None:
             return None
-        values = {
-            "name": found.name,
-            "predicted": found.predicted,
-            "measured": found.measured,
-            "low": found.low,
-            "high": found.high,
-            "off": found.off,
-            "count": found.count,
-        }
+        names = ("name", "predicted", "measured", "low", "high", "off", "count")
+        values = {name: getattr(found, name) for name in names}
         return {k: None if v != v else v for k, v in values.items()}
 
     return {

@@ -190,24 +190,14 @@ def _matching(filters: dict[str, Any]) -> list[dict[str, Any]]:
 def _summary(rows: pd.DataFrame, device_id: str) -> dict[str, Any]:
     """Return what is known of a device, with the numbers of its options and tasks in the rows."""
     entry = catalogue.device_entry(device_id)
-    values = {
+    own = {
         "device": device_id,
         "dataset": str(rows["dataset"].iloc[0]),
-        "name": entry.name,
-        "board": entry.board,
-        "kind": entry.kind,
-        "suite": entry.suite,
         "options": len(rows),
         "tasks": int(rows["task"].nunique()),
         "idle_power_w": entry.idle_power_w if entry.idle_known else None,
-        "idle_known": entry.idle_known,
-        "scope": entry.scope,
-        "preview": entry.preview,
-        "source": entry.source,
-        "licence": entry.licence,
-        "caution": entry.caution,
     }
-    return {field: values[field] for field in DEVICE_FIELDS}
+    return {field: own[field] if field in own else getattr(entry, field) for field in DEVICE_FIELDS}
 
 
 def _attribution(entries: list[dict[str, Any]]) -> list[str]:
