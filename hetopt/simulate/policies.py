@@ -178,6 +178,7 @@ class StreamPolicy:
 
     def _prepare(self) -> None:
         self.net = net_of(self.instance, self.table)
+        self._placed: dict[int, tuple[Placement, ...]] = {}
         self._scratch = np.zeros(int(np.diff(self.table.ptr).max(initial=1)))
         many = int(np.diff(self.net.job_ptr).max(initial=1))
         steps = 0.0 if many <= PLAIN_ROUTES else np.inf
@@ -236,6 +237,8 @@ class StreamPolicy:
 
     def placements(self, route: int) -> tuple[Placement, ...]:
         """Return the placements of a route's tasks, in an order in which they may run."""
+        if route in self._placed:
+            return self._placed[route]
         table, instance = self.table, self.instance
         found = []
         for m in range(int(table.ptr[route]), int(table.ptr[route + 1])):
@@ -249,7 +252,8 @@ class StreamPolicy:
                     str(instance.options.label[option]),
                 )
             )
-        return tuple(found)
+        self._placed[route] = tuple(found)
+        return self._placed[route]
 
     def live(self, state: State) -> Any:
         """Return what a choice sees of the stations in a state."""
