@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hetopt.analysis.axes import Axis
     from hetopt.analysis.pareto import Front
     from hetopt.instance import Instance
+    from hetopt.solution import Plan
 
 PAGES = (".html", ".htm")
 
@@ -138,6 +139,14 @@ def report(
         str | None,
         typer.Option(metavar="FILE", help="What hetopt pareto -o wrote (.json), to show too."),
     ] = None,
+    simulation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="What hetopt simulate -o wrote (.json): latencies of its policy plan stand beside "
+            "their estimates.",
+        ),
+    ] = None,
 ) -> int:
     """Show a plan as one offline page, or a schedule as a trace for Perfetto."""
     from hetopt.formats.files import write_whole
@@ -159,7 +168,13 @@ def report(
         trade = _written("pareto", front, ("held", "optimised", "points"))
         command = shlex.join(["hetopt", *sys.argv[1:]])
         page = report_page(
-            instance, read.plan, read.result, comparison=gains, front=trade, command=command
+            instance,
+            read.plan,
+            read.result,
+            comparison=gains,
+            front=trade,
+            simulated=_simulated(instance, read.plan, simulation),
+            command=command,
         )
         write_whole(Path(output), page)
     elif isinstance(read.plan, SchedulePlan):
@@ -167,6 +182,24 @@ def report(
     else:
         raise InputError([Problem(plan, "", "A schedule: streams have no times to trace.")])
     return OK
+
+
+def _simulated(instance: Instance, plan: Plan, path: str | None) -> dict[str, Any] | None:
+    """Read what a simulation says of each job under the policy that keeps to the plan."""
+    from hetopt.solution import SteadyPlan
+
+    found = _written("simulate", path, ("instance", "policies"))
+    if found is None or path is None:
+        return None
+    if not isinstance(plan, SteadyPlan):
+        raise InputError([Problem("--simulation", path, "A plan of streams of one demand.")])
+    if found["instance"] != instance.name:
+        text = f"A simulation of {instance.name!r}."
+        raise InputError([Problem(path, f"{found['instance']!r}", text)])
+    of_plan = [row for row in found["policies"] if row.get("policy") == "plan"]
+    if not of_plan:
+        raise InputError([Problem(path, "", "A simulation with the policy plan among others.")])
+    return {row["job"]: row for row in of_plan[0]["replications"][0]["jobs"]}
 
 
 def _written(command: str, path: str | None, needed: Sequence[str]) -> Mapping[str, Any] | None:

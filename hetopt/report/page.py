@@ -58,6 +58,7 @@ def report_page(
     *,
     comparison: Mapping[str, Any] | None = None,
     front: Mapping[str, Any] | None = None,
+    simulated: Mapping[str, Mapping[str, Any]] | None = None,
     command: str = "",
 ) -> str:
     """Return the page as HTML.
@@ -75,6 +76,8 @@ def report_page(
         The object of ``hetopt compare`` for the same instance.
     front
         The object of ``hetopt pareto`` for the same instance.
+    simulated
+        Of streams: what ``hetopt simulate`` says of each job under the policy ``plan``, by name.
     command
         What made the page.
     """
@@ -87,7 +90,7 @@ def report_page(
         *_picture(instance, plan, quantities),
         *(_front(instance, front) if front else []),
         *_causes(instance, plan, quantities),
-        *_jobs(instance, plan, quantities),
+        *_jobs(instance, plan, quantities, simulated or {}),
         *_progress(instance, result),
         *_provenance(instance, plan, result, command),
     ]
@@ -279,7 +282,12 @@ def _causes(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> li
     ]
 
 
-def _jobs(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list[str]:
+def _jobs(
+    instance: Instance,
+    plan: Plan,
+    quantities: Mapping[str, Any],
+    simulated: Mapping[str, Mapping[str, Any]],
+) -> list[str]:
     """List tasks with their units and times, or streams with their rates and latencies."""
     if isinstance(plan, SchedulePlan):
         return ["<h2>Tasks</h2>", *_tasks(instance, plan)]
@@ -293,7 +301,8 @@ def _jobs(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list
             *((f"{100 * row['served']:.1f} %", f"{row['value_per_s']:.6g} /s") if worth else ()),
             "–" if row["latency_s"] is None else units.format(row["latency_s"], "time"),
             with_waiting(row["latency_s"], wait["p99_latency_s"]),
-            *(_held(wait) if "quantile" in wait else ()),
+            *((_of(simulated, row["job"], "p99_latency_s"),) if simulated else ()),
+            *(_held(wait, row["job"], simulated) if "quantile" in wait else ()),
         )
         for row, wait in zip(quantities["jobs"], waiting, strict=True)
     ]
@@ -305,9 +314,10 @@ def _jobs(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list
         )
         for row in route_rows(instance, plan)
     ]
-    heads = ("job", "demanded", "served", *worth, "latency", "p99 with waiting (estimate)")
+    again = ("simulated",) if simulated else ()
+    heads = ("job", "demanded", "served", *worth, "latency", "p99 with waiting (estimate)", *again)
     if waiting and "quantile" in waiting[0]:
-        heads = (*heads, "quantile with waiting (estimate)", "its limit")
+        heads = (*heads, "quantile with waiting (estimate)", *again, "its limit")
     states = state_rows(quantities)
     shared = [
         "<h2>What runs at once</h2>",
@@ -325,14 +335,23 @@ def _jobs(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list
     ]
 
 
-def _held(wait: Mapping[str, Any]) -> tuple[str, str]:
-    """Write the estimate of a quantile with waiting that has a limit, and the limit."""
+def _held(
+    wait: Mapping[str, Any], job: str, simulated: Mapping[str, Mapping[str, Any]]
+) -> tuple[str, ...]:
+    """Write the estimate of a quantile with a limit, what it is in simulation, and the limit."""
     if wait["quantile"] is None:
-        return "–", "–"
+        return ("–",) * (3 if simulated else 2)
     estimate = wait["quantile_latency_s"]
     told = "–" if estimate is None else units.format(estimate, "time", digits=3)
     limit = units.format(wait["latency_slo_s"], "time", digits=3)
-    return f"{told} ({100 * wait['quantile']:g} %)", limit
+    reached = (_of(simulated, job, "quantile_latency_s"),) if simulated else ()
+    return f"{told} ({100 * wait['quantile']:g} %)", *reached, limit
+
+
+def _of(simulated: Mapping[str, Mapping[str, Any]], job: str, name: str) -> str:
+    """Write a latency that a job had in simulation."""
+    value = simulated.get(job, {}).get(name)
+    return "–" if value is None else units.format(value, "time", digits=3)
 
 
 def _unit(instance: Instance, option: int, unit: int) -> str:

@@ -292,6 +292,10 @@ def _job_rows(
             "mean_latency_s": float(served.mean()) if len(served) else None,
         }
         row |= _quantiles(served)
+        asked = float(instance.jobs.latency_quantile[j])
+        if not np.isnan(asked):
+            reached = float(np.quantile(served, asked)) if len(served) else None
+            row |= {"quantile": asked, "quantile_latency_s": reached}
         row["latency_slo_s"] = limit if np.isfinite(limit) else None
         late = float((values > limit * (1.0 + 1e-9)).mean())
         row["misses"] = late if np.isfinite(limit) else None
