@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -86,3 +87,15 @@ def test_no_package_has_more_modules_than_are_seen_at_a_glance() -> None:
         if path.name != "__init__.py"
     )
     assert {folder: n for folder, n in beside.items() if n > FEW} == {}
+
+
+def test_files_and_folders_that_the_documents_name_are_there() -> None:
+    root = PACKAGE.parent
+    named = re.compile(r"`((?:[a-z_]+/)+(?:[a-z_]+\.py)?)`")
+    missing = [
+        (page.name, path)
+        for page in (root / "CONTRIBUTING.md", root / "README.md", *root.glob("docs/*.md"))
+        for path in named.findall(page.read_text(encoding="utf-8"))
+        if not (PACKAGE / path).exists() and not (root / path).exists()
+    ]
+    assert missing == []
