@@ -150,3 +150,11 @@ def test_the_builders_fields_are_the_tables_columns(
 def test_a_job_takes_the_fields_of_a_job_and_of_its_only_task() -> None:
     names = {n for c in TABLES["jobs"] for n in c.names} - {"name"}
     assert set(fields.JobFields.__annotations__) == names | {"work", "pin", "forbid"}
+
+
+def test_a_mistake_in_a_set_up_names_the_set_up() -> None:
+    model = Model("x")
+    fpga = model.device("fpga", setups=[{"from": "a", "to": "a", "time": "3 ms"}])
+    model.job("j", options=[fpga.option(time="1 ms", configuration="a")])
+    with pytest.raises(InputError, match="device 'fpga', setup 'a' -> 'a', field to: got a;"):
+        model.build()

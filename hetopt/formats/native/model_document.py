@@ -13,7 +13,7 @@ LISTS = (
 )
 """Parts of a document that are lists of entries."""
 
-_TABLES = (*LISTS, "options", "together", "apart")
+_TABLES = (*LISTS, "options", "setups", "together", "apart")
 
 
 class ModelDocument:
