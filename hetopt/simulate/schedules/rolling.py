@@ -43,7 +43,9 @@ KNOWN = (
     "tasks pinned to a unit",
     "resources",
     "prices that change over time",
+    "units that take time to go on",
     "sleep in gaps",
+    "start-ups",
     "messages",
     "staged tensors",
     "transfers that hold slots (overlap: false)",
@@ -122,7 +124,7 @@ class RollingSchedule(Planned):
             return ()
         known = replace(state, power_cap_w=None)
         for instance in (self._keeping(state), self._without_deadlines()):
-            instance = instance.with_limits(power_cap_w=self._cap_w)
+            instance = _gone_on(instance.with_limits(power_cap_w=self._cap_w), state.time_s)
             try:
                 rest = rest_of(instance, known, outputs_survive=True)
                 plan = self._solved(rest)
@@ -199,3 +201,10 @@ class RollingSchedule(Planned):
         jobs = self.instance.jobs
         free = replace(jobs, deadline_s=np.full(len(jobs), np.inf))
         return replace(self.instance, jobs=free).with_limits(horizon_s=np.inf)
+
+
+def _gone_on(instance: Instance, now_s: float) -> Instance:
+    """Return the instance with what is left of the time that going on takes from 0 on."""
+    devices = instance.devices
+    left = np.maximum(0.0, devices.start_up_time_s - now_s)
+    return replace(instance, devices=replace(devices, start_up_time_s=left))
