@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from hetopt.cli.exits import OK
-from hetopt.cli.options import From, Json, Output, Platform, To
+from hetopt.cli.options import From, Json, Output, Platform, To, to_file
 from hetopt.cli.printing import print_answer, print_json, print_view, tell_warnings
 from hetopt.cli.question import Question
 from hetopt.cli.values import choice
@@ -49,10 +49,7 @@ def devices(
             "--format json printed, as devices of an instance; - for stdin.",
         ),
     ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option("-o", "--output", metavar="FILE", help="With --from-cluster: .yaml, .json."),
-    ] = None,
+    output: Annotated[str | None, to_file("With --from-cluster: .yaml, .json.")] = None,
     json: Json = False,
 ) -> int:
     """List the measured devices that instances can refer to, or those of a cluster."""
@@ -116,9 +113,7 @@ def describe(
     ],
     from_: From = None,
     platform: Platform = None,
-    output: Annotated[
-        str | None, typer.Option("-o", "--output", metavar="FILE", help=".csv: a row each.")
-    ] = None,
+    output: Annotated[str | None, to_file(".csv: a row each.")] = None,
     json: Json = False,
 ) -> int:
     """Tell what instances are like: sizes, flexibility, duration variety, longest chain."""
@@ -219,13 +214,7 @@ def convert(
 def export(
     question: Question,
     output: Annotated[
-        str,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="MODEL",
-            help=".mps or .lp of a steady instance; .pb or .pbtxt: CP-SAT's own.",
-        ),
+        str, to_file(".mps or .lp of a steady instance; .pb or .pbtxt: CP-SAT's own.", "MODEL")
     ],
     rounding: Annotated[
         str, typer.Option(metavar="R", help="down (bounds) or up (plans), off an exact grid.")

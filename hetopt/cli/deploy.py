@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hetopt.cli.exits import NO_PLAN, OK
-from hetopt.cli.options import Json
+from hetopt.cli.options import Json, to_file
 from hetopt.cli.printing import print_json, tell_warnings
 from hetopt.cli.question import Question
 from hetopt.errors import InputError, Problem, RefusedError
@@ -48,10 +48,7 @@ def deploy(
             help="What takes the files; list: the targets and their parameters.",
         ),
     ] = "list",
-    output: Annotated[
-        str | None,
-        typer.Option("-o", "--output", metavar="DIR", help="Folder, written whole or not at all."),
-    ] = None,
+    output: Annotated[str | None, to_file("Folder, written whole or not at all.", "DIR")] = None,
     image: Annotated[
         list[str] | None,
         typer.Option(

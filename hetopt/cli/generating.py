@@ -8,15 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from hetopt.cli.exits import OK
-from hetopt.cli.options import Seed, To, command
+from hetopt.cli.options import Seed, To, command, to_file
 
 GENERATE = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make a random instance.")
-OutputFile = Annotated[
-    str,
-    typer.Option(
-        "-o", "--output", metavar="FILE", help=".yaml, .json; no extension: a folder of tables."
-    ),
-]
+OutputFile = Annotated[str, to_file(".yaml, .json; no extension: a folder of tables.")]
 
 
 @command(GENERATE)

@@ -93,10 +93,14 @@ Robust = Annotated[
     typer.Option(metavar="Q", help="Plan with this quantile of each option's interval: 0.95."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
-Output = Annotated[
-    str | None,
-    typer.Option("-o", "--output", metavar="FILE", help="Write it whole, or not at all."),
-]
+
+
+def to_file(about: str, metavar: str = "FILE") -> Any:
+    """Return the option ``--output`` of a command that says what it writes."""
+    return typer.Option("-o", "--output", metavar=metavar, help=about)
+
+
+Output = Annotated[str | None, to_file("Write it whole, or not at all.")]
 StartUp = Annotated[
     list[str] | None,
     typer.Option(metavar="[DEVICE=]TIME", help="From off to serving, at idle power."),

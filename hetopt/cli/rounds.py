@@ -10,7 +10,7 @@ import typer
 
 from hetopt.cli.executors import Loops
 from hetopt.cli.exits import INTERRUPTED, OK
-from hetopt.cli.options import Json
+from hetopt.cli.options import Json, to_file
 from hetopt.cli.printing import print_answer
 from hetopt.errors import InputError, Problem
 
@@ -25,9 +25,7 @@ def rounds(
     text: Annotated[
         str | None, typer.Argument(help="Part of round/division/suite/scenario: v3.0/closed.")
     ] = None,
-    output: Annotated[
-        str | None, typer.Option("-o", "--output", metavar="FILE", help=".csv, .md, .html, .json.")
-    ] = None,
+    output: Annotated[str | None, to_file(".csv, .md, .html, .json.")] = None,
     json: Json = False,
 ) -> int:
     """Tell the gain of mixed over homogeneous in every public round of the catalogue."""

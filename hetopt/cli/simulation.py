@@ -9,7 +9,7 @@ import typer
 
 from hetopt.cli.executors import Loops
 from hetopt.cli.exits import OK
-from hetopt.cli.options import Json
+from hetopt.cli.options import Json, to_file
 from hetopt.cli.printing import print_answer, tell_warnings
 from hetopt.cli.question import Question
 from hetopt.errors import InputError, Problem
@@ -83,10 +83,7 @@ def simulate(
         str | None, typer.Option(metavar="R", help="Rates planned for: peak, mean or stated.")
     ] = None,
     bound: Annotated[bool, typer.Option(help="Prove what no policy can stay below.")] = True,
-    output: Annotated[
-        str | None,
-        typer.Option("-o", "--output", metavar="FILE", help=".html (a page), .json or .csv."),
-    ] = None,
+    output: Annotated[str | None, to_file(".html (a page), .json or .csv.")] = None,
     json: Json = False,
 ) -> int:
     """Run policies on streams or a schedule, each beside a proven clairvoyant bound."""

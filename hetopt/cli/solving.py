@@ -12,7 +12,7 @@ import typer
 
 from hetopt.cli.executors import Loops
 from hetopt.cli.exits import INFEASIBLE, INTERRUPTED, NO_PLAN, OK
-from hetopt.cli.options import Json
+from hetopt.cli.options import Json, to_file
 from hetopt.cli.printing import print_answer, print_json, print_view
 from hetopt.cli.question import Question
 from hetopt.cli.values import choice
@@ -36,12 +36,7 @@ def solve(
     start: Annotated[str | None, typer.Option(metavar="PLAN", help="Start from a plan.")] = None,
     output: Annotated[
         str | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="FILE",
-            help=".json; .html: a page; .csv, .xlsx, .parquet: tables; no extension: a folder.",
-        ),
+        to_file(".json; .html: a page; .csv, .xlsx, .parquet: tables; no extension: a folder."),
     ] = None,
     json: Json = False,
 ) -> int:
@@ -104,10 +99,7 @@ def compare(
     sensitivity: Annotated[
         bool, typer.Option(help="Solve again under changes, to tell how firm the gain is.")
     ] = True,
-    output: Annotated[
-        str | None,
-        typer.Option("-o", "--output", metavar="FILE", help=".json, or .html: a page."),
-    ] = None,
+    output: Annotated[str | None, to_file(".json, or .html: a page.")] = None,
     json: Json = False,
 ) -> int:
     """Compare the heterogeneous placement with the best homogeneous one."""

@@ -14,7 +14,7 @@ import typer
 
 from hetopt.cli.executors import Loops
 from hetopt.cli.exits import INFEASIBLE, INTERRUPTED, NO_PLAN, OK
-from hetopt.cli.options import Json, Output
+from hetopt.cli.options import Json, Output, to_file
 from hetopt.cli.printing import print_answer, tell_warnings
 from hetopt.cli.question import Question
 from hetopt.cli.values import positive
@@ -40,10 +40,7 @@ def pareto(
         str | None,
         typer.Option(metavar="LOW..HIGH", help="Limits of the held objective: 20ms..40ms."),
     ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option("-o", "--output", metavar="FILE", help=".html (a picture) or .json."),
-    ] = None,
+    output: Annotated[str | None, to_file(".html (a picture) or .json.")] = None,
     json: Json = False,
 ) -> int:
     """Trade two objectives off (--objective energy,makespan), every point proven."""
@@ -125,12 +122,7 @@ def whatif(
 def report(
     question: Question,
     plan: Annotated[str, typer.Argument(metavar="PLAN", help="Plan or result file.")],
-    output: Annotated[
-        str,
-        typer.Option(
-            "-o", "--output", metavar="FILE", help=".html: a page; .json: a trace for Perfetto."
-        ),
-    ],
+    output: Annotated[str, to_file(".html: a page; .json: a trace for Perfetto.")],
     comparison: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="What hetopt compare -o wrote, to show beside it."),

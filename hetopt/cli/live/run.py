@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hetopt.cli.exits import OK, VIOLATED
-from hetopt.cli.options import Json
+from hetopt.cli.options import Json, to_file
 from hetopt.cli.printing import print_json, print_view
 from hetopt.cli.values import positive
 from hetopt.errors import InputError, Problem
@@ -40,10 +40,7 @@ def run(
         str | None,
         typer.Option("--inputs", metavar="FILE", help=".npz with arrays by input name."),
     ] = None,
-    telemetry: Annotated[
-        str | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Telemetry: .csv or .jsonl."),
-    ] = None,
+    telemetry: Annotated[str | None, to_file("Telemetry: .csv or .jsonl.")] = None,
     tolerance: Annotated[
         float, typer.Option(metavar="T", help="Part by which frames may differ from the plan.")
     ] = 0.15,
