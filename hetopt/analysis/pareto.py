@@ -216,31 +216,26 @@ def pareto(
     )
 
 
+@dataclass(slots=True)
 class _Walk:
     """Solves under one limit after another; each known plan starts the solves that it fits."""
 
-    def __init__(
-        self,
-        instance: Instance,
-        target: str,
-        axis: Axis,
-        options: SolveOptions,
-        stop: threading.Event,
-        tell: Report,
-        executor: Executor | None,
-    ) -> None:
-        self.instance = instance
-        self.executor = executor
-        self.target = target
-        self.axis = axis
-        self.options = options
-        self.stop = stop
-        self.tell = tell
-        self.points: list[Point] = []
-        self.plans: list[tuple[float, float, Plan]] = []
-        self.best_held = np.nan
-        self.step_taken = np.nan
-        self.sign = -1.0 if axis.maximised else 1.0
+    instance: Instance
+    target: str
+    axis: Axis
+    options: SolveOptions
+    stop: threading.Event
+    tell: Report
+    executor: Executor | None
+    points: list[Point] = field(default_factory=list)
+    plans: list[tuple[float, float, Plan]] = field(default_factory=list)
+    best_held: float = np.nan
+    step_taken: float = np.nan
+
+    @property
+    def sign(self) -> float:
+        """The sign with which less of the held objective is better."""
+        return -1.0 if self.axis.maximised else 1.0
 
     def spread(self, points: int, between: tuple[float, float] | None) -> bool:
         """Solve at evenly spread limits; return whether these are all.

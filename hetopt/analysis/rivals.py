@@ -55,22 +55,15 @@ class Rival:
     hosted: tuple[str, ...] = ()
 
 
+@dataclass(slots=True)
 class Study:
     """One instance whose rivals and heterogeneous side are solved with the same options."""
 
-    def __init__(
-        self,
-        instance: Instance,
-        options: SolveOptions,
-        host: int,
-        stop: threading.Event,
-        executor: Executor | None = None,
-    ) -> None:
-        self.instance = instance
-        self.options = options
-        self.host = host
-        self.stop = stop
-        self.executor = executor
+    instance: Instance
+    options: SolveOptions
+    host: int
+    stop: threading.Event
+    executor: Executor | None = None
 
     def rivals(
         self,

@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -289,20 +289,14 @@ def _read_settings(
     return document, settings
 
 
+@dataclass(frozen=True, slots=True)
 class _Places:
     """Table positions to files, lines and rows."""
 
-    def __init__(
-        self,
-        folder: Path,
-        files: dict[str, Path],
-        lines: dict[str, list[int]],
-        document: YamlDocument | None,
-    ) -> None:
-        self.folder = folder
-        self.lines = lines
-        self.files = files
-        self.document = document
+    folder: Path
+    files: dict[str, Path]
+    lines: dict[str, list[int]]
+    document: YamlDocument | None
 
     def translated(self, problem: Problem) -> Problem:
         """Return the problem with a place that the user knows."""
