@@ -24,7 +24,7 @@ from hetopt.simulate.events import (
     SwitchOn,
     UnitState,
 )
-from hetopt.simulate.kernels import CHEAPEST
+from hetopt.simulate.kernels.records import CHEAPEST
 from hetopt.simulate.policies import StreamPolicy
 from hetopt.simulate.world import Setting
 

@@ -46,7 +46,7 @@ from hetopt.simulate.events import (
     action_from_dict,
     to_dict,
 )
-from hetopt.simulate.kernels import SHARES
+from hetopt.simulate.kernels.records import SHARES
 from hetopt.simulate.policies import StartUp, StreamPolicy, shares
 from hetopt.simulate.rates import RateWatch
 from hetopt.simulate.routes import fleet_of, route_table, routes_of_plan

@@ -47,7 +47,7 @@ from hetopt.simulate.events import (
     Tick,
     Wait,
 )
-from hetopt.simulate.kernels import CHEAPEST, EARLIEST, SHARES, Net, Rule
+from hetopt.simulate.kernels.records import CHEAPEST, EARLIEST, SHARES, Net, Rule
 from hetopt.simulate.records import CHOICE, EDGE, ROUTE, ROW, STATION, rows
 from hetopt.simulate.routes import (
     Fleet,
@@ -182,7 +182,7 @@ class StreamPolicy:
         self._scratch = np.zeros(int(np.diff(self.table.ptr).max(initial=1)))
         many = int(np.diff(self.net.job_ptr).max(initial=1))
         steps = 0.0 if many <= PLAIN_ROUTES else np.inf
-        self._choose = load_kernels("hetopt.simulate.kernels", steps).choose
+        self._choose = load_kernels("hetopt.simulate.kernels.choice", steps).choose
         jobs, devices = self.instance.jobs.name, self.instance.devices.name
         self._job = {str(name): j for j, name in enumerate(jobs)}
         self._device = {str(name): d for d, name in enumerate(devices)}

@@ -26,7 +26,7 @@ from hetopt.simulate.events import (
     Unload,
     Wait,
 )
-from hetopt.simulate.kernels import SHARES
+from hetopt.simulate.kernels.records import SHARES
 from hetopt.simulate.policies import StartUp, StreamPolicy, choices, shares
 from hetopt.simulate.rates import RateWatch
 from hetopt.simulate.routes import Fleet, RouteKey, fleet_of, route_table, routes_of_plan

@@ -25,7 +25,7 @@ from hetopt.simulate.events import (
     UnitState,
     UnitStatus,
 )
-from hetopt.simulate.kernels import (
+from hetopt.simulate.kernels.records import (
     BIN_S,
     CAP,
     CAP_W,
@@ -95,7 +95,7 @@ class Run:
 def run_streams(instance: Instance, policy: StreamPolicy, setting: Setting) -> Run:
     """Serve all requests of a setting under a policy."""
     loop: Any = load_kernels(
-        "hetopt.simulate.kernels", float(len(setting.requests) * STEPS_OF_REQUEST)
+        "hetopt.simulate.kernels.loop", float(len(setting.requests) * STEPS_OF_REQUEST)
     )
     world = world_of(instance, policy, setting)
     delta = policy.delta_s

@@ -11,7 +11,7 @@ import numpy as np
 from hetopt.errors import InputError
 from hetopt.instance import Floats, Instance
 from hetopt.simulate.events import CapChanged, DeviceDown, DeviceUp, Event
-from hetopt.simulate.kernels import (
+from hetopt.simulate.kernels.records import (
     BIN_S,
     CAP,
     CAP_W,

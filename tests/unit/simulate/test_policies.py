@@ -78,7 +78,7 @@ def everything_on(two: Instance, **changes: float) -> State:
 
 def test_each_policy_decides_as_the_loop_does(two: Instance, plan: SteadyPlan) -> None:
     start_up = StartUp(np.full(2, 0.2), np.zeros(2))
-    loop = plain("hetopt.simulate.kernels")
+    loop = plain("hetopt.simulate.kernels.loop")
     for policy in policies(two, plan, start_up):
         requests = drawn_requests(two, "poisson", count=150, time_s=None, seed=[3])
         world = world_of(
