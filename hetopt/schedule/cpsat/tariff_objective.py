@@ -231,7 +231,7 @@ def _load_pieces(
     problem = build.problem
     rounded = int(problem.grid.direction != "exact")
     for device, runs in placed.items():
-        rows: dict[int, list[Any]] = {}
+        rows: dict[int, list[tuple[int, Literal]]] = {}
         for length, literal, part in runs:
             # Starts are anywhere in [first, last], off an exact grid up to a tick later.
             first, last, long = part.first, part.last + rounded, whole(length)
@@ -241,11 +241,13 @@ def _load_pieces(
                     break
                 least = min(min(ends, at + long) - max(begin, at) for at in (first, last))
                 if least >= 1:
-                    rows.setdefault(k, []).append(math.floor(least) * literal)
+                    rows.setdefault(k, []).append((math.floor(least), literal))
         room = problem.slots[device] * problem.units[device]
         for k, terms in rows.items():
             most = (prices.begin[k + 1] - prices.begin[k]) * room
-            build.model.add(sum(terms) <= math.floor(most))
+            # A piece with room for all runs says nothing, and may be longer than CP-SAT counts.
+            if sum(least for least, _ in terms) > most:
+                build.model.add(sum(least * run for least, run in terms) <= math.floor(most))
 
 
 class _Bill:

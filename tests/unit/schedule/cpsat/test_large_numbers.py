@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import pytest
 
+from hetopt.formats.native.document import read_yaml
 from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget
 from hetopt.schedule.cpsat.objective_level import Level
@@ -40,3 +41,25 @@ def test_a_model_that_does_not_fit_says_nothing_of_plans() -> None:
     )
     assert not level.solve()
     assert level.unbuilt
+
+
+def test_a_price_that_ends_beyond_all_numbers_of_cp_sat_is_one_that_lasts() -> None:
+    text = """
+hetopt: 1
+objective: cost
+horizon: 24 h
+power_cap: 5 kW
+energy_price:
+  - {from: 0 s, price: 0.20 EUR/kWh}
+  - {from: 7 h, price: 0.34 EUR/kWh}
+  - {from: 9223372036854775808 h, price: 0.20 EUR/kWh}
+devices: [{name: d0}, {name: d1}, {name: d2}]
+jobs:
+  - {name: j0, options: [{device: d0, time: 6 h, power: 4 kW}]}
+  - {name: j1, options: [{device: d1, time: 3 h, power: 3.5 kW}]}
+  - {name: j2, options: [{device: d2, time: 2 h, power: 3 kW}]}
+"""
+    found = solve(read_yaml(text, "prices"), time_limit=20, method="cpsat")
+    # One after another: 24 kWh and the first hour of the second task in the cheap time.
+    assert found.status == "optimal"
+    assert found.objective == pytest.approx(0.20 * (24 + 3.5) + 0.34 * (7 + 6))
