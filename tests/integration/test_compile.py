@@ -23,7 +23,7 @@ def test_loops_that_had_no_time_are_compiled_beside_by_one_process(
     while mark.exists() and time.monotonic() < until:
         time.sleep(0.1)
     assert not mark.exists()
-    assert list((tmp_path / "cache").rglob("kernels._search-*.nbi"))
+    assert list((tmp_path / "cache").rglob("kernels.search-*.nbi"))
 
 
 def test_nothing_is_compiled_beside_where_it_is_switched_off_or_goes_on_already(

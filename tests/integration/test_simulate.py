@@ -95,7 +95,7 @@ def test_pages_and_tables_are_written(fleet: Path, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert "proven bound" in done.stdout
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    for part in ("Power over time", "Waiting over time", "power cap", "took longer"):
+    for part in ("Power over time", "Requests waiting over time", "power cap", "took longer"):
         assert part in page
     assert page.count("<svg") == 4
     assert "http" not in page.split("</style>")[1]

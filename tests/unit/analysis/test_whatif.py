@@ -99,7 +99,7 @@ def test_usual_cases_drop_and_add_each_device_and_let_streams_grow(fleet: Instan
         ("demand 0", "more than 0"),
         ("power-cap 3 parsecs", "power"),
         ("swap npu", "swap DEVICE=DEVICE"),
-        ("deadline 3 ms", "streams have no deadline"),
+        ("deadline 3 ms", "a stream has no deadline"),
     ],
 )
 def test_a_change_that_cannot_be_made_is_refused(fleet: Instance, case: str, expected: str) -> None:

@@ -101,7 +101,7 @@ def test_costs_of_windows_add_up_to_the_plans() -> None:
     assert search.plan is not None
     window = float(instance.jobs.deadline_s.max())
     end = objective_value(instance, search.plan, "makespan")
-    idle = chain.table.arrays["rate"][range(4), chain.used[chain.units :]].sum()
+    idle = chain.table.packed.rate[range(4), chain.used[chain.units :]].sum()
     tick = float(search.problem.grid.tick)
     counted = chain._cost() - idle * (window - end) / tick
     assert counted == pytest.approx(search.objective(search.plan), rel=1e-9)
