@@ -326,7 +326,9 @@ def _drawn(
             # What may be slowed draws less then, as little as one likes.
             if choice.mode.duration and watts[option] and not slowed[option]:
                 drawn.append((choice.interval, watts[option]))
-    drawn.extend((s.interval, s.change.watts) for s in build.setups if s.change.watts)
+    # On a coarse grid a set-up may take no tick, and draws at no instant of it.
+    shown = [s for s in build.setups if s.interval is not None]
+    drawn.extend((s.interval, s.change.watts) for s in shown if s.change.watts)
     if by_gaps:
         for rest in build.rests:
             stretches, always = _awake(build, rest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,8 @@ from hetopt.schedule.model.grid import Grid
 from hetopt.schedule.model.problem import Problem
 from hetopt.solve import solve
 from tests.small_schedules import device, instance, option, task
+
+ROOT = Path(__file__).parents[4]
 
 
 def nine_on_two() -> Instance:
@@ -63,3 +66,14 @@ jobs:
     # One after another: 24 kWh and the first hour of the second task in the cheap time.
     assert found.status == "optimal"
     assert found.objective == pytest.approx(0.20 * (24 + 3.5) + 0.34 * (7 + 6))
+
+
+def test_a_set_up_of_no_tick_on_a_coarse_grid_draws_no_power_there() -> None:
+    text = (ROOT / "instances" / "synthetic" / "set-ups.yaml").read_text(encoding="utf-8")
+    late = text.replace(
+        "{name: first, profile: see}", "{name: first, profile: see, release: 1e19 s}"
+    )
+    late = late.replace(", deadline: 20 ms", "")
+    assert late != text
+    found = solve(read_yaml(late, "late"), time_limit=3, workers=1)
+    assert found.plan is None or found.verified
