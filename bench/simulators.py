@@ -1,6 +1,7 @@
 """Both event loops against second, plain simulators, event by event, on random instances.
 
 python -m bench.simulators streams --count 500      each decision, start and end, and the bounds
+python -m bench.simulators slow-streams --count 60  the same on devices that slow each other
 python -m bench.simulators schedules --count 500    the same, and that the checker accepts what ran
 """
 
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("streams", "schedules"))
+    parser.add_argument("what", choices=("streams", "slow-streams", "schedules"))
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args(arguments)
@@ -47,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from tests.unit.simulate.test_against_small_simulator import compared as streams
 
         found = campaign(streams, asked.count, asked.seed)
+    elif asked.what == "slow-streams":
+        from tests.unit.simulate.test_against_small_simulator import compared_slow
+
+        found = campaign(compared_slow, asked.count, asked.seed)
     else:
         from tests.unit.simulate.test_schedules import compared as schedules
 

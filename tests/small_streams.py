@@ -39,6 +39,7 @@ class Execution:
     left_s: float
     power_w: float
     share: float
+    asks: dict[int, float] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -86,6 +87,7 @@ class SmallStreams:
         self.now = 0.0
         self.energy_j = np.zeros(len(instance.devices))
         self.idle_j = np.zeros(len(instance.devices))
+        self.over_cap_s = 0.0
         self.wide = setting.requests.work.shape[1]
 
     # What is known of a row of a route.
@@ -107,10 +109,26 @@ class SmallStreams:
             factor = math.exp(z * float(net["low"] if z < 0 else net["high"]))
         return float(self.table.time_s[row] * work * factor)
 
-    def rate(self, unit: Unit) -> float:
-        if not self.setting.shared[unit.device] or not unit.executions:
+    def rate(self, unit: Unit, execution: Execution) -> float:
+        if execution.asks:
+            return min(self.speed(k) for k in execution.asks)
+        if not self.setting.shared[unit.device]:
             return 1.0
         return min(1.0, float(self.instance.devices.slots[unit.device]) / len(unit.executions))
+
+    def speed(self, k: int) -> float:
+        """Return how fast a resource that slows lets run what asks for it."""
+        running = [e for u in self.units for e in u.executions if k in e.asks]
+        resources = self.instance.resources
+        speed = min(1.0, float(resources.capacity[k]) / sum(e.asks[k] for e in running))
+        return speed * (1.0 - float(resources.loss[k])) if len(running) > 1 else speed
+
+    def asks(self, row: int, takes: float) -> dict[int, float]:
+        if takes == 0:
+            return {}
+        sharing = self.instance.resources.sharing
+        uses = self.instance.uses.of(int(self.table.option[row]))
+        return {k: float(amount) for k, amount in uses if sharing[k] == "slow" and amount > 0}
 
     # Time passes.
 
@@ -143,20 +161,26 @@ class SmallStreams:
 
     def pass_until(self, time: float) -> None:
         span = time - self.now
+        drawn_w = 0.0
         for unit in self.units:
-            rate = self.rate(unit)
-            for execution in unit.executions:
+            rates = [self.rate(unit, execution) for execution in unit.executions]
+            for execution, rate in zip(unit.executions, rates, strict=True):
                 execution.left_s -= span * rate
                 self.energy_j[unit.device] += execution.power_w * rate * span
+                drawn_w += execution.power_w * rate
             if unit.status in ("on", "starting", "draining"):
-                self.idle_j[unit.device] += self.instance.devices.idle_power_w[unit.device] * span
+                idle_w = float(self.instance.devices.idle_power_w[unit.device])
+                self.idle_j[unit.device] += idle_w * span
+                drawn_w += idle_w
+        if drawn_w > self.instance.limits.power_cap_w * (1.0 + 1e-9):
+            self.over_cap_s += span
         self.now = time
 
     def next_inner(self) -> tuple[float, Any] | None:
         found: list[tuple[float, Any]] = []
         for unit in self.units:
             for execution in unit.executions:
-                at = self.now + max(0.0, execution.left_s) / self.rate(unit)
+                at = self.now + max(0.0, execution.left_s) / self.rate(unit, execution)
                 found.append((at, lambda u=unit, e=execution: self.ends(u, e)))
             if unit.status == "starting":
                 found.append((unit.ready_s, lambda u=unit: self.starts_serving(u)))
@@ -248,7 +272,8 @@ class SmallStreams:
             takes = max(self.takes(item, row) for item in items)
             full = float(self.table.time_s[row])
             power = float(self.table.energy_j[row]) / full if full > 0 else 0.0
-            free[0].executions.append(Execution(items, row, takes, power, share))
+            asks = self.asks(row, takes)
+            free[0].executions.append(Execution(items, row, takes, power, share, asks))
             i, r = items[0]
             self.log.append((self.now, 1, i * self.wide + r, self.units.index(free[0])))
 

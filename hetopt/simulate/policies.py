@@ -362,6 +362,7 @@ def net_of(instance: Instance, table: RouteTable) -> Net:
         low=low[table.option],
         high=high[table.option],
         before=table.before,
+        option=table.option,
     )
     edge = rows(EDGE, len(table.out_row), row=table.out_row, delay_s=table.out_delay_s)
     route = rows(ROUTE, len(table), transfer_j=table.transfer_j, device=table.transfer_device)

@@ -13,7 +13,7 @@ from hetopt import units
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Instance
 from hetopt.instance.questions import several_demands
-from hetopt.instance.states.slow_domains import slow_domains
+from hetopt.instance.states.slow_domains import domain_of_device, slow_demand
 from hetopt.simulate.events import Event
 from hetopt.simulate.policies import ONLY, STREAM_POLICIES
 from hetopt.solution import Solution
@@ -94,10 +94,8 @@ def check(instance: Instance, question: Question) -> None:
     """
     problems = []
     streams = instance.regime == "steady"
-    for domain in slow_domains(instance)[:1] if streams else ():
-        name = f"resource {instance.resources.name[domain.resources[0]]}, sharing"
-        text = "`sharing: forbid`: simulation does not know devices that slow each other down."
-        problems.append(Problem(name, "slow", text))
+    if streams:
+        problems += _beside_slow(instance, question)
     if len(instance.boards) and streams:
         text = "None: simulation of streams does not know boards, whose idle power counts once."
         problems.append(Problem(f"board {instance.boards.name[0]}", "", text))
@@ -132,6 +130,27 @@ def check(instance: Instance, question: Question) -> None:
         problems.append(Problem("policies", "", "At least one policy."))
     if problems:
         raise InputError(problems)
+
+
+def _beside_slow(instance: Instance, question: Question) -> list[Problem]:
+    """Return what is not known of devices that slow each other down (streams)."""
+    devices, problems = instance.devices, []
+    for d in np.flatnonzero((domain_of_device(instance) >= 0) & (devices.reserved > 0)).tolist():
+        text = (
+            "None in a simulation: others slow what runs there (`sharing: slow`), and what "
+            "reserved work asks for is unknown."
+        )
+        place = f"device {devices.name[d]}, reserved"
+        problems.append(Problem(place, f"{devices.reserved[d]:g}", text))
+    # Requests that run at once would slow each other even on a unit that nothing else slows.
+    asks = {
+        str(devices.name[instance.options.device[o]])
+        for o in np.unique(instance.admissible[1]).tolist()
+        if slow_demand(instance, o)
+    }
+    text = "A device whose options use no resource that slows (`sharing: slow`)."
+    problems += [Problem("shared", name, text) for name in question.shared if name in asks]
+    return problems
 
 
 def seconds(name: str, value: Quantity | None, zero: bool = False) -> float | None:

@@ -16,7 +16,7 @@ def _record(reals: str, wholes: str) -> np.dtype[Any]:
 
 ROW = _record(
     "time_s latency_s after_s timeout_s share energy_j low high",
-    "station device position key batch before",
+    "station device position key batch before option",
 )
 """A row of a route (:class:`hetopt.simulate.routes.RouteTable`); ``key``: which batch it joins."""
 
@@ -59,8 +59,21 @@ DEVICE = _record(
 )
 """A device: what its units take and draw now, and the accounts of the run so far."""
 
-RUN = _record("share power end expected", "item unit stamp next before")
-"""An execution."""
+RUN = _record(
+    "share power end expected left rate since",
+    "item unit stamp next before domain option slow_next slow_before",
+)
+"""An execution; where others slow it: its domain (else -1), the time at full speed that was left at
+``since``, its rate from then on, and its neighbours among all that run in the domain."""
+
+SLOW_ASK = _record("amount", "resource")
+"""What an option asks for of a resource that slows."""
+
+SLOW_RESOURCE = _record("capacity loss asked speed", "domain runs")
+"""A resource that slows, and what is asked of it now, by how many executions."""
+
+SLOW_DOMAIN = _record("", "head stamp changed")
+"""Devices that slow each other: what runs there, and whether that changed at this instant."""
 
 HEAP = _record("t", "s kind a b")
 """What is to come: time, number in order of being known, kind, and what it is about."""

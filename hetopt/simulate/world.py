@@ -15,6 +15,7 @@ from hetopt.simulate.kernels.records import (
     BIN_S,
     CAP,
     CAP_W,
+    COUNTS,
     DOWN,
     DRAINING,
     FAIL,
@@ -30,6 +31,7 @@ from hetopt.simulate.kernels.records import (
 from hetopt.simulate.policies import StartUp, StreamPolicy, idle_stations
 from hetopt.simulate.records import DEVICE, EXTERNAL, FORM, HEAP, ITEM, REQUEST, RUN, UNIT, rows
 from hetopt.simulate.requests import Requests
+from hetopt.simulate.slowing import slow_of
 
 BINS = 960
 """Pieces of the run that power and queues are shown by; longer ones where it lasts longer."""
@@ -104,9 +106,10 @@ def world_of(instance: Instance, policy: StreamPolicy, setting: Setting) -> Worl
         World(
             policy.net_for(setting.timeout_s),
             policy.rule,
+            slow_of(instance, policy),
             station,
             real,
-            np.zeros(10, dtype=np.int64),
+            np.zeros(COUNTS, dtype=np.int64),
             rows(REQUEST, count, at=requests.time_s, job=requests.job, route=-1),
             requests.work,
             setting.drawn,

@@ -19,6 +19,9 @@ does not fit is late (P. Baptiste, C. Le Pape, W. Nuijten, "Constraint-Based Sch
 chapter 4). For the mean latency the cost is that of one piece of each request, from its arrival to
 its end and what follows at least; its other pieces, whose price is at least 0, are left out.
 
+Where others slow what runs (``sharing: slow``), a piece holds its slot for longer than h. Its last
+h alone are a run that begins no sooner, ends with it and respects the slots: the sum above holds.
+
 Where units run all their requests at once (processor sharing), a run has no begin and end at full
 speed: the price of its work is at least that at the cheapest of the windows between the two.
 """

@@ -21,6 +21,12 @@ program over tasks of a kind, and the sum is evaluated anew over every single re
 by a part of all its terms. For ``cost`` unit time has a second weight, the price of a unit that is
 had, with the units that must be had as its floor.
 
+Devices that slow each other down (``sharing: slow``) are known here at full speed, which is a
+relaxation: whatever a policy does, let every slowed execution run at full speed at the end of the
+slot time that it took. It ends when it did, begins no sooner, draws the same energy (which slowing
+does not change), and holds a part of what it held, so B_d is no more and A_d need be no more. What
+is counted above and in the bounds below of that run is no more than of the true one.
+
 Latencies and misses have bounds of their own (:mod:`hetopt.simulate.bounds.waiting`).
 """
 

@@ -11,6 +11,7 @@ from hetopt.runtime.jit import inner
 from hetopt.simulate.kernels.accounts import note_power, settle
 from hetopt.simulate.kernels.heap import push
 from hetopt.simulate.kernels.records import END, FREE, NOW, ON, SHARED_END, STARVED, TINY, World
+from hetopt.simulate.kernels.slowing import join_slowed, leave_slowed
 
 
 @inner
@@ -85,6 +86,11 @@ def _start(w: World, item: int, m: int, g: int, s: int, wide: int) -> None:
     share = w.net.row[m]["share"]
     w.run[x]["item"], w.run[x]["unit"], w.run[x]["share"], w.run[x]["power"] = item, g, share, power
     w.run[x]["expected"] = share * full
+    option = w.net.row[m]["option"]
+    w.run[x]["option"] = option
+    # What takes no time neither slows nor is slowed.
+    domain = w.slow.domain_of[option] if takes > 0.0 else -1
+    w.run[x]["domain"] = domain
     w.run[x]["next"], w.run[x]["before"] = w.unit[g]["head"], -1
     if w.unit[g]["head"] >= 0:
         w.run[w.unit[g]["head"]]["before"] = x
@@ -105,9 +111,12 @@ def _start(w: World, item: int, m: int, g: int, s: int, wide: int) -> None:
         w.unit[g]["used"] += share
         w.live[s]["used"] += share
         w.device[d]["used"] += share
-        w.device[d]["dynamic_w"] += power
-        w.run[x]["end"] = w.real[NOW] + takes
-        push(w, w.run[x]["end"], END, x, w.run[x]["stamp"])
+        if domain >= 0:
+            join_slowed(w, x, domain, takes)
+        else:
+            w.device[d]["dynamic_w"] += power
+            w.run[x]["end"] = w.real[NOW] + takes
+            push(w, w.run[x]["end"], END, x, w.run[x]["stamp"])
     note_power(w)
     if len(w.log):
         note(w, 1, item, g)
@@ -171,7 +180,10 @@ def leave(w: World, x: int) -> None:
         w.unit[g]["used"] -= w.run[x]["share"]
         w.live[s]["used"] -= w.run[x]["share"]
         w.device[d]["used"] -= w.run[x]["share"]
-        w.device[d]["dynamic_w"] -= w.run[x]["power"]
+        if w.run[x]["domain"] >= 0:
+            leave_slowed(w, x, d)
+        else:
+            w.device[d]["dynamic_w"] -= w.run[x]["power"]
         if w.unit[g]["many"] == 0:
             w.unit[g]["used"] = 0.0
     note_power(w)

@@ -33,14 +33,17 @@ from hetopt.simulate.kernels.records import (
     REACHED,
     READY,
     REPAIR,
+    RETIME,
     ROOM,
     SHARED_END,
+    SLOW_END,
     STARTING,
     STARVED,
     STUCK,
     TIMEOUT,
     World,
 )
+from hetopt.simulate.kernels.slowing import first_slowed, retime
 from hetopt.simulate.kernels.units import go_on, went_idle
 from hetopt.simulate.kernels.units import switch_off as switch_off
 from hetopt.simulate.kernels.units import switch_on as switch_on
@@ -60,6 +63,12 @@ def _handle(w: World, kind: int, a: int, b: int, wide: int) -> None:
                     first = x
                 x = w.run[x]["next"]
             end_execution(w, first, wide)
+    elif kind == SLOW_END:
+        if w.slow.domain[a]["stamp"] == b:
+            x = first_slowed(w, a)
+            while x >= 0 and w.run[x]["end"] <= w.real[NOW]:
+                end_execution(w, x, wide)
+                x = first_slowed(w, a)
     elif kind == TIMEOUT:
         if w.form[a]["stamp"] == b:
             close_batch(w, a, wide)
@@ -110,6 +119,9 @@ def advance(w: World, until: float, stops: bool) -> int:
             t, what = w.ext[w.count[EXT]]["t"], 1
         if w.count[NEXT] < total and w.request[w.count[NEXT]]["at"] < t:
             t, what = w.request[w.count[NEXT]]["at"], 2
+        if w.count[RETIME] and (t > w.real[NOW] or t >= until):
+            retime(w)
+            continue
         if t >= until:
             if until == np.inf:
                 return STUCK

@@ -6,13 +6,15 @@ from typing import Any, NamedTuple
 
 SHARES, EARLIEST, CHEAPEST = 0, 1, 2
 OFF, STARTING, ON, DRAINING, DOWN = 0, 1, 2, 3, 4
-END, TIMEOUT, READY, IDLE, ARRIVES, SHARED_END = 0, 1, 2, 3, 4, 5
+END, TIMEOUT, READY, IDLE, ARRIVES, SHARED_END, SLOW_END = 0, 1, 2, 3, 4, 5, 6
 FAIL, REPAIR, CAP = 0, 1, 2
 REACHED, FINISHED, HAPPENED, GROW, STUCK = 0, 1, 2, 3, 4
 TINY = 1e-9
 
 NOW, CAP_W, OVER_S, BIN_S, LAST, POWER = 0, 1, 2, 3, 4, 5
 NEXT, EXT, HEAP, SEQ, FREE, DONE, LATEST, STARVED, ROOM, BEGUN = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
+RETIME = 10
+COUNTS = 11
 ENERGY, USED, ACTIVE, WAITING = 0, 1, 2, 3
 
 
@@ -42,11 +44,22 @@ class Rule(NamedTuple):
     start_s: Any
 
 
+class Slow(NamedTuple):
+    """What slows: the domain of each option (-1: nothing slows it), and what it asks for (CSR)."""
+
+    domain_of: Any
+    ptr: Any
+    ask: Any
+    resource: Any
+    domain: Any
+
+
 class World(NamedTuple):
     """Everything that the loop reads and writes; records as in :mod:`hetopt.simulate.records`."""
 
     net: Net
     rule: Rule
+    slow: Slow
     live: Any
     real: Any
     count: Any
