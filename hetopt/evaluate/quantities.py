@@ -78,15 +78,25 @@ def objectives(
     return tuple(float(getattr(quantities, quantities.OBJECTIVES[name])) for name in wanted)
 
 
+HELD_NOISE = 1e-9
+"""Part of what all of the demand is worth that is rounding: the room of what is held."""
+
+
 def noise(instance: Instance, plan: Plan, name: str) -> float:
     """Return the difference up to which a bound beyond a plan's value is rounding.
 
     Tardiness is a difference of times and may be 0 where they are large: there it is the tolerance
     of times, by the weights of the jobs that are due. What prices over time make of energy depends
-    on times as well (`ScheduleQuantities.priced_noise`). Others are sums without a difference.
+    on times as well (`ScheduleQuantities.priced_noise`). The value that streams serve may be next
+    to nothing, where only the room of 1e-9 with which an earlier objective is held is left: that is
+    rounding of what all of the demand is worth. Others are sums without a difference.
     """
     instance, plan = executed(instance, plan)
-    if not isinstance(plan, SchedulePlan) or name == "value":
+    if not isinstance(plan, SchedulePlan):
+        jobs = instance.jobs
+        worth = float((jobs.value * jobs.rate_per_s).sum()) if name == "value" else 0.0
+        return HELD_NOISE * worth
+    if name == "value":
         return 0.0
     if name != "tardiness":
         return ScheduleQuantities(instance, plan).priced_noise(name)

@@ -14,6 +14,7 @@ from hetopt import from_frames, to_frames, to_settings
 from hetopt.analysis.compare import compare
 from hetopt.analysis.explanation import explain
 from hetopt.errors import InputError
+from hetopt.formats.native.document import read_yaml
 from hetopt.instance import Instance
 from hetopt.instance.questions import check_question
 from hetopt.solution import SteadyPlan
@@ -186,3 +187,26 @@ def test_shares_stay_within_what_is_demanded() -> None:
     solution = solve(rack(), time_limit=20, workers=1)
     served = [row["served"] for row in solution.quantities["jobs"]]
     assert np.all(np.array(served) <= 1 + 1e-12)
+
+
+def test_what_the_room_of_an_earlier_objective_serves_contradicts_no_bound() -> None:
+    question = read_yaml(
+        """
+hetopt: 1
+regime: steady
+objective: [power, value]
+power_cap: 6 W
+devices: [{name: cpu, count: 2, idle_power: 1.5 W, memory: 6 kB}]
+profiles: {p0: [{device: cpu, time: 0.2, energy: 8.5, weights: 1 kB}]}
+jobs:
+  - {name: j0, profile: p0, rate: 0.9 /s, value: 1}
+  - {name: j1, rate: 0.05 /s, latency_slo: 1 s, min_share: 1,
+     tasks: [{name: t1, profile: p0, work: 0.3}]}
+""",
+        "room",
+    )
+    found = solve(question, time_limit=20, workers=1, seed=435)
+    # One unit on, and 0.05 × 0.3 × 8.5 J/s; what 1e-9 of that serves is next to nothing.
+    assert found.objectives == pytest.approx((1.6275, 0.0), abs=1e-6)
+    assert found.status == "optimal"
+    assert not any("contradicted" in note for note in found.notes)
