@@ -67,7 +67,10 @@ class Truth:
         TooHardError
             Where there is too much to enumerate.
         """
-        instance = replace(instance, objective=instance.objective[:1])
+        # Where value is among the objectives less than the demand may be served.
+        first, *later = instance.objective
+        kept = ("value",) if "value" in later and self.tick is None else ()
+        instance = replace(instance, objective=(first, *kept))
         if len(stuck_tasks(instance)) or (instance.devices.count_min > _most(instance)).any():
             return None
         if self.tick is not None:
