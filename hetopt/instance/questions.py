@@ -24,6 +24,9 @@ from hetopt.units.synonyms import objective_of
 MOST_UNITS = 1e15
 """Units in a fleet: floats tell them apart, and integers of 64 bits hold sums of them."""
 
+HOPELESS_UNITS = 1e18
+"""Units that an option takes for all that is asked for, from which it is taken for a mistake."""
+
 
 def check_question(instance: Instance) -> None:
     """Refuse an objective that the instance's data cannot answer.
@@ -157,6 +160,17 @@ def _check_rates(instance: Instance, missing: Any) -> None:
             f"job {instance.jobs.name[j]}",
             f"A rate that {MOST_UNITS:.0e} units serve, as more cannot be counted.",
             f"{rates[j]:g} requests/s",
+        )
+    # An option that is too slow by so much would be lost, or lose others, in a solver's numbers.
+    asked = np.zeros(len(classes))
+    np.maximum.at(asked, classes.member, rates[tasks.job] * tasks.work)
+    for k in np.flatnonzero(asked[owner] * each[classes.option] > HOPELESS_UNITS):
+        option, task = classes.option[k], int(np.argmax(classes.member == owner[k]))
+        device = instance.devices.name[options.device[option]]
+        missing(
+            f"task {tasks.name[task]}, option on {device}, time",
+            f"A time with which {HOPELESS_UNITS:.0e} units serve what is asked for.",
+            f"{options.time_s[option]:g} s",
         )
 
 

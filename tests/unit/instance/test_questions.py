@@ -44,3 +44,9 @@ def test_a_stream_without_devices_is_an_error_in_its_place():
     frames += "tasks: [{name: t, job: j, profile: p}]\njobs: [{name: j, rate: 1}]\n"
     with pytest.raises(InputError, match="At least one row is expected in table devices"):
         read_instance("x.yaml", text=frames)
+
+
+def test_an_option_that_takes_hopelessly_many_units_is_an_error():
+    text = STREAM.format(rate="1000", most="").replace("9 s", "9223372036854775808 s")
+    with pytest.raises(InputError, match=r"task chat, option on gpu, time: got 9\.22337e\+18 s"):
+        check_question(read_instance("x.yaml", text=text))
