@@ -32,15 +32,20 @@ def server(tmp_path: Path) -> Iterator[Server]:
     made.stop()
 
 
-def keep_telling(server: Server, over: threading.Event) -> None:
-    """Send events as a fleet that works does, until it is over."""
+def keep_telling(server: Server, over: threading.Event, told: threading.Event) -> None:
+    """Send events as a fleet that works does, until it is over; say when some have been told."""
     rng, begin, number = random.Random(3), time.monotonic(), 0
     server.ask("POST", "/events", [{"event": "cap_changed", "id": "cap", **CAP}])
     while not over.is_set():
         rows = some_events(30, number, 0.1 + time.monotonic() - begin, rng)
         server.ask("POST", "/events", rows)
         number += 30
+        if number >= SOME:
+            told.set()
         over.wait(0.1)
+
+
+SOME = 300
 
 
 CAP = {"time_s": 0.05, "power_cap_w": 150.0}
@@ -50,10 +55,12 @@ CAP = {"time_s": 0.05, "power_cap_w": 150.0}
 def test_the_page_shows_schedule_power_and_plan_beside_what_is_so(
     server: Server, tmp_path: Path
 ) -> None:
-    over = threading.Event()
-    teller = threading.Thread(target=keep_telling, args=(server, over))
+    over, told = threading.Event(), threading.Event()
+    teller = threading.Thread(target=keep_telling, args=(server, over, told))
     teller.start()
     try:
+        # The page shows what ran; on a busy machine it would be read before anything did.
+        assert told.wait(60)
         shown = subprocess.run(
             [
                 *(str(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}"),

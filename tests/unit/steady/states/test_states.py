@@ -206,13 +206,12 @@ def test_the_program_that_is_written_has_the_states() -> None:
     assert found.objective / scale == pytest.approx(BOTH_FPS, abs=0.05)
 
 
-@pytest.mark.parametrize("what", ["simulate", "replan"])
-def test_what_would_get_it_wrong_refuses_it(what: str) -> None:
+def test_replanning_would_get_it_wrong_and_refuses_it() -> None:
     instance = pair()
     plan = solve(instance).plan
     assert isinstance(plan, SteadyPlan)
     with pytest.raises(InputError, match="slow each other down"):
-        hetopt.simulate(instance) if what == "simulate" else hetopt.replan(instance, plan, None)
+        hetopt.replan(instance, plan, None)
 
 
 def test_a_capacity_without_end_slows_nothing_but_by_its_loss() -> None:
