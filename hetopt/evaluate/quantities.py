@@ -93,9 +93,9 @@ def noise(instance: Instance, plan: Plan, name: str) -> float:
     """
     instance, plan = executed(instance, plan)
     if not isinstance(plan, SchedulePlan):
-        jobs = instance.jobs
-        worth = float((jobs.value * jobs.rate_per_s).sum()) if name == "value" else 0.0
-        return HELD_NOISE * worth
+        if name != "value" or name == instance.objective[0]:
+            return 0.0
+        return HELD_NOISE * float((instance.jobs.value * instance.jobs.rate_per_s).sum())
     if name == "value":
         return 0.0
     if name != "tardiness":
