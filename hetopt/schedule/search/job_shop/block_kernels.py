@@ -27,7 +27,6 @@ import numpy as np
 from hetopt.runtime.jit import inner, jit
 from hetopt.schedule.search.job_shop.kernels import (
     BEST,
-    IMPROVED,
     LONG,
     MAKESPAN,
     MOVES,
@@ -37,13 +36,9 @@ from hetopt.schedule.search.job_shop.kernels import (
     State,
     Tasks,
     arc,
-    backward,
     critical_path,
     draw,
-    forward,
-    link,
-    reorder,
-    unlink,
+    put,
 )
 
 
@@ -166,12 +161,11 @@ def barred(v: int, x: int, forth: bool, now: int, arcs: Any, state: State) -> bo
 def search_blocks(moves: int, seed: Any, run: Run, state: State, shop: Tasks) -> None:
     """Make some moves, or fewer where the target is met or no move is left."""
     arcs, best, end_less, rest_less = run.arcs, run.best, run.end_less, run.rest_less
-    numbers, order, place, chosen = state.numbers, state.order, state.place, state.chosen
+    numbers, chosen, room = state.numbers, state.chosen, state.room
     machine, before, after = state.machine, state.before, state.after
-    room, first = state.room, state.first
-    n = len(order)
+    n = len(state.order)
     none = np.uint32(n)
-    machines = len(first) - 1
+    machines = len(state.first) - 1
     tenure = TENURE + n // (machines * machines)
     for _ in range(moves):
         if numbers[BEST] <= numbers[TARGET]:
@@ -251,8 +245,6 @@ def search_blocks(moves: int, seed: Any, run: Run, state: State, shop: Tasks) ->
             past = other_past
             forth = other_forth
         v = taken
-        x0 = before[v]
-        y0 = after[v]
         until = numbers[MOVES] + tenure + draw(tenure, seed)
         w = v
         while w != past:
@@ -268,19 +260,4 @@ def search_blocks(moves: int, seed: Any, run: Run, state: State, shop: Tasks) ->
             right = after[past]
         else:
             left = before[past]
-        unlink(v, machine[v], before, after, first)
-        link(v, left, right, machine[v], before, after, first)
-        low = reorder(v, state, shop)
-        high = np.int64(place[v])
-        if y0 < n:
-            low = min(low, np.int64(place[y0]))
-        if x0 < n:
-            high = max(high, np.int64(place[x0]))
-        numbers[MAKESPAN] = forward(low, state, shop)
-        backward(high, state.rest, state, shop)
-        if numbers[MAKESPAN] < numbers[BEST]:
-            numbers[BEST] = numbers[MAKESPAN]
-            numbers[IMPROVED] = numbers[MOVES]
-            for t in range(n):
-                best[0, t] = order[t]
-                best[1, t] = chosen[t]
+        put(v, chosen[v], left, right, best, state, shop)

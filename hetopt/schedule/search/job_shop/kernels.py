@@ -364,12 +364,41 @@ def blocked(v: int, x: int, y: int, x0: int, y0: int, now: int, arcs: Any, state
     return False
 
 
+@inner
+def put(v: int, c: int, left: int, right: int, best: Any, state: State, shop: Tasks) -> None:
+    """Give v a choice, between two neighbours on its machine; keep the state if it is the best."""
+    numbers, order, place, chosen = state.numbers, state.order, state.place, state.chosen
+    machine, before, after, first = state.machine, state.before, state.after, state.first
+    n = len(order)
+    x0 = before[v]
+    y0 = after[v]
+    unlink(v, machine[v], before, after, first)
+    chosen[v] = c
+    machine[v] = shop.choice[c]
+    state.time[v] = shop.choice_time[c]
+    link(v, left, right, machine[v], before, after, first)
+    low = reorder(v, state, shop)
+    high = np.int64(place[v])
+    if y0 < n:
+        low = min(low, np.int64(place[y0]))
+    if x0 < n:
+        high = max(high, np.int64(place[x0]))
+    numbers[MAKESPAN] = forward(low, state, shop)
+    backward(high, state.rest, state, shop)
+    if numbers[MAKESPAN] < numbers[BEST]:
+        numbers[BEST] = numbers[MAKESPAN]
+        numbers[IMPROVED] = numbers[MOVES]
+        for t in range(n):
+            best[0, t] = order[t]
+            best[1, t] = chosen[t]
+
+
 @jit
 def search(moves: int, seed: Any, run: Run, state: State, shop: Tasks) -> None:
     """Make some moves, or fewer where the target is met or no move is left."""
     arcs, tabu, best = run.arcs, run.tabu, run.best
     end_less, rest_less = run.end_less, run.rest_less
-    numbers, order, place, chosen = state.numbers, state.order, state.place, state.chosen
+    numbers, order, place = state.numbers, state.order, state.place
     machine, before, after = state.machine, state.before, state.after
     time, end, rest = state.time, state.end, state.rest
     room, first = state.room, state.first
@@ -458,8 +487,6 @@ def search(moves: int, seed: Any, run: Run, state: State, shop: Tasks) -> None:
             left = other_left
             right = other_right
         v = taken
-        x0 = before[v]
-        y0 = after[v]
         until = numbers[MOVES] + TENURE + draw(TENURE_MORE, seed)
         if choice[wanted] != machine[v]:
             tabu[v, machine[v]] = until
@@ -473,22 +500,4 @@ def search(moves: int, seed: Any, run: Run, state: State, shop: Tasks) -> None:
             while w != v:
                 arcs[arc(v, w)] = until
                 w = before[w]
-        unlink(v, machine[v], before, after, first)
-        chosen[v] = wanted
-        machine[v] = choice[wanted]
-        time[v] = choice_time[wanted]
-        link(v, left, right, machine[v], before, after, first)
-        low = reorder(v, state, shop)
-        high = np.int64(place[v])
-        if y0 < n:
-            low = min(low, np.int64(place[y0]))
-        if x0 < n:
-            high = max(high, np.int64(place[x0]))
-        numbers[MAKESPAN] = forward(low, state, shop)
-        backward(high, rest, state, shop)
-        if numbers[MAKESPAN] < numbers[BEST]:
-            numbers[BEST] = numbers[MAKESPAN]
-            numbers[IMPROVED] = numbers[MOVES]
-            for t in range(n):
-                best[0, t] = order[t]
-                best[1, t] = chosen[t]
+        put(v, wanted, left, right, best, state, shop)
