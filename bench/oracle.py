@@ -26,6 +26,7 @@ streams on devices that slow each other down, against linear programs over all s
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 import traceback
 from collections import Counter
@@ -65,6 +66,9 @@ def campaign(regime: str, seed: int, count: int, workers: int, time_limit: float
     with ProcessPoolExecutor(workers) as pool:
         for outcome in pool.map(_judged, tasks, chunksize=4):
             kinds[outcome.kind] += 1
+            done = sum(kinds.values())
+            if done % 100 == 0:
+                print(f"{done} of {count}", end="\r", file=sys.stderr, flush=True)
             if outcome.wrong:
                 print(f"{regime} seed {outcome.seed}:", *outcome.wrong, sep="\n    ", flush=True)
     compared = sum(kinds.values()) - kinds["too hard"]
