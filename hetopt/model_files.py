@@ -100,7 +100,10 @@ def export_model(instance: Instance, path: str | Path, *, rounding: Rounding = "
     if program != (form in MIP_FORMS):
         raise InputError([Problem(str(path), form, _other_form(instance))])
     if math.isfinite(instance.limits.cycle_s):
-        text = "A schedule that runs once: model files do not know those that repeat for ever yet."
+        text = (
+            "A schedule that runs once (`cyclic: false`, or a `horizon`): model files do not know "
+            "those that repeat for ever yet."
+        )
         raise InputError([Problem("cyclic", str(path), text)])
     if instance.regime == "schedule" and "value" in instance.objective:
         text = (

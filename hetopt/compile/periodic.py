@@ -4,6 +4,7 @@ Repetition k of a job with period P is released at ``release + k P``, has its de
 date relative to that, and copies of the job's tasks, transfers and tensors, all named ``NAME@k``.
 A repetition that the horizon cuts is left out: one whose deadline (without one: whose period) ends
 after it, so that 30 frames a second over one second are 30, whatever the decimals of the period.
+Where every job repeats and nothing says when that ends, all repeat for ever (``cyclic``).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from hetopt import units
 from hetopt.compile.problems import Checker, Table
 from hetopt.compile.strings import strings
-from hetopt.instance import Floats, Ints, Series
+from hetopt.instance import Floats, Ints, Regime, Series
 from hetopt.units.periods import exact_period
 
 MOST_TASKS = 200_000
@@ -34,6 +35,32 @@ NEAR, NEAR_PARTS = Fraction(1, 1000), 20
 
 NAMED = 5
 """Jobs that a note names."""
+ENDS = "`cyclic: false` or a `horizon` makes it a schedule with an end"
+"""What is to be done where a schedule repeats for ever only because nothing says otherwise."""
+
+
+def give_periods(
+    regime: Regime, jobs: Table, setting: dict[str, Any], check: Checker
+) -> dict[str, Any]:
+    """Turn rates of a schedule's jobs into periods, and return the settings with ``cyclic`` told.
+
+    Where `cyclic` is not written, it is true if every job has a period and neither a horizon nor
+    a cycle is stated.
+    """
+    if regime != "schedule":
+        return setting
+    rated = ~np.isnan(jobs["rate_per_s"])
+    both = rated & ~np.isnan(jobs["period_s"])
+    check.rows("jobs", "rate_per_s", jobs, both, "Either a period or a rate, not both.")
+    inverse = [float(1 / Fraction(repr(float(r)))) for r in jobs["rate_per_s"][rated]]
+    jobs["period_s"][rated] = inverse
+    jobs["rate_per_s"][rated] = np.nan
+    told = check.was_written("settings", "cyclic")
+    unsure = check.unsure("settings", "horizon_s") or check.unsure("settings", "cycle_s")
+    ends = np.isfinite(setting["horizon_s"]) or np.isfinite(setting["cycle_s"])
+    if told or unsure or ends or not len(jobs["name"]) or np.isnan(jobs["period_s"]).any():
+        return setting
+    return {**setting, "cyclic": True}
 
 
 def unroll(
@@ -137,7 +164,10 @@ def check_cycle(jobs: Table, setting: dict[str, Any], check: Checker) -> None:
         check.setting("horizon_s", setting["horizon_s"], text)
     for name in ("energy_price_per_j", "carbon_kg_per_j"):
         if isinstance(setting[name], Series):
-            text = "One number: schedules that repeat for ever do not know changes over time yet."
+            text = (
+                "One number: schedules that repeat for ever do not know changes over time yet"
+                f"{remedy(check)}."
+            )
             check.setting(name, "a list", text)
     period = jobs["period_s"]
     for j in np.flatnonzero(np.isnan(period)) if not stated else ():
@@ -150,6 +180,12 @@ def check_cycle(jobs: Table, setting: dict[str, Any], check: Checker) -> None:
             check.add("jobs", int(j), "period_s", period[j], text)
 
 
+def remedy(check: Checker) -> str:
+    """Say how a schedule ends, where nothing was written of its repeating for ever."""
+    written = any(check.was_written("settings", name) for name in ("cyclic", "cycle_s"))
+    return "" if written else f"; {ENDS}"
+
+
 def _repetitions(
     jobs: Table, setting: dict[str, Any], task_job: Ints, check: Checker
 ) -> Ints | None:
@@ -158,6 +194,7 @@ def _repetitions(
     given = [p for p in period if p is not None]
     horizon_s, cycle_s = float(setting["horizon_s"]), float(setting["cycle_s"])
     cyclic = bool(setting["cyclic"]) or bool(np.isfinite(cycle_s))
+    told = cyclic and not remedy(check)
     open_ended = not np.isfinite(horizon_s)
     whole = _common(given) * int(setting["cycles"])
     window = whole if open_ended else Fraction(repr(horizon_s))
@@ -187,7 +224,7 @@ def _repetitions(
             int(np.argmax(fewest)),
             "period_s",
             f"{_time(window)} until the periods meet again, {total:,} tasks",
-            f"Periods with a small common multiple{'' if cyclic else ', or horizon_s'}."
+            f"Periods with a small common multiple{'' if told else ', or horizon_s'}."
             f"{_suggestion(period, jobs)}",
         )
         return None

@@ -37,12 +37,13 @@ COUNTS = ("count_min", "count_max")
 COUNTED = ("devices", "boards")
 """Tables whose rows stand for several, or for a range of them."""
 INSTEAD = {
-    ("options", "power_w"): "energy_j",
-    ("options", "energy_j"): "power_w",
-    ("jobs", "rate_per_s"): "share",
-    ("jobs", "share"): "rate_per_s",
+    ("options", "power_w"): ("energy_j",),
+    ("options", "energy_j"): ("power_w",),
+    ("jobs", "rate_per_s"): ("share", "period_s"),
+    ("jobs", "share"): ("rate_per_s",),
+    ("jobs", "period_s"): ("rate_per_s",),
 }
-"""Columns of which a row states one; setting the one takes the other away."""
+"""Columns of which a row states one; setting the one takes the others away."""
 OPTION_KEY = ("profile", "device", "label")
 PAIRS = ("links", "networks")
 """Tables whose rows may stand for both directions."""
@@ -177,7 +178,12 @@ class _Tables:
             return f"A row of table {table}, not {row_name}{_known_rows(names)}."
         if table == "options" and column in OPTION_KEY and "uses" in self.frames:
             self._move_uses(frame, rows, column, value)
-        frame = _write(frame, table, rows, column, value or None)
+        if table == "jobs" and column == "period_s" and self.settings.get("regime") != "schedule":
+            # A stream keeps its rate, so that the period is refused as what it is.
+            frame[column] = frame.get(column)
+            frame.loc[rows, column] = value or None
+        else:
+            frame = _write(frame, table, rows, column, value or None)
         for row in rows:
             for written in COUNTS if column == "count" else (column,):
                 self._by[table, row, written] = assignment
@@ -241,9 +247,9 @@ def _write(
         frame = _with_ranges(frame)
         frame.loc[rows, list(COUNTS) if column == "count" else column] = value
         return frame
-    other = INSTEAD.get((table, column))
-    if other in frame and value is not None:
-        frame.loc[rows, other] = None
+    for other in INSTEAD.get((table, column), ()):
+        if other in frame and value is not None:
+            frame.loc[rows, other] = None
     if column not in frame:
         frame[column] = None
     frame.loc[rows, column] = value

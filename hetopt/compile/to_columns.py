@@ -15,7 +15,7 @@ import numpy as np
 
 from hetopt.compile.cells import clean_table
 from hetopt.compile.options import make_options
-from hetopt.compile.periodic import check_cycle, unroll
+from hetopt.compile.periodic import check_cycle, give_periods, unroll
 from hetopt.compile.platform import (
     check_start_ups,
     make_boards,
@@ -105,6 +105,7 @@ def _checked(
 
     regime, why = _regime(setting, tables, check)
     _check_regime(regime, why, setting, tables, check)
+    setting = give_periods(regime, tables["jobs"], setting, check)
     _default_names(tables)
     give_sites_to_tasks(tables, check)
     instance = _compiled(tables, setting, regime, check)
@@ -289,8 +290,7 @@ INSTEAD = {
     "deadline_s": "a stream's limit is latency_slo",
     "due_s": "a stream's limit is latency_slo",
     "release_s": "a stream is always there",
-    "period_s": "a stream has a rate: 30 /s for a period of 33.3 ms",
-    "rate_per_s": "a job that repeats has a period: 33.3 ms for 30 /s; regime: steady has rates",
+    "period_s": "a stream has a rate: 30 /s for a period of 33.3 ms (regime: schedule has both)",
     "share": "shares are of streams, in regime: steady",
     "latency_slo_s": "a job's limit is its deadline",
     "min_share": "in a schedule, optional: true lets a job be left out, whole",

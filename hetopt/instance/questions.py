@@ -86,7 +86,10 @@ def _check_slow(instance: Instance, missing: Any) -> None:
     if instance.regime != "schedule" or np.isinf(instance.limits.cycle_s):
         return
     for k in np.flatnonzero(instance.resources.slow):
-        text = "`sharing: forbid` in a schedule that repeats for ever, which knows no slowing."
+        text = (
+            "`sharing: forbid` in a schedule that repeats for ever, which knows no slowing; with "
+            "`cyclic: false` or a `horizon` it has an end."
+        )
         missing(f"resource {instance.resources.name[k]}, sharing", text, "slow")
 
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from hetopt import units
 from hetopt.instance import Instance
 from hetopt.instance.questions import used_devices
 from hetopt.profiling.catalogue import MLPERF_NOTICE
@@ -125,6 +126,12 @@ def _boards(instance: Instance) -> list[str]:
 def warnings(instance: Instance) -> list[str]:
     """Return how it was read, and what can play no part in any plan: easily a mistake."""
     notes = [text for text in (instance.source, instance.left_out) if text]
+    if math.isfinite(instance.limits.cycle_s):
+        cycle = units.format(instance.limits.cycle_s, "time", digits=6)
+        notes.append(
+            f"The schedule repeats for ever, every {cycle}; all figures are of one such cycle. With "
+            "a `horizon`, or `cyclic: false`, instead it has an end."
+        )
     devices, options = instance.devices, instance.options
     optionless = np.ones(len(devices), dtype=bool)
     optionless[options.device] = False

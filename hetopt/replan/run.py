@@ -75,7 +75,10 @@ def replan(
         if not isinstance(found, SchedulePlan):
             raise InputError("A plan of a schedule is expected for this instance.")
         if np.isfinite(instance.limits.cycle_s):
-            text = "A schedule that runs once: replanning does not know those that repeat for ever."
+            text = (
+                "A schedule that runs once (`cyclic: false`, or a `horizon`): replanning does not "
+                "know those that repeat for ever."
+            )
             cycle = units.format(instance.limits.cycle_s, "time", digits=6)
             raise InputError([Problem("cyclic", cycle, text)])
         if "value" in instance.objective:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hetopt.compile.periodic import remedy
 from hetopt.compile.problems import Checker, Table, listed
 from hetopt.instance import Devices, Instance, Options, Setups
 from hetopt.instance.states.setups import NOTHING, configured_devices, device_setups
@@ -88,7 +89,10 @@ def check_setups(instance: Instance, check: Checker) -> None:
     """Refuse set-ups and configurations where no plan knows them."""
     if np.isfinite(instance.limits.cycle_s) and device_setups(instance):
         name = str(instance.devices.name[min(device_setups(instance))])
-        text = f"A schedule with an end, as device {name} has set-ups: they are planned there only."
+        text = (
+            f"A schedule with an end, as device {name} has set-ups: they are planned there only"
+            f"{remedy(check)}."
+        )
         stated = check.was_written("settings", "cycle_s")
         value = float(instance.limits.cycle_s)
         check.setting("cycle_s" if stated else "cyclic", value if stated else True, text)

@@ -42,7 +42,9 @@ SETTINGS = (
     ),
     flag(
         "cyclic",
-        "Whether the schedule repeats for ever, each least common multiple of the periods.",
+        "Whether the schedule repeats for ever, each least common multiple of the periods; true "
+        "where it is not written, every job has a period or a rate, and neither `horizon` nor "
+        "`cycle` is.",
         regime="schedule",
     ),
     whole(

@@ -140,11 +140,11 @@ JOBS = (
     number("weight", "Weight in tardiness and accuracy.", 1.0, ""),
     number(
         "rate_per_s",
-        "Requests per second demanded.",
+        "Requests per second demanded; with `regime: schedule` repetitions per second, instead of "
+        "a period.",
         NOT_STATED,
         "rate",
         positive=True,
-        regime="steady",
     ),
     number(
         "share",

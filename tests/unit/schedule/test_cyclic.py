@@ -30,7 +30,7 @@ Shared = Callable[..., Path]
 
 def _case(shared_path: Shared, name: str, *settings: str) -> Instance:
     path = shared_path("cases", "users", f"{name}.yaml")
-    return set_values(read_instance(path), ["cyclic=true", *settings])
+    return set_values(read_instance(path), settings)
 
 
 def _frames(period: str = "1/30 s", deadline: str = "60 ms", **settings: Any) -> Instance:
