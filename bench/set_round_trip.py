@@ -202,7 +202,7 @@ def _edited(data: dict[str, Any], change: Change, value: str) -> dict[str, Any]:
 _INSTEAD = {
     "power_w": ("energy", "energy_j"),
     "energy_j": ("power", "power_w"),
-    "rate_per_s": ("share",),
+    "rate_per_s": ("share", "period", "period_s"),
     "share": ("rate", "rate_per_s"),
     "count": ("count_min", "count_max"),
     "count_min": ("count",),
