@@ -129,8 +129,8 @@ def warnings(instance: Instance) -> list[str]:
     if math.isfinite(instance.limits.cycle_s):
         cycle = units.format(instance.limits.cycle_s, "time", digits=6)
         notes.append(
-            f"The schedule repeats for ever, every {cycle}; all figures are of one such cycle. With "
-            "a `horizon`, or `cyclic: false`, instead it has an end."
+            f"The schedule repeats for ever, every {cycle}; all figures are of one such cycle. "
+            "With a `horizon`, or `cyclic: false`, instead it has an end."
         )
     devices, options = instance.devices, instance.options
     optionless = np.ones(len(devices), dtype=bool)

@@ -43,8 +43,8 @@ def solve_cyclic(
     """
     if method not in METHODS:
         text = (
-            f"{' or '.join(METHODS)}: other methods do not know schedules that repeat for ever; with "
-            "`cyclic: false` or a `horizon` the schedule has an end."
+            f"{' or '.join(METHODS)}: other methods do not know schedules that repeat for ever; "
+            "with `cyclic: false` or a `horizon` the schedule has an end."
         )
         raise InputError([Wrong("method", method, text)])
     best = Incumbent(instance, budget, bounds=[math.nan] * len(instance.objective))
@@ -81,8 +81,8 @@ def _search(best: Incumbent) -> RegimeResult:
     if copies * choices > LARGEST:
         best.notes.append(
             f"The model of so many overlapping repetitions is too large ({copies * choices:,} "
-            "intervals); deadlines nearer to the cycle make fewer of them, and with `cyclic: false` "
-            "or a `horizon` the schedule has an end."
+            "intervals); deadlines nearer to the cycle make fewer of them, and with "
+            "`cyclic: false` or a `horizon` the schedule has an end."
         )
         return best.result("cpsat", best.ended())
     levels = len(instance.objective)

@@ -126,7 +126,8 @@ def test_tables_of_what_repeats_by_default_make_the_same_instance():
 
 def test_a_rate_of_a_schedule_is_a_period():
     text = (
-        "hetopt: 1\nregime: schedule\ndevices: [{name: a}]\nprofiles: {p: [{device: a, time: 1 ms}]}\n"
+        "hetopt: 1\nregime: schedule\ndevices: [{name: a}]\n"
+        "profiles: {p: [{device: a, time: 1 ms}]}\n"
         "jobs: [{name: j, rate: 30 Hz, profile: p}, {name: k, rate: 20 /s, profile: p}]\n"
     )
     made = read_instance("rates.yaml", text=text)
@@ -153,9 +154,9 @@ def test_set_ups_and_slow_resources_of_what_repeats_by_default_say_how_it_ends()
         " configuration: x, uses: {dram: 1}}\n    - {device: a, label: z, time: 1 ms,"
         " configuration: y, uses: {dram: 1}}\njobs: [{name: j, period: 9 ms, profile: p}]\n"
     )
-    with pytest.raises(InputError, match="set-ups.*`cyclic: false` or a `horizon`"):
+    with pytest.raises(InputError, match=r"set-ups.*`cyclic: false` or a `horizon`"):
         read_instance("setups.yaml", text=head + text)
     text = text.replace(", setup: {time: 1 ms}", "")
-    with pytest.raises(InputError, match="knows no slowing.*`cyclic: false`"):
+    with pytest.raises(InputError, match=r"knows no slowing.*`cyclic: false`"):
         check_question(read_instance("slow.yaml", text=head + text))
     check_question(read_instance("slow.yaml", text=head + "cyclic: false\n" + text))
