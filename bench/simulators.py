@@ -2,6 +2,7 @@
 
 python -m bench.simulators streams --count 500      each decision, start and end, and the bounds
 python -m bench.simulators slow-streams --count 60  the same on devices that slow each other
+python -m bench.simulators board-streams --count 150  the same on boards that take time to go on
 python -m bench.simulators schedules --count 500    the same, and that the checker accepts what ran
 """
 
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("streams", "slow-streams", "schedules"))
+    parser.add_argument("what", choices=("streams", "slow-streams", "board-streams", "schedules"))
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args(arguments)
@@ -52,6 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from tests.unit.simulate.test_against_small_simulator import compared_slow
 
         found = campaign(compared_slow, asked.count, asked.seed)
+    elif asked.what == "board-streams":
+        from tests.unit.simulate.test_against_small_simulator import compared_boards
+
+        found = campaign(compared_boards, asked.count, asked.seed)
     else:
         from tests.unit.simulate.test_schedules import compared as schedules
 

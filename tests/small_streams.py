@@ -27,6 +27,7 @@ from hetopt.simulate.events import (
 from hetopt.simulate.kernels.records import CHEAPEST
 from hetopt.simulate.policies import StreamPolicy
 from hetopt.simulate.world import Setting
+from tests.oracles.board_count import boards_of
 
 Item = tuple[int, int]
 """A request, and the row of its route."""
@@ -54,6 +55,18 @@ class Unit:
 
 
 @dataclass(eq=False)
+class Board:
+    kind: int
+    number: int
+    is_on: bool
+    since_s: float = -math.inf
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.kind, self.number
+
+
+@dataclass(eq=False)
 class Batch:
     items: list[Item]
     row: int
@@ -70,6 +83,16 @@ class SmallStreams:
                 fleet.device, fleet.number, fleet.unit_station, fleet.on, strict=True
             )
         ]
+        had = [len([u for u in self.units if u.device == d]) for d in range(len(instance.devices))]
+        self.boards = [
+            Board(b, n, not instance.boards.off_when_unused[b])
+            for b, _, _, many in boards_of(instance, had, had)
+            for n in range(many)
+        ]
+        self.board_j = np.zeros(len(instance.boards))
+        self.board_s = np.zeros(len(instance.boards))
+        for board in self.boards:
+            board.is_on = board.is_on or self.carries(board)
         count = len(fleet.station_device)
         self.queues: list[list[tuple[list[Item], int]]] = [[] for _ in range(count)]
         self.forming: dict[tuple[int, int, float], Batch] = {}
@@ -130,6 +153,36 @@ class SmallStreams:
         uses = self.instance.uses.of(int(self.table.option[row]))
         return {k: float(amount) for k, amount in uses if sharing[k] == "slow" and amount > 0}
 
+    # Boards.
+
+    def board_of(self, unit: Unit) -> Board | None:
+        kind = int(self.instance.devices.on_board[unit.device])
+        if kind < 0:
+            return None
+        number = unit.number // int(self.instance.boards.per_board[unit.device])
+        (found,) = [b for b in self.boards if b.key == (kind, number)]
+        return found
+
+    def carries(self, board: Board) -> bool:
+        """Whether a unit on a board is on."""
+        return any(
+            u.status in ("on", "starting", "draining")
+            for u in self.units
+            if self.board_of(u) is board
+        )
+
+    def boards_follow(self) -> None:
+        """Switch boards off on which no unit is on any more, where that may be."""
+        for board in self.boards:
+            off = self.instance.boards.off_when_unused[board.kind]
+            board.is_on = self.carries(board) or (board.is_on and not off)
+
+    def go_on_first(self, units: list[Unit]) -> Unit:
+        """Return of the units that could go on the first whose board is on, else the first."""
+        boards = [self.board_of(u) for u in units]
+        lit = [u for u, b in zip(units, boards, strict=True) if b is None or b.is_on]
+        return (lit or units)[0]
+
     # Time passes.
 
     def run(self, most: int = 200_000) -> SmallStreams:
@@ -172,6 +225,18 @@ class SmallStreams:
                 idle_w = float(self.instance.devices.idle_power_w[unit.device])
                 self.idle_j[unit.device] += idle_w * span
                 drawn_w += idle_w
+        boards = self.instance.boards
+        for board in self.boards:
+            if not board.is_on:
+                continue
+            b, start = board.kind, float(boards.start_up_time_s[board.kind])
+            self.board_s[b] += span
+            self.board_j[b] += float(boards.idle_power_w[b]) * span
+            drawn_w += float(boards.idle_power_w[b])
+            # Times of starts are sums: what is left of them by rounding is over.
+            if start > 0 and time <= (board.since_s + start) * (1 + 1e-12):
+                self.board_j[b] += float(boards.start_up_energy_j[b]) / start * span
+                drawn_w += float(boards.start_up_energy_j[b]) / start
         if drawn_w > self.instance.limits.power_cap_w * (1.0 + 1e-9):
             self.over_cap_s += span
         self.now = time
@@ -192,6 +257,11 @@ class SmallStreams:
         for key, batch in self.forming.items():
             found.append((batch.until_s, lambda k=key: self.closes(k)))
         found += [(e[0], lambda e=e: self.becomes_ready(e)) for e in self.coming_items]
+        for board in self.boards:
+            up = board.since_s + float(self.instance.boards.start_up_time_s[board.kind])
+            if board.is_on and up > self.now:
+                # Power is lower from then on.
+                found.append((up, lambda: None))
         return min(found, key=lambda f: f[0]) if found else None
 
     # What happens.
@@ -250,7 +320,7 @@ class SmallStreams:
         if not any(u.status in ("on", "starting") for u in mine):
             idle = [u for u in mine if u.status in ("off", "draining")]
             if idle:
-                self.switch_on(idle[0])
+                self.switch_on(self.go_on_first(idle))
 
     def feed(self, station: int) -> None:
         queue = self.queues[station]
@@ -283,6 +353,7 @@ class SmallStreams:
         self.log.append((self.now, 2, i * self.wide + r, self.units.index(unit)))
         if unit.status == "draining" and not unit.executions:
             unit.status = "off"
+            self.boards_follow()
         self.feed(unit.station)
         if not unit.executions:
             unit.idle_since_s = self.now
@@ -334,8 +405,18 @@ class SmallStreams:
         }
         start = float(self.setting.start_up.time_s[unit.device])
         start += len(loads) * float(self.instance.devices.load_time_s[unit.device])
-        unit.status, unit.ready_s = "starting", self.now + start
-        if start == 0:
+        ready = self.now + start
+        board = self.board_of(unit)
+        if board is not None:
+            up = float(self.instance.boards.start_up_time_s[board.kind])
+            if not board.is_on:
+                board.is_on, board.since_s = True, self.now
+                if up == 0:
+                    energy = self.instance.boards.start_up_energy_j[board.kind]
+                    self.board_j[board.kind] += float(energy)
+            ready = max(ready, board.since_s + up)
+        unit.status, unit.ready_s = "starting", ready
+        if ready == self.now:
             self.starts_serving(unit)
 
     def starts_serving(self, unit: Unit) -> None:
@@ -350,11 +431,13 @@ class SmallStreams:
         if unit.station < 0:
             # It serves nobody.
             unit.status = "off"
+            self.boards_follow()
             return
         if self.queues[unit.station] and not others:
             unit.idle_since_s = math.inf
             return
         unit.status = "draining" if unit.executions else "off"
+        self.boards_follow()
 
     def happens(self, event: DeviceDown | DeviceUp) -> None:
         name = self.instance.devices.name
@@ -385,7 +468,8 @@ class SmallStreams:
         if self.policy.rule.replaces and was in ("on", "starting"):
             idle = [u for u in mine if u.status in ("off", "draining")]
             if idle:
-                self.switch_on(idle[0])
+                self.switch_on(self.go_on_first(idle))
+        self.boards_follow()
         self.feed(unit.station)
         if not any(u.status in ("on", "starting") for u in mine):
             self.goes_elsewhere(unit.station)

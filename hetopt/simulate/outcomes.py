@@ -10,6 +10,7 @@ import numpy as np
 from hetopt.instance import Floats, Instance
 from hetopt.instance.grouping import records
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.states.stream_boards import board_joule_prices
 from hetopt.simulate.bounds.streams import Bound
 from hetopt.simulate.requests import Requests
 from hetopt.simulate.streams import Run
@@ -30,7 +31,7 @@ class Outcome:
     totals
         Numbers by name, with their unit: ``energy_j``, ``cost``, ``carbon_kg``, ``mean_latency_s``,
         ``p50_latency_s``, ..., ``misses`` (share of the requests with a limit), ``served``.
-    jobs, devices
+    jobs, devices, boards
         One row each.
     decided
         How often the policy planned anew, and changed its plan (``rolling``).
@@ -43,6 +44,7 @@ class Outcome:
     devices: list[dict[str, Any]]
     wall_time_s: float
     decided: dict[str, int] = field(default_factory=dict)
+    boards: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,10 @@ class Simulation(Replicated):
         return self.mean(policy, name) / bound if bound > 0 else np.nan
 
     def frames(self) -> dict[str, pd.DataFrame]:
-        """Return all tables: ``policies``, ``jobs``, ``devices``, ``bounds``, ``series``."""
+        """Return all tables: ``policies``, ``jobs``, ``devices``, ``bounds``, ``series``.
+
+        And ``boards`` where the instance has some.
+        """
         import pandas as pd
 
         bounds = [{"replication": r, **vars(b)} for r, b in enumerate(self.bounds)]
@@ -154,6 +159,7 @@ class Simulation(Replicated):
             "policies": self.frame("totals"),
             "jobs": self.frame("jobs"),
             "devices": self.frame("devices"),
+            **({"boards": self.frame("boards")} if len(self.instance.boards) else {}),
             "bounds": pd.DataFrame(bounds),
             "series": pd.concat([self._series(name) for name in self.timelines], ignore_index=True),
         }
@@ -216,6 +222,7 @@ def outcome_of(
         _device_rows(instance, run, span),
         wall_time_s,
         decided,
+        _board_rows(instance, run, span),
     )
 
 
@@ -228,24 +235,33 @@ def timeline_of(run: Run) -> Timeline:
     per_s: list[Floats] = [run.bins[:, :, q] / length[:, None] for q in range(4)]
     energy, busy, on, waiting = per_s
     power: Floats = energy.sum(axis=1)
-    return Timeline(begin, width, power, run.peak_w, waiting, on, busy)
+    devices = slice(len(run.on_s))
+    return Timeline(
+        begin, width, power, run.peak_w, waiting[:, devices], on[:, devices], busy[:, devices]
+    )
 
 
 def _energy(instance: Instance, run: Run) -> dict[str, float | None]:
-    drawn = run.energy_j + run.idle_j
-    paid = drawn * joule_prices(instance, "cost") + run.had_s * instance.devices.price_per_s
-    cost = float(paid.sum())
-    carbon = float((drawn * joule_prices(instance, "carbon")).sum())
+    drawn = np.append(run.energy_j + run.idle_j, run.board_idle_j)
+    had = np.append(run.had_s, run.board_had_s)
+    price = np.append(instance.devices.price_per_s, instance.boards.price_per_s)
+    cost = float((drawn * _joule_prices(instance, "cost") + had * price).sum())
+    carbon = float((drawn * _joule_prices(instance, "carbon")).sum())
     total = float(drawn.sum())
     return {
         "energy_j": total,
-        "idle_energy_j": float(run.idle_j.sum()),
+        "idle_energy_j": float(run.idle_j.sum() + run.board_idle_j.sum()),
         "mean_power_w": total / run.end_s if run.end_s > 0 else None,
         "peak_power_w": float(run.peak_w.max(initial=0.0)),
         "over_cap_s": run.over_cap_s,
         "cost": cost,
         "carbon_kg": carbon,
     }
+
+
+def _joule_prices(instance: Instance, name: str) -> Floats:
+    """Return what a joule of each device counts, and behind them of each kind of board (D + B)."""
+    return np.append(joule_prices(instance, name), board_joule_prices(instance, name))
 
 
 def _latencies(
@@ -314,5 +330,15 @@ def _device_rows(instance: Instance, run: Run, span: float) -> list[dict[str, An
             "mean_units_on": run.on_s / span,
             "utilization": np.divide(run.busy_s, slots, out=np.zeros(len(slots)), where=slots > 0),
             "mean_waiting": run.waiting_s / span,
+        }
+    )
+
+
+def _board_rows(instance: Instance, run: Run, span: float) -> list[dict[str, Any]]:
+    return records(
+        {
+            "board": instance.boards.name,
+            "idle_energy_j": run.board_idle_j,
+            "mean_boards_on": run.board_on_s / span,
         }
     )

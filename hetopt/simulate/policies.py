@@ -33,6 +33,7 @@ import numpy as np
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.states.stream_boards import going_on_j
 from hetopt.runtime.jit import kernels as load_kernels
 from hetopt.simulate.events import (
     Action,
@@ -121,12 +122,17 @@ class StartUp:
         )
 
     def with_loading(self, instance: Instance, fleet: Fleet, table: RouteTable) -> StartUp:
-        """Return the most that a start of a unit of each device takes (D), with loading."""
+        """Return the most that a start of a unit of each device takes (D).
+
+        With loading, and with its board, which draws its own idle power while it starts up.
+        """
         units = self.of_units(instance, fleet, table)
         time, energy = self.time_s.copy(), self.energy_j.copy()
         np.maximum.at(time, fleet.device, units.time_s)
         np.maximum.at(energy, fleet.device, units.energy_j)
-        return StartUp(time, energy)
+        boards, of = instance.boards, instance.devices.on_board
+        time = np.maximum(time, np.append(boards.start_up_time_s, 0.0)[of])
+        return StartUp(time, energy + np.append(going_on_j(instance), 0.0)[of])
 
 
 class StreamPolicy:
@@ -288,12 +294,25 @@ class StreamPolicy:
         return live
 
     def _unit_to_switch_on(self, state: State, station: int) -> Action | None:
+        """Return what switches on the first unit that can be whose board is on, else the first."""
+        usable = []
         for unit in state.units:
             g = self.unit(unit.device, unit.unit)
-            usable = unit.status in ("off", "draining")
-            if g >= 0 and self.fleet.unit_station[g] == station and usable:
-                return SwitchOn(unit.device, unit.unit)
-        return None
+            able = unit.status in ("off", "draining")
+            if g >= 0 and self.fleet.unit_station[g] == station and able:
+                usable.append(g)
+                if len(self.fleet.board_kind) == 0:
+                    break
+        if not usable:
+            return None
+        on = {
+            self.unit(unit.device, unit.unit)
+            for unit in state.units
+            if unit.status in ("on", "starting", "draining")
+        }
+        best = next((g for g in usable if self.fleet.board_is_on(g, on)), usable[0])
+        device = self.instance.devices.name[self.fleet.device[best]]
+        return SwitchOn(str(device), int(self.fleet.number[best]))
 
     def _rest(self, state: State) -> tuple[Action, ...]:
         """Switch on where work waits and nothing is on; off what had none for long enough."""
@@ -335,8 +354,10 @@ def choices(instance: Instance, table: RouteTable, weight: Floats, price: Floats
 
 def hold_times(instance: Instance, start_up: StartUp) -> Floats:
     """Return how long units stay on without work (D): while that costs less than a start."""
-    idle = instance.devices.idle_power_w
-    spent = start_up.energy_j + idle * start_up.time_s
+    own = instance.devices.idle_power_w
+    spent = start_up.energy_j + own * start_up.time_s
+    # With the last unit its board goes off.
+    idle = own + np.append(instance.boards.idle_power_w, 0.0)[instance.devices.on_board]
     return np.asarray(np.divide(spent, idle, out=start_up.time_s.copy(), where=idle > 0))
 
 
@@ -495,9 +516,15 @@ def route_prices(
     objective = instance.objective[0]
     devices = instance.devices
     joule = joule_prices(instance, objective)
-    held = np.where(devices.off_when_unused, devices.idle_power_w, 0.0) * joule
+    # Each unit bears its part of what its board draws and costs.
+    boards, part = instance.boards, 1.0 / np.maximum(1, instance.boards.per_board)
+    drawn = np.where(boards.off_when_unused, boards.idle_power_w, 0.0)
+    shared = part * np.append(drawn, 0.0)[devices.on_board]
+    idle = devices.idle_power_w + shared
+    held = (np.where(devices.off_when_unused, devices.idle_power_w, 0.0) + shared) * joule
     if objective == "cost":
         held = held + devices.price_per_s
+        held = held + part * np.append(boards.price_per_s, 0.0)[devices.on_board]
     stated: Sequence[Mapping[str, Any]] = marginal["devices"] if marginal else ()
     worth = np.array([abs(float(row["unit"] or 0.0)) for row in stated] or np.zeros(len(devices)))
     busy = np.maximum(unit_capacity(instance), np.finfo(float).tiny)
@@ -506,7 +533,7 @@ def route_prices(
     if objective == "throughput":
         # What a watt of the cap is worth in requests, where the cap limits them.
         joule = np.full(len(devices), abs(float((marginal or {}).get("power_cap_w") or 0.0)))
-        held = devices.idle_power_w * joule
+        held = idle * joule
     spent = table.energy_j * joule[of] + (held / busy)[of] * slot
     sent = table.transfer_j * float(joule.max(initial=0.0))
     return _per_request(table, spent) + sent, _per_request(table, (worth / busy)[of] * slot)

@@ -96,9 +96,6 @@ def check(instance: Instance, question: Question) -> None:
     streams = instance.regime == "steady"
     if streams:
         problems += _beside_slow(instance, question)
-    if len(instance.boards) and streams:
-        text = "None: simulation of streams does not know boards, whose idle power counts once."
-        problems.append(Problem(f"board {instance.boards.name[0]}", "", text))
     if len(instance.scenarios):
         problems.append(several_demands(instance))
     devices = instance.devices.name.tolist()

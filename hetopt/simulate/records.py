@@ -47,17 +47,22 @@ FORM = _record("", "head tail count stamp")
 """A batch that forms."""
 
 UNIT = _record(
-    "used virtual settled power ready idle_since start_s start_j",
-    "station device status stamp head many",
+    "used virtual settled power ready idle_since start_s start_j start_w",
+    "station device board status stamp head many",
 )
-"""A unit: slots taken, virtual time where requests share it, what a start takes, executions."""
+"""A unit: slots taken, virtual time where requests share it, what a start takes (and draws while it
+lasts), the board that it stands on (-1: none), executions."""
+
+BOARD = _record("ready start_s start_j start_w", "device status stamp units never_off")
+"""A board: when it is up, what a start takes (and draws while it lasts), the row of its kind among
+all that draws, and how many units on it are on."""
 
 DEVICE = _record(
     "slots idle_w dynamic_w still_w used active waiting settled"
     " energy_j idle_j busy_s on_s had_s waiting_s had",
     "first last never_off",
 )
-"""A device: what its units take and draw now, and the accounts of the run so far."""
+"""A device or a kind of board: what its units take and draw, and the accounts of the run so far."""
 
 RUN = _record(
     "share power end expected left rate since",

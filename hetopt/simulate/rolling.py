@@ -262,7 +262,8 @@ class Rolling(StreamPolicy):
             wanted = min(int(self._target.units_on[d]), len(units))
             if not self.instance.devices.off_when_unused[d]:
                 wanted = len(units)
-            if self._is_named(d):
+            # Units on boards go on in order, so that no more boards are on than the plan counts.
+            if self._is_named(d) or self.instance.devices.on_board[d] >= 0:
                 kept = units[:wanted]
             else:
                 # Those that are on stay, busiest first.

@@ -8,7 +8,7 @@ and delays of a route are those of :mod:`hetopt.evaluate.steady`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -16,9 +16,10 @@ import numpy as np
 
 from hetopt.errors import InputError
 from hetopt.evaluate.steady import SteadyQuantities
-from hetopt.instance import NO_MAXIMUM, Floats, Instance, Ints
+from hetopt.instance import NO_MAXIMUM, Bools, Floats, Instance, Ints
 from hetopt.instance.graph import topological_order
 from hetopt.instance.paths import Network
+from hetopt.instance.states.stream_boards import boards_had, boards_under
 from hetopt.solution import SteadyPlan
 
 MOST_ROUTES = 512
@@ -47,6 +48,14 @@ class Fleet:
         Whether each unit is on at first (G).
     had
         Units of each device that are paid for all the time (D).
+    unit_board
+        Board that each unit stands on, -1 for none (G).
+    board_kind, board_on
+        Kind of each board, those of a kind side by side, and whether it is on at first (N).
+    boards_had
+        Boards of each kind that are paid for all the time (B).
+    never_off
+        Whether each board is never off once it is on (N).
     """
 
     device: Ints
@@ -57,6 +66,11 @@ class Fleet:
     unit_station: Ints
     on: np.ndarray
     had: Ints
+    unit_board: Ints
+    board_kind: Ints
+    board_on: Bools
+    boards_had: Ints
+    never_off: Bools
     at: dict[tuple[int, int, int], int] = field(default_factory=dict)
 
     def station(self, device: int, job: int, unit: int) -> int:
@@ -66,6 +80,13 @@ class Fleet:
             if found is not None:
                 return found
         return -1
+
+    def board_is_on(self, unit: int, on: Container[int]) -> bool:
+        """Whether a unit stands on no board, or on one that is on while some units are."""
+        board = int(self.unit_board[unit])
+        if board < 0 or (self.board_on[board] and self.never_off[board]):
+            return True
+        return any(g in on for g in np.flatnonzero(self.unit_board == board).tolist())
 
 
 def fleet_of(instance: Instance, plan: SteadyPlan, whole: bool = False) -> Fleet:
@@ -113,7 +134,37 @@ def fleet_of(instance: Instance, plan: SteadyPlan, whole: bool = False) -> Fleet
     at = {key: s for s, key in enumerate(stations)}
     had = plan.units_had if not whole else devices.count_min
     had = had.astype(np.int64)
-    return Fleet(device, number, of_device, of_job, of_unit, unit_station, on, had, at)
+    return Fleet(
+        *(device, number, of_device, of_job, of_unit, unit_station, on, had),
+        *_boards(instance, plan, size, device, number, on, had),
+        at,
+    )
+
+
+def _boards(
+    instance: Instance,
+    plan: SteadyPlan,
+    size: Ints,
+    device: Ints,
+    number: Ints,
+    on: Bools,
+    had: Ints,
+) -> tuple[Ints, Ints, Bools, Ints, Bools]:
+    """Return the board of each unit, and of each board its kind, whether it is on, boards had."""
+    boards, at = instance.boards, instance.devices.on_board
+    never_off = ~boards.off_when_unused
+    first_had = boards_had(instance, plan.units_had)
+    count = np.maximum(boards_under(instance, size), first_had)
+    begin = np.cumsum(count) - count
+    kind = np.repeat(np.arange(len(boards)), count)
+    place = np.full(len(device), -1, dtype=np.int64)
+    carried = at[device] >= 0
+    of = device[carried]
+    place[carried] = begin[at[of]] + number[carried] // np.maximum(1, boards.per_board[of])
+    # One that is never off is on as soon as it is had.
+    lit = never_off[kind] & (np.arange(len(kind)) - begin[kind] < first_had[kind])
+    lit[place[carried & on]] = True
+    return place, kind, lit, boards_had(instance, had), never_off[kind]
 
 
 @dataclass(frozen=True)

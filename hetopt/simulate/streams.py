@@ -65,11 +65,14 @@ class Run:
         Above idle, and idle with starts, of each device (D).
     busy_s, on_s, had_s, waiting_s
         Integrals over the run of slots taken, units on, units had and tasks waiting (D).
+    board_idle_j, board_on_s, board_had_s
+        Idle with starts, and integrals over the run of boards on and had, of each kind (B).
     end_s
         When the last request was done.
     bin_s, bins, peak_w
-        Width of the pieces of the run; energy, slots, units on and waiting in each (B × D × 4),
-        and the largest power in each (B).
+        Width of the N pieces of the run; in each energy, slots, units on and waiting of devices,
+        and behind them energy and number on of boards (N × (D + B) × 4),
+        and the largest power in each.
     over_cap_s
         Time for which the power was above the cap.
     log
@@ -84,6 +87,9 @@ class Run:
     on_s: Floats
     had_s: Floats
     waiting_s: Floats
+    board_idle_j: Floats
+    board_on_s: Floats
+    board_had_s: Floats
     end_s: float
     bin_s: float
     bins: Floats
@@ -127,7 +133,7 @@ def run_streams(instance: Instance, policy: StreamPolicy, setting: Setting) -> R
         state = state_of(policy, world, new, arrived)
         world = _act(policy, world, policy.decide(state, event), loop, setting)
     loop.close_accounts(world)
-    return _result(world)
+    return _result(world, len(instance.devices))
 
 
 def _nothing_to_come(world: World) -> bool:
@@ -210,8 +216,8 @@ def _act(
     return world
 
 
-def _result(world: World) -> Run:
-    request, device = world.request, world.device
+def _result(world: World, devices: int) -> Run:
+    request, device, board = world.request, world.device[:devices], world.device[devices:]
     finish = np.where(request["left"] == 0, request["finish"], np.inf)
     finish[request["route"] < 0] = np.inf
     used = max(1, int(np.ceil(world.real[NOW] / world.real[BIN_S])))
@@ -221,6 +227,9 @@ def _result(world: World) -> Run:
         finish_s=finish,
         route=request["route"].copy(),
         **accounts,
+        board_idle_j=board["idle_j"].copy(),
+        board_on_s=board["on_s"].copy(),
+        board_had_s=board["had_s"].copy(),
         end_s=float(world.real[NOW]),
         bin_s=float(world.real[BIN_S]),
         bins=world.bins[:used],

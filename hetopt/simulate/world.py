@@ -29,8 +29,20 @@ from hetopt.simulate.kernels.records import (
     World,
 )
 from hetopt.simulate.policies import StartUp, StreamPolicy, idle_stations
-from hetopt.simulate.records import DEVICE, EXTERNAL, FORM, HEAP, ITEM, REQUEST, RUN, UNIT, rows
+from hetopt.simulate.records import (
+    BOARD,
+    DEVICE,
+    EXTERNAL,
+    FORM,
+    HEAP,
+    ITEM,
+    REQUEST,
+    RUN,
+    UNIT,
+    rows,
+)
 from hetopt.simulate.requests import Requests
+from hetopt.simulate.routes import Fleet
 from hetopt.simulate.slowing import slow_of
 
 BINS = 960
@@ -86,6 +98,7 @@ def world_of(instance: Instance, policy: StreamPolicy, setting: Setting) -> Worl
         len(fleet.device),
         station=fleet.unit_station,
         device=fleet.device,
+        board=fleet.unit_board,
         status=np.where(fleet.on, ON, OFF),
         head=-1,
         ready=np.inf,
@@ -99,6 +112,7 @@ def world_of(instance: Instance, policy: StreamPolicy, setting: Setting) -> Worl
     real[CAP_W] = instance.limits.power_cap_w
     real[BIN_S] = max(requests.end_s, 1e-12) / BINS * 1.02
     real[POWER] = device["still_w"].sum()
+    board = _board_rows(instance, fleet)
     peak = np.zeros(BINS)
     peak[0] = real[POWER]
     events = 2 * wide * count + 4 * count + 8 * len(unit) + 64
@@ -116,8 +130,9 @@ def world_of(instance: Instance, policy: StreamPolicy, setting: Setting) -> Worl
             rows(ITEM, count * wide),
             rows(FORM, len(table.task)),
             unit,
+            board,
             device,
-            np.zeros((BINS, len(devices), 4)),
+            np.zeros((BINS, len(device), 4)),
             peak,
             _pool(pool),
             rows(HEAP, _heap_size(pool, wide)),
@@ -154,17 +169,37 @@ def _devices(instance: Instance, policy: StreamPolicy, setting: Setting) -> Any:
     devices, fleet = instance.devices, policy.fleet
     size = np.bincount(fleet.device, minlength=len(devices))
     on = np.bincount(fleet.device[fleet.on], minlength=len(devices))
+    boards = instance.boards
+    lit = np.bincount(fleet.board_kind[fleet.board_on], minlength=len(boards))
+    idle, active = np.append(devices.idle_power_w, boards.idle_power_w), np.append(on, lit)
+    # No unit is numbered by the row of a kind of board.
+    none = np.zeros(len(boards), dtype=np.int64)
     return rows(
         DEVICE,
-        len(devices),
-        slots=devices.slots,
-        idle_w=devices.idle_power_w,
-        still_w=devices.idle_power_w * on,
-        active=on,
-        had=fleet.had,
-        first=np.cumsum(size) - size,
-        last=np.cumsum(size),
-        never_off=~devices.off_when_unused,
+        len(devices) + len(boards),
+        slots=np.append(devices.slots, none),
+        idle_w=idle,
+        still_w=idle * active,
+        active=active,
+        had=np.append(fleet.had, fleet.boards_had),
+        first=np.append(np.cumsum(size) - size, none),
+        last=np.append(np.cumsum(size), none),
+        never_off=~np.append(devices.off_when_unused, boards.off_when_unused),
+    )
+
+
+def _board_rows(instance: Instance, fleet: Fleet) -> Any:
+    boards, kind = instance.boards, fleet.board_kind
+    on = fleet.unit_board[fleet.on & (fleet.unit_board >= 0)]
+    return rows(
+        BOARD,
+        len(kind),
+        device=len(instance.devices) + kind,
+        status=np.where(fleet.board_on, ON, OFF),
+        units=np.bincount(on, minlength=len(kind)),
+        never_off=fleet.never_off,
+        start_s=boards.start_up_time_s[kind],
+        start_j=boards.start_up_energy_j[kind],
     )
 
 

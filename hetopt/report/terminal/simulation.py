@@ -98,7 +98,8 @@ def simulation_to_dict(simulation: Simulation) -> dict[str, Any]:
     compared = ("energy_j", "cost", "carbon_kg")
     ratios = {f"{name.rsplit('_', 1)[0]}_over_bound": name for name in compared}
     bounds = [vars(bound) for bound in simulation.bounds]
-    found = to_dict(simulation, ratios, ("jobs", "devices"), bounds)
+    boards = ("boards",) if len(simulation.instance.boards) else ()
+    found = to_dict(simulation, ratios, ("jobs", "devices", *boards), bounds)
     return {"instance": simulation.instance.name, **found}
 
 
@@ -119,18 +120,16 @@ def job_rows(simulation: Simulation) -> list[Row]:
 
 
 def device_rows(simulation: Simulation) -> list[Row]:
-    """Return one row a policy and device, of the first replication."""
-    return [
-        (
-            outcome.policy,
-            d["device"],
-            energy(d["energy_j"]),
-            energy(d["idle_energy_j"]),
-            f"{d['mean_units_on']:.4g}",
-            share(d["utilization"]),
-            f"{d['mean_waiting']:.4g}",
-        )
-        for outcome in simulation.outcomes
-        if not outcome.replication
-        for d in outcome.devices
-    ]
+    """Return one row a policy and device (or board), of the first replication."""
+    rows: list[Row] = []
+    for outcome in simulation.outcomes:
+        if outcome.replication:
+            continue
+        for d in outcome.devices:
+            drawn = (energy(d["energy_j"]), energy(d["idle_energy_j"]))
+            on, waiting = f"{d['mean_units_on']:.4g}", f"{d['mean_waiting']:.4g}"
+            rows.append((outcome.policy, d["device"], *drawn, on, share(d["utilization"]), waiting))
+        for b in outcome.boards:
+            idle, on = energy(b["idle_energy_j"]), f"{b['mean_boards_on']:.4g}"
+            rows.append((outcome.policy, f"board {b['board']}", idle, idle, on, "", ""))
+    return rows

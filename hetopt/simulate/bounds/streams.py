@@ -21,6 +21,16 @@ program over tasks of a kind, and the sum is evaluated anew over every single re
 by a part of all its terms. For ``cost`` unit time has a second weight, the price of a unit that is
 had, with the units that must be had as its floor.
 
+A board of kind k is on while any of its p_d units of a device d on it is, so boards of the kind are
+on for C_k ≥ A_d / p_d ≥ B_d / (slots_d p_d), whichever d on it; and where they are never off, for
+C_k ≥ F_k, those that must be had × the time until the last request came, and C_k ≥ F_d / p_d. What
+a board draws is one more weight w_k, and as the largest of numbers is no less than a mean of them,
+
+    C_k ≥ Σ_{d on k} θ_kd B_d / (slots_d p_d) + (1 − Σ_d θ_kd) F_k,   0 ≤ θ_kd,  Σ_d θ_kd ≤ 1,
+
+so that its θ count beside those of units, in the same sum; the price of a board that is had
+likewise. What starts draw is left out, of units and boards alike, and so is time that starts take.
+
 Devices that slow each other down (``sharing: slow``) are known here at full speed, which is a
 relaxation: whatever a policy does, let every slowed execution run at full speed at the end of the
 slot time that it took. It ends when it did, begins no sooner, draws the same energy (which slowing
@@ -38,8 +48,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hetopt.instance import NO_MAXIMUM, Floats, Instance
+from hetopt.instance import NO_MAXIMUM, Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.states.stream_boards import board_joule_prices
 from hetopt.simulate.bounds.kinds import Kind, factors, kinds_of
 from hetopt.simulate.bounds.waiting import lateness_bound
 from hetopt.simulate.events import DeviceDown, DeviceUp, Event
@@ -112,18 +123,16 @@ def _value(
     devices = instance.devices
     joule = joule_prices(instance, name)
     slots = devices.slots.astype(np.float64)
-    floors = [(devices.idle_power_w * joule, _always_on_s(instance, setting))]
-    if name == "cost":
-        last = _last_arrival(setting.requests)
-        floors.append((devices.price_per_s, devices.count_min.astype(np.float64) * last))
+    floors = _held(instance, setting, name)
     most = np.where(devices.count_max == NO_MAXIMUM, np.inf, devices.count_max) * slots * until_s
     scale = [_totals(instance, setting, kind) for kind in kinds]
     theta, limit = _prices(instance, kinds, scale, joule, floors, most)
     second = limit.copy()
     constant, size = 0.0, 0.0
-    for (weight, floor), part in zip(floors, theta, strict=True):
-        second += part * weight / slots
-        terms = (1.0 - part) * weight * floor
+    for held, part in zip(floors, theta, strict=True):
+        np.add.at(second, held.device, part * held.weight[held.owner] / held.slots)
+        rest = 1.0 - np.bincount(held.owner, part, len(held.weight))
+        terms = np.maximum(0.0, rest) * held.weight * held.floor_s
         constant += math.fsum(terms.tolist())
         size += float(np.abs(terms).sum())
     # A price stands only where there is a limit to pay for.
@@ -143,6 +152,49 @@ def _value(
     return max(0.0, total + constant - WEAKENED * (abs(total) + size))
 
 
+@dataclass(frozen=True)
+class Held:
+    """What draws or costs while it is on or had: units of devices, or boards of kinds (N).
+
+    Attributes
+    ----------
+    weight, floor_s
+        Value of a second of one, and for how long they are on or had together at least (N).
+    owner, device, slots
+        Pairs of one of them and a device of whose slot time so many seconds take one of it (M).
+    """
+
+    weight: Floats
+    floor_s: Floats
+    owner: Ints
+    device: Ints
+    slots: Floats
+
+
+def _held(instance: Instance, setting: Setting, name: str) -> list[Held]:
+    devices, boards = instance.devices, instance.boards
+    last, slots = _last_arrival(setting.requests), devices.slots.astype(np.float64)
+    each, always = np.arange(len(devices)), _always_on_s(instance, setting)
+    found = [Held(devices.idle_power_w * joule_prices(instance, name), always, each, each, slots)]
+    on = np.flatnonzero(devices.on_board >= 0)
+    of, per = devices.on_board[on], np.maximum(1, boards.per_board[on])
+    carried = slots[on] * per
+    if len(on):
+        floor = np.where(boards.off_when_unused, 0, boards.count_min) * last
+        np.maximum.at(floor, of, always[on] / per)
+        drawn = boards.idle_power_w * board_joule_prices(instance, name)
+        found.append(Held(drawn, floor, of, on, carried))
+    if name == "cost":
+        found.append(
+            Held(devices.price_per_s, np.asarray(devices.count_min * last), each, each, slots)
+        )
+        if len(on):
+            found.append(
+                Held(boards.price_per_s, np.asarray(boards.count_min * last), of, on, carried)
+            )
+    return found
+
+
 def _totals(instance: Instance, setting: Setting, kind: Kind) -> Floats:
     """Return the sum of the factors of each option over all requests of a kind."""
     total = np.zeros(len(kind.option))
@@ -157,18 +209,17 @@ def _prices(
     kinds: Sequence[Kind],
     scale: Sequence[Floats],
     joule: Floats,
-    floors: Sequence[tuple[Floats, Floats]],
+    floors: Sequence[Held],
     most: Floats,
 ) -> tuple[list[Floats], Floats]:
-    """Return θ of each weight and λ, from the linear program over kinds of tasks.
+    """Return θ of each pair and λ, from the linear program over kinds of tasks.
 
-    Minimise Σ x_qo c_qo + Σ w_d A_d with Σ_o x_qo = 1, B_d / slots_d ≤ A_d, F_d ≤ A_d and
+    Minimise Σ x_qo c_qo + Σ w_n A_n with Σ_o x_qo = 1, B_d / slots_nd ≤ A_n, F_n ≤ A_n and
     B_d ≤ most_d. What it returns decides about how strong the bound is, not about whether it holds.
     """
     from scipy.sparse import csr_matrix
 
     count = len(instance.devices)
-    slots = instance.devices.slots.astype(np.float64)
     owner = np.concatenate([np.full(len(k.option), q) for q, k in enumerate(kinds)])
     of = np.concatenate([instance.options.device[k.option] for k in kinds])
     slot = np.concatenate([k.slot_s * f for k, f in zip(kinds, scale, strict=True)])
@@ -179,27 +230,33 @@ def _prices(
     row_of[limited] = np.arange(len(limited))
     kept = row_of[of] >= 0
     rows, columns, values = [row_of[of[kept]]], [np.flatnonzero(kept)], [slot[kept]]
-    for n in range(len(floors)):
-        first = len(limited) + n * count
-        rows += [first + of, first + np.arange(count)]
-        columns += [np.arange(whole), whole + n * count + np.arange(count)]
-        values += [slot / slots[of], -np.ones(count)]
-    shape = (len(limited) + len(floors) * count, whole + len(floors) * count)
+    pairs = np.concatenate([[0], np.cumsum([len(held.owner) for held in floors])]) + len(limited)
+    size = np.concatenate([[0], np.cumsum([len(held.weight) for held in floors])]) + whole
+    for held, first, place in zip(floors, pairs, size, strict=False):
+        for m, (n, d) in enumerate(zip(held.owner.tolist(), held.device.tolist(), strict=True)):
+            at = np.flatnonzero(of == d)
+            rows += [np.full(len(at), first + m), np.array([first + m])]
+            columns += [at, np.array([place + n])]
+            values += [slot[at] / held.slots[m], -np.ones(1)]
+    shape = (int(pairs[-1]), int(size[-1]))
     table = (np.concatenate(rows), np.concatenate(columns))
     upper = csr_matrix((np.concatenate(values), table), shape=shape)
-    cost = np.concatenate([energy * joule[of], *(weight for weight, _ in floors)])
-    least = np.concatenate([np.zeros(whole), *(floor for _, floor in floors)])
+    cost = np.concatenate([energy * joule[of], *(held.weight for held in floors)])
+    least = np.concatenate([np.zeros(whole), *(held.floor_s for held in floors)])
     ends = np.column_stack([least, np.full(len(least), np.inf)])
-    right = np.concatenate([most[limited], np.zeros(len(floors) * count)])
+    right = np.concatenate([most[limited], np.zeros(int(pairs[-1]) - len(limited))])
     found = solve_shares(owner, len(kinds), cost, upper, right, ends)
     limit = np.zeros(count)
     limit[limited] = found.prices[: len(limited)]
     theta = []
-    for n, (weight, _) in enumerate(floors):
-        first = len(limited) + n * count
-        price = found.prices[first : first + count]
-        part = np.divide(price, weight, out=np.zeros(count), where=weight > 0)
-        theta.append(np.clip(part, 0.0, 1.0))
+    for held, first in zip(floors, pairs, strict=False):
+        price = found.prices[first : first + len(held.owner)]
+        weight = held.weight[held.owner]
+        part = np.divide(price, weight, out=np.zeros(len(price)), where=weight > 0)
+        part = np.clip(part, 0.0, 1.0)
+        # Parts of what one holds are no more than 1 together.
+        whole_part = np.bincount(held.owner, part, len(held.weight))[held.owner]
+        theta.append(np.where(whole_part > 1.0, part / np.maximum(whole_part, 1.0), part))
     return theta, limit
 
 

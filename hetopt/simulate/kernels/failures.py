@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hetopt.runtime.jit import inner
 from hetopt.simulate.kernels.accounts import note_power, settle
+from hetopt.simulate.kernels.boards import leave_board
 from hetopt.simulate.kernels.executions import feed, leave, reckon
 from hetopt.simulate.kernels.items import dispatch, enqueue
 from hetopt.simulate.kernels.records import DOWN, OFF, ON, STARTING, TINY, World
@@ -38,7 +39,7 @@ def fail(w: World, g: int, wide: int) -> None:
         w.live[s]["servers"] -= slots
         w.live[s]["coming"] -= slots
     elif was == STARTING:
-        w.device[d]["still_w"] -= w.unit[g]["start_j"] / w.unit[g]["start_s"]
+        w.device[d]["still_w"] -= w.unit[g]["start_w"]
         w.live[s]["coming"] -= slots
     else:
         w.live[s]["spare"] -= 1
@@ -52,6 +53,10 @@ def fail(w: World, g: int, wide: int) -> None:
     note_power(w)
     if w.rule.replaces and was in (ON, STARTING):
         switch_on_at(w, s)
+    if was != OFF:
+        # After its replacement, which may stand on the same board.
+        leave_board(w, g)
+        note_power(w)
     feed(w, s)
     if w.live[s]["coming"] <= 0.0:
         _send_elsewhere(w, s, wide)

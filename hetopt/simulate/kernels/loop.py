@@ -10,12 +10,14 @@ import numpy as np
 
 from hetopt.runtime.jit import inner, jit
 from hetopt.simulate.kernels.accounts import advance_to, note_power, settle
+from hetopt.simulate.kernels.boards import board_is_up
 from hetopt.simulate.kernels.executions import feed
 from hetopt.simulate.kernels.failures import fail, repair
 from hetopt.simulate.kernels.heap import pop
 from hetopt.simulate.kernels.items import arrive, close_batch, dispatch, end_execution
 from hetopt.simulate.kernels.records import (
     BEGUN,
+    BOARD_READY,
     CAP_W,
     DONE,
     END,
@@ -76,9 +78,12 @@ def _handle(w: World, kind: int, a: int, b: int, wide: int) -> None:
         if w.unit[a]["stamp"] == b and w.unit[a]["status"] == STARTING:
             d = w.unit[a]["device"]
             settle(w, d)
-            w.device[d]["still_w"] -= w.unit[a]["start_j"] / w.unit[a]["start_s"]
+            w.device[d]["still_w"] -= w.unit[a]["start_w"]
             note_power(w)
             go_on(w, a)
+    elif kind == BOARD_READY:
+        if w.board[a]["stamp"] == b:
+            board_is_up(w, a)
     elif kind == IDLE:
         if w.unit[a]["stamp"] == b and w.unit[a]["status"] == ON and w.unit[a]["many"] == 0:
             switch_off(w, a)

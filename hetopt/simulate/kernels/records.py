@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 SHARES, EARLIEST, CHEAPEST = 0, 1, 2
 OFF, STARTING, ON, DRAINING, DOWN = 0, 1, 2, 3, 4
-END, TIMEOUT, READY, IDLE, ARRIVES, SHARED_END, SLOW_END = 0, 1, 2, 3, 4, 5, 6
+END, TIMEOUT, READY, IDLE, ARRIVES, SHARED_END, SLOW_END, BOARD_READY = 0, 1, 2, 3, 4, 5, 6, 7
 FAIL, REPAIR, CAP = 0, 1, 2
 REACHED, FINISHED, HAPPENED, GROW, STUCK = 0, 1, 2, 3, 4
 TINY = 1e-9
@@ -55,7 +55,10 @@ class Slow(NamedTuple):
 
 
 class World(NamedTuple):
-    """Everything that the loop reads and writes; records as in :mod:`hetopt.simulate.records`."""
+    """Everything that the loop reads and writes; records as in :mod:`hetopt.simulate.records`.
+
+    ``device`` has a row for each device and behind them one for each kind of board: what draws.
+    """
 
     net: Net
     rule: Rule
@@ -69,6 +72,7 @@ class World(NamedTuple):
     item: Any
     form: Any
     unit: Any
+    board: Any
     device: Any
     bins: Any
     peak: Any

@@ -6,6 +6,7 @@ import numpy as np
 
 from hetopt.runtime.jit import inner, jit
 from hetopt.simulate.kernels.accounts import note_power, settle
+from hetopt.simulate.kernels.boards import board_is_on, join_board, leave_board
 from hetopt.simulate.kernels.executions import feed
 from hetopt.simulate.kernels.heap import push
 from hetopt.simulate.kernels.records import (
@@ -24,11 +25,16 @@ from hetopt.simulate.kernels.records import (
 
 @inner
 def switch_on_at(w: World, s: int) -> None:
-    """Switch on a unit of a station that is off."""
+    """Switch on a unit of a station that is off: the first whose board is on, else the first."""
+    first = -1
     for g in range(len(w.unit)):
         if w.unit[g]["station"] == s and w.unit[g]["status"] in (OFF, DRAINING):
-            switch_on(w, g)
-            return
+            if board_is_on(w, g):
+                switch_on(w, g)
+                return
+            first = g if first < 0 else first
+    if first >= 0:
+        switch_on(w, first)
 
 
 @inner
@@ -58,10 +64,12 @@ def switch_on(w: World, g: int) -> None:
     w.live[s]["spare"] -= 1
     w.unit[g]["stamp"] += 1
     w.device[d]["still_w"] += w.device[d]["idle_w"]
-    if w.unit[g]["start_s"] > 0.0:
+    # Nothing runs before both board and unit have gone on.
+    ready = max(w.real[NOW] + w.unit[g]["start_s"], join_board(w, g))
+    if ready > w.real[NOW]:
         w.unit[g]["status"] = STARTING
-        w.device[d]["still_w"] += w.unit[g]["start_j"] / w.unit[g]["start_s"]
-        ready = w.real[NOW] + w.unit[g]["start_s"]
+        w.unit[g]["start_w"] = w.unit[g]["start_j"] / (ready - w.real[NOW])
+        w.device[d]["still_w"] += w.unit[g]["start_w"]
         w.unit[g]["ready"] = ready
         w.live[s]["ready_s"] = min(w.live[s]["ready_s"], ready)
         push(w, ready, READY, g, w.unit[g]["stamp"])
@@ -119,7 +127,7 @@ def switch_off(w: World, g: int) -> None:
         return
     if w.unit[g]["status"] == STARTING:
         settle(w, d)
-        w.device[d]["still_w"] -= w.unit[g]["start_j"] / w.unit[g]["start_s"]
+        w.device[d]["still_w"] -= w.unit[g]["start_w"]
         w.live[s]["coming"] -= float(w.device[d]["slots"])
         w.live[s]["spare"] += 1
         go_off(w, g)
@@ -143,5 +151,6 @@ def go_off(w: World, g: int) -> None:
     w.unit[g]["stamp"] += 1
     w.device[d]["active"] -= 1.0
     w.device[d]["still_w"] -= w.device[d]["idle_w"]
+    leave_board(w, g)
     next_ready(w, w.unit[g]["station"], d)
     note_power(w)

@@ -18,6 +18,7 @@ from hetopt.simulate.requests import Requests, drawn_requests
 from hetopt.simulate.streams import run_streams
 from hetopt.simulate.world import Setting
 from hetopt.solution import SteadyPlan
+from tests.board_streams import with_boards
 from tests.random_slow_streams import random_slow_stream
 from tests.random_streams import random_stream
 from tests.small_streams import SmallStreams, agree
@@ -85,6 +86,21 @@ def compared_slow(seed: int) -> tuple[int, str]:
     return compared(seed, with_loading(replace(instance, devices=free), seed))
 
 
+def compared_boards(seed: int) -> tuple[int, str]:
+    """The same on boards, which take time and energy to go on."""
+    drawn = random_stream(seed)
+    instance = None if len(drawn.scenarios) else with_boards(drawn, seed)
+    if instance is None:
+        return 0, ""
+    rng = np.random.default_rng([seed, 79])
+    boards = instance.boards
+    span = COUNT / max(float(instance.jobs.rate_per_s.sum()), 1e-9)
+    slow = rng.uniform(0.0, 0.1, len(boards)) * span * (rng.random(len(boards)) < 0.6)
+    energy = rng.uniform(0.0, 2.0, len(boards)) * boards.idle_power_w * span / 20
+    boards = replace(boards, start_up_time_s=slow, start_up_energy_j=energy)
+    return compared(seed, with_loading(replace(instance, boards=boards), seed))
+
+
 def compared(seed: int, instance: Instance | None = None) -> tuple[int, str]:
     """Return how many policies were compared on a random instance, and the first difference."""
     instance = with_loading(random_stream(seed), seed) if instance is None else instance
@@ -122,6 +138,10 @@ def compared(seed: int, instance: Instance | None = None) -> tuple[int, str]:
             return done, f"seed {seed}, {name}: energy"
         if not np.allclose(small.idle_j, loop.idle_j, rtol=1e-6, atol=1e-12):
             return done, f"seed {seed}, {name}: idle energy"
+        if not np.allclose(small.board_j, loop.board_idle_j, rtol=1e-6, atol=1e-12):
+            return done, f"seed {seed}, {name}: energy of boards"
+        if not np.allclose(small.board_s, loop.board_on_s, rtol=1e-6, atol=1e-9 * scale):
+            return done, f"seed {seed}, {name}: boards on"
         if not np.isclose(small.over_cap_s, loop.over_cap_s, rtol=1e-6, atol=1e-9 * scale):
             return done, f"seed {seed}, {name}: time above the cap"
         if np.isfinite(finish).all():
@@ -156,3 +176,9 @@ def test_every_event_is_that_of_the_plain_simulator_where_devices_slow_each_othe
     found = [compared_slow(seed) for seed in range(10)]
     assert [text for _, text in found if text] == []
     assert sum(count for count, _ in found) >= 10
+
+
+def test_every_event_and_joule_is_that_of_the_plain_simulator_on_boards() -> None:
+    found = [compared_boards(seed) for seed in range(16)]
+    assert [text for _, text in found if text] == []
+    assert sum(count for count, _ in found) >= 16
