@@ -9,14 +9,12 @@ Starts may exceed H. No list scheduler knows the circle yet.
 
 from __future__ import annotations
 
-import math
 import time
 
 from hetopt.errors import InputError
 from hetopt.errors import Problem as Wrong
 from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget, RegimeResult
-from hetopt.schedule.bounds import objective_bounds
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.model.grid import cyclic_grid
 from hetopt.schedule.model.problem import Problem
@@ -47,13 +45,8 @@ def solve_cyclic(
             "with `cyclic: false` or a `horizon` the schedule has an end."
         )
         raise InputError([Wrong("method", method, text)])
-    best = Incumbent(instance, budget, bounds=[math.nan] * len(instance.objective))
-    best.bounds = [objective_bounds.bound(instance, name) for name in instance.objective]
-    best.log.bound_by = {
-        level: objective_bounds.source(instance, name)
-        for level, name in enumerate(instance.objective)
-    }
-    if math.isinf(best.bounds[0]):
+    best = Incumbent.unbounded(instance, budget)
+    if best.bounded_impossible():
         reason = (
             "Even the shortest options exceed the deadline or the time that the devices have in a "
             "cycle, or units that are always on draw more than the power cap, or some task has no "
@@ -61,10 +54,8 @@ def solve_cyclic(
         )
         if (instance.devices.count_max > 1).any():
             reason += " " + IN_TURN
-        return best.result("bound", "proved", infeasible=True, reason=reason)
-    if start is not None:
-        best.offer(start, "start")
-        best.passed("start")
+        return best.impossible(reason)
+    best.begin_with(start)
     return _search(best)
 
 
@@ -85,13 +76,9 @@ def _search(best: Incumbent) -> RegimeResult:
             "`cyclic: false` or a `horizon` the schedule has an end."
         )
         return best.result("cpsat", best.ended())
-    levels = len(instance.objective)
-    for level in range(levels):
+    for level in range(len(instance.objective)):
         best.level = level
-        seconds, began = budget.limit_s / levels, time.monotonic()
-        if not budget.deterministic:
-            seconds = budget.left_s() / (levels - level)
-        spent = 0.0
+        began, spent, seconds = time.monotonic(), 0.0, best.level_seconds()
         if not best.closed(level) and not budget.over():
             solving = Level(best, problem, level, seconds)
             infeasible = solving.solve()

@@ -106,6 +106,36 @@ class Incumbent:
     began: float = field(default_factory=time.monotonic)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
+    @classmethod
+    def unbounded(cls, instance: Instance, budget: Budget) -> Incumbent:
+        """Return the state of a solve of which nothing is known yet."""
+        return cls(instance, budget, bounds=[math.nan] * len(instance.objective))
+
+    def begin_with(self, start: SchedulePlan | None) -> None:
+        """Take the plan to start from, if there is one."""
+        if start is not None:
+            self.offer(start, "start")
+            self.passed("start")
+
+    def bounded_impossible(self) -> bool:
+        """Take the bounds that follow from the instance; return whether they allow no plan."""
+        names = self.instance.objective
+        self.bounds = [objective_bounds.bound(self.instance, name) for name in names]
+        sources = [objective_bounds.source(self.instance, name) for name in names]
+        self.log.bound_by = dict(enumerate(sources))
+        return math.isinf(self.bounds[0]) and self.plan is None
+
+    def impossible(self, reason: str) -> RegimeResult:
+        """Return that there is no plan, by bounds alone."""
+        return self.result("bound", "proved", infeasible=True, reason=reason)
+
+    def level_seconds(self) -> float:
+        """Seconds that the present level may take, so that each later one has as many."""
+        levels = len(self.instance.objective)
+        if self.budget.deterministic:
+            return self.budget.limit_s / levels
+        return self.budget.left_s() / (levels - self.level)
+
     def offer(self, plan: SchedulePlan, by: str) -> bool:
         """Take a valid plan if it is better in the order of the objectives."""
         values = objectives(self.instance, plan)
@@ -170,6 +200,10 @@ class Incumbent:
             self.values[level], self.bounds[level], self.budget.gap
         )
 
+    def all_closed(self) -> bool:
+        """Whether the plan is within the wanted gap of the bound of each level."""
+        return all(self.closed(level) for level in range(len(self.bounds)))
+
     def shift(self, plan: SchedulePlan, by: str) -> None:
         """Offer a plan anew with its runs at cheaper times, where prices change over time."""
         moved = shift(self.instance, plan) if prices_vary(self.instance) else None
@@ -214,7 +248,7 @@ class Incumbent:
 
     def ended(self) -> Termination:
         """Why a search without CP-SAT ends."""
-        if self.plan is not None and all(self.closed(k) for k in range(len(self.bounds))):
+        if self.all_closed():
             return self.stopped()
         if self.budget.stop.is_set():
             return "interrupted"
@@ -226,7 +260,7 @@ class Incumbent:
             gap_closed(v, b, 0.0) for v, b in zip(self.values, self.bounds, strict=True)
         ):
             return "proved"
-        if self.plan is not None and all(self.closed(k) for k in range(len(self.bounds))):
+        if self.all_closed():
             return "gap_limit"
         if self.budget.stop.is_set():
             return "interrupted"

@@ -9,15 +9,12 @@ too, whose plans are timed anew before they count.
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget, RegimeResult
-from hetopt.schedule.bounds import objective_bounds
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.schedule.list_scheduling.limited.decoder import within_limits
@@ -25,8 +22,11 @@ from hetopt.schedule.list_scheduling.packed_under_limits import unlimited
 from hetopt.schedule.model.grid import Grid, model_grid, span_s
 from hetopt.schedule.model.problem import Problem
 from hetopt.schedule.model.without_slowdown import relaxed, strict
-from hetopt.schedule.search.registry import SearchEntry, is_local_search, local_search_of
+from hetopt.schedule.model_size import affordable, model_size
+from hetopt.schedule.search.registry import is_local_search, local_search_of
 from hetopt.schedule.search.small_schedules import SMALL, by_trial
+from hetopt.schedule.stages import improve
+from hetopt.schedule.strategies import EXACT, solve_unslowed
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 
@@ -37,54 +37,32 @@ STRICT_SHARE = 0.35
 """Part of the time left for the instance in which nothing may be slowed."""
 TRIAL_SHARE = 0.15
 """Part of the time left for the search of small instances."""
-EXACT = ("auto", "cpsat", "lns")
-"""Methods that ask CP-SAT for a bound."""
 DIGITS = 10.0
 """Factor by which the next rounding grid is finer where rounding alone keeps the gap open."""
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """What solving this shares with solving any schedule.
-
-    ``solve`` solves an instance as a whole, ``improve`` runs a search from the best plan, and
-    ``affordable`` says whether an exact model of an instance can be built in the time.
-    """
-
-    solve: Callable[[Instance, Budget, str, SchedulePlan | None], RegimeResult]
-    improve: Callable[[Incumbent, SearchEntry, bool], None]
-    affordable: Callable[[Instance, Budget], bool]
-
-
 def solve_slowed(
-    instance: Instance, budget: Budget, method: str, start: SchedulePlan | None, steps: Steps
+    instance: Instance, budget: Budget, method: str, start: SchedulePlan | None
 ) -> RegimeResult:
     """Return the best plan found and a proven bound per level of the objective."""
-    best = Incumbent(instance, budget, bounds=[math.nan] * len(instance.objective))
-    if start is not None:
-        best.offer(start, "start")
-        best.passed("start")
-    best.bounds = [objective_bounds.bound(instance, name) for name in instance.objective]
-    best.log.bound_by = {
-        level: objective_bounds.source(instance, name)
-        for level, name in enumerate(instance.objective)
-    }
-    if math.isinf(best.bounds[0]) and best.plan is None:
+    best = Incumbent.unbounded(instance, budget)
+    best.begin_with(start)
+    if best.bounded_impossible():
         reason = (
             "Even without slowing, the shortest options, or the time that devices and resources "
             "have, exceed the deadline, or the energy that tasks need exceeds what the power cap "
             "lets through by then, or some task has no option left."
         )
-        return best.result("bound", "proved", infeasible=True, reason=reason)
-    if not _closed(best):
+        return best.impossible(reason)
+    if not best.all_closed():
         _list_schedules(best, method)
     if method in CONSTRUCTORS:
         return best.result(method, best.ended())
-    if not _closed(best) and not is_local_search(method):
-        _strictly(best, method, steps)
-    _search(best, method, steps)
-    if method in EXACT and not _closed(best):
-        if steps.affordable(relaxed(instance), budget):
+    if not best.all_closed() and not is_local_search(method):
+        _strictly(best, method)
+    _search(best, method)
+    if method in EXACT and not best.all_closed():
+        if model_size(relaxed(instance)) <= affordable(budget):
             infeasible = _relaxation(best)
             if infeasible:
                 reason = "CP-SAT proved that no schedule meets all limits, slowing left aside."
@@ -92,10 +70,6 @@ def solve_slowed(
             return best.result("cpsat", best.stopped())
         best.notes.append("The instance is too large for an exact model in this time.")
     return best.result(best.found_by or method, best.stopped())
-
-
-def _closed(best: Incumbent) -> bool:
-    return all(best.closed(level) for level in range(len(best.bounds)))
 
 
 def _list_schedules(best: Incumbent, method: str) -> None:
@@ -106,7 +80,7 @@ def _list_schedules(best: Incumbent, method: str) -> None:
     instance, budget = best.instance, best.budget
     names = [method] if method in CONSTRUCTORS else ["heft", "portfolio"]
     for name in names:
-        if budget.over() or _closed(best):
+        if budget.over() or best.all_closed():
             return
         limit = None if budget.deterministic else time.monotonic() + budget.left_s() / 8
         plain = CONSTRUCTORS[name](instance, limit=limit)
@@ -131,18 +105,18 @@ def _part(budget: Budget, share: float) -> Budget:
     return replace(budget, deadline=until, limit_s=seconds, progress=None, executor=None)
 
 
-def _strictly(best: Incumbent, method: str, steps: Steps) -> None:
+def _strictly(best: Incumbent, method: str) -> None:
     """Solve the instance in which nothing may be slowed; its plans are plans."""
     made = strict(best.instance)
     known = best.plan if best.plan is not None and verify(made, best.plan).ok else None
-    result = steps.solve(made, _part(best.budget, STRICT_SHARE), method, known)
+    result = solve_unslowed(made, _part(best.budget, STRICT_SHARE), method, known)
     if isinstance(result.plan, SchedulePlan):
         _offer(best, result.plan, result.method)
         _offer(best, within_limits(best.instance, result.plan), result.method)
     best.passed("nothing slowed")
 
 
-def _search(best: Incumbent, method: str, steps: Steps) -> None:
+def _search(best: Incumbent, method: str) -> None:
     """Search over mappings, orders, and what waits."""
     instance, budget = best.instance, best.budget
     if budget.over() or best.closed(0):
@@ -155,7 +129,7 @@ def _search(best: Incumbent, method: str, steps: Steps) -> None:
         return
     entry = local_search_of(instance, method)
     if entry is not None:
-        steps.improve(best, entry, method not in EXACT)
+        improve(best, entry, whole=method not in EXACT)
     elif is_local_search(method):
         best.notes.append(f"Local search skipped: {method} does not know resources that slow.")
 
@@ -189,12 +163,9 @@ def _relaxation(best: Incumbent) -> bool:
     instance, budget = best.instance, best.budget
     plain = relaxed(instance)
     problem = Problem(plain, model_grid(plain, span_s(plain)))
-    levels = len(instance.objective)
-    for level in range(levels):
+    for level in range(len(instance.objective)):
         best.level = level
-        began, spent, seconds = time.monotonic(), 0.0, budget.limit_s / levels
-        if not budget.deterministic:
-            seconds = budget.left_s() / (levels - level)
+        began, spent, seconds = time.monotonic(), 0.0, best.level_seconds()
         while not best.closed(level) and not budget.over():
             solving = Relaxation(best, problem, level, seconds)
             infeasible = solving.solve()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from hetopt.generate import generate_schedule
 from hetopt.runtime.budget import Budget
-from hetopt.schedule import solve
+from hetopt.schedule import stages
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.search.local_search import Improved
 
@@ -45,20 +45,20 @@ def started(*, limit_s: float, deterministic: bool = False) -> Incumbent:
 def test_loops_are_compiled_by_a_call_of_one_move_and_only_once() -> None:
     search, best = Search(), started(limit_s=10)
     search.compiles.set()
-    assert solve._compiled(best, search)
-    assert solve._compiled(best, search)
+    assert stages._compiled(best, search)
+    assert stages._compiled(best, search)
     assert [call["iterations"] for call in search.calls] == [1]
     assert best.notes == []
 
 
 def test_a_search_whose_loops_take_too_long_to_compile_is_left_out_and_that_is_said() -> None:
     search, best = Search(), started(limit_s=0.2)
-    assert not solve._compiled(best, search)
+    assert not stages._compiled(best, search)
     search.compiles.set()
     assert "not compiled within a part of the time limit" in best.notes[0]
 
 
 def test_deterministic_searches_wait_for_their_loops_anyway() -> None:
     search, best = Search(), started(limit_s=1.0, deterministic=True)
-    assert solve._compiled(best, search)
+    assert stages._compiled(best, search)
     assert search.calls == []
