@@ -27,7 +27,9 @@ class Format:
         Ends of file names in lower case, with the dot.
     read, write
         Functions ``read(text, name) -> Instance`` and ``write(instance) -> text``; for a folder
-        ``read(path)`` and ``write(instance, path)``. Formats of others are only read.
+        ``read(path)`` and ``write(instance, path)``. Formats of others are only read. Readers take
+        the whole text and what problems call it, and raise an ``InputError`` with every problem:
+        its line or path, the value, and what was expected there.
     sniff
         Whether a text is surely of this format.
     begins

@@ -19,20 +19,7 @@ from hetopt.instance import Instance
 
 
 def read_dag_comm(text: str, name: str) -> Instance:
-    """Read a task graph with communication; the objective is the makespan.
-
-    Parameters
-    ----------
-    text
-        The whole file.
-    name
-        What problems call it.
-
-    Raises
-    ------
-    InputError
-        With every problem, its line, and what was expected there.
-    """
+    """Read a task graph with communication; the objective is the makespan."""
     rows = number_lines(text, name)
     names = ("number of tasks", "number of edges", "number of processors")
     count, edges, processors = rows.header(names, (1, 0, 1))

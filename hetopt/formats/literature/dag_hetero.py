@@ -27,20 +27,7 @@ from hetopt.instance import Floats, Instance
 
 
 def read_dag_hetero(text: str, name: str) -> Instance:
-    """Read a heterogeneous task graph, as text or JSON; the objective is the makespan.
-
-    Parameters
-    ----------
-    text
-        The whole file.
-    name
-        What problems call it.
-
-    Raises
-    ------
-    InputError
-        With every problem: line or path, value, and what was expected there.
-    """
+    """Read a heterogeneous task graph, as text or JSON; the objective is the makespan."""
     if text.lstrip().startswith("{"):
         return _read_json(text, name)
     return _read_text(text, name)

@@ -21,20 +21,7 @@ from hetopt.instance import Instance
 
 
 def read_fajsp(text: str, name: str) -> Instance:
-    """Read a flexible job shop with arbitrary precedence; the objective is the makespan.
-
-    Parameters
-    ----------
-    text
-        The whole file.
-    name
-        What problems call it.
-
-    Raises
-    ------
-    InputError
-        With every problem, its line, and what was expected there.
-    """
+    """Read a flexible job shop with arbitrary precedence; the objective is the makespan."""
     rows = number_lines(text, name)
     names = ("number of operations", "number of arcs", "number of machines")
     operations, arcs, machines = rows.header(names, (1, 0, 1))

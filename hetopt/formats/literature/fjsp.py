@@ -26,20 +26,7 @@ MACHINES_FROM = 1
 
 
 def read_fjsp(text: str, name: str) -> Instance:
-    """Read a flexible job shop; the objective is the makespan.
-
-    Parameters
-    ----------
-    text
-        The whole file.
-    name
-        What problems call it.
-
-    Raises
-    ------
-    InputError
-        With every problem, its line, and what was expected there.
-    """
+    """Read a flexible job shop; the objective is the makespan."""
     rows = number_lines(_decimal_point(text), name, comment=r"#|//")
     jobs, machines = rows.header(("number of jobs", "number of machines"), (1, 1), more=1)
     if len(rows) != 1 + jobs:

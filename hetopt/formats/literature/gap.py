@@ -21,20 +21,7 @@ from hetopt.instance import Instance
 
 
 def read_gap(text: str, name: str) -> Instance:
-    """Read an assignment of jobs to agents; the objective is the energy, which is the cost.
-
-    Parameters
-    ----------
-    text
-        The whole file.
-    name
-        What problems call it.
-
-    Raises
-    ------
-    InputError
-        With every problem, its line, and what was expected there.
-    """
+    """Read an assignment of jobs to agents; the objective is the energy, which is the cost."""
     rows = number_lines(text, name)
     agents, jobs = rows.header(("number of agents", "number of jobs"), (1, 1))
     _check(rows, agents, jobs)

@@ -31,18 +31,6 @@ def read_green_pm(text: str, name: str) -> Instance:
 
     A slot is 1 s, and numbers stay as they are. Machines of one power are the units of one device,
     so that solvers see that they are alike. The horizon is the number of slots.
-
-    Parameters
-    ----------
-    text
-        The whole file.
-    name
-        What problems call it.
-
-    Raises
-    ------
-    InputError
-        With every problem, its line, and what was expected there.
     """
     rows = number_lines(text, name)
     jobs, machines, slots = rows.header(

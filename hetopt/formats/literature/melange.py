@@ -31,20 +31,7 @@ from hetopt.instance import NO_MAXIMUM, Floats, Instance
 
 
 def read_melange(text: str, name: str) -> Instance:
-    """Read a fleet problem; the objective is the cost.
-
-    Parameters
-    ----------
-    text
-        The whole file.
-    name
-        What problems call it.
-
-    Raises
-    ------
-    InputError
-        With every problem: path, value, and what was expected there.
-    """
+    """Read a fleet problem; the objective is the cost."""
     fields = JsonFields(text, name)
     share = _matrix(fields, fields.data.get("workload_distribution"), ("workload_distribution",))
     rate = fields.number(fields.data.get("total_request_rate"), ("total_request_rate",), above=True)

@@ -72,18 +72,6 @@ class _Modes:
 
 def read_mrcpsp(text: str, name: str) -> Instance:
     """Read a project of activities with several modes; the objective is the makespan.
-
-    Parameters
-    ----------
-    text
-        The whole file.
-    name
-        What problems call it.
-
-    Raises
-    ------
-    InputError
-        With every problem, its line, and what was expected there.
     """
     found = _sections(text, name)
     count = found.counts["jobs"][0]

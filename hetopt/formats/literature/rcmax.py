@@ -13,20 +13,7 @@ from hetopt.instance import Instance
 
 
 def read_rcmax(text: str, name: str) -> Instance:
-    """Read jobs on unrelated machines; the objective is the makespan.
-
-    Parameters
-    ----------
-    text
-        The whole file.
-    name
-        What problems call it.
-
-    Raises
-    ------
-    InputError
-        With every problem, its line, and what was expected there.
-    """
+    """Read jobs on unrelated machines; the objective is the makespan."""
     time = machine_times(text, name)
     jobs, machines = time.shape
     tasks = [f"J{j + 1}" for j in range(jobs)]

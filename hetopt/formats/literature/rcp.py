@@ -20,20 +20,7 @@ DEVICE = "project"
 
 
 def read_rcp(text: str, name: str) -> Instance:
-    """Read a project; the objective is the makespan.
-
-    Parameters
-    ----------
-    text
-        The whole file.
-    name
-        What problems call it.
-
-    Raises
-    ------
-    InputError
-        With every problem, its line, and what was expected there.
-    """
+    """Read a project; the objective is the makespan."""
     rows = number_lines(text, name)
     count, kinds = rows.header(("number of activities", "number of resources"), (1, 0))
     values = rows.value.tolist()

@@ -26,20 +26,7 @@ FORMAT = "saga-export-1"
 
 
 def read_saga(text: str, name: str) -> Instance:
-    """Read an exported list-scheduling instance; the objective is the makespan.
-
-    Parameters
-    ----------
-    text
-        The whole file.
-    name
-        What problems call it.
-
-    Raises
-    ------
-    InputError
-        With every problem: path, value, and what was expected there.
-    """
+    """Read an exported list-scheduling instance; the objective is the makespan."""
     fields = JsonFields(text, name)
     own = "task_graph" in fields.data
     if own:

@@ -21,20 +21,7 @@ RESOURCE = "units"
 
 
 def read_upmr(text: str, name: str) -> Instance:
-    """Read jobs on unrelated machines with a shared resource; the objective is the makespan.
-
-    Parameters
-    ----------
-    text
-        The whole file.
-    name
-        What problems call it.
-
-    Raises
-    ------
-    InputError
-        With every problem, its line, and what was expected there.
-    """
+    """Read jobs on unrelated machines with a shared resource; the objective is the makespan."""
     rows = number_lines(text, name)
     header = ("number of jobs", "number of machines", "number of units of the resource")
     jobs, machines, units = rows.header(header, (1, 1, 0))

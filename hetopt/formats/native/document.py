@@ -25,20 +25,7 @@ TABLE_KEYS = {"options": "profiles"}
 
 
 def read_yaml(text: str, name: str) -> Instance:
-    """Read an instance from a YAML document.
-
-    Parameters
-    ----------
-    text
-        The whole file.
-    name
-        What problems call it.
-
-    Raises
-    ------
-    InputError
-        With every problem: line, path, value and what was expected.
-    """
+    """Read an instance from a YAML document."""
     return read_parsed(parse_yaml(text, name))
 
 

@@ -18,20 +18,7 @@ from hetopt.instance import Instance
 
 
 def read_flow_shop(text: str, name: str) -> Instance:
-    """Read a flow shop; the objective is the makespan.
-
-    Parameters
-    ----------
-    text
-        The whole file.
-    name
-        What problems call it.
-
-    Raises
-    ------
-    InputError
-        With every problem, its line, and what was expected there.
-    """
+    """Read a flow shop; the objective is the makespan."""
     time = machine_times(text, name)
     jobs, machines = time.shape
     tasks = [f"J{j + 1}.{m + 1}" for j in range(jobs) for m in range(machines)]

@@ -29,20 +29,7 @@ MACHINES_FROM = 0
 
 
 def read_job_shop(text: str, name: str) -> Instance:
-    """Read a job shop; the objective is the makespan.
-
-    Parameters
-    ----------
-    text
-        The whole file.
-    name
-        What problems call it.
-
-    Raises
-    ------
-    InputError
-        With every problem, its line, and what was expected there.
-    """
+    """Read a job shop; the objective is the makespan."""
     rows = number_lines(text, name)
     jobs, machines = rows.header(("number of jobs", "number of machines"), (1, 1), more=4)
     two_tables = len(rows) == 1 + 2 * jobs and bool((rows.size[1:] == machines).all())

@@ -31,20 +31,7 @@ Choice = tuple[Any, float, Path]
 
 
 def read_shop_json(text: str, name: str) -> Instance:
-    """Read a job shop; the objective is the makespan.
-
-    Parameters
-    ----------
-    text
-        The whole file.
-    name
-        What problems call it.
-
-    Raises
-    ------
-    InputError
-        With every problem: path, value, and what was expected there.
-    """
+    """Read a job shop; the objective is the makespan."""
     fields = JsonFields(text, name)
     data = fields.data
     shop = list(_matrices(fields) if "machines_matrix" in data else _jobs(fields))
