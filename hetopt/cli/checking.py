@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hetopt.cli.exits import OK, VIOLATED
-from hetopt.cli.options import Json
+from hetopt.cli.options import Json, argument, option
 from hetopt.cli.printing import print_json
 from hetopt.cli.question import Question
 from hetopt.cli.values import positive
@@ -24,14 +24,10 @@ SHOWN_ALIKE = 5
 def verify(
     question: Question,
     plan: Annotated[
-        str,
-        typer.Argument(
-            metavar="PLAN", help="Plan or result: JSON, CSV with a row a task, or a folder."
-        ),
+        str, argument("PLAN", "Plan or result: JSON, CSV with a row a task, or a folder.")
     ],
     bound: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="Prove a bound for so long, and tell the plan's gap."),
+        str | None, option("TIME", "Prove a bound for so long, and tell the plan's gap.")
     ] = None,
     json: Json = False,
 ) -> int:

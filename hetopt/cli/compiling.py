@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hetopt.cli.exits import OK
+from hetopt.cli.options import option
 from hetopt.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ SWITCH = "HETOPT_COMPILE"
 
 def compile(  # noqa: A001 - the command's name
     only: Annotated[
-        list[str] | None,
-        typer.Option(metavar="SEARCH", help="Only this one's, as --method names it; repeat."),
+        list[str] | None, option("SEARCH", "Only this one's, as --method names it; repeat.")
     ] = None,
 ) -> int:
     """Compile the loops of all searches ahead, once per installation."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from hetopt.cli.exits import OK
-from hetopt.cli.options import From, Json, Output, Platform, To, to_file
+from hetopt.cli.options import From, Json, Output, Platform, To, argument, option, to_file
 from hetopt.cli.printing import print_answer, print_json, print_view, tell_warnings
 from hetopt.cli.question import Question
 from hetopt.cli.values import choice
@@ -29,23 +29,22 @@ METRICS_NOTE = (
 
 def devices(
     text: Annotated[str | None, typer.Argument(help="Show rows that contain this.")] = None,
-    kind: Annotated[str | None, typer.Option(metavar="K", help="cpu, gpu, npu, ...")] = None,
-    dataset: Annotated[str | None, typer.Option(metavar="D", help="Data set.")] = None,
+    kind: Annotated[str | None, option("K", "cpu, gpu, npu, ...")] = None,
+    dataset: Annotated[str | None, option("D", "Data set.")] = None,
     task: Annotated[
-        list[str] | None,
-        typer.Option(metavar="T", help="Task measured; repeated: devices that ran all of them."),
+        list[str] | None, option("T", "Task measured; repeated: devices that ran all of them.")
     ] = None,
-    scope: Annotated[str | None, typer.Option(metavar="S", help="What the meter covered.")] = None,
-    show: Annotated[str | None, typer.Option(metavar="ID", help="Every option of one.")] = None,
-    limit: Annotated[int, typer.Option(metavar="N", help="Rows printed; 0: all.")] = 40,
+    scope: Annotated[str | None, option("S", "What the meter covered.")] = None,
+    show: Annotated[str | None, option("ID", "Every option of one.")] = None,
+    limit: Annotated[int, option("N", "Rows printed; 0: all.")] = 40,
     capabilities: Annotated[
         bool, typer.Option("--capabilities", help="Data sheets that estimates go by, instead.")
     ] = False,
     from_cluster: Annotated[
         str | None,
-        typer.Option(
-            metavar="FILE",
-            help="What kubectl get nodes,deviceclasses,resourceslices -o json or ray list nodes "
+        option(
+            "FILE",
+            "What kubectl get nodes,deviceclasses,resourceslices -o json or ray list nodes "
             "--format json printed, as devices of an instance; - for stdin.",
         ),
     ] = None,
@@ -108,9 +107,7 @@ def instances(json: Json = False) -> int:
 
 
 def describe(
-    files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Instances: files, folders, names.")
-    ],
+    files: Annotated[list[str], argument("FILE...", "Instances: files, folders, names.")],
     from_: From = None,
     platform: Platform = None,
     output: Annotated[str | None, to_file(".csv: a row each.")] = None,
@@ -217,7 +214,7 @@ def export(
         str, to_file(".mps or .lp of a steady instance; .pb or .pbtxt: CP-SAT's own.", "MODEL")
     ],
     rounding: Annotated[
-        str, typer.Option(metavar="R", help="down (bounds) or up (plans), off an exact grid.")
+        str, option("R", "down (bounds) or up (plans), off an exact grid.")
     ] = "down",
     json: Json = False,
 ) -> int:

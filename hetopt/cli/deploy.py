@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hetopt.cli.exits import NO_PLAN, OK
-from hetopt.cli.options import Json, to_file
+from hetopt.cli.options import Json, argument, option, to_file
 from hetopt.cli.printing import print_json, tell_warnings
 from hetopt.cli.question import Question
 from hetopt.errors import InputError, Problem, RefusedError
@@ -33,12 +33,7 @@ def _list_targets(name: str) -> str:
 def deploy(
     question: Question,
     options: Any,
-    plan: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[PLAN]", help="Plan or result; none: solved first.", show_default=False
-        ),
-    ] = None,
+    plan: Annotated[str | None, argument("[PLAN]", "Plan or result; none: solved first.")] = None,
     to: Annotated[
         str,
         typer.Option(
@@ -51,21 +46,18 @@ def deploy(
     output: Annotated[str | None, to_file("Folder, written whole or not at all.", "DIR")] = None,
     image: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="[NAME=]IMAGE",
-            help="Container image of all, or of a task, profile, job or device. Fields: {model}, "
+        option(
+            "[NAME=]IMAGE",
+            "Container image of all, or of a task, profile, job or device. Fields: {model}, "
             "{option}, {batch}, {device}, {port}, ...",
         ),
     ] = None,
     command: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="[NAME=]COMMAND", help='Command likewise; "": the image\'s own entry point.'
-        ),
+        option("[NAME=]COMMAND", 'Command likewise; "": the image\'s own entry point.'),
     ] = None,
     parameter: Annotated[
-        list[str] | None,
-        typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A target's own parameter."),
+        list[str] | None, option("NAME=VALUE", "A target's own parameter.", "-p", "--parameter")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the files, write nothing.")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from hetopt.cli.exits import OK
-from hetopt.cli.options import Seed, To, command, to_file
+from hetopt.cli.options import Seed, To, command, option, to_file
 
 GENERATE = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make a random instance.")
 OutputFile = Annotated[str, to_file(".yaml, .json; no extension: a folder of tables.")]
@@ -18,18 +18,14 @@ OutputFile = Annotated[str, to_file(".yaml, .json; no extension: a folder of tab
 def schedule(
     output: OutputFile,
     to: To = None,
-    tasks: Annotated[int, typer.Option(metavar="N", help="Number of tasks.")] = 100,
-    devices: Annotated[int, typer.Option(metavar="D", help="Number of devices.")] = 6,
+    tasks: Annotated[int, option("N", "Number of tasks.")] = 100,
+    devices: Annotated[int, option("D", "Number of devices.")] = 6,
     shape: Annotated[
         str, typer.Option(help="layered, random, fork-join, chains or independent.")
     ] = "layered",
-    ccr: Annotated[float, typer.Option(metavar="X", help="Mean transfer over mean task.")] = 0.1,
-    deadline_factor: Annotated[
-        float, typer.Option(metavar="F", help="Deadline over HEFT's makespan.")
-    ] = 1.5,
-    profiles: Annotated[
-        int | None, typer.Option(metavar="P", help="Profiles; default min(N, 1000).")
-    ] = None,
+    ccr: Annotated[float, option("X", "Mean transfer over mean task.")] = 0.1,
+    deadline_factor: Annotated[float, option("F", "Deadline over HEFT's makespan.")] = 1.5,
+    profiles: Annotated[int | None, option("P", "Profiles; default min(N, 1000).")] = None,
     memory: Annotated[str, typer.Option(help="none or tight.")] = "none",
     slots: Annotated[int, typer.Option(help="Slots of each unit.")] = 1,
     count: Annotated[int, typer.Option(help="Units of each device.")] = 1,
@@ -59,9 +55,9 @@ def schedule(
 def steady(
     output: OutputFile,
     to: To = None,
-    workloads: Annotated[int, typer.Option(metavar="N", help="Number of workloads.")] = 20,
-    devices: Annotated[int, typer.Option(metavar="D", help="Number of devices.")] = 6,
-    options: Annotated[int, typer.Option(metavar="K", help="Options per device.")] = 3,
+    workloads: Annotated[int, option("N", "Number of workloads.")] = 20,
+    devices: Annotated[int, option("D", "Number of devices.")] = 6,
+    options: Annotated[int, option("K", "Options per device.")] = 3,
     seed: Seed = 0,
 ) -> int:
     """Make random request streams on random devices; docs/generate.md gives the distributions."""

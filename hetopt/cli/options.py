@@ -20,37 +20,44 @@ from hetopt.cli.values import positive
 
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
-Named = Annotated[
-    str, typer.Argument(metavar="INSTANCE", help="Instance: file, folder, or shipped name.")
-]
+
+def option(metavar: str, about: str, *flags: str) -> Any:
+    """Declare an option with a value; its flag is the parameter's name where none is given."""
+    return typer.Option(*flags, metavar=metavar, help=about)
+
+
+def argument(metavar: str, about: str) -> Any:
+    """Declare an argument; what it is without one stands in the text."""
+    return typer.Argument(metavar=metavar, help=about, show_default=False)
+
+
+def to_file(about: str, metavar: str = "FILE") -> Any:
+    """Return the option ``--output`` of a command that says what it writes."""
+    return option(metavar, about, "-o", "--output")
+
+
+Named = Annotated[str, argument("INSTANCE", "Instance: file, folder, or shipped name.")]
 File = Annotated[
     str | None,
-    typer.Argument(
-        metavar="[FILE]",
-        help="Instance: YAML, JSON, a folder of tables, a benchmark file (docs/formats.md), a name "
+    argument(
+        "[FILE]",
+        "Instance: YAML, JSON, a folder of tables, a benchmark file (docs/formats.md), a name "
         "that hetopt instances lists, - for stdin; none: the shipped default.",
-        show_default=False,
     ),
 ]
-From = Annotated[str | None, typer.Option("--from", metavar="FORMAT", help="Format of FILE.")]
+From = Annotated[str | None, option("FORMAT", "Format of FILE.", "--from")]
 To = Annotated[
-    str | None,
-    typer.Option("--to", metavar="FORMAT", help="yaml, json, parquet, csv; else told by the name."),
+    str | None, option("FORMAT", "yaml, json, parquet, csv; else told by the name.", "--to")
 ]
 Platform = Annotated[
-    str | None,
-    typer.Option(metavar="NAME|FILE", help="Devices for a trace that names none: cores-16, FILE."),
+    str | None, option("NAME|FILE", "Devices for a trace that names none: cores-16, FILE.")
 ]
-Objective = Annotated[
-    str | None, typer.Option(metavar="O", help="Objective, or a comma-separated list by priority.")
-]
-Deadline = Annotated[str | None, typer.Option(metavar="TIME", help="Hard deadline of every job.")]
-PowerCap = Annotated[str | None, typer.Option(metavar="POWER", help="Largest power allowed.")]
-Demand = Annotated[float | None, typer.Option(metavar="F", help="Scale the demanded rates.")]
-TimeLimit = Annotated[
-    str, typer.Option(metavar="TIME", help="For each solve; of explain: for all.")
-]
-Gap = Annotated[float, typer.Option(metavar="G", help="Stop at this relative gap; 0 proves.")]
+Objective = Annotated[str | None, option("O", "Objective, or a comma-separated list by priority.")]
+Deadline = Annotated[str | None, option("TIME", "Hard deadline of every job.")]
+PowerCap = Annotated[str | None, option("POWER", "Largest power allowed.")]
+Demand = Annotated[float | None, option("F", "Scale the demanded rates.")]
+TimeLimit = Annotated[str, option("TIME", "For each solve; of explain: for all.")]
+Gap = Annotated[float, option("G", "Stop at this relative gap; 0 proves.")]
 
 
 def _list_methods(name: str) -> str:
@@ -68,47 +75,32 @@ Method = Annotated[
         metavar="M", callback=_list_methods, help="How to solve; without M: lists the methods."
     ),
 ]
-Workers = Annotated[int, typer.Option(metavar="N", help="Threads of a solver.")]
-Seed = Annotated[int, typer.Option(metavar="S", help="Seed of everything random.")]
+Workers = Annotated[int, option("N", "Threads of a solver.")]
+Seed = Annotated[int, option("S", "Seed of everything random.")]
 Deterministic = Annotated[
     bool, typer.Option("--deterministic", help="One worker, no clock: equal seeds, equal bytes.")
 ]
-MipSolver = Annotated[str, typer.Option(metavar="NAME", help="highs, cbc, or any PuLP knows.")]
+MipSolver = Annotated[str, option("NAME", "highs, cbc, or any PuLP knows.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option(
+    option(
+        "PATH=VALUE",
+        "Change a field by name: devices.npu.count=2, options.PROFILE/DEVICE.time=3ms.",
         "--set",
-        metavar="PATH=VALUE",
-        help="Change a field by name: devices.npu.count=2, options.PROFILE/DEVICE.time=3ms.",
     ),
 ]
-Pin = Annotated[
-    list[str] | None, typer.Option(metavar="TASK=DEVICE", help="Run the task only there.")
-]
-Forbid = Annotated[
-    list[str] | None, typer.Option(metavar="TASK=DEVICE", help="Never run the task there.")
-]
+Pin = Annotated[list[str] | None, option("TASK=DEVICE", "Run the task only there.")]
+Forbid = Annotated[list[str] | None, option("TASK=DEVICE", "Never run the task there.")]
 Robust = Annotated[
-    float | None,
-    typer.Option(metavar="Q", help="Plan with this quantile of each option's interval: 0.95."),
+    float | None, option("Q", "Plan with this quantile of each option's interval: 0.95.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to stdout.")]
 
-
-def to_file(about: str, metavar: str = "FILE") -> Any:
-    """Return the option ``--output`` of a command that says what it writes."""
-    return typer.Option("-o", "--output", metavar=metavar, help=about)
-
-
 Output = Annotated[str | None, to_file("Write it whole, or not at all.")]
 StartUp = Annotated[
-    list[str] | None,
-    typer.Option(metavar="[DEVICE=]TIME", help="From off to serving, at idle power."),
+    list[str] | None, option("[DEVICE=]TIME", "From off to serving, at idle power.")
 ]
-Loading = Annotated[
-    list[str] | None,
-    typer.Option(metavar="[DEVICE=]RATE", help="Bandwidth at which weights load."),
-]
+Loading = Annotated[list[str] | None, option("[DEVICE=]RATE", "Bandwidth at which weights load.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
 
@@ -159,14 +151,13 @@ def options(
 
 def loops(
     jobs: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Solves at a time, each in a process of its own."),
+        int | None, option("N", "Solves at a time, each in a process of its own.")
     ] = None,
     ray: Annotated[
         str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Solve on a Ray cluster: HOST:PORT of its head, auto (one that runs here), local.",
+        option(
+            "ADDRESS",
+            "Solve on a Ray cluster: HOST:PORT of its head, auto (one that runs here), local.",
         ),
     ] = None,
 ) -> Loops:

@@ -9,7 +9,7 @@ import typer
 
 from hetopt.cli.executors import Loops
 from hetopt.cli.exits import OK
-from hetopt.cli.options import Json, to_file
+from hetopt.cli.options import Json, argument, option, to_file
 from hetopt.cli.printing import print_answer, tell_warnings
 from hetopt.cli.question import Question
 from hetopt.errors import InputError, Problem
@@ -21,67 +21,44 @@ def simulate(
     question: Question,
     options: Any,
     loops: Loops,
-    plan: Annotated[
-        str | None,
-        typer.Argument(metavar="PLAN", help="Plan or result; else solved.", show_default=False),
-    ] = None,
+    plan: Annotated[str | None, argument("PLAN", "Plan or result; else solved.")] = None,
     policy: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="P",
-            help="plan, greedy, energy-greedy, price, rolling, only:DEVICE, homogeneous; repeat.",
+        option(
+            "P", "plan, greedy, energy-greedy, price, rolling, only:DEVICE, homogeneous; repeat."
         ),
     ] = None,
     arrivals: Annotated[
-        str, typer.Option(metavar="A", help="poisson, bursty[:CV], or a trace: a CSV file.")
+        str, option("A", "poisson, bursty[:CV], or a trace: a CSV file.")
     ] = "poisson",
-    requests: Annotated[
-        int | None, typer.Option(metavar="N", help="Requests; default 10000, or the trace.")
-    ] = None,
-    time: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Simulate this long instead.")
-    ] = None,
-    replications: Annotated[int, typer.Option(metavar="N", help="Runs with own draws.")] = 1,
+    requests: Annotated[int | None, option("N", "Requests; default 10000, or the trace.")] = None,
+    time: Annotated[str | None, option("TIME", "Simulate this long instead.")] = None,
+    replications: Annotated[int, option("N", "Runs with own draws.")] = 1,
     failures: Annotated[
-        str | None,
-        typer.Option(
-            metavar="F", help="Mean time between failures, 100h or 100h/10min; or a file."
-        ),
+        str | None, option("F", "Mean time between failures, 100h or 100h/10min; or a file.")
     ] = None,
-    events: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Failures, caps and rates over time.")
-    ] = None,
+    events: Annotated[str | None, option("FILE", "Failures, caps and rates over time.")] = None,
     delta: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Between ticks of rolling; default run / 60.")
+        str | None, option("TIME", "Between ticks of rolling; default run / 60.")
     ] = None,
     start_up: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="[DEVICE=]TIME",
-            help="From off to serving, at idle power; default: the devices' own.",
-        ),
+        option("[DEVICE=]TIME", "From off to serving, at idle power; default: the devices' own."),
     ] = None,
     shared: Annotated[
-        list[str] | None,
-        typer.Option(metavar="DEVICE", help="Its units run all requests at once, slowed down."),
+        list[str] | None, option("DEVICE", "Its units run all requests at once, slowed down.")
     ] = None,
     batch_timeout: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Batches fill for at most this long.")
+        str | None, option("TIME", "Batches fill for at most this long.")
     ] = None,
     times: Annotated[
-        str,
-        typer.Option(metavar="T", help="interval (drawn where stated), fixed, exponential, 20%."),
+        str, option("T", "interval (drawn where stated), fixed, exponential, 20%.")
     ] = "interval",
     columns: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=FIELD", help="Columns of a trace: time=, job=, work.TASK=."),
+        list[str] | None, option("NAME=FIELD", "Columns of a trace: time=, job=, work.TASK=.")
     ] = None,
-    warm_up: Annotated[
-        str, typer.Option(metavar="TIME", help="Latencies of requests before it do not count.")
-    ] = "0",
-    plan_for: Annotated[
-        str | None, typer.Option(metavar="R", help="Rates planned for: peak, mean or stated.")
-    ] = None,
+    warm_up: Annotated[str, option("TIME", "Latencies of requests before it do not count.")] = "0",
+    plan_for: Annotated[str | None, option("R", "Rates planned for: peak, mean or stated.")] = None,
     bound: Annotated[bool, typer.Option(help="Prove what no policy can stay below.")] = True,
     output: Annotated[str | None, to_file(".html (a page), .json or .csv.")] = None,
     json: Json = False,

@@ -12,7 +12,7 @@ import typer
 
 from hetopt.cli.executors import Loops
 from hetopt.cli.exits import INFEASIBLE, INTERRUPTED, NO_PLAN, OK
-from hetopt.cli.options import Json, to_file
+from hetopt.cli.options import Json, option, to_file
 from hetopt.cli.printing import print_answer, print_json, print_view
 from hetopt.cli.question import Question
 from hetopt.cli.values import choice
@@ -33,7 +33,7 @@ def solve(
     question: Question,
     options: Any,
     loops: Loops,
-    start: Annotated[str | None, typer.Option(metavar="PLAN", help="Start from a plan.")] = None,
+    start: Annotated[str | None, option("PLAN", "Start from a plan.")] = None,
     output: Annotated[
         str | None,
         to_file(".json; .html: a page; .csv, .xlsx, .parquet: tables; no extension: a folder."),
@@ -87,15 +87,10 @@ def compare(
     options: Any,
     loops: Loops,
     basis: Annotated[
-        str, typer.Option(metavar="B", help="units, power or price: what both sides may have.")
+        str, option("B", "units, power or price: what both sides may have.")
     ] = "units",
-    rival: Annotated[
-        str, typer.Option(metavar="R", help="Gain over the best single device, or kind.")
-    ] = "device",
-    host: Annotated[
-        str | None,
-        typer.Option(metavar="DEVICE", help="Runs what a rival has no option for."),
-    ] = None,
+    rival: Annotated[str, option("R", "Gain over the best single device, or kind.")] = "device",
+    host: Annotated[str | None, option("DEVICE", "Runs what a rival has no option for.")] = None,
     sensitivity: Annotated[
         bool, typer.Option(help="Solve again under changes, to tell how firm the gain is.")
     ] = True,

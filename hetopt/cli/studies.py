@@ -10,11 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from hetopt.cli.executors import Loops
 from hetopt.cli.exits import INFEASIBLE, INTERRUPTED, NO_PLAN, OK
-from hetopt.cli.options import Json, Output, to_file
+from hetopt.cli.options import Json, Output, argument, option, to_file
 from hetopt.cli.printing import print_answer, tell_warnings
 from hetopt.cli.question import Question
 from hetopt.cli.values import positive
@@ -33,12 +31,9 @@ def pareto(
     question: Question,
     options: Any,
     loops: Loops,
-    points: Annotated[
-        str, typer.Option(metavar="N", help="Points, evenly spread; all: the whole front.")
-    ] = "12",
+    points: Annotated[str, option("N", "Points, evenly spread; all: the whole front.")] = "12",
     between: Annotated[
-        str | None,
-        typer.Option(metavar="LOW..HIGH", help="Limits of the held objective: 20ms..40ms."),
+        str | None, option("LOW..HIGH", "Limits of the held objective: 20ms..40ms.")
     ] = None,
     output: Annotated[str | None, to_file(".html (a picture) or .json.")] = None,
     json: Json = False,
@@ -72,15 +67,14 @@ def whatif(
     loops: Loops,
     case: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="CHANGES",
-            help="drop D | add D [N] | swap D=D2 | demand F | deadline T | power-cap P | "
+        option(
+            "CHANGES",
+            "drop D | add D [N] | swap D=D2 | demand F | deadline T | power-cap P | "
             "set PATH=VALUE; with commas: together. Repeat it for more cases.",
         ),
     ] = None,
     parallel: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Another name of --jobs; default: cores / workers."),
+        int | None, option("N", "Another name of --jobs; default: cores / workers.")
     ] = None,
     output: Output = None,
     json: Json = False,
@@ -121,21 +115,19 @@ def whatif(
 
 def report(
     question: Question,
-    plan: Annotated[str, typer.Argument(metavar="PLAN", help="Plan or result file.")],
+    plan: Annotated[str, argument("PLAN", "Plan or result file.")],
     output: Annotated[str, to_file(".html: a page; .json: a trace for Perfetto.")],
     comparison: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="What hetopt compare -o wrote, to show beside it."),
+        str | None, option("FILE", "What hetopt compare -o wrote, to show beside it.")
     ] = None,
     front: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="What hetopt pareto -o wrote (.json), to show too."),
+        str | None, option("FILE", "What hetopt pareto -o wrote (.json), to show too.")
     ] = None,
     simulation: Annotated[
         str | None,
-        typer.Option(
-            metavar="FILE",
-            help="What hetopt simulate -o wrote (.json): latencies of its policy plan stand beside "
+        option(
+            "FILE",
+            "What hetopt simulate -o wrote (.json): latencies of its policy plan stand beside "
             "their estimates.",
         ),
     ] = None,
@@ -217,13 +209,9 @@ def _swapped(question: Question, entries: Mapping[str, str], case: str) -> Insta
 def explain(
     question: Question,
     options: Any,
-    plan: Annotated[
-        str | None,
-        typer.Argument(metavar="PLAN", help="Plan or result to explain.", show_default=False),
-    ] = None,
+    plan: Annotated[str | None, argument("PLAN", "Plan or result to explain.")] = None,
     task: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Ask what other places of this task would cost."),
+        list[str] | None, option("NAME", "Ask what other places of this task would cost.")
     ] = None,
     output: Output = None,
     json: Json = False,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from hetopt.cli.exits import OK
-from hetopt.cli.options import Loading, StartUp
+from hetopt.cli.options import Loading, StartUp, argument, option
 from hetopt.cli.printing import tell_warnings
 from hetopt.cli.question import Question
 from hetopt.cli.simulation import by_device
@@ -21,37 +21,30 @@ PORT = 8765
 def control(
     question: Question,
     options: Any,
-    plan: Annotated[
-        str | None,
-        typer.Argument(metavar="PLAN", help="Plan to begin with; else solved.", show_default=False),
-    ] = None,
-    port: Annotated[int, typer.Option(metavar="N", help="Port on 127.0.0.1; 0: any.")] = PORT,
+    plan: Annotated[str | None, argument("PLAN", "Plan to begin with; else solved.")] = None,
+    port: Annotated[int, option("N", "Port on 127.0.0.1; 0: any.")] = PORT,
     token_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Holds the bearer token that clients send.")
+        str | None, option("FILE", "Holds the bearer token that clients send.")
     ] = None,
     no_auth: Annotated[
         bool, typer.Option("--no-auth", help="Ask for no token: anybody on this machine may ask.")
     ] = False,
     state: Annotated[
-        str, typer.Option(metavar="FILE", help="SQLite file that holds every accepted event.")
+        str, option("FILE", "SQLite file that holds every accepted event.")
     ] = "hetopt-control.db",
-    delta: Annotated[str, typer.Option(metavar="TIME", help="Between looks at rates.")] = "10s",
-    stability: Annotated[
-        str, typer.Option(metavar="S", help="What a change must gain; see hetopt replan.")
-    ] = "1%",
+    delta: Annotated[str, option("TIME", "Between looks at rates.")] = "10s",
+    stability: Annotated[str, option("S", "What a change must gain; see hetopt replan.")] = "1%",
     start_up: StartUp = None,
     loading: Loading = None,
-    headroom: Annotated[
-        float, typer.Option(metavar="F", help="Part planned for beyond the rates seen.")
-    ] = 0.15,
+    headroom: Annotated[float, option("F", "Part planned for beyond the rates seen.")] = 0.15,
     max_rate: Annotated[
-        float, typer.Option(metavar="N", help="Events taken a second; more are told to wait.")
+        float, option("N", "Events taken a second; more are told to wait.")
     ] = 5000.0,
     write_alerts: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write rules for Prometheus, and end.")
+        str | None, option("FILE", "Write rules for Prometheus, and end.")
     ] = None,
     write_dashboard: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write a dashboard for Grafana, and end.")
+        str | None, option("FILE", "Write a dashboard for Grafana, and end.")
     ] = None,
 ) -> int:
     """Keep a fleet at its plan: events in, decisions out, on 127.0.0.1 (hetopt[control])."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from hetopt.cli.executors import Loops
 from hetopt.cli.exits import INFEASIBLE, INTERRUPTED, NO_PLAN, OK
-from hetopt.cli.options import Json, Loading, Output, StartUp
+from hetopt.cli.options import Json, Loading, Output, StartUp, argument, option
 from hetopt.cli.printing import print_answer, tell_warnings
 from hetopt.cli.question import Question
 from hetopt.cli.simulation import by_device
@@ -22,20 +20,16 @@ if TYPE_CHECKING:
 def replan(
     question: Question,
     options: Any,
-    plan: Annotated[str, typer.Argument(metavar="PLAN", help="The plan that runs, or a result.")],
+    plan: Annotated[str, argument("PLAN", "The plan that runs, or a result.")],
     state: Annotated[
-        str | None,
-        typer.Option(metavar="STATE", help="Where everything stands: a JSON file; none: as PLAN."),
+        str | None, option("STATE", "Where everything stands: a JSON file; none: as PLAN.")
     ] = None,
     stability: Annotated[
-        str,
-        typer.Option(metavar="S", help="3: changes at most; 2%: gain of all; 5W: gain of each."),
+        str, option("S", "3: changes at most; 2%: gain of all; 5W: gain of each.")
     ] = "1%",
     start_up: StartUp = None,
     loading: Loading = None,
-    hold: Annotated[
-        str, typer.Option(metavar="TIME", help="How long the plan will hold, to spread starts.")
-    ] = "1h",
+    hold: Annotated[str, option("TIME", "How long the plan will hold, to spread starts.")] = "1h",
     output: Output = None,
     json: Json = False,
 ) -> int:
@@ -73,13 +67,8 @@ def contingency(
     question: Question,
     options: Any,
     loops: Loops,
-    plan: Annotated[
-        str | None,
-        typer.Argument(metavar="PLAN", help="Plan in force; else solved.", show_default=False),
-    ] = None,
-    lose: Annotated[
-        str, typer.Option(metavar="L", help="device: all its units; unit: one of them.")
-    ] = "device",
+    plan: Annotated[str | None, argument("PLAN", "Plan in force; else solved.")] = None,
+    lose: Annotated[str, option("L", "device: all its units; unit: one of them.")] = "device",
     output: Output = None,
     json: Json = False,
 ) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hetopt.cli.exits import OK, VIOLATED
-from hetopt.cli.options import Json, to_file
+from hetopt.cli.options import Json, argument, option, to_file
 from hetopt.cli.printing import print_json, print_view
 from hetopt.cli.values import positive
 from hetopt.errors import InputError, Problem
@@ -22,39 +22,29 @@ MOST_FRAMES = 1_000_000
 
 
 def run(
-    folder: Annotated[
-        str, typer.Argument(metavar="DIR", help="What hetopt deploy --to onnxruntime wrote.")
-    ],
-    frames: Annotated[int, typer.Option(metavar="N", help="Frames that count.")] = 20,
+    folder: Annotated[str, argument("DIR", "What hetopt deploy --to onnxruntime wrote.")],
+    frames: Annotated[int, option("N", "Frames that count.")] = 20,
     pace: Annotated[
         str,
-        typer.Option(
-            metavar="P",
-            help="one (after the other; default of schedules), fast, plan (its rate; of streams).",
+        option(
+            "P", "one (after the other; default of schedules), fast, plan (its rate; of streams)."
         ),
     ] = "",
-    rate: Annotated[
-        str, typer.Option(metavar="R", help="Instead of the plan's rate: 30/s. Means --pace plan.")
-    ] = "",
+    rate: Annotated[str, option("R", "Instead of the plan's rate: 30/s. Means --pace plan.")] = "",
     inputs: Annotated[
-        str | None,
-        typer.Option("--inputs", metavar="FILE", help=".npz with arrays by input name."),
+        str | None, option("FILE", ".npz with arrays by input name.", "--inputs")
     ] = None,
     telemetry: Annotated[str | None, to_file("Telemetry: .csv or .jsonl.")] = None,
     tolerance: Annotated[
-        float, typer.Option(metavar="T", help="Part by which frames may differ from the plan.")
+        float, option("T", "Part by which frames may differ from the plan.")
     ] = 0.15,
-    clock: Annotated[
-        str, typer.Option(metavar="C", help="wall, or cpu: processor time, on a busy machine.")
-    ] = "wall",
+    clock: Annotated[str, option("C", "wall, or cpu: processor time, on a busy machine.")] = "wall",
     compare: Annotated[
         bool, typer.Option(help="Compare outputs with those of the whole models.")
     ] = True,
     throttle: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="UNIT=F", help="Rehearse: the unit is busy F times as long with each stage."
-        ),
+        option("UNIT=F", "Rehearse: the unit is busy F times as long with each stage."),
     ] = None,
     json: Json = False,
 ) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hetopt.cli.exits import OK
-from hetopt.cli.options import Json, Output
+from hetopt.cli.options import Json, Output, argument, option
 from hetopt.cli.printing import print_json, print_view
 from hetopt.cli.profiling.demands import demand_lines, plain_demands, written_demands
 from hetopt.errors import InputError, Problem
@@ -25,24 +25,17 @@ if TYPE_CHECKING:
 
 def calibrate(
     instance: Annotated[
-        str,
-        typer.Argument(
-            metavar="INSTANCE", help="YAML or JSON document, folder of tables, or a shipped name."
-        ),
+        str, argument("INSTANCE", "YAML or JSON document, folder of tables, or a shipped name.")
     ],
     telemetry: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="TELEMETRY...", help="CSV or JSON lines: device, task, label, time, timestamp."
-        ),
+        argument("TELEMETRY...", "CSV or JSON lines: device, task, label, time, timestamp."),
     ] = None,
     load: Annotated[
-        str | None,
-        typer.Option(metavar="TABLE", help="Powers at several loads: device, load, power."),
+        str | None, option("TABLE", "Powers at several loads: device, load, power.")
     ] = None,
     columns: Annotated[
-        list[str] | None,
-        typer.Option(metavar="HEADING=FIELD", help="Columns of telemetry: cpu_s=time,..."),
+        list[str] | None, option("HEADING=FIELD", "Columns of telemetry: cpu_s=time,...")
     ] = None,
     output: Output = None,
     json: Json = False,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hetopt.cli.exits import OK
+from hetopt.cli.options import option
 from hetopt.cli.printing import print_json, print_view
 from hetopt.errors import InputError, Problem
 
@@ -44,9 +45,9 @@ class EstimateFlags:
 def estimate_flags(
     estimate: Annotated[
         str | None,
-        typer.Option(
-            metavar="DEVICE[:PRECISION],...",
-            help="Estimate options on these (hetopt devices --capabilities): t4:fp16,edgetpu.",
+        option(
+            "DEVICE[:PRECISION],...",
+            "Estimate options on these (hetopt devices --capabilities): t4:fp16,edgetpu.",
         ),
     ] = None,
     uncalibrated: Annotated[
@@ -57,9 +58,8 @@ def estimate_flags(
     ] = False,
     known: Annotated[
         str | None,
-        typer.Option(
-            metavar="TABLE",
-            help="Measured times of whole models: task (the model), device, time, precision.",
+        option(
+            "TABLE", "Measured times of whole models: task (the model), device, time, precision."
         ),
     ] = None,
 ) -> EstimateFlags:
@@ -150,12 +150,12 @@ def _show(document: dict[str, Any]) -> None:
     table = listing(("task", "device"), ("option", "time", "from", "to", "energy"))
     basis: dict[str, None] = {}
     for task, options in document["profiles"].items():
-        for option in options:
-            times = [with_unit(option[k], "time") for k in ("time_s", "time_low_s", "time_high_s")]
-            energy = with_unit(option["energy_j"], "energy") if "energy_j" in option else "–"
-            table.add_row(task, option["device"], option["label"], *times, energy)
-            text = str(option["source"]).removeprefix("estimated: ")
-            basis[f"{option['device']} {option['label']}: {text}"] = None
+        for row in options:
+            times = [with_unit(row[k], "time") for k in ("time_s", "time_low_s", "time_high_s")]
+            energy = with_unit(row["energy_j"], "energy") if "energy_j" in row else "–"
+            table.add_row(task, row["device"], row["label"], *times, energy)
+            text = str(row["source"]).removeprefix("estimated: ")
+            basis[f"{row['device']} {row['label']}: {text}"] = None
     print_view(table)
     for text in basis:
         typer.echo(text)

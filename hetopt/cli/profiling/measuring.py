@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hetopt.cli.exits import OK
+from hetopt.cli.options import option
 from hetopt.cli.printing import print_json, print_view
 from hetopt.cli.values import positive
 from hetopt.errors import InputError, Problem
@@ -70,41 +71,29 @@ def measure_flags(
     ] = False,
     on: Annotated[
         str | None,
-        typer.Option(
-            metavar="PLACES",
-            help="Where to measure: onnxruntime:cpu@0,openvino:CPU@1; without @CORES: on all; "
+        option(
+            "PLACES",
+            "Where to measure: onnxruntime:cpu@0,openvino:CPU@1; without @CORES: on all; "
             f"default: {PLACES}.",
         ),
     ] = None,
-    batch: Annotated[
-        str | None,
-        typer.Option(metavar="N,...", help="Batch sizes to measure; default: 1."),
-    ] = None,
+    batch: Annotated[str | None, option("N,...", "Batch sizes to measure; default: 1.")] = None,
     precision: Annotated[
-        str | None,
-        typer.Option(metavar="P,...", help=f"fp32, int8 (dynamic) or both; default: {PRECISIONS}."),
+        str | None, option("P,...", f"fp32, int8 (dynamic) or both; default: {PRECISIONS}.")
     ] = None,
     threads: Annotated[
-        str | None,
-        typer.Option(metavar="N,...", help="Threads; default: all cores of a place."),
+        str | None, option("N,...", "Threads; default: all cores of a place.")
     ] = None,
     most_time: Annotated[
         str | None,
-        typer.Option(
-            metavar="TIME",
-            help=f"Spent at most on measuring a segment once; default: {MOST_TIME}.",
-        ),
+        option("TIME", f"Spent at most on measuring a segment once; default: {MOST_TIME}."),
     ] = None,
     clock: Annotated[
         str | None,
-        typer.Option(
-            metavar="C",
-            help=f"wall, or cpu: processor time, on a busy machine; default: {CLOCK}.",
-        ),
+        option("C", f"wall, or cpu: processor time, on a busy machine; default: {CLOCK}."),
     ] = None,
     regime: Annotated[
-        str | None,
-        typer.Option(metavar="R", help="Of the instance: schedule (one frame) or steady."),
+        str | None, option("R", "Of the instance: schedule (one frame) or steady.")
     ] = None,
 ) -> MeasureFlags:
     """Return the flags that only measuring has."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hetopt.cli.exits import OK
-from hetopt.cli.options import Json, Output
+from hetopt.cli.options import Json, Output, argument, option
 from hetopt.cli.printing import print_json, print_view
 from hetopt.cli.profiling.estimating import EstimateFlags, estimated, with_estimates
 from hetopt.cli.profiling.measuring import MeasureFlags, measured
@@ -34,21 +34,14 @@ def profile(
     estimates: EstimateFlags,
     measures: MeasureFlags,
     files: Annotated[
-        list[str],
-        typer.Argument(metavar="FILE...", help="ONNX model files; or tables of measurements."),
+        list[str], argument("FILE...", "ONNX model files; or tables of measurements.")
     ],
     shape: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="NAME=N", help="Sizes of open axes: batch=8,seq=128, or INPUT.NUMBER=N."
-        ),
+        option("NAME=N", "Sizes of open axes: batch=8,seq=128, or INPUT.NUMBER=N."),
     ] = None,
     segments: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help=f"Most segments that a model is cut into; default: {SEGMENTS}.",
-        ),
+        int | None, option("N", f"Most segments that a model is cut into; default: {SEGMENTS}.")
     ] = None,
     output: Output = None,
     json: Json = False,

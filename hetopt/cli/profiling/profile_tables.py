@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hetopt.cli.exits import OK
+from hetopt.cli.options import option
 from hetopt.cli.printing import print_json, print_view
 from hetopt.cli.values import positive
 from hetopt.errors import InputError, Problem
@@ -263,38 +264,21 @@ def are_tables(files: list[str], flags: TableFlags) -> bool:
 def table_flags(
     as_: Annotated[
         str | None,
-        typer.Option(
-            "--as",
-            metavar="WHAT",
-            help="Tables: read as options, or as requests (scenarios) or periods.",
-        ),
+        option("WHAT", "Tables: read as options, or as requests (scenarios) or periods.", "--as"),
     ] = None,
     from_: Annotated[
-        str | None,
-        typer.Option("--from", metavar="FORM", help="Form of the tables; else told by content."),
+        str | None, option("FORM", "Form of the tables; else told by content.", "--from")
     ] = None,
     columns: Annotated[
-        list[str] | None,
-        typer.Option(metavar="HEADING=FIELD", help="Columns of a table: 'Dauer [ms]=time,...'."),
+        list[str] | None, option("HEADING=FIELD", "Columns of a table: 'Dauer [ms]=time,...'.")
     ] = None,
-    task: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What ran while a power log was written.")
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Where; default: as the log names it.")
-    ] = None,
-    label: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="How: the option's label.")
-    ] = None,
-    runs: Annotated[
-        float | None, typer.Option(metavar="N", help="Executions that a power log covers.")
-    ] = None,
-    period: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Length of a period of requests.")
-    ] = None,
+    task: Annotated[str | None, option("NAME", "What ran while a power log was written.")] = None,
+    device: Annotated[str | None, option("NAME", "Where; default: as the log names it.")] = None,
+    label: Annotated[str | None, option("TEXT", "How: the option's label.")] = None,
+    runs: Annotated[float | None, option("N", "Executions that a power log covers.")] = None,
+    period: Annotated[str | None, option("TIME", "Length of a period of requests.")] = None,
     classes: Annotated[
-        str | None,
-        typer.Option(metavar="IxO", help="Parts of requests by input and output length: 2x2."),
+        str | None, option("IxO", "Parts of requests by input and output length: 2x2.")
     ] = None,
 ) -> TableFlags:
     """Return the flags that only tables have."""
