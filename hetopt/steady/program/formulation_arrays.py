@@ -26,7 +26,6 @@ from typing import Any
 
 import numpy as np
 
-from hetopt.errors import InputError
 from hetopt.instance import NO_MAXIMUM, Bools, Floats, Instance, is_maximised
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.solvers.mip_arrays import MipArrays
@@ -35,6 +34,7 @@ from hetopt.steady.model.resources import resource_limits
 from hetopt.steady.program.formulation import HOLD
 from hetopt.steady.program.question import Question
 from hetopt.steady.program.rows.boards import Counted
+from hetopt.steady.program.rows.shared import buses
 from hetopt.steady.routes.route_columns import ColumnPool, Measures
 
 
@@ -347,27 +347,14 @@ class Master:
 
     def _link_rows(self) -> None:
         links = self.instance.links
-        groups: dict[tuple[int, int], list[int]] = {}
-        for link in range(len(links)):
-            if np.isfinite(links.bandwidth_b_per_s[link]):
-                group = int(links.channel_group[link])
-                groups.setdefault((group, -1 if group >= 0 else link), []).append(link)
-        for (group, _), members in groups.items():
-            channels = max(1, int(links.group_channels[group])) if group >= 0 else 1
-            scaling = {int(links.src[i]) if links.per_unit[i] else -1 for i in members}
-            if len(scaling) > 1:
-                raise InputError(
-                    f"Links of bus {links.bus[members[0]]!s} scale with the units of different "
-                    "devices (`per_unit`), so their shares of one bus are not defined; give them "
-                    "buses of their own."
-                )
-            source = scaling.pop()
+        for bus in buses(links, np.flatnonzero(np.isfinite(links.bandwidth_b_per_s)).tolist()):
             load = {
                 self.measures.link(link): 1.0 / float(links.bandwidth_b_per_s[link])
-                for link in members
+                for link in bus.links
             }
-            room = self._room(source, channels) if source >= 0 else Form(self._side())
-            self._add(f"link_{members[0]}", load, room, 0.0 if source >= 0 else float(channels))
+            name, alone = f"link_{bus.links[0]}", bus.source < 0
+            room = Form(self._side()) if alone else self._room(bus.source, bus.channels)
+            self._add(name, load, room, float(bus.channels) if alone else 0.0)
 
     def _supply_rows(self) -> None:
         for resource, limit in resource_limits(self.instance).items():

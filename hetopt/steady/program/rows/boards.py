@@ -37,6 +37,7 @@ class Program(Protocol):
     question: Question
     on: dict[int, Any]
     had: dict[int, Any]
+    boards: BoardUnits
 
     def variable(
         self, name: str, low: float, high: float | None = None, category: str = "Continuous"
@@ -132,6 +133,11 @@ class BoardUnits:
             for b, number in enumerate(numbers.tolist())
             if hasattr(variables[b], "name")
         }
+
+
+def boards(model: Program) -> None:
+    """Have as many boards on, and had, as the units on them, and had on them, need."""
+    model.boards = BoardUnits(model)
 
 
 def most_boards(instance: Instance, board: int) -> int | None:
