@@ -71,8 +71,7 @@ class _Modes:
 
 
 def read_mrcpsp(text: str, name: str) -> Instance:
-    """Read a project of activities with several modes; the objective is the makespan.
-    """
+    """Read a project of activities with several modes; the objective is the makespan."""
     found = _sections(text, name)
     count = found.counts["jobs"][0]
     kinds = ["R"] * found.counts["renewable"][0] + ["N"] * found.counts["nonrenewable"][0]
