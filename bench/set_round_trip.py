@@ -185,6 +185,11 @@ def _edited(data: dict[str, Any], change: Change, value: str) -> dict[str, Any]:
     for part in change.place[:-1]:
         entry = entry[part]
     last = change.place[-1]
+    if "latency" in str(last) and isinstance(entry.get("latency_slo"), dict):
+        # One field of two columns: the other one stays as it is.
+        both = entry.pop("latency_slo")
+        entry |= {f"latency_{k}": v for k, v in both.items() if k == "quantile"}
+        entry["latency_slo"] = both["limit"]
     for name in (last, *change.column.aliases, *_INSTEAD.get(str(last), ())):
         if name != last or isinstance(name, str):
             given = entry.pop(name, None) if isinstance(entry, dict) else None

@@ -28,6 +28,12 @@ AGAIN = 3
 NEAR = 1e-3
 """By how much of a point's cost the points may cost more for which a program is scaled."""
 
+BROKEN = 1e-6
+"""Relative violation of a program's rows from which a point is none of its points."""
+
+NEGLIGIBLE = 1e-9
+"""What a variable can be at most where it is left out, so that the others can be told apart."""
+
 Outcome = Literal["optimal", "infeasible", "unbounded", "unknown"]
 
 
@@ -99,7 +105,7 @@ class Relaxation:
 
     def _scaled(self, program: MipArrays, time_limit_s: float | None) -> Relaxed:
         """Minimise a program whose numbers span much, until its duals say that it is the least."""
-        ranges = implied_ranges(program, program.lower, program.upper)
+        ranges = all_ranges = implied_ranges(program, program.lower, program.upper)
         best = _minimised(scaled(program, ranges), program, time_limit_s)
         proven = -np.inf
         for _ in range(AGAIN):
@@ -121,6 +127,8 @@ class Relaxation:
                 break
             best = replace(point, row_duals=duals.row_duals, bound_duals=duals.bound_duals)
             proven = max(proven, value)
+        if best.outcome == "optimal" and not holds(program, best.x):
+            best = _without_negligible(program, all_ranges, best, time_limit_s)
         return best
 
     def fixed(self, integers: Floats, time_limit_s: float | None = None) -> Relaxed:
@@ -135,9 +143,52 @@ class Relaxation:
         lower = np.where(arrays.integer, integers, arrays.lower)
         upper = np.where(arrays.integer, integers, arrays.upper)
         program = replace(arrays, lower=lower, upper=upper)
-        if self._wide:
-            return self._scaled(program, time_limit_s)
-        return _minimised(unscaled(program), program, time_limit_s)
+        if not self._wide:
+            return _minimised(unscaled(program), program, time_limit_s)
+        found = self._scaled(program, time_limit_s)
+        if found.outcome == "optimal" and not holds(program, found.x):
+            return replace(found, outcome="unknown")
+        return found
+
+
+def holds(program: MipArrays, x: Floats) -> bool:
+    """Whether a point, whole or not, breaks no row by more than rounding can mend.
+
+    In a scaled program what is too small for a solver is left out: its optimum need not be a point
+    of the program.
+    """
+    relaxed = replace(program, integer=np.zeros(len(x), dtype=bool))
+    return bool(np.isfinite(x).all()) and relaxed.violation(x) <= BROKEN
+
+
+def _without_negligible(
+    program: MipArrays, ranges: tuple[Floats, Floats], best: Relaxed, time_limit_s: float | None
+) -> Relaxed:
+    """Return a point of the program without the variables that can be next to nothing only.
+
+    Beside the coefficient that keeps such a one small all others of its row are lost. Its duals
+    stay those of the whole program: what they prove is of all points.
+    """
+    size = np.maximum(np.abs(ranges[0]), np.abs(ranges[1]))
+    left_out = (size <= NEGLIGIBLE) & (program.lower <= 0) & (program.upper >= 0)
+    if not left_out.any():
+        return best
+    kept = ~left_out[program.columns]
+    rest = replace(
+        program,
+        cost=np.where(left_out, 0.0, program.cost),
+        lower=np.where(left_out, 0.0, program.lower),
+        upper=np.where(left_out, 0.0, program.upper),
+        rows=program.rows[kept],
+        columns=program.columns[kept],
+        coefficients=program.coefficients[kept],
+    )
+    found = _minimised(
+        scaled(rest, implied_ranges(rest, rest.lower, rest.upper)), rest, time_limit_s
+    )
+    if found.outcome != "optimal" or not holds(program, found.x):
+        return best
+    return replace(best, x=found.x, objective=found.objective)
 
 
 def _minimised(scaling: Scaled, program: MipArrays, time_limit_s: float | None) -> Relaxed:

@@ -12,7 +12,7 @@ from hetopt.runtime.budget import RegimeResult, gap_closed
 from hetopt.solution import StreamPlan
 from hetopt.solvers.mip import solve_arrays, solve_mip
 from hetopt.solvers.mip_arrays import mip_arrays
-from hetopt.solvers.relaxation import Relaxation, Relaxed, round_off
+from hetopt.solvers.relaxation import Relaxation, Relaxed, holds, round_off
 from hetopt.solvers.result import safe_bound
 from hetopt.solvers.smaller import Smaller
 from hetopt.steady.program.formulation import Extra, SteadyModel
@@ -155,7 +155,7 @@ class Search(LevelSearch):
             kinds = [kind.device for kind in model.kinds]
             self.marginal = marginal(self.instance, arrays, first, level.scale, pool, kinds)
         if not arrays.integer.any():
-            level.improve(first, RELAXED)
+            level.improve(first if holds(arrays, first.x) else None, RELAXED)
             return level
         if has_many_kinds(model, arrays) and first.outcome == "optimal":
             self._over_few_kinds(level, model, relaxation, first)

@@ -14,7 +14,9 @@ from hetopt import from_frames, to_frames, to_settings
 from hetopt.analysis.compare import compare
 from hetopt.analysis.explanation import explain
 from hetopt.errors import InputError
+from hetopt.formats import read_instance
 from hetopt.formats.native.document import read_yaml
+from hetopt.formats.shipped import shipped_path
 from hetopt.instance import Instance
 from hetopt.instance.questions import check_question
 from hetopt.solution import SteadyPlan
@@ -210,3 +212,17 @@ jobs:
     assert found.objectives == pytest.approx((1.6275, 0.0), abs=1e-6)
     assert found.status == "optimal"
     assert not any("contradicted" in note for note in found.notes)
+
+
+def test_an_option_that_draws_more_than_all_else_hides_the_cap_from_no_plan():
+    instance = read_instance(shipped_path("rack-shed"))
+    options = instance.options
+    energy = options.energy_j.copy()
+    # Beside what photo tags on the NPU draw now, that of all others is below what a solver sees.
+    heaviest = int(np.flatnonzero(np.isclose(options.time_s, 6.8549e-06, rtol=1e-4))[0])
+    energy[heaviest] = 2.0**64 * options.time_s[heaviest]
+    wild = replace(instance, options=replace(options, energy_j=energy))
+    found = solve(wild, method="mip", time_limit=20)
+    assert found.plan is not None
+    assert verify(wild, found.plan).ok
+    assert found.objectives[0] == pytest.approx(32964.64, rel=1e-5)
