@@ -61,6 +61,11 @@ def failures_of(
     return found
 
 
+def is_drawn(text: str) -> bool:
+    """Whether failures are drawn from mean times, and not those of a file."""
+    return _mean_times(text) is not None
+
+
 def events_of(instance: Instance, path: str, flag: str = "--events") -> list[Event]:
     """Return the events of a file, in order of time.
 

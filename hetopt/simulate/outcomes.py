@@ -125,6 +125,8 @@ class Simulation(Replicated):
         What was simulated: arrivals, seed, times, ...
     caps
         The power cap over time: (from when on, W); inf where there is none.
+    notes
+        What of the question had no effect, and what was taken for what was not stated.
     """
 
     instance: Instance = field(repr=False)
@@ -137,6 +139,7 @@ class Simulation(Replicated):
     failed: dict[str, str]
     settings: dict[str, Any]
     caps: tuple[tuple[float, float], ...] = ()
+    notes: tuple[str, ...] = ()
 
     def over_bound(self, policy: str, name: str = "energy_j") -> float:
         """Return a policy's value over the bound, in the mean; NaN where either is missing."""

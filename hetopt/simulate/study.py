@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time as clock
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +22,7 @@ from hetopt.simulate.bounds.streams import Bound, clairvoyant_bound
 from hetopt.simulate.events import CapChanged, Event, RateChanged
 from hetopt.simulate.failures import failures_of
 from hetopt.simulate.mean_work import with_mean_work
+from hetopt.simulate.notes import stated_events, without_effect
 from hetopt.simulate.outcomes import Outcome, Simulation, Timeline, outcome_of, timeline_of
 from hetopt.simulate.policies import ONLY, StartUp, StreamPolicy, dispatcher, plan_policy
 from hetopt.simulate.question import EXPONENTIAL, INTERVAL, Question, Tell, named, spread_of, why
@@ -114,7 +115,7 @@ def simulate_streams(
         np.array([question.start_up.get(str(n), 0.0) for n in instance.devices.name]),
         instance.devices.start_up_energy_j,
     )
-    delta_s = question.delta_s or max(first.end_s, 1e-9) / TICKS
+    delta_s = question.delta_s or _span(instance, first) / TICKS
     marginal = made.solved().marginal if "price" in asked else None
     items = {
         f"replication {r + 1}": Replication(
@@ -151,7 +152,21 @@ def simulate_streams(
         failed,
         _settings(instance, planned, question, first, delta_s),
         _caps(instance, question),
+        tuple(_notes(instance, question, first, outcomes)),
     )
+
+
+def _notes(
+    instance: Instance, question: Question, first: Requests, outcomes: list[Outcome]
+) -> Iterator[str]:
+    trace = _is_trace(question)
+    if trace and not first.end_s > 0:
+        if question.plan_for is None:
+            yield "Requests come all at once: plans are made for the rates that are stated."
+        if question.delta_s is None and "rolling" in {o.policy for o in outcomes}:
+            yield "Requests come all at once: Δ is a sixtieth of the time that they stand for."
+    end_s = max(float(o.totals["end_s"] or 0.0) for o in outcomes)
+    yield from without_effect(stated_events(instance, question), end_s, first.end_s, trace)
 
 
 def replicate(item: Replication, stop: threading.Event) -> Replicated:
@@ -357,10 +372,24 @@ def _events(item: Replication, requests: Requests) -> list[Event]:
     return sorted(outside, key=lambda event: event.time_s)
 
 
+def _span(instance: Instance, first: Requests) -> float:
+    """Return how long a run lasts, about; where all requests come at once, what rates say."""
+    if first.end_s > 0:
+        return first.end_s
+    stated = float(instance.jobs.rate_per_s[np.unique(first.job)].sum())
+    return len(first) / stated if stated > 0 else 1e-9
+
+
 def _at_planned_rates(instance: Instance, question: Question, first: Requests) -> Instance:
-    basis = question.plan_for or ("peak" if _is_trace(question) else "stated")
+    at_once = not first.end_s > 0
+    usual = "peak" if _is_trace(question) and not at_once else "stated"
+    basis = question.plan_for or usual
     if basis == "stated":
         return instance
+    if at_once:
+        text = "Requests that come at several times: no rate follows from those that come at once."
+        advice = "`stated` plans for the rates of the instance, `--time T` counts them over T."
+        raise InputError([Problem("plan_for", basis, f"{text} {advice}")])
     wide, span = len(instance.jobs), max(first.end_s, 1e-9)
     if basis == "mean":
         rate = np.bincount(first.job, minlength=wide) / span

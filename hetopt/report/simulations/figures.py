@@ -68,7 +68,7 @@ def priced_table(
 
 def policy_sentences(simulation: Simulated, never: Callable[[list[Any]], str]) -> list[str]:
     """Say of each policy what ``never`` ran, what it exceeded, lost, and planned anew."""
-    found = []
+    found = list(simulation.notes)
     for policy in simulation.policies:
         runs: list[Any] = [o for o in simulation.outcomes if o.policy == policy]
         undone = sum(o.totals["unserved"] or 0.0 for o in runs)
@@ -127,6 +127,7 @@ def to_dict(
         ],
         "bounds": bounds,
         "failed": simulation.failed,
+        "notes": list(simulation.notes),
         "version": __version__,
     }
 

@@ -74,6 +74,8 @@ class ScheduleSimulation(Replicated):
         The power cap over time: (from when on, W); inf where there is none.
     realised
         The instance at the times of the first replication.
+    notes
+        What of the question had no effect, and what of the schedule never ran by its plan.
     """
 
     instance: Instance = field(repr=False)
@@ -84,6 +86,7 @@ class ScheduleSimulation(Replicated):
     settings: dict[str, Any]
     caps: tuple[tuple[float, float], ...]
     realised: Instance = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     def over_bound(self, policy: str, name: str = "energy_j") -> float:
         """Return a policy's value over the bound that holds for it, in the mean; NaN without."""

@@ -22,6 +22,7 @@ from hetopt.schedule.model.features import FEATURES, beyond
 from hetopt.simulate.bounds.schedules import ScheduleBound, clairvoyant_bound
 from hetopt.simulate.events import CapChanged, Event, RateChanged
 from hetopt.simulate.failures import failures_of
+from hetopt.simulate.notes import stated_events, without_effect
 from hetopt.simulate.policies import ONLY
 from hetopt.simulate.question import EXPONENTIAL, INTERVAL, Question, Tell, named, spread_of, why
 from hetopt.simulate.schedules.cycles import Cycles, cycles_of, plan_written_out, written_out
@@ -111,7 +112,15 @@ def simulate_schedule(
         _settings(once, question, delta, cycles),
         tuple(Setting(Realised(instance, np.zeros(0, dtype=np.int64)), question.events).caps()),
         once if first is None else first,
+        tuple(_notes(instance, question, outcomes)),
     )
+
+
+def _notes(
+    instance: Instance, question: Question, outcomes: list[ScheduleOutcome]
+) -> Iterator[str]:
+    end_s = max(float(o.totals["end_s"] or 0.0) for o in outcomes)
+    yield from without_effect(stated_events(instance, question), end_s)
 
 
 def replicate(item: Replication, stop: threading.Event) -> Replicated:
