@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import NO_MAXIMUM, Instance
+from hetopt.replan.boards import boards_under_units, never_off
 from hetopt.simulate.events import State, UnitState, UnitStatus
 from hetopt.solution import SteadyPlan
 
@@ -107,6 +108,8 @@ class Fleet:
         self.hold(plan)
         self.job_totals = [JobTotals() for _ in self.jobs]
         self.device_totals = [DeviceTotals() for _ in self.devices]
+        self.board_j = [0.0] * len(instance.boards)
+        self._kept_on = never_off(instance, plan).tolist()
         self.open: dict[str, Open] = {}
         self.forgotten = 0
         self.running: dict[str, tuple[int, int, float]] = {}
@@ -132,7 +135,9 @@ class Fleet:
         span = time_s - self.time_s
         if span <= 0:
             return
-        idle = self.instance.devices.idle_power_w
+        idle, boards = self.instance.devices.idle_power_w, self.instance.boards.idle_power_w
+        for b, lit in enumerate(self.boards_on()):
+            self.board_j[b] += float(boards[b]) * lit * span
         for (d, _), unit in self.units.items():
             if unit.status in ("on", "starting", "draining"):
                 self.device_totals[d].idle_j += float(idle[d]) * span
@@ -141,6 +146,15 @@ class Fleet:
             if unit.status == "draining" and unit.running <= 0:
                 unit.status = "off"
         self.time_s = time_s
+
+    def boards_on(self) -> list[int]:
+        """Return how many boards of each kind are on: those with units on, or never off."""
+        found = list(self._kept_on)
+        if not found:
+            return found
+        on = [key for key, x in self.units.items() if x.status in ("on", "starting", "draining")]
+        lit = [kind for kind, _ in boards_under_units(self.instance, on)]
+        return [max(kept, lit.count(b)) for b, kept in enumerate(found)]
 
     def power_w(self) -> float:
         """Return the power as it is known: idle of units on, and what runs, at its planned draw."""
@@ -151,6 +165,8 @@ class Fleet:
             for (d, _), unit in self.units.items()
             if unit.status in ("on", "starting", "draining")
         )
+        boards: list[float] = self.instance.boards.idle_power_w.tolist()
+        total += sum(watts * lit for watts, lit in zip(boards, self.boards_on(), strict=True))
         for _, o, _ in self.running.values():
             time = float(options.time_s[o])
             total += float(options.energy_j[o]) / time if time > 0 else 0.0
@@ -180,6 +196,7 @@ class Fleet:
             ],
             "jobs": [vars(total) for total in self.job_totals],
             "devices": [vars(total) for total in self.device_totals],
+            "boards": list(self.board_j),
             "open": [[key, x.job, x.at_s, x.left] for key, x in self.open.items()],
             "running": [[key, *x] for key, x in self.running.items()],
         }
@@ -192,5 +209,6 @@ class Fleet:
             self.units[d, u] = Unit(status, until, running, running_s, frozenset(weights))
         self.job_totals = [JobTotals(**row) for row in found["jobs"]]
         self.device_totals = [DeviceTotals(**row) for row in found["devices"]]
+        self.board_j = list(found.get("boards", self.board_j))
         self.open = {key: Open(job, at, left) for key, job, at, left in found["open"]}
         self.running = {key: (t, o, at) for key, t, o, at in found["running"]}

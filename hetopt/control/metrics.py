@@ -84,6 +84,8 @@ class _Collector:
             latency.add_metric([j], list(zip(tops, running, strict=True)), total.latency_s)
         yield latency
         energy = {d: t.idle_j + t.energy_j for d, t in of.items()}
+        boards = instance.boards.name.tolist()
+        energy |= {f"board {b}": j for b, j in zip(boards, fleet.board_j, strict=True)}
         planned_j, busy, planned_s, executions, implausible = map(
             of_devices, ("planned_j", "busy_s", "planned_busy_s", "executions", "implausible")
         )

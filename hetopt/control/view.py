@@ -75,6 +75,12 @@ def state_view(service: Service) -> dict[str, Any]:
             }
             for name, total in zip(names, fleet.device_totals, strict=True)
         ],
+        "boards": [
+            {"board": str(name), "on": on, "idle_j": joules}
+            for name, on, joules in zip(
+                instance.boards.name, fleet.boards_on(), fleet.board_j, strict=True
+            )
+        ],
         "plans": [{k: v for k, v in plan.items() if k != "plan"} for plan in service.plans[-10:]],
         "drifts": controller.drifts[-10:],
         "last": list(controller.decisions)[-20:],

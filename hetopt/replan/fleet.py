@@ -123,7 +123,13 @@ def needs(instance: Instance, plan: SteadyPlan) -> dict[Unit, set[int]]:
     return found
 
 
-def laid_over(instance: Instance, plan: SteadyPlan, now: Now, old: bool = False) -> dict[Unit, int]:
+def laid_over(
+    instance: Instance,
+    plan: SteadyPlan,
+    now: Now,
+    old: bool = False,
+    among: set[Unit] | None = None,
+) -> dict[Unit, int]:
     """Return which unit that is there each unit of a plan is (by device and the plan's number).
 
     Parameters
@@ -131,6 +137,8 @@ def laid_over(instance: Instance, plan: SteadyPlan, now: Now, old: bool = False)
     old
         Whether the plan is the one that runs: then its units are those of the same number, unless
         the state says that others hold its weights.
+    among
+        Units to choose from, where they are enough of a device; None: all that are usable.
     """
     needed = needs(instance, plan)
     bytes_of = _bytes(instance)
@@ -141,6 +149,9 @@ def laid_over(instance: Instance, plan: SteadyPlan, now: Now, old: bool = False)
             place |= {(d, u): u for u in range(count)}
             continue
         there = list(now.usable[d])
+        if among is not None:
+            some = [u for u in there if (d, u) in among]
+            there = some if len(some) >= count else there
         if old:
             there = sorted({*there, *(u for e, u in now.down if e == d)})
         while len(there) < count:

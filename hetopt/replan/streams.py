@@ -33,6 +33,16 @@ from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.questions import several_demands
 from hetopt.instance.states.setups import configured_devices
 from hetopt.instance.states.slow_domains import slow_domains
+from hetopt.instance.states.stream_boards import board_joule_prices, going_on_j
+from hetopt.replan.boards import (
+    boards_under_units,
+    fewest_boards,
+    has_room,
+    more_boards,
+    never_off,
+    shares_of_boards,
+    worth,
+)
 from hetopt.replan.fleet import Now, Unit, laid_over, needs, now_of, renumbered, without_down
 from hetopt.replan.replanned import Replanned, Stability, Step
 from hetopt.replan.transition import Side, Transition, rerouted, side
@@ -78,6 +88,9 @@ class _Candidate:
     target: Side
     place: dict[Unit, int]
     score: float
+    more: tuple[np.ndarray, np.ndarray]
+    """Boards on, and had, beyond those that the plan counts (B, B)."""
+    fits: bool = True
 
 
 def replan_streams(
@@ -122,6 +135,15 @@ class _Search:
         if lost:
             told.insert(0, f"{lost} routes go over units that are down")
         left = self._with_units_on(left)
+        on = {unit for unit in self.now.on if unit not in self.now.down}
+        crowded, _ = more_boards(instance, left, on)
+        for b in np.flatnonzero(crowded).tolist():
+            n = int(crowded[b])
+            name, verb = instance.boards.name[b], "is" if n == 1 else "are"
+            told.append(
+                f"{n} more of {name} {verb} on than so many units need, as they are spread over "
+                "them"
+            )
         spent = time.monotonic() - self.began
         limit = max(0.05, self.options.time_limit_s - spent)
         start = left if not len(without) and verify(instance, left).ok else None
@@ -129,9 +151,11 @@ class _Search:
         known = None if self.options.method == "heuristic" else start
         fresh = solve_with(instance, replace(self.options, time_limit_s=limit), start=known)
         found: list[_Candidate] = []
-        kept = None if start is None else self._candidate(left, keep=True)
+        kept = None if start is None else self._candidate(left)
         if isinstance(fresh.plan, SteadyPlan):
-            found += [self._candidate(p) for p in self._plans(left, fresh.plan, without.tolist())]
+            plans = self._plans(left, fresh.plan, without.tolist())
+            found += [c for p in plans for c in self._candidates(p)]
+        kept = kept if kept is not None and kept.fits else None
         return self._answer(fresh, kept, found, told)
 
     def _with_units_on(self, left: SteadyPlan) -> SteadyPlan:
@@ -171,7 +195,10 @@ class _Search:
         )
         name = self.instance.objective[0]
         joule = joule_prices(self.instance, name)
-        held = devices.idle_power_w * joule + (devices.price_per_s if name == "cost" else 0.0)
+        boards = self.instance.boards
+        idle = devices.idle_power_w + shares_of_boards(self.instance, boards.idle_power_w)
+        price = devices.price_per_s + shares_of_boards(self.instance, boards.price_per_s)
+        held = idle * joule + (price if name == "cost" else 0.0)
         spent = []
         for plan in (left, fresh):
             of = SteadyQuantities(self.instance, plan)
@@ -182,15 +209,31 @@ class _Search:
             spent.append(np.bincount(job, row, len(self.instance.jobs)))
         return np.asarray(spent[0] - spent[1])
 
-    def _candidate(self, plan: SteadyPlan, keep: bool = False) -> _Candidate:
+    def _candidates(self, plan: SteadyPlan) -> Iterator[_Candidate]:
+        """Yield a plan where most stays on, and where it needs the fewest boards."""
+        first = self._candidate(plan)
+        if first.fits:
+            yield first
+        if not first.more[0].any():
+            return
+        among = fewest_boards(self.instance, plan, self.now)
+        if among is not None:
+            second = self._candidate(plan, among)
+            if second.fits:
+                yield second
+
+    def _candidate(self, plan: SteadyPlan, among: set[Unit] | None = None) -> _Candidate:
         instance = self.instance
-        place = laid_over(instance, plan, self.now)
+        place = laid_over(instance, plan, self.now, among=among)
         on = {(d, place[d, i]) for d, n in enumerate(plan.units_on.tolist()) for i in range(n)}
         target = side(instance, plan, place, on)
-        value = float(objectives(instance, plan)[0])
+        more = more_boards(instance, plan, on)
+        value = float(objectives(instance, plan)[0]) + worth(instance, *more)
         words, count, charge = self._changes(target)
         sign = -1.0 if is_maximised(instance.objective[0]) else 1.0
-        return _Candidate(plan, value, count, charge, words, target, place, sign * value + charge)
+        score = sign * value + charge
+        fits = not more[0].any() or has_room(instance, plan, *more)
+        return _Candidate(plan, value, count, charge, words, target, place, score, more, fits)
 
     def _changes(self, target: Side) -> tuple[tuple[str, ...], int, float]:
         """Return what a side changes, in words, how many changes, and what they are charged."""
@@ -233,8 +276,17 @@ class _Search:
             )
             for (d, _), w in loads
         )
+        boards = self.instance.boards
+        lit = boards_under_units(self.instance, self.now.on)
+        rise = [
+            kind
+            for kind, n in boards_under_units(self.instance, ups)
+            if (kind, n) not in lit and boards.off_when_unused[kind]
+        ]
+        spent += sum((going_on_j(self.instance) * board_joule_prices(self.instance, name))[rise])
         if name == "cost":
             spent += sum(self.instance.devices.start_up_cost[d] for d, _ in ups)
+            spent += sum(boards.start_up_cost[rise])
         return float(spent) / costs.hold_s
 
     def _unit(self, unit: Unit) -> str:
@@ -291,6 +343,7 @@ class _Search:
                 self.costs.load_s,
                 self.costs.load_each_s,
                 0.0 if self.state is None else self.state.time_s,
+                never_off(self.instance, best.plan),
             )
             transition.run()
             steps = tuple(transition.steps)
@@ -329,11 +382,8 @@ def check_streams(instance: Instance) -> None:
     Raises
     ------
     InputError
-        For an instance with scenarios, boards, or devices that slow each other down.
+        For an instance with scenarios, or devices that slow each other down.
     """
-    if len(instance.boards):
-        text = "None: re-planning of streams does not know boards, whose idle power counts once."
-        raise InputError([Problem(f"board {instance.boards.name[0]}", "", text)])
     for domain in slow_domains(instance)[:1]:
         name = f"resource {instance.resources.name[domain.resources[0]]}, sharing"
         text = "`sharing: forbid`: re-planning does not know devices that slow each other down."

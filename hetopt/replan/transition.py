@@ -17,6 +17,7 @@ import numpy as np
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import Instance
+from hetopt.replan.boards import Board, board_of, boards_under_units
 from hetopt.replan.fleet import Now, Unit
 from hetopt.replan.replanned import Step
 from hetopt.simulate.events import Load, Placement, Route, SwitchOff, SwitchOn, Unload
@@ -118,6 +119,8 @@ class Transition:
     start_s, load_s, load_each_s
         How long a unit of each device takes to start (D), to load a byte of weights (D), and to
         load any weights beside that (D).
+    boards
+        How many boards of each kind are on whatever units are (B).
     """
 
     instance: Instance
@@ -128,6 +131,7 @@ class Transition:
     load_s: np.ndarray
     load_each_s: np.ndarray
     time_s: float
+    boards: np.ndarray
     steps: list[Step] = field(default_factory=list)
     shortfall: dict[int, float] = field(default_factory=dict)
 
@@ -154,6 +158,7 @@ class Transition:
         )
         self._clock = self.time_s
         self._ready: dict[Unit, float] = {}
+        self._board_ready: dict[Board, float] = {}
         self._loaded: dict[tuple[int, int, int], float] = {}
         self._ups: list[tuple[str, Unit, int]] = [
             ("on", unit, -1) for unit in sorted(self.new.on - self._on)
@@ -217,27 +222,33 @@ class Transition:
     def _power(self, extra: Iterable[Unit] = ()) -> float:
         idle = self.instance.devices.idle_power_w
         units = {*self._on, *extra}
+        boards = self.instance.boards
+        lit = np.bincount(
+            [kind for kind, _ in boards_under_units(self.instance, units)], minlength=len(boards)
+        )
+        carried = float((np.maximum(lit, self.boards) * boards.idle_power_w).sum())
         drawn = sum(r.power_w for rs in self._active.values() for _, rows in rs for r in rows)
-        return float(sum(idle[d] for d, _ in units)) + drawn
+        return float(sum(idle[d] for d, _ in units)) + carried + drawn
 
     def _go_up(self) -> bool:
         """Start units and load weights where cap and memory have room."""
         cap = self.instance.limits.power_cap_w
         power = self._power()
-        idle = self.instance.devices.idle_power_w
         left: list[tuple[str, Unit, int]] = []
         began = False
         for kind, unit, weights in self._ups:
             d, u = unit
             name = str(self.instance.devices.name[d])
             if kind == "on":
-                if power + idle[d] > cap * (1 + LIMIT_TOLERANCE):
+                more = self._more_power(unit)
+                if power + more > cap * (1 + LIMIT_TOLERANCE):
                     left.append((kind, unit, weights))
                     continue
-                power += float(idle[d])
+                power += more
+                ready, why = self._with_board(unit)
                 self._on.add(unit)
-                self._ready[unit] = self._clock + float(self.start_s[d])
-                self._add(self._clock, SwitchOn(name, u), self._ready[unit])
+                self._ready[unit] = max(self._clock + float(self.start_s[d]), ready)
+                self._add(self._clock, SwitchOn(name, u), self._ready[unit], why)
             else:
                 if unit not in self._on or not self._has_room(unit, weights):
                     left.append((kind, unit, weights))
@@ -251,6 +262,28 @@ class Transition:
             began = True
         self._ups = left
         return began
+
+    def _more_power(self, unit: Unit) -> float:
+        """Return what a unit draws more once it is on, with its board where that goes on for it."""
+        idle = float(self.instance.devices.idle_power_w[unit[0]])
+        if board_of(self.instance, unit) is None:
+            return idle
+        return self._power([unit]) - self._power()
+
+    def _with_board(self, unit: Unit) -> tuple[float, str]:
+        """Return when the board of a unit that goes on is up, and what to say if that goes on."""
+        board = board_of(self.instance, unit)
+        if board is None:
+            return self._clock, ""
+        kind, number = board
+        why = ""
+        # Of those that are never off the first ones are on.
+        lit = number < self.boards[kind] or board in boards_under_units(self.instance, self._on)
+        if not lit:
+            takes = float(self.instance.boards.start_up_time_s[kind])
+            self._board_ready[board] = self._clock + takes
+            why = f"{self.instance.boards.name[kind]}#{number} goes on with it"
+        return self._board_ready.get(board, self._clock), why
 
     def _has_room(self, unit: Unit, weights: int) -> bool:
         d, _ = unit
@@ -400,5 +433,5 @@ class Transition:
         self._active.pop(job)
         return True
 
-    def _add(self, at: float, action: object, ready: float) -> None:
-        self.steps.append(Step(at, action, ready))  # type: ignore[arg-type]
+    def _add(self, at: float, action: object, ready: float, why: str = "") -> None:
+        self.steps.append(Step(at, action, ready, why))  # type: ignore[arg-type]

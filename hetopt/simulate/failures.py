@@ -26,6 +26,8 @@ REPAIR_PART = 0.01
 COLUMNS = ("time_s", "device", "unit", "event")
 TAKEN = (DeviceDown, DeviceUp, CapChanged, RateChanged)
 """Events that come from outside; arrivals, starts and ends are the simulator's own."""
+MOST_NAMED = 3
+"""Events that a note names; how many more there are it says."""
 
 
 def failures_of(
@@ -59,11 +61,6 @@ def failures_of(
     if other:
         raise InputError([Problem(text, other[0].event, "device_down or device_up.")])
     return found
-
-
-def is_drawn(text: str) -> bool:
-    """Whether failures are drawn from mean times, and not those of a file."""
-    return _mean_times(text) is not None
 
 
 def events_of(instance: Instance, path: str, flag: str = "--events") -> list[Event]:
@@ -114,6 +111,42 @@ def checked(instance: Instance, events: Sequence[Event], place: str) -> list[Eve
     if problems:
         raise InputError(problems[:20])
     return sorted(events, key=lambda event: event.time_s)
+
+
+def stated_events(instance: Instance, events: Sequence[Event], failures: str | None) -> list[Event]:
+    """Return the events that a question states, those of a file of failures among them."""
+    found = list(events)
+    if failures is not None and _mean_times(failures) is None:
+        found += events_of(instance, failures, "--failures")
+    return found
+
+
+def without_effect(
+    events: Sequence[Event], end_s: float, arrived_s: float = 0.0, trace: bool = False
+) -> list[str]:
+    """Return a sentence each about events after the end of all runs, and rates that draw nothing.
+
+    Parameters
+    ----------
+    end_s
+        When the last policy was done.
+    arrived_s
+        When the last request came, for which rates matter.
+    trace
+        Whether requests are those of a trace, whatever rates are.
+    """
+    rates = [e for e in events if isinstance(e, RateChanged)]
+    late = [e for e in events if not isinstance(e, RateChanged) and e.time_s > end_s]
+    found = []
+    if late:
+        text = f"without effect: the last run had ended before ({_shown(end_s)})"
+        found.append(f"{_events_named(late)} {text}.")
+    unheard = rates if trace else [e for e in rates if e.time_s >= arrived_s]
+    if unheard:
+        text = f"the last request had come before ({_shown(arrived_s)})"
+        text = "requests are those of the trace" if trace else text
+        found.append(f"{_events_named(unheard)} without effect: {text}.")
+    return found
 
 
 def _mean_times(text: str) -> tuple[float, float] | None:
@@ -180,3 +213,13 @@ def _row(row: dict[str, Any], place: str) -> Event:
     if word not in ("down", "up"):
         raise InputError([Problem(place, word, "down or up.")])
     return DeviceDown(time, device, unit) if word == "down" else DeviceUp(time, device, unit)
+
+
+def _events_named(events: Sequence[Event]) -> str:
+    named = [f"{e.event} at {_shown(e.time_s)}" for e in events[:MOST_NAMED]]
+    more = [f"and {len(events) - MOST_NAMED} more events"] if len(events) > MOST_NAMED else []
+    return ", ".join([*named, *more])
+
+
+def _shown(value: float) -> str:
+    return units.format(value, "time", digits=4)

@@ -20,9 +20,8 @@ from hetopt.instance.states.setups import configured_devices
 from hetopt.runtime.executors.loop import in_order
 from hetopt.simulate.bounds.streams import Bound, clairvoyant_bound
 from hetopt.simulate.events import CapChanged, Event, RateChanged
-from hetopt.simulate.failures import failures_of
+from hetopt.simulate.failures import failures_of, stated_events, without_effect
 from hetopt.simulate.mean_work import with_mean_work
-from hetopt.simulate.notes import stated_events, without_effect
 from hetopt.simulate.outcomes import Outcome, Simulation, Timeline, outcome_of, timeline_of
 from hetopt.simulate.policies import ONLY, StartUp, StreamPolicy, dispatcher, plan_policy
 from hetopt.simulate.question import EXPONENTIAL, INTERVAL, Question, Tell, named, spread_of, why
@@ -166,7 +165,9 @@ def _notes(
         if question.delta_s is None and "rolling" in {o.policy for o in outcomes}:
             yield "Requests come all at once: Δ is a sixtieth of the time that they stand for."
     end_s = max(float(o.totals["end_s"] or 0.0) for o in outcomes)
-    yield from without_effect(stated_events(instance, question), end_s, first.end_s, trace)
+    yield from without_effect(
+        stated_events(instance, question.events, question.failures), end_s, first.end_s, trace
+    )
 
 
 def replicate(item: Replication, stop: threading.Event) -> Replicated:

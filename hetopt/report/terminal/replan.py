@@ -78,7 +78,8 @@ def step_line(step: Step) -> str:
         if action.get("option"):
             what += f" as {action['option']}"
     ready = "" if step.ready_s <= step.time_s else f" (until {_time(step.ready_s)})"
-    return f"{_time(step.time_s):>10}  {kind} {what}{ready}"
+    why = f", {step.why}" if step.why else ""
+    return f"{_time(step.time_s):>10}  {kind} {what}{ready}{why}"
 
 
 def _time(value: float) -> str:

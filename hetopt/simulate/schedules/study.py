@@ -21,8 +21,7 @@ from hetopt.runtime.executors.loop import in_order
 from hetopt.schedule.model.features import FEATURES, beyond
 from hetopt.simulate.bounds.schedules import ScheduleBound, clairvoyant_bound
 from hetopt.simulate.events import CapChanged, Event, RateChanged
-from hetopt.simulate.failures import failures_of
-from hetopt.simulate.notes import stated_events, without_effect
+from hetopt.simulate.failures import failures_of, stated_events, without_effect
 from hetopt.simulate.policies import ONLY
 from hetopt.simulate.question import EXPONENTIAL, INTERVAL, Question, Tell, named, spread_of, why
 from hetopt.simulate.schedules.cycles import Cycles, cycles_of, plan_written_out, written_out
@@ -120,7 +119,7 @@ def _notes(
     instance: Instance, question: Question, outcomes: list[ScheduleOutcome]
 ) -> Iterator[str]:
     end_s = max(float(o.totals["end_s"] or 0.0) for o in outcomes)
-    yield from without_effect(stated_events(instance, question), end_s)
+    yield from without_effect(stated_events(instance, question.events, question.failures), end_s)
 
 
 def replicate(item: Replication, stop: threading.Event) -> Replicated:
