@@ -7,7 +7,7 @@ import numpy as np
 from hetopt.instance import Instance
 from hetopt.instance.states.setups import configurations, device_setups
 from hetopt.runtime.budget import Budget
-from hetopt.schedule.search.registry import SearchEntry
+from hetopt.schedule.search.entry import SearchEntry
 
 LARGEST_MODEL = 1_000_000
 """Constraints above which a CP-SAT model takes too much memory and time."""

@@ -14,12 +14,14 @@ from hetopt.instance.tariffs import at_mean_prices, prices_vary
 from hetopt.runtime import jit
 from hetopt.runtime.interrupt import in_time
 from hetopt.schedule.incumbent import Incumbent
-from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
+from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS, SUPPORTED
+from hetopt.schedule.model.features import beyond
 from hetopt.schedule.model.without_sleep import always_idling
 from hetopt.schedule.polish.slack_reclamation import reclaim
 from hetopt.schedule.search.decoder_features import why_unsupported
+from hetopt.schedule.search.entry import SearchEntry
 from hetopt.schedule.search.local_search import Improved
-from hetopt.schedule.search.registry import SearchEntry, is_local_search, local_search_of
+from hetopt.schedule.search.registry import is_local_search, local_search_of
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 
@@ -48,9 +50,10 @@ def construct(best: Incumbent, name: str, share: float) -> None:
     if best.plan is None and share > FIRST_SHARE:
         share = 1.0
     limit = None if budget.deterministic else time.monotonic() + share * budget.left_s()
-    plan = CONSTRUCTORS[name](always_idling(best.instance), limit=limit)
-    plain = always_idling(best.instance) is best.instance
-    if plan is not None and (plain or verify(best.instance, plan).ok):
+    seen = always_idling(best.instance)
+    plan = CONSTRUCTORS[name](seen, limit=limit)
+    known = seen is best.instance and not beyond(seen, SUPPORTED)
+    if plan is not None and (known or verify(best.instance, plan).ok):
         best.offer(plan, name)
         best.shift(plan, name)
     best.passed(name)

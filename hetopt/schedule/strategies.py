@@ -23,7 +23,7 @@ from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.schedule.model.packed import packed
 from hetopt.schedule.model.without_sleep import always_idling, drawing_less
 from hetopt.schedule.model_size import affordable, affordable_after, model_size
-from hetopt.schedule.search.registry import SearchEntry
+from hetopt.schedule.search.entry import SearchEntry
 from hetopt.schedule.stages import FIRST_SHARE, choose_search, construct, improve, reclaim_slack
 from hetopt.solution import SchedulePlan
 

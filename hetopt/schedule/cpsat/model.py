@@ -12,7 +12,7 @@ u[d,k], sent[n,d,q] and hop starts h (:mod:`cpsat.transfers`), held until o[n], 
                 order and set-ups of units                   (:mod:`cpsat.setups`)
                 s[j] >= e[i];   s[j] >= last hop's end where the tensor is sent
                 channels, memory, power, renewable resources: cumulatives
-                Σ amount x <= budget                         (:mod:`cpsat.resources`)
+                Σ amount x <= budget                         (:mod:`cpsat.rules`)
                 Σ p x <= slots × units × W per device;   W >= e[i] + t[i]
                 w[d,k] >= W where u[d,k];   Σ p x <= slots × Σ_k w[d,k]
 
@@ -39,7 +39,7 @@ from hetopt.runtime.budget import Budget
 from hetopt.schedule.cpsat.idle_sleep_start_up import rest_in_gaps, wait_until_on
 from hetopt.schedule.cpsat.memory_and_power import limit_memory, limit_power, power_is_hopeless
 from hetopt.schedule.cpsat.objectives import Scaled, bound_makespan, load_rows, measure, scale
-from hetopt.schedule.cpsat.resources import limit_resources
+from hetopt.schedule.cpsat.rules import add_rules
 from hetopt.schedule.cpsat.setups import add_setups
 from hetopt.schedule.cpsat.transfers import Sending, add_edges, limit_channels
 from hetopt.schedule.cpsat.variables import (
@@ -128,7 +128,7 @@ def build_model(problem: Problem, level: int, held: list[float]) -> ScheduleMode
     peak = limit_power(build)
     bound_makespan(build)
     load_rows(build)
-    limit_resources(build)
+    add_rules(build)
     names = problem.instance.objective
     for name, value in zip(names, held, strict=False):
         _hold(build, scale(measure(build, name, peak)), value)

@@ -25,6 +25,7 @@ from typing import Protocol
 from hetopt.instance import Instance, is_maximised
 from hetopt.schedule.list_scheduling import timetable_scheduler
 from hetopt.schedule.list_scheduling.dispatching_rules import DISPATCHING_RULES, attempts
+from hetopt.schedule.list_scheduling.limited import decoder
 from hetopt.schedule.list_scheduling.packed_under_limits import Search, cautious
 from hetopt.schedule.model.packed import PackedProblem, pack, packed
 from hetopt.schedule.model.problem import plan_problem
@@ -33,6 +34,12 @@ from hetopt.solution import SchedulePlan
 
 __all__ = ["CONSTRUCTORS", "Constructor", "energy_greedy", "heft", "plan_problem"]
 
+SUPPORTED = (
+    *decoder.SUPPORTED,
+    *("staged tensors", "paths that depend on the size of a message", "boards"),
+    "set-ups that draw power under a cap",
+)
+"""Features that list schedulers know; what they make of others is a plan where it is verified."""
 CAUTIOUS_FROM = 2_000
 """Tasks from which compiled schedulers on fewer options may use all of the time."""
 COMPILED_SHARE = 0.4

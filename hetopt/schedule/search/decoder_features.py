@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from hetopt.instance import Instance
 from hetopt.schedule.list_scheduling.limited import decoder as limited_decoder
-from hetopt.schedule.model.features import FEATURES, features, has_any
+from hetopt.schedule.model.features import beyond
 
 OBJECTIVES = ("energy", "makespan", "cost", "carbon", "tardiness")
 """First objectives that the decoder can count."""
 
-UNSUPPORTED = (*limited_decoder.UNSUPPORTED, "prices that change over time")
+SUPPORTED = tuple(n for n in limited_decoder.SUPPORTED if n != "prices that change over time")
 
 MOST_MESSAGES = 20_000_000
 """Tensors × units above which counting the copies of each takes too much memory."""
@@ -25,12 +25,12 @@ def fits(instance: Instance) -> bool:
     apart or pinned to a unit. It does not know staged tensors, paths that depend on the size of a
     message, and prices that change over time (of which it is shown the means).
     """
-    return _countable(instance) and not has_any(instance, UNSUPPORTED)
+    return _countable(instance) and not beyond(instance, SUPPORTED)
 
 
 def fits_plain(instance: Instance) -> bool:
     """Whether the instance has no features but those that need no limits: see :func:`fits`."""
-    return _countable(instance) and not has_any(instance, [n for n in FEATURES if n != "messages"])
+    return _countable(instance) and not beyond(instance, ["messages"])
 
 
 def _countable(instance: Instance) -> bool:
@@ -43,5 +43,5 @@ def why_unsupported(instance: Instance) -> str:
     """Return what the decoder does not support of an instance, as the end of a sentence."""
     if instance.objective[0] not in OBJECTIVES:
         return f"the objective {instance.objective[0]}"
-    found = features(instance, UNSUPPORTED)
+    found = beyond(instance, SUPPORTED)
     return ", ".join(found) if found else "so large an instance"

@@ -15,9 +15,10 @@ from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import NO_MAXIMUM, Bools, Floats, Instance, Ints
 from hetopt.solution import WRITE, Hops, SchedulePlan
 from hetopt.verify.columns import check_options, read_columns
-from hetopt.verify.exact import Scale, Timeline, timeline
+from hetopt.verify.exact import timeline
 from hetopt.verify.report import Findings, Mode, show
 from hetopt.verify.schedule.placed import Placed
+from hetopt.verify.schedule.rules import check_rules
 
 if TYPE_CHECKING:
     from hetopt.verify.schedule.idle_sleep_start_up import Drawn
@@ -75,8 +76,7 @@ def check_and_draw(
     time_s = instance.options.time_s[placed.option] if len(instance.options) else np.zeros(n)
     times = timeline(instance, start, work, time_s, (hops.tensor, hops.link, hops.start_s))
     times, speeds = slowed(instance, placed, work, time_s, times)
-    _check_times(instance, placed, times, findings)
-    check_together_apart(instance, placed.place, placed.usable, findings)
+    check_rules(instance, placed, times, findings)
     accuracy = _check_accuracy(instance, placed, findings)
     moves = check_transfers(instance, placed, times, hops, spoilt, findings)
     changes = find_changes(instance, placed, times, findings)
@@ -190,86 +190,6 @@ def _placement(
     return placed, np.where(usable, start, 0.0)
 
 
-def _check_times(instance: Instance, placed: Placed, times: Timeline, findings: Findings) -> None:
-    """Release, deadline, horizon and precedence."""
-    tasks, jobs, edges, scale = instance.tasks, instance.jobs, instance.edges, times.scale
-    usable, job = placed.usable, instance.tasks.job
-
-    findings.rows(
-        "release",
-        np.flatnonzero(usable & scale.under(times.start, times.release[job])),
-        lambda t: (
-            (
-                f"Task {tasks.name[t]} starts at {_at(scale, times.start[t])}, before its job "
-                f"{jobs.name[job[t]]} is released at {show(jobs.release_s[job[t]], 's')}."
-            ),
-            tasks.name[t],
-        ),
-    )
-    findings.rows(
-        "deadline",
-        np.flatnonzero(usable & scale.over(times.end, times.deadline[job])),
-        lambda t: (
-            (
-                f"Task {tasks.name[t]} ends at {_at(scale, times.end[t])}, after the deadline "
-                f"{show(jobs.deadline_s[job[t]], 's')} of its job {jobs.name[job[t]]}."
-            ),
-            tasks.name[t],
-        ),
-    )
-    findings.rows(
-        "horizon",
-        np.flatnonzero(usable & scale.over(times.end, np.repeat(times.horizon, len(tasks)))),
-        lambda t: (
-            (
-                f"Task {tasks.name[t]} ends at {_at(scale, times.end[t])}, after the horizon "
-                f"{show(instance.limits.horizon_s, 's')}."
-            ),
-            tasks.name[t],
-        ),
-    )
-    early = scale.under(times.start[edges.dst], times.end[edges.src])
-    findings.rows(
-        "precedence",
-        np.flatnonzero(early & usable[edges.src] & usable[edges.dst]),
-        lambda e: (
-            (
-                f"Task {tasks.name[edges.dst[e]]} starts at "
-                f"{_at(scale, times.start[edges.dst[e]])}, before {tasks.name[edges.src[e]]}, "
-                f"which it waits for, ends at {_at(scale, times.end[edges.src[e]])}."
-            ),
-            tasks.name[edges.dst[e]],
-        ),
-    )
-
-
-def check_together_apart(
-    instance: Instance, place: Ints, usable: Bools, findings: Findings
-) -> None:
-    """Check groups that share one unit or are apart; ``place`` is a unit per task."""
-    names = instance.tasks.name
-    for group in instance.together:
-        members = group[usable[group]]
-        for task in members[place[members] != place[members[:1]]]:
-            findings.add(
-                "together",
-                f"Task {names[task]} must run on the same unit as {names[members[0]]}, but does "
-                "not.",
-                names[task],
-            )
-    for group in instance.apart:
-        seen: dict[int, int] = {}
-        for task in group[usable[group]]:
-            other = seen.setdefault(int(place[task]), int(task))
-            if other != task:
-                findings.add(
-                    "apart",
-                    f"Task {names[task]} must not run on the same unit as {names[other]}, but "
-                    "does.",
-                    names[task],
-                )
-
-
 def _check_accuracy(instance: Instance, placed: Placed, findings: Findings) -> float | None:
     """Check ``min_accuracy``; return the weighted mean accuracy, None where none is stated."""
     jobs = instance.jobs
@@ -295,7 +215,3 @@ def _check_accuracy(instance: Instance, placed: Placed, findings: Findings) -> f
     )
     weight = float(jobs.weight[some].sum())
     return float((jobs.weight[some] * worst[some]).sum() / weight) if weight > 0 else None
-
-
-def _at(scale: Scale, value: object) -> str:
-    return show(scale.seconds(value), "s")

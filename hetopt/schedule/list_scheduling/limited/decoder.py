@@ -17,7 +17,7 @@ from hetopt.runtime.jit import is_compiled, plain
 from hetopt.schedule.list_scheduling.limited import records as k
 from hetopt.schedule.list_scheduling.limited.records import Limits, ListProblem
 from hetopt.schedule.list_scheduling.limited.tables import Choices, limits_of
-from hetopt.schedule.model.features import has_any
+from hetopt.schedule.model.features import beyond, has_any
 from hetopt.schedule.model.packed import pack
 from hetopt.schedule.model.problem import Mode, Problem, plan_problem
 from hetopt.schedule.model.tick_schedule import ChainKey, TickSchedule, needed_chains
@@ -35,11 +35,11 @@ TYING = (
     "set-ups",
 )
 """Features that make these tables needed."""
-UNSUPPORTED = (
-    *("staged tensors", "paths that depend on the size of a message"),
-    *("set-ups that draw power under a cap", "sleep in gaps", "start-ups", "boards"),
+SUPPORTED = (
+    *TYING,
+    *("tasks pinned to a unit", "resources that slow", "prices that change over time", "messages"),
 )
-"""Features that the decoder does not know."""
+"""Features that the decoder knows."""
 MOST_TASKS = 20_000
 """Tasks above which plans are not timed anew: the tables are made in Python."""
 FEW_TASKS = 500
@@ -145,7 +145,7 @@ def within_limits(
     units alone break one (weights, budgets), where something fits nowhere, and where that takes too
     long to try.
     """
-    if len(instance.tasks) > MOST_TASKS or has_any(instance, UNSUPPORTED):
+    if len(instance.tasks) > MOST_TASKS or beyond(instance, SUPPORTED):
         return None
     problem, options, devices = plan_problem(instance), instance.options, instance.devices
     n, slots = problem.n_tasks, devices.slots

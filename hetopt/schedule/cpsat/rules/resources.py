@@ -21,7 +21,7 @@ WINDOWS = 5
 """Heads and tails that energy rows are written for, evenly spread over those there are."""
 
 
-def limit_resources(build: Build) -> None:
+def add(build: Build) -> None:
     """Hold every renewable capacity at each instant and every budget over all tasks."""
     instance = build.problem.instance
     slow = instance.resources.slow
