@@ -439,7 +439,8 @@ class Model:
         **fields
             ``demand`` (a factor on all rates), ``rates`` (of single jobs), ``energy_price``,
             ``carbon_intensity`` and ``power_cap`` of the period. What ties periods are settings:
-            ``periods_cyclic``, ``periods_min_up``, ``periods_max_changes``.
+            ``periods_cyclic``, ``periods_min_up``, ``periods_max_changes``, ``periods_invest``,
+            ``periods_discount_rate``.
         """
         rates = fields.pop("rates", None)
         own = None if rates is None else {_name(job): rate for job, rate in rates.items()}

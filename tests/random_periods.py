@@ -14,6 +14,9 @@ from hetopt.instance.questions import check_question
 from tests.random_schedules import Dice
 
 GB = 1e9
+YEAR_S = 8760 * 3600.0
+MONTHS = 2e5
+"""How many times longer periods in which units are bought last than others."""
 
 
 def random_periods(seed: int) -> Instance:
@@ -21,8 +24,11 @@ def random_periods(seed: int) -> Instance:
     dice = Dice(np.random.default_rng([seed, 21]))
     # Draws of their own, so that what seeds made before stays as it was.
     more = Dice(np.random.default_rng([seed, 22]))
+    bought = Dice(np.random.default_rng([seed, 23]))
     while True:
         frames, settings = _tables(dice, more)
+        if bought.chance(0.35):
+            _invest(bought, frames, settings)
         try:
             instance = from_frames(frames, settings)
             check_question(instance)
@@ -79,6 +85,31 @@ def _tables(dice: Dice, more: Dice) -> tuple[dict[str, pd.DataFrame], dict[str, 
         frames["jobs"]["min_share"] = [more.pick(0.0, 0.0, 0.4) for _ in jobs]
     frames["devices"] = pd.DataFrame(devices)
     return frames, settings
+
+
+def _invest(dice: Dice, frames: dict[str, pd.DataFrame], settings: dict[str, Any]) -> None:
+    """Let units be bought over periods of some months, by rent or with a lifetime."""
+    devices, periods = frames["devices"], frames["periods"]
+    settings.pop("periods_cyclic", None)
+    settings["periods_invest"] = True
+    settings["periods_discount_rate"] = dice.pick(0.0, 0.05, 0.4, 3.0)
+    if settings["objective"] != "value" and dice.chance(0.7):
+        settings["objective"] = "cost"
+    # All that takes a time or happens once, for so much longer periods.
+    periods["duration_s"] *= MONTHS
+    for name in ("start_up_time_s", "start_up_energy_j", "start_up_cost", "load_energy_j_per_b"):
+        devices[name] *= MONTHS
+    if "periods_min_up_s" in settings:
+        settings["periods_min_up_s"] *= MONTHS
+    rent = [dice.pick(0.0, 0.2, 1.0, 5.0) for _ in range(len(devices))]
+    life = [dice.pick(np.nan, 0.2, 1.0, 3.0, 8.0) * YEAR_S for _ in rent]
+    # With a lifetime the column is what one unit is bought for.
+    devices["lifetime_s"] = life
+    devices["price_per_s"] = [p if t != t else p * t for p, t in zip(rent, life, strict=True)]
+    if settings["objective"] == "cost" and dice.chance(0.5):
+        devices["count_min"] = 0
+    if "budget_per_s" in settings:
+        settings["budget_per_s"] *= dice.pick(1.0, 5.0, 20.0)
 
 
 def _devices(dice: Dice, memory: bool) -> list[dict[str, Any]]:

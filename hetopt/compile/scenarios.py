@@ -121,7 +121,17 @@ def make_periods(
     devices, pools, keys, options = platform
     if regime == "steady":
         _check_devices(table, devices, pools, options, int(setting["periods_max_changes"]), check)
+    invest, rate = bool(setting["periods_invest"]), float(setting["periods_discount_rate"])
     cyclic = bool(setting["periods_cyclic"])
+    if invest:
+        if cyclic and check.was_written("settings", "periods_cyclic"):
+            text = "cyclic: false, or nothing: units once bought stay, so that nothing repeats."
+            check.setting("periods_cyclic", True, text)
+        cyclic = False
+        _check_bought(tables, check)
+    elif rate:
+        text = "invest: true beside it: money of all times counts alike else."
+        check.setting("periods_discount_rate", rate, text)
     if cyclic and len(initial["device"]):
         text = "cyclic: false of the periods; where they repeat, the last one is before the first."
         check.add("initial", 0, "device", initial["device"][0], text)
@@ -138,11 +148,24 @@ def make_periods(
         cyclic=cyclic,
         min_up_s=float(setting["periods_min_up_s"]),
         max_changes=int(setting["periods_max_changes"]),
+        invest=invest,
+        discount_rate=rate,
         initial_device=device,
         initial_units=units,
         initial_ptr=ptr,
         initial_key=key,
     )
+
+
+def _check_bought(tables: Mapping[str, Table], check: Checker) -> None:
+    """Refuse what counts units had, and does not know that they are bought over time."""
+    boards, shares = tables["boards"], tables["kind_shares"]
+    for row in range(len(boards["name"])):
+        text = "No boards where units are bought over time (invest): state the devices alone."
+        check.add("boards", row, "name", boards["name"][row], text)
+    for row in np.flatnonzero(shares["of"] == "price").tolist():
+        text = "units: shares of prices do not know units that are bought over time (invest)."
+        check.add("kind_shares", row, "of", "price", text)
 
 
 def check_periods(instance: Instance, check: Checker) -> None:
@@ -174,6 +197,8 @@ def _check_without(initial: Table, setting: Mapping[str, Any], check: Checker) -
         ("periods_cyclic", True),
         ("periods_min_up_s", 0.0),
         ("periods_max_changes", NO_MOST),
+        ("periods_invest", False),
+        ("periods_discount_rate", 0.0),
     ):
         if setting.get(name, default) != default:
             check.setting(name, setting[name], "A list of periods beside it.")

@@ -115,6 +115,8 @@ def to_settings(instance: Instance) -> dict[str, Any]:
         "periods_cyclic": instance.periods.cyclic,
         "periods_min_up_s": instance.periods.min_up_s,
         "periods_max_changes": instance.periods.max_changes,
+        "periods_invest": instance.periods.invest,
+        "periods_discount_rate": instance.periods.discount_rate,
         "allow_mixed_scopes": instance.allow_mixed_scopes,
         "currency": instance.currency,
     }

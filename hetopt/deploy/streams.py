@@ -83,7 +83,8 @@ def _order(
 ) -> bytes:
     """Return the page over the folders of periods: their order, and what is switched between."""
     steps = []
-    switching = PeriodQuantities(instance, plan).as_dict()["switching"]
+    quantities = PeriodQuantities(instance, plan).as_dict()
+    switching, buying = quantities["switching"], quantities.get("bought", [])
     lengths = instance.scenarios.weight.tolist()
     for name, folder, length in zip(
         instance.scenarios.name.tolist(), folders, lengths, strict=True
@@ -102,7 +103,10 @@ def _order(
             for row in switching
             if row["period"] == name
         ]
+        bought = [f"{r['units']} of {r['device']}" for r in buying if r["period"] == name]
         before = f"switch before it: {'; '.join(changes)}" if changes else "nothing is switched"
+        if bought:
+            before = f"buy {', '.join(bought)}; {before}"
         steps.append(f"`{folder}/` for {units.format(length, 'time')}; {before}.")
     again = "; after the last period the first one follows" if instance.periods.cyclic else ""
     notes = [f"Nothing here switches by the clock{again}."]

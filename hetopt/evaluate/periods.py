@@ -17,6 +17,7 @@ import numpy as np
 from hetopt.evaluate.scenarios import ScenarioQuantities, plain
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.states.investment import discount_factors, initially_had, unit_costs
 from hetopt.instance.states.stream_boards import board_joule_prices, boards_under, going_on_j
 from hetopt.instance.tables import follows
 from hetopt.solution import Held, PeriodPlan, ScenarioPlan, SteadyPlan
@@ -112,8 +113,28 @@ class PeriodQuantities(ScenarioQuantities):
 
     @cached_property
     def switching_cost(self) -> Floats:
-        """Money of starts, beside that of their energy (S × D)."""
-        return self.starts * self.instance.devices.start_up_cost
+        """Money of starts, beside that of their energy, discounted (S × D)."""
+        money = self.starts * self.instance.devices.start_up_cost
+        return np.asarray(money * discount_factors(self.instance)[:, None])
+
+    @cached_property
+    def bought(self) -> Ints:
+        """Units bought as each period begins (S × D); none where one fleet is had all the time."""
+        had = np.array([part.plan.units_had for part in self.parts])
+        if not self.instance.periods.invest:
+            return np.zeros_like(had)
+        before = np.vstack([initially_had(self.instance), had[:-1]])
+        return np.asarray(np.maximum(0, had - before))
+
+    @cached_property
+    def capital(self) -> Floats:
+        """What the units bought as each period begins cost for good, discounted (S × D)."""
+        return self.bought * unit_costs(self.instance)
+
+    @property
+    def capital_per_s(self) -> float:
+        """What all units bought cost, over the whole time."""
+        return float(self.capital.sum() / self.duration_s.sum())
 
     @property
     def changes(self) -> Ints:
@@ -141,7 +162,7 @@ class PeriodQuantities(ScenarioQuantities):
     @property
     def cost_per_s(self) -> float:
         """Mean cost, starts and loading included."""
-        return super().cost_per_s + self.switching_cost_per_s
+        return super().cost_per_s + self.switching_cost_per_s + self.capital_per_s
 
     @property
     def switching_cost_per_s(self) -> float:
@@ -183,6 +204,8 @@ class PeriodQuantities(ScenarioQuantities):
             }
             for s, d in np.argwhere(self.starts + self.stops + self.loads > 0).tolist()
         ]
+        if self.instance.periods.invest:
+            whole |= self._investment()
         if self.board_starts.any():
             whole["board_starts"] = [
                 {
@@ -206,6 +229,23 @@ class PeriodQuantities(ScenarioQuantities):
                 "loads": int(self.loads[s].sum()),
             }
         return whole
+
+    def _investment(self) -> dict[str, Any]:
+        """Return what is bought when, and what all of it costs in money of today."""
+        paid = [
+            {
+                "period": str(self.instance.scenarios.name[s]),
+                "device": str(self.instance.devices.name[d]),
+                "units": int(self.bought[s, d]),
+                "cost": float(self.capital[s, d]),
+            }
+            for s, d in np.argwhere(self.bought > 0).tolist()
+        ]
+        return {
+            "bought": paid,
+            "cost_units_per_s": plain(self.capital_per_s),
+            "present_value": plain(self.cost_per_s * float(self.duration_s.sum())),
+        }
 
     def _paid(self, objective: str) -> Floats:
         """Return what the energy of starts and loading costs or emits (S × D)."""

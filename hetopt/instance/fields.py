@@ -267,5 +267,7 @@ class SettingFields(TypedDict, total=False):
     periods_min_up: Quantity
     periods_min_up_s: Quantity
     periods_max_changes: int
+    periods_invest: bool
+    periods_discount_rate: float
     currency: str
     allow_mixed_scopes: bool

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from hetopt.instance.dtypes import Bools, Ints
+from hetopt.instance.states.investment import discount_factors
 from hetopt.instance.tables import (
     Boards,
     Devices,
@@ -222,15 +223,25 @@ class Instance:
         """Return the instance with the demand of one scenario alone, and without the budget.
 
         The budget caps the mean cost of all scenarios; every other limit holds in each. A period
-        has prices and a power cap of its own; what ties it to others is left out.
+        has prices and a power cap of its own; what ties it to others is left out. Where units are
+        bought over time, energy costs what it counts when discounted, and units had cost nothing:
+        what they cost depends on when they are bought (:mod:`hetopt.instance.states.investment`).
         """
         limits = replace(self.limits, budget_per_s=np.inf)
         for name in PERIOD_LIMITS if len(self.periods) else ():
             own = float(getattr(self.periods, name)[scenario])
             changes: dict[str, Any] = {} if np.isnan(own) else {name: own}
             limits = replace(limits, **changes)
+        devices, sites = self.devices, self.sites
+        if self.periods.invest:
+            counts = float(discount_factors(self)[scenario])
+            limits = replace(limits, energy_price_per_j=limits.energy_price_per_j * counts)
+            sites = replace(sites, energy_price_per_j=sites.energy_price_per_j * counts)
+            devices = replace(devices, price_per_s=np.zeros(len(devices)))
         return replace(
             self,
+            devices=devices,
+            sites=sites,
             jobs=replace(self.jobs, rate_per_s=self.scenarios.rate_per_s[scenario]),
             scenarios=self.scenarios.head(0),
             periods=Periods.none(),

@@ -448,6 +448,9 @@ class Periods(Table):
         A unit that goes on stays on for so long, at least.
     max_changes
         Most units switched and weights loaded at the begin of a period; ``NO_MOST``: any number.
+    invest, discount_rate
+        Whether units are bought in a period and had from then on, and what money of later counts
+        less, a year (:mod:`hetopt.instance.states.investment`).
     initial_device, initial_units, initial_ptr, initial_key
         Units on before the first period, in groups that hold the same weights: group g is
         ``initial_units[g]`` units of a device, each holding ``initial_key[ptr[g]:ptr[g + 1]]``.
@@ -459,6 +462,8 @@ class Periods(Table):
     cyclic: bool
     min_up_s: float
     max_changes: int
+    invest: bool
+    discount_rate: float
     initial_device: Ints
     initial_units: Ints
     initial_ptr: Ints
@@ -469,7 +474,8 @@ class Periods(Table):
         """Return the periods of an instance that has none."""
         empty, whole = np.empty(0), np.empty(0, dtype=np.int64)
         ptr = np.zeros(1, dtype=np.int64)
-        return Periods(empty, empty, empty, True, 0.0, NO_MOST, whole, whole, ptr, whole)
+        ties = (True, 0.0, NO_MOST, False, 0.0)
+        return Periods(empty, empty, empty, *ties, whole, whole, ptr, whole)
 
     def initial_on(self, devices: int) -> Ints:
         """Units of each device that are on before the first period (D)."""

@@ -132,6 +132,12 @@ def warnings(instance: Instance) -> list[str]:
             f"The schedule repeats for ever, every {cycle}; all figures are of one such cycle. "
             "With a `horizon`, or `cyclic: false`, instead it has an end."
         )
+    if instance.periods.invest:
+        rate = 100 * instance.periods.discount_rate
+        notes.append(
+            "Units are bought over time and stay; costs, also those of a period, are in money of "
+            f"today (the begin of the first period), at {rate:.4g} % a year."
+        )
     devices, options = instance.devices, instance.options
     optionless = np.ones(len(devices), dtype=bool)
     optionless[options.device] = False

@@ -59,6 +59,7 @@ OPTIMA: dict[str, tuple[float, ...]] = {
     "cost-carbon": (4.894968378995434,),
     "exclusive": (616.5,),
     "fleet-budget": (10000.0,),
+    "fleet-growth": (0.0018784797281392565,),
     "intervals": (0.134,),
     "least-load": (84000.0,),
     "stream-boards": (26.0,),

@@ -132,7 +132,9 @@ class PeriodOracle:
                     value = max(spent, taken) if maximise else spent + taken
                 if not self._stays(chosen):
                     return
-                if self.name == "cost":
+                if self.name == "cost" and self.instance.periods.invest:
+                    value += self._bought(chosen)
+                elif self.name == "cost":
                     value += self._had(chosen) * sum(self.durations)
                 if not self._shares_had(chosen):
                     return
@@ -184,7 +186,7 @@ class PeriodOracle:
         if self.name == "value":
             return taken
         taken += sum(joules * self.price[s][d] for d, joules in step.energy.items())
-        return taken + (step.money if self.name == "cost" else 0.0)
+        return taken + (step.money * self._today(s) if self.name == "cost" else 0.0)
 
     def _value(self, s: int, state: int, cap: float) -> float | None:
         """The least that a state takes per second in a period, without units had; -θ."""
@@ -477,6 +479,44 @@ class PeriodOracle:
             for d in range(self.wide)
         ]
 
+    def _today(self, s: int) -> float:
+        """What money at the begin of a period counts; of the last one's end for s = S."""
+        if not self.instance.periods.invest:
+            return 1.0
+        return self._discount(sum(self.durations[:s]))
+
+    def _discount(self, time: float) -> float:
+        rate = float(self.instance.periods.discount_rate)
+        return float((1.0 + rate) ** -(time / (365 * 24 * 3600.0)))
+
+    def _bought(self, chosen: list[int]) -> float:
+        """What units cost that are bought when they are first needed, and stay."""
+        devices, spent = self.instance.devices, 0.0
+        whole = sum(self.durations)
+        had = [len(types) for types in self._initial()]
+        for s in range(len(chosen)):
+            state = self.states[chosen[s]]
+            for d in range(self.wide):
+                spare = int(devices.spare[d]) if state.serves[d] else 0
+                need = max(int(devices.count_min[d]), state.on[d] + spare)
+                while had[d] < need:
+                    had[d] += 1
+                    spent += self._unit(d, sum(self.durations[:s]), s, whole)
+        return spent
+
+    def _unit(self, d: int, begin: float, s: int, end: float) -> float:
+        """What one unit costs, purchase after purchase, or rent after rent."""
+        rent = float(self.instance.devices.price_per_s[d])
+        price = float(self.instance.devices.purchase_price[d])
+        if not rent or math.isnan(price):
+            left = range(s, len(self.durations))
+            return sum(rent * self.durations[q] * self._today(q) for q in left)
+        life, spent, at = price / rent, 0.0, begin
+        while at < end - 1e-9 * end:
+            spent += price * self._discount(at)
+            at += life
+        return spent - price * self._discount(end) * max(0.0, at - end) / life
+
     def _had(self, chosen: list[int]) -> float:
         price, boards = self.instance.devices.price_per_s, self.instance.boards
         had = self._units_had(chosen)
@@ -497,6 +537,15 @@ class PeriodOracle:
 
     def _same_always_on(self, chosen: list[int]) -> bool:
         off = self.instance.devices.off_when_unused
+        if self.instance.periods.invest:
+            # What is never off is on from when it is bought.
+            before = (
+                self.states[chosen[-2]].on
+                if len(chosen) > 1
+                else tuple(len(types) for types in self._initial())
+            )
+            now = self.states[chosen[-1]].on
+            return all(off[d] or now[d] >= before[d] for d in range(self.wide))
         first, last = self.states[chosen[0]].on, self.states[chosen[-1]].on
         return all(off[d] or first[d] == last[d] for d in range(self.wide))
 
@@ -519,7 +568,7 @@ class PeriodOracle:
                 there = float(getattr(inst.sites, column)[site])
                 price = price if math.isnan(there) else there
                 pue = pue if math.isnan(inst.sites.pue[site]) else float(inst.sites.pue[site])
-            found.append(price * pue)
+            found.append(price * pue * (self._today(s) if self.name == "cost" else 1.0))
         return found
 
 

@@ -22,6 +22,7 @@ from hetopt.formats.plans.foreign import fill_units, in_our_words, is_csv, read_
 from hetopt.formats.plans.rows import Names, Rows, shown
 from hetopt.formats.plans.states import read_states
 from hetopt.instance import Instance, Ints
+from hetopt.instance.states.investment import initially_had
 from hetopt.solution import (
     DIRECT,
     READ,
@@ -307,7 +308,7 @@ def _steady(instance: Instance, obj: Mapping[str, Any], names: Names, rows: Rows
         if scenario >= 0:
             parts[scenario].add(job, rate, [(t, *placed.get(t, MISSING)) for t in tasks])
     states = read_states(instance, obj, names, rows)
-    plans = [part.plan(had, on[s], states[s]) for s, part in enumerate(parts)]
+    plans = [part.plan(had[s], on[s], states[s]) for s, part in enumerate(parts)]
     if len(instance.periods):
         return PeriodPlan(tuple(plans), _held(instance, obj, names, rows))
     return ScenarioPlan(tuple(plans)) if first else plans[0]
@@ -403,11 +404,11 @@ def _route_tasks(
 def _units(
     instance: Instance, obj: Mapping[str, Any], names: Names, rows: Rows
 ) -> tuple[Ints, Ints]:
-    """Units had per device, and units on per scenario (one row where there are none) and device."""
-    had = instance.devices.count_min.copy()
-    on = np.tile(
-        np.where(instance.devices.off_when_unused, 0, had), (max(1, len(instance.scenarios)), 1)
-    )
+    """Units had and on, per scenario (one row where there are none) and device."""
+    count, invest = max(1, len(instance.scenarios)), instance.periods.invest
+    least_had = instance.devices.count_min
+    had = np.tile(np.maximum(least_had, initially_had(instance) if invest else 0), (count, 1))
+    on = np.tile(np.where(instance.devices.off_when_unused, 0, had[0]), (count, 1))
     first = _scenario_field(instance)
     seen: dict[tuple[int, int], int] = {}
     stated: dict[int, int] = {}
@@ -417,13 +418,16 @@ def _units(
         if (scenario, device) in seen:
             rows.here("device", row["device"], f"units[{seen[scenario, device]}] has it too.")
         running = rows.whole(row, "on")
-        least = max(running, int(had[device])) if device >= 0 else 0
+        least = max(running, int(had[max(0, scenario), device])) if device >= 0 else 0
         owned = rows.whole(row, "had", default=least)
         if device < 0 or scenario < 0:
             continue
-        if row.get("had") is not None and stated.setdefault(device, owned) != owned:
+        given = row.get("had") is not None
+        if not invest and given and stated.setdefault(device, owned) != owned:
             text = f"All {instance.when}s share one fleet; another row has {stated[device]}."
             rows.here("had", owned, text)
         seen.setdefault((scenario, device), i)
-        had[device], on[scenario, device] = owned, running
+        on[scenario, device] = running
+        # What is bought is had from then on, unless a later row says otherwise.
+        had[scenario if invest else 0 :, device] = owned
     return had, on

@@ -124,6 +124,21 @@ SETTINGS = (
         regime="steady",
         within="periods",
     ),
+    flag(
+        "periods_invest",
+        "Whether units are bought in a period and had from then on; those of `initial` are had, "
+        "and cost nothing. The periods do not repeat then.",
+        regime="steady",
+        within="periods",
+    ),
+    number(
+        "periods_discount_rate",
+        "With `invest`: how much less money of a year later counts.",
+        0.0,
+        "fraction",
+        regime="steady",
+        within="periods",
+    ),
     text("currency", "Currency of all prices; told by the prices where they name one."),
     flag("allow_mixed_scopes", "Whether power figures of different scope may be compared."),
 )

@@ -17,6 +17,7 @@ from hetopt.instance import Floats, Instance
 from hetopt.report.axes import fitted, ticks
 from hetopt.report.charts import BOTTOM, CURVE_HEIGHT, LEFT, WIDTH, opened
 from hetopt.report.parts import table
+from hetopt.report.terminal.money import bought_rows
 
 SMALL = 92
 """Height of the picture of one device."""
@@ -162,6 +163,20 @@ def _changes(row: Mapping[str, Any] | None) -> str:
 
 
 def _switching(instance: Instance, quantities: Mapping[str, Any]) -> list[str]:
+    """Show what is bought, switched and loaded as each period begins."""
+    if "bought" in quantities:
+        return [*_bought(instance, quantities), *_switched(instance, quantities)]
+    return _switched(instance, quantities)
+
+
+def _bought(instance: Instance, quantities: Mapping[str, Any]) -> list[str]:
+    """Show what is bought as each period begins."""
+    head = ("period", "device", "units", "price of one", "paid then", "in money of today")
+    cells = bought_rows(instance, quantities["bought"])
+    return ["<h2>What to buy, and when</h2>", table(head, cells, text=(0, 1))]
+
+
+def _switched(instance: Instance, quantities: Mapping[str, Any]) -> list[str]:
     """Show what is switched and loaded as each period begins."""
     rows = quantities["switching"]
     if not rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import Any
 
 import numpy as np
 from rich.table import Table
@@ -41,7 +42,8 @@ def _per_year(instance: Instance, solution: Solution) -> list[Text]:
         parts.append(f"{whole} (devices {capital}, energy {energy})")
     if any_joule_price(instance, "carbon"):
         parts.append(f"{_number(q['carbon_kg_per_s'] * YEAR_S / 1000)} t CO2")
-    return [Text(f"a year: {', '.join(parts)}")]
+    today = " in money of today" if instance.periods.invest else ""
+    return [Text(f"a year{today}: {', '.join(parts)}")]
 
 
 def _per_frame(instance: Instance, solution: Solution) -> list[Text]:
@@ -65,6 +67,8 @@ def _per_frame(instance: Instance, solution: Solution) -> list[Text]:
 
 def shopping_list(instance: Instance, solution: Solution) -> list[Table]:
     """Show units × price = total of what is had, where counts are open or units are bought."""
+    if instance.periods.invest and solution.plan is not None:
+        return [_when_to_buy(instance, solution)]
     devices, boards = instance.devices, instance.boards
     had = units_had(instance, solution)
     priced = devices.price_per_s.any() or boards.price_per_s.any()
@@ -105,12 +109,52 @@ def shopping_list(instance: Instance, solution: Solution) -> list[Table]:
     return [table]
 
 
+def _when_to_buy(instance: Instance, solution: Solution) -> Table:
+    """Show what is bought as each period begins, and what that costs until the last one ends."""
+    heads = ("units", "price of one", "paid then", "in money of today")
+    table = listing(("period", "device"), heads, title="What to buy, and when")
+    for cells in bought_rows(instance, solution.quantities["bought"]):
+        table.add_row(*cells, style="bold" if cells[0] == "all" else None)
+    return table
+
+
+def bought_rows(instance: Instance, bought: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Return what is bought when as text, and the sum of it: period, device, units, money.
+
+    What is paid then is the purchase price; what it counts in money of today is that, or the rent
+    until the last period ends, discounted, less what it is still worth then.
+    """
+    devices, rows, spent = instance.devices, [], 0.0
+    names = devices.name.tolist()
+    for row in bought:
+        d = names.index(row["device"])
+        price = float(devices.purchase_price[d])
+        once = not np.isnan(price)
+        spent += row["units"] * price if once else 0.0
+        rows.append(
+            (
+                row["period"],
+                row["device"],
+                f"{row['units']}",
+                money(instance, price) if once else _rent(instance, devices.price_per_s[d]),
+                money(instance, row["units"] * price) if once else "–",
+                money(instance, float(f"{row['cost']:.6g}")),
+            )
+        )
+    today = money(instance, float(f"{sum(row['cost'] for row in bought):.6g}"))
+    count = f"{sum(row['units'] for row in bought)}"
+    return [*rows, ("all", "", count, "", money(instance, spent) if spent else "–", today)]
+
+
 def units_had(instance: Instance, solution: Solution) -> np.ndarray | None:
-    """Return how many units of each device are had, which is the same in every scenario."""
+    """Return how many units of each device are had, which is the same in every scenario.
+
+    Where units are bought over time, those had in the end.
+    """
     plan = solution.plan
     if plan is None or instance.regime != "steady":
         return None
-    return plan.units_had if isinstance(plan, SteadyPlan) else plan.plans[0].units_had  # type: ignore[union-attr]
+    return plan.units_had if isinstance(plan, SteadyPlan) else plan.plans[-1].units_had  # type: ignore[union-attr]
 
 
 def _rent(instance: Instance, price_per_s: float) -> str:

@@ -49,4 +49,7 @@ def switching_line(instance: Instance, quantities: Mapping[str, Any]) -> Text:
     if quantities["switching_cost_per_s"]:
         each = quantities["switching_cost_per_s"] * float(instance.scenarios.weight.sum())
         text += f", {money(instance, float(f'{each:.6g}'))} {whole}"
+    if "present_value" in quantities:
+        value = money(instance, float(f"{quantities['present_value']:.6g}"))
+        text += f"; {value} in money of today for all that is bought and run"
     return Text(text)

@@ -56,7 +56,7 @@ JUDGED: dict[str, str] = {
     "contiguous model model_sha256 model_shape",
     "scenarios": "name weight demand rate_per_s",
     "periods": "energy_price_per_j carbon_kg_per_j power_cap_w cyclic min_up_s max_changes "
-    "initial_device initial_units initial_ptr initial_key",
+    "invest discount_rate initial_device initial_units initial_ptr initial_key",
     "together": "ptr task",
     "apart": "ptr task",
     "kind_shares": "kind least most of",

@@ -154,6 +154,8 @@ class _Names:
         if family in ("v", "o") and len(at) == 2:
             word = "starts" if family == "v" else "stops"
             return self._made(word, at, [self.when(at[0]), self.devices[at[1]]])
+        if family == "b" and len(at) == 2:
+            return self._made("bought", at, [self.when(at[0]), self.devices[at[1]]])
         if family == "x" and len(at) == 2:
             board = str(self.model.instance.boards.name[at[1]])
             return self._made("boards_start", at, [self.when(at[0]), board])
@@ -248,6 +250,8 @@ def _legend(joint: StreamModel) -> tuple[str, ...]:
             "starts_S_D, stops_S_D: units that go on and off as period S begins; loads_S_D_W: "
             "units that load weights W; changes_S_D: units that change from what they held"
         )
+    if instance.periods.invest:
+        lines.append("bought_S_D: units had in period S, bought by then")
     if model.slices:
         lines.append("slices_R.JOB: slices of the job that route R serves whole")
     lines += [f"share_{r}: {_route(instance, model, r)}" for r in range(len(model.routes))]

@@ -16,6 +16,7 @@ from hetopt.verify.exact import exceeds, fraction
 from hetopt.verify.report import Findings, show
 from hetopt.verify.steady.assignment import least_loaded
 from hetopt.verify.steady.boards import boards_of, boards_with, first_device
+from hetopt.verify.steady.investment import begins, check_bought, counts, one_period
 
 Place = tuple[int, int, int]
 """Period, device, unit."""
@@ -51,7 +52,11 @@ def check_ties(
     loads = [_loaded(instance, units, on, s) for s in range(len(on))]
     _check_changes(instance, on, before, loads, findings)
     boards = _board_starts(instance, plan)
-    return _totals(instance, starts, boards, loads, values, means, findings)
+    totals = _totals(instance, starts, boards, loads, values, means, findings)
+    if instance.periods.invest:
+        had = [[int(n) for n in np.asarray(part.units_had)] for part in plan.plans]
+        totals["cost"] += float(check_bought(instance, had, findings) / begins(instance)[-1])
+    return totals
 
 
 def _served(instance: Instance, plan: ScenarioPlan) -> tuple[Units, dict[Place, Fraction]]:
@@ -283,7 +288,8 @@ def _totals(
     devices, duration = instance.devices, [fraction(float(w)) for w in instance.scenarios.weight]
     spent = {name: Fraction(0) for name in ("power", "cost", "carbon")}
     for s in range(len(starts)):
-        alone = instance.in_scenario(s)
+        alone = one_period(instance, s)
+        worth = fraction(counts(instance, begins(instance)[s]))
         drawn = Fraction(0)
         for d in range(len(devices)):
             start = fraction(devices.start_up_energy_j[d])
@@ -292,8 +298,8 @@ def _totals(
             joules += loads[s][d][1] * fraction(devices.load_energy_j_per_b[d])
             pue, price, carbon = _joule(alone, d)
             drawn += joules
-            spent["cost"] += joules * pue * price
-            spent["cost"] += starts[s][d] * fraction(devices.start_up_cost[d])
+            spent["cost"] += joules * pue * price * worth
+            spent["cost"] += starts[s][d] * fraction(devices.start_up_cost[d]) * worth
             spent["carbon"] += joules * pue * carbon
         kinds = instance.boards
         for b, number in enumerate(boards[s]):

@@ -12,6 +12,7 @@ from hetopt.solution import ScenarioPlan
 from hetopt.verify.exact import exceeds, fraction
 from hetopt.verify.report import Findings, Mode, show
 from hetopt.verify.steady.check import check_steady
+from hetopt.verify.steady.investment import begins, counts, one_period
 from hetopt.verify.steady.least_load import check_same_part
 from hetopt.verify.steady.periods import check_ties
 
@@ -33,10 +34,12 @@ def check_scenarios(
     for s, part in enumerate(plan.plans):
         name = str(scenarios.name[s])
         own = Findings()
-        found, mode = check_steady(instance.in_scenario(s), part, own)
+        found, mode = check_steady(one_period(instance, s), part, own)
         for violation in own.violations():
             text = f"{what} {name}: {violation.message}"
             findings.add(violation.kind, text, violation.subject)
+        if found and instance.periods.invest:
+            found["cost"] *= counts(instance, begins(instance)[s])
         values.append(found)
         modes.append(mode)
     if any(not found for found in values):
@@ -57,8 +60,10 @@ def check_scenarios(
 
 
 def _check_fleet(instance: Instance, plan: ScenarioPlan, findings: Findings) -> None:
-    """Check that all scenarios have the same units."""
+    """Check that all scenarios have the same units, but where they are bought over time."""
     names = instance.scenarios.name
+    if instance.periods.invest:
+        return
     had = [np.asarray(part.units_had) for part in plan.plans]
     for s in range(1, len(had)):
         for d in np.flatnonzero(had[s] != had[0]).tolist():

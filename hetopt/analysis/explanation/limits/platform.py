@@ -23,6 +23,7 @@ from hetopt.evaluate.resources import peak
 from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import NO_MAXIMUM, Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.states.investment import unit_costs
 from hetopt.instance.states.stream_boards import boards_had
 from hetopt.solution import Held, PeriodPlan, Plan, SchedulePlan
 
@@ -148,7 +149,11 @@ def most_power(instance: Instance) -> float:
 def most_cost(instance: Instance) -> float:
     """Money per second that no sensible plan of streams exceeds."""
     enough, boards = _enough_units(instance), instance.boards
-    units = float((instance.devices.price_per_s * enough).sum())
+    price = instance.devices.price_per_s
+    if instance.periods.invest:
+        # Bought all at once, at the dearest time.
+        price = unit_costs(instance).max(axis=0) / float(instance.scenarios.weight.sum())
+    units = float((price * enough).sum())
     units += float((boards.price_per_s * boards_had(instance, enough)).sum())
     return units + most_power(instance) * float(joule_prices(instance, "cost").max())
 

@@ -19,10 +19,13 @@ Constraints
                 than units ask for: m_d b_ks ≤ u_ds + m_d − 1 + M (1 − w_ds),  Σ_{d on k} w_ds = 1
                 (b whole: b ≤ ⌈u / m⌉ of some d; M = m_d max_k. Without a maximum this is left out,
                 which relaxes)
+    bought      h_ds ≥ h_ds⁻, h_ds ≥ units and spares of s, where units are bought over time; what
+                is never off has u_ds = h_ds. h settles at a whole number: it is the largest of some
     power       Δ_s power_s + E_s ≤ Δ_s cap_s,
                 E_s = Σ_d start_d v_ds + Σ_k start_k x_ks + Σ_dw bytes_w load_d l_dws
 
-and E_s, with the money of starts, is part of the objectives and of the budget.
+and E_s, with the money of starts and Σ_ds c_ds (h_ds − h_ds⁻) of what is bought, is part of the
+objectives and of the budget. As c_ds falls with s, no larger h than is needed costs less.
 
 Every plan has a point here with its own value: v, o and g as its units change, and l at most what
 it loads, as weights that more units hold than before were loaded onto as many at least. So the
@@ -42,6 +45,7 @@ import pulp
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import NO_MAXIMUM, Floats, Instance
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.states.investment import discount_factors, initially_had, unit_costs
 from hetopt.instance.states.stream_boards import boards_under, device_of_board, going_on_j
 from hetopt.instance.tables import NO_MOST, follows
 from hetopt.solution import Held, PeriodPlan, SteadyPlan
@@ -95,10 +99,43 @@ class PeriodModel(ScenarioModel):
             terms += [(v, j * float(price[d]) / whole) for v, d, j in self._joules(s)]
         if objective == "cost":
             money = self.instance.devices.start_up_cost
-            terms += [(v, float(money[d]) / whole) for (_, d), v in self.starts.items()]
+            counts = discount_factors(self.instance)
+            terms += [(v, float(money[d] * counts[s]) / whole) for (s, d), v in self.starts.items()]
             money = self.instance.boards.start_up_cost
             terms += [(x, float(money[b]) / whole) for (_, b), x in self.board_starts.items()]
-        return sum_of(terms)
+        return sum_of(terms) + self._bought(objective)
+
+    def _fleet(self) -> None:
+        """Tie the units had of all periods: the same, or more from period to period."""
+        if not self.instance.periods.invest:
+            super()._fleet()
+            return
+        devices, before = self.instance.devices, initially_had(self.instance)
+        self.owned: dict[tuple[int, int], Any] = {}
+        for d in range(len(devices)):
+            most = int(devices.count_max[d])
+            limit = None if most == NO_MAXIMUM else most
+            was: Any = int(before[d])
+            for s, block in enumerate(self.blocks):
+                had = self.owned[s, d] = self._variable(f"b_{s}_{d}", limit)
+                self._row(sum_of([(was, 1.0)]) <= had, f"stays_{s}_{d}")
+                spare = [(block.spared[d], int(devices.spare[d]))] if d in block.spared else []
+                needed = sum_of([(block.had[d], 1.0)])
+                if devices.off_when_unused[d]:
+                    self._row(needed <= had, f"owned_{s}_{d}")
+                    self._row(sum_of([(block.work[d], 1.0), *spare]) <= had, f"needed_{s}_{d}")
+                else:
+                    self._row(needed == had, f"owned_{s}_{d}")
+                was = had
+
+    def _bought(self, objective: str) -> Any:
+        """Return what the units bought cost, over the whole time."""
+        if objective != "cost" or not self.instance.periods.invest:
+            return pulp.LpAffineExpression()
+        costs = unit_costs(self.instance) / float(self.duration.sum())
+        after = np.vstack([costs[1:], np.zeros(costs.shape[1])])
+        terms = [(had, float(costs[at] - after[at])) for at, had in self.owned.items()]
+        return sum_of(terms) - float(costs[0] @ initially_had(self.instance))
 
     def _joules(self, period: int) -> list[tuple[Any, int, float]]:
         """Return variables of a period that take energy: each with its device and its joules."""
@@ -331,10 +368,15 @@ def period_plan(model: PeriodModel, values: Mapping[str, float]) -> PeriodPlan:
             if (d, unit, key) not in served
         ]
         plans.append(plan)
-    had = np.max([plan.units_had for plan in plans], axis=0).astype(np.int64)
+    needed = np.array([plan.units_had for plan in plans], dtype=np.int64)
+    if model.instance.periods.invest:
+        fleet = np.maximum.accumulate(np.maximum(needed, initially_had(model.instance)), axis=0)
+    else:
+        fleet = np.tile(needed.max(axis=0), (len(plans), 1))
     off = model.instance.devices.off_when_unused
     plans = [
-        replace(plan, units_had=had, units_on=np.where(off, plan.units_on, had)) for plan in plans
+        replace(plan, units_had=had, units_on=np.where(off, plan.units_on, had))
+        for plan, had in zip(plans, fleet, strict=True)
     ]
     return PeriodPlan(tuple(plans), Held.of(rows))
 
