@@ -115,7 +115,7 @@ class PeriodQuantities(ScenarioQuantities):
     def switching_cost(self) -> Floats:
         """Money of starts, beside that of their energy, discounted (S × D)."""
         money = self.starts * self.instance.devices.start_up_cost
-        return np.asarray(money * discount_factors(self.instance)[:, None])
+        return np.asarray(money * discount_factors(self.instance.periods, self.duration_s)[:, None])
 
     @cached_property
     def bought(self) -> Ints:
@@ -123,13 +123,15 @@ class PeriodQuantities(ScenarioQuantities):
         had = np.array([part.plan.units_had for part in self.parts])
         if not self.instance.periods.invest:
             return np.zeros_like(had)
-        before = np.vstack([initially_had(self.instance), had[:-1]])
+        before = np.vstack([initially_had(self.instance.periods, self.instance.devices), had[:-1]])
         return np.asarray(np.maximum(0, had - before))
 
     @cached_property
     def capital(self) -> Floats:
         """What the units bought as each period begins cost for good, discounted (S × D)."""
-        return self.bought * unit_costs(self.instance)
+        return self.bought * unit_costs(
+            self.instance.periods, self.duration_s, self.instance.devices
+        )
 
     @property
     def capital_per_s(self) -> float:

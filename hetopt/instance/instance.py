@@ -234,7 +234,7 @@ class Instance:
             limits = replace(limits, **changes)
         devices, sites = self.devices, self.sites
         if self.periods.invest:
-            counts = float(discount_factors(self)[scenario])
+            counts = float(discount_factors(self.periods, self.scenarios.weight)[scenario])
             limits = replace(limits, energy_price_per_j=limits.energy_price_per_j * counts)
             sites = replace(sites, energy_price_per_j=sites.energy_price_per_j * counts)
             devices = replace(devices, price_per_s=np.zeros(len(devices)))

@@ -407,7 +407,10 @@ def _units(
     """Units had and on, per scenario (one row where there are none) and device."""
     count, invest = max(1, len(instance.scenarios)), instance.periods.invest
     least_had = instance.devices.count_min
-    had = np.tile(np.maximum(least_had, initially_had(instance) if invest else 0), (count, 1))
+    had = np.tile(
+        np.maximum(least_had, initially_had(instance.periods, instance.devices) if invest else 0),
+        (count, 1),
+    )
     on = np.tile(np.where(instance.devices.off_when_unused, 0, had[0]), (count, 1))
     first = _scenario_field(instance)
     seen: dict[tuple[int, int], int] = {}

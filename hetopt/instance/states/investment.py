@@ -14,29 +14,24 @@ Without discounting both are price × time had, as in instances that do not inve
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from hetopt.instance.dtypes import Floats, Ints
-
-if TYPE_CHECKING:
-    from hetopt.instance.instance import Instance
+from hetopt.instance.tables import Devices, Periods
 
 YEAR_S = 8760 * 3600.0
 
 
-def discount_factors(instance: Instance) -> Floats:
+def discount_factors(periods: Periods, duration_s: Floats) -> Floats:
     """Return what money of each period counts (S); 1 where units are not bought over time."""
-    return _factor(instance, _begins_s(instance)[:-1])
+    return _factor(periods, _begins_s(duration_s)[:-1])
 
 
-def unit_costs(instance: Instance) -> Floats:
+def unit_costs(periods: Periods, duration_s: Floats, devices: Devices) -> Floats:
     """Return what a unit counts in all that is bought as a period begins, by device (S × D)."""
-    begin, devices = _begins_s(instance), instance.devices
-    duration = np.diff(begin)
+    begin = _begins_s(duration_s)
     end = float(begin[-1])
-    rent = (_factor(instance, begin[:-1]) * duration)[::-1].cumsum()[::-1]
+    rent = (_factor(periods, begin[:-1]) * duration_s)[::-1].cumsum()[::-1]
     costs = rent[:, None] * devices.price_per_s[None, :]
     bought = np.isfinite(devices.purchase_price) & (devices.price_per_s > 0)
     for d in np.flatnonzero(bought).tolist():
@@ -44,28 +39,28 @@ def unit_costs(instance: Instance) -> Floats:
         life = price / float(devices.price_per_s[d])
         left = (end - begin[:-1]) / life
         often = np.ceil(left)
-        each = float(_factor(instance, np.array([life]))[0])
+        each = float(_factor(periods, np.array([life]))[0])
         # A geometric series of purchases, each a lifetime after the one before.
         paid = often if each == 1.0 else (1.0 - each**often) / (1.0 - each)
-        worth = float(_factor(instance, begin[-1:])[0]) * (often - left)
-        costs[:, d] = price * (_factor(instance, begin[:-1]) * paid - worth)
+        worth = float(_factor(periods, begin[-1:])[0]) * (often - left)
+        costs[:, d] = price * (_factor(periods, begin[:-1]) * paid - worth)
     return costs
 
 
-def initially_had(instance: Instance) -> Ints:
+def initially_had(periods: Periods, devices: Devices) -> Ints:
     """Units of each device had before the first period (D), which cost nothing to have.
 
     Of a device left out of a question (no units allowed) none.
     """
-    had, most = instance.periods.initial_on(len(instance.devices)), instance.devices.count_max
+    had, most = periods.initial_on(len(devices)), devices.count_max
     return np.where(most >= 0, np.minimum(had, most), had)
 
 
-def _begins_s(instance: Instance) -> Floats:
-    return np.concatenate([[0.0], np.cumsum(instance.scenarios.weight)])
+def _begins_s(duration_s: Floats) -> Floats:
+    return np.concatenate([[0.0], np.cumsum(duration_s)])
 
 
-def _factor(instance: Instance, time_s: Floats) -> Floats:
-    if not instance.periods.invest:
+def _factor(periods: Periods, time_s: Floats) -> Floats:
+    if not periods.invest:
         return np.ones(len(time_s))
-    return np.asarray((1.0 + instance.periods.discount_rate) ** (-time_s / YEAR_S))
+    return np.asarray((1.0 + periods.discount_rate) ** (-time_s / YEAR_S))

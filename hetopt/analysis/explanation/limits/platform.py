@@ -152,7 +152,8 @@ def most_cost(instance: Instance) -> float:
     price = instance.devices.price_per_s
     if instance.periods.invest:
         # Bought all at once, at the dearest time.
-        price = unit_costs(instance).max(axis=0) / float(instance.scenarios.weight.sum())
+        lasts = instance.scenarios.weight
+        price = unit_costs(instance.periods, lasts, instance.devices).max(axis=0) / lasts.sum()
     units = float((price * enough).sum())
     units += float((boards.price_per_s * boards_had(instance, enough)).sum())
     return units + most_power(instance) * float(joule_prices(instance, "cost").max())

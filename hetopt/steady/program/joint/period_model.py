@@ -99,7 +99,7 @@ class PeriodModel(ScenarioModel):
             terms += [(v, j * float(price[d]) / whole) for v, d, j in self._joules(s)]
         if objective == "cost":
             money = self.instance.devices.start_up_cost
-            counts = discount_factors(self.instance)
+            counts = discount_factors(self.instance.periods, self.duration)
             terms += [(v, float(money[d] * counts[s]) / whole) for (s, d), v in self.starts.items()]
             money = self.instance.boards.start_up_cost
             terms += [(x, float(money[b]) / whole) for (_, b), x in self.board_starts.items()]
@@ -110,7 +110,10 @@ class PeriodModel(ScenarioModel):
         if not self.instance.periods.invest:
             super()._fleet()
             return
-        devices, before = self.instance.devices, initially_had(self.instance)
+        devices, before = (
+            self.instance.devices,
+            initially_had(self.instance.periods, self.instance.devices),
+        )
         self.owned: dict[tuple[int, int], Any] = {}
         for d in range(len(devices)):
             most = int(devices.count_max[d])
@@ -132,10 +135,11 @@ class PeriodModel(ScenarioModel):
         """Return what the units bought cost, over the whole time."""
         if objective != "cost" or not self.instance.periods.invest:
             return pulp.LpAffineExpression()
-        costs = unit_costs(self.instance) / float(self.duration.sum())
+        devices, periods = self.instance.devices, self.instance.periods
+        costs = unit_costs(periods, self.duration, devices) / float(self.duration.sum())
         after = np.vstack([costs[1:], np.zeros(costs.shape[1])])
         terms = [(had, float(costs[at] - after[at])) for at, had in self.owned.items()]
-        return sum_of(terms) - float(costs[0] @ initially_had(self.instance))
+        return sum_of(terms) - float(costs[0] @ initially_had(periods, devices))
 
     def _joules(self, period: int) -> list[tuple[Any, int, float]]:
         """Return variables of a period that take energy: each with its device and its joules."""
@@ -370,7 +374,10 @@ def period_plan(model: PeriodModel, values: Mapping[str, float]) -> PeriodPlan:
         plans.append(plan)
     needed = np.array([plan.units_had for plan in plans], dtype=np.int64)
     if model.instance.periods.invest:
-        fleet = np.maximum.accumulate(np.maximum(needed, initially_had(model.instance)), axis=0)
+        fleet = np.maximum.accumulate(
+            np.maximum(needed, initially_had(model.instance.periods, model.instance.devices)),
+            axis=0,
+        )
     else:
         fleet = np.tile(needed.max(axis=0), (len(plans), 1))
     off = model.instance.devices.off_when_unused

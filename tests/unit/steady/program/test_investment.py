@@ -17,7 +17,7 @@ from hetopt.evaluate import evaluate
 from hetopt.formats.native.document import read_json, read_yaml, write_json
 from hetopt.formats.plans import plan_from_dict, plan_to_dict
 from hetopt.instance import Instance
-from hetopt.instance.states.investment import unit_costs
+from hetopt.instance.states import investment
 from hetopt.report.terminal.solution import solution_view
 from hetopt.solution import PeriodPlan, Solution
 from hetopt.solve import solve
@@ -60,6 +60,10 @@ def years(**changes: str) -> Instance:
 def known() -> tuple[Instance, Solution]:
     instance = years()
     return instance, solve(instance, time_limit=20)
+
+
+def unit_costs(instance: Instance) -> Any:
+    return investment.unit_costs(instance.periods, instance.scenarios.weight, instance.devices)
 
 
 def with_had(plan: Any, period: int, device: int, units: int) -> PeriodPlan:
