@@ -28,6 +28,7 @@ from bench import energy
 from bench.cold import cold
 from bench.fleets import steady
 from bench.heft import heft_race
+from bench.sleep import sleep
 from hetopt import SolveOptions, compare, default_instance, verify
 from hetopt.formats import read_instance, write_instance
 from hetopt.generate import generate_schedule
@@ -174,6 +175,7 @@ FIGURES: dict[str, Callable[[bool], list[dict[str, Any]]]] = {
     "energy": energy.large,
     "limited": energy.limited,
     "makespan": energy.makespan,
+    "sleep": sleep,
     "verify": check,
     "load": load,
     "compare": comparison,

@@ -286,6 +286,10 @@ def _check_regime(
             )
 
 
+NO_GAPS = (
+    "streams have rates and no instants, so that it is not known how long a unit or board idles at "
+    "a time, which decides whether it may sleep: what they leave unused is off, or idle"
+)
 INSTEAD = {
     "deadline_s": "a stream's limit is latency_slo",
     "due_s": "a stream's limit is latency_slo",
@@ -295,9 +299,9 @@ INSTEAD = {
     "latency_slo_s": "a job's limit is its deadline",
     "min_share": "in a schedule, optional: true lets a job be left out, whole",
     "optional": "a stream that may be served in part has a min_share",
-    "sleep_power_w": "what streams leave unused is off, or idle",
-    "wake_time_s": "what streams leave unused is off, or idle",
-    "wake_energy_j": "what streams leave unused is off, or idle",
+    "sleep_power_w": NO_GAPS,
+    "wake_time_s": NO_GAPS,
+    "wake_energy_j": NO_GAPS,
     "load_time_s": "in a schedule, weights are resident from the begin on",
     "load_energy_j_per_b": "in a schedule, weights are resident from the begin on",
     "min_load": "in a schedule a unit that is on may wait as long as it likes",

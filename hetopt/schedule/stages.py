@@ -119,6 +119,7 @@ def improve(best: Incumbent, entry: SearchEntry, *, whole: bool) -> None:
         workers=1 if budget.deterministic else budget.workers,
         stop=budget.stop,
         bound=best.bounds[0] if seen is best.instance else math.nan,
+        priced=_priced(best.instance),
     )
     if budget.deterministic:
         done: Improved | None = search()
@@ -147,7 +148,14 @@ def _compiled(best: Incumbent, entry: SearchEntry) -> bool:
     budget, module = best.budget, entry.load()
     if budget.deterministic or module.is_compiled():
         return True
-    first = partial(module.improve, _seen(best.instance), best.plan, iterations=1, seed=budget.seed)
+    first = partial(
+        module.improve,
+        _seen(best.instance),
+        best.plan,
+        iterations=1,
+        seed=budget.seed,
+        priced=_priced(best.instance),
+    )
     if in_time(first, COMPILE_SHARE * budget.left_s(), budget.stop) is not None:
         return True
     best.notes.append(
@@ -167,6 +175,11 @@ def reclaim_slack(best: Incumbent) -> None:
     plan = reclaim(best.instance, best.plan, level, seconds)
     if plan is not None and verify(best.instance, plan).ok and best.offer(plan, "reclaim"):
         best.passed("reclaim")
+
+
+def _priced(instance: Instance) -> Instance:
+    """Return what says to searches what plans cost: with sleep, under the same prices."""
+    return at_mean_prices(instance) if prices_vary(instance) else instance
 
 
 def _seen(instance: Instance) -> Instance:

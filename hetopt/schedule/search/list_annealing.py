@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from hetopt.evaluate.slowing import demands_of, slows
-from hetopt.instance import Floats, Ints
+from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.states.idle_sleep_start_up import as_if_asleep
 from hetopt.runtime.effort import Effort
 from hetopt.schedule.bounds.objective_bounds import makespan_bound
+from hetopt.schedule.list_scheduling.gap_tables import fresh as fresh_gaps
+from hetopt.schedule.list_scheduling.gap_tables import gaps_count, gaps_of, least_rates, no_gaps
 from hetopt.schedule.list_scheduling.limited import decoder as limited_decoder
 from hetopt.schedule.list_scheduling.limited.records import Limits, ListProblem
 from hetopt.schedule.list_scheduling.limited.tables import Choices, limits_of
@@ -35,6 +38,7 @@ from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 
 if TYPE_CHECKING:
+    from hetopt.schedule.list_scheduling.gap_kernels import Gaps
     from hetopt.schedule.search.list_annealing_kernels import State
 
 FIRST_CHUNK = 500
@@ -71,7 +75,7 @@ class Annealing(LocalSearch["Chain"]):
         schedule = None if self.start is None else tick_schedule_of(self.problem, self.start)
         if schedule is None:
             return []
-        self.table = table_of(self.problem)
+        self.table = table_of(self.problem, self.priced)
         chains = [Chain(self.table, schedule, self.seed * 1_000 + k) for k in range(self.workers)]
         self.seen = chains[0].best
         return chains
@@ -122,7 +126,7 @@ class Table:
 
     ``jobs`` and ``numbers`` are as in the kernel's ``State`` at first. ``limits`` holds those that
     tie units together, None without any; ``typical`` is the median cost of a task's change of
-    option.
+    option; ``gaps`` what gaps of units cost beyond, empty where they cost nothing of their own.
     """
 
     problem: Problem
@@ -133,6 +137,7 @@ class Table:
     numbers: Floats
     typical: float
     limits: Limits | None
+    gaps: Gaps
 
     def choice_of(self, task: int, mode: Mode, unit: int) -> int:
         """Index of a choice by its mode and the number of its unit on the device."""
@@ -159,11 +164,17 @@ class Table:
         return [self.choice_mode[c] for c in chosen], unit
 
 
-def table_of(problem: Problem) -> Table:
-    """Pack the columns of an instance for the kernel; times are ticks of the problem's grid."""
+def table_of(problem: Problem, priced: Instance | None = None) -> Table:
+    """Pack the columns of an instance for the kernel; times are ticks of the problem's grid.
+
+    ``priced`` says what plans cost, where the problem's instance leaves out how units sleep.
+    """
     from hetopt.schedule.search import list_annealing_kernels as k
 
     instance = problem.instance
+    priced = instance if priced is None else priced
+    counted = gaps_count(priced)
+    spent = as_if_asleep(priced).options.energy_j if counted else instance.options.energy_j
     options, tasks, count = instance.options, instance.tasks, instance.devices.count_max
     name, tick = instance.objective[0], float(problem.grid.tick)
     energy, price = prices_of(instance, name)
@@ -190,7 +201,7 @@ def table_of(problem: Problem) -> Table:
     patient = np.array([p for _, _, p in flat], dtype=np.int64)
     owner = np.repeat(np.arange(len(tasks)), size)
     length = np.array([m.duration for m, _, _ in flat], dtype=np.float64)
-    cost = tasks.work[owner] * options.energy_j[option] * energy[options.device[option]]
+    cost = tasks.work[owner] * spent[option] * energy[options.device[option]]
     shortest = np.full(len(tasks), np.inf)
     np.minimum.at(shortest, owner, length)
     edges = instance.edges
@@ -221,7 +232,7 @@ def table_of(problem: Problem) -> Table:
         units=_packed(device, np.concatenate([[0], np.cumsum(slots)]), kind=np.int64),
         pair=_messages(problem, energy),
         bytes_b=instance.tensors.bytes_b.astype(np.float64),
-        rate=rates_of(instance, energy, price) * tick,
+        rate=(least_rates(priced) if counted else rates_of(instance, energy, price)) * tick,
     )
     due = np.stack([deadline, jobs.due_s / tick, jobs.weight, np.zeros(len(jobs))])
     typical = float(np.median(dearer)) if len(dearer) else 1.0
@@ -229,8 +240,9 @@ def table_of(problem: Problem) -> Table:
     if limited_decoder.needed(instance):
         choices = Choices(option, unit, device[:-1], patient)
         limits = limits_of(problem, choices, int(slots.sum()))
+    gaps = gaps_of(problem, priced, option, owner) if counted else no_gaps()
     modes = [m for m, _, _ in flat]
-    return Table(problem, modes, first_unit, packed, due, numbers, typical, limits)
+    return Table(problem, modes, first_unit, packed, due, numbers, typical, limits, gaps)
 
 
 def _limit(problem: Problem, time_s: float) -> float:
@@ -314,6 +326,7 @@ class Chain:
         self.numbers = table.numbers.copy()
         self.jobs = table.jobs.copy()
         self.limits = None if table.limits is None else limited_decoder.fresh(table.limits)
+        self.gaps = fresh_gaps(table.gaps)
         self._start()
         self.shown = (self.best, self.best_state.copy())
 
@@ -354,6 +367,9 @@ class Chain:
         cost += numbers[k.W_MAKESPAN] * makespan
         if self.limits is not None:
             cost += float(self.limits.paid[0])
+        if len(self.gaps.order):
+            k.hold_slots(1, self._state(), a, self.limits, self.gaps)
+            cost += k.awake(numbers[k.HORIZON] or makespan, self.seq, a, self.gaps)
         if numbers[k.W_TARDINESS]:
             cost += k.lateness(1, 1, ends, a.task_i, self.jobs)
         numbers[k.ASSIGNED], numbers[k.MAKESPAN] = assigned, makespan
@@ -370,7 +386,9 @@ class Chain:
         numbers[k.BEST] = cost if late == 0.0 and over == 0.0 else math.inf
 
     def _anneal(self, moves: int, hot: float, cold: float) -> None:
-        self.kernels.anneal(moves, hot, cold, self._state(), self.table.packed, self.limits)
+        self.kernels.anneal(
+            moves, hot, cold, self._state(), self.table.packed, self.limits, self.gaps
+        )
 
     def _state(self) -> State:
         return self.kernels.State(

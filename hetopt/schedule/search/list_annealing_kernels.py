@@ -12,9 +12,10 @@ checkpoint before the first change and ends as soon as the makespan must exceed 
 allows. Where there are limits that tie units together, a state that is cheap enough without them
 is decoded once more under them (``list_scheduling/limited/decoder_kernels.py``), and what exceeds
 them has a price as lateness has; ``limits`` is None where there are none, and what it asks
-for is not even compiled. Method: Kirkpatrick, Gelatt, Vecchi, "Optimization by simulated
-annealing", Science 220, 1983, with the random number of the acceptance drawn first, so that the
-threshold is known.
+for is not even compiled. ``gaps`` is empty where no gap of a unit costs anything of its own
+(``list_scheduling/gap_kernels.py``); what it adds is never negative. Method: Kirkpatrick, Gelatt,
+Vecchi, "Optimization by simulated annealing", Science 220, 1983, with the random number of the
+acceptance drawn first, so that the threshold is known.
 
 The functions are written in the subset of Python that Numba compiles, and are compiled when they
 are first called. Compiling takes time with each operation on slices, so columns are packed into few
@@ -31,9 +32,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hetopt.runtime.jit import inner, jit
+from hetopt.schedule.list_scheduling.gap_kernels import Gaps, awake
 from hetopt.schedule.list_scheduling.limited.decoder_kernels import decode_limited
 from hetopt.schedule.list_scheduling.limited.mapping_kernels import excess, load, split
-from hetopt.schedule.list_scheduling.limited.records import Limits, ListProblem
+from hetopt.schedule.list_scheduling.limited.records import END, HOLDS, Limits, ListProblem
 
 CHECKPOINT = 8
 """Positions of the sequence between two stored states of the slots."""
@@ -230,6 +232,19 @@ def lateness(which: int, weighted: int, ends: Any, task_i: Any, jobs: Any) -> An
     return total
 
 
+@jit
+def hold_slots(which: int, state: State, problem: ListProblem, limits: Any, gaps: Gaps) -> None:
+    """Note from when to when each task of a decoded state takes a slot."""
+    seq, ends, time, choice_f = state.seq, state.ends, gaps.time, problem.choice_f
+    for t in range(ends.shape[1]):
+        if limits is None:
+            time[0, t] = ends[which, t] - choice_f[seq[CHOICE, t], 0]
+            time[1, t] = ends[which, t]
+        else:
+            time[0, t] = limits.task_s[HOLDS, t]
+            time[1, t] = limits.task_s[END, t]
+
+
 @inner
 def critical(state: State, problem: ListProblem) -> int:
     """List one chain of tasks that determines the makespan, last first; return its length.
@@ -297,7 +312,13 @@ def follow(task: int, unit: int, state: State, problem: ListProblem, limits: Lim
 
 @jit
 def anneal(
-    moves: int, hot: float, cold: float, state: State, problem: ListProblem, limits: Any
+    moves: int,
+    hot: float,
+    cold: float,
+    state: State,
+    problem: ListProblem,
+    limits: Any,
+    gaps: Gaps,
 ) -> None:
     """Try ``moves`` moves while the temperature falls from ``hot`` to ``cold`` (geometrically)."""
     seq, ends, states, used = state.seq, state.ends, state.states, state.used
@@ -428,6 +449,10 @@ def anneal(
                     if numbers[W_TARDINESS] > 0:
                         due = lateness(1, 1, limits.task_s, task_i, jobs)
                         cost += numbers[W_TARDINESS] * due
+            if len(gaps.order) > 0 and cost <= threshold:
+                window = numbers[HORIZON] if numbers[HORIZON] > 0 else makespan
+                hold_slots(1, state, problem, limits, gaps)
+                cost += awake(window, seq, problem, gaps)
         taken = cost <= threshold
         if taken:
             numbers[ASSIGNED] += delta

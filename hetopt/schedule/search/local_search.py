@@ -81,6 +81,8 @@ class LocalSearch(ABC, Generic[C]):
         Moves × tasks that one core makes in a second or so; what deterministic seconds count.
     NEEDS_PLAN
         Whether it finds nothing without a plan to start from.
+    priced
+        The instance that says what plans are worth.
     known
         Objective of the best plan known, infinite without any.
     seen, state
@@ -105,8 +107,10 @@ class LocalSearch(ABC, Generic[C]):
         workers: int,
         bound: float,
         found: Found | None,
+        priced: Instance | None = None,
     ) -> None:
         self.instance, self.start, self.effort = instance, start, effort
+        self.priced = instance if priced is None else priced
         self.seed, self.workers, self.bound, self.found = seed, max(1, workers), bound, found
         self.known = math.inf if start is None else self.objective(start)
         self.seen = math.inf
@@ -145,6 +149,7 @@ class LocalSearch(ABC, Generic[C]):
         stop: threading.Event | None = None,
         bound: float = math.nan,
         found: Found | None = None,
+        priced: Instance | None = None,
     ) -> Improved:
         """Look for a plan that is better in the first objective.
 
@@ -168,6 +173,9 @@ class LocalSearch(ABC, Generic[C]):
         found
             Called with better plans as they come, a few times a second at most; with
             ``iterations`` only at the end.
+        priced
+            What says the objective of plans, where ``instance`` leaves out sleep, start-ups and
+            boards: its plans are those of this one.
 
         Returns
         -------
@@ -177,7 +185,7 @@ class LocalSearch(ABC, Generic[C]):
         effort = Effort.of(seconds, iterations, cls.MOVES, stop)
         if not cls.fits(instance) or (plan is None and cls.NEEDS_PLAN) or effort.over():
             return Improved(None)
-        search = cls(instance, plan, effort, seed, workers, bound, found)
+        search = cls(instance, plan, effort, seed, workers, bound, found, priced)
         if not search.closed():
             chains = search.chains()
             if chains:
@@ -199,7 +207,7 @@ class LocalSearch(ABC, Generic[C]):
 
     def objective(self, plan: SchedulePlan) -> float:
         """Value of the first objective."""
-        return objective_value(self.instance, plan, self.instance.objective[0])
+        return objective_value(self.priced, plan, self.instance.objective[0])
 
     def closed(self) -> bool:
         """Whether nothing better than the best plan can be found."""

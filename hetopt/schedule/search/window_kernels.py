@@ -16,6 +16,7 @@ states     2 × m/8+2 × U  when each unit is free, each ``CHECKPOINT`` position
                           last row is where a decoder counts
 entry      U              when each unit is free before the window
 exit_      U              when each unit must be free after it
+after      U              when each unit goes on after it as things stand, inf: never
 task_w     3 × n          latest end of each task whatever follows; latest start; present start
 kept       n int          1: the task keeps its choice
 best       2 × m int      rows ORDER and CHOICE of the window's best state
@@ -29,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.runtime.jit import inner, jit
+from hetopt.schedule.list_scheduling.gap_kernels import Gaps, in_gap
 from hetopt.schedule.list_scheduling.limited.records import ListProblem
 from hetopt.schedule.search.list_annealing_kernels import ASSIGNED as ASSIGNED
 from hetopt.schedule.search.list_annealing_kernels import BEST as BEST
@@ -206,6 +208,34 @@ def lateness(
 
 
 @jit
+def awake_in_window(
+    which: int, first: int, last: int, after: Any, state: State, problem: ListProblem, gaps: Gaps
+) -> float:
+    """Cost of going on, and of a window's gaps up to when each unit goes on after it.
+
+    Of what runs the options have it already, as units have one slot; boards are left out.
+    """
+    seq, ends, states, used = state.seq, state.ends, state.states, state.used
+    choice_f, reached, total = problem.choice_f, gaps.reached, 0.0
+    for u in range(len(after)):
+        reached[u] = max(states[which, 0, u], gaps.low[u])
+        if used[u] > 0:
+            total += gaps.on[u] + gaps.more[u] * gaps.low[u]
+    for p in range(first, last):
+        task = seq[ORDER, p]
+        u, end = seq[UNIT, task], ends[which, task]
+        length = choice_f[seq[CHOICE, task], 0]
+        if length > 0:
+            if end - length > reached[u]:
+                total += in_gap(end - length - reached[u], u, gaps)
+            reached[u] = max(reached[u], end)
+    for u in range(len(after)):
+        if reached[u] < after[u] < np.inf:
+            total += in_gap(after[u] - reached[u], u, gaps)
+    return total
+
+
+@jit
 def anneal_window(
     moves: int,
     hot: float,
@@ -213,10 +243,12 @@ def anneal_window(
     first: int,
     last: int,
     exit_: Any,
+    after: Any,
     task_w: Any,
     kept: Any,
     state: State,
     problem: ListProblem,
+    gaps: Gaps,
 ) -> None:
     """Try ``moves`` moves in a window while the temperature falls from ``hot`` to ``cold``."""
     seq, ends, states, used = state.seq, state.ends, state.states, state.used
@@ -288,6 +320,8 @@ def anneal_window(
             if decode(1, begin, first, last, longest, state, problem):
                 late = lateness(1, first, last, allowed, exit_, task_w, state, problem)
                 cost = base + numbers[PENALTY] * late
+                if len(gaps.order) > 0 and cost <= threshold:
+                    cost += awake_in_window(1, first, last, after, state, problem, gaps)
         taken = cost <= threshold
         if taken:
             numbers[ASSIGNED] += delta

@@ -23,6 +23,7 @@ import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.runtime.effort import Effort, in_threads
+from hetopt.schedule.list_scheduling.gap_tables import fresh as fresh_gaps
 from hetopt.schedule.model.objectives import ENERGY_LIKE
 from hetopt.schedule.model.tick_schedule import tick_schedule_of
 from hetopt.schedule.search.decoder_features import fits_plain
@@ -46,6 +47,8 @@ LEAST_TASKS = 400
 """Below, all of the schedule is decoded about as fast as a window."""
 MOST_CHOICES = 2_000_000
 """Choices of all tasks above which their table takes too long to make."""
+LOOK_AHEAD = 4
+"""Windows after one in which it is looked for when units go on."""
 SHIFT = 0.15
 """Part of the sequence by which the borders between workers move from sweep to sweep."""
 
@@ -82,7 +85,7 @@ class Windows(LocalSearch["Chain"]):
         schedule = None if self.start is None else tick_schedule_of(self.problem, self.start)
         if schedule is None:
             return []
-        self.table = table_of(self.problem)
+        self.table = table_of(self.problem, self.priced)
         order = np.array(sorted(self.problem.order, key=lambda t: schedule.start[t]))
         choice = [
             self.table.choice_of(t, schedule.mode[t], schedule.unit[t]) for t in range(len(order))
@@ -182,6 +185,7 @@ class Chain:
         self.numbers = np.zeros(k.NUMBERS)
         self.numbers[k.WINDOW] = until
         self.seed = xorshift_seed(seed)
+        self.gaps = fresh_gaps(table.gaps)
         self.deadline = np.minimum(table.jobs[0][a.task_i[:, 6]], until)
         self.first, self.last = 0, n
 
@@ -241,27 +245,42 @@ class Chain:
         for w, (first, last) in enumerate(self.windows):
             if effort.over():
                 return
-            self._enter(first, last)
+            after = self._after(last)
+            self._enter(first, last, after)
             share = begin + w * each, begin + (w + 1) * each
             for moves, *parts in effort.steps(FIRST_CHUNK, share):
-                self._anneal(w, moves, *(hot * (cold / hot) ** f for f in parts))
+                self._anneal(w, after, moves, *(hot * (cold / hot) ** f for f in parts))
                 self._price_lateness(moves)
             self._leave(first, last)
             next_first = self.windows[w + 1][0] if w + 1 < len(self.windows) else last
             self._forward(first, next_first, self.entry)
 
-    def _enter(self, first: int, last: int) -> None:
+    def _after(self, last: int) -> Floats:
+        """When each unit goes on after a window, as far as that counts; inf for never."""
+        after = np.full(self.units, np.inf)
+        if len(self.gaps.order):
+            k = self.kernels
+            later = self.seq[k.ORDER, last : last + LOOK_AHEAD * self.size]
+            unit, first = np.unique(self.seq[k.UNIT, later], return_index=True)
+            after[unit] = self.task_w[k.STARTS, later[first]]
+        return after
+
+    def _enter(self, first: int, last: int, after: Floats) -> None:
         k, numbers, size = self.kernels, self.numbers, last - first
-        k.enter(first, last, self.entry, self._state(), self.table.packed)
-        numbers[k.COST] = numbers[k.BEST] = self._cost()
+        state, packed = self._state(), self.table.packed
+        k.enter(first, last, self.entry, state, packed)
+        cost = self._cost()
+        if len(self.gaps.order):
+            cost += k.awake_in_window(0, first, last, after, state, packed, self.gaps)
+        numbers[k.COST] = numbers[k.BEST] = cost
         numbers[k.LATE] = numbers[k.CLEAN] = 0.0
         self.best[0, :size] = order = self.seq[k.ORDER, first:last]
         self.best[1, :size] = self.seq[k.CHOICE, order]
 
-    def _anneal(self, window: int, moves: int, hot: float, cold: float) -> None:
+    def _anneal(self, window: int, after: Floats, moves: int, hot: float, cold: float) -> None:
         self.kernels.anneal_window(
-            moves, hot, cold, *self.windows[window], self.exits[window], self.task_w, self.kept,
-            self._state(), self.table.packed,
+            moves, hot, cold, *self.windows[window], self.exits[window], after, self.task_w,
+            self.kept, self._state(), self.table.packed, self.gaps,
         )  # fmt: skip
 
     def _leave(self, first: int, last: int) -> None:

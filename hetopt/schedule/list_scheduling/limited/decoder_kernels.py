@@ -63,6 +63,7 @@ from hetopt.schedule.list_scheduling.limited.records import (
     HEAD,
     HEAP,
     HELD,
+    HOLDS,
     IS,
     KINDS,
     LANE,
@@ -84,6 +85,7 @@ from hetopt.schedule.list_scheduling.limited.records import (
     REQUESTED,
     RUNNING,
     SENDS,
+    SETUP,
     SHARES,
     START,
     STUCK,
@@ -344,6 +346,7 @@ def decode_limited(
         done = start + length
         shares = length > 0 and limits.choice_i[choice, SHARES] > 0
         task_s[START, task], task_s[END, task] = start, done
+        task_s[HOLDS, task] = start - unit_s[SETUP, unit]
         limits.lane[lane] = np.inf if shares else done
         makespan = max(makespan, done)
         placed += 1

@@ -14,7 +14,7 @@ ORDER, POSITION, CHOICE, UNIT = range(4)
 DEVICE, POOL, OVERLAP = range(3)
 KEY, USE, USE_END, SPEND, SPEND_END, PATIENT, SHARES, STATE = range(8)
 WORKING, WEIGHTS = range(2)
-START, END, READY = range(3)
+START, END, READY, HOLDS = range(4)
 PENDING, NEXT = range(2)
 EARLIEST, HELD, LOADED, SETUP = range(4)
 HEAD, TAIL, MARK, BLOCKED, IS = range(5)
@@ -94,7 +94,7 @@ class Limits(NamedTuple):
     ready      U            when a unit has gone on
     first      D int        what a unit has loaded at first; empty where nothing is set up
     change_t/c D × C+1 × C  ticks and cost of a set-up from one configuration to another
-    task_s     3 × T        start, end, when the data are there
+    task_s     4 × T        start, end, when the data are there; begin of its set-up, else start
     task_c     2 × T int    inputs not there yet; next task on the unit
     unit_s     4 × U        earliest start of the next task; bytes held; bytes of weights; ticks of
                             the set-up before the next task

@@ -116,7 +116,7 @@ def limits_of(problem: Problem, choices: Choices, lanes: int) -> Limits:
         apart=apart,
         ready=np.array(problem.ready, dtype=np.float64)[choices.device_of_unit],
         **_changes(problem),
-        task_s=np.zeros((3, n)),
+        task_s=np.zeros((4, n)),
         task_c=np.zeros((2, n), dtype=np.int64),
         unit_s=np.zeros((4, units)),
         unit_c=np.zeros((5, units), dtype=np.int64),
