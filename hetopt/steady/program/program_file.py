@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,41 @@ FEWEST_DIGITS, MOST_DIGITS = 1.0, 1e6
 
 CONSTANT = "one"
 """The variable whose coefficient is the objective's constant."""
+
+
+VARIABLES = {
+    "y": ("share", ("route",)),
+    "f": ("flow", ("route", "kind")),
+    "c": ("slices", ("route",)),
+    "n": ("count", ("kind",)),
+    "u": ("on", ("device",)),
+    "h": ("had", ("device",)),
+    "s": ("serves", ("device",)),
+    "bo": ("boards_on", ("board",)),
+    "bh": ("boards_had", ("board",)),
+    "v": ("starts", ("period", "device")),
+    "o": ("stops", ("period", "device")),
+    "b": ("bought", ("period", "device")),
+    "x": ("boards_start", ("period", "board")),
+    "w": ("boards_by", ("period", "device")),
+    "l": ("loads", ("period", "device", "weights")),
+    "g": ("changes", ("period", "device")),
+    "z": ("unit_on", ("device",)),
+}
+"""Word for each family of variables, and what its first indices stand for."""
+ROWS = {
+    **dict.fromkeys(("on", "had", "named", "below", "serves", "fleet"), ("device",)),
+    **dict.fromkeys(("linking", "needs"), ("kind", "job")),
+    **dict.fromkeys(("board", "boardhad"), ("board", "device")),
+    "demand": ("job",),
+    "slices": ("route",),
+    "capacity": ("kind",),
+    "spared": ("device", "job"),
+    "flow": ("route", "device"),
+    "link": ("link",),
+    "pool": ("pool",),
+}
+"""What the first indices of each family of rows stand for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,98 +149,51 @@ class _Names:
 
     def __init__(self, model: StreamModel) -> None:
         # All scenarios have the same routes and kinds of unit.
-        self.model: SteadyModel = blocks_of(model)[0]
-        self.devices = [str(name) for name in model.instance.devices.name]
-        self.jobs = [str(name) for name in model.instance.jobs.name]
-        self.periods = model.instance.scenarios.name.tolist()
-
-    def when(self, period: int) -> str:
-        """Return the name of a period."""
-        return str(self.periods[period])
+        block: SteadyModel = blocks_of(model)[0]
+        instance = block.instance
+        devices, jobs = instance.devices.name, instance.jobs.name
+        periods, links = model.instance.scenarios.name, instance.links
+        self.words: dict[str, Callable[[int], tuple[str, ...]]] = {
+            "job": lambda i: (jobs[i],),
+            "route": lambda i: (jobs[block.routes[i].job],),
+            "device": lambda i: (devices[i],),
+            "kind": lambda i: (devices[block.kinds[i].device],),
+            "board": lambda i: (instance.boards.name[i],),
+            "pool": lambda i: (instance.pools.name[i],),
+            "period": lambda i: (periods[i],),
+            "link": lambda i: (devices[links.src[i]], devices[links.dst[i]]),
+            "weights": lambda i: ("/".join(instance.model_keys[i]),),
+        }
 
     def of_variable(self, name: str) -> str:
         """Return the name of a variable: ``y_3``, ``f_3_1``, ``s0.u_0``, ``theta`` ..."""
-        scenario, dot, own = name.rpartition(".")
-        return f"{scenario}{dot}{self._of_variable(own)}"
+        scenario, own, family, at = _parsed(name)
+        if (family, len(at)) == ("l", 1):
+            return scenario + self._made("state", at, ())
+        if not at or family not in VARIABLES:
+            return scenario + _plain(own)
+        word, meanings = VARIABLES[family]
+        return scenario + self._made(word, at, meanings)
 
     def of_row(self, name: str) -> str:
         """Return the name of a row: ``capacity_1``, ``s0.demand_0``, ``linking_1_0`` ..."""
-        scenario, dot, own = name.rpartition(".")
-        return f"{scenario}{dot}{self._of_row(own)}"
+        scenario, own, family, at = _parsed(name)
+        if not at:
+            return f"{scenario}row_{_plain(own)}"
+        return scenario + self._made(f"row_{family}", at, ROWS.get(family, ()))
 
-    def _of_variable(self, name: str) -> str:
-        family, *indices = name.split("_")
-        at = [int(i) for i in indices] if all(i.isdigit() for i in indices) else []
-        if family == "y" and at:
-            return self._made("share", at, [self.jobs[self.model.routes[at[0]].job]])
-        if family == "f" and len(at) == 2:
-            route, kind = at
-            job = self.jobs[self.model.routes[route].job]
-            return self._made("flow", at, [job, self._device_of(kind)])
-        if family == "c" and at:
-            return self._made("slices", at, [self.jobs[self.model.routes[at[0]].job]])
-        if family == "n" and at:
-            return self._made("count", at, [self._device_of(at[0])])
-        if family in ("bo", "bh") and at:
-            word = "boards_on" if family == "bo" else "boards_had"
-            return self._made(word, at, [str(self.model.instance.boards.name[at[0]])])
-        if family in ("u", "h") and at:
-            return self._made("on" if family == "u" else "had", at, [self.devices[at[0]]])
-        if family in ("v", "o") and len(at) == 2:
-            word = "starts" if family == "v" else "stops"
-            return self._made(word, at, [self.when(at[0]), self.devices[at[1]]])
-        if family == "b" and len(at) == 2:
-            return self._made("bought", at, [self.when(at[0]), self.devices[at[1]]])
-        if family == "x" and len(at) == 2:
-            board = str(self.model.instance.boards.name[at[1]])
-            return self._made("boards_start", at, [self.when(at[0]), board])
-        if family == "w" and len(at) == 2:
-            return self._made("boards_by", at, [self.when(at[0]), self.devices[at[1]]])
-        if family == "l" and len(at) == 3:
-            word = "/".join(self.model.instance.model_keys[at[2]])
-            return self._made("loads", at, [self.when(at[0]), self.devices[at[1]], word])
-        if family == "g" and len(at) == 4:
-            return self._made("changes", at, [self.when(at[0]), self.devices[at[1]]])
-        if family == "l" and len(at) == 1:
-            return self._made("state", at, [])
-        if family == "z" and len(at) == 2:
-            return self._made("unit_on", at, [self.devices[at[0]]])
-        if family == "s" and at:
-            return self._made("serves", at, [self.devices[at[0]]])
-        return _plain(name)
-
-    def _of_row(self, name: str) -> str:
-        family, *indices = name.split("_")
-        at = [int(i) for i in indices] if all(i.isdigit() for i in indices) else []
-        words: list[str] = []
-        if family == "demand" and at:
-            words = [self.jobs[at[0]]]
-        elif family == "slices" and at:
-            words = [self.jobs[self.model.routes[at[0]].job]]
-        elif family in ("capacity", "linking", "needs") and at:
-            words = [self._device_of(at[0]), *(self.jobs[j] for j in at[1:])]
-        elif family in ("on", "had", "named", "below", "serves", "fleet") and at:
-            words = [self.devices[at[0]]]
-        elif family == "spared" and at:
-            words = [self.devices[at[0]], self.jobs[at[1]]]
-        elif family == "flow" and len(at) == 2:
-            words = [self.jobs[self.model.routes[at[0]].job], self.devices[at[1]]]
-        elif family == "link" and at:
-            links = self.model.instance.links
-            words = [self.devices[links.src[at[0]]], self.devices[links.dst[at[0]]]]
-        elif family in ("board", "boardhad") and len(at) == 2:
-            words = [str(self.model.instance.boards.name[at[0]]), self.devices[at[1]]]
-        elif family == "pool" and at:
-            words = [str(self.model.instance.pools.name[at[0]])]
-        return self._made(f"row_{family}", at, words) if at else f"row_{_plain(name)}"
-
-    def _device_of(self, kind: int) -> str:
-        return self.devices[self.model.kinds[kind].device]
-
-    @staticmethod
-    def _made(family: str, at: Sequence[int], words: Sequence[str]) -> str:
+    def _made(self, family: str, at: Sequence[int], meanings: Sequence[str]) -> str:
+        words = [w for what, i in zip(meanings, at, strict=False) for w in self.words[what](i)]
         name = "_".join([family, *map(str, at)])
-        return ".".join([name, *(_plain(w) for w in words)])[:LONGEST_NAME]
+        return ".".join([name, *(_plain(str(w)) for w in words)])[:LONGEST_NAME]
+
+
+def _parsed(name: str) -> tuple[str, str, str, list[int]]:
+    """Return the scenario (with its dot), the rest, its family and the indices, none if unsound."""
+    scenario, dot, own = name.rpartition(".")
+    family, *indices = own.split("_")
+    at = [int(i) for i in indices] if all(i.isdigit() for i in indices) else []
+    return scenario + dot, own, family, at
 
 
 def _plain(text: str) -> str:
