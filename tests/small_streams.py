@@ -22,6 +22,7 @@ from hetopt.simulate.events import (
     Route,
     State,
     SwitchOn,
+    TurnAway,
     UnitState,
 )
 from hetopt.simulate.kernels.records import CHEAPEST
@@ -106,6 +107,7 @@ class SmallStreams:
         self.ready: dict[Item, float] = {}
         self.undone: dict[int, int] = {}
         self.finish: dict[int, float] = {}
+        self.turned_away: set[int] = set()
         self.log: list[tuple[float, int, int, int]] = []
         self.now = 0.0
         self.energy_j = np.zeros(len(instance.devices))
@@ -190,7 +192,7 @@ class SmallStreams:
         outside = [e for e in self.setting.events if isinstance(e, DeviceDown | DeviceUp)]
         arrivals = list(range(len(requests)))
         for _ in range(most):
-            if len(self.finish) == len(requests):
+            if len(self.finish) + len(self.turned_away) == len(requests):
                 break
             inner = self.next_inner()
             times = (
@@ -271,6 +273,10 @@ class SmallStreams:
         job = int(requests.job[i])
         name = str(self.instance.jobs.name[job])
         actions = self.policy.decide(self.state(), Arrived(self.now, name, str(i)))
+        if any(isinstance(a, TurnAway) for a in actions):
+            self.log.append((self.now, 0, i, -2))
+            self.turned_away.add(i)
+            return
         (placed,) = [a for a in actions if isinstance(a, Route)]
         for k in range(len(self.table)):
             if self.table.job[k] == job and self.policy.placements(k) == placed.placements:
@@ -453,6 +459,7 @@ class SmallStreams:
                 mine = [u for u in self.units if u.station == unit.station]
                 up = [u for u in mine if u.status in ("on", "starting")]
                 short = len(up) < self.planned[unit.station] and self.policy.rule.replaces
+                short = short or bool(self.queues[unit.station] and not up)
                 if short or not self.instance.devices.off_when_unused[unit.device]:
                     self.switch_on(unit)
 

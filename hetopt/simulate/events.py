@@ -181,6 +181,15 @@ class Wait(_Message):
 
 
 @dataclass(frozen=True, slots=True)
+class TurnAway(_Message):
+    """Serve a request not at all: the plan leaves a part of its job's unserved."""
+
+    job: str
+    request: str = ""
+    action: Literal["turn_away"] = "turn_away"
+
+
+@dataclass(frozen=True, slots=True)
 class Route(_Message):
     """Send one request of a job along a route, or (``request`` empty) a share of all to come.
 
@@ -234,7 +243,7 @@ class Unload(_Message):
     action: Literal["unload"] = "unload"
 
 
-Action = Start | Wait | Route | SwitchOn | SwitchOff | Load | Unload
+Action = Start | Wait | TurnAway | Route | SwitchOn | SwitchOff | Load | Unload
 
 
 @dataclass(frozen=True, slots=True)

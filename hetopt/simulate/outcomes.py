@@ -206,8 +206,16 @@ def outcome_of(
 ) -> Outcome:
     """Return the figures of one run; latencies of requests that came after the warm-up."""
     latency = run.finish_s - requests.time_s
-    counted = requests.time_s >= warm_up_s
+    counted = (requests.time_s >= warm_up_s) & ~run.turned_away
     totals = _energy(instance, run) | _latencies(instance, requests, latency, counted)
+    totals["unserved"] = float((~np.isfinite(latency) & ~run.turned_away).sum())
+    if "value" in instance.objective:
+        worth = instance.jobs.value[requests.job]
+        totals |= {
+            "turned_away": float(run.turned_away.sum()),
+            "value": float(worth[np.isfinite(latency)].sum()),
+            "value_asked": float(worth.sum()),
+        }
     slots = instance.devices.slots
     busy, on = float(run.busy_s.sum()), float((run.on_s * slots).sum())
     span = max(run.end_s, np.finfo(float).tiny)
@@ -221,7 +229,7 @@ def outcome_of(
         policy,
         replication,
         totals,
-        _job_rows(instance, requests, latency, counted),
+        _job_rows(instance, requests, latency, counted, run.turned_away),
         _device_rows(instance, run, span),
         wall_time_s,
         decided,
@@ -295,12 +303,18 @@ def _quantiles(values: Floats) -> dict[str, float | None]:
 
 
 def _job_rows(
-    instance: Instance, requests: Requests, latency: Floats, counted: np.ndarray
+    instance: Instance,
+    requests: Requests,
+    latency: Floats,
+    counted: np.ndarray,
+    turned_away: np.ndarray,
 ) -> list[dict[str, Any]]:
     rows = []
+    valued = "value" in instance.objective
     for j, name in enumerate(instance.jobs.name.tolist()):
         mine = counted & (requests.job == j)
-        if not mine.any():
+        left = int((turned_away & (requests.job == j)).sum())
+        if not (mine.any() or left):
             continue
         limit = float(instance.jobs.latency_slo_s[j])
         values = latency[mine]
@@ -316,8 +330,9 @@ def _job_rows(
             reached = float(np.quantile(served, asked)) if len(served) else None
             row |= {"quantile": asked, "quantile_latency_s": reached}
         row["latency_slo_s"] = limit if np.isfinite(limit) else None
-        late = float((values > limit * (1.0 + 1e-9)).mean())
+        late = float((values > limit * (1.0 + 1e-9)).mean()) if len(values) else None
         row["misses"] = late if np.isfinite(limit) else None
+        row |= {"turned_away": left} if valued else {}
         rows.append(row)
     return rows
 

@@ -30,6 +30,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices
@@ -46,10 +47,11 @@ from hetopt.simulate.events import (
     SwitchOff,
     SwitchOn,
     Tick,
+    TurnAway,
     Wait,
 )
 from hetopt.simulate.kernels.records import CHEAPEST, EARLIEST, SHARES, Net, Rule
-from hetopt.simulate.records import CHOICE, EDGE, ROUTE, ROW, STATION, rows
+from hetopt.simulate.records import ADMIT, CHOICE, EDGE, ROUTE, ROW, STATION, rows
 from hetopt.simulate.routes import (
     Fleet,
     RouteTable,
@@ -150,6 +152,8 @@ class StreamPolicy:
         Of each route (K).
     start_up
         Of the devices; units go off after a time without work that follows from it.
+    admit
+        Part of each job's requests that is served (J); the others are turned away. None: all.
 
     Attributes
     ----------
@@ -167,6 +171,7 @@ class StreamPolicy:
         weight: Floats,
         price: Floats,
         start_up: StartUp,
+        admit: Floats | None = None,
     ) -> None:
         self.name = name
         self.delta_s: float | None = None
@@ -177,6 +182,7 @@ class StreamPolicy:
             mode,
             int(mode != CHEAPEST),
             choices(instance, table, weight, price),
+            rows(ADMIT, len(instance.jobs), part=1.0 if admit is None else admit, credit=0.5),
             hold_times(instance, start_up),
             start_up.time_s,
         )
@@ -188,7 +194,8 @@ class StreamPolicy:
         self._scratch = np.zeros(int(np.diff(self.table.ptr).max(initial=1)))
         many = int(np.diff(self.net.job_ptr).max(initial=1))
         steps = 0.0 if many <= PLAIN_ROUTES else np.inf
-        self._choose = load_kernels("hetopt.simulate.kernels.choice", steps).choose
+        kernels = load_kernels("hetopt.simulate.kernels.choice", steps)
+        self._choose, self._admits = kernels.choose, kernels.admits
         jobs, devices = self.instance.jobs.name, self.instance.devices.name
         self._job = {str(name): j for j, name in enumerate(jobs)}
         self._device = {str(name): d for d, name in enumerate(devices)}
@@ -230,6 +237,8 @@ class StreamPolicy:
         if job is None:
             names = ", ".join(self._job)
             raise InputError([Problem("event.job", event.job, f"A job: {names}.")])
+        if not self._admits(job, self.rule):
+            return (TurnAway(event.job, event.request),)
         live = self.live(state)
         k, more = self._choose(state.time_s, job, self.net, self.rule, live, self._scratch)
         placed = Route(event.job, self.placements(k), event.request)
@@ -420,7 +429,11 @@ def idle_stations(count: int) -> Any:
 
 
 def plan_policy(
-    instance: Instance, plan: SteadyPlan, start_up: StartUp, name: str = "plan"
+    instance: Instance,
+    plan: SteadyPlan,
+    start_up: StartUp,
+    name: str = "plan",
+    admit: Floats | None = None,
 ) -> StreamPolicy:
     """Return the policy that keeps to a plan."""
     fleet = fleet_of(instance, plan)
@@ -431,8 +444,17 @@ def plan_policy(
         rate[key] = rate.get(key, 0.0) + value
     weight = shares(table, rate)
     return StreamPolicy(
-        name, instance, fleet, table, SHARES, weight, np.zeros(len(table)), start_up
+        name, instance, fleet, table, SHARES, weight, np.zeros(len(table)), start_up, admit
     )
+
+
+def served_parts(instance: Instance, plan: SteadyPlan) -> Floats:
+    """Return the part of each job's demand that a plan serves (J); 0 where there is none."""
+    served = np.bincount(plan.route_job, plan.rate_per_s, len(instance.jobs))
+    asked = instance.jobs.rate_per_s
+    part = np.divide(served, asked, out=np.zeros(len(asked)), where=asked > 0)
+    # What is served whole but for rounding is served whole.
+    return np.asarray(np.where(part >= 1.0 - LIMIT_TOLERANCE, 1.0, part))
 
 
 def shares(table: RouteTable, rate: Mapping[Any, float]) -> Floats:
@@ -450,6 +472,7 @@ def dispatcher(
     plan: SteadyPlan,
     start_up: StartUp,
     marginal: Mapping[str, Any] | None = None,
+    admit: Floats | None = None,
 ) -> StreamPolicy:
     """Return ``greedy``, ``energy-greedy`` or ``price`` on the units that a plan has.
 
@@ -465,7 +488,8 @@ def dispatcher(
     kept = _worth_trying(table, mode, price + scarcity)
     table = route_table(instance, fleet, [table.keys[k] for k in kept])
     price, scarcity = _prices(name, instance, table, marginal)
-    policy = StreamPolicy(name, instance, fleet, table, mode, np.zeros(len(table)), price, start_up)
+    none = np.zeros(len(table))
+    policy = StreamPolicy(name, instance, fleet, table, mode, none, price, start_up, admit)
     policy.rule.choice["scarcity"] = scarcity
     return policy
 
@@ -530,8 +554,8 @@ def route_prices(
     busy = np.maximum(unit_capacity(instance), np.finfo(float).tiny)
     of = instance.options.device[table.option]
     slot = table.time_s * table.share
-    if objective == "throughput":
-        # What a watt of the cap is worth in requests, where the cap limits them.
+    if objective in ("throughput", "value"):
+        # What a watt of the cap is worth in requests (or their value), where the cap limits them.
         joule = np.full(len(devices), abs(float((marginal or {}).get("power_cap_w") or 0.0)))
         held = idle * joule
     spent = table.energy_j * joule[of] + (held / busy)[of] * slot

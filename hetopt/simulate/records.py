@@ -30,6 +30,9 @@ CHOICE = _record("weight credit price scarcity limit_s patience_s", "")
 """What a rule reads of a route: its share; its price, and what is added as slots are taken; the
 latency that is expected of it at most, and the wait."""
 
+ADMIT = _record("part credit", "")
+"""Requests of a job: the part that is served, and what is owed of it."""
+
 STATION = _record(
     "servers coming ready_s used waiting_s running_s planned", "spare shared head tail"
 )

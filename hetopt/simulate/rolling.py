@@ -27,7 +27,7 @@ from hetopt.simulate.events import (
     Wait,
 )
 from hetopt.simulate.kernels.records import SHARES
-from hetopt.simulate.policies import StartUp, StreamPolicy, choices, shares
+from hetopt.simulate.policies import StartUp, StreamPolicy, choices, served_parts, shares
 from hetopt.simulate.rates import RateWatch
 from hetopt.simulate.routes import Fleet, RouteKey, fleet_of, route_table, routes_of_plan
 from hetopt.solution import SteadyPlan
@@ -97,6 +97,7 @@ class Rolling(StreamPolicy):
         )
         # It decides itself what a failed unit is replaced by.
         self.rule = self.rule._replace(replaces=0)
+        self._turn_away(plan, watch.rates)
         self.delta_s, self.start_up, self.watch = delta_s, start_up, watch
         self.solves, self.changes = 0, 0
         self._target, self._asked_at = plan, 0.0
@@ -125,6 +126,7 @@ class Rolling(StreamPolicy):
             plan = self._plan(state)
             if plan is not None:
                 self._target = plan
+                self._turn_away(plan, self._rates(state.time_s))
                 found += self._shares(plan, state)
         found += self._units(state)
         self.changes += again and bool(found)
@@ -181,6 +183,13 @@ class Rolling(StreamPolicy):
             self.solves += 1
             found = solve_with(changed.with_objective("throughput"), self.options).plan
         return found if isinstance(found, SteadyPlan) else None
+
+    def _turn_away(self, plan: SteadyPlan, rates: Sequence[float]) -> None:
+        """Serve of each job what a plan has room for; what rates are above it is turned away."""
+        if "value" in self.instance.objective:
+            seen = replace(self.instance.jobs, rate_per_s=np.array(rates))
+            part = served_parts(replace(self.instance, jobs=seen), plan)
+            self.rule.admit["part"] = np.minimum(part, 1.0)
 
     def _shares(self, plan: SteadyPlan, state: State) -> list[Action]:
         """Take over the routes of a plan, and say so where they differ from those before."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.runtime.jit import kernels as load_kernels
 from hetopt.simulate.events import (
     Action,
@@ -41,6 +41,7 @@ from hetopt.simulate.kernels.records import (
     OVER_S,
     STARTING,
     STUCK,
+    TURNED_AWAY,
     World,
 )
 from hetopt.simulate.policies import StreamPolicy
@@ -59,6 +60,8 @@ class Run:
     ----------
     finish_s
         When each request was done; inf for one that never was (N).
+    turned_away
+        Which requests were not served as the plan leaves a part unserved (N).
     route
         Route of each request, in the policy's table (N).
     energy_j, idle_j
@@ -80,6 +83,7 @@ class Run:
     """
 
     finish_s: Floats
+    turned_away: Bools
     route: Ints
     energy_j: Floats
     idle_j: Floats
@@ -225,6 +229,7 @@ def _result(world: World, devices: int) -> Run:
     accounts: dict[str, Floats] = {name: device[name].copy() for name in ACCOUNTS}
     return Run(
         finish_s=finish,
+        turned_away=request["route"] == TURNED_AWAY,
         route=request["route"].copy(),
         **accounts,
         board_idle_j=board["idle_j"].copy(),

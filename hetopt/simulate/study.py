@@ -23,7 +23,14 @@ from hetopt.simulate.events import CapChanged, Event, RateChanged
 from hetopt.simulate.failures import failures_of, stated_events, without_effect
 from hetopt.simulate.mean_work import with_mean_work
 from hetopt.simulate.outcomes import Outcome, Simulation, Timeline, outcome_of, timeline_of
-from hetopt.simulate.policies import ONLY, StartUp, StreamPolicy, dispatcher, plan_policy
+from hetopt.simulate.policies import (
+    ONLY,
+    StartUp,
+    StreamPolicy,
+    dispatcher,
+    plan_policy,
+    served_parts,
+)
 from hetopt.simulate.question import EXPONENTIAL, INTERVAL, Question, Tell, named, spread_of, why
 from hetopt.simulate.requests import (
     DEFAULT_REQUESTS,
@@ -96,9 +103,6 @@ def simulate_streams(
     """Serve requests under policies; see :func:`hetopt.simulate.simulate`."""
     if len(instance.scenarios):
         raise InputError([several_demands(instance)])
-    if "value" in instance.objective:
-        text = "An objective that serves all requests; who turns some away is not simulated."
-        raise InputError([Problem("objective", "value", text)])
     if plan is not None and not isinstance(plan, SteadyPlan):
         raise InputError("The plan is expected to be of streams, for one demand.")
     first = _requests(instance, question, 0)
@@ -159,6 +163,8 @@ def _notes(
     instance: Instance, question: Question, first: Requests, outcomes: list[Outcome]
 ) -> Iterator[str]:
     trace = _is_trace(question)
+    if question.bound and "value" in instance.objective:
+        yield "There is no clairvoyant bound where requests may be turned away."
     if trace and not first.end_s > 0:
         if question.plan_for is None:
             yield "Requests come all at once: plans are made for the rates that are stated."
@@ -210,7 +216,7 @@ def replicate(item: Replication, stop: threading.Event) -> Replicated:
         if not item.number:
             found.timelines[name] = timeline_of(run)
             found.latencies[name] = run.finish_s - requests.time_s
-    if not question.bound or not ends:
+    if not question.bound or not ends or "value" in item.instance.objective:
         return found
     bound = clairvoyant_bound(
         item.instance,
@@ -229,15 +235,15 @@ def _best(outcomes: list[Outcome], name: str) -> float:
 
 
 def _policy(item: Replication, name: str) -> StreamPolicy:
-    if name.startswith(ONLY):
-        return plan_policy(item.instance, item.plans[name], item.start_up, name)
-    plan = item.plans["plan"]
-    if name == "plan":
-        return plan_policy(item.instance, plan, item.start_up)
+    plan = item.plans[name if name.startswith(ONLY) else "plan"]
+    valued = "value" in item.instance.objective
+    admit = served_parts(item.planned, plan) if valued else None
+    if name == "plan" or name.startswith(ONLY):
+        return plan_policy(item.instance, plan, item.start_up, name, admit)
     if name == "rolling":
         return Rolling(item.planned, plan, item.start_up, item.delta_s, item.question.options)
     marginal = item.marginal if name == "price" else None
-    return dispatcher(name, item.instance, plan, item.start_up, marginal)
+    return dispatcher(name, item.instance, plan, item.start_up, marginal, admit)
 
 
 class _Plans:

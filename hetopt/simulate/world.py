@@ -145,6 +145,8 @@ def world_of(instance: Instance, policy: StreamPolicy, setting: Setting) -> Worl
 
 def _check_routes(instance: Instance, policy: StreamPolicy, requests: Requests) -> None:
     asked = np.unique(requests.job)
+    # Those that are all turned away need none.
+    asked = asked[policy.rule.admit["part"][asked] > 0]
     lost = asked[~np.isin(asked, policy.table.job)]
     if len(lost):
         names = ", ".join(instance.jobs.name[lost[:5]].tolist())

@@ -35,11 +35,25 @@ def policy_table(simulation: Simulation) -> tuple[Row, list[Row]]:
     """Return heads and one row a policy, energy and latency; the bound comes last."""
     limited = any(simulation.mean(p, "misses") >= 0 for p in simulation.policies)
     many = simulation.settings["replications"] > 1
-    heads = ["policy", "energy", *(["± 95 %"] if many else []), "/ bound", "p50", "p95", "p99"]
+    valued = "value" in simulation.instance.objective
+    heads = [
+        "policy",
+        *(["value", "of all", "served"] if valued else []),
+        "energy",
+        *(["± 95 %"] if many else []),
+        "/ bound",
+        "p50",
+        "p95",
+        "p99",
+    ]
     heads += [*(["misses"] if limited else []), "units on", *([] if many else ["busy"])]
     rows = []
     for policy in simulation.policies:
-        row = [policy, energy(simulation.mean(policy, "energy_j"))]
+        row = [
+            policy,
+            *(_value_cells(simulation, policy) if valued else []),
+            energy(simulation.mean(policy, "energy_j")),
+        ]
         row += [energy(simulation.spread(policy, "energy_j"))] if many else []
         row.append(times(simulation.over_bound(policy)))
         row += [time(simulation.mean(policy, f"{q}_latency_s")) for q in ("p50", "p95", "p99")]
@@ -52,6 +66,13 @@ def policy_table(simulation: Simulation) -> tuple[Row, list[Row]]:
         bound += ["", "", "", "", *([share(_bound(simulation, "misses"))] if limited else [])]
         rows.append((*bound, *[""] * (len(heads) - len(bound))))
     return tuple(heads), rows
+
+
+def _value_cells(simulation: Simulation, policy: str) -> list[str]:
+    """Show what a policy served is worth, also as a part of all that was asked, and requests."""
+    value, asked = simulation.mean(policy, "value"), simulation.mean(policy, "value_asked")
+    served = simulation.mean(policy, "served") / max(simulation.mean(policy, "requests"), 1.0)
+    return [f"{value:.6g}", share(value / asked if asked > 0 else np.nan), share(served)]
 
 
 def price_table(simulation: Simulation) -> tuple[Row, list[Row]] | None:
@@ -90,6 +111,10 @@ def sentences(simulation: Simulation) -> list[str]:
             "No policy that serves all requests, not even one that knows them beforehand, stays "
             "below the proven bound."
         )
+    for policy in simulation.policies:
+        left = simulation.mean(policy, "turned_away")
+        if left > 0:
+            found.append(f"{policy}: {left:,.6g} requests were turned away.")
     return found + policy_sentences(simulation, lambda _: "requests were never served")
 
 

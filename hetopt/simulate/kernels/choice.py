@@ -90,6 +90,19 @@ def choose(now: float, job: int, net: Net, rule: Rule, live: Any, scratch: Any) 
     return (cheap if sooner else best), more
 
 
+@jit
+def admits(job: int, rule: Rule) -> bool:
+    """Whether the next request of a job is served: evenly, so many as its part says."""
+    part = rule.admit[job]["part"]
+    if part >= 1.0:
+        return True
+    rule.admit[job]["credit"] += part
+    if rule.admit[job]["credit"] < 1.0 - TINY:
+        return False
+    rule.admit[job]["credit"] -= 1.0
+    return True
+
+
 @inner
 def _after_start(k: int, net: Net, rule: Rule) -> float:
     """Return how long a request takes along a route whose units are switched on for it."""

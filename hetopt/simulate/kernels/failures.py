@@ -98,7 +98,8 @@ def repair(w: World, g: int) -> None:
     d, s = w.unit[g]["device"], w.unit[g]["station"]
     w.unit[g]["status"] = OFF
     w.live[s]["spare"] += 1
-    if w.device[d]["never_off"] or (
-        w.rule.replaces and w.live[s]["coming"] < w.live[s]["planned"] - TINY
-    ):
+    short = w.rule.replaces and w.live[s]["coming"] < w.live[s]["planned"] - TINY
+    # Whoever waits where no unit was left has waited for this one.
+    awaited = w.live[s]["head"] >= 0 and w.live[s]["coming"] <= 0.0
+    if w.device[d]["never_off"] or short or awaited:
         switch_on(w, g)

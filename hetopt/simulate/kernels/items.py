@@ -20,6 +20,7 @@ from hetopt.simulate.kernels.records import (
     ENERGY,
     NOW,
     TIMEOUT,
+    TURNED_AWAY,
     World,
 )
 from hetopt.simulate.kernels.units import go_off, switch_on_at, wake, went_idle
@@ -115,6 +116,15 @@ def end_execution(w: World, x: int, wide: int) -> None:
         after = w.item[item]["batch_next"]
         _item_done(w, item, wide)
         item = after
+
+
+@inner
+def turn_away(w: World, i: int) -> None:
+    """Let a request go that is not served."""
+    w.request[i]["route"] = TURNED_AWAY
+    w.count[DONE] += 1
+    if len(w.log):
+        note(w, 0, i, TURNED_AWAY)
 
 
 @inner

@@ -11,10 +11,17 @@ import numpy as np
 from hetopt.runtime.jit import inner, jit
 from hetopt.simulate.kernels.accounts import advance_to, note_power, settle
 from hetopt.simulate.kernels.boards import board_is_up
+from hetopt.simulate.kernels.choice import admits
 from hetopt.simulate.kernels.executions import feed
 from hetopt.simulate.kernels.failures import fail, repair
 from hetopt.simulate.kernels.heap import pop
-from hetopt.simulate.kernels.items import arrive, close_batch, dispatch, end_execution
+from hetopt.simulate.kernels.items import (
+    arrive,
+    close_batch,
+    dispatch,
+    end_execution,
+    turn_away,
+)
 from hetopt.simulate.kernels.records import (
     BEGUN,
     BOARD_READY,
@@ -61,7 +68,8 @@ def _handle(w: World, kind: int, a: int, b: int, wide: int) -> None:
             first = w.unit[a]["head"]
             x = first
             while x >= 0:
-                if w.run[x]["end"] < w.run[first]["end"]:
+                # Of those that end at once the first that began, which is the last of the list.
+                if w.run[x]["end"] <= w.run[first]["end"]:
                     first = x
                 x = w.run[x]["next"]
             end_execution(w, first, wide)
@@ -139,7 +147,10 @@ def advance(w: World, until: float, stops: bool) -> int:
         elif what == 2:
             i = w.count[NEXT]
             w.count[NEXT] += 1
-            dispatch(w, i, wide)
+            if admits(w.request[i]["job"], w.rule):
+                dispatch(w, i, wide)
+            else:
+                turn_away(w, i)
         else:
             e = w.count[EXT]
             w.count[EXT] += 1

@@ -14,6 +14,7 @@ TINY = 1e-9
 NOW, CAP_W, OVER_S, BIN_S, LAST, POWER = 0, 1, 2, 3, 4, 5
 NEXT, EXT, HEAP, SEQ, FREE, DONE, LATEST, STARVED, ROOM, BEGUN = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 RETIME = 10
+TURNED_AWAY = -2
 COUNTS = 11
 ENERGY, USED, ACTIVE, WAITING = 0, 1, 2, 3
 
@@ -33,6 +34,7 @@ class Net(NamedTuple):
 class Rule(NamedTuple):
     """How a route is chosen: the mode, and what is read of each route (``CHOICE``, K).
 
+    ``admit`` says which part of each job's requests is served at all (``ADMIT``, J).
     ``hold_s`` is how long a unit of each device stays on without work, ``start_s`` what it takes to
     start (D).
     """
@@ -40,6 +42,7 @@ class Rule(NamedTuple):
     mode: int
     replaces: int
     choice: Any
+    admit: Any
     hold_s: Any
     start_s: Any
 

@@ -27,10 +27,16 @@ COUNT = 60
 NAMES = ("plan", "greedy", "energy-greedy", "price")
 
 
-def policy_of(name: str, instance: Instance, plan: SteadyPlan, start_up: StartUp) -> StreamPolicy:
+def policy_of(
+    name: str,
+    instance: Instance,
+    plan: SteadyPlan,
+    start_up: StartUp,
+    admit: np.ndarray | None = None,
+) -> StreamPolicy:
     if name == "plan":
-        return plan_policy(instance, plan, start_up)
-    return dispatcher(name, instance, plan, start_up)
+        return plan_policy(instance, plan, start_up, admit=admit)
+    return dispatcher(name, instance, plan, start_up, admit=admit)
 
 
 def asks_of_slow(instance: Instance) -> np.ndarray:
@@ -101,7 +107,16 @@ def compared_boards(seed: int) -> tuple[int, str]:
     return compared(seed, with_loading(replace(instance, boards=boards), seed))
 
 
-def compared(seed: int, instance: Instance | None = None) -> tuple[int, str]:
+def compared_turning_away(seed: int) -> tuple[int, str]:
+    """The same where parts of the requests are turned away; without failures: none asks again."""
+    instance = with_loading(random_stream(seed), seed)
+    parts = np.random.default_rng([seed, 80]).choice([0.0, 0.3, 0.77, 1.0], len(instance.jobs))
+    return compared(seed, instance, parts)
+
+
+def compared(
+    seed: int, instance: Instance | None = None, admit: np.ndarray | None = None
+) -> tuple[int, str]:
     """Return how many policies were compared on a random instance, and the first difference."""
     instance = with_loading(random_stream(seed), seed) if instance is None else instance
     if len(instance.scenarios) or not instance.limits.demand_known:
@@ -114,16 +129,18 @@ def compared(seed: int, instance: Instance | None = None) -> tuple[int, str]:
     if not isinstance(plan, SteadyPlan) or not (plan.rate_per_s > 0).any():
         return 0, ""
     setting = setting_of(instance, seed)
+    if admit is not None:
+        setting = replace(setting, events=())
     done = 0
     for name in NAMES:
         try:
-            policy = policy_of(name, instance, plan, setting.start_up)
+            policy = policy_of(name, instance, plan, setting.start_up, admit)
             policy.shared = setting.shared
             loop = run_streams(instance, policy, setting)
         except InputError:
             # The plan serves nothing of a job, or no route of it is left.
             continue
-        again = policy_of(name, instance, plan, setting.start_up)
+        again = policy_of(name, instance, plan, setting.start_up, admit)
         again.shared = setting.shared
         small = SmallStreams(instance, again, setting).run()
         scale = max(1e-9, setting.requests.end_s)
@@ -132,6 +149,8 @@ def compared(seed: int, instance: Instance | None = None) -> tuple[int, str]:
         if different:
             return done, f"seed {seed}, {name}: {different}"
         finish = np.array([small.finish.get(i, np.inf) for i in range(len(setting.requests))])
+        if small.turned_away != set(np.flatnonzero(loop.turned_away).tolist()):
+            return done, f"seed {seed}, {name}: who is turned away"
         if not np.allclose(finish, loop.finish_s, rtol=1e-9, atol=0.0):
             return done, f"seed {seed}, {name}: ends of requests"
         if not np.allclose(small.energy_j, loop.energy_j, rtol=1e-6, atol=1e-12):
@@ -176,6 +195,12 @@ def test_every_event_is_that_of_the_plain_simulator_where_devices_slow_each_othe
     found = [compared_slow(seed) for seed in range(10)]
     assert [text for _, text in found if text] == []
     assert sum(count for count, _ in found) >= 10
+
+
+def test_every_event_is_that_of_the_plain_simulator_where_requests_are_turned_away() -> None:
+    found = [compared_turning_away(seed) for seed in range(8)]
+    assert [text for _, text in found if text] == []
+    assert sum(count for count, _ in found) >= 8
 
 
 def test_every_event_and_joule_is_that_of_the_plain_simulator_on_boards() -> None:
