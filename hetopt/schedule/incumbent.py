@@ -17,6 +17,7 @@ from hetopt.instance import Instance, is_maximised
 from hetopt.instance.tariffs import prices_vary
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed, joined_proof
 from hetopt.schedule.bounds import objective_bounds
+from hetopt.schedule.polish.gap_joining import join_gaps
 from hetopt.schedule.polish.price_shifting import shift
 from hetopt.solution import CONTRADICTED, HistoryEntry, Proof, SchedulePlan, Termination
 from hetopt.verify import verify
@@ -205,8 +206,9 @@ class Incumbent:
         return all(self.closed(level) for level in range(len(self.bounds)))
 
     def shift(self, plan: SchedulePlan, by: str) -> None:
-        """Offer a plan anew with its runs at cheaper times, where prices change over time."""
-        moved = shift(self.instance, plan) if prices_vary(self.instance) else None
+        """Offer a plan anew with its runs at cheaper times: by prices, or by gaps to sleep in."""
+        change = shift if prices_vary(self.instance) else join_gaps
+        moved = change(self.instance, plan)
         if moved is not None and verify(self.instance, moved).ok:
             self.offer(moved, by)
 
