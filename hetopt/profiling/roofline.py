@@ -1,20 +1,8 @@
 """Times and energies of what nobody measured, from data sheets and from runs of similar processors.
 
-The time of a task is Σ over its operators of roofline / fraction + launch. Fractions
-(:mod:`hetopt.profiling.efficiencies`) of the processor itself are taken where it was measured;
-else the weighted geometric mean of those of other processors of its kind. The weight of one is
-exp(-d²/2) with
-
-    d² = (ln(its power limit / the target's) / 0.5)² + (2 if its maker is another, else 0)²:
-
-small power-limited cards stay far below their data sheet and large ones do not, so power is the
-similarity that counts. The 0.5 (a factor of 1.65) was set once, for all kinds.
-
-The interval follows from leaving each of these processors out in turn: what the others would have
-said of it, against what it did, weighted as above and shrunk to PRIOR_SD by one observation. It is
-taken as lognormal and common to all operators of a class; what runs of one processor scatter adds
-to it. Where a class or precision was not measured on any processor of the kind, the nearest one
-that was is taken, and STEP_SD added for each step.
+The time of a task is Σ over its operators of roofline / fraction + launch, with the fraction of
+each class of operators by :mod:`hetopt.profiling.fractions`. Its deviation is taken as lognormal
+and common to all operators of a class.
 """
 
 from __future__ import annotations
@@ -27,26 +15,18 @@ from typing import NamedTuple
 
 from hetopt.errors import InputError, Problem
 from hetopt.profiling.capabilities import Capability, capability
-from hetopt.profiling.efficiencies import (
-    KERNELS,
-    NETWORKS,
-    POWER,
-    Efficiency,
-    launch_s,
-    shipped,
+from hetopt.profiling.efficiencies import KERNELS, NETWORKS, POWER, Efficiency, launch_s, shipped
+from hetopt.profiling.fractions import (
+    Fraction,
+    counted_as,
+    fraction_of,
+    kind_of,
+    power_steps,
+    similarity,
+    weighted,
 )
-from hetopt.profiling.operator_work import NEXT_CLASS, OperatorWork, as_network
+from hetopt.profiling.operator_work import OperatorWork, as_network
 
-POWER_SCALE = 0.5
-"""Difference of ln power that counts as one step of dissimilarity."""
-OTHER_MAKER = 2.0
-"""Steps of dissimilarity between makers."""
-UNKNOWN_POWER = 1.0
-"""Steps where a processor states no power limit."""
-PRIOR_SD = 0.35
-"""Standard deviation of ln fraction between processors, before any was seen (one observation)."""
-STEP_SD = 0.35
-"""Added (in quadrature) for each step to another precision or class of operator."""
 PARTS_SD = 0.2
 """Deviation of ln time of a part of a task whose whole time is known."""
 LAUNCH_SD = 0.3
@@ -198,7 +178,7 @@ def is_calibrated(
     """Whether measured runs of the processor, or of one of its kind, exist."""
     processor = device if isinstance(device, Capability) else capability(device)
     rows = shipped() if calibration is None else calibration
-    return any(row.operator != POWER and _kind(row) == processor.kind for row in rows)
+    return any(row.operator != POWER and kind_of(row) == processor.kind for row in rows)
 
 
 class Correction(NamedTuple):
@@ -222,31 +202,23 @@ class _Prediction(NamedTuple):
     basis: tuple[str, ...]
 
 
-class _Fraction(NamedTuple):
-    log_fraction: float
-    between_sd: float
-    within_sd: float
-    donors: tuple[str, ...]
-    steps: str
-
-
 def _predict(
     works: Sequence[OperatorWork],
     processor: Capability,
     rows: Sequence[Efficiency],
     uncalibrated: bool,
 ) -> _Prediction:
-    mine = [row for row in rows if row.operator != POWER and _kind(row) == processor.kind]
-    counted = _counted(works, processor, mine)
+    mine = [row for row in rows if row.operator != POWER and kind_of(row) == processor.kind]
+    counted = counted_as(works, processor, mine)
     mine = [row for row in mine if row.counted == counted]
     listed = as_network(works) if counted == NETWORKS else works
-    fractions: dict[tuple[str, str], _Fraction | None] = {}
+    fractions: dict[tuple[str, str], Fraction | None] = {}
     by_class: dict[tuple[str, str], float] = {}
     launched = bare = 0.0
     for work in listed:
         key = (work.operator, work.precision)
         if key not in fractions:
-            fractions[key] = _fraction(*key, processor, mine)
+            fractions[key] = fraction_of(*key, processor, mine)
         roofline = processor.roofline_s(work)
         bare += roofline
         if counted == KERNELS:
@@ -289,34 +261,6 @@ def _predict(
     return _Prediction(time, sd, launched + bare, calibrated, tuple(basis))
 
 
-def _counted(
-    works: Sequence[OperatorWork], processor: Capability, rows: Sequence[Efficiency]
-) -> str:
-    """Return how works are to be counted: as the nearest rows of their main class were.
-
-    Where nothing of the class and precision was measured, of any precision; ties go to kernels.
-    """
-    main = max(works, key=lambda w: (w.flop, w.bytes_b), default=None)
-    if main is None or not rows:
-        return KERNELS
-    tried = main.operator
-    for _ in NEXT_CLASS:
-        of_class = [row for row in rows if row.operator == tried]
-        exact = [row for row in of_class if row.precision == main.precision]
-        for found in (exact, of_class):
-            if found:
-                best = max(
-                    found, key=lambda row: (_nearness(row, processor), row.counted == KERNELS)
-                )
-                return best.counted
-        tried = NEXT_CLASS[tried]
-    return rows[0].counted
-
-
-def _nearness(row: Efficiency, processor: Capability) -> float:
-    return math.inf if row.device == processor.device else _weight(row, processor)
-
-
 def _nothing(processor: Capability, work: OperatorWork) -> Problem:
     text = (
         f"Measured runs of a processor of kind {processor.kind} to calibrate {processor.device} "
@@ -324,82 +268,6 @@ def _nothing(processor: Capability, work: OperatorWork) -> Problem:
         "an interval as wide as that deserves."
     )
     return Problem("estimate", f"{work.operator} {work.precision}", text)
-
-
-def _fraction(
-    operator: str, precision: str, processor: Capability, rows: Sequence[Efficiency]
-) -> _Fraction | None:
-    """Return the fraction for a class, of the nearest class and precision that was measured.
-
-    ``rows`` are of the processor's kind, and counted alike.
-    """
-    steps, tried = 0, operator
-    seen = {tried}
-    while True:
-        of_class = [row for row in rows if row.operator == tried]
-        exact = [row for row in of_class if row.precision == precision]
-        for found, step in ((exact, 0), (of_class, 1)):
-            if found:
-                said = "" if not steps + step else f"{operator} {precision} by "
-                said += f"{tried} {found[0].precision}." if said else ""
-                return _weighted(found, processor, STEP_SD * math.sqrt(steps + step), said)
-        tried, steps = NEXT_CLASS[tried], steps + 1
-        if tried in seen:
-            rest = [row for row in rows if row.operator not in seen]
-            said = f"{operator} {precision} by whatever was measured."
-            return _weighted(rest, processor, STEP_SD * math.sqrt(steps), said) if rest else None
-        seen.add(tried)
-
-
-def _weighted(
-    rows: Sequence[Efficiency], processor: Capability, step_sd: float, said: str
-) -> _Fraction:
-    own = [row for row in rows if row.device == processor.device]
-    if own:
-        rows = own
-    weights = [_weight(row, processor) for row in rows]
-    total = sum(weights)
-    mean = sum(w * math.log(row.fraction) for w, row in zip(weights, rows, strict=True)) / total
-    within = sum(w * row.spread for w, row in zip(weights, rows, strict=True)) / total
-    donors = tuple(
-        dict.fromkeys(
-            row.device
-            for w, row in sorted(zip(weights, rows, strict=True), key=lambda pair: -pair[0])
-        )
-    )
-    between = 0.0 if own else _between(rows, weights)
-    return _Fraction(mean, math.hypot(between, step_sd), within, donors, said)
-
-
-def _between(rows: Sequence[Efficiency], weights: Sequence[float]) -> float:
-    """Return the standard deviation between processors, from leaving each one out."""
-    largest = max(weights)
-    squares, seen = PRIOR_SD**2, 1.0
-    for row, weight in zip(rows, weights, strict=True):
-        others = [other for other in rows if other.device != row.device]
-        if not others:
-            continue
-        target = capability(row.device)
-        near = [_weight(other, target) for other in others]
-        said = sum(w * math.log(o.fraction) for w, o in zip(near, others, strict=True)) / sum(near)
-        part = weight / largest
-        squares += part * (math.log(row.fraction) - said) ** 2
-        seen += part
-    return math.sqrt(squares / seen)
-
-
-def _weight(row: Efficiency, processor: Capability) -> float:
-    other = capability(row.device)
-    if math.isnan(other.power_w) or math.isnan(processor.power_w):
-        steps = 0.0 if other.device == processor.device else UNKNOWN_POWER
-    else:
-        steps = math.log(other.power_w / processor.power_w) / POWER_SCALE
-    maker = 0.0 if other.vendor == processor.vendor else OTHER_MAKER
-    return max(math.exp(-(steps**2 + maker**2) / 2), 1e-12)
-
-
-def _kind(row: Efficiency) -> str:
-    return capability(row.device).kind
 
 
 def correct(
@@ -446,7 +314,7 @@ def correct(
         if says.calibrated:
             logs.append(math.log(time / says.time_s))
             row = Efficiency(other.device, "other", "fp32", 1.0, 0.0, 1)
-            weights.append(_weight(row, processor))
+            weights.append(similarity(row, processor))
     if not logs:
         return None
     total = sum(weights)
@@ -478,13 +346,13 @@ def _power(
         return nan, nan, "No power limit is stated, so no energy."
     if processor.power_shared:
         return nan, nan, "Its power limit is that of the whole chip, so no energy."
-    known = [row for row in rows if row.operator == POWER and _kind(row) == processor.kind]
-    mine = [row for row in known if _steps(row, processor) <= math.log(POWER_REACH)]
+    known = [row for row in rows if row.operator == POWER and kind_of(row) == processor.kind]
+    mine = [row for row in known if power_steps(row, processor) <= math.log(POWER_REACH)]
     if known and not mine and not uncalibrated:
         said = f"No draw of a processor of kind {processor.kind} of about this power limit is known"
         return nan, nan, f"{said}, so no energy."
     if mine:
-        found = _weighted(mine, processor, 0.0, "")
+        found = weighted(mine, processor, 0.0, "")
         sd = math.hypot(found.between_sd, found.within_sd)
         return min(math.exp(found.log_fraction), 1.0) * processor.power_w, sd, ""
     if not uncalibrated:
@@ -493,11 +361,6 @@ def _power(
     low, middle, high = UNCALIBRATED_CPU_POWER if cpu else UNCALIBRATED_POWER
     sd = math.log(high / low) / 2 / NormalDist().inv_cdf(0.95)
     return middle * processor.power_w, sd, "Draw from the power limit alone."
-
-
-def _steps(row: Efficiency, processor: Capability) -> float:
-    """How far apart two power limits are, as the absolute logarithm of their quotient."""
-    return abs(math.log(capability(row.device).power_w / processor.power_w))
 
 
 def _energy(
