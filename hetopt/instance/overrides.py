@@ -384,8 +384,10 @@ def some_jobs(instance: Instance, jobs: Ints) -> Instance:
         apart=_cut(instance.apart, inside),
     )
     part = some_tasks(whole, tasks)
+    rates = instance.scenarios.rate_per_s[:, jobs]
     return replace(
         part,
+        scenarios=replace(instance.scenarios, rate_per_s=rates),
         jobs=Jobs(**rows_of(instance.jobs, jobs)),
         tasks=replace(part.tasks, job=number[part.tasks.job]),
     )

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.errors import InputError, Problem
+from hetopt.evaluate.optional import left_out, runs_of
 from hetopt.instance import Instance
 from hetopt.instance.overrides import restrict
 from hetopt.instance.questions import stuck_tasks
@@ -35,6 +36,8 @@ from hetopt.simulate.schedules.world import Realised, Setting, realised
 from hetopt.solution import Plan, SchedulePlan, Solution, with_options
 from hetopt.solve import solve_with
 
+MOST_NAMED = 10
+"""Jobs that are named where the plan leaves some out."""
 TICKS = 20
 """Ticks of a run whose Δ is not stated."""
 SOLVE_S = 2.0
@@ -83,6 +86,9 @@ def simulate_schedule(
     """Let policies run a schedule; see :func:`hetopt.simulate.simulate`."""
     _check(instance, plan, question)
     names = named(instance, question.policies)
+    left = ""
+    if "value" in instance.objective:
+        instance, plan, left = _jobs_that_run(instance, plan, question, tell, stop)
     plans, failed = _plans(instance, plan, question, names, tell, stop)
     asked = tuple(n for n in names if n not in failed)
     cycles, once = cycles_of(instance, question.time_s), instance
@@ -111,13 +117,44 @@ def simulate_schedule(
         _settings(once, question, delta, cycles),
         tuple(Setting(Realised(instance, np.zeros(0, dtype=np.int64)), question.events).caps()),
         once if first is None else first,
-        tuple(_notes(instance, question, outcomes)),
+        tuple(_notes(instance, question, outcomes, left)),
     )
 
 
+def _jobs_that_run(
+    instance: Instance, plan: Plan | None, question: Question, tell: Tell, stop: threading.Event
+) -> tuple[Instance, SchedulePlan, str]:
+    """Return the instance of the jobs that a plan runs, the plan, and which it leaves out.
+
+    All of them must run then: what value chooses is chosen, and later objectives are left.
+    """
+    if plan is None:
+        tell("plan")
+        solution = solve_with(instance, question.options, stop=stop)
+        plan = solution.plan
+        if plan is None:
+            raise InputError(f"There is no plan to say which jobs run. {why(solution)}")
+    if not isinstance(plan, SchedulePlan):
+        raise InputError("The plan is expected to be of a schedule.")
+    out, worth = left_out(instance, plan), instance.jobs.value
+    part, mine = runs_of(instance, plan)
+    rest = [name for name in instance.objective if name != "value"] or ["energy"]
+    must = np.zeros(len(part.jobs), dtype=np.bool_)
+    part = replace(part, jobs=replace(part.jobs, optional=must)).with_objective(*rest)
+    if not len(out):
+        return part, mine, ""
+    names = instance.jobs.name[out].tolist()
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    value = f"{float(worth[out].sum()):.6g} of {float(worth.sum()):.6g}"
+    left = f"{', '.join(names[:MOST_NAMED])}{more}"
+    return part, mine, f"Left out by the plan, and not released, worth {value}: {left}."
+
+
 def _notes(
-    instance: Instance, question: Question, outcomes: list[ScheduleOutcome]
+    instance: Instance, question: Question, outcomes: list[ScheduleOutcome], left: str
 ) -> Iterator[str]:
+    if left:
+        yield left
     end_s = max(float(o.totals["end_s"] or 0.0) for o in outcomes)
     yield from without_effect(stated_events(instance, question.events, question.failures), end_s)
 
@@ -230,8 +267,6 @@ def _nowhere(instance: Instance) -> str:
 
 def _of(solution: Solution) -> tuple[SchedulePlan | None, str]:
     if isinstance(solution.plan, SchedulePlan):
-        if (solution.plan.option < 0).any():
-            return None, "It leaves jobs out; what is simulated runs all of them."
         return solution.plan, ""
     return None, why(solution)
 
@@ -262,10 +297,13 @@ def _check(instance: Instance, plan: Plan | None, question: Question) -> None:
     problems = []
     if plan is not None and not isinstance(plan, SchedulePlan):
         problems.append(Problem("plan", type(plan).__name__, "A plan of a schedule."))
-    if isinstance(plan, SchedulePlan) and (plan.option < 0).any():
-        names = ", ".join(instance.tasks.name[plan.option < 0][:3])
-        text = "A plan of all jobs: what is simulated runs all of them."
-        problems.append(Problem("plan", f"without {names}", text))
+    if isinstance(plan, SchedulePlan):
+        lacks = plan.option < 0
+        lacks &= ~np.isin(instance.tasks.job, left_out(instance, plan))
+        if lacks.any():
+            names = ", ".join(instance.tasks.name[lacks][:3])
+            text = "A plan of all tasks of the jobs that it runs, and of all jobs that must run."
+            problems.append(Problem("plan", f"without {names}", text))
     problems += [Problem("features", what, text) for what, text in refused(instance, question)]
     stream = "A question about streams: a schedule has its jobs and their releases."
     problems += [
