@@ -268,6 +268,6 @@ class SettingFields(TypedDict, total=False):
     periods_min_up_s: Quantity
     periods_max_changes: int
     periods_invest: bool
-    periods_discount_rate: float
+    periods_discount_rate: Quantity
     currency: str
     allow_mixed_scopes: bool

@@ -13,6 +13,7 @@ from hetopt import (
     Instance,
     Model,
     evaluate,
+    explain,
     export_model,
     from_frames,
     pareto,
@@ -142,3 +143,16 @@ def test_methods_and_files_that_do_not_know_circles_say_so(tmp_path: Path) -> No
         solve(instance, method="heft")
     with pytest.raises(InputError, match="repeat for ever"):
         export_model(instance, tmp_path / "model.pb")
+
+
+def test_an_explanation_says_how_long_a_device_is_busy_in_a_cycle() -> None:
+    model = Model("over", objective="energy")
+    npu = model.device("npu", kind="npu")
+    model.job("cam", period="30 ms", deadline="60 ms").task(
+        "c", options=[npu.option(time="50 ms", energy="1 J")]
+    )
+    found = explain(model.build(), time_limit=10)
+    text = (
+        "1 task can only run on npu and keeps it busy for 50 ms; its one unit gives 30 ms in each"
+    )
+    assert any(text in screen.text for screen in found.screens)

@@ -9,6 +9,7 @@ import numpy as np
 from hetopt import units
 from hetopt.analysis.explanation.critical_paths import chain_of, chains
 from hetopt.analysis.explanation.quick_tests.shortages import Screen, least, short
+from hetopt.evaluate.with_units import counted
 from hetopt.instance import Instance
 from hetopt.instance.grouping import sums
 from hetopt.instance.states.idle_sleep_start_up import as_if_asleep
@@ -18,6 +19,7 @@ from hetopt.schedule.model.without_slowdown import shares
 def schedule_tests(instance: Instance) -> list[Screen]:
     """Return what is plainly impossible in a schedule; every task has an option."""
     found = [*_critical_paths(instance), *_one_device(instance), *_all_devices(instance)]
+    found += _cycle(instance)
     return [*found, *_weights(instance), *_power(instance), *_resources(instance)]
 
 
@@ -64,6 +66,33 @@ def _one_device(instance: Instance) -> Iterator[Screen]:
     first = float(instance.jobs.release_s.min())
     if not np.isfinite(latest):
         return
+    yield from _overloaded(
+        instance, latest - first, f" until {units.format(latest, 'time')}", tuple(keys)
+    )
+
+
+def _cycle(instance: Instance) -> Iterator[Screen]:
+    """Devices whose units are too few, of a schedule that repeats, for what only runs there.
+
+    All of a cycle's tasks take units for as long as they run, modulo the cycle.
+    """
+    cycle = instance.limits.cycle_s
+    if np.isfinite(cycle):
+        yield from _overloaded(instance, cycle, " in each cycle", ())
+
+
+def _overloaded(
+    instance: Instance, window_s: float, when: str, keys: tuple[str, ...]
+) -> Iterator[Screen]:
+    """Devices that are busy for longer than their units have in a time, by tasks of theirs alone.
+
+    Parameters
+    ----------
+    window_s, when
+        How long a slot can be busy, and what that time is called.
+    keys
+        The limits that say so.
+    """
     devices = instance.devices
     ptr, option = instance.admissible
     device = instance.options.device[option]
@@ -77,16 +106,17 @@ def _one_device(instance: Instance) -> Iterator[Screen]:
     need = sums(lowest[bound], time[bound], len(devices))
     lanes = devices.count_max * devices.slots
     for d in np.flatnonzero(need > 0).tolist():
-        room = (latest - first) * float(lanes[d])
+        room = window_s * float(lanes[d])
         if short(float(need[d]), room):
             count = int((bound & (lowest == d)).sum())
             text = (
-                f"{count} tasks can only run on {devices.name[d]} and keep it busy for "
+                f"{counted(count, 'task')} can only run on {devices.name[d]} and "
+                f"{'keep' if count > 1 else 'keeps'} it busy for "
                 f"{units.format(float(need[d]), 'time')}; {_lanes(instance, d)} "
-                f"{units.format(room, 'time')} until {units.format(latest, 'time')}."
+                f"{units.format(room, 'time')}{when}."
             )
             name = str(devices.name[d])
-            yield Screen("load", name, text, tuple(keys), float(need[d]) / max(room, 1e-12))
+            yield Screen("load", name, text, keys, float(need[d]) / max(room, 1e-12))
 
 
 def _lanes(instance: Instance, device: int) -> str:
