@@ -4,11 +4,14 @@ A cycle H holds one repetition of every job (or several, of a shorter period); e
 modulo H. The model is that of :mod:`hetopt.schedule.cpsat.model`, in which whatever holds a slot,
 a channel, memory, power or a resource does so in each of the copies that may overlap
 (:meth:`hetopt.schedule.cpsat.variables.Build.repeated`), and idle power and work count per cycle.
-Starts may exceed H. No list scheduler knows the circle yet.
+Starts may exceed H. No list scheduler knows the circle; before the model they are asked for
+schedules that run once within one cycle, or without an end, and what the checker accepts as one
+that repeats is the plan to start from: many short repetitions are too many for CP-SAT to place.
 """
 
 from __future__ import annotations
 
+import math
 import time
 
 from hetopt.errors import InputError
@@ -19,12 +22,17 @@ from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.model.grid import cyclic_grid
 from hetopt.schedule.model.problem import Problem
 from hetopt.solution import SchedulePlan
+from hetopt.verify import verify
 
 METHODS = ("auto", "cpsat")
 IN_TURN = (
     "Each repetition of a task has the same unit; a longer cycle (`cycles: 2` beside "
     "`cyclic: true`) lets repetitions take units in turn."
 )
+OPENED_SHARE = 0.1
+"""Part of the time left that each list scheduler may take for a schedule that runs once."""
+MOST_TASKS = 2_000
+"""Tasks up to which all of them are tried where no time is measured."""
 LARGEST = 2_000_000
 """Intervals of all copies above which a model takes too much memory and time."""
 
@@ -56,7 +64,37 @@ def solve_cyclic(
             reason += " " + IN_TURN
         return best.impossible(reason)
     best.begin_with(start)
+    _cut_open(best)
     return _search(best)
+
+
+def _cut_open(best: Incumbent) -> None:
+    """Offer schedules that run once, where they are plans of the circle too.
+
+    What begins and ends within one cycle is one: nothing of it meets another repetition, and per
+    cycle it takes what it takes once. Any other counts as the checker finds it to be.
+    """
+    instance, budget = best.instance, best.budget
+    if "value" in instance.objective or budget.over():
+        return
+    from hetopt.schedule.list_scheduling.constructors import heft, portfolio
+
+    once = instance.with_limits(cycle_s=math.inf)
+    within = once.with_limits(horizon_s=instance.limits.cycle_s)
+    for name, build in (("heft", heft), ("portfolio", portfolio)):
+        limit = None
+        if not budget.deterministic:
+            limit = time.monotonic() + OPENED_SHARE * budget.left_s()
+        elif name == "portfolio" and len(instance.tasks) > MOST_TASKS:
+            continue
+        for opened in (within, once):
+            plan = build(opened, limit=limit)
+            if plan is not None and verify(instance, plan).ok:
+                best.offer(plan, name)
+                break
+        best.passed(name)
+        if best.closed(0):
+            break
 
 
 def _search(best: Incumbent) -> RegimeResult:

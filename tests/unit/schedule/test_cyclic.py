@@ -156,3 +156,17 @@ def test_an_explanation_says_how_long_a_device_is_busy_in_a_cycle() -> None:
         "1 task can only run on npu and keeps it busy for 50 ms; its one unit gives 30 ms in each"
     )
     assert any(text in screen.text for screen in found.screens)
+
+
+def test_what_fits_into_a_cycle_is_planned_by_list_schedulers_first() -> None:
+    """Many short repetitions: CP-SAT has nothing to begin with, or no room for a model."""
+    model = Model("many", objective="energy")
+    npu = model.device("npu", kind="npu", idle_power="1 W")
+    for name, period in (("cam", "33 ms"), ("lid", "97 ms"), ("dog", "10 ms")):
+        model.job(name, period=period).task("t" + name, options=[npu.option(time="1 ms")])
+    instance = model.build()
+    assert len(instance.tasks) > 4_000
+    solution = solve(instance, time_limit=10)
+    assert solution.plan is not None
+    assert verify(instance, solution.plan).ok
+    assert solution.objective == pytest.approx(32.01)  # the npu idles all the cycle
