@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hetopt.instance import Instance
 from hetopt.steady.placement.objectives import add_caps
-from hetopt.steady.placement.rows.least_load import add_least_loads
 from hetopt.steady.placement.rows.stages import add_stages
 from hetopt.steady.placement.rows.transfers import add_latency, add_link_rows, add_transfers
+from hetopt.steady.placement.rules import add_rules
 from hetopt.steady.placement.variables import PlacementModel
 
 
@@ -32,7 +32,7 @@ def build_placement(
     if theta is None:
         m.choose_time_scale(known)
     m.hold_capacity()
-    add_least_loads(m)
+    add_rules(m)
     m.hold_resources()
     add_link_rows(m)
     add_caps(m)

@@ -12,7 +12,7 @@ Constraints
     spares      w_{t,U} ≤ s_d;  on_U ≤ h_U;  on_{d,u} + s_d − 1 ≤ h_{d,u+spare};  idle counts for h
                 where units are never off, for on elsewhere
     capacity    Σ_t R_j busy_to x_{t,o,U} + transfers that do not overlap ≤ cap_d T
-    least load  Σ_t R_j busy_to x_{t,o,U} + … ≥ low_d T where on_U (`placement.rows.least_load`)
+    least load  Σ_t R_j busy_to x_{t,o,U} + … ≥ low_d T where on_U (`placement.rules.least_load`)
     resources   Σ_t R_j amount per request x_{t,o,U} ≤ limit T
     transfers   m_{n,U,V} ≥ w_{a,U} + w_{b,V} − 1 for producer a and consumer b; pairs without a
                 path are forbidden; a staged tensor is written once and read once per unit

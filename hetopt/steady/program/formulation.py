@@ -59,6 +59,7 @@ from hetopt.steady.program.expressions import aim_at, sum_of
 from hetopt.steady.program.question import Joint, Question
 from hetopt.steady.program.rows import boards, demand, quantities, shared, units
 from hetopt.steady.program.rows.stream_variables import StreamVariables
+from hetopt.steady.program.rules import add_rules
 from hetopt.steady.routes.packings import UnitKind
 from hetopt.steady.routes.routes import Routes
 
@@ -89,7 +90,7 @@ FAMILIES: tuple[Callable[[StreamVariables], None], ...] = (
     shared.resources,
     quantities.power_cap,
     quantities.budget,
-    units.linking,
+    add_rules,
 )
 """The families of rows, in the order of the formulation."""
 

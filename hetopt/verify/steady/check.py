@@ -19,7 +19,7 @@ from hetopt.verify.exact import SMALL, exceeds
 from hetopt.verify.paths import Paths
 from hetopt.verify.report import Findings, Mode, show
 from hetopt.verify.steady.routes import cost_route
-from hetopt.verify.steady.stages import check_stages
+from hetopt.verify.steady.rules import check_rules
 from hetopt.verify.steady.streams import Arithmetic, Stream, names_units
 
 
@@ -53,8 +53,7 @@ def check_steady(
     streams = _streams(instance, columns, arithmetic, findings)
     for stream in streams:
         _check_route(instance, stream, findings)
-    _check_groups(instance, streams, findings)
-    _check_contiguous(instance, streams, findings)
+    check_rules(instance, streams, findings)
     _check_jobs(instance, streams, arithmetic, findings)
     units = columns.on, columns.had
     check_states(instance, streams, plan.states, units, arithmetic, findings)
@@ -354,53 +353,6 @@ def _check_route(instance: Instance, stream: Stream, findings: Findings) -> None
             f"than the {show(least)} that it must have.",
             place,
         )
-
-
-def _check_groups(instance: Instance, streams: list[Stream], findings: Findings) -> None:
-    """Check ``together`` and ``apart``: units under ``single``, devices of a route otherwise."""
-    names = instance.tasks.name
-    single = instance.routing == "single"
-    sets = [
-        {
-            task: (int(instance.options.device[option]), unit if single else 0)
-            for task, option, unit in stream.rows
-        }
-        for stream in streams
-        if stream.used or single
-    ]
-    if single:
-        merged: dict[int, tuple[int, int]] = {}
-        for places in sets:
-            merged |= places
-        sets = [merged]
-    what = "unit" if single else "device"
-    for groups, kind in ((instance.together, "together"), (instance.apart, "apart")):
-        for group in groups:
-            for places in sets:
-                members = [int(task) for task in group if int(task) in places]
-                for i, task in enumerate(members):
-                    others = members[: min(i, 1)] if kind == "together" else members[:i]
-                    other = next(
-                        (o for o in others if (places[o] == places[task]) is (kind == "apart")),
-                        None,
-                    )
-                    if other is not None:
-                        rule = "must" if kind == "together" else "must not"
-                        findings.add(
-                            kind,
-                            f"Tasks {names[other]} and {names[task]} {rule} run on the same "
-                            f"{what}.",
-                            names[task],
-                        )
-
-
-def _check_contiguous(instance: Instance, streams: list[Stream], findings: Findings) -> None:
-    """Check that the units of each contiguous job are stages in some order."""
-    for stream in streams:
-        if instance.jobs.contiguous[stream.job]:
-            device = instance.options.device
-            places = {task: (int(device[option]), unit) for task, option, unit in stream.rows}
-            check_stages(instance, stream.job, places, findings)
 
 
 def _check_jobs(

@@ -11,11 +11,21 @@ from graphlib import CycleError, TopologicalSorter
 
 from hetopt.instance import Instance
 from hetopt.verify.report import Findings
+from hetopt.verify.steady.streams import Stream
 
 Place = tuple[int, int]
 
 
-def check_stages(
+def check(instance: Instance, streams: list[Stream], findings: Findings) -> None:
+    """Check that the units of each contiguous job are stages in some order."""
+    for stream in streams:
+        if instance.jobs.contiguous[stream.job]:
+            device = instance.options.device
+            places = {task: (int(device[option]), unit) for task, option, unit in stream.rows}
+            _check_stages(instance, stream.job, places, findings)
+
+
+def _check_stages(
     instance: Instance, job: int, places: dict[int, Place], findings: Findings
 ) -> None:
     """Record a circle of units of a job, where there is one.

@@ -32,7 +32,7 @@ STEPS = 10**7
 """Largest denominator of a least load, as a part of the capacity, that is multiplied by T."""
 
 
-def add_least_loads(m: PlacementModel) -> None:
+def add(m: PlacementModel) -> None:
     """Keep units on busy enough."""
     devices = m.instance.devices
     asked = devices.min_load > 0
