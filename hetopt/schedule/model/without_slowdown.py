@@ -10,20 +10,28 @@ drawn in less time: :mod:`hetopt.schedule.bounds.slowed_bounds` has what holds o
 work on a resource of capacity C that is done in a time t is at most C × t (rates × demands never
 exceed C), which holds of P: rows of bounds and models that count time × demand stay.
 
+Where a part L of what is shared is lost, that work is at most max(C (1 - L), d) × t, d being the
+largest demand of an option that takes time: at an instant at which one alone runs there it goes on
+by its demand, at most d; of two or more, with demands a[i] and rates at most
+min(1, C / Σ a) × (1 - L), also of some of them only, by at most Σ a[i] r[i] <= C (1 - L). So a
+relaxed instance has this for a capacity, as d <= C no more than the stated one.
+
 In a *strict* instance nothing may be slowed: a resource forbids what exceeds it, and where anything
 is lost by sharing, any two that use it. Its plans end when they say, so they are plans of P's.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from hetopt.evaluate.slowing import demands_of, slows
-from hetopt.instance import Bools, Instance, Resources
+from hetopt.instance import Bools, Floats, Instance, Resources
 from hetopt.instance.derived import once
 from hetopt.instance.tariffs import least_price
+from hetopt.schedule.model.grid import exact
 
 
 @once
@@ -79,13 +87,16 @@ def relaxed(instance: Instance) -> Instance:
     Its resources still say that they slow: bounds and models of it count their use on average, and
     no power of what they may slow.
     """
-    limits = instance.limits
+    limits, resources = instance.limits, instance.resources
+    if slows(instance) and resources.loss[resources.slow].any():
+        resources = replace(resources, capacity=_at_most_done(instance))
     busy = np.unique(instance.tasks.job)
     latest = float(instance.jobs.deadline_s[busy].max()) if len(busy) else np.inf
     latest = min(latest, limits.horizon_s)
     energy, carbon = limits.energy_price_over_time, limits.carbon_over_time
     return replace(
         instance,
+        resources=resources,
         limits=replace(
             limits,
             energy_price_per_j=limits.energy_price_per_j
@@ -98,3 +109,22 @@ def relaxed(instance: Instance) -> Instance:
             carbon_over_time=None,
         ),
     )
+
+
+def _at_most_done(instance: Instance) -> Floats:
+    """Most work (demand × time at full speed) that a resource does in a second (length K)."""
+    resources, uses, options = instance.resources, instance.uses, instance.options
+    usable = np.zeros(len(options), dtype=bool)
+    usable[instance.classes.option] = True
+    owner = np.repeat(np.arange(len(options)), np.diff(uses.ptr))
+    lasting = usable[owner] & (options.time_s[owner] > 0)
+    alone = np.zeros(len(resources))
+    np.maximum.at(alone, uses.resource[lasting], uses.amount[lasting])
+    capacity = resources.capacity.copy()
+    for k in np.flatnonzero(resources.slow & (resources.loss > 0) & np.isfinite(capacity)).tolist():
+        kept = exact(float(capacity[k])) * (1 - exact(float(resources.loss[k])))
+        together = float(kept)
+        if exact(together) < kept:
+            together = math.nextafter(together, math.inf)
+        capacity[k] = min(float(capacity[k]), max(together, float(alone[k])))
+    return capacity

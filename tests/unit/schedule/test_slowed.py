@@ -178,3 +178,15 @@ def test_enumeration_contradicts_nothing(seed: int) -> None:
 def test_methods_agree_beside_every_other_feature(seed: int) -> None:
     outcome = judge(SLOW_MIXED, seed, 0.2)
     assert not outcome.wrong, outcome.wrong
+
+
+def test_what_is_lost_by_sharing_bounds_what_is_done_together() -> None:
+    # Alone each does 5 a second, together too: (5 + 5) × (1 - 0.5). So 20 take 4 s.
+    instance = sharing([(2.0, 5.0), (2.0, 5.0)], capacity=10.0, loss=0.5)
+    assert objective_bounds.bound(instance, "makespan") == pytest.approx(4.0, rel=1e-6)
+    # Of one that asks for more, that much may be done.
+    instance = sharing([(2.0, 8.0), (2.0, 5.0)], capacity=10.0, loss=0.5)
+    assert objective_bounds.bound(instance, "makespan") == pytest.approx((16 + 10) / 8, rel=1e-6)
+    # Without a loss they share all of the capacity.
+    instance = sharing([(2.0, 5.0), (2.0, 5.0)], capacity=10.0)
+    assert objective_bounds.bound(instance, "makespan") == pytest.approx(2.0, rel=1e-6)
