@@ -6,6 +6,7 @@ import pytest
 
 from hetopt import evaluate, read_instance, simulate, solve
 from hetopt.errors import InputError
+from hetopt.evaluate.optional import left_out
 from hetopt.instance import Instance
 from hetopt.solution import SchedulePlan
 
@@ -30,8 +31,11 @@ def test_a_plan_that_leaves_jobs_out_runs_as_it_is(drone: Instance, plan: Schedu
     assert run.totals["energy_j"] == pytest.approx(told["energy_j"], rel=1e-9)
     assert run.totals["makespan_s"] == pytest.approx(told["makespan_s"], rel=1e-9)
     assert run.totals["unserved"] == 0
-    assert "archive" not in {row["job"] for row in run.jobs}
-    assert any("archive" in note and "2.5 of 16.5" in note for note in found.notes)
+    out = left_out(drone, plan)
+    assert not {str(n) for n in drone.jobs.name[out]} & {row["job"] for row in run.jobs}
+    (note,) = found.notes
+    assert f"worth {drone.jobs.value[out].sum():g} of 16.5" in note
+    assert all(str(name) in note for name in drone.jobs.name[out])
     assert all(found.over_bound(o.policy) >= 1 - 1e-9 for o in found.outcomes)
 
 
