@@ -118,7 +118,10 @@ class _Loop(Running):
         )
         cap = None if math.isinf(self.room.cap_w) else self.room.cap_w
         state = State(self.now, units, (), (), tuple(self.states), cap)
-        for action in self.policy.decide(state, event):
+        actions = self.policy.decide(state, event)
+        if self.room.past is not None and self.policy.order is None:
+            self.room.past.forget_plan()
+        for action in actions:
             if isinstance(action, Start):
                 self.made += 1
                 self._asked_for(action)
@@ -127,7 +130,7 @@ class _Loop(Running):
 
     def _outside(self, event: Event) -> None:
         if isinstance(event, CapChanged):
-            self.room.cap_w = math.inf if event.power_cap_w is None else event.power_cap_w
+            self.room.cap_changes(math.inf if event.power_cap_w is None else event.power_cap_w)
             return
         if not isinstance(event, DeviceDown | DeviceUp):
             return

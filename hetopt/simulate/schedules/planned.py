@@ -45,6 +45,11 @@ class Planned:
         self._index = {str(n): t for t, n in enumerate(instance.tasks.name)}
         self._elsewhere = Dispatcher("greedy", instance)
 
+    @property
+    def times_kept(self) -> SchedulePlan | None:
+        """The plan, where nothing begins sooner than it says as long as it has an order."""
+        return self.plan if self.timed and self.delta_s is None else None
+
     def decide(self, state: State, event: Event) -> tuple[Action, ...]:
         """Return all starts at first; and others for tasks whose unit fails."""
         if not self.begun:

@@ -23,13 +23,15 @@ import numpy as np
 from hetopt.instance import Instance
 from hetopt.instance.paths import Network
 from hetopt.instance.states.idle_sleep_start_up import ready_s
+from hetopt.schedule.model.features import has_any
 from hetopt.simulate.events import Finished, Start, TaskState, UnitState
-from hetopt.simulate.schedules.runs import Lost, LostSetUp, SchedulePolicy
+from hetopt.simulate.schedules.runs import FORESEEN, Lost, LostSetUp, SchedulePolicy
 from hetopt.simulate.schedules.shared.changeovers import Change, Changeovers
 from hetopt.simulate.schedules.shared.headroom import Demand, Room
 from hetopt.simulate.schedules.shared.memory import Memory, Tasks
 from hetopt.simulate.schedules.shared.messages import Chain, Hop, Messages, Passage, Unit
 from hetopt.simulate.schedules.shared.order import SET_UP, Turns
+from hetopt.simulate.schedules.shared.past_power import PastPower
 from hetopt.simulate.schedules.shared.speeds import Speeds
 from hetopt.simulate.schedules.world import Setting
 from hetopt.solution import SchedulePlan
@@ -90,7 +92,7 @@ class Running:
         self.wakes: set[float] = set()
         self.heap: list[tuple[float, int, int, Any]] = []
         self.now = 0.0
-        self.room = Room(instance)
+        self.room = Room(instance, past_power(instance, policy, setting), lambda: self.now)
         self.uses = [tuple(instance.uses.of(o)) for o in range(len(instance.options))]
         self.lost: list[Lost] = []
         self.made = 0
@@ -124,7 +126,7 @@ class Running:
             )
             self._wastes(unit, self.changes.lost(t))
             self._retime(changed)
-            self.room.free(self._demand(t), self._nothing_runs())
+            self.room.free(self._demand(t), unit, self._nothing_runs(), lost=True)
             self.room.refund(self._demand(t))
             self.memory.lost(t, self._takes(t) > 0)
             self.run_number[t] += 1
@@ -180,6 +182,10 @@ class Running:
                 if self._can_start(t, 0.0):
                     self._starts(t)
                     again = True
+        if self.room.past is not None:
+            for time in self.room.past.looks:
+                self._wake(time)
+            self.room.past.looks.clear()
 
     def _can_start(self, t: int, ahead_s: float) -> bool:
         """Whether a task could start now, or so much later once its unit is set up for it."""
@@ -235,7 +241,7 @@ class Running:
         """Let a set-up be for nothing, as its task goes elsewhere or its unit fails."""
         change = self.changes.under_way.pop(unit, None)
         if change is not None:
-            self.room.free(Demand(change.kept_w), self._nothing_runs())
+            self.room.free(Demand(change.kept_w), unit, self._nothing_runs(), lost=True)
             self._wastes(unit, change)
 
     def _wastes(self, unit: Unit, change: Change | None) -> None:
@@ -267,7 +273,10 @@ class Running:
         if passage.copy_at is not None and not self.memory.lets_copy(hop[0], passage.copy_at):
             return False
         return all(
-            self._has_slot(unit) and self.ready[unit[0]] <= self.now for unit in passage.slots
+            self._has_slot(unit)
+            and self.ready[unit[0]] <= self.now
+            and (self.room.past is None or self.room.has_power(0.0, unit))
+            for unit in passage.slots
         )
 
     def begins(self, hop: Hop, passage: Passage) -> None:
@@ -275,12 +284,14 @@ class Running:
         self.turns.begun.add(hop)
         for unit in passage.slots:
             self.holds[unit] = self.holds.get(unit, 0) + 1
+            self.room.holds_slot(unit)
         if passage.copy_at is not None:
             self.memory.copy_begins(hop[:4])
 
     def _hop_ends(self, hop: Hop) -> None:
         for unit in self.messages.passage(hop).slots:
             self.holds[unit] -= 1
+            self.room.frees_slot(unit)
         self.messages.ended(hop)
         self.memory.review(hop[0])
 
@@ -309,7 +320,7 @@ class Running:
         self.turns.begun.add((t,))
         change = self.changes.starts(t, unit)
         if change is not None:
-            self.room.free(Demand(change.kept_w), nothing_runs=False)
+            self.room.free(Demand(change.kept_w), unit, nothing_runs=False)
         self.room.take(self._demand(t), unit)
         self.memory.starts(t, takes > 0)
         self._retime(self.speeds.start(t, self.option[t], takes, self.now))
@@ -328,7 +339,7 @@ class Running:
         unit = self.home[t]
         self.on[unit].remove(t)
         self._retime(self.speeds.stop(t, self.now)[1])
-        self.room.free(self._demand(t), self._nothing_runs())
+        self.room.free(self._demand(t), unit, self._nothing_runs())
         self.status[t], self.end[t] = "done", self.now
         self.left -= 1
         self.changes.ends(unit, self.option[t])
@@ -428,6 +439,15 @@ class Running:
             if chain in (messages.brings(n, *ends), messages.leaves(n, *ends)):
                 return True
         return False
+
+
+def past_power(instance: Instance, policy: SchedulePolicy, setting: Setting) -> PastPower | None:
+    """Return power over time where a cap and what is drawn for what begins later meet."""
+    capped = any(math.isfinite(cap) for _, cap in setting.caps())
+    if not capped or not has_any(instance, FORESEEN):
+        return None
+    plan = getattr(policy, "times_kept", None)
+    return PastPower(instance, plan if isinstance(plan, SchedulePlan) else None)
 
 
 def _edges(instance: Instance, rows: tuple[Any, Any]) -> list[list[tuple[int, int, int]]]:

@@ -33,7 +33,7 @@ SUPPORTED = (
 )
 """Features that the event loop knows; instances with others are refused."""
 FORESEEN = ("sleep in gaps", "start-ups")
-"""Those whose power depends on what begins later, so that no cap can be kept beside them."""
+"""Those whose power depends on what begins later (``shared/past_power.py`` keeps caps beside)."""
 
 
 class SchedulePolicy(Protocol):

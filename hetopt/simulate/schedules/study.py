@@ -31,7 +31,7 @@ from hetopt.simulate.schedules.outcomes import ScheduleOutcome, ScheduleSimulati
 from hetopt.simulate.schedules.planned import Planned
 from hetopt.simulate.schedules.policies import Dispatcher
 from hetopt.simulate.schedules.rolling import RollingSchedule, planned_anew
-from hetopt.simulate.schedules.runs import FORESEEN, SUPPORTED, SchedulePolicy
+from hetopt.simulate.schedules.runs import SUPPORTED, SchedulePolicy
 from hetopt.simulate.schedules.world import Realised, Setting, realised
 from hetopt.solution import Plan, SchedulePlan, Solution, with_options
 from hetopt.solve import solve_with
@@ -336,10 +336,9 @@ def refused(instance: Instance, question: Question) -> Iterator[tuple[str, str]]
     capped = math.isfinite(instance.limits.power_cap_w) or any(
         isinstance(event, CapChanged) and event.power_cap_w is not None for event in question.events
     )
-    drawn = [name for name in FORESEEN if FEATURES[name](instance)]
-    if capped and drawn:
-        text = "No power cap beside them: what they draw depends on what begins later."
-        yield ", ".join(drawn), text
+    if capped and FEATURES["sleep in gaps"](instance) and FEATURES["set-ups"](instance):
+        text = "No power cap beside both: when sleep ends depends on how long a set-up waits."
+        yield "sleep in gaps, set-ups", text
 
 
 def _settings(

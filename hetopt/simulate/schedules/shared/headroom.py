@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Instance
 from hetopt.instance.states.idle_sleep_start_up import home, idlers
 from hetopt.simulate.schedules.shared.messages import Unit
+from hetopt.simulate.schedules.shared.past_power import PastPower
 
 SLACK = 1.0 + LIMIT_TOLERANCE
 
@@ -26,7 +28,15 @@ class Room:
 
     A unit that is on is so for the whole window, as ``evaluate`` counts it: so one more is opened
     only where the cap had room for its idle power, and that of its board, at all times before, too.
-    What is slowed counts with its full power.
+    What is slowed counts with its full power. Where something sleeps or draws energy to go on, what
+    begins changes what was drawn before: :mod:`hetopt.simulate.schedules.shared.past_power`.
+
+    Parameters
+    ----------
+    past
+        Power over time where that matters, else None.
+    clock
+        Says what time it is.
 
     Attributes
     ----------
@@ -34,7 +44,13 @@ class Room:
         The power cap that holds now; inf: none.
     """
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        past: PastPower | None = None,
+        clock: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self.past, self._clock = past, clock
         rows, resources = idlers(instance), instance.resources
         self.instance = instance
         self.cap_w = instance.limits.power_cap_w
@@ -59,10 +75,28 @@ class Room:
     def fits(self, demand: Demand, unit: Unit, kept_w: float = 0.0) -> bool:
         """Whether a run may begin on a unit now, in the place of power that was kept for it."""
         watts = (demand.watts or 0.0) - kept_w
-        return self.has_power(watts, unit) and self._has_resources(demand)
+        lasting = demand.watts is not None
+        return self.has_power(watts, unit, lasting) and self._has_resources(demand)
 
-    def has_power(self, watts: float, unit: Unit) -> bool:
-        """Whether the cap has room for a unit and what it is to draw above idle."""
+    def cap_changes(self, cap_w: float) -> None:
+        """Let another cap hold from now on."""
+        self.cap_w = cap_w
+        if self.past is not None:
+            self.past.cap_changes(self._clock(), cap_w)
+
+    def has_power(self, watts: float, unit: Unit, lasting: bool = True) -> bool:
+        """Whether the cap has room for a unit and what it is to draw above idle.
+
+        Parameters
+        ----------
+        lasting
+            Whether it takes a slot for some time.
+        """
+        if self.past is not None:
+            idle, places = self._idle_w(), self._places(unit)
+            more, opened = self._idle_w(unit) - idle, self._new(unit)
+            taken = places if lasting else []
+            return self.past.fits(self._clock(), idle, more, watts, opened, taken)
         if math.isinf(self.cap_w) and math.isinf(self._least_w):
             return True
         now, after = self._idle_w(), self._idle_w(unit)
@@ -72,13 +106,17 @@ class Room:
 
     def _idle_w(self, more: Unit | None = None) -> float:
         """Return what is on draws: units and boards used, and those that are never off."""
-        new = [] if more is None else self._places(more)
+        new = [] if more is None else self._new(more)
         total = 0.0
         for row, idle in enumerate(self._idle):
             used = self._opened[row]
-            used += sum(place[0] == row and place not in self._used for place in new)
+            used += sum(place[0] == row for place in new)
             total += idle * (max(used, self._always[row]) if self._always_on[row] else used)
         return total
+
+    def _new(self, unit: Unit) -> list[tuple[int, int]]:
+        """Return what goes on for a unit."""
+        return [place for place in self._places(unit) if place not in self._used]
 
     def _places(self, unit: Unit) -> list[tuple[int, int]]:
         return home(self.instance, *unit)
@@ -92,12 +130,29 @@ class Room:
                 return False
         return True
 
-    def take(self, demand: Demand, unit: Unit) -> None:
-        """Begin a run."""
+    def holds_slot(self, unit: Unit) -> None:
+        """Let a transfer take a slot of a unit."""
+        if self.past is not None:
+            self.past.begins(self._clock(), 0.0, self._new(unit), self._places(unit))
+            self._open(unit)
+
+    def frees_slot(self, unit: Unit) -> None:
+        """End that."""
+        if self.past is not None:
+            self.past.ends(self._clock(), 0.0, self._places(unit))
+
+    def _open(self, unit: Unit) -> None:
         for place in self._places(unit):
             if place not in self._used:
                 self._used.add(place)
                 self._opened[place[0]] += 1
+
+    def take(self, demand: Demand, unit: Unit) -> None:
+        """Begin a run."""
+        if self.past is not None:
+            taken = self._places(unit) if demand.watts is not None else []
+            self.past.begins(self._clock(), demand.watts or 0.0, self._new(unit), taken)
+        self._open(unit)
         if demand.watts is not None:
             self._above_w += demand.watts
             for k, need in demand.uses:
@@ -105,8 +160,11 @@ class Room:
         for k, need in demand.uses:
             self._spent[k] += need
 
-    def free(self, demand: Demand, nothing_runs: bool) -> None:
-        """End a run."""
+    def free(self, demand: Demand, unit: Unit, nothing_runs: bool, lost: bool = False) -> None:
+        """End a run on a unit, or take it back where it is lost."""
+        if self.past is not None and demand.watts is not None:
+            end = self.past.is_lost if lost else self.past.ends
+            end(self._clock(), demand.watts, self._places(unit))
         if demand.watts is not None:
             self._above_w -= demand.watts
             for k, need in demand.uses:
