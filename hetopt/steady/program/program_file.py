@@ -239,7 +239,7 @@ def _legend(joint: StreamModel) -> tuple[str, ...]:
             "units that load weights W; changes_S_D: units that change from what they held"
         )
     if instance.periods.invest:
-        lines.append("bought_S_D: units had in period S, bought by then")
+        lines.append("bought_S_D: units had in period S beyond those had initially")
     if model.slices:
         lines.append("slices_R.JOB: slices of the job that route R serves whole")
     lines += [f"share_{r}: {_route(instance, model, r)}" for r in range(len(model.routes))]

@@ -21,6 +21,7 @@ Constraints
                 which relaxes)
     bought      h_ds ≥ h_ds⁻, h_ds ≥ units and spares of s, where units are bought over time; what
                 is never off has u_ds = h_ds. h settles at a whole number: it is the largest of some
+                (b_ds = h_ds − those there are initially)
     power       Δ_s power_s + E_s ≤ Δ_s cap_s,
                 E_s = Σ_d start_d v_ds + Σ_k start_k x_ks + Σ_dw bytes_w load_d l_dws
 
@@ -110,26 +111,25 @@ class PeriodModel(ScenarioModel):
         if not self.instance.periods.invest:
             super()._fleet()
             return
-        devices, before = (
-            self.instance.devices,
-            initially_had(self.instance.periods, self.instance.devices),
-        )
+        periods, devices = self.instance.periods, self.instance.devices
+        initial = initially_had(periods, devices)
         self.owned: dict[tuple[int, int], Any] = {}
-        for d in range(len(devices)):
+        for d, first in enumerate(initial.tolist()):
             most = int(devices.count_max[d])
-            limit = None if most == NO_MAXIMUM else most
-            was: Any = int(before[d])
+            limit = None if most == NO_MAXIMUM else most - first
             for s, block in enumerate(self.blocks):
-                had = self.owned[s, d] = self._variable(f"b_{s}_{d}", limit)
-                self._row(sum_of([(was, 1.0)]) <= had, f"stays_{s}_{d}")
+                # Counted from what there is initially: what costs nothing is no large constant.
+                more = self.owned[s, d] = self._variable(f"b_{s}_{d}", limit)
+                if s:
+                    self._row(sum_of([(self.owned[s - 1, d], 1.0)]) <= more, f"stays_{s}_{d}")
                 spare = [(block.spared[d], int(devices.spare[d]))] if d in block.spared else []
-                needed = sum_of([(block.had[d], 1.0)])
+                needed = sum_of([(block.had[d], 1.0)]) - first
                 if devices.off_when_unused[d]:
-                    self._row(needed <= had, f"owned_{s}_{d}")
-                    self._row(sum_of([(block.work[d], 1.0), *spare]) <= had, f"needed_{s}_{d}")
+                    self._row(needed <= more, f"owned_{s}_{d}")
+                    work = sum_of([(block.work[d], 1.0), *spare]) - first
+                    self._row(work <= more, f"needed_{s}_{d}")
                 else:
-                    self._row(needed == had, f"owned_{s}_{d}")
-                was = had
+                    self._row(needed == more, f"owned_{s}_{d}")
 
     def _bought(self, objective: str) -> Any:
         """Return what the units bought cost, over the whole time."""
@@ -138,8 +138,7 @@ class PeriodModel(ScenarioModel):
         devices, periods = self.instance.devices, self.instance.periods
         costs = unit_costs(periods, self.duration, devices) / float(self.duration.sum())
         after = np.vstack([costs[1:], np.zeros(costs.shape[1])])
-        terms = [(had, float(costs[at] - after[at])) for at, had in self.owned.items()]
-        return sum_of(terms) - float(costs[0] @ initially_had(periods, devices))
+        return sum_of((more, float(costs[at] - after[at])) for at, more in self.owned.items())
 
     def _joules(self, period: int) -> list[tuple[Any, int, float]]:
         """Return variables of a period that take energy: each with its device and its joules."""
