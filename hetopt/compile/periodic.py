@@ -40,15 +40,17 @@ ENDS = "`cyclic: false` or a `horizon` makes it a schedule with an end"
 
 
 def give_periods(
-    regime: Regime, jobs: Table, setting: dict[str, Any], check: Checker
-) -> dict[str, Any]:
-    """Turn rates of a schedule's jobs into periods, and return the settings with ``cyclic`` told.
+    regime: Regime, tables: dict[str, Table], setting: dict[str, Any], check: Checker
+) -> tuple[dict[str, Any], str]:
+    """Turn rates of a schedule's jobs into periods; return settings with ``cyclic``, and a note.
 
     Where `cyclic` is not written, it is true if every job has a period and neither a horizon nor
-    a cycle is stated.
+    a cycle is stated; but not beside resources that slow, which have no circle yet: then the note
+    says that one common multiple of the periods is planned.
     """
+    jobs = tables["jobs"]
     if regime != "schedule":
-        return setting
+        return setting, ""
     rated = ~np.isnan(jobs["rate_per_s"])
     both = rated & ~np.isnan(jobs["period_s"])
     check.rows("jobs", "rate_per_s", jobs, both, "Either a period or a rate, not both.")
@@ -59,8 +61,13 @@ def give_periods(
     unsure = check.unsure("settings", "horizon_s") or check.unsure("settings", "cycle_s")
     ends = np.isfinite(setting["horizon_s"]) or np.isfinite(setting["cycle_s"])
     if told or unsure or ends or not len(jobs["name"]) or np.isnan(jobs["period_s"]).any():
-        return setting
-    return {**setting, "cyclic": True}
+        return setting, ""
+    if (tables["resources"]["sharing"] == "slow").any():
+        return setting, (
+            "One common multiple of the periods is planned by itself, from an empty begin to its "
+            "end: schedules that repeat for ever know no resources that slow yet."
+        )
+    return {**setting, "cyclic": True}, ""
 
 
 def unroll(

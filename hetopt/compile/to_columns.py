@@ -105,7 +105,7 @@ def _checked(
 
     regime, why = _regime(setting, tables, check)
     _check_regime(regime, why, setting, tables, check)
-    setting = give_periods(regime, tables["jobs"], setting, check)
+    setting, once = give_periods(regime, tables, setting, check)
     _default_names(tables)
     give_sites_to_tasks(tables, check)
     instance = _compiled(tables, setting, regime, check)
@@ -119,6 +119,7 @@ def _checked(
     check.stop_if_any()
     instance = _compiled(tables, setting, regime, check)
     check.stop_if_any()
+    left_out = " ".join(note for note in (once, left_out) if note)
     return replace(instance, left_out=left_out) if left_out else instance
 
 

@@ -155,8 +155,11 @@ def test_set_ups_and_slow_resources_of_what_repeats_by_default_say_how_it_ends()
         " configuration: y, uses: {dram: 1}}\njobs: [{name: j, period: 9 ms, profile: p}]\n"
     )
     with pytest.raises(InputError, match=r"set-ups.*`cyclic: false` or a `horizon`"):
-        read_instance("setups.yaml", text=head + text)
+        read_instance("setups.yaml", text=head.replace(", sharing: slow", "") + text)
     text = text.replace(", setup: {time: 1 ms}", "")
     with pytest.raises(InputError, match=r"knows no slowing.*`cyclic: false`"):
-        check_question(read_instance("slow.yaml", text=head + text))
-    check_question(read_instance("slow.yaml", text=head + "cyclic: false\n" + text))
+        check_question(read_instance("slow.yaml", text=head + "cyclic: true\n" + text))
+    once = read_instance("slow.yaml", text=head + text)
+    assert np.isinf(once.limits.cycle_s)
+    assert "One common multiple of the periods is planned by itself" in once.left_out
+    assert not read_instance("slow.yaml", text=head + "cyclic: false\n" + text).left_out

@@ -21,7 +21,6 @@ from tests.oracles.campaign import SLOW, SLOW_MIXED, judge
 from tests.slow_pairs import sharing, started
 
 FRAME = """hetopt: 1
-horizon: 50 ms
 objective: makespan
 devices: [{name: gpu, kind: gpu}, {name: dla, kind: npu, count: 2}]
 resources: [{name: dram, capacity: 100, sharing: slow}]
