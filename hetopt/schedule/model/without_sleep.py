@@ -33,8 +33,9 @@ def always_idling(instance: Instance) -> Instance:
 
     Nothing sleeps there, and going on takes time alone, so that every plan of it is one of the true
     instance, which is then priced as it is. What may sleep draws its idle power, or that of sleep
-    where gaps that pay for waking are short. Under a power cap it draws whatever the true unit may
-    at most, so that no plan exceeds the cap where something wakes.
+    where gaps that pay for waking are short, beside what runs: then options draw the rest. Under a
+    power cap it draws whatever the true unit may at most, so that no plan exceeds the cap where
+    something wakes.
     """
     if plain(instance):
         return instance
@@ -62,7 +63,13 @@ def always_idling(instance: Instance) -> Instance:
             price[mine] += boards.price_per_s[b] / max(1.0, float(boards.per_board[mine].sum()))
     devices = replace(devices, idle_power_w=idle, price_per_s=price)
     limits = replace(instance.limits, power_cap_w=instance.limits.power_cap_w - always)
-    made = without_idling(replace(instance, devices=devices, limits=limits))
+    options = instance.options
+    if not capped:
+        # What runs on one that is counted as asleep has it draw its idle power.
+        awake = np.maximum(rows.idle_power_w - draws, 0.0)[:count] / instance.devices.slots
+        added = awake[options.device] * options.time_s
+        options = replace(options, energy_j=options.energy_j + added)
+    made = without_idling(replace(instance, devices=devices, options=options, limits=limits))
     return replace(made, devices=replace(made.devices, start_up_time_s=ready_s(instance)))
 
 
