@@ -149,7 +149,14 @@ class Replanned(Shown):
             self.place.get((d, u), u) if u >= 0 else -1
             for d, u in zip(device.tolist(), plan.unit.tolist(), strict=True)
         ]
-        return replace(plan, unit=np.array(unit, dtype=np.int64))
+        states = plan.states
+        if states is not None:
+            of = self.instance.options.device[states.option].tolist()
+            there = [
+                self.place.get(key, key[1]) for key in zip(of, states.unit.tolist(), strict=True)
+            ]
+            states = replace(states, unit=np.array(there, dtype=np.int64))
+        return replace(plan, unit=np.array(unit, dtype=np.int64), states=states)
 
     @property
     def gap(self) -> float:

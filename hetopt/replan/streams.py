@@ -28,11 +28,11 @@ from hetopt.constants import GAP_TOLERANCE
 from hetopt.errors import InputError, Problem
 from hetopt.evaluate import objectives
 from hetopt.evaluate.steady import SteadyQuantities
-from hetopt.instance import Instance, is_maximised
+from hetopt.instance import NO_MAXIMUM, Instance, is_maximised
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.questions import several_demands
 from hetopt.instance.states.setups import configured_devices
-from hetopt.instance.states.slow_domains import slow_domains
+from hetopt.instance.states.slow_domains import domain_of_device
 from hetopt.instance.states.stream_boards import board_joule_prices, going_on_j
 from hetopt.replan.boards import (
     boards_under_units,
@@ -50,6 +50,7 @@ from hetopt.simulate.events import State
 from hetopt.solution import Solution, SteadyPlan
 from hetopt.solve import SolveOptions, solve_with
 from hetopt.steady.model.stale import filled, fitted, names_units, repaired
+from hetopt.steady.states.repair import time_needed, with_time_shared
 from hetopt.verify import verify
 
 MOST_MIXTURES = 12
@@ -134,7 +135,8 @@ class _Search:
         left, without, told = repaired(instance, mine)
         if lost:
             told.insert(0, f"{lost} routes go over units that are down")
-        left = self._with_units_on(left)
+        needed = self._time_needed(left)
+        left = self._timed(self._with_units_on(left))
         on = {unit for unit in self.now.on if unit not in self.now.down}
         crowded, _ = more_boards(instance, left, on)
         for b in np.flatnonzero(crowded).tolist():
@@ -156,7 +158,29 @@ class _Search:
             plans = self._plans(left, fresh.plan, without.tolist())
             found += [c for p in plans for c in self._candidates(p)]
         kept = kept if kept is not None and kept.fits else None
-        return self._answer(fresh, kept, found, told)
+        return self._answer(fresh, kept, found, told, needed)
+
+    def _timed(self, plan: SteadyPlan) -> SteadyPlan:
+        """Return a plan with states, on the units that it has on where these suffice."""
+        instance, inside = self.instance, domain_of_device(self.instance) >= 0
+        if not inside.any():
+            return plan
+        found = with_time_shared(_at_most(instance, plan.units_on, inside), plan)
+        if found.states is None:
+            found = with_time_shared(instance, plan)
+        return replace(found, units_had=np.maximum(found.units_had, found.units_on))
+
+    def _time_needed(self, left: SteadyPlan) -> np.ndarray:
+        """Return the part of the time that what runs takes now where devices slow others (D)."""
+        inside = domain_of_device(self.instance) >= 0
+        if not inside.any():
+            return np.zeros(len(inside))
+        on = np.bincount(
+            [d for d, u in self.now.on if (d, u) not in self.now.down], minlength=len(inside)
+        )
+        limited = _at_most(self.instance, on, inside)
+        # With one unit on nothing is slowed, and its load tells all.
+        return np.where(domain_of_device(limited) >= 0, time_needed(limited, left), 0.0)
 
     def _with_units_on(self, left: SteadyPlan) -> SteadyPlan:
         """Keep on what is on: that costs nothing to change."""
@@ -179,12 +203,12 @@ class _Search:
         size = max(1, len(without))
         tried: set[int] = set()
         if not without:
-            yield fitted(instance, left)
+            yield self._timed(fitted(instance, left))
         while len(tried) < MOST_MIXTURES and size < len(order):
             tried.add(size)
             mixed = filled(instance, left, fresh, np.array(order[:size], dtype=np.int64))
-            yield mixed
-            yield self._with_units_on(mixed)
+            yield self._timed(mixed)
+            yield self._timed(self._with_units_on(mixed))
             size = min(2 * size, len(better)) if size < len(better) else len(order)
 
     def _gain(self, left: SteadyPlan, fresh: SteadyPlan) -> np.ndarray:
@@ -298,6 +322,7 @@ class _Search:
         kept: _Candidate | None,
         found: list[_Candidate],
         told: list[str],
+        needed: np.ndarray,
     ) -> Replanned:
         stability = self.stability
         allowed = [c for c in found if stability.most is None or c.changes <= stability.most]
@@ -312,7 +337,7 @@ class _Search:
             if candidate.plan is fresh.plan or verify(self.instance, candidate.plan).ok:
                 best = candidate
                 break
-        return self._result(fresh, stays, best, threshold, told, bool(found))
+        return self._result(fresh, stays, best, threshold, told, bool(found), needed)
 
     def _allowed(self, candidate: _Candidate) -> bool:
         return self.stability.most is None or candidate.changes <= self.stability.most
@@ -325,6 +350,7 @@ class _Search:
         threshold: float,
         told: list[str],
         some: bool,
+        needed: np.ndarray,
     ) -> Replanned:
         maximised = is_maximised(self.instance.objective[0])
         sign = -1.0 if maximised else 1.0
@@ -344,6 +370,8 @@ class _Search:
                 self.costs.load_each_s,
                 0.0 if self.state is None else self.state.time_s,
                 never_off(self.instance, best.plan),
+                needed,
+                bool((domain_of_device(self.instance) >= 0).any()),
             )
             transition.run()
             steps = tuple(transition.steps)
@@ -376,20 +404,29 @@ class _Search:
         )
 
 
+def _at_most(instance: Instance, units: np.ndarray, where: np.ndarray) -> Instance:
+    """Return the instance with no more than so many units of some devices."""
+    devices = instance.devices
+    most = np.where(where, units, devices.count_max)
+    capped = where & (devices.count_max != NO_MAXIMUM)
+    most = np.where(capped, np.minimum(most, devices.count_max), most)
+    least = np.where(where, np.minimum(devices.count_min, most), devices.count_min)
+    return replace(instance, devices=replace(devices, count_min=least, count_max=most))
+
+
 def check_streams(instance: Instance) -> None:
-    """Refuse what has more than one demand at a time, or shares the time among states.
+    """Refuse what has more than one demand at a time, and states that units are not known to be in.
 
     Raises
     ------
     InputError
-        For an instance with scenarios, or devices that slow each other down.
+        For an instance with scenarios, or units that are set up for several configurations.
     """
-    for domain in slow_domains(instance)[:1]:
-        name = f"resource {instance.resources.name[domain.resources[0]]}, sharing"
-        text = "`sharing: forbid`: re-planning does not know devices that slow each other down."
-        raise InputError([Problem(name, "slow", text)])
     for device in np.flatnonzero(configured_devices(instance))[:1].tolist():
-        text = "Options of one configuration: re-planning does not know what units have loaded."
+        text = (
+            "Options of one configuration: what units have loaded is no part of a state. "
+            "`hetopt solve --start PLAN` plans anew; set units up one after the other."
+        )
         raise InputError([Problem(f"device {instance.devices.name[device]}", "", text)])
     if len(instance.scenarios):
         raise InputError([several_demands(instance)])

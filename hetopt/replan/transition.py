@@ -121,6 +121,11 @@ class Transition:
         load any weights beside that (D).
     boards
         How many boards of each kind are on whatever units are (B).
+    needed
+        Part of the time that the old routes take at the rates of now on the units on at first, of
+        devices that slow each other (D; 0 for others, inf where it is not known).
+    slow
+        Whether some devices slow each other down.
     """
 
     instance: Instance
@@ -132,6 +137,8 @@ class Transition:
     load_each_s: np.ndarray
     time_s: float
     boards: np.ndarray
+    needed: np.ndarray
+    slow: bool
     steps: list[Step] = field(default_factory=list)
     shortfall: dict[int, float] = field(default_factory=dict)
 
@@ -144,6 +151,7 @@ class Transition:
             fell = self._go_down()
             if not (began or moved or fell) and not self._give_way():
                 break
+        self._count_waiting()
 
     def _begin(self) -> None:
         instance = self.instance
@@ -166,7 +174,7 @@ class Transition:
         for unit, wanted in sorted(self.new.needs.items()):
             missing = sorted(wanted - self._held.get(unit, set()))
             self._ups += [("load", unit, w) for w in missing]
-        changed = rerouted(self.old, self.new)
+        changed = self._changed = rerouted(self.old, self.new)
         self._jobs = dict.fromkeys(changed, self._clock)
         self._active = {j: self._at_rates_of_now(j) for j in self.old.routes}
         down = self.now.down
@@ -204,12 +212,32 @@ class Transition:
         room = capacity * on
         crowded = np.flatnonzero(load > room * (1 + LIMIT_TOLERANCE))
         part = {int(d): float(room[d] / load[d]) for d in crowded}
-        for job in self._jobs:
+        for d in np.flatnonzero(np.isfinite(self.needed) & (self.needed > 1.0)).tolist():
+            part[d] = min(part.get(d, 1.0), 1.0 / float(self.needed[d]))
+        unknown = np.isinf(self.needed)
+        self._short_on = {*part, *np.flatnonzero(unknown).tolist()}
+        for job in sorted({*self._jobs, *self._active}):
             wanted = sum(rate for rate, _ in self.new.routes.get(job, []))
+            before = sum(rate for rate, _ in self.old.routes.get(job, []))
             served = 0.0
             for rate, rows in self._active.get(job, []):
+                if any(unknown[r.device] for r in rows):
+                    # What the old plan promised, its units on still give.
+                    served += rate * min(1.0, before / wanted if wanted > 0 else 1.0)
+                    continue
                 served += rate * min([1.0, *(part.get(r.device, 1.0) for r in rows)])
-            self._part[job] = max(0.0, wanted - served)
+            short = wanted - served
+            self._part[job] = short if short > LIMIT_TOLERANCE * wanted else 0.0
+
+    def _count_waiting(self) -> None:
+        """Count what jobs that keep their routes miss until what goes on for them is there."""
+        inside = np.flatnonzero(self.needed > 0).tolist() if self.slow else []
+        devices = {*self._short_on, *inside}
+        at = max([self.time_s, *(t for (d, _), t in self._ready.items() if d in devices)])
+        for job, rate in self._part.items():
+            missing = rate * (at - self.time_s)
+            if job not in self._changed and missing > 0:
+                self.shortfall[job] = self.shortfall.get(job, 0.0) + missing
 
     def _load(self) -> np.ndarray:
         load = np.zeros(len(self.instance.devices))
@@ -319,10 +347,14 @@ class Transition:
             if self._ups and any(r.device in devices_waiting for r in rows if r.unit < 0):
                 continue
             movable.append(job)
-        if self._ups:
+        if self.slow:
+            # What runs beside what follows from the whole plan: old and new routes go not together.
+            movable = [] if self._ups else movable
+        elif self._ups:
             movable = [job for job in movable if self._fits(job)]
         if not movable:
             return False
+        times = {}
         for job in movable:
             rows = [r for _, rows in self.new.routes.get(job, []) for r in rows]
             at = [self._clock]
@@ -331,7 +363,9 @@ class Transition:
                     at.append(self._ready.get((row.device, row.unit), self._clock))
                 else:
                     at += [t for (d, _), t in self._ready.items() if d == row.device]
-            self._route(job, max(at))
+            times[job] = max(at)
+        for job, time in times.items():
+            self._route(job, max(times.values()) if self.slow else time)
         latest = [step.time_s for step in self.steps if isinstance(step.action, Route)]
         self._clock = max([self._clock, *latest])
         return True
@@ -400,6 +434,8 @@ class Transition:
         fell = False
         for kind, unit, weights in self._downs():
             d, u = unit
+            if self.slow and self._jobs:
+                continue
             name = str(self.instance.devices.name[d])
             if kind == "off":
                 enough = load[d] <= (on[d] - 1) * capacity[d] * (1 + LIMIT_TOLERANCE) + 1e-12

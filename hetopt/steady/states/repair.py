@@ -9,7 +9,7 @@ import numpy as np
 
 from hetopt.instance import Floats as FloatColumn
 from hetopt.instance import Instance
-from hetopt.instance.states.slow_domains import slow_domains
+from hetopt.instance.states.slow_domains import domain_of_device, slow_domains
 from hetopt.solution import SteadyPlan
 from hetopt.solvers.relaxation import TOLERANCE
 from hetopt.steady.routes.routes import route_of
@@ -23,6 +23,39 @@ def with_time_shared(instance: Instance, plan: SteadyPlan) -> SteadyPlan:
 
     Nothing here says that the outcome is a plan of the instance: that is for the checker.
     """
+    known = _states_of(instance, plan)
+    if known is None:
+        return plan
+    states, floors = known
+    parts = _least_time(instance, plan, states, floors)
+    if parts is None:
+        return plan
+    scaled = "throughput" in instance.objective
+    return with_states(instance, plan, states, parts.tolist(), floors, scaled)
+
+
+def time_needed(instance: Instance, plan: SteadyPlan) -> FloatColumn:
+    """Return the part of the time that a plan's work takes at least where devices slow others (D).
+
+    Above 1 there is not enough: the work of all, in one proportion, is done in part by its inverse.
+    0 for devices that nothing slows, inf where the work cannot be done at all, or is not known.
+    """
+    domain = domain_of_device(instance)
+    none = np.where(domain >= 0, np.inf, 0.0)
+    known = _states_of(instance, plan)
+    if known is None:
+        return none
+    states, floors = known
+    parts = _least_time(instance, plan, states, floors, enough=False)
+    if parts is None:
+        return none
+    of = np.array([state.domain for state in states], dtype=np.int64)
+    total = np.bincount(of, parts, len(slow_domains(instance)) + 1)
+    return np.where(domain >= 0, total[domain], 0.0)
+
+
+def _states_of(instance: Instance, plan: SteadyPlan) -> tuple[Sequence[State], Floors] | None:
+    """Return the states of what a plan runs, and the rates that it must keep; None: too many."""
     chosen = {
         (int(job), tuple(plan.option[plan.ptr[k] : plan.ptr[k + 1]].tolist()))
         for k, job in enumerate(plan.route_job)
@@ -32,19 +65,24 @@ def with_time_shared(instance: Instance, plan: SteadyPlan) -> SteadyPlan:
     routes = [route for route in found if route is not None]
     states = listed_states(instance, options_of_routes(instance, routes))
     if len(routes) < len(chosen) or states is None:
-        return plan
-    floors = route_floors(instance, routes).kept
-    parts = _least_time(instance, plan, states.states, floors)
-    if parts is None:
-        return plan
-    scaled = "throughput" in instance.objective
-    return with_states(instance, plan, states.states, parts.tolist(), floors, scaled)
+        return None
+    return states.states, route_floors(instance, routes).kept
 
 
 def _least_time(
-    instance: Instance, plan: SteadyPlan, states: Sequence[State], floors: Floors
+    instance: Instance,
+    plan: SteadyPlan,
+    states: Sequence[State],
+    floors: Floors,
+    enough: bool = True,
 ) -> FloatColumn | None:
-    """Return the part of the time of each state, least in all; None where there is not enough."""
+    """Return the part of the time of each state, least in all; None where there is not enough.
+
+    Parameters
+    ----------
+    enough
+        Whether states of devices that slow each other must not take more than all of the time.
+    """
     from scipy.optimize import linprog
 
     work = work_asked(instance, plan, asked_rates(instance, plan, floors))
@@ -58,7 +96,7 @@ def _least_time(
             ]
         )
         limit.append(-sum(w for (o, f), w in work.items() if o == option and f >= floor))
-    for g in range(len(slow_domains(instance))):
+    for g in range(len(slow_domains(instance)) if enough else 0):
         rows.append([float(state.domain == g) for state in states])
         limit.append(1.0)
     if not work:

@@ -90,6 +90,8 @@ def test_a_board_goes_on_with_its_first_unit_and_units_wait_for_it(
     assert [step.action.unit for step in ups] == [2]  # type: ignore[union-attr]
     assert ups[0].ready_s == pytest.approx(130.0)
     assert ups[0].why == "box#1 goes on with it"
+    # Two units serve 200/s for the 30 s.
+    assert found.shortfall == pytest.approx({"see": 90.0 * 30.0})
     assert found.value == pytest.approx(drawn(found)) == pytest.approx(20 + 1 + 6 + 14.5 + 1)
     # The start of the board, 60 J and 30 s of 10 W, and none of the unit, over an hour.
     assert found.charge == pytest.approx((60 + 300) / 3600)
