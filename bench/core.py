@@ -120,27 +120,28 @@ def start(smoke: bool) -> list[dict[str, Any]]:
 def scale(smoke: bool) -> list[dict[str, Any]]:
     """Time and memory of ``solve --method heuristic`` from Parquet, each in a process of its own.
 
-    ``slope`` is the growth of the time in log-log from the size before.
+    Reading, checking and writing the plan as tables are in it. ``slope`` is the growth of the time
+    in log-log from the size before, where bytes weigh as much beside the work (``ccr``).
     """
     devices = 8 if smoke else 64
     sizes = (50, 200) if smoke else (1_000, 10_000, 100_000, 1_000_000)
     rows: list[dict[str, Any]] = []
-    for tasks in sizes:
+    for tasks, ccr in [*((size, 0.1) for size in sizes), (sizes[-1], 0.5)]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "tables"
             instance = generate_schedule(
-                tasks=tasks, devices=devices, shape="layered", ccr=0.1, deadline_factor=1.5, seed=0
+                tasks=tasks, devices=devices, shape="layered", ccr=ccr, deadline_factor=1.5, seed=0
             )
             write_instance(instance, path)
             # Below this size there is an improver, which takes all of the time that there is.
             method = "heuristic" if tasks >= UNIMPROVED else "portfolio"
-            command = [sys.executable, "-c", SCALE_RUN, str(path), method]
+            command = [sys.executable, "-c", SCALE_RUN, str(path), method, f"{folder}/plan"]
             if not rows and not smoke:
                 # What compiles does so once per installation.
                 subprocess.run(command, check=True, capture_output=True)
             answer = subprocess.run(command, check=True, capture_output=True, text=True)
-        row = {"tasks": tasks, "devices": devices, **json.loads(answer.stdout)}
-        if rows:
+        row = {"tasks": tasks, "devices": devices, "ccr": ccr, **json.loads(answer.stdout)}
+        if rows and tasks != rows[-1]["tasks"]:
             growth = row["seconds"] / rows[-1]["seconds"]
             row["slope"] = math.log(growth) / math.log(tasks / rows[-1]["tasks"])
         rows.append(row)
@@ -156,9 +157,12 @@ from hetopt import read_instance, solve
 instance = read_instance(sys.argv[1])
 read = time.monotonic() - began
 solution = solve(instance, method=sys.argv[2], time_limit=600)
+found = time.monotonic() - began
+solution.save(sys.argv[3])
 print(json.dumps({
     "seconds": time.monotonic() - began,
     "read_seconds": read,
+    "write_seconds": time.monotonic() - began - found,
     "cpu_seconds": time.process_time(),
     "memory_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     "objective": solution.objective,
