@@ -41,7 +41,7 @@ def replan_schedule(
     if not plain(instance):
         text = (
             "A schedule without sleep, start-ups and boards: what has gone on or sleeps is no part "
-            "of a state yet."
+            "of a state. State what is left as an instance of its own, and solve that."
         )
         raise InputError([Problem("instance", "", text)])
     rest = rest_of(instance, state)
