@@ -118,7 +118,7 @@ class Simulation(Replicated):
         The clairvoyant bound of each replication; empty where none was asked for.
     timelines, latencies
         Of each policy's first replication: the run in pieces, and each request's latency (inf
-        where it was never served).
+        where it was never served, NaN where it was turned away).
     failed
         Why a policy has no outcome, by its name.
     settings

@@ -215,7 +215,8 @@ def replicate(item: Replication, stop: threading.Event) -> Replicated:
         )
         if not item.number:
             found.timelines[name] = timeline_of(run)
-            found.latencies[name] = run.finish_s - requests.time_s
+            latency = run.finish_s - requests.time_s
+            found.latencies[name] = np.where(run.turned_away, np.nan, latency)
     if not question.bound or not ends or "value" in item.instance.objective:
         return found
     bound = clairvoyant_bound(

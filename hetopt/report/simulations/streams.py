@@ -128,7 +128,8 @@ PICTURES: dict[str, Callable[[Simulation, bool], str]] = {
 
 
 def _tail(latency: Floats) -> tuple[Floats, Floats]:
-    """Return latencies, and the share of the requests that exceed each."""
+    """Return latencies, and the share of the requests that exceed each; without those let go."""
+    latency = latency[~np.isnan(latency)]
     count = len(latency)
     if not count:
         return np.zeros(0), np.zeros(0)

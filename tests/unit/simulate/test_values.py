@@ -10,6 +10,7 @@ import pytest
 
 from hetopt import evaluate, read_instance, simulate, solve
 from hetopt.instance import Instance
+from hetopt.report.simulations.streams import simulation_page
 from hetopt.simulate.events import Arrived, State, TurnAway
 from hetopt.simulate.policies import StartUp, plan_policy, served_parts
 from hetopt.solution import SteadyPlan
@@ -78,6 +79,8 @@ def test_all_policies_turn_away_what_their_plan_leaves(rack: Instance) -> None:
         assert totals["value"] <= totals["value_asked"]
         assert totals["turned_away"] > 0
     assert "requests were turned away" in str(found)
+    assert np.isnan(found.latencies["plan"]).sum() == found.outcomes[0].totals["turned_away"]
+    assert "Power over time" in simulation_page(found)
 
 
 def test_a_policy_says_who_is_turned_away(rack: Instance, plan: SteadyPlan) -> None:
