@@ -121,10 +121,7 @@ def describe(
     from hetopt.formats.files import check_writable, write_whole
     from hetopt.formats.plans import to_json
 
-    if output is not None:
-        if not output.lower().endswith(".csv"):
-            raise InputError([Problem("-o", output, "A file that ends in .csv.")])
-        check_writable(output)
+    check_writable(output, ".csv")
     rows = []
     for file in files:
         instance = read_instance(file, format=from_, platform=platform)

@@ -35,10 +35,7 @@ def rounds(
     from hetopt.report import rounds as report
 
     ending = "" if output is None else Path(output).suffix.lower()
-    if output is not None:
-        if ending not in ENDINGS:
-            raise InputError([Problem("-o", output, f"A file that ends in {', '.join(ENDINGS)}.")])
-        check_writable(output)
+    check_writable(output, *ENDINGS)
     wanted = (text or "").casefold()
     chosen = [piece for piece in slices() if wanted in piece.name]
     if not chosen:

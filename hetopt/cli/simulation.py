@@ -64,8 +64,6 @@ def simulate(
     json: Json = False,
 ) -> int:
     """Run policies on streams or a schedule, each beside a proven clairvoyant bound."""
-    from pathlib import Path
-
     from hetopt.formats.files import check_writable
     from hetopt.formats.plans import read_result
     from hetopt.report.simulations.write import write_simulation
@@ -77,10 +75,7 @@ def simulate(
     from hetopt.simulate import ScheduleSimulation
     from hetopt.simulate import simulate as simulated
 
-    if output is not None:
-        if Path(output).suffix.lower() not in OUTPUTS:
-            raise InputError([Problem("-o", output, f"A file that ends in {', '.join(OUTPUTS)}.")])
-        check_writable(output)
+    check_writable(output, *OUTPUTS)
     instance = question.instance()
     tell_warnings(instance)
     with loops.running(options.workers, most=replications) as running:

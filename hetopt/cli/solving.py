@@ -48,8 +48,8 @@ def solve(
     from hetopt.report.terminal.progress import progress_display
     from hetopt.solve import solve_with
 
+    check_writable(output)
     if output is not None:
-        check_writable(output)
         check_plan_output(output)
     instance = question.instance()
     known, left_out = (None, []) if start is None else read_stale_plan(instance, start)
@@ -105,8 +105,7 @@ def compare(
 
     common = choice("--basis", basis, get_args(analysis.Basis))
     against = choice("--rival", rival, get_args(RivalType))
-    if output is not None:
-        check_writable(output)
+    check_writable(output)
     instance = question.instance()
     with loops.running(options.workers) as running:
         comparison = analysis.compare(

@@ -40,9 +40,10 @@ def pareto(
 ) -> int:
     """Trade two objectives off (--objective energy,makespan), every point proven."""
     from hetopt.analysis import pareto as analysis
+    from hetopt.formats.files import check_writable
     from hetopt.report.front import front_to_dict, front_view
 
-    _check_output(output)
+    check_writable(output, *PAGES, ".json")
     instance = question.instance()
     tell_warnings(instance)
     names = analysis.two_objectives(instance)
@@ -85,8 +86,7 @@ def whatif(
     from hetopt.formats.files import check_json_place
     from hetopt.report.terminal.study import study_to_dict, study_view
 
-    if output is not None:
-        check_json_place(output)
+    check_json_place(output)
     if parallel is not None:
         if parallel < 1:
             raise InputError([Problem("--parallel", str(parallel), "At least 1.")])
@@ -133,7 +133,7 @@ def report(
     ] = None,
 ) -> int:
     """Show a plan as one offline page, or a schedule as a trace for Perfetto."""
-    from hetopt.formats.files import write_whole
+    from hetopt.formats.files import check_writable, write_whole
     from hetopt.formats.plans import read_result
     from hetopt.formats.plans.tables import write_result
     from hetopt.report.page import report_page
@@ -141,13 +141,13 @@ def report(
     from hetopt.solution import SchedulePlan
     from hetopt.verify import verify
 
-    _check_output(output)
+    check_writable(output, *PAGES, ".json")
     instance = question.instance()
     read = read_result(instance, plan)
     found = verify(instance, read.plan, read.claimed, bounds=read.bounds)
     if not found.ok:
         raise InputError([Problem(plan, v.kind, v.message) for v in found.violations[:3]])
-    if output.endswith(PAGES):
+    if output.lower().endswith(PAGES):
         gains = _written("compare", comparison, ("heterogeneous", "homogeneous", "gain"))
         trade = _written("pareto", front, ("held", "optimised", "points"))
         command = shlex.join(["hetopt", *sys.argv[1:]])
@@ -223,8 +223,7 @@ def explain(
     from hetopt.report.terminal.explanation import explanation_view
     from hetopt.report.terminal.progress import line_display
 
-    if output is not None:
-        check_json_place(output)
+    check_json_place(output)
     instance = question.instance()
     tell_warnings(instance)
     known = None if plan is None else read_plan(instance, plan)
@@ -259,21 +258,11 @@ def _write_front(output: str, front: Front) -> None:
     from hetopt.formats.plans.tables import write_result
     from hetopt.report.front import front_page, front_to_dict
 
-    if output.endswith(PAGES):
+    if output.lower().endswith(PAGES):
         command = shlex.join(["hetopt", *sys.argv[1:]])
         write_whole(Path(output), front_page(front, command))
     else:
         write_result(output, front_to_dict(front))
-
-
-def _check_output(output: str | None) -> None:
-    from hetopt.formats.files import check_writable
-
-    if output is None:
-        return
-    if not output.endswith((*PAGES, ".json")):
-        raise InputError([Problem("-o", output, "A .json file, or .html for a page.")])
-    check_writable(output)
 
 
 def _count(flag: str, text: str) -> int:

@@ -113,15 +113,27 @@ def means_folder(path: str | Path) -> bool:
     return not re.match(r"\.[^\W\d]", target.suffix)
 
 
-def check_writable(path: str | Path) -> None:
+def check_writable(path: str | Path | None, *endings: str) -> None:
     """Make sure that a result can be written, so that a long search is not lost.
+
+    Parameters
+    ----------
+    path
+        None where nothing is to be written.
+    endings
+        Of names of files, in lower case; none: any.
 
     Raises
     ------
     InputError
-        If the folder that the file or folder of tables goes into does not exist, or is closed.
+        If the name has another ending, or if the folder that the file or folder of tables goes
+        into does not exist, or is closed.
     """
+    if path is None:
+        return
     target = Path(path)
+    if endings and target.suffix.lower() not in endings:
+        raise InputError([Problem("-o", str(path), f"A file that ends in {', '.join(endings)}.")])
     folder = target if target.is_dir() else target.absolute().parent
     if not folder.is_dir():
         raise InputError(
@@ -178,7 +190,7 @@ def _lines(text: str) -> str:
 NO_JSON = (".html", ".htm", ".csv", ".xlsx", ".xls", ".parquet", ".md", ".yaml", ".png", ".svg")
 
 
-def check_json_place(path: str | Path) -> None:
+def check_json_place(path: str | Path | None) -> None:
     """Make sure that a JSON file can be written, and that its name does not ask for another form.
 
     Raises
@@ -187,5 +199,5 @@ def check_json_place(path: str | Path) -> None:
         As :func:`check_writable`, and for a page or a table, which is not made of this answer.
     """
     check_writable(path)
-    if Path(path).suffix.lower() in NO_JSON:
+    if path is not None and Path(path).suffix.lower() in NO_JSON:
         raise InputError([Problem("-o", str(path), "A .json file: this answer has no other form.")])

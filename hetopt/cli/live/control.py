@@ -108,8 +108,7 @@ def write_monitoring(alerts: str | None, dashboard: str | None) -> int:
     from hetopt.formats.files import check_writable, write_whole
 
     for path in (alerts, dashboard):
-        if path is not None:
-            check_writable(path)
+        check_writable(path)
     if alerts is not None:
         text = io.StringIO()
         writer = YAML()

@@ -41,8 +41,7 @@ def replan(
     from hetopt.replan import replan as replanned
     from hetopt.report.terminal.replan import replanned_to_dict, replanned_view
 
-    if output is not None:
-        check_writable(output)
+    check_writable(output)
     instance = question.instance()
     tell_warnings(instance)
     known, left_out = read_stale_plan(instance, plan)
@@ -79,8 +78,7 @@ def contingency(
     from hetopt.report.terminal.replan import contingency_to_dict, contingency_view
 
     what = choice("--lose", lose, ("device", "unit"))
-    if output is not None:
-        check_writable(output)
+    check_writable(output)
     instance = question.instance()
     tell_warnings(instance)
     known = None if plan is None else read_stale_plan(instance, plan)[0]

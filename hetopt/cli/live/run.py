@@ -56,8 +56,7 @@ def run(
     from hetopt.report.terminal.progress import line_display
 
     _check(frames, tolerance, clock, telemetry)
-    if telemetry is not None:
-        check_writable(telemetry)
+    check_writable(telemetry)
     wanted = positive("--rate", rate, "rate") if rate else None
     if wanted is not None and pace not in ("", "plan"):
         raise InputError([Problem("--pace", pace, "plan beside --rate.")])

@@ -54,8 +54,7 @@ def calibrate(
 
     if not telemetry and load is None:
         raise InputError([Problem("TELEMETRY", "", "Files of telemetry, or --load TABLE.")])
-    if output is not None:
-        check_writable(output)
+    check_writable(output)
     read = read_instance(instance)
     path = instance
     if not Path(instance).exists() and instance in shipped_names():

@@ -28,10 +28,7 @@ def run_cluster(file: str, others: Mapping[str, object], output: str | None, as_
     for flag, value in others.items():
         if value:
             raise InputError([Problem(flag, str(value), "Nothing else beside --from-cluster.")])
-    if output is not None:
-        if not output.endswith((".yaml", ".yml", ".json")):
-            raise InputError([Problem("-o", output, "A .yaml or .json file.")])
-        check_writable(output)
+    check_writable(output, ".yaml", ".yml", ".json")
     text = sys.stdin.read() if file == "-" else read_text(Path(file))
     cluster = read_cluster(text, "stdin" if file == "-" else file)
     told = {
@@ -40,7 +37,7 @@ def run_cluster(file: str, others: Mapping[str, object], output: str | None, as_
         "notes": list(cluster.notes),
     }
     if output is not None:
-        is_json = output.endswith(".json")
+        is_json = output.lower().endswith(".json")
         content = json.dumps(told, indent=1) + "\n" if is_json else _yaml(cluster, told, file)
         write_whole(Path(output), content)
     if as_json:

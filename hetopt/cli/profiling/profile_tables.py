@@ -61,12 +61,10 @@ def run_tables(files: list[str], flags: TableFlags, output: str | None, as_json:
     """Read tables as options or as requests."""
     if flags.wanted is not None and flags.wanted not in AS:
         raise InputError([Problem("--as", flags.wanted, f"One of {', '.join(AS)}.")])
-    if output is not None:
-        from hetopt.formats.files import check_writable
-
-        check_writable(output)
+    from hetopt.formats.files import check_writable
     from hetopt.profiling.requests import is_trace
 
+    check_writable(output)
     told = flags.wanted is None and not flags.form and len(files) == 1 and not flags.columns
     if flags.wanted in OF_REQUESTS or (told and is_trace(files[0])):
         return _requests(files, flags, output, as_json)
