@@ -259,22 +259,38 @@ def _consumers(instance: Instance, plan: SchedulePlan) -> list[list[str]]:
     hops = plan.hops
     moved = np.zeros(len(instance.tensors), dtype=bool)
     moved[hops.tensor] = True
-    named = instance.tensors.name != ""
     edge = np.flatnonzero(instance.edges.tensor >= 0)
     edge = edge[moved[instance.edges.tensor[edge]]]
     reader, tensor = instance.edges.dst[edge], instance.edges.tensor[edge]
-    device = np.where(named[tensor], instance.options.device[plan.option[reader]], -1)
-    unit = np.where(named[tensor], plan.unit[reader], -1)
-    served: dict[tuple[int, int, int], list[str]] = {}
-    columns = (tensor, device, unit, instance.tasks.name[reader])
-    for n, at, number, name in zip(*(c.tolist() for c in columns), strict=True):
-        served.setdefault((n, at, number), []).append(name)
-        if at >= 0:  # a staged tensor's write serves all
-            served.setdefault((n, -1, -1), []).append(name)
-    every = ~named[hops.tensor] | (hops.leg == WRITE)
-    device, unit = np.where(every, -1, hops.dst_device), np.where(every, -1, hops.dst_unit)
-    rows = zip(hops.tensor.tolist(), device.tolist(), unit.tolist(), strict=True)
-    return [served.get(row, []) for row in rows]
+    # All readers of a tensor, for messages without a name and the write of a staged one; else those
+    # on the destination unit.
+    whole = (instance.tensors.name[hops.tensor] == "") | (hops.leg == WRITE)
+    if whole.all():
+        return _grouped(instance, reader, tensor, hops.tensor)
+    place = _place(
+        instance, plan, tensor, instance.options.device[plan.option[reader]], plan.unit[reader]
+    )
+    at = _place(instance, plan, hops.tensor, hops.dst_device, hops.dst_unit)
+    there = _grouped(instance, reader, place, at)
+    if not whole.any():
+        return there
+    rows = zip(whole.tolist(), _grouped(instance, reader, tensor, hops.tensor), there, strict=True)
+    return [both if every else some for every, both, some in rows]
+
+
+def _place(instance: Instance, plan: SchedulePlan, tensor: Ints, device: Ints, unit: Ints) -> Ints:
+    """Return numbers that tell tensors on units apart."""
+    units = int(plan.unit.max(initial=0)) + 2
+    return np.asarray((tensor * len(instance.devices) + device) * units + unit + 1, dtype=np.int64)
+
+
+def _grouped(instance: Instance, reader: Ints, key: Ints, wanted: Ints) -> list[list[str]]:
+    """Return the names of the readers of each key that is wanted, in their order."""
+    order = np.argsort(key, kind="stable")
+    names = instance.tasks.name[reader[order]].tolist()
+    first = np.searchsorted(key[order], wanted, "left").tolist()
+    last = np.searchsorted(key[order], wanted, "right").tolist()
+    return [names[a:b] for a, b in zip(first, last, strict=True)]
 
 
 def unclear_edges(instance: Instance) -> Ints:
