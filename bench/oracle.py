@@ -19,8 +19,8 @@ orders of magnitude apart, stages in order, every method, and generated routes, 
 forced; 3,000 of them take some ten minutes of one quiet core. ``--regime racks`` are streams beside
 each other that share nothing, against the optima of each alone. ``--regime slow-streams`` are
 streams on devices that slow each other down, against linear programs over all states.
-``--regime periods`` are streams of periods against enumeration of what is on and held in each;
-1,000 of them take some six minutes of a quiet core.
+``--regime periods`` are streams of periods against enumeration of what is on and held in each, and
+bought, in a third of them; 1,000 of them take some six minutes of a quiet core.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ MOST_STATES = 260
 MOST_SEQUENCES = 3_000_000
 MOST_WITHOUT_BOUND = 30_000
 ROOM = 1e-9
+WORTHLESS = 1e-7
 ANY = -1
 
 Keys = frozenset[int]
@@ -166,7 +167,9 @@ class PeriodOracle:
             rates = self.instance.scenarios.rate_per_s.sum(axis=1)
             return (-best * float(np.dot(self.durations, rates)) / whole,)
         if self.name == "value":
-            return (-best / whole,)
+            # What the rounding of a cap has room for, that idle power and starts meet, is nothing.
+            worth = -best / whole
+            return (worth if worth > WORTHLESS else 0.0,)
         value = best / whole
         if value > self.instance.limits.budget_per_s * (1 + ROOM):
             return None
