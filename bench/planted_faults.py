@@ -46,6 +46,7 @@ class Fault:
 CHECKER = ("unit/verify/test_schedule.py", "property/test_verify_against_ticks.py")
 STREAM_CHECKER = ("unit/verify/test_steady.py", "unit/steady/program/test_fleet.py")
 PERIOD_CHECKER = ("unit/verify/test_periods.py",)
+INVESTMENT = ("unit/steady/program/test_investment.py",)
 TWO_WAYS = ("property/test_evaluate_against_verify.py",)
 SCHEDULE = (
     "unit/schedule/cpsat/test_model.py",
@@ -138,6 +139,24 @@ FAULTS = (
         PERIOD_CHECKER,
     ),
     Fault(
+        "checker: units bought stay",
+        "            if units < was:",
+        "            if units < 0:",
+        INVESTMENT,
+    ),
+    Fault(
+        "model: units bought stay",
+        'self._row(sum_of([(self.owned[s - 1, d], 1.0)]) <= more, f"stays_{s}_{d}")',
+        'self._row(sum_of([(self.owned[s - 1, d], 0.5)]) <= more, f"stays_{s}_{d}")',
+        INVESTMENT,
+    ),
+    Fault(
+        "evaluate: money of later periods",
+        "return np.asarray((1.0 + periods.discount_rate) ** (-time_s / YEAR_S))",
+        "return np.asarray((1.0 + periods.discount_rate) ** (-time_s / YEAR_S / 2))",
+        INVESTMENT,
+    ),
+    Fault(
         "checker: changes of periods",
         "if most >= 0 and switched + loaded > most:",
         "if most >= 0 and switched > most:",
@@ -211,8 +230,8 @@ FAULTS = (
     ),
     Fault(
         "model: demand of streams",
-        'self._add(served == self.theta, f"demand_{job}")',
-        'self._add(served * 2 >= self.theta, f"demand_{job}")',
+        'model.add_row(served == model.theta, f"demand_{job}")',
+        'model.add_row(served * 2 >= model.theta, f"demand_{job}")',
         STREAMS,
     ),
     Fault(

@@ -120,6 +120,18 @@ def test_rent_where_what_is_bought_is_too_dear() -> None:
     assert [row["cost"] for row in rows] == pytest.approx([each * (1 + 1 / 1.1), 2 * each / 1.1])
 
 
+def test_what_is_bought_for_a_peak_is_paid_for_to_the_end() -> None:
+    """No plan sells what it needs no more, and the bound knows that."""
+    solution = solve(years(periods__a__demand="3", periods__b__demand="0.5"), time_limit=20)
+    assert solution.status == "optimal"
+    had = {(r["period"], r["device"]): r["had"] for r in solution.quantities["devices"]}
+    on = {(r["period"], r["device"]): r["on"] for r in solution.quantities["devices"]}
+    bought = [device for device in ("new", "rent") if had["a", device]]
+    assert sum(had["a", device] for device in bought) == 5
+    assert all(had["b", device] == had["a", device] for device in bought)
+    assert all(on["b", device] == 0 for device in bought)
+
+
 def test_a_budget_caps_what_purchases_and_energy_cost(known: tuple[Instance, Solution]) -> None:
     instance, solution = known
     assert solution.objective is not None
