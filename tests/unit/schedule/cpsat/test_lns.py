@@ -11,7 +11,7 @@ import pytest
 from hetopt.evaluate import objective_value
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
-from hetopt.schedule import solve as schedules
+from hetopt.schedule import strategies
 from hetopt.schedule.cpsat import lns
 from hetopt.schedule.cpsat.neighbourhoods import PICKERS, View
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS, plan_problem
@@ -60,7 +60,7 @@ def test_repairs_better_a_plan_under_memory_limits(
     # Without list schedulers nothing but repairs betters what HEFT began with.
     begun = CONSTRUCTORS["heft"](small)
     assert begun is not None
-    monkeypatch.setattr(schedules, "_construct", lambda *rest: None)
+    monkeypatch.setattr(strategies, "construct", lambda *rest: None)
     monkeypatch.setattr(lns, "SIZE", 4.0)
     answer = solve(small, method="lns", time_limit=1, start=begun, deterministic=True)
     assert answer.method == "lns"
