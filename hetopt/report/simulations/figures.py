@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.text import Text
 from hetopt import units
 from hetopt.formats.plans import to_json
 from hetopt.report.lines import Curve, lines
+from hetopt.report.parts import document, table
 from hetopt.simulate import ScheduleSimulation, Simulation
 from hetopt.version import __version__
 
@@ -31,6 +33,27 @@ def view(
     lines += [Text(f"{policy}: {why}") for policy, why in simulation.failed.items()]
     shown = [drawn(*made) for made in tables if made]
     return Group(Text(f"{name}: simulated", style="bold"), *shown, *lines)
+
+
+def page(
+    simulation: Simulated,
+    tables: Sequence[tuple[Row, list[Row]] | None],
+    sentences: list[str],
+    sections: Sequence[str],
+) -> str:
+    """Return a page: its head, tables, sentences, the policies that failed, and sections."""
+    instance = simulation.instance
+    title = html.escape(f"{instance.name or 'instance'}: simulated")
+    about = [instance.description] if instance.description else []
+    parts = [
+        f"<h1>{title}</h1>",
+        *(f'<p class="note">{html.escape(text)}</p>' for text in about),
+        *(table(*made, bold=BOUND, most=None) for made in tables if made),
+        *(f'<p class="note">{html.escape(line)}</p>' for line in sentences),
+        *(f"<p>{html.escape(f'{p}: {why}')}</p>" for p, why in simulation.failed.items()),
+        *sections,
+    ]
+    return document(title, "".join(parts))
 
 
 def priced_table(

@@ -7,9 +7,9 @@ import html
 import numpy as np
 
 from hetopt.report.lines import Curve, lines
-from hetopt.report.parts import document, table
+from hetopt.report.parts import table
 from hetopt.report.pictures import in_page, schedule_picture
-from hetopt.report.simulations.figures import BOUND, axis_s, axis_share, power_curves
+from hetopt.report.simulations.figures import axis_s, axis_share, page, power_curves
 from hetopt.report.terminal.schedule_simulation import (
     device_rows,
     job_rows,
@@ -27,17 +27,8 @@ _DEVICE_HEADS = ("policy", "device", "units on", "tasks", "busy", "energy", "idl
 
 def schedule_simulation_page(simulation: ScheduleSimulation) -> str:
     """Return the page as HTML."""
-    instance = simulation.instance
-    title = html.escape(f"{instance.name or 'instance'}: simulated")
-    prices = price_table(simulation)
-    about = f'<p class="note">{html.escape(instance.description)}</p>'
-    parts = [
-        f"<h1>{title}</h1>",
-        about if instance.description else "",
-        table(*policy_table(simulation), bold=BOUND, most=None),
-        table(*prices, bold=BOUND, most=None) if prices else "",
-        *(f'<p class="note">{html.escape(line)}</p>' for line in sentences(simulation)),
-        *(f"<p>{html.escape(f'{p}: {why}')}</p>" for p, why in simulation.failed.items()),
+    tables = [policy_table(simulation), price_table(simulation)]
+    sections = [
         "<h2>Power over time</h2>",
         _power(simulation),
         "<h2>Work done over time</h2>",
@@ -48,7 +39,7 @@ def schedule_simulation_page(simulation: ScheduleSimulation) -> str:
         "<h2>Devices</h2>",
         table(_DEVICE_HEADS, device_rows(simulation), text=(0, 1), most=None),
     ]
-    return document(title, "".join(parts))
+    return page(simulation, tables, sentences(simulation), sections)
 
 
 def _power(simulation: ScheduleSimulation) -> str:

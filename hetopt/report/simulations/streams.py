@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 
 import numpy as np
@@ -10,8 +9,8 @@ import numpy as np
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Floats
 from hetopt.report.lines import Curve, lines
-from hetopt.report.parts import document, table
-from hetopt.report.simulations.figures import BOUND, axis_s, axis_share, power_curves
+from hetopt.report.parts import table
+from hetopt.report.simulations.figures import axis_s, axis_share, page, power_curves
 from hetopt.report.terminal.simulation import (
     device_rows,
     job_rows,
@@ -28,20 +27,10 @@ HOW_TO_READ = (
 )
 
 
-def simulation_page(simulation: Simulation, command: str = "") -> str:
+def simulation_page(simulation: Simulation) -> str:
     """Return the page as HTML."""
-    instance = simulation.instance
-    title = html.escape(f"{instance.name or 'instance'}: simulated")
-    heads, rows = policy_table(simulation)
-    prices = price_table(simulation)
-    about = f'<p class="note">{html.escape(instance.description)}</p>'
-    parts = [
-        f"<h1>{title}</h1>",
-        about if instance.description else "",
-        table(heads, rows, bold=BOUND, most=None),
-        table(*prices, bold=BOUND, most=None) if prices else "",
-        *(f'<p class="note">{html.escape(line)}</p>' for line in sentences(simulation)),
-        *(f"<p>{html.escape(f'{p}: {why}')}</p>" for p, why in simulation.failed.items()),
+    tables = [policy_table(simulation), price_table(simulation)]
+    sections = [
         "<h2>Power over time</h2>",
         _power(simulation),
         "<h2>Requests waiting over time</h2>",
@@ -54,9 +43,8 @@ def simulation_page(simulation: Simulation, command: str = "") -> str:
         table(_JOB_HEADS, job_rows(simulation), text=(0, 1), most=None),
         "<h2>Devices</h2>",
         table(_DEVICE_HEADS, device_rows(simulation), text=(0, 1), most=None),
-        f'<p class="note">Made by <code>{html.escape(command)}</code>.</p>' if command else "",
     ]
-    return document(title, "".join(parts))
+    return page(simulation, tables, sentences(simulation), sections)
 
 
 def simulation_picture(simulation: Simulation, what: str = "power") -> str:
