@@ -51,7 +51,7 @@ def _on_boards(instance: Instance, dice: Dice) -> Instance | None:
     own = [s == "slow" and dice.chance(0.75) for s in resources["sharing"]]
     if "budget" in resources:
         own = [o and not np.isfinite(b) for o, b in zip(own, resources["budget"], strict=True)]
-    if not any(own):
+    if not any(own) or "uses" not in frames:
         return None
     resources["board"] = ["box" if mine else "" for mine in own]
     there = set(devices["name"][on])
