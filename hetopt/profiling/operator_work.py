@@ -118,9 +118,7 @@ class OperatorWork:
             raise ValueError("flop, bytes_b and launches are expected to be 0 or more")
 
 
-def family_work(
-    family: str, flop: float, bytes_b: float, precision: str = "fp32", launches: float = 1.0
-) -> OperatorWork:
+def family_work(family: str, flop: float, bytes_b: float, precision: str) -> OperatorWork:
     """Return the record of an operator by the family that counts it in model files.
 
     A family or precision that is not known here is ``other``, or fp32: estimates are then no
@@ -132,7 +130,6 @@ def family_work(
         flop,
         bytes_b,
         named if named in PRECISIONS else "fp32",
-        launches,
     )
 
 

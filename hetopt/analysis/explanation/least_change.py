@@ -51,17 +51,13 @@ class Least:
     plan: Plan
 
 
-def least_value(
-    questions: Questions, instance: Instance, limit: Limit, refuted: float | None = None
-) -> Least | None:
+def least_value(questions: Questions, instance: Instance, limit: Limit) -> Least | None:
     """Find the least value of a limit with which an instance has a plan.
 
     Parameters
     ----------
     instance
         With all other limits as they shall be; what it says of this one does not matter.
-    refuted
-        A value that is proven too tight; by default the limit's own.
 
     Returns
     -------
@@ -71,7 +67,7 @@ def least_value(
     amount = limit.amount
     if amount is None:
         return None
-    low = amount.value if refuted is None else refuted
+    low = amount.value
     found = _optimised(questions, instance, amount, low)
     if found is not None or questions.over():
         return found

@@ -181,9 +181,7 @@ class PlanExplanation:
         }
 
 
-def explain_plan(
-    questions: Questions, base: Solution, tasks: Sequence[int], *, effects: bool = True
-) -> PlanExplanation:
+def explain_plan(questions: Questions, base: Solution, tasks: Sequence[int]) -> PlanExplanation:
     """Explain a plan.
 
     Parameters
@@ -192,8 +190,6 @@ def explain_plan(
         The plan with the bound of its objective.
     tasks
         Tasks to ask other places for.
-    effects
-        Whether to solve again with limits changed.
     """
     instance, plan = questions.instance, base.plan
     if plan is None:
@@ -202,7 +198,7 @@ def explain_plan(
     steps = critical_steps(instance, plan) if isinstance(plan, SchedulePlan) else []
     other = [found for task in tasks for found in _elsewhere(questions, base, task)]
     # The horizon is also what idle power counts for: without it, the energy is another one.
-    asked = [s for s in slacks if s.limit.kind != "horizon"][:MOST_LIMITS] if effects else []
+    asked = [s for s in slacks if s.limit.kind != "horizon"][:MOST_LIMITS]
     felt = [e for s in asked if (e := _effect(questions, base, s)) is not None]
     return PlanExplanation(
         tuple(slacks), tuple(_busy(instance, plan)), tuple(steps), tuple(other), tuple(felt)

@@ -66,15 +66,11 @@ def lines_of(name: str, line: Ints) -> Place:
     return lambda row: f"{name}:{line[row]}"
 
 
-def mesh(devices: list[str], bandwidth_b_per_s: float = 1.0) -> dict[str, Any]:
+def mesh(devices: list[str]) -> dict[str, Any]:
     """Return one link, without contention, from each device to each other one."""
     at, to = np.nonzero(~np.eye(len(devices), dtype=bool))
     names = np.array(devices, dtype=object)
-    return {
-        "from": names[at],
-        "to": names[to],
-        "bandwidth_b_per_s": np.full(len(at), bandwidth_b_per_s),
-    }
+    return {"from": names[at], "to": names[to], "bandwidth_b_per_s": np.ones(len(at))}
 
 
 def grid_options(tasks: list[str], devices: list[str], time_s: Floats) -> dict[str, Any]:
