@@ -101,6 +101,9 @@ def _least_time(
         limit.append(1.0)
     if not work:
         return np.zeros(len(states))
+    if not states:
+        # Work of options that no unit is there for.
+        return None
     tight: Any = {"primal_feasibility_tolerance": TOLERANCE}
     answer = linprog(np.ones(len(states)), np.array(rows), np.array(limit), options=tight)
     return np.asarray(answer.x) if answer.status == 0 else None

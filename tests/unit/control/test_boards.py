@@ -20,7 +20,7 @@ SETTINGS = Settings(SolveOptions(1.0, method="heuristic", workers=1), headroom=0
 @pytest.fixture
 def controller():
     box = read_instance("box.yaml", text=BOX)
-    plan = solve(box, time_limit=3).plan
+    plan = solve(box, time_limit=30).plan
     assert isinstance(plan, SteadyPlan)
     return Controller(box, plan)
 

@@ -74,7 +74,7 @@ def test_units_and_boards_draw_and_cost_what_the_plan_says() -> None:
         instance = None if len(drawn.scenarios) else with_boards(drawn, seed)
         if instance is None or not instance.limits.demand_known:
             continue
-        plan = solve(instance, method="heuristic", time_limit=2).plan
+        plan = solve(instance, method="heuristic", time_limit=10).plan
         if not isinstance(plan, SteadyPlan):
             continue
         served = np.bincount(plan.route_job, plan.rate_per_s, len(instance.jobs))
@@ -91,7 +91,7 @@ def test_units_and_boards_draw_and_cost_what_the_plan_says() -> None:
 
 def test_a_board_draws_its_idle_power_once_for_all_of_its_units() -> None:
     instance = box()
-    plan = solve(instance, time_limit=5).plan
+    plan = solve(instance, time_limit=30).plan
     assert isinstance(plan, SteadyPlan)
     assert plan.units_on.tolist() == [1, 2]
     run = ran(instance, plan, 10.0)
@@ -102,7 +102,7 @@ def test_a_board_draws_its_idle_power_once_for_all_of_its_units() -> None:
 
 def test_the_board_of_the_only_unit_goes_off_with_it_and_takes_its_time_to_go_on() -> None:
     instance = box("{time: 0.5 s, energy: 40 J}")
-    plan = solve(instance, time_limit=5).plan
+    plan = solve(instance, time_limit=30).plan
     assert isinstance(plan, SteadyPlan)
     units = np.array([1, 2])
     plan = replace(plan, units_had=np.array([2, 4]), units_on=units)
@@ -117,7 +117,7 @@ def test_the_board_of_the_only_unit_goes_off_with_it_and_takes_its_time_to_go_on
 
 def test_the_bound_counts_boards_that_must_be_on() -> None:
     instance = box()
-    plan = solve(instance, time_limit=5).plan
+    plan = solve(instance, time_limit=30).plan
     assert isinstance(plan, SteadyPlan)
     requests = in_step(instance, 10.0)
     none = np.zeros((0, 1))

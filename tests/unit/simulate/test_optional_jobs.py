@@ -18,7 +18,7 @@ def drone() -> Instance:
 
 @pytest.fixture(scope="module")
 def plan(drone: Instance) -> SchedulePlan:
-    found = solve(drone, time_limit=5).plan
+    found = solve(drone, time_limit=30).plan
     assert isinstance(found, SchedulePlan)
     assert (found.option < 0).any()
     return found

@@ -39,7 +39,7 @@ def rack() -> Instance:
 
 @pytest.fixture(scope="module")
 def plan(rack: Instance) -> SteadyPlan:
-    found = solve(rack, time_limit=5).plan
+    found = solve(rack, time_limit=30).plan
     assert isinstance(found, SteadyPlan)
     # 75 W above idle: 50 for what is worth most, 25 for half of the tags.
     assert served_parts(rack, found) == pytest.approx([1.0, 0.5])
