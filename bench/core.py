@@ -121,12 +121,17 @@ def scale(smoke: bool) -> list[dict[str, Any]]:
     """Time and memory of ``solve --method heuristic`` from Parquet, each in a process of its own.
 
     Reading, checking and writing the plan as tables are in it. ``slope`` is the growth of the time
-    in log-log from the size before, where bytes weigh as much beside the work (``ccr``).
+    in log-log from the size before, where bytes weigh as much beside the work (``ccr``) and there
+    is as much time. The last rows are of a limit with which all of it is done in half a minute.
     """
     devices = 8 if smoke else 64
     sizes = (50, 200) if smoke else (1_000, 10_000, 100_000, 1_000_000)
     rows: list[dict[str, Any]] = []
-    for tasks, ccr in [*((size, 0.1) for size in sizes), (sizes[-1], 0.5)]:
+    cases = [
+        *((size, 0.1, 600.0) for size in sizes),
+        *((sizes[-1], ccr, 15.0) for ccr in (0.1, 0.5)),
+    ]
+    for tasks, ccr, limit in cases:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "tables"
             instance = generate_schedule(
@@ -135,12 +140,21 @@ def scale(smoke: bool) -> list[dict[str, Any]]:
             write_instance(instance, path)
             # Below this size there is an improver, which takes all of the time that there is.
             method = "heuristic" if tasks >= UNIMPROVED else "portfolio"
-            command = [sys.executable, "-c", SCALE_RUN, str(path), method, f"{folder}/plan"]
+            command = [
+                sys.executable,
+                "-c",
+                SCALE_RUN,
+                str(path),
+                method,
+                f"{folder}/plan",
+                str(limit),
+            ]
             if not rows and not smoke:
                 # What compiles does so once per installation.
                 subprocess.run(command, check=True, capture_output=True)
             answer = subprocess.run(command, check=True, capture_output=True, text=True)
-        row = {"tasks": tasks, "devices": devices, "ccr": ccr, **json.loads(answer.stdout)}
+        row = {"tasks": tasks, "devices": devices, "ccr": ccr, "time_limit_s": limit}
+        row |= json.loads(answer.stdout)
         if rows and tasks != rows[-1]["tasks"]:
             growth = row["seconds"] / rows[-1]["seconds"]
             row["slope"] = math.log(growth) / math.log(tasks / rows[-1]["tasks"])
@@ -156,7 +170,7 @@ began = time.monotonic()
 from hetopt import read_instance, solve
 instance = read_instance(sys.argv[1])
 read = time.monotonic() - began
-solution = solve(instance, method=sys.argv[2], time_limit=600)
+solution = solve(instance, method=sys.argv[2], time_limit=float(sys.argv[4]))
 found = time.monotonic() - began
 solution.save(sys.argv[3])
 print(json.dumps({

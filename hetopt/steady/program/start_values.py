@@ -45,11 +45,11 @@ def start_integers(
         if model.plain(device):
             continue
         contents = (
-            _named_units(model, plan, device, held)
+            [(*content, 1) for content in _named_units(model, plan, device, held)]
             if limited[device]
             else _jobs(model, plan, device)
         )
-        for unit, jobs, keys, working in contents:
+        for unit, jobs, keys, working, number in contents:
             for k in sorted(kinds, key=lambda k: len(model.kinds[k].keys)):
                 kind = model.kinds[k]
                 if (
@@ -59,7 +59,7 @@ def start_integers(
                     and working <= _working(model, k)
                 ):
                     name = model.count[k].name
-                    values[name] = values.get(name, 0.0) + 1.0
+                    values[name] = values.get(name, 0.0) + number
                     break
     return values
 
@@ -114,15 +114,17 @@ def _named_units(
     return [contents[unit] for unit in sorted(contents)]
 
 
-def _jobs(model: SteadyModel, plan: SteadyPlan, device: int) -> list[Content]:
-    """Units per job of an exclusive device without memory limits."""
+def _jobs(
+    model: SteadyModel, plan: SteadyPlan, device: int
+) -> list[tuple[int, set[int], set[int], float, int]]:
+    """Return what units of an exclusive device without memory limits serve, and how many do."""
     from hetopt.evaluate.steady import SteadyQuantities
 
     known = SteadyQuantities(model.instance, plan)
     load = known.row_rate_per_s * known.row_busy_s
-    contents: list[Content] = []
+    contents: list[tuple[int, set[int], set[int], float, int]] = []
     for job in range(len(model.instance.jobs)):
         here = (known.device == device) & (plan.route_job[known.route] == job)
         need = float(load[here].sum()) / float(model.capacity[device])
-        contents.extend((-1, {job}, set(), 0.0) for _ in range(int(np.ceil(need - 1e-9))))
+        contents.append((-1, {job}, set(), 0.0, max(0, int(np.ceil(need - 1e-9)))))
     return contents
