@@ -18,6 +18,9 @@ from hetopt.steady.program.formulation import SteadyModel
 NO_SHARE = 1e-11
 """A share of a job's rate below this is a solver's rounding; the other routes take it over."""
 
+MOST_TRIED = 10_000
+"""Numbers of units of a device that are tried one by one."""
+
 SLIVER = 1e-10
 """Load, in units, that is not worth another row: a tenth of ``LIMIT_TOLERANCE``."""
 
@@ -149,13 +152,29 @@ def _fewest(instance: Instance, of: str, needed: Ints, asked: Ints) -> Ints:
         return needed
     units = np.maximum(needed, asked)
     for device in range(len(units)):
-        fewer = units.copy()
-        for number in range(int(needed[device]), int(units[device])):
-            fewer[device] = number
-            if _shares_hold(instance, of, fewer):
-                units = fewer
+        least, most = int(needed[device]), int(units[device])
+        # Numbers of one device with which shares hold are those between two: where the most does,
+        # the first is found by halves.
+        if _shares_hold(instance, of, units):
+            while least < most:
+                middle = (least + most) // 2
+                if _shares_hold(instance, of, _with(units, device, middle)):
+                    most = middle
+                else:
+                    least = middle + 1
+            units = _with(units, device, most)
+            continue
+        for number in range(least, min(most, least + MOST_TRIED)):
+            if _shares_hold(instance, of, _with(units, device, number)):
+                units = _with(units, device, number)
                 break
     return units
+
+
+def _with(units: Ints, device: int, number: int) -> Ints:
+    changed = units.copy()
+    changed[device] = number
+    return changed
 
 
 def _shares_hold(instance: Instance, of: str, units: Ints) -> bool:
