@@ -13,6 +13,7 @@ each board has capacities of its own of what slows.
 ``--regime value`` asks for the most valuable part of the demand.
 ``--regime idling`` are schedules with sleep in gaps and start-ups; those that are not proved have a
 gap in which sleep just begins to pay, and no best plan.
+``--regime peak`` asks those of other regimes for the least peak power, first or later.
 ``--regime optional`` are schedules whose jobs may be left out, with set-ups or sleep in some.
 ``--regime streams`` is the campaign of steady instances in unusual variants: costs and rates ten
 orders of magnitude apart, stages in order, every method, and generated routes, packings and columns

@@ -69,6 +69,7 @@ def _examples() -> Iterator[tuple[str, Callable[[], Instance] | None]]:
     yield "windows", partial(graph, tasks=MANY, devices=3, ccr=0.1, seed=1)
     yield "anneal", partial(graph, tasks=45, devices=4, ccr=0.1, seed=1)
     yield "anneal", partial(graph, tasks=45, devices=4, memory="tight", seed=1)
+    yield "peak", lambda: graph(tasks=25, devices=3, seed=1).with_objective("peak_power")
     yield PLACEMENT, None
     yield SIMULATION, None
 

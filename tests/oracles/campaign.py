@@ -67,7 +67,11 @@ BOARDS = "boards"
 WAITING = "waiting"
 """Streams whose limits of latency hold with waiting (`waiting_oracle`)."""
 
+PEAK = "peak"
+"""Schedules of other regimes, asked for the least peak power (`judge_peak`)."""
+
 CAMPAIGNS = (
+    PEAK,
     WAITING,
     OPTIONAL,
     *REGIMES,
@@ -131,6 +135,8 @@ def judge(regime: str, seed: int, time_limit: float) -> Outcome:
             from tests.oracles.racks import judge_racks
 
             return Outcome(seed, *judge_racks(seed, time_limit))
+        if regime == PEAK:
+            return judge_peak(seed, time_limit)
         if regime in (IDLING, IDLING_SETUPS):
             return judge_idling(seed, time_limit, setups=regime == IDLING_SETUPS)
         instance, optimum = known(regime, seed)
@@ -187,6 +193,34 @@ def judge_idling(seed: int, time_limit: float, *, setups: bool = False) -> Outco
         return Outcome(seed, "disagreed", wrong)
     agreed = "agreed" if optimum is not None else "agreed infeasible"
     return Outcome(seed, RELAXED if proved else agreed, [])
+
+
+def judge_peak(seed: int, time_limit: float) -> Outcome:
+    """Ask a schedule for the least peak power, first or later, of CP-SAT and of the search."""
+    from tests.idling_schedules import idling_schedule
+    from tests.oracles.idling_oracle import idling_optimum
+
+    made = (random_schedule, setup_schedule, idling_schedule)[seed % 3](seed)
+    assert made is not None
+    instance, tick = made
+    first = next((n for n in instance.objective if n != "peak_power"), "makespan")
+    asked = (("peak_power",), ("peak_power", first), (first, "peak_power"))[seed // 3 % 3]
+    instance = instance.with_objective(*asked)
+    optimum = (idling_optimum if seed % 3 == 2 else schedule_optimum)(instance, tick)
+    wrong, kind = [], "agreed" if optimum is not None else "agreed infeasible"
+    # What repeats for ever has methods of its own.
+    for method in ("auto", "peak")[: 1 if math.isfinite(instance.limits.cycle_s) else 2]:
+        limit = time_limit if method == "auto" else 1.0
+        asked_for = instance.with_objective(*asked)
+        solution = solve(asked_for, time_limit=limit, workers=1, seed=seed, method=method)
+        found = contradictions(instance, solution, optimum)
+        if method == "auto":
+            proved = disagreements(instance, solution, optimum)
+            if proved and not may_sleep(instance):
+                found += proved
+            kind = RELAXED if proved else kind
+        wrong += [f"{method}: {said}" for said in found]
+    return Outcome(seed, "disagreed" if wrong else kind, wrong)
 
 
 def judge_variant(seed: int, time_limit: float, often: str = "") -> Outcome:

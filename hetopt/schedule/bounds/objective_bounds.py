@@ -28,6 +28,7 @@ from hetopt.schedule.bounds.load_bound import (
     makespan_time_prices,
 )
 from hetopt.schedule.bounds.longest_paths import longest_paths
+from hetopt.schedule.bounds.peak_bound import latest_ends, surely_apart, window_power
 from hetopt.schedule.bounds.resource_bounds import out_of_budget, resource_cost, resource_makespan
 from hetopt.schedule.bounds.rounding import ALLOWED
 from hetopt.schedule.bounds.setup_bounds import charged
@@ -42,6 +43,8 @@ from hetopt.schedule.model.without_slowdown import relaxed, shares
 
 WINDOW_PAIRS = 6_000
 """Tasks × devices above which the LPs of windows take too long here (a second)."""
+MANY_TASKS = 50_000
+"""Tasks above which chains in Python, for the latest ends, take too long."""
 _SOURCES = {
     "tardiness": "critical paths",
     "peak_power": "the most demanding task",
@@ -398,18 +401,42 @@ def _always_w(instance: Instance) -> float:
 
 
 def _peak_power(instance: Instance, load: Load) -> float:
-    """Idle of what is on anyway, plus the task whose least draw is greatest."""
+    """Idle of what is on anyway, plus the greater of the most demanding task and a window's mean.
+
+    :mod:`hetopt.schedule.bounds.peak_bound` has the argument. A cycle is a window of its own: what
+    is on for its tasks is so for their part of its slots (see :func:`cyclic_bound`).
+    """
     devices, options = instance.devices, instance.options
     always = _always_w(instance)
+    if not len(load.work) or not load.possible:
+        return always
     owed = devices.off_when_unused | (devices.count_min == 0)
     on = np.where(owed, devices.idle_power_w, 0.0)
     # What may be slowed may draw as little as one likes, for long enough.
     busy = (options.time_s > 0) & ~shares(instance)
     draw = on[options.device]
     draw[busy] += options.energy_j[busy] / options.time_s[busy]
-    if not len(load.work):
-        return always
-    return always + float(np.minimum.reduceat(draw[load.option], load.ptr[:-1]).max())
+    demanding = float(np.minimum.reduceat(draw[load.option], load.ptr[:-1]).max())
+    # A unit of s slots is on for its tasks for their time over s at least.
+    each = np.where(options.time_s > 0, options.energy_j, 0.0)
+    each = each + (on / devices.slots)[options.device] * options.time_s
+    tasks, limits = instance.tasks, instance.limits
+    latest = np.minimum(instance.jobs.deadline_s[tasks.job], limits.horizon_s)
+    least = _least_per_task(instance, each) * tasks.work
+    shortest = _least_per_task(instance, options.time_s) * tasks.work
+    last = float(latest.max())
+    least *= surely_apart(shortest, last)
+    if math.isfinite(limits.cycle_s):
+        mean = float(least.sum()) / limits.cycle_s
+    elif math.isfinite(last):
+        if len(latest) <= MANY_TASKS:
+            latest = latest_ends(instance, latest, shortest)
+        mean = window_power(heads_s(instance)[0], latest, least)
+    else:
+        mean = 0.0
+    if mean > demanding:
+        _note_source(instance, "peak_power", "mean power")
+    return always + max(demanding, mean)
 
 
 def _accuracy(instance: Instance) -> float:

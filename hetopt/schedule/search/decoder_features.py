@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import sys
+
+from hetopt.evaluate.slowing import slows
 from hetopt.instance import Instance
 from hetopt.schedule.list_scheduling.limited import decoder as limited_decoder
 from hetopt.schedule.model.features import beyond
@@ -33,6 +37,19 @@ def fits_plain(instance: Instance) -> bool:
     return _countable(instance) and not beyond(instance, ["messages"])
 
 
+def fits_under_cap(instance: Instance) -> bool:
+    """Whether the peak power is wanted, and the decoder knows the instance under a power cap."""
+    if instance.objective[0] != "peak_power" or slows(instance):
+        return False
+    return fits(under_cap(instance, instance.limits.power_cap_w))
+
+
+def under_cap(instance: Instance, cap_w: float) -> Instance:
+    """Return the question for a short schedule under a power cap (inf: one of no effect)."""
+    cap = cap_w if math.isfinite(cap_w) else sys.float_info.max
+    return instance.with_limits(power_cap_w=cap).with_objective("makespan")
+
+
 def _countable(instance: Instance) -> bool:
     if not len(instance.tasks) or instance.objective[0] not in OBJECTIVES:
         return False
@@ -41,6 +58,10 @@ def _countable(instance: Instance) -> bool:
 
 def why_unsupported(instance: Instance) -> str:
     """Return what the decoder does not support of an instance, as the end of a sentence."""
+    if instance.objective[0] == "peak_power":
+        if slows(instance):
+            return "the peak power of what resources slow"
+        instance = under_cap(instance, instance.limits.power_cap_w)
     if instance.objective[0] not in OBJECTIVES:
         return f"the objective {instance.objective[0]}"
     found = beyond(instance, SUPPORTED)
