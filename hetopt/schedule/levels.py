@@ -17,7 +17,7 @@ from hetopt.schedule.cpsat.second_proof import infeasible_again, prove_again
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.model.grid import Grid, model_grid, span_s
 from hetopt.schedule.model.problem import Problem
-from hetopt.schedule.stages import reclaim_slack
+from hetopt.schedule.stages import lower_peak, reclaim_slack
 
 LONGEST_SPAN = 2**15
 """How many times as long as what its grid is made for the span of an exact model may be."""
@@ -64,6 +64,7 @@ def solve_levels(best: Incumbent, solve_level: SolveLevel, step: str, method: st
         best.level = level
         if level:
             reclaim_slack(best)
+            lower_peak(best)
         spent, left = 0.0, 0.0
         while not best.closed(level) and not budget.over():
             began, seconds = time.monotonic(), best.level_seconds()

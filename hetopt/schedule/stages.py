@@ -29,6 +29,10 @@ FIRST_SHARE = 0.1
 """Part of the time for each constructor where an entry that needs no plan follows."""
 RECLAIM_SHARE = 0.1
 """Part of the time left that choosing options anew may take."""
+PEAK_SHARE = 0.3
+"""Part of a later level's time that lowering the peak power may take."""
+PEAK_FROM = 20
+"""Tasks from which it is lowered there: below, CP-SAT is as good alone."""
 COMPILE_SHARE = 0.8
 """Part of the time left that compiling the loops of a search may take, once per installation."""
 GRACE_S = 0.5
@@ -175,6 +179,46 @@ def reclaim_slack(best: Incumbent) -> None:
     plan = reclaim(best.instance, best.plan, level, seconds)
     if plan is not None and verify(best.instance, plan).ok and best.offer(plan, "reclaim"):
         best.passed("reclaim")
+
+
+def lower_peak(best: Incumbent) -> None:
+    """Lower the peak power where it is a later objective; plans that lose earlier ones are refused.
+
+    A makespan that is held is a horizon for the search. It sees nothing else that is held: what it
+    finds is offered as it comes, and compared in the order of the objectives.
+    """
+    from hetopt.schedule.search.peak.falling_caps import FallingCaps
+
+    budget, level, names = best.budget, best.level, best.instance.objective
+    if not level or names[level] != "peak_power" or best.plan is None:
+        return
+    asked = _seen(best.instance.with_objective("peak_power"))
+    if "makespan" in names[:level]:
+        held = best.values[names.index("makespan")]
+        asked = asked.with_limits(horizon_s=min(held, asked.limits.horizon_s))
+    few = len(asked.tasks) < PEAK_FROM or best.closed(level) or budget.over()
+    if few or not FallingCaps.fits(asked):
+        return
+    if not (budget.deterministic or FallingCaps.is_compiled()):
+        return
+
+    def take(plan: SchedulePlan) -> None:
+        if verify(best.instance, plan).ok:
+            best.offer(plan, "peak")
+
+    seconds = PEAK_SHARE * best.level_seconds()
+    FallingCaps.improve(
+        asked,
+        best.plan,
+        seconds=None if budget.deterministic else seconds,
+        iterations=FallingCaps.moves_within(asked, seconds) if budget.deterministic else None,
+        seed=budget.seed,
+        workers=1 if budget.deterministic else budget.workers,
+        stop=budget.stop,
+        found=take,
+        priced=_priced(best.instance.with_objective("peak_power")),
+    )
+    best.passed("peak")
 
 
 def _priced(instance: Instance) -> Instance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +12,14 @@ from hetopt import solve
 from hetopt.evaluate import objective_value
 from hetopt.generate import generate_schedule
 from hetopt.instance import Instance
+from hetopt.runtime.budget import Budget
 from hetopt.schedule.bounds.objective_bounds import bound
+from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.schedule.search.decoder_features import why_unsupported
 from hetopt.schedule.search.peak.falling_caps import FallingCaps
 from hetopt.schedule.search.registry import local_search_of
+from hetopt.schedule.stages import lower_peak
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 
@@ -83,3 +87,18 @@ def test_only_the_peak_power_of_what_the_decoder_knows_is_searched_for() -> None
     unknown = replace(instance, tensors=staged, host=0)
     assert not FallingCaps.fits(unknown)
     assert why_unsupported(unknown) == "staged tensors"
+
+
+def test_as_a_later_objective_the_peak_falls_and_the_makespan_is_held() -> None:
+    instance = layered().with_objective("makespan", "peak_power")
+    best = Incumbent.unbounded(instance, Budget(math.inf, deterministic=True, limit_s=3.0))
+    plan = CONSTRUCTORS["heft"](instance)
+    assert plan is not None
+    best.offer(plan, "heft")
+    best.bounds, (makespan, peak) = [0.0, 0.0], best.values
+    lower_peak(best)
+    assert best.values == (makespan, peak)
+    best.level = 1
+    lower_peak(best)
+    assert best.values[0] <= makespan * (1 + 1e-9)
+    assert best.values[1] < peak
