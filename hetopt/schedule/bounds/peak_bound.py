@@ -28,6 +28,8 @@ BLUR = 1e-7
 """Part of the times by which tolerances, along a chain, may move what a window holds."""
 MOST_STARTS = 200
 """Beginnings of windows that are tried, of all earliest starts."""
+MOST_CELLS = 20_000_000
+"""Beginnings × tasks that are tried at the most."""
 
 
 def window_power(start_s: Floats, end_s: Floats, least_j: Floats) -> float:
@@ -47,8 +49,9 @@ def window_power(start_s: Floats, end_s: Floats, least_j: Floats) -> float:
     by_end = np.argsort(end, kind="stable")
     start, end, joules = start[by_end], end[by_end], joules[by_end]
     begins = np.unique(start)
-    if len(begins) > MOST_STARTS:
-        begins = begins[np.linspace(0, len(begins) - 1, MOST_STARTS).astype(np.int64)]
+    most = max(1, min(MOST_STARTS, MOST_CELLS // len(start)))
+    if len(begins) > most:
+        begins = begins[np.linspace(0, len(begins) - 1, most).astype(np.int64)]
     best = 0.0
     for begin in begins.tolist():
         inside = start >= begin
