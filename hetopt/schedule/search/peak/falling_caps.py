@@ -2,11 +2,11 @@
 
 A plan whose peak is below P is a plan under the cap P, which the list decoder knows. So caps
 between the least that is thought possible and the peak of the best plan are tried, as in the dual
-approximation of Hochbaum, Shmoys, JACM 34(1), 1987: under each, first the best plan with its
-options, units and order timed anew, then, in a slice of the time, a search for the shortest
-schedule, which ends with the first plan that meets all deadlines. A cap under which none is found
-proves nothing: the next one is nearer to the peak, and when all steps are tried, they begin anew
-with slices twice as long.
+approximation of Hochbaum, Shmoys, JACM 34(1), 1987. First the best plan, and one of little energy,
+are timed anew under them with their options, units and order; then, under each cap, a slice of the
+time goes to a search for the shortest schedule, which ends with the first plan that meets all
+deadlines. A cap under which none is found proves nothing: the next one is nearer to the peak, and
+when all steps are tried, they begin anew with slices twice as long.
 
 The search sees no sleep (:func:`hetopt.schedule.model.without_sleep.always_idling`): caps are set
 on peaks as it sees them, and what counts is the peak of the true instance, by evaluation.
@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 from hetopt.evaluate import objective_value
 from hetopt.runtime.effort import Effort
 from hetopt.schedule.bounds import objective_bounds
+from hetopt.schedule.list_scheduling.constructors import energy_greedy
 from hetopt.schedule.list_scheduling.limited.decoder import within_limits
 from hetopt.schedule.search.decoder_features import fits_under_cap, under_cap
 from hetopt.schedule.search.list_annealing import LimitedAnnealing
@@ -80,7 +81,11 @@ class FallingCaps(LocalSearch[Any]):
 
     def go(self, chains: Sequence[Any], part: tuple[float, float] = (0.0, 1.0)) -> None:
         """Try caps until the effort is over, or the peak is at the bound."""
-        self.retime()
+        self.retime(self.best)
+        limit = None if self.effort.until is None else time.monotonic() + self.share_s(RETIMED)
+        thrifty = energy_greedy(self.instance.with_objective("energy"), limit=limit)
+        if thrifty is not None:
+            self.retime(thrifty)
         counted, share = self.effort.moves, SLICE
         spent, number = 0.0, 0
         while spent < 1.0 and not self.done():
@@ -130,8 +135,8 @@ class FallingCaps(LocalSearch[Any]):
             if self.found is not None:
                 self.found(plan)
 
-    def retime(self) -> None:
-        """Lower the cap by halves under which the plan is timed anew, options and order kept."""
+    def retime(self, start: SchedulePlan) -> None:
+        """Lower the cap by halves under which a plan is timed anew, options and order kept."""
         until = None if self.effort.until is None else time.monotonic() + self.share_s(RETIMED)
         floor = self.floor
         while not self.done():
@@ -140,7 +145,7 @@ class FallingCaps(LocalSearch[Any]):
                 return
             if until is not None and time.monotonic() >= until:
                 return
-            plan, high = within_limits(under_cap(self.instance, cap), self.best), self.high
+            plan, high = within_limits(under_cap(self.instance, cap), start), self.high
             if plan is not None:
                 self.take(plan)
             if self.high >= high:
