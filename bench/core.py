@@ -28,6 +28,7 @@ from bench import energy
 from bench.cold import cold
 from bench.fleets import steady
 from bench.heft import heft_race
+from bench.peak import peak
 from bench.sleep import sleep
 from hetopt import SolveOptions, compare, default_instance, verify
 from hetopt.formats import read_instance, write_instance
@@ -194,6 +195,7 @@ FIGURES: dict[str, Callable[[bool], list[dict[str, Any]]]] = {
     "limited": energy.limited,
     "makespan": energy.makespan,
     "sleep": sleep,
+    "peak": peak,
     "verify": check,
     "load": load,
     "compare": comparison,
