@@ -16,14 +16,14 @@ from typing import Literal, Unpack
 import numpy as np
 
 from hetopt.analysis.gain import Gain, gain_over
-from hetopt.analysis.rivals import Report, Rival, RivalType, Study
+from hetopt.analysis.rivals import Rival, RivalType, Study
 from hetopt.analysis.sensitivity import Sensitivity, firmness
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Instance
 from hetopt.instance.overrides import with_free_counts
 from hetopt.instance.questions import check_question
 from hetopt.profiling.caveats import caveats
-from hetopt.runtime.executors.loop import silent
+from hetopt.runtime.executors.loop import Report, silent
 from hetopt.solution import Shown, Solution, contradictions
 from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of
 

@@ -10,7 +10,7 @@ Computation 213(2), 2009). Every solve carries a bound, so that the front does t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Unpack, cast
@@ -31,12 +31,10 @@ from hetopt.instance import (
 )
 from hetopt.instance.questions import check_question
 from hetopt.runtime.contradiction import is_beyond
-from hetopt.runtime.executors.loop import silent
+from hetopt.runtime.executors.loop import Report, silent
 from hetopt.solution import CONTRADICTED, Plan, Shown, Solution, Status
 from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of, solve_with
 from hetopt.verify import verify
-
-Report = Callable[[str], None]
 
 DEFAULT_POINTS = 12
 OBJECTIVES = tuple(dict.fromkeys((*SCHEDULE_OBJECTIVES, *STEADY_OBJECTIVES)))

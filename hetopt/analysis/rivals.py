@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -14,14 +14,13 @@ from hetopt.analysis.explanation.shortfall import shortfalls
 from hetopt.instance import Instance, is_maximised
 from hetopt.instance.overrides import restrict
 from hetopt.instance.questions import stuck_tasks
-from hetopt.runtime.executors.loop import in_order
+from hetopt.runtime.executors.loop import Report, in_order
 from hetopt.solution import Plan, Solution, with_options
 from hetopt.solve import SolveOptions, solve_with
 
 REASON_S = 2.0
 """Time limit of what asks why a rival has no plan; half of it is for its one solve."""
 RivalType = Literal["device", "kind"]
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)

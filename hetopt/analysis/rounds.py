@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,11 +29,9 @@ from hetopt.instance.dtypes import Floats
 from hetopt.instance.mixes import balanced_shares
 from hetopt.instance.overrides import scale_demand
 from hetopt.profiling.rounds import Slice
-from hetopt.runtime.executors.loop import in_order, silent
+from hetopt.runtime.executors.loop import Report, in_order, silent
 from hetopt.solution import Solution
 from hetopt.solve import SolveOptions
-
-Report = Callable[[str], None]
 
 DEMAND = 4.0
 """The power question is asked at so many times the base demand."""
@@ -199,7 +197,7 @@ def _gains(
     had draws nothing. So rivals are solved once.
     """
     study = Study(instance, options, -1, stop)
-    rivals = study.rivals(lambda line: None, ("device",))
+    rivals = study.rivals(silent, ("device",))
     found = {"all": gain_over(study.heterogeneous(rivals), _named(rivals))}
     for key, left in sets.items():
         if not 0 < len(left) < len(rivals):

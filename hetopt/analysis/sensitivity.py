@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hetopt.analysis.gain import Gain, gain_over
-from hetopt.analysis.rivals import Report, Rival, RivalType, Study
+from hetopt.analysis.rivals import Rival, RivalType, Study
 from hetopt.errors import InputError
 from hetopt.instance import Bools, Instance
 from hetopt.instance.overrides import keep_options, scale_idle, scale_job, without_device
 from hetopt.instance.questions import stuck_tasks
-from hetopt.runtime.executors.loop import in_order, silent
+from hetopt.runtime.executors.loop import Report, in_order, silent
 from hetopt.solution import (
     Plan,
     ScenarioPlan,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 from hetopt.instance import Instance
-from hetopt.runtime.executors.loop import in_order
+from hetopt.runtime.executors.loop import Report, in_order
 from hetopt.solution import Plan, Solution
 from hetopt.solve import SolveOptions, solve_with
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)

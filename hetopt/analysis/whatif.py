@@ -8,7 +8,7 @@ changes by at least b1 - p0 and at most p1 - b0.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Unpack
@@ -18,13 +18,11 @@ import numpy as np
 from hetopt.analysis.changes import changed
 from hetopt.analysis.solving import Question, solve_all
 from hetopt.instance import Instance, is_maximised
-from hetopt.runtime.executors.loop import silent
+from hetopt.runtime.executors.loop import Report, silent
 from hetopt.runtime.executors.processes import ProcessExecutor
 from hetopt.solution import Plan, Shown, Solution
 from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of, solve_with
 from hetopt.verify import verify
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)

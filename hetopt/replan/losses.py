@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Literal, Unpack
@@ -15,12 +15,11 @@ from hetopt.compile import from_frames, to_frames, to_settings
 from hetopt.instance import NO_MAXIMUM, Instance
 from hetopt.instance.overrides import without_device
 from hetopt.instance.questions import stuck_tasks
-from hetopt.runtime.executors.loop import silent
+from hetopt.runtime.executors.loop import Report, silent
 from hetopt.solution import Plan, Shown, Solution, SteadyPlan
 from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of, solve_with
 from hetopt.verify import verify
 
-Report = Callable[[str], None]
 Lose = Literal["device", "unit"]
 
 

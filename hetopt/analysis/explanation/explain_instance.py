@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Unpack
 
@@ -32,6 +32,7 @@ from hetopt.errors import InputError, Problem
 from hetopt.evaluate import objectives
 from hetopt.instance import Instance
 from hetopt.instance.questions import check_question
+from hetopt.runtime.executors.loop import Report, silent
 from hetopt.runtime.interrupt import interruptible
 from hetopt.solution import Plan, Solution
 from hetopt.solve import Buildable, SolveFields, SolveOptions, built, options_of
@@ -40,8 +41,6 @@ BEST_SHARE = 0.4
 """Part of the time for the best plan of a feasible instance; the rest asks what it rests on."""
 TASKS_ASKED = 3
 """Tasks whose other places are asked for where none is named, those with the most energy first."""
-
-Report = Callable[[str], None]
 
 
 def explain(
@@ -98,7 +97,7 @@ def explain(
         limits_of(instance),
         options,
         stop=stop,
-        tell=report or (lambda line: None),
+        tell=report or silent,
         began=began,
     )
     with interruptible(stop):

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from hetopt.analysis.explanation.limits.limit import Limit
 from hetopt.errors import InputError
 from hetopt.instance import Instance
 from hetopt.instance.questions import check_question
+from hetopt.runtime.executors.loop import Report, silent
 from hetopt.solution import Plan, Solution, contradictions
 from hetopt.solve import SolveOptions, solve_with
 
@@ -35,8 +36,6 @@ DETERMINISTIC_QUESTIONS, DETERMINISTIC_PER_S = 200, 20
 """Questions asked at most where no clock may be looked at, in all and per second of the limit."""
 DETERMINISTIC_CHOICES = 500
 """Options of all tasks for which a question counts once more: large ones take their time."""
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class Questions:
     limits: Sequence[Limit]
     options: SolveOptions
     stop: threading.Event = field(default_factory=threading.Event)
-    tell: Tell = lambda line: None
+    tell: Report = silent
     began: float = field(default_factory=time.monotonic)
     asked: int = 0
     contradictions: list[str] = field(default_factory=list)
