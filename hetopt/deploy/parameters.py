@@ -29,7 +29,7 @@ class Needs:
         """Return the image of a server; a placeholder where none was given."""
         given = self._given(self.parameters.images, group, server)
         if given is None:
-            return self._missing("image", group, server)
+            return self._missing("image", server)
         return self._filled("--image", given, group, server, port)
 
     def command(
@@ -41,7 +41,7 @@ class Needs:
         """
         given = self._given(self.parameters.commands, group, server)
         if given is None:
-            return [self._missing("command", group, server)]
+            return [self._missing("command", server)]
         if not given.strip():
             return None
         try:
@@ -76,7 +76,7 @@ class Needs:
         names += [str(instance.devices.name[group.device]), ""]
         return next((given[name] for name in names if name in given), None)
 
-    def _missing(self, what: str, group: Group, server: Server) -> str:
+    def _missing(self, what: str, server: Server) -> str:
         model = profile_name(self.instance, server.option)
         place = f"{what} of {model}"
         text = f"Give it with --{what} VALUE for all, or --{what} {model}=VALUE for this one."

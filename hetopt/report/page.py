@@ -89,7 +89,7 @@ def report_page(
         *(gains(instance, comparison) if comparison else []),
         *_picture(instance, plan, quantities),
         *(_front(instance, front) if front else []),
-        *_causes(instance, plan, quantities),
+        *_causes(plan, quantities),
         *_jobs(instance, plan, quantities, simulated or {}),
         *_progress(instance, result),
         *_provenance(instance, plan, result, command),
@@ -236,7 +236,7 @@ def _where(row: Mapping[str, Any], key: str) -> str:
     return f"{row[when(row)]}: {row[key]}" if when(row) else str(row[key])
 
 
-def _causes(instance: Instance, plan: Plan, quantities: Mapping[str, Any]) -> list[str]:
+def _causes(plan: Plan, quantities: Mapping[str, Any]) -> list[str]:
     """Show what draws energy or power, by device and by cause."""
     if isinstance(plan, SchedulePlan):
         what, dimension, busy, idle = "Energy", "energy", "energy_options_j", "energy_idle_j"

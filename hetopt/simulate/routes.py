@@ -312,7 +312,7 @@ def every_route(instance: Instance, fleet: Fleet, plan: SteadyPlan) -> list[Rout
     known, _ = routes_of_plan(plan)
     named = bool((plan.unit >= 0).any())
     if named:
-        found = [*known, *_units_that_hold(instance, plan, known)]
+        found = [*known, *_units_that_hold(instance, known)]
     else:
         found = [*known, *_all_routes(instance)]
     table = route_table(instance, fleet, found)
@@ -350,9 +350,7 @@ def _all_routes(instance: Instance) -> Iterator[RouteKey]:
                 yield job, tuple((t, o, -1) for t, o in zip(mine, chosen, strict=True))
 
 
-def _units_that_hold(
-    instance: Instance, plan: SteadyPlan, known: Sequence[RouteKey]
-) -> Iterator[RouteKey]:
+def _units_that_hold(instance: Instance, known: Sequence[RouteKey]) -> Iterator[RouteKey]:
     """Yield routes of jobs with one task over units that hold what their options need.
 
     A unit keeps the configuration that it has in the plan.

@@ -91,7 +91,7 @@ def world_of(instance: Instance, policy: StreamPolicy, setting: Setting) -> Worl
     requests = setting.requests
     count, wide = len(requests), requests.work.shape[1]
     station = _stations(policy, setting)
-    device = _devices(instance, policy, setting)
+    device = _devices(instance, policy)
     starts = setting.start_up.of_units(instance, fleet, table)
     unit = rows(
         UNIT,
@@ -167,7 +167,7 @@ def _stations(policy: StreamPolicy, setting: Setting) -> Any:
     return station
 
 
-def _devices(instance: Instance, policy: StreamPolicy, setting: Setting) -> Any:
+def _devices(instance: Instance, policy: StreamPolicy) -> Any:
     devices, fleet = instance.devices, policy.fleet
     size = np.bincount(fleet.device, minlength=len(devices))
     on = np.bincount(fleet.device[fleet.on], minlength=len(devices))

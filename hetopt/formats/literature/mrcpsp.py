@@ -77,7 +77,7 @@ def read_mrcpsp(text: str, name: str) -> Instance:
     kinds = ["R"] * found.counts["renewable"][0] + ["N"] * found.counts["nonrenewable"][0]
     names = [f"{kind}{kinds[: k + 1].count(kind)}" for k, kind in enumerate(kinds)]
     edges, modes_of = _precedence(found, count)
-    modes = _modes(found, count, modes_of, len(names))
+    modes = _modes(found, modes_of, len(names))
     available = _available(found, len(names))
     found.stop()
     tasks = [str(i + 1) for i in range(count)]
@@ -213,7 +213,7 @@ def _precedence(found: _Text, count: int) -> tuple[list[tuple[int, int]], list[i
     return edges, modes
 
 
-def _modes(found: _Text, count: int, modes_of: list[int], resources: int) -> _Modes:
+def _modes(found: _Text, modes_of: list[int], resources: int) -> _Modes:
     """Return all modes, in the order of activities and of their numbers."""
     modes = _Modes()
     expected = iter((a, n + 1, n == 0) for a, number in enumerate(modes_of) for n in range(number))

@@ -57,7 +57,7 @@ def measured_document(
         the axis.
     """
     regime = regime or ("schedule" if list(batches) == [1] else "steady")
-    shared = _shared_cores(places, sweep)
+    shared = _shared_cores(places)
     rows = {(r.model, r.setting): r for r in sweep.rows}
     once = regime == "schedule"
     labels = {(r.setting.place, r.setting.label) for r in sweep.rows}
@@ -174,7 +174,7 @@ def _rounded(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _shared_cores(places: Sequence[Place], sweep: Sweep) -> list[int]:
+def _shared_cores(places: Sequence[Place]) -> list[int]:
     """Return the cores that two places share: a resource each, so that a plan never doubles one."""
     used = [c for p in places for c in set(p.cores)]
     return sorted({c for c in used if used.count(c) > 1})

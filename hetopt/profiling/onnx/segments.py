@@ -210,14 +210,14 @@ def _parts(graph: OperatorGraph, most: int) -> list[list[Operator]]:
     positions = np.arange(len(operators) - 1)
     single = positions[(crossing[:-1] == 1) & (size[:-1] < UNKNOWN_B)]
     if most <= len(single) + 1:
-        return _chain(graph, operators, single, size, most)
+        return _chain(operators, single, size, most)
     opened = _open_blocks(operators, single.tolist(), most)
     if len(opened) > len(single) + 1:
         return opened
     # The cheapest cuts beyond those of one tensor: every position may be one.
     order = np.lexsort((size[:-1], crossing[:-1], size[:-1] >= UNKNOWN_B))
     enough = np.sort(order[: max(MOST_CUTS, len(single))])
-    return _chain(graph, operators, enough, size, min(most, len(operators)))
+    return _chain(operators, enough, size, min(most, len(operators)))
 
 
 def _crossings(graph: OperatorGraph) -> tuple[np.ndarray, np.ndarray]:
@@ -242,11 +242,7 @@ def _crossings(graph: OperatorGraph) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _chain(
-    graph: OperatorGraph,
-    operators: list[Operator],
-    cuts: np.ndarray,
-    size: np.ndarray,
-    most: int,
+    operators: list[Operator], cuts: np.ndarray, size: np.ndarray, most: int
 ) -> list[list[Operator]]:
     """Choose ``most - 1`` cuts: least Σ work² / mean work + 2 × Σ time of what crosses.
 

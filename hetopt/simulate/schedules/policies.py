@@ -22,14 +22,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.evaluate.slowing import demands_of
-from hetopt.instance import Floats, Instance
+from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.paths import Network
 from hetopt.schedule.bounds.objective_bounds import load_plan, makespan_bound, makespan_prices
@@ -86,8 +86,8 @@ class Dispatcher:
         self.tail = chains(instance).tolist()
         pinned = instance.tasks.pin_unit
         self.pin = pinned.tolist()
-        self.together = _groups(instance, instance.together)
-        self.apart = _groups(instance, instance.apart)
+        self.together = _groups(instance.together)
+        self.apart = _groups(instance.apart)
         # Those that are accurate enough for the task's job.
         classes = usable_classes(instance)
         self.options: list[list[int]] = [
@@ -235,9 +235,9 @@ class Dispatcher:
         return cost.tolist(), (opens * joule).tolist()
 
 
-def _groups(instance: Instance, groups: object) -> dict[int, list[int]]:
+def _groups(groups: Iterable[Ints]) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
-    for group in groups:  # type: ignore[attr-defined]
+    for group in groups:
         members = group.tolist()
         for t in members:
             found.setdefault(t, []).extend(m for m in members if m != t)
