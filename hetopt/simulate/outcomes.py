@@ -60,10 +60,39 @@ class Timeline:
     busy: Floats
 
 
+@dataclass(frozen=True, kw_only=True)
 class Replicated(Shown):
-    """Policies that ran several times: the mean of a figure, and how sure it is."""
+    """Policies that ran several times: the mean of a figure, and how sure it is.
 
+    Attributes
+    ----------
+    outcomes
+        One per policy and replication, in the order of the policies.
+    bounds
+        The clairvoyant bound of each replication; empty where none was asked for.
+    failed
+        Why a policy has no outcome, by its name.
+    settings
+        What was simulated: seed, times, failures, ...
+    caps
+        The power cap over time: (from when on, W); inf where there is none.
+    notes
+        What of the question had no effect, what was taken for what was not stated, and what of a
+        schedule never ran by its plan.
+    """
+
+    instance: Instance = field(repr=False)
+    policies: tuple[str, ...]
     outcomes: tuple[Any, ...]
+    bounds: tuple[Any, ...]
+    failed: dict[str, str]
+    settings: dict[str, Any]
+    caps: tuple[tuple[float, float], ...]
+    notes: tuple[str, ...] = ()
+
+    def first(self) -> list[Any]:
+        """Return the outcomes of the first replication, one a policy."""
+        return [o for o in self.outcomes if not o.replication]
 
     def mean(self, policy: str, name: str) -> float:
         """Return the mean of a figure over a policy's replications; NaN where it does not apply."""
@@ -95,9 +124,7 @@ class Replicated(Shown):
 
     def report(self: Any, path: Any) -> None:
         """Write one page about the simulation that reads offline."""
-        from hetopt import write_simulation
-
-        write_simulation(path, self)
+        self.save(path)
 
     def save(self: Any, path: Any) -> None:
         """Write the tables: ``.json`` (all), ``.csv`` (one row a policy and replication)."""
@@ -106,40 +133,22 @@ class Replicated(Shown):
         write_simulation(path, self)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Simulation(Replicated):
     """What policies made of the same requests.
 
     Attributes
     ----------
-    outcomes
-        One per policy and replication, in the order of the policies.
-    bounds
-        The clairvoyant bound of each replication; empty where none was asked for.
     timelines, latencies
         Of each policy's first replication: the run in pieces, and each request's latency (inf
         where it was never served, NaN where it was turned away).
-    failed
-        Why a policy has no outcome, by its name.
-    settings
-        What was simulated: arrivals, seed, times, ...
-    caps
-        The power cap over time: (from when on, W); inf where there is none.
-    notes
-        What of the question had no effect, and what was taken for what was not stated.
     """
 
-    instance: Instance = field(repr=False)
-    policies: tuple[str, ...]
     outcomes: tuple[Outcome, ...]
     bounds: tuple[Bound, ...]
     timelines: dict[str, Timeline] = field(repr=False)
     latencies: dict[str, Floats] = field(repr=False)
     requests: Requests = field(repr=False)
-    failed: dict[str, str]
-    settings: dict[str, Any]
-    caps: tuple[tuple[float, float], ...] = ()
-    notes: tuple[str, ...] = ()
 
     def over_bound(self, policy: str, name: str = "energy_j") -> float:
         """Return a policy's value over the bound, in the mean; NaN where either is missing."""

@@ -145,17 +145,17 @@ def simulate_streams(
         raise InputError(f"No policy has a plan to begin with. {reasons}")
     outcomes.sort(key=lambda o: (names.index(o.policy), o.replication))
     return Simulation(
-        instance,
-        tuple(n for n in names if n not in failed),
-        tuple(outcomes),
-        tuple(found.bound for found in done if found.bound is not None),
-        {n: line for n, line in done[0].timelines.items() if n not in failed},
-        {n: values for n, values in done[0].latencies.items() if n not in failed},
-        first,
-        failed,
-        _settings(instance, planned, question, first, delta_s),
-        _caps(instance, question),
-        tuple(_notes(instance, question, first, outcomes)),
+        instance=instance,
+        policies=tuple(n for n in names if n not in failed),
+        outcomes=tuple(outcomes),
+        bounds=tuple(found.bound for found in done if found.bound is not None),
+        timelines={n: line for n, line in done[0].timelines.items() if n not in failed},
+        latencies={n: values for n, values in done[0].latencies.items() if n not in failed},
+        requests=first,
+        failed=failed,
+        settings=_settings(instance, planned, question, first, delta_s),
+        caps=_caps(instance, question),
+        notes=tuple(_notes(instance, question, first, outcomes)),
     )
 
 

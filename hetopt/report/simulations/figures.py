@@ -59,7 +59,6 @@ def page(
 def priced_table(
     simulation: Simulated,
     names: Sequence[str],
-    shown: Callable[[str, float], str],
     least: Callable[[str], float],
 ) -> tuple[Row, list[Row]] | None:
     """Return heads and one row a policy of the totals with some price; None where all are 0.
@@ -68,8 +67,6 @@ def priced_table(
     ----------
     names
         Of totals.
-    shown
-        Writes a value of one of them.
     least
         Bound of one of them.
     """
@@ -80,11 +77,12 @@ def priced_table(
     for policy in simulation.policies:
         row = [policy]
         for name in used:
-            row.append(shown(name, simulation.mean(policy, name)))
+            row.append(priced(simulation, name, simulation.mean(policy, name)))
             row.append(times(simulation.over_bound(policy, name)))
         rows.append(tuple(row))
     if simulation.bounds:
-        rows.append((BOUND, *(cell for name in used for cell in (shown(name, least(name)), ""))))
+        bounds = [(priced(simulation, name, least(name)), "") for name in used]
+        rows.append((BOUND, *(cell for cells in bounds for cell in cells)))
     heads = [part for n in used for part in (n.removesuffix("_kg").removesuffix("_s"), "/ bound")]
     return ("policy", *heads), rows
 
@@ -199,6 +197,15 @@ def energy(value: float) -> str:
 def time(value: float) -> str:
     """Show s; a dash where there is no value."""
     return "–" if np.isnan(value) else units.format(value, "time", digits=4)
+
+
+def priced(simulation: Simulated, name: str, value: float) -> str:
+    """Show a cost, carbon or tardiness; a dash where there is no value."""
+    if np.isnan(value) or name == "tardiness_s":
+        return time(value)
+    if name == "cost":
+        return f"{value:.5g} {simulation.instance.currency or 'money'}"
+    return f"{value:.5g} kg"
 
 
 def watts(value: float) -> str:

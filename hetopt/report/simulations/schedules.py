@@ -44,18 +44,17 @@ def schedule_simulation_page(simulation: ScheduleSimulation) -> str:
 
 def _power(simulation: ScheduleSimulation) -> str:
     curves, end = [], 0.0
-    for outcome in simulation.outcomes:
-        if not outcome.replication and len(outcome.power[0]):
-            end = max(end, float(outcome.power[0][-1]))
-            curves.append(Curve(outcome.policy, *outcome.power, stepped=True))
+    for outcome in simulation.first():
+        at, watts = outcome.power
+        if len(at):
+            end = max(end, float(at[-1]))
+            curves.append(Curve(outcome.policy, at, watts, stepped=True))
     return power_curves(simulation, curves, end)
 
 
 def _done(simulation: ScheduleSimulation) -> str:
     curves = []
-    for outcome in simulation.outcomes:
-        if outcome.replication:
-            continue
+    for outcome in simulation.first():
         ends = sorted(row["end_s"] for row in outcome.tasks if row["end_s"] is not None)
         share = np.arange(len(ends) + 1) / max(1, len(outcome.tasks))
         curves.append(Curve(outcome.policy, np.array([0.0, *ends]), share, stepped=True))
@@ -65,8 +64,8 @@ def _done(simulation: ScheduleSimulation) -> str:
 def _schedules(simulation: ScheduleSimulation) -> list[str]:
     """Return a picture of what each policy ran, where there is one to be seen."""
     found = []
-    for outcome in simulation.outcomes:
-        if outcome.replication or outcome.plan is None or len(outcome.tasks) > MOST_BARS:
+    for outcome in simulation.first():
+        if outcome.plan is None or len(outcome.tasks) > MOST_BARS:
             continue
         picture = in_page(schedule_picture(simulation.realised, outcome.plan))
         found.append(f"<h2>What ran: {html.escape(outcome.policy)}</h2>{picture}")

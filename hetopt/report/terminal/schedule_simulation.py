@@ -14,6 +14,7 @@ from hetopt.report.simulations.figures import (
     Row,
     energy,
     policy_sentences,
+    priced,
     priced_table,
     share,
     time,
@@ -62,12 +63,8 @@ def policy_table(simulation: ScheduleSimulation) -> tuple[Row, list[Row]]:
 
 def price_table(simulation: ScheduleSimulation) -> tuple[Row, list[Row]] | None:
     """Return heads and one row a policy of cost, carbon and tardiness; None where all are 0."""
-    return priced_table(
-        simulation,
-        ("cost", "carbon_kg", "tardiness_s"),
-        partial(_priced, simulation),
-        partial(least, simulation),
-    )
+    names = ("cost", "carbon_kg", "tardiness_s")
+    return priced_table(simulation, names, partial(least, simulation))
 
 
 def least(simulation: ScheduleSimulation, name: str) -> float:
@@ -135,9 +132,7 @@ def schedule_simulation_to_dict(simulation: ScheduleSimulation) -> dict[str, Any
 def job_rows(simulation: ScheduleSimulation) -> list[Row]:
     """Return one row a policy and job, of the first replication."""
     rows: list[Row] = []
-    for outcome in simulation.outcomes:
-        if outcome.replication:
-            continue
+    for outcome in simulation.first():
         for job in outcome.jobs:
             times = [
                 time(np.nan if job[n] is None else job[n])
@@ -160,8 +155,7 @@ def device_rows(simulation: ScheduleSimulation) -> list[Row]:
             energy(d["energy_options_j"]),
             energy(d["energy_idle_j"]),
         )
-        for outcome in simulation.outcomes
-        if not outcome.replication
+        for outcome in simulation.first()
         for d in outcome.devices
     ]
 
@@ -169,14 +163,4 @@ def device_rows(simulation: ScheduleSimulation) -> list[Row]:
 def _value(simulation: ScheduleSimulation, name: str, value: float) -> str:
     if name == "energy_j":
         return energy(value)
-    return time(value) if name == "makespan_s" else _priced(simulation, name, value)
-
-
-def _priced(simulation: ScheduleSimulation, name: str, value: float) -> str:
-    if np.isnan(value):
-        return "–"
-    if name == "tardiness_s":
-        return time(value)
-    if name == "cost":
-        return f"{value:.5g} {simulation.instance.currency or 'money'}"
-    return f"{value:.5g} kg"
+    return time(value) if name == "makespan_s" else priced(simulation, name, value)

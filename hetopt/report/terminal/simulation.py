@@ -77,22 +77,11 @@ def _value_cells(simulation: Simulation, policy: str) -> list[str]:
 
 def price_table(simulation: Simulation) -> tuple[Row, list[Row]] | None:
     """Return heads and one row a policy of cost and carbon, None where neither has a price."""
-    return priced_table(
-        simulation,
-        ("cost", "carbon_kg"),
-        partial(_priced, simulation),
-        partial(_bound, simulation),
-    )
+    return priced_table(simulation, ("cost", "carbon_kg"), partial(_bound, simulation))
 
 
 def _bound(simulation: Simulation, name: str) -> float:
     return float(np.mean([getattr(bound, name) for bound in simulation.bounds]))
-
-
-def _priced(simulation: Simulation, name: str, value: float) -> str:
-    if name == "cost":
-        return f"{value:.5g} {simulation.instance.currency or 'money'}"
-    return f"{value:.5g} kg"
 
 
 def sentences(simulation: Simulation) -> list[str]:
@@ -131,9 +120,7 @@ def simulation_to_dict(simulation: Simulation) -> dict[str, Any]:
 def job_rows(simulation: Simulation) -> list[Row]:
     """Return one row a policy and job, of the first replication."""
     rows: list[Row] = []
-    for outcome in simulation.outcomes:
-        if outcome.replication:
-            continue
+    for outcome in simulation.first():
         for job in outcome.jobs:
             values: Sequence[Any] = [
                 job[f"{q}_latency_s"] for q in ("mean", "p50", "p95", "p99")
@@ -147,9 +134,7 @@ def job_rows(simulation: Simulation) -> list[Row]:
 def device_rows(simulation: Simulation) -> list[Row]:
     """Return one row a policy and device (or board), of the first replication."""
     rows: list[Row] = []
-    for outcome in simulation.outcomes:
-        if outcome.replication:
-            continue
+    for outcome in simulation.first():
         for d in outcome.devices:
             drawn = (energy(d["energy_j"]), energy(d["idle_energy_j"]))
             on, waiting = f"{d['mean_units_on']:.4g}", f"{d['mean_waiting']:.4g}"

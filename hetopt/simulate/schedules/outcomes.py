@@ -56,37 +56,19 @@ class ScheduleOutcome:
     stuck: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ScheduleSimulation(Replicated):
     """What policies made of the same schedule at the same times.
 
     Attributes
     ----------
-    outcomes
-        One per policy and replication, in the order of the policies.
-    bounds
-        The clairvoyant bound of each replication; empty where none was asked for.
-    failed
-        Why a policy has no outcome, by its name.
-    settings
-        What was simulated: seed, times, failures, ...
-    caps
-        The power cap over time: (from when on, W); inf where there is none.
     realised
         The instance at the times of the first replication.
-    notes
-        What of the question had no effect, and what of the schedule never ran by its plan.
     """
 
-    instance: Instance = field(repr=False)
-    policies: tuple[str, ...]
     outcomes: tuple[ScheduleOutcome, ...]
     bounds: tuple[ScheduleBound, ...]
-    failed: dict[str, str]
-    settings: dict[str, Any]
-    caps: tuple[tuple[float, float], ...]
     realised: Instance = field(repr=False)
-    notes: tuple[str, ...] = ()
 
     def over_bound(self, policy: str, name: str = "energy_j") -> float:
         """Return a policy's value over the bound that holds for it, in the mean; NaN without."""
@@ -110,8 +92,7 @@ class ScheduleSimulation(Replicated):
 
         series = [
             {"policy": o.policy, "time_s": t, "power_w": w}
-            for o in self.outcomes
-            if not o.replication
+            for o in self.first()
             for t, w in zip(*(column.tolist() for column in o.power), strict=True)
         ]
         return {

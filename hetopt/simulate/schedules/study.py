@@ -108,16 +108,17 @@ def simulate_schedule(
         raise InputError(f"No policy has a plan to begin with. {reasons}".strip())
     outcomes.sort(key=lambda o: (asked.index(o.policy), o.replication))
     first = done[0].realised
+    stated = Realised(instance, np.zeros(0, dtype=np.int64))
     return ScheduleSimulation(
-        instance,
-        asked,
-        tuple(outcomes),
-        tuple(found.bound for found in done if found.bound is not None),
-        failed,
-        _settings(once, question, delta, cycles),
-        tuple(Setting(Realised(instance, np.zeros(0, dtype=np.int64)), question.events).caps()),
-        once if first is None else first,
-        tuple(_notes(instance, question, outcomes, left)),
+        instance=instance,
+        policies=asked,
+        outcomes=tuple(outcomes),
+        bounds=tuple(found.bound for found in done if found.bound is not None),
+        failed=failed,
+        settings=_settings(once, question, delta, cycles),
+        caps=tuple(Setting(stated, question.events).caps()),
+        realised=once if first is None else first,
+        notes=tuple(_notes(instance, question, outcomes, left)),
     )
 
 
