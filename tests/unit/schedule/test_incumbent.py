@@ -52,8 +52,13 @@ def test_a_note_names_the_features_that_keep_local_search_out():
         "Local search skipped: it does not support staged tensors."
         in solve(staged, time_limit=5).notes
     )
-    peak = replace(made, objective=("peak_power",))
+    peak = replace(staged, objective=("peak_power",))
     assert (
-        "Local search skipped: it does not support the objective peak_power."
+        "Local search skipped: it does not support staged tensors."
         in solve(peak, time_limit=5).notes
+    )
+    accurate = made.with_cells("options", slice(None), accuracy=0.5).with_objective("accuracy")
+    assert (
+        "Local search skipped: it does not support the objective accuracy."
+        in solve(accurate, time_limit=5).notes
     )
