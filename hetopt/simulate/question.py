@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,6 @@ FIXED, INTERVAL, EXPONENTIAL = "fixed", "interval", "exponential"
 TIMES = (INTERVAL, FIXED, EXPONENTIAL)
 PLAN_FOR = ("peak", "mean", "stated")
 Quantity = float | str
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)

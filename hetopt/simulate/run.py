@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hetopt.instance import Instance
+from hetopt.runtime.executors.loop import Report, silent
 from hetopt.simulate.events import Event
 from hetopt.simulate.failures import checked, events_of
 from hetopt.simulate.outcomes import Simulation
@@ -17,7 +18,6 @@ from hetopt.simulate.question import (
     INTERVAL,
     Quantity,
     Question,
-    Tell,
     check,
     seconds,
     start_up_times,
@@ -58,7 +58,7 @@ def simulate(
     time_limit: Quantity = SOLVE_S,
     gap: float = 1e-3,
     workers: int = 2,
-    tell: Tell | None = None,
+    tell: Report | None = None,
     stop: threading.Event | None = None,
     executor: Executor | None = None,
 ) -> Simulation | ScheduleSimulation:
@@ -144,7 +144,7 @@ def simulate(
     )
     check(instance, question)
     given = plan.plan if isinstance(plan, Solution) else plan
-    stop, tell = stop or threading.Event(), tell or (lambda text: None)
+    stop, tell = stop or threading.Event(), tell or silent
     if instance.regime == "schedule":
         return simulate_schedule(instance, given, question, tell, stop, executor)
     return simulate_streams(instance, given, question, tell, stop, executor)

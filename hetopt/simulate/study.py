@@ -17,7 +17,7 @@ from hetopt.instance.overrides import restrict
 from hetopt.instance.questions import several_demands, stuck_tasks
 from hetopt.instance.robust import has_interval
 from hetopt.instance.states.setups import configured_devices
-from hetopt.runtime.executors.loop import in_order
+from hetopt.runtime.executors.loop import Report, in_order
 from hetopt.simulate.bounds.streams import Bound, clairvoyant_bound
 from hetopt.simulate.events import CapChanged, Event, RateChanged
 from hetopt.simulate.failures import failures_of, stated_events, without_effect
@@ -31,7 +31,7 @@ from hetopt.simulate.policies import (
     plan_policy,
     served_parts,
 )
-from hetopt.simulate.question import EXPONENTIAL, INTERVAL, Question, Tell, named, spread_of, why
+from hetopt.simulate.question import EXPONENTIAL, INTERVAL, Question, named, spread_of, why
 from hetopt.simulate.requests import (
     DEFAULT_REQUESTS,
     Requests,
@@ -96,7 +96,7 @@ def simulate_streams(
     instance: Instance,
     plan: Plan | None,
     question: Question,
-    tell: Tell,
+    tell: Report,
     stop: threading.Event,
     executor: Executor | None,
 ) -> Simulation:
@@ -256,7 +256,7 @@ class _Plans:
         planned: Instance,
         given: SteadyPlan | None,
         question: Question,
-        tell: Tell,
+        tell: Report,
         stop: threading.Event,
     ) -> None:
         self.instance, self.planned, self.given = instance, planned, given

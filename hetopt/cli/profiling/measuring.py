@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -38,16 +38,8 @@ class MeasureFlags:
 
     def given(self) -> list[str]:
         """Return the flags that were given beside ``--measure``."""
-        flags = {
-            "--on": self.on,
-            "--batch": self.batch,
-            "--precision": self.precision,
-            "--threads": self.threads,
-            "--most-time": self.most_time,
-            "--clock": self.clock,
-            "--regime": self.regime,
-        }
-        return [flag for flag, value in flags.items() if value is not None]
+        names = [f.name for f in fields(self) if f.name != "wanted"]
+        return [f"--{n.replace('_', '-')}" for n in names if getattr(self, n) is not None]
 
     def asked(self, sizes: dict[str, int], segments: int) -> dict[str, Any]:
         """Return what the flags ask of ``measure_models``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,18 +43,9 @@ class TableFlags:
 
     def given(self) -> list[str]:
         """Return the flags that were given."""
-        flags = {
-            "--as": self.wanted,
-            "--from": self.form,
-            "--columns": self.columns,
-            "--task": self.task,
-            "--device": self.device,
-            "--label": self.label,
-            "--runs": self.runs,
-            "--period": self.period,
-            "--classes": self.classes,
-        }
-        return [flag for flag, value in flags.items() if value]
+        words = {"wanted": "as", "form": "from"}
+        names = [f.name for f in fields(self) if getattr(self, f.name)]
+        return [f"--{words.get(name, name)}" for name in names]
 
 
 def run_tables(files: list[str], flags: TableFlags, output: str | None, as_json: bool) -> int:

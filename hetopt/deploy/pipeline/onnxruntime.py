@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hetopt.deploy.pipeline.write import PARAMETERS, write_pipeline
-from hetopt.deploy.target import Artefacts, Parameters, Target
-from hetopt.instance import Instance
-from hetopt.solution import Plan
-
-
-def _write(plan: Plan, instance: Instance, parameters: Parameters) -> Artefacts:
-    return write_pipeline(plan, instance, parameters, "onnxruntime")
-
+from hetopt.deploy.target import Target
 
 TARGET = Target(
     "onnxruntime",
     "submodels cut from the instance's models, and a pipeline for hetopt run; devices whose name "
     "says no runtime get ONNX Runtime.",
-    _write,
+    partial(write_pipeline, runtime="onnxruntime"),
     PARAMETERS,
     holds_all=True,
 )

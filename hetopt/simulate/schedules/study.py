@@ -18,13 +18,13 @@ from hetopt.instance import Instance
 from hetopt.instance.overrides import restrict
 from hetopt.instance.questions import stuck_tasks
 from hetopt.instance.robust import has_interval
-from hetopt.runtime.executors.loop import in_order
+from hetopt.runtime.executors.loop import Report, in_order
 from hetopt.schedule.model.features import FEATURES, beyond
 from hetopt.simulate.bounds.schedules import ScheduleBound, clairvoyant_bound
 from hetopt.simulate.events import CapChanged, Event, RateChanged
 from hetopt.simulate.failures import failures_of, stated_events, without_effect
 from hetopt.simulate.policies import ONLY
-from hetopt.simulate.question import EXPONENTIAL, INTERVAL, Question, Tell, named, spread_of, why
+from hetopt.simulate.question import EXPONENTIAL, INTERVAL, Question, named, spread_of, why
 from hetopt.simulate.schedules.cycles import Cycles, cycles_of, plan_written_out, written_out
 from hetopt.simulate.schedules.loop import run_schedule
 from hetopt.simulate.schedules.outcomes import ScheduleOutcome, ScheduleSimulation, outcome_of
@@ -79,7 +79,7 @@ def simulate_schedule(
     instance: Instance,
     plan: Plan | None,
     question: Question,
-    tell: Tell,
+    tell: Report,
     stop: threading.Event,
     executor: Executor | None,
 ) -> ScheduleSimulation:
@@ -123,7 +123,7 @@ def simulate_schedule(
 
 
 def _jobs_that_run(
-    instance: Instance, plan: Plan | None, question: Question, tell: Tell, stop: threading.Event
+    instance: Instance, plan: Plan | None, question: Question, tell: Report, stop: threading.Event
 ) -> tuple[Instance, SchedulePlan, str]:
     """Return the instance of the jobs that a plan runs, the plan, and which it leaves out.
 
@@ -225,7 +225,7 @@ def _plans(
     given: Plan | None,
     question: Question,
     names: tuple[str, ...],
-    tell: Tell,
+    tell: Report,
     stop: threading.Event,
 ) -> tuple[dict[str, SchedulePlan], dict[str, str]]:
     """Return the plans that policies keep to, and why others have none."""
