@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import hetopt
+from bench.layered import layered
 from hetopt.formats import write_instance
-from hetopt.generate import generate_schedule
 
 LIMIT_S = 15.0
 """Time limit of each run: enough for compiling what improves plans."""
@@ -31,9 +31,7 @@ def cold(smoke: bool) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="hetopt-bench-") as name:
         folder = Path(name)
         path = folder / "instance.json"
-        instance = generate_schedule(
-            tasks=tasks, devices=8, shape="layered", ccr=0.1, deadline_factor=1.5, seed=0
-        )
+        instance = layered(tasks, 8, 1.5)
         write_instance(instance, path)
         cache = {"NUMBA_CACHE_DIR": str(folder / "cache")}
         runs = [

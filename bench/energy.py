@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from bench.layered import layered
 from hetopt import solve
-from hetopt.generate import generate_schedule
 
 SMALL = [(100, 6, factor, 30.0, seed) for factor in (1.05, 1.3, 1.5) for seed in (0, 1, 2)]
 LARGE = [
@@ -63,15 +63,7 @@ def _row(
     objective: str = "energy",
     **more: Any,
 ) -> dict[str, Any]:
-    instance = generate_schedule(
-        tasks=tasks,
-        devices=devices,
-        shape="layered",
-        ccr=0.1,
-        deadline_factor=factor,
-        seed=seed,
-        **more,
-    )
+    instance = layered(tasks, devices, factor, seed, **more)
     began = time.process_time()
     solution = solve(instance, objective=objective, time_limit=limit, workers=2, seed=0)
     return {

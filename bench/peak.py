@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
+from bench.layered import figures, layered
 from bench.sleep import sleeping
-from hetopt import solve
-from hetopt.generate import generate_schedule
 
 CASES = [(25, 3), (25, 8), (100, 3), (100, 8), (500, 3), (500, 8)]
 """Tasks and devices."""
@@ -25,28 +23,12 @@ def peak(smoke: bool) -> list[dict[str, Any]]:
 
 
 def _row(tasks: int, devices: int, asleep: bool, limit: float) -> dict[str, Any]:
-    if asleep:
-        instance = sleeping(tasks, devices, FACTOR)
-    else:
-        instance = generate_schedule(
-            tasks=tasks,
-            devices=devices,
-            shape="layered",
-            ccr=0.1,
-            deadline_factor=FACTOR,
-            seed=0,
-        )
-    began = time.process_time()
-    solution = solve(instance.with_objective("peak_power"), time_limit=limit, workers=2, seed=0)
+    instance = (sleeping if asleep else layered)(tasks, devices, FACTOR)
     return {
         "tasks": tasks,
         "devices": devices,
         "sleep": asleep,
         "deadline_factor": FACTOR,
         "time_limit": limit,
-        "value": solution.objective,
-        "bound": solution.bound,
-        "gap": solution.gap,
-        "method": solution.method,
-        "cpu_seconds": time.process_time() - began,
+        **figures(instance.with_objective("peak_power"), limit),
     }

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from hetopt import solve
-from hetopt.generate import generate_schedule
+from bench.layered import figures, layered
 from hetopt.instance import Instance
 
 DEVICES = 8
@@ -27,14 +25,7 @@ WAKES, PAYS = 0.5, 1.5
 
 def sleeping(tasks: int, devices: int, factor: float, seed: int = 0) -> Instance:
     """Return a layered graph whose devices sleep in gaps of a window that ends by its deadline."""
-    made = generate_schedule(
-        tasks=tasks,
-        devices=devices,
-        shape="layered",
-        ccr=0.1,
-        deadline_factor=factor,
-        seed=seed,
-    )
+    made = layered(tasks, devices, factor, seed)
     mean = float(made.options.time_s.mean() * made.tasks.work.mean())
     idle = IDLE * made.devices.idle_power_w
     columns = {
@@ -60,17 +51,11 @@ def sleep(smoke: bool) -> list[dict[str, Any]]:
 
 def _row(objective: str, tasks: int, devices: int, factor: float, limit: float) -> dict[str, Any]:
     instance = sleeping(tasks, devices, factor).with_objective(objective)
-    began = time.process_time()
-    solution = solve(instance, time_limit=limit, workers=2, seed=0)
     return {
         "objective": objective,
         "tasks": tasks,
         "devices": devices,
         "deadline_factor": factor,
         "time_limit": limit,
-        "value": solution.objective,
-        "bound": solution.bound,
-        "gap": solution.gap,
-        "method": solution.method,
-        "cpu_seconds": time.process_time() - began,
+        **figures(instance, limit),
     }

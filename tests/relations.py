@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,11 @@ OBJECTIVE_POWERS = {
         "value": (-1, 0),
     },
 }
+
+
+def at_rates(instance: Instance, *rates: float) -> Instance:
+    """Return streams whose jobs ask at other rates (1/s), in their order."""
+    return replace(instance, jobs=replace(instance.jobs, rate_per_s=np.array(rates)))
 
 
 def scaled(instance: Instance) -> Instance:

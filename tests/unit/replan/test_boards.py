@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -13,6 +11,7 @@ from hetopt.instance import Instance
 from hetopt.replan import Replanned, replan
 from hetopt.simulate.events import State, SwitchOff, SwitchOn, UnitState
 from hetopt.solution import Solution, SteadyPlan
+from tests.relations import at_rates
 
 BOX = """
 hetopt: 1
@@ -49,11 +48,6 @@ def planned(box: Instance) -> Solution:
     return found
 
 
-def at(instance: Instance, see: float) -> Instance:
-    rate = np.array([see, 10.0])
-    return replace(instance, jobs=replace(instance.jobs, rate_per_s=rate))
-
-
 def state(**units: str) -> State:
     """Return a state by device: a letter a unit, 1 on, 0 off, x down."""
     words = {"1": "on", "0": "off", "x": "down"}
@@ -85,7 +79,9 @@ def test_nothing_changes_at_the_same_rates(box: Instance, planned: Solution) -> 
 def test_a_board_goes_on_with_its_first_unit_and_units_wait_for_it(
     box: Instance, planned: Solution
 ) -> None:
-    found = replan(at(box, 290.0), planned, state(cpu="100", npu="110000"), time_limit=10)
+    found = replan(
+        at_rates(box, 290.0, 10.0), planned, state(cpu="100", npu="110000"), time_limit=10
+    )
     ups = [step for step in found.steps if isinstance(step.action, SwitchOn)]
     assert [step.action.unit for step in ups] == [2]  # type: ignore[union-attr]
     assert ups[0].ready_s == pytest.approx(130.0)
@@ -138,7 +134,7 @@ def test_values_are_those_of_the_boards_of_units_that_are_there(
     for _ in range(12):
         npu = "".join(rng.choice(list("01x"), 6, p=[0.5, 0.3, 0.2]))
         cpu = "".join(rng.choice(list("01x"), 3, p=[0.4, 0.4, 0.2]))
-        rates = at(box, float(rng.integers(20, 400)))
+        rates = at_rates(box, float(rng.integers(20, 400)), 10.0)
         found = replan(rates, planned, state(cpu=cpu, npu=npu), time_limit=10, method="heuristic")
         if found.plan is None:
             continue

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -15,6 +13,7 @@ from hetopt.simulate.events import Route, State, SwitchOn, UnitState
 from hetopt.solution import Solution, SteadyPlan
 from hetopt.verify import verify
 from tests.random_slow_streams import random_slow_stream
+from tests.relations import at_rates
 
 CHIP = """
 hetopt: 1
@@ -50,14 +49,10 @@ def planned(chip: Instance) -> Solution:
     return found
 
 
-def at(instance: Instance, *rates: float) -> Instance:
-    return replace(instance, jobs=replace(instance.jobs, rate_per_s=np.array(rates)))
-
-
 def test_the_plan_is_kept_at_other_rates_with_states_that_serve_them(
     chip: Instance, planned: Solution
 ) -> None:
-    found = replan(at(chip, 150.0, 10.0), planned, time_limit=10)
+    found = replan(at_rates(chip, 150.0, 10.0), planned, time_limit=10)
     assert found.kept
     assert isinstance(found.plan, SteadyPlan)
     assert found.plan.states is not None
@@ -69,7 +64,7 @@ def test_what_slowing_leaves_unserved_until_more_is_on_is_told(
     chip: Instance, planned: Solution
 ) -> None:
     # At r = 10 / 11 for both: 0.72 / r beside each other, 0.27 of the GPU alone, 1.062 in all.
-    found = replan(at(chip, 165.0, 24.0), planned, time_limit=10)
+    found = replan(at_rates(chip, 165.0, 24.0), planned, time_limit=10)
     assert isinstance(found.plan, SteadyPlan)
     assert verify(found.instance, found.plan).ok
     assert [type(step.action) for step in found.steps] == [SwitchOn]
@@ -83,11 +78,13 @@ def test_requests_move_all_at_once_when_all_that_is_needed_is_there(chip: Instan
         "say: [", "say: [{device: gpu, time: 40 ms, energy: 1 J, uses: {dram: 9}}, "
     )
     both = read_instance("chip.yaml", text=both)
-    first = solve(at(both, 80.0, 1.0), time_limit=30)
+    first = solve(at_rates(both, 80.0, 1.0), time_limit=30)
     assert isinstance(first.plan, SteadyPlan)
     # A little of what is said goes to the GPU, so that the CPU may be off; then it may not.
     assert first.plan.units_on.tolist() == [0, 1]
-    found = replan(at(both, 130.0, 12.0), first, start_up={"cpu": 4.0, "gpu": 10.0}, time_limit=10)
+    found = replan(
+        at_rates(both, 130.0, 12.0), first, start_up={"cpu": 4.0, "gpu": 10.0}, time_limit=10
+    )
     moves = [step.time_s for step in found.steps if isinstance(step.action, Route)]
     assert moves
     assert set(moves) == {4.0}
@@ -118,7 +115,7 @@ def test_random_plans_are_carried_over_to_plans_that_the_checker_accepts(first: 
             if not isinstance(plan, SteadyPlan):
                 continue
             rates = instance.jobs.rate_per_s * rng.uniform(0.5, 1.3, len(instance.jobs))
-            found = replan(at(instance, *rates), plan, time_limit=10)
+            found = replan(at_rates(instance, *rates), plan, time_limit=10)
         except InputError:
             continue
         if found.plan is None:
