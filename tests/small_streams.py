@@ -26,7 +26,7 @@ from hetopt.simulate.events import (
     UnitState,
 )
 from hetopt.simulate.kernels.records import CHEAPEST
-from hetopt.simulate.policies import StreamPolicy
+from hetopt.simulate.policies.stream_policy import StreamPolicy
 from hetopt.simulate.world import Setting
 from tests.oracles.board_count import boards_of
 

@@ -47,7 +47,9 @@ from hetopt.simulate.events import (
     to_dict,
 )
 from hetopt.simulate.kernels.records import SHARES
-from hetopt.simulate.policies import StartUp, StreamPolicy, shares
+from hetopt.simulate.policies.plan import shares
+from hetopt.simulate.policies.start_up import StartUp
+from hetopt.simulate.policies.stream_policy import StreamPolicy
 from hetopt.simulate.rates import RateWatch
 from hetopt.simulate.routes import fleet_of, route_table, routes_of_plan
 from hetopt.solution import SteadyPlan

@@ -8,7 +8,7 @@ from hetopt.errors import InputError
 from hetopt.instance import Instance
 from hetopt.instance.states.slow_domains import domain_of_device, slow_demand, slow_domains
 from hetopt.simulate.kernels.records import Slow
-from hetopt.simulate.policies import StreamPolicy
+from hetopt.simulate.policies.stream_policy import StreamPolicy
 from hetopt.simulate.records import SLOW_ASK, SLOW_DOMAIN, SLOW_RESOURCE, rows
 
 

@@ -44,7 +44,7 @@ from hetopt.simulate.kernels.records import (
     TURNED_AWAY,
     World,
 )
-from hetopt.simulate.policies import StreamPolicy
+from hetopt.simulate.policies.stream_policy import StreamPolicy
 from hetopt.simulate.world import STATUS_NAMES, Setting, grown, with_routes, world_of
 
 ACCOUNTS = ("energy_j", "idle_j", "busy_s", "on_s", "had_s", "waiting_s")

@@ -23,14 +23,12 @@ from hetopt.simulate.events import CapChanged, Event, RateChanged
 from hetopt.simulate.failures import failures_of, stated_events, without_effect
 from hetopt.simulate.mean_work import with_mean_work
 from hetopt.simulate.outcomes import Outcome, Simulation, Timeline, outcome_of, timeline_of
-from hetopt.simulate.policies import (
-    ONLY,
-    StartUp,
-    StreamPolicy,
-    dispatcher,
-    plan_policy,
-    served_parts,
-)
+from hetopt.simulate.policies import ONLY
+from hetopt.simulate.policies.dispatching import dispatcher
+from hetopt.simulate.policies.plan import plan_policy, served_parts
+from hetopt.simulate.policies.rolling import Rolling
+from hetopt.simulate.policies.start_up import StartUp
+from hetopt.simulate.policies.stream_policy import StreamPolicy
 from hetopt.simulate.question import EXPONENTIAL, INTERVAL, Question, named, spread_of, why
 from hetopt.simulate.requests import (
     DEFAULT_REQUESTS,
@@ -40,7 +38,6 @@ from hetopt.simulate.requests import (
     read_trace,
     requests_of,
 )
-from hetopt.simulate.rolling import Rolling
 from hetopt.simulate.streams import run_streams
 from hetopt.simulate.world import Setting
 from hetopt.solution import Plan, Solution, SteadyPlan, with_options

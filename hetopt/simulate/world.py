@@ -28,7 +28,8 @@ from hetopt.simulate.kernels.records import (
     STARTING,
     World,
 )
-from hetopt.simulate.policies import StartUp, StreamPolicy, idle_stations
+from hetopt.simulate.policies.start_up import StartUp
+from hetopt.simulate.policies.stream_policy import StreamPolicy, idle_stations
 from hetopt.simulate.records import (
     BOARD,
     DEVICE,

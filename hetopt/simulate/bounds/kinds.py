@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
-from hetopt.simulate.policies import spreads
+from hetopt.simulate.policies.net import spreads
 from hetopt.simulate.world import Setting
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.tables import Profiles, Uses
 from hetopt.simulate.events import CapChanged, DeviceDown, DeviceUp, Event
-from hetopt.simulate.policies import spreads
+from hetopt.simulate.policies.net import spreads
 from hetopt.simulate.schedules.cycles import Cycles
 
 
@@ -85,7 +85,7 @@ def realised(instance: Instance, z: Floats | None, factor: Floats | None) -> Rea
     ----------
     z
         A standard normal draw of each task (T): where in its interval an option's time lies, on
-        the side of its sign (:func:`hetopt.simulate.policies.spreads`); None: all as stated.
+        the side of its sign (:func:`hetopt.simulate.policies.net.spreads`); None: all as stated.
     factor
         What each task's times and energies are multiplied by on all options (T); None: by 1.
     """

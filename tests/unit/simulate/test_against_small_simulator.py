@@ -13,7 +13,10 @@ from hetopt.instance import Instance
 from hetopt.simulate.bounds.streams import clairvoyant_bound
 from hetopt.simulate.events import DeviceDown, DeviceUp, Event
 from hetopt.simulate.outcomes import outcome_of
-from hetopt.simulate.policies import StartUp, StreamPolicy, dispatcher, plan_policy
+from hetopt.simulate.policies.dispatching import dispatcher
+from hetopt.simulate.policies.plan import plan_policy
+from hetopt.simulate.policies.start_up import StartUp
+from hetopt.simulate.policies.stream_policy import StreamPolicy
 from hetopt.simulate.requests import Requests, drawn_requests
 from hetopt.simulate.streams import run_streams
 from hetopt.simulate.world import Setting

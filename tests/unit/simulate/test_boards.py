@@ -12,7 +12,8 @@ from hetopt import evaluate, read_instance, simulate, solve
 from hetopt.instance import Instance
 from hetopt.simulate.bounds.streams import clairvoyant_bound
 from hetopt.simulate.events import DeviceDown, Event
-from hetopt.simulate.policies import StartUp, plan_policy
+from hetopt.simulate.policies.plan import plan_policy
+from hetopt.simulate.policies.start_up import StartUp
 from hetopt.simulate.requests import Requests
 from hetopt.simulate.streams import Run, run_streams
 from hetopt.simulate.world import Setting

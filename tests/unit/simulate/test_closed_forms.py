@@ -14,7 +14,8 @@ from scipy.stats import t as student
 from hetopt import read_instance
 from hetopt.evaluate.queueing.waits import erlang_c
 from hetopt.instance import Floats, Instance
-from hetopt.simulate.policies import StartUp, plan_policy
+from hetopt.simulate.policies.plan import plan_policy
+from hetopt.simulate.policies.start_up import StartUp
 from hetopt.simulate.requests import Requests, drawn_requests
 from hetopt.simulate.streams import run_streams
 from hetopt.simulate.world import Setting

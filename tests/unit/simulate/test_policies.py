@@ -26,10 +26,13 @@ from hetopt.simulate.events import (
     UnitState,
     Wait,
 )
-from hetopt.simulate.policies import StartUp, StreamPolicy, dispatcher, plan_policy
+from hetopt.simulate.policies.dispatching import dispatcher
+from hetopt.simulate.policies.plan import plan_policy
+from hetopt.simulate.policies.rolling import Rolling
+from hetopt.simulate.policies.start_up import StartUp
+from hetopt.simulate.policies.stream_policy import StreamPolicy
 from hetopt.simulate.rates import RateWatch
 from hetopt.simulate.requests import drawn_requests
-from hetopt.simulate.rolling import Rolling
 from hetopt.simulate.streams import run_streams, state_of
 from hetopt.simulate.world import Setting, world_of
 from hetopt.solution import SteadyPlan

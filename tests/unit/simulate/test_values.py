@@ -12,7 +12,8 @@ from hetopt import evaluate, read_instance, simulate, solve
 from hetopt.instance import Instance
 from hetopt.report.simulations.streams import simulation_page
 from hetopt.simulate.events import Arrived, State, TurnAway
-from hetopt.simulate.policies import StartUp, plan_policy, served_parts
+from hetopt.simulate.policies.plan import plan_policy, served_parts
+from hetopt.simulate.policies.start_up import StartUp
 from hetopt.solution import SteadyPlan
 
 RACK = """

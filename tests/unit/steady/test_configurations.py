@@ -13,7 +13,9 @@ from hetopt import from_frames, solve
 from hetopt.errors import InputError
 from hetopt.instance import Instance
 from hetopt.simulate import simulate
-from hetopt.simulate.policies import StartUp, dispatcher, plan_policy
+from hetopt.simulate.policies.dispatching import dispatcher
+from hetopt.simulate.policies.plan import plan_policy
+from hetopt.simulate.policies.start_up import StartUp
 from hetopt.solution import SteadyPlan
 from hetopt.verify import verify
 

@@ -27,7 +27,10 @@ from hetopt.simulate.events import (
     Wait,
 )
 from hetopt.simulate.kernels.records import SHARES
-from hetopt.simulate.policies import StartUp, StreamPolicy, choices, served_parts, shares
+from hetopt.simulate.policies.net import choices
+from hetopt.simulate.policies.plan import served_parts, shares
+from hetopt.simulate.policies.start_up import StartUp
+from hetopt.simulate.policies.stream_policy import StreamPolicy
 from hetopt.simulate.rates import RateWatch
 from hetopt.simulate.routes import Fleet, RouteKey, fleet_of, route_table, routes_of_plan
 from hetopt.solution import SteadyPlan
@@ -103,7 +106,7 @@ class Rolling(StreamPolicy):
         self._target, self._asked_at = plan, 0.0
 
     def decide(self, state: State, event: Event) -> tuple[Action, ...]:
-        """Return what is to be done; see :class:`hetopt.simulate.policies.Policy`."""
+        """Return what is to be done; see ``Policy.decide``."""
         again = isinstance(event, DeviceDown | DeviceUp)
         if isinstance(event, Tick):
             by_job = {job.job: job.arrived for job in state.jobs}
