@@ -66,13 +66,8 @@ def simulate(
     """Run policies on streams or a schedule, each beside a proven clairvoyant bound."""
     from hetopt.formats.files import check_writable
     from hetopt.formats.plans import read_result
-    from hetopt.report.simulations.write import write_simulation
-    from hetopt.report.terminal.schedule_simulation import (
-        schedule_simulation_to_dict,
-        schedule_simulation_view,
-    )
-    from hetopt.report.terminal.simulation import simulation_to_dict, simulation_view
-    from hetopt.simulate import ScheduleSimulation
+    from hetopt.report.simulations.write import simulation_json, write_simulation
+    from hetopt.report.terminal.text import answer_view
     from hetopt.simulate import simulate as simulated
 
     check_writable(output, *OUTPUTS)
@@ -108,11 +103,7 @@ def simulate(
         )
     if output is not None:
         write_simulation(output, simulation)
-    if isinstance(simulation, ScheduleSimulation):
-        found, view = schedule_simulation_to_dict(simulation), schedule_simulation_view(simulation)
-    else:
-        found, view = simulation_to_dict(simulation), simulation_view(simulation)
-    print_answer(found, lambda: view, json)
+    print_answer(simulation_json(simulation), lambda: answer_view(simulation), json)
     return OK
 
 

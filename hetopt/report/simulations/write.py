@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from hetopt.errors import InputError, Problem
 from hetopt.formats.files import write_whole
@@ -30,11 +31,7 @@ def write_simulation(path: str | Path, simulation: Simulation | ScheduleSimulati
         else:
             text = simulation_page(simulation)
     elif ending == ".json":
-        if isinstance(simulation, ScheduleSimulation):
-            found = schedule_simulation_to_dict(simulation)
-        else:
-            found = simulation_to_dict(simulation)
-        text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(simulation_json(simulation), indent=1, ensure_ascii=False) + "\n"
     elif ending == ".csv":
         text = simulation.frames()["policies"].to_csv(index=False)
     else:
@@ -43,3 +40,10 @@ def write_simulation(path: str | Path, simulation: Simulation | ScheduleSimulati
         write_whole(target, text)
     except OSError as error:
         raise InputError([Problem(str(path), "", f"A place to write to ({error}).")]) from None
+
+
+def simulation_json(simulation: Simulation | ScheduleSimulation) -> dict[str, Any]:
+    """Return the JSON object of ``hetopt simulate``; SI units."""
+    if isinstance(simulation, ScheduleSimulation):
+        return schedule_simulation_to_dict(simulation)
+    return simulation_to_dict(simulation)

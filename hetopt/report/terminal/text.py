@@ -38,7 +38,7 @@ def view_text(answer: object) -> str:
     """
     console = Console(width=WIDTH, force_jupyter=False, force_terminal=False, no_color=True)
     with console.capture() as capture:
-        console.print(_view(answer), highlight=False)
+        console.print(answer_view(answer), highlight=False)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
@@ -54,7 +54,8 @@ VIEWS: tuple[tuple[type, Callable[[Any], RenderableType]], ...] = (
 )
 
 
-def _view(answer: object) -> RenderableType:
+def answer_view(answer: object) -> RenderableType:
+    """Return what is printed of an answer of any kind."""
     if isinstance(answer, Solution):
         if answer.instance is None:
             raise InputError("This solution does not say what instance it is of.")
