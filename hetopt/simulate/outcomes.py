@@ -135,7 +135,7 @@ class Replicated(Shown):
 
 @dataclass(frozen=True, kw_only=True)
 class Simulation(Replicated):
-    """What policies made of the same requests.
+    """What policies made of the same requests, with all that :class:`Replicated` has.
 
     Attributes
     ----------

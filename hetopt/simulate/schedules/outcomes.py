@@ -60,6 +60,8 @@ class ScheduleOutcome:
 class ScheduleSimulation(Replicated):
     """What policies made of the same schedule at the same times.
 
+    With all that :class:`~hetopt.simulate.outcomes.Replicated` has.
+
     Attributes
     ----------
     realised
