@@ -29,10 +29,16 @@ class Steps:
 
 
 def steps_of(holds: Iterable[Hold], slack_s: float) -> Steps:
-    """Add up what is held; where an end passes the next begin by the slack or less, it is there."""
+    """Add up what is held; where an end passes the next begin by the slack or less, it is there.
+
+    What is less than nothing (sleep) begins with the first begin before it by no more than that,
+    as the end that it follows may be moved there.
+    """
     begin, end, amount = np.array([hold for hold in holds if hold[1] > hold[0]]).reshape(-1, 3).T
     starts = np.unique(begin)
     if len(starts):
+        first = starts[np.searchsorted(starts, begin - np.minimum(slack_s, 0.5 * (end - begin)))]
+        begin = np.where(amount < 0, first, begin)
         at = np.clip(
             np.searchsorted(starts, end - np.minimum(slack_s, 0.5 * (end - begin))),
             0,
