@@ -66,8 +66,10 @@ def solve_levels(best: Incumbent, solve_level: SolveLevel, step: str, method: st
             reclaim_slack(best)
             lower_peak(best)
         spent, left = 0.0, 0.0
+        bounded = problem
         while not best.closed(level) and not budget.over():
             began, seconds = time.monotonic(), best.level_seconds()
+            known = best.bounds[level]
             solving, infeasible = solve_level(best, problem, level, seconds)
             spent = solving.spent if budget.deterministic else time.monotonic() - began
             left = seconds - spent
@@ -77,11 +79,17 @@ def solve_levels(best: Incumbent, solve_level: SolveLevel, step: str, method: st
                     return best.result("cpsat", "proved", infeasible=True, reason=reason)
                 if best.plan is not None:
                     continue
+            if best.bounds[level] != known:
+                bounded = problem
+            if best.closed(level):
+                break
             finer = problem.grid.tick / REFINEMENT
             if not solving.limited_by_grid or span_s(instance) / finer > FINEST_TICKS:
                 break
             problem = Problem(instance, Grid(finer, "down"))
-        prove_again(best, problem, level, spent, left)
+        # Asked again on the grid that gave the bound: what rounds otherwise, as watts do where
+        # ticks are finer, may have a point below it, which contradicts nothing.
+        prove_again(best, bounded, level, spent, left)
         best.passed(step)
         reclaim_slack(best)
         if best.plan is None:
