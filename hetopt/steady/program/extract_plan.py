@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hetopt.errors import InputError, Problem
 from hetopt.instance import Instance, Ints
 from hetopt.solution import SteadyPlan
 from hetopt.steady.model.capacity import memory_limited
@@ -17,6 +18,9 @@ from hetopt.steady.program.formulation import SteadyModel
 
 NO_SHARE = 1e-11
 """A share of a job's rate below this is a solver's rounding; the other routes take it over."""
+
+MOST_NAMED = 100_000
+"""Units of a device that a plan names one by one, at the most: each is a row of the plan."""
 
 MOST_TRIED = 10_000
 """Numbers of units of a device that are tried one by one."""
@@ -281,6 +285,7 @@ def _deal(
             number = max(number, _whole(model.count[k], values))
         if not number:
             continue
+        _may_be_named(model.instance, device, free + number)
         units = []
         for _ in range(number):
             unit = kind.unit
@@ -294,9 +299,20 @@ def _deal(
         _fill(model, device, parts, units, min(capacity, even), dealt)
     for (r, d), portions in dealt.items():
         if d == device:
-            whole = sum(p for _, p in portions)
+            whole = math.fsum(p for _, p in portions)
             dealt[r, d] = [(u, p / whole) for u, p in portions]
     return most
+
+
+def _may_be_named(instance: Instance, device: int, number: int) -> None:
+    """Refuse to name more units of a device than a plan can hold."""
+    if number > MOST_NAMED:
+        name = str(instance.devices.name[device])
+        text = (
+            f"At most {MOST_NAMED:,} units of a device whose memory is limited: a plan names each. "
+            "Without the memory, or with fewer and faster units, it names none or fewer."
+        )
+        raise InputError([Problem(f"devices.{name}", f"{number:,} units that are needed", text)])
 
 
 def _parts(model: SteadyModel, k: int, share: list[float], values: Mapping[str, float]) -> Portions:
@@ -323,17 +339,26 @@ def _fill(
     each: float,
     dealt: dict[tuple[int, int], Portions],
 ) -> None:
-    """Fill one unit after the other to a load; the last one takes what rounding leaves."""
+    """Fill one unit after the other to a load; the last one takes what rounding leaves.
+
+    What is left of a route is counted from its first unit's rest and the whole units behind it:
+    taken off unit by unit, rounding adds up to a part of a unit where there are many.
+    """
     at, room = 0, each
     sliver = SLIVER * room
     for r, part in parts:
         per_share = model.routes[r].busy_s[device] * model.route_rate(r)
         portions = dealt.setdefault((r, device), [])
-        left = part
+        begun = left = part
+        whole = 0
         while left * per_share > room + sliver and at + 1 < len(units):
-            if room > sliver:
+            if room == each:
+                whole += 1
+                portions.append((units[at], each / per_share))
+                left = begun - whole * (each / per_share)
+            elif room > sliver:
                 portions.append((units[at], room / per_share))
-                left -= room / per_share
+                begun = left = begun - room / per_share
             at, room = at + 1, each
         portions.append((units[at], left))
         room -= left * per_share
@@ -341,8 +366,11 @@ def _fill(
 
 def _joined(devices: list[tuple[int, Portions]]) -> list[tuple[float, dict[int, int]]]:
     """Join the portions of a route on several devices into rows: (fraction, unit per device)."""
-    rows: list[tuple[float, dict[int, int]]] = [(1.0, {})]
-    for device, portions in devices:
+    if not devices:
+        return [(1.0, {})]
+    first, dealt = devices[0]
+    rows = [(portion, {first: unit}) for unit, portion in dealt]
+    for device, portions in devices[1:]:
         joined: list[tuple[float, dict[int, int]]] = []
         at, room = 0, portions[0][1]
         for fraction, units in rows:

@@ -7,10 +7,14 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
+from hetopt.build import Model
+from hetopt.errors import InputError
 from hetopt.formats import read_instance
 from hetopt.formats.shipped import shipped_path
 from hetopt.instance import Instance
+from hetopt.solve import solve
 from hetopt.steady.program.extract_plan import _fewest, _shares_hold
 
 
@@ -55,3 +59,23 @@ def test_millions_of_units_that_shares_ask_for_are_not_tried_one_by_one() -> Non
     # 30 % of the money is at least 3/7 of what GPUs cost: 3e9 * 3 / 7 less two CPUs, at 1.1 each.
     assert abs(int(found[1]) - round((3e9 * 3 / 7 - 0.8) / 1.1)) <= 1
     assert _shares_hold(instance, "price", found)
+
+
+def many_units(rate_per_s: float) -> Instance:
+    """One workload that keeps as many units with weights busy as it has requests a second."""
+    model = Model("many", regime="steady", objective="power")
+    unit = model.device("g", kind="gpu", count={"min": 0}, idle_power=1.0, memory="4 GB")
+    option = unit.option(time=1.0, energy=1.0, weights="1 MB")
+    model.job("j", rate=rate_per_s, options=[option])
+    return model.build()
+
+
+def test_rounding_does_not_add_up_over_units_that_are_named_one_by_one() -> None:
+    solution = solve(many_units(40_000.0), time_limit=20)
+    assert solution.status == "optimal"
+    assert solution.objective == pytest.approx(80_000.0)
+
+
+def test_more_units_than_a_plan_can_name_are_refused() -> None:
+    with pytest.raises(InputError, match=r"devices\.g.*1,000,000,000 units.*At most 100,000"):
+        solve(many_units(1e9), time_limit=5)
