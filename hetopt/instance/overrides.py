@@ -63,21 +63,24 @@ def scale_demand(instance: Instance, factor: float) -> Instance:
         In the schedule regime, for a factor that is not positive, and where no demand is known.
     """
     problem = ""
+    with np.errstate(over="ignore"):
+        scaled = instance.jobs.rate_per_s * factor
+        of_scenarios = instance.scenarios.rate_per_s * factor
     if instance.regime != "steady":
         problem = "An instance of the steady regime: a schedule has no rates."
     elif not instance.limits.demand_known:
         problem = "An instance with rates or demand_per_s: shares alone have nothing to scale."
     elif not 0 < factor < np.inf:
         problem = "A factor of more than 0."
-    elif units.is_extreme(instance.jobs.rate_per_s * factor).any():
+    elif units.is_extreme(scaled).any() or units.is_extreme(of_scenarios).any():
         problem = f"A factor that leaves each rate {units.USUAL}"
     if problem:
         raise InputError([Problem("demand", f"{factor:g}", problem)])
     jobs, scenarios = instance.jobs, instance.scenarios
     return replace(
         instance,
-        jobs=replace(jobs, rate_per_s=jobs.rate_per_s * factor),
-        scenarios=replace(scenarios, rate_per_s=scenarios.rate_per_s * factor),
+        jobs=replace(jobs, rate_per_s=scaled),
+        scenarios=replace(scenarios, rate_per_s=of_scenarios),
     )
 
 

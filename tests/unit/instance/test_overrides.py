@@ -76,6 +76,12 @@ def test_a_demand_factor_is_positive_and_finite(factor):
         scale_demand(steady(), factor)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_demand_factor_beyond_all_numbers_is_refused_without_a_warning():
+    with pytest.raises(InputError, match="1e-30 to 1e"):
+        scale_demand(steady(), 1.7e308)
+
+
 def test_scaling_idle_power_keeps_the_whole_draw_of_a_busy_unit():
     before, after = steady(), scale_idle(steady(), 0.75)
 
