@@ -9,7 +9,7 @@ ENTRY = SearchEntry(
     "peak.falling_caps:FallingCaps",
     "the least peak power",
     "peak power: searches for a short schedule under caps that fall",
-    least=40,
+    least=20,
     most=5_000,
     share=0.5,
     share_large=0.85,
