@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
-import numpy as np
-
+from hetopt.formats.plans.columns import Column, slices, to_lists
 from hetopt.formats.plans.writing import (
-    assignment_columns,
+    assignment_table,
     rows,
     solution_to_dict,
-    transfer_columns,
-    unclear_edges,
+    transfer_table,
 )
 from hetopt.instance import Instance
-from hetopt.solution import Hops, SchedulePlan, Solution
+from hetopt.solution import SchedulePlan, Solution
 
 PIECE_ROWS = 50_000
 """Rows that are turned into Python objects at a time."""
@@ -47,38 +44,18 @@ def json_pieces(instance: Instance, solution: Solution) -> Iterator[str]:
     del head["plan"]
     text = json.dumps(head, indent=1, ensure_ascii=False, allow_nan=False)
     yield text[: text.rindex("\n")] + ',\n "plan": {\n  "assignments": ['
-    yield from _lines(assignment_pieces(instance, plan))
+    yield from _lines(assignment_table(instance, plan))
     yield '],\n  "transfers": ['
-    yield from _lines(transfer_pieces(instance, plan))
+    yield from _lines(transfer_table(instance, plan))
     yield "]\n }\n}\n"
 
 
-def assignment_pieces(instance: Instance, plan: SchedulePlan) -> Iterator[dict[str, list[Any]]]:
-    """Return the table of assignments in pieces (at least one) with the same columns."""
-    tasks = np.arange(len(plan.option))
-    for first in range(0, max(1, len(tasks)), PIECE_ROWS):
-        yield assignment_columns(instance, plan, tasks[first : first + PIECE_ROWS])
-
-
-def transfer_pieces(instance: Instance, plan: SchedulePlan) -> Iterator[dict[str, list[Any]]]:
-    """Return the table of transfers in pieces (at least one) with the same columns."""
-    unclear = unclear_edges(instance)
-    some = bool((unclear[plan.hops.tensor] >= 0).any())
-    for first in range(0, max(1, len(plan.hops)), PIECE_ROWS):
-        piece = slice(first, first + PIECE_ROWS)
-        hops = Hops(*(getattr(plan.hops, column.name)[piece] for column in fields(Hops)))
-        columns = transfer_columns(instance, replace(plan, hops=hops), unclear)
-        if some:
-            columns.setdefault("edge", [None] * len(hops))
-        yield columns
-
-
-def _lines(pieces: Iterator[dict[str, list[Any]]]) -> Iterator[str]:
-    """Write the rows of a list, one piece a line, what stands between them included."""
+def _lines(table: dict[str, Column]) -> Iterator[str]:
+    """Write the rows of a table, one piece a line, what stands between them included."""
     before = "\n   "
-    for columns in pieces:
+    for columns in slices(table, PIECE_ROWS):
         # One call for all rows: a call for each makes a new encoder, at several times the cost.
-        text = json.dumps(rows(columns), ensure_ascii=False, allow_nan=False)[1:-1]
+        text = json.dumps(rows(to_lists(columns)), ensure_ascii=False, allow_nan=False)[1:-1]
         if text:
             yield before + text
             before = ",\n   "

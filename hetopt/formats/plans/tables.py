@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +18,31 @@ from hetopt.errors import InputError, Problem
 from hetopt.formats.files import means_folder, write_whole
 from hetopt.formats.json_text import parse_json, read_text
 from hetopt.formats.parquet import pyarrow
+from hetopt.formats.plans.columns import Column, arrow_tables
 from hetopt.formats.plans.large_schedules import (
     LARGE_ROWS,
-    assignment_pieces,
     is_large,
     json_pieces,
-    transfer_pieces,
 )
 from hetopt.formats.plans.nesting import group_routes, without_plan
 from hetopt.formats.plans.sheets import sheet_writer
 from hetopt.formats.plans.states import group_states, state_columns
 from hetopt.formats.plans.writing import (
+    assignment_table,
     held_columns,
     plan_to_dict,
     route_columns,
     rows,
     solution_to_dict,
+    transfer_table,
     unit_columns,
 )
 from hetopt.instance import Instance
 from hetopt.solution import PeriodPlan, Plan, SchedulePlan, Solution
 
 RESULT = "result.json"
+GROUP_ROWS = 250_000
+"""Rows of Parquet that are made at a time."""
 TABLE_NAMES = ("assignments", "transfers", "units", "routes", "held", "states")
 
 
@@ -115,38 +117,37 @@ def write_tables(folder: str | Path, instance: Instance, solution: Solution) -> 
     """
     target, plan = Path(folder), solution.plan
     pyarrow(target)
-    tables: dict[str, Iterator[dict[str, list[Any]]]] = {}
+    tables: dict[str, Mapping[str, Column]] = {}
     if isinstance(plan, SchedulePlan):
-        tables["assignments"] = assignment_pieces(instance, plan)
-        tables["transfers"] = transfer_pieces(instance, plan)
+        tables["assignments"] = assignment_table(instance, plan)
+        tables["transfers"] = transfer_table(instance, plan)
     elif plan is not None:
-        tables["units"] = iter([unit_columns(instance, plan)])
-        tables["routes"] = iter([route_columns(instance, plan)])
+        tables["units"] = unit_columns(instance, plan)
+        tables["routes"] = route_columns(instance, plan)
         if isinstance(plan, PeriodPlan) and len(plan.held):
-            tables["held"] = iter([held_columns(instance, plan)])
+            tables["held"] = held_columns(instance, plan)
         states = state_columns(instance, plan)
         if states:
-            tables["states"] = iter([states])
+            tables["states"] = states
     with _named_errors(target):
         target.mkdir(parents=True, exist_ok=True)
         for name in (RESULT, *(f"{table}.parquet" for table in TABLE_NAMES)):
             (target / name).unlink(missing_ok=True)
-    for name, pieces in tables.items():
-        _write_whole(target / f"{name}.parquet", partial(_write_parquet, pieces))
+    for name, columns in tables.items():
+        _write_whole(target / f"{name}.parquet", partial(_write_parquet, columns))
     result = without_plan(solution_to_dict(instance, replace(solution, plan=None)))
     write_result(target / RESULT, result)
 
 
-def _write_parquet(pieces: Iterator[dict[str, list[Any]]], path: Path) -> None:
-    """Write the pieces of a table, one row group each."""
+def _write_parquet(columns: Mapping[str, Column], path: Path) -> None:
+    """Write a table of columns, a group of rows at a time."""
     pa = pyarrow(path)
     types = {"to": pa.list_(pa.string()), **dict.fromkeys(_WHOLE, pa.int64())}
     types |= dict.fromkeys(_NUMBERS, pa.float64()) | {"estimated": pa.bool_()}
-    first = next(pieces)
-    schema = pa.schema([(column, types.get(column, pa.string())) for column in first])
+    schema = pa.schema([(column, types.get(column, pa.string())) for column in columns])
     with pa.parquet.ParquetWriter(path, schema) as writer:
-        for columns in chain([first], pieces):
-            writer.write_table(pa.table(columns, schema=schema))
+        for table in arrow_tables(pa, columns, schema, GROUP_ROWS):
+            writer.write_table(table)
 
 
 def read_tables(folder: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from hetopt.compile.scenarios import weights_names
 from hetopt.evaluate.slowing import task_ends
+from hetopt.formats.plans.columns import Column, Known, Named, NameLists, named, to_lists
 from hetopt.formats.plans.states import group_states, state_columns
 from hetopt.instance import Instance, Ints
 from hetopt.solution import (
@@ -103,26 +104,31 @@ def to_json(value: Any) -> Any:
     return value
 
 
-def assignment_columns(
-    instance: Instance, plan: SchedulePlan, tasks: Ints | None = None
-) -> dict[str, list[Any]]:
-    """Return the table of assignments, one row per task; a task left out has no row.
+def assignment_columns(instance: Instance, plan: SchedulePlan) -> dict[str, list[Any]]:
+    """Return the table of assignments as lists, one row per task; a task left out has no row."""
+    return to_lists(assignment_table(instance, plan))
 
-    ``tasks`` are those that are shown, by default all.
-    """
-    task = np.arange(len(plan.option)) if tasks is None else tasks
-    task = task[plan.option[task] >= 0]
+
+def transfer_columns(instance: Instance, plan: SchedulePlan) -> dict[str, list[Any]]:
+    """Return the table of transfers as lists, one row per hop (:func:`transfer_table`)."""
+    return to_lists(transfer_table(instance, plan))
+
+
+def assignment_table(instance: Instance, plan: SchedulePlan) -> dict[str, Column]:
+    """Return the table of assignments, one row per task; a task left out has no row."""
+    task = np.flatnonzero(plan.option >= 0)
     option = plan.option[task]
     device = instance.options.device[option]
     ends = task_ends(instance, plan.option, plan.unit, plan.start_s)[task]
+    estimated = instance.options.estimated
     return {
-        "task": instance.tasks.name[task].tolist(),
-        "device": instance.devices.name[device].tolist(),
-        "unit": unit_names(instance, device, plan.unit[task]),
-        "option": instance.options.label[option].tolist(),
-        "start_s": plan.start_s[task].tolist(),
-        "end_s": ends.tolist(),
-        **_estimated(instance, option),
+        "task": named(instance.tasks.name, task),
+        "device": named(instance.devices.name, device),
+        "unit": _units(instance, device, plan.unit[task]),
+        "option": named(instance.options.label, option),
+        "start_s": plan.start_s[task],
+        "end_s": ends,
+        **({"estimated": estimated[option]} if estimated.any() else {}),
     }
 
 
@@ -134,38 +140,40 @@ def _estimated(instance: Instance, option: Ints) -> dict[str, list[Any]]:
     return {"estimated": (estimated[option] & (option >= 0)).tolist()}
 
 
-def transfer_columns(
-    instance: Instance, plan: SchedulePlan, unclear: Ints | None = None
-) -> dict[str, list[Any]]:
+def transfer_table(instance: Instance, plan: SchedulePlan) -> dict[str, Column]:
     """Return the table of transfers, one row per hop.
 
     ``to`` lists the consumers that the transfer serves (those on its destination unit; for a
     staged tensor's write, all); ``edge`` tells messages apart that join the same two tasks and
     have no tensor name; it is there only where some message needs it, and None for the others.
-    ``unclear`` is what :func:`unclear_edges` returns, where it is known already.
     """
     hops, links, name = plan.hops, instance.links, instance.devices.name
-    tensor = hops.tensor
-    size = instance.tensors.bytes_b[tensor]
-    time = links.latency_s[hops.link] + size / links.bandwidth_b_per_s[hops.link]
+    tensor, tensors = hops.tensor, instance.tensors
+    time = links.latency_s[hops.link] + tensors.bytes_b[tensor] / links.bandwidth_b_per_s[hops.link]
     ends = zip(name[links.src].tolist(), name[links.dst].tolist(), strict=True)
-    arrows = [f"{src}->{dst}" for src, dst in ends]
-    if unclear is None:
-        unclear = unclear_edges(instance)
-    edge = [None if number < 0 else number for number in unclear[tensor].tolist()]
+    edge = unclear_edges(instance)[tensor]
     return {
-        "tensor": [text or None for text in instance.tensors.name[tensor].tolist()],
-        "from": instance.tasks.name[instance.tensors.producer[tensor]].tolist(),
+        "tensor": _tensor_names(instance, tensor),
+        "from": named(instance.tasks.name, tensors.producer[tensor]),
         "to": _consumers(instance, plan),
-        **({"edge": edge} if any(number is not None for number in edge) else {}),
-        "leg": [LEGS[leg] for leg in hops.leg.tolist()],
-        "unit": unit_names(instance, hops.dst_device, hops.dst_unit),
-        "hop": hops.ordinal.tolist(),
-        "link": [arrows[link] for link in hops.link.tolist()],
-        "link_index": hops.link.tolist(),
-        "start_s": hops.start_s.tolist(),
-        "end_s": (hops.start_s + time).tolist(),
+        **({"edge": Known(edge)} if (edge >= 0).any() else {}),
+        "leg": Named([LEGS[leg] for leg in range(len(LEGS))], hops.leg),
+        "unit": _units(instance, hops.dst_device, hops.dst_unit),
+        "hop": hops.ordinal,
+        "link": Named([f"{src}->{dst}" for src, dst in ends], hops.link),
+        "link_index": hops.link,
+        "start_s": hops.start_s,
+        "end_s": hops.start_s + time,
     }
+
+
+def _tensor_names(instance: Instance, tensor: Ints) -> Named:
+    """Return the tensors' names, None for messages that have none."""
+    names = instance.tensors.name
+    with_name = np.flatnonzero(names != "")
+    code = np.full(len(names), -1, dtype=np.int64)
+    code[with_name] = np.arange(len(with_name))
+    return Named(names[with_name].tolist(), code[tensor])
 
 
 def unit_columns(instance: Instance, plan: StreamPlan) -> dict[str, list[Any]]:
@@ -230,9 +238,17 @@ def rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
 
 def unit_names(instance: Instance, device: Any, unit: Any) -> list[str | None]:
     """Return names such as ``npu#0``, None where no unit is meant."""
-    names = instance.devices.name.tolist()
-    pairs = zip(device.tolist(), unit.tolist(), strict=True)
-    return [f"{names[d]}#{u}" if u >= 0 else None for d, u in pairs]
+    return _units(instance, device, unit).tolist()
+
+
+def _units(instance: Instance, device: Ints, unit: Ints) -> Named:
+    """Return names such as ``npu#0``, each made once, None where no unit is meant."""
+    names, most = instance.devices.name.tolist(), int(unit.max(initial=0)) + 1
+    pairs, code = np.unique(np.where(unit < 0, -1, device * most + unit), return_inverse=True)
+    # The pair -1, which sorts first, is no unit.
+    pairs, code = (pairs[1:], code - 1) if len(pairs) and pairs[0] < 0 else (pairs, code)
+    made = [f"{names[pair // most]}#{pair % most}" for pair in pairs.tolist()]
+    return Named(made, np.asarray(code, dtype=np.int64))
 
 
 def _routes(instance: Instance, plan: StreamPlan) -> list[dict[str, Any]]:
@@ -254,7 +270,7 @@ def _routes(instance: Instance, plan: StreamPlan) -> list[dict[str, Any]]:
 _ROUTE_TASK = ("task", "device", "unit", "option", "least_rate", "estimated")
 
 
-def _consumers(instance: Instance, plan: SchedulePlan) -> list[list[str]]:
+def _consumers(instance: Instance, plan: SchedulePlan) -> NameLists:
     """Consumers that each hop's transfer serves; of a message without a name, its only one."""
     hops = plan.hops
     moved = np.zeros(len(instance.tensors), dtype=bool)
@@ -264,18 +280,21 @@ def _consumers(instance: Instance, plan: SchedulePlan) -> list[list[str]]:
     reader, tensor = instance.edges.dst[edge], instance.edges.tensor[edge]
     # All readers of a tensor, for messages without a name and the write of a staged one; else those
     # on the destination unit.
-    whole = (instance.tensors.name[hops.tensor] == "") | (hops.leg == WRITE)
-    if whole.all():
-        return _grouped(instance, reader, tensor, hops.tensor)
-    place = _place(
-        instance, plan, tensor, instance.options.device[plan.option[reader]], plan.unit[reader]
-    )
-    at = _place(instance, plan, hops.tensor, hops.dst_device, hops.dst_unit)
-    there = _grouped(instance, reader, place, at)
-    if not whole.any():
-        return there
-    rows = zip(whole.tolist(), _grouped(instance, reader, tensor, hops.tensor), there, strict=True)
-    return [both if every else some for every, both, some in rows]
+    whole = (instance.tensors.name == "")[hops.tensor] | (hops.leg == WRITE)
+    every, first, last = _grouped(reader, tensor, hops.tensor)
+    if not whole.all():
+        place = _place(
+            instance, plan, tensor, instance.options.device[plan.option[reader]], plan.unit[reader]
+        )
+        at = _place(instance, plan, hops.tensor, hops.dst_device, hops.dst_unit)
+        there, begin, end = _grouped(reader, place, at)
+        first = np.where(whole, first, begin + len(every))
+        last = np.where(whole, last, end + len(every))
+        every = np.concatenate([every, there])
+    ptr = np.concatenate([[0], np.cumsum(last - first)])
+    row = np.arange(ptr[-1]) + np.repeat(first - ptr[:-1], last - first)
+    column = named(instance.tasks.name, every[row])
+    return NameLists(column.names, ptr, column.code)
 
 
 def _place(instance: Instance, plan: SchedulePlan, tensor: Ints, device: Ints, unit: Ints) -> Ints:
@@ -284,13 +303,11 @@ def _place(instance: Instance, plan: SchedulePlan, tensor: Ints, device: Ints, u
     return np.asarray((tensor * len(instance.devices) + device) * units + unit + 1, dtype=np.int64)
 
 
-def _grouped(instance: Instance, reader: Ints, key: Ints, wanted: Ints) -> list[list[str]]:
-    """Return the names of the readers of each key that is wanted, in their order."""
+def _grouped(reader: Ints, key: Ints, wanted: Ints) -> tuple[Ints, Ints, Ints]:
+    """Return readers by key, in their order, and where those of each wanted key begin and end."""
     order = np.argsort(key, kind="stable")
-    names = instance.tasks.name[reader[order]].tolist()
-    first = np.searchsorted(key[order], wanted, "left").tolist()
-    last = np.searchsorted(key[order], wanted, "right").tolist()
-    return [names[a:b] for a, b in zip(first, last, strict=True)]
+    first = np.searchsorted(key[order], wanted, "left")
+    return reader[order], first, np.searchsorted(key[order], wanted, "right")
 
 
 def unclear_edges(instance: Instance) -> Ints:
