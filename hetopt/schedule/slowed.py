@@ -166,7 +166,9 @@ def _relaxation(best: Incumbent) -> bool:
     for level in range(len(instance.objective)):
         best.level = level
         began, spent, seconds = time.monotonic(), 0.0, best.level_seconds()
+        bounded = problem
         while not best.closed(level) and not budget.over():
+            known = best.bounds[level]
             solving = Relaxation(best, problem, level, seconds)
             infeasible = solving.solve()
             spent = solving.spent if budget.deterministic else time.monotonic() - began
@@ -183,14 +185,19 @@ def _relaxation(best: Incumbent) -> bool:
             elif infeasible:
                 best.proofs = {level: "once"}
                 return True
+            if best.bounds[level] != known:
+                bounded = problem
+            if best.closed(level):
+                break
             if not solving.limited_by_grid or span_s(plain) / problem.grid.tick > 1e9:
                 break
             finer = problem.grid.tick / int(DIGITS)
             problem = Problem(plain, Grid(finer, "down"))
         if best.proved(level) and best.log.bound_by.get(level) == "cpsat":
             best.proofs[level] = "once"
-            again = Relaxation(best, problem, level, min(seconds - spent, max(spent, 1.0)))
-            refuted = again.refuted(problem) if again.seconds > 0 and not budget.over() else None
+            # On the grid that gave the bound: another may round watts or prices more coarsely.
+            again = Relaxation(best, bounded, level, min(seconds - spent, max(spent, 1.0)))
+            refuted = again.refuted(bounded) if again.seconds > 0 and not budget.over() else None
             if refuted:
                 best.proofs[level] = "twice"
             elif refuted is False:
