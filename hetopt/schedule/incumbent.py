@@ -64,7 +64,7 @@ class SolveLog:
 
 def _reached(instance: Instance, objective: str, value: float, known: float) -> str:
     if math.isnan(value):
-        return ": no feasible schedule"
+        return ": no plan found"
     return " nothing better" if value == known else f" {quantity(instance, objective, value)}"
 
 

@@ -31,7 +31,7 @@ def test_a_note_tells_levels_apart_and_says_where_no_plan_was_found():
     log.add(0, "heft", math.nan)
     log.add(1, "cpsat", 3.0)
     told = log.told(instance, (math.nan, math.nan))
-    assert told == "Steps: makespan: HEFT: no feasible schedule. energy: CP-SAT 3 J."
+    assert told == "Steps: makespan: HEFT: no plan found. energy: CP-SAT 3 J."
 
 
 def test_nothing_is_told_where_no_step_ran():
