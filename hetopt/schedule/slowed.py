@@ -165,14 +165,15 @@ def _relaxation(best: Incumbent) -> bool:
     problem = Problem(plain, model_grid(plain, span_s(plain)))
     for level in range(len(instance.objective)):
         best.level = level
-        began, spent, seconds = time.monotonic(), 0.0, best.level_seconds()
+        spent, used, seconds = 0.0, 0.0, best.level_seconds()
         bounded = problem
-        while not best.closed(level) and not budget.over():
-            known = best.bounds[level]
-            solving = Relaxation(best, problem, level, seconds)
+        while not best.closed(level) and used < seconds and not budget.over():
+            known, began = best.bounds[level], time.monotonic()
+            solving = Relaxation(best, problem, level, seconds - used)
             infeasible = solving.solve()
             spent = solving.spent if budget.deterministic else time.monotonic() - began
-            again = Relaxation(best, problem, level, min(seconds - spent, max(spent, 1.0)))
+            used += spent
+            again = Relaxation(best, problem, level, min(seconds - used, max(spent, 1.0)))
             if infeasible and again.seconds > 0:
                 refuted = again.refuted(problem)
                 if refuted is not False:
@@ -196,7 +197,7 @@ def _relaxation(best: Incumbent) -> bool:
         if best.proved(level) and best.log.bound_by.get(level) == "cpsat":
             best.proofs[level] = "once"
             # On the grid that gave the bound: another may round watts or prices more coarsely.
-            again = Relaxation(best, bounded, level, min(seconds - spent, max(spent, 1.0)))
+            again = Relaxation(best, bounded, level, min(seconds - used, max(spent, 1.0)))
             refuted = again.refuted(bounded) if again.seconds > 0 and not budget.over() else None
             if refuted:
                 best.proofs[level] = "twice"

@@ -23,7 +23,7 @@ from hetopt.runtime.budget import Budget
 from hetopt.schedule.cpsat.model import ScheduleModel, read_tick_schedule
 from hetopt.schedule.cpsat.neighbourhoods import PICKERS, View
 from hetopt.schedule.model.tick_schedule import TickSchedule
-from hetopt.solvers.cpsat import FOUND, quiet_solver
+from hetopt.solvers.cpsat import FOUND, limit_time, quiet_solver
 
 SIZE, SMALLEST = 30.0, 6.0
 """Tasks that are freed at first, and at least."""
@@ -144,11 +144,9 @@ class _Repairs:
         # A repair is small once presolved: what costs time is presolving it.
         solver.parameters.cp_model_probing_level = 0
         solver.parameters.symmetry_level = 0
-        if self.budget.deterministic:
-            solver.parameters.max_deterministic_time = min(REPAIR_S, self.left)
-        else:
-            left = self.until - time.monotonic()
-            solver.parameters.max_time_in_seconds = max(0.01, min(REPAIR_S, left))
+        deterministic = self.budget.deterministic
+        left = self.left if deterministic else self.until - time.monotonic()
+        limit_time(solver, min(REPAIR_S, left), deterministic=deterministic)
         status = solver.status_name(solver.solve(copy))
         found = status in FOUND
         exhausted = status in ("OPTIMAL", "INFEASIBLE")

@@ -56,7 +56,7 @@ from hetopt.schedule.model.grid import exact
 from hetopt.schedule.model.problem import Problem
 from hetopt.schedule.model.tick_schedule import TickSchedule, needed_chains
 from hetopt.solution import WRITE
-from hetopt.solvers.cpsat import FOUND, other_solver, quiet_solver, stated_bound
+from hetopt.solvers.cpsat import FOUND, limit_time, other_solver, quiet_solver, stated_bound
 
 HINT_SECONDS = 5.0
 """Most time for completing a hint; it takes milliseconds where the hint is a plan."""
@@ -151,10 +151,10 @@ def add_hint(made: ScheduleModel, schedule: TickSchedule, budget: Budget) -> boo
         model.add_hint(variable, value)
     solver = quiet_solver(1, budget.seed)
     solver.parameters.fix_variables_to_their_hinted_value = True
-    if budget.deterministic:
-        solver.parameters.max_deterministic_time = HINT_SECONDS
-    else:
-        solver.parameters.max_time_in_seconds = min(HINT_SECONDS, budget.left_s() / 4)
+    seconds = HINT_SECONDS
+    if not budget.deterministic:
+        seconds = min(seconds, budget.left_s() / 4)
+    limit_time(solver, seconds, deterministic=budget.deterministic)
     if solver.status_name(solver.solve(model)) not in FOUND:
         return False
     values = list(solver.response_proto.solution)
@@ -188,10 +188,8 @@ def run(
     parameters = solver.parameters
     parameters.use_objective_lb_search = lower and parameters.num_workers == 1
     parameters.relative_gap_limit = max(budget.gap, SURELY_CLOSED)
-    if budget.deterministic:
-        parameters.max_deterministic_time = seconds
-    else:
-        parameters.max_time_in_seconds = max(0.01, seconds)
+    limit_time(solver, seconds, deterministic=budget.deterministic)
+    if not budget.deterministic:
         solver.best_bound_callback = lambda bound: on_bound(made.objective.value(bound))
     status, spent = _solved(solver, made.model, budget, _Collector(made, on_schedule))
     if status == "INFEASIBLE":
@@ -223,10 +221,7 @@ def refute(
     if most is not None:
         model.add(made.objective.expression <= most)
     solver = other_solver(1 if budget.deterministic else budget.workers, budget.seed)
-    if budget.deterministic:
-        solver.parameters.max_deterministic_time = seconds
-    else:
-        solver.parameters.max_time_in_seconds = max(0.01, seconds)
+    limit_time(solver, seconds, deterministic=budget.deterministic)
     status, _ = _solved(solver, model, budget)
     schedule = read_tick_schedule(made, solver.value) if status in FOUND else None
     return schedule, schedule is not None or status == "INFEASIBLE"

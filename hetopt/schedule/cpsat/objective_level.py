@@ -98,7 +98,9 @@ class Level:
         elif kept and not self.complete and not search.closed(self.level):
             # What was kept back for rounding up is not needed.
             self._hint(made, self.problem)
-            self._learn(run(made, self.budget, self.left(kept), self.take, self._raise))
+            answer = run(made, self.budget, self.left(kept), self.take, self._raise)
+            self.spent += answer.seconds
+            self._learn(answer)
         if self.complete:
             search.exhausted.add(self.level)
         return False
@@ -216,7 +218,7 @@ class Level:
             return
         self._hint(made, problem)
         self.faithful = True
-        run(made, self.budget, seconds, self.take, lambda bound: None)
+        self.spent += run(made, self.budget, seconds, self.take, lambda bound: None).seconds
 
 
 def _moved(schedule: TickSchedule, problem: Problem) -> TickSchedule | None:

@@ -15,7 +15,7 @@ from typing import Any
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import is_maximised
 from hetopt.runtime.budget import Budget
-from hetopt.solvers.cpsat import other_solver
+from hetopt.solvers.cpsat import limit_time, other_solver
 from hetopt.steady.placement.objectives import Counted
 from hetopt.steady.placement.variables import PlacementModel
 
@@ -77,8 +77,5 @@ def refuting(model: PlacementModel, row: Any, budget: Budget, seconds: float) ->
     if row is not None:
         model.model.add(row)
     solver = other_solver(1 if budget.deterministic else budget.workers, budget.seed)
-    if budget.deterministic:
-        solver.parameters.max_deterministic_time = seconds
-    else:
-        solver.parameters.max_time_in_seconds = max(0.01, seconds)
+    limit_time(solver, seconds, deterministic=budget.deterministic)
     return solver

@@ -17,7 +17,7 @@ from hetopt.instance import Instance, is_maximised
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed, joined_proof
 from hetopt.runtime.interrupt import in_time
 from hetopt.solution import CONTRADICTED, HistoryEntry, Proof, SteadyPlan, Termination
-from hetopt.solvers.cpsat import FOUND, quiet_solver, stated_bound, stoppable
+from hetopt.solvers.cpsat import FOUND, limit_time, quiet_solver, stated_bound, stoppable
 from hetopt.solvers.cpsat_range import TOO_LARGE, within_range
 from hetopt.steady.model.capacity import at_standstill
 from hetopt.steady.placement.extract_plan import plan_of_model, served_most, with_rates
@@ -390,18 +390,17 @@ class _Search:
         solver = quiet_solver(workers, self.budget.seed)
         parameters = solver.parameters
         parameters.relative_gap_limit = max(0.0, self.budget.gap - GAP_TOLERANCE)
-        if self.budget.deterministic:
-            parameters.max_deterministic_time = self.budget.limit_s
-        else:
-            parameters.max_time_in_seconds = max(self.budget.left_s(), 1e-3)
+        deterministic = self.budget.deterministic
+        seconds = self.budget.limit_s if deterministic else self.budget.left_s()
+        limit_time(solver, seconds, deterministic=deterministic)
         if not within_range(model.model):
             self._leave_out()
             return solver, "MODEL_INVALID"
         began = time.monotonic()
         with stoppable(solver, self.budget.stop):
             status = solver.solve(model.model)
-        deterministic = float(solver.response_proto.deterministic_time)
-        self.spent = deterministic if self.budget.deterministic else time.monotonic() - began
+        counted = float(solver.response_proto.deterministic_time)
+        self.spent = counted if deterministic else time.monotonic() - began
         name = str(solver.status_name(status))
         self.cut = self.cut or name not in ("OPTIMAL", "INFEASIBLE")
         self.closed = self.closed and not self.cut

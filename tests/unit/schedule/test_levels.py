@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from hetopt.formats import read_instance
 from hetopt.formats.shipped import shipped_path
+from hetopt.runtime.budget import Budget
+from hetopt.schedule.cpsat.objective_level import Level
+from hetopt.schedule.incumbent import Incumbent
+from hetopt.schedule.levels import solve_levels
+from hetopt.schedule.model.problem import Problem
 from hetopt.solve import solve
 
 
@@ -15,3 +21,19 @@ def test_an_optimum_is_asked_again_on_the_grid_that_bounded_it() -> None:
     solution = solve(robot, time_limit=20, workers=1)
     assert (solution.status, solution.proof) == ("optimal", "twice")
     assert not any("contradicted" in note for note in solution.notes)
+
+
+def test_a_deterministic_limit_holds_for_all_grids_of_an_objective_together() -> None:
+    robot = read_instance(shipped_path("robot"))
+    best = Incumbent.unbounded(robot, Budget(math.inf, deterministic=True, limit_s=6.0))
+    asked: list[float] = []
+
+    def half(best: Incumbent, problem: Problem, level: int, seconds: float) -> tuple[Level, bool]:
+        """Seem to be kept from the optimum by the rounding alone, after half of the limit."""
+        asked.append(seconds)
+        solving = Level(best, Problem(robot, replace(problem.grid, direction="down")), level, 1.0)
+        solving.complete, solving.spent = True, 3.0
+        return solving, False
+
+    solve_levels(best, half, "cpsat", "cpsat")
+    assert asked == [6.0, 3.0]

@@ -14,7 +14,7 @@ from ortools.sat.python import cp_model
 
 from hetopt import from_frames
 from hetopt.solve import solve
-from hetopt.solvers.cpsat import quiet_solver, stated_bound
+from hetopt.solvers.cpsat import limit_time, quiet_solver, stated_bound
 from tests.cpsat_reproducers import REPRODUCERS, Reproducer
 
 
@@ -37,6 +37,15 @@ def test_a_solve_that_ends_before_its_search_states_no_bound() -> None:
     assert status == "UNKNOWN"
     assert solver.best_objective_bound == 0, "CP-SAT says 0 where 3000 x 7.5 is possible"
     assert math.isnan(stated_bound(solver, status))
+
+
+def test_a_deterministic_solve_has_a_limit_by_the_clock_too() -> None:
+    solver = quiet_solver(1, 0)
+    limit_time(solver, 3.0, deterministic=True)
+    assert solver.parameters.max_deterministic_time == 3.0
+    assert 10 * 3.0 < solver.parameters.max_time_in_seconds < 60
+    limit_time(solver, -1.0, deterministic=False)
+    assert 0 < solver.parameters.max_time_in_seconds < 0.1
 
 
 @pytest.mark.parametrize("regime", ["steady", "schedule"])

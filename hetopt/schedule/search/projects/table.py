@@ -258,7 +258,7 @@ def _options_within(columns: Columns, seed: int, until: float | None) -> list[in
 
 def _options_by_cpsat(columns: Columns, seed: int, until: float | None) -> list[int] | None:
     """Choose options within the budgets, of least total time, by a model of nothing else."""
-    from hetopt.solvers.cpsat import FOUND, load_cp_model, quiet_solver
+    from hetopt.solvers.cpsat import FOUND, limit_time, load_cp_model, quiet_solver
 
     model = load_cp_model().CpModel()
     literal = [model.new_bool_var("") for _ in columns.modes]
@@ -272,11 +272,8 @@ def _options_by_cpsat(columns: Columns, seed: int, until: float | None) -> list[
     model.minimize(sum(p * x for p, x in zip(length, literal, strict=True)))
     solver = quiet_solver(1, seed)
     solver.parameters.relative_gap_limit = 0.1
-    if until is None:
-        solver.parameters.max_deterministic_time = MODES_S
-    else:
-        left = until - time.monotonic()
-        solver.parameters.max_time_in_seconds = max(0.01, min(MODES_S, left / 2))
+    seconds = MODES_S if until is None else min(MODES_S, (until - time.monotonic()) / 2)
+    limit_time(solver, seconds, deterministic=until is None)
     if model.validate() or solver.status_name(solver.solve(model)) not in FOUND:
         return None
     return [
