@@ -15,6 +15,8 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.schedule.bounds import objective_bounds
@@ -193,7 +195,9 @@ class _Opening:
         """Choose the search that a method asks for."""
         entry, instance = choose_search(best, method), best.instance
         alone = entry is not None and entry.alone
-        many = len(instance.admissible[1]) > MANY_CHOICES
+        # Counted by class: a million tasks have 60 million choices.
+        classes = instance.classes
+        many = int(np.diff(classes.ptr)[classes.member].sum()) > MANY_CHOICES
         skipped = alone and many and packed(always_idling(instance)) is None
         return cls(best, entry, alone, skipped)
 

@@ -44,6 +44,8 @@ CAUTIOUS_FROM = 2_000
 """Tasks from which compiled schedulers on fewer options may use all of the time."""
 COMPILED_SHARE = 0.4
 """Part of the time for them below."""
+SURE = "heft"
+"""The list scheduler that makes its first schedule even when time is over, where it is compiled."""
 PLACED_PER_S, HOPED_PER_S = 500, 2_000
 """Tasks that a timetable places in a second; and at the most, where it is the only hope."""
 
@@ -130,17 +132,24 @@ def _named(name: str, instance: Instance, *, limit: float | None = None) -> Sche
     instance = strict(instance)
     columns = packed(instance)
     if columns is not None:
-        return _listed(name, columns, limit)
+        return _listed(name, columns, limit, surely=name == SURE)
     return _careful(instance, partial(_listed, name), partial(_on_timetable, name), limit)
 
 
-def _listed(name: str, columns: PackedProblem, limit: float | None) -> SchedulePlan | None:
-    """Return the plan of a named list scheduler under the limits that columns know, or None."""
+def _listed(
+    name: str, columns: PackedProblem, limit: float | None, *, surely: bool = False
+) -> SchedulePlan | None:
+    """Return the plan of a named list scheduler under the limits that columns know, or None.
+
+    ``surely`` makes one schedule whatever the time is: it takes seconds for a million tasks, and a
+    plan that is late is better than none.
+    """
     from hetopt.schedule.list_scheduling.packed_scheduler import place, plan_of
 
     for setting in attempts(columns, name):
-        if limit is not None and time.monotonic() >= limit:
+        if not surely and limit is not None and time.monotonic() >= limit:
             return None
+        surely = False
         placement = place(columns, setting, limit=limit)
         if placement is not None:
             return plan_of(columns, placement)

@@ -24,7 +24,7 @@ from hetopt.schedule.model.objectives import ENERGY_LIKE
 from hetopt.schedule.model.packed import PackedProblem
 
 LEAST, FIRST, GREATEST = 0.3, 50.0, 3000.0
-"""Least rate, greatest one that a search begins with, greatest one."""
+"""Least rate, greatest one that a search begins with by itself, greatest one for few tasks."""
 PER_LANE = 60.0
 """Tasks per slot for which a search begins at 1."""
 STEP, LEAST_STEP = 4.0, 1.05
@@ -102,12 +102,12 @@ class Trade:
         """
         if rate is None:
             rate = min(max(len(self.rank) / self.lanes / PER_LANE, LEAST), FIRST)
-        best, step = math.inf, STEP
+        best, step, greatest = math.inf, STEP, max(GREATEST, STEP * rate)
         seen: dict[float, float] = {}
         while step > LEAST_STEP and not over():
             better = False
             for at in (rate, rate * step, rate / step):
-                if at in seen or over() or not LEAST / 2 <= at <= GREATEST:
+                if at in seen or over() or not LEAST / 2 <= at <= greatest:
                     continue
                 seen[at] = attempt(at)
                 if seen[at] < best:

@@ -39,6 +39,8 @@ ALL_READY = 4_096
 KERNELS = "hetopt.schedule.list_scheduling.packed_kernels"
 TRIALS = f"{KERNELS}: trials"
 """Where an instance keeps the trials of its schedules."""
+PLACING, TELLING = f"{KERNELS}: seconds", f"{KERNELS}: seconds of a plan"
+"""Where it keeps what its last schedule took, and making a plan of one: the next will as well."""
 PLAIN_TRIALS = 3_000
 """Tasks × lanes up to which a schedule is made by plain Python: in up to 0.2 s."""
 PLAIN_TOTAL = 20_000
@@ -118,6 +120,7 @@ def place(
     """
     k = _kernels(columns, limit)
     graph = _graph(columns)
+    began = time.monotonic()
     option, opt_i, opt_f, cls = _options(columns, setting)
     n, wide = len(columns.member), len(columns.instance.devices)
     task_i = graph.task_i
@@ -154,9 +157,12 @@ def place(
         np.empty((4, n), dtype=np.int64), np.empty((window, 8)),
     )  # fmt: skip
     rule, choice = RULES.index(setting.rule), CHOICES.index(setting.choice)
+    compiling = k is sys.modules.get(KERNELS) and not is_compiled(k.list_schedule)
     placed = k.list_schedule(rule, choice, window, columns.bias, given, room)
     if placed < n:
         return None
+    if not compiling:
+        columns.instance.derived[PLACING] = time.monotonic() - began
     row = spent[:, k.ROW].astype(np.int64)
     chosen = option[row]
     lane = spent[:, k.LANE].astype(np.int64)
@@ -190,12 +196,15 @@ def _ready() -> bool:
 
 def plan_of(columns: PackedProblem, placement: Placement) -> SchedulePlan:
     """Return the plan columns of a placement; transfers start as soon as their data are there."""
-    return SchedulePlan(
+    began = time.monotonic()
+    plan = SchedulePlan(
         placement.option,
         placement.unit,
         columns.seconds(placement.start),
         _hops(columns, placement),
     )
+    columns.instance.derived[TELLING] = time.monotonic() - began
+    return plan
 
 
 def messages_of(instance: Instance, option: Ints, unit: Ints) -> tuple[Ints, Ints, Ints]:

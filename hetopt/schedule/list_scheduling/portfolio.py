@@ -20,6 +20,9 @@ from hetopt.schedule.model.objectives import ENERGY_LIKE
 from hetopt.schedule.model.packed import PackedProblem
 from hetopt.solution import SchedulePlan
 
+PER_LANE = 10.0
+"""Tasks per slot for which the search for a rate begins at 1, where many tasks cost energy."""
+
 
 def cheapest(columns: PackedProblem, limit: float | None = None) -> SchedulePlan | None:
     """Return the best plan by the first objective of many greedy passes, or None.
@@ -37,6 +40,8 @@ def best_of(columns: PackedProblem, limit: float | None = None) -> SchedulePlan 
     search = _Passes(columns, limit)
     name = columns.instance.objective[0]
     if name in ENERGY_LIKE or name in ("accuracy", "peak_power"):
+        if len(columns.member) >= LARGE and name in ENERGY_LIKE:
+            search.first_priced()
         search.traded()
         search.greedy()
         search.homogeneous()
@@ -80,6 +85,9 @@ class _Passes(PricedPasses):
         else:
             return
         rate = None
+        if self.name in ENERGY_LIKE and len(self.columns.member) >= LARGE:
+            lanes = self.instance.devices.count_max * self.instance.devices.slots
+            rate = len(self.columns.member) / float(lanes.sum()) / PER_LANE
         for units in sets if len(self.columns.member) < LARGE else sets[:1]:
             rate = self._trade(units, rate)
 

@@ -25,6 +25,8 @@ from hetopt.schedule.bounds.load_bound import LoadBound, load_within
 from hetopt.schedule.list_scheduling import priorities as p
 from hetopt.schedule.list_scheduling.dispatching_rules import heft
 from hetopt.schedule.list_scheduling.packed_scheduler import (
+    PLACING,
+    TELLING,
     Placement,
     Setting,
     messages_of,
@@ -125,7 +127,11 @@ class PricedPasses:
         self.name = self.instance.objective[0]
         self.best: Placement | None = None
         self.value = math.inf
-        self.took_s, self.tried = 0.0, False
+        self.found: dict[tuple[int, float, float], float] = {}
+        # What a pass will take: as long as the schedule before it, on this machine as it is now.
+        known = self.instance.derived
+        self.took_s, self.telling_s = known.get(PLACING, 0.0), known.get(TELLING, 0.0)
+        self.tried = PLACING in known
         self.length = p.typical_times(columns)
         self.rank = p.upward_ranks(columns, self.length)
         tasks = max(1, len(columns.member))
@@ -144,7 +150,8 @@ class PricedPasses:
 
     def over(self) -> bool:
         """Whether there is no time, or no pass, left: a pass that has begun goes to its end."""
-        late = self.limit is not None and time.monotonic() + self.took_s >= self.limit
+        needed = self.took_s + self.telling_s
+        late = self.limit is not None and time.monotonic() + needed >= self.limit
         return late or self.passes <= 0
 
     def attempt(self, setting: Setting) -> float:
@@ -167,18 +174,18 @@ class PricedPasses:
             return
         if len(self.columns.member) < LARGE:
             self.attempt(Setting(self.rank))
-        sets = self.sets
+        found, sets = self.found, self.sets
         limits = self._limits(sets, paces)
         every = range(len(sets))
         first = [
             (k, end, stretch) for end in limits[:1] for stretch in STRETCHES[:2] for k in every
         ]
         rest = [(k, end, stretch) for end in limits for stretch in STRETCHES for k in every]
-        found: dict[tuple[int, float, float], float] = {}
         for key in first:
             if self.over():
                 return
-            found[key] = self._pass(sets[key[0]], *key[1:], levels[0])
+            if key not in found:
+                found[key] = self._pass(sets[key[0]], *key[1:], levels[0])
         if not found:
             return
         k, end, stretch = min(found, key=lambda key: found[key])
@@ -194,6 +201,19 @@ class PricedPasses:
                 return
             if key not in found:
                 self._pass(sets[key[0]], *key[1:], levels[0])
+
+    def first_priced(self) -> None:
+        """Try passes at prices until one makes a plan: what a huge instance has time for at all."""
+        if self.over() or not math.isfinite(float(self.columns.deadline.max(initial=0.0))):
+            return
+        sets = self.sets
+        end = self._limits(sets, PACES[:1])[0]
+        for stretch in STRETCHES[:2]:
+            if self.over():
+                return
+            self.found[0, end, stretch] = self._pass(sets[0], end, stretch, LEVELS[0])
+            if self.best is not None:
+                return
 
     def _scarcer(self, units: UnitSet) -> Iterator[UnitSet]:
         """Yield a set with prices as if there were less time: lists leave some of it unused."""
