@@ -41,7 +41,7 @@ def best_of(columns: PackedProblem, limit: float | None = None) -> SchedulePlan 
     name = columns.instance.objective[0]
     if name in ENERGY_LIKE or name in ("accuracy", "peak_power"):
         if len(columns.member) >= LARGE and name in ENERGY_LIKE:
-            search.first_priced()
+            search.on_fewer()
         search.traded()
         search.greedy()
         search.homogeneous()
@@ -81,7 +81,7 @@ class _Passes(PricedPasses):
             prices = objective_bounds.makespan_prices(self.instance)
             sets = [UnitSet(self.instance.devices.count_max, 0.0, prices, math.inf)]
         elif self.name in ENERGY_LIKE:
-            sets = self.sets
+            sets = self.sets if self.likely is None else [self.likely]
         else:
             return
         rate = None

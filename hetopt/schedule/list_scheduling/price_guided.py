@@ -47,10 +47,14 @@ OPEN_PACES = (1.0, 1.05, 1.15, 1.3, 1.6, 2.0, 3.0)
 """Multiples of the bound's makespan (and of HEFT's) that stand for a deadline where none is."""
 TASK_PASSES = 1_500_000
 """Tasks × passes of a search without a time limit: some seconds."""
-LEAST_PASSES = 2
+LEAST_PASSES = 4
 """Passes of a search over a huge instance for each set of units; twice as many over a large one."""
 SCARCER = (0.97, 0.94, 0.9)
 """Parts of the time on devices at which prices are computed too."""
+FEWER = (0.5, 0.25)
+"""Units that the relaxation would have on in part from which a huge instance has them on."""
+PARTS = (0.95, 0.9, 0.85)
+"""Parts of the time on devices at which prices of a huge instance are computed."""
 SETS = 3
 """Sets of units that passes go through, beside that of all."""
 MOST_SETS = 24
@@ -59,8 +63,8 @@ SET_SHARE = 0.15
 """Part of the time for them."""
 LARGE = 50_000
 """Tasks from which at most one set of units is looked at, the one that the bound would have."""
-TIMED_PASSES = 10
-"""Passes where a clock ends them; of a million tasks, the gap with 2 is 28 %, with 10 is 10 %."""
+TIMED_PASSES = 16
+"""The same where a clock ends them."""
 ROOMY = 3.0
 """Deadline over the least makespan from which it is: with less, lists fail on fewer units."""
 HUGE = 500_000
@@ -127,7 +131,7 @@ class PricedPasses:
         self.name = self.instance.objective[0]
         self.best: Placement | None = None
         self.value = math.inf
-        self.found: dict[tuple[int, float, float], float] = {}
+        self.likely: UnitSet | None = None
         # What a pass will take: as long as the schedule before it, on this machine as it is now.
         known = self.instance.derived
         self.took_s, self.telling_s = known.get(PLACING, 0.0), known.get(TELLING, 0.0)
@@ -141,7 +145,7 @@ class PricedPasses:
         if self.passes and tasks >= LARGE:
             each = 2 * LEAST_PASSES if tasks < HUGE else LEAST_PASSES
             if limit is not None:
-                each = TIMED_PASSES  # the clock ends them before
+                each *= TIMED_PASSES // LEAST_PASSES  # the clock ends them before
             self.passes = each * (2 if self._roomy() else 1)
 
     def plan(self) -> SchedulePlan | None:
@@ -174,18 +178,18 @@ class PricedPasses:
             return
         if len(self.columns.member) < LARGE:
             self.attempt(Setting(self.rank))
-        found, sets = self.found, self.sets
+        sets = self.sets
         limits = self._limits(sets, paces)
         every = range(len(sets))
         first = [
             (k, end, stretch) for end in limits[:1] for stretch in STRETCHES[:2] for k in every
         ]
         rest = [(k, end, stretch) for end in limits for stretch in STRETCHES for k in every]
+        found: dict[tuple[int, float, float], float] = {}
         for key in first:
             if self.over():
                 return
-            if key not in found:
-                found[key] = self._pass(sets[key[0]], *key[1:], levels[0])
+            found[key] = self._pass(sets[key[0]], *key[1:], levels[0])
         if not found:
             return
         k, end, stretch = min(found, key=lambda key: found[key])
@@ -202,38 +206,60 @@ class PricedPasses:
             if key not in found:
                 self._pass(sets[key[0]], *key[1:], levels[0])
 
-    def first_priced(self) -> None:
-        """Try passes at prices until one makes a plan: what a huge instance has time for at all."""
-        if self.over() or not math.isfinite(float(self.columns.deadline.max(initial=0.0))):
+    def on_fewer(self) -> None:
+        """Try passes on the units that the relaxation would have on, at prices of less time.
+
+        Of many tasks most of the gap is idle power of units that need not be on, and a list
+        schedule leaves a few per cent of the time of the others unused. One pass at what both
+        leave comes closer than many at the prices of the whole deadline.
+        """
+        lowest, highest = objective_bounds.window(self.instance)
+        if not math.isfinite(highest) or self.over():
             return
-        sets = self.sets
-        end = self._limits(sets, PACES[:1])[0]
-        for stretch in STRETCHES[:2]:
-            if self.over():
-                return
-            self.found[0, end, stretch] = self._pass(sets[0], end, stretch, LEVELS[0])
-            if self.best is not None:
-                return
+        every = self.sets[-1]
+        end = self._limits(self.sets, PACES[:1])[0]
+        least = math.inf
+        for units in (*_roundings(self.whole, self.instance.devices, FEWER), every.units):
+            best = math.inf
+            for part in PARTS:
+                if self.over() or lowest >= part * highest:
+                    break
+                priced = self._within(units, part)
+                if priced is None:
+                    break
+                value = self._pass(priced, end, 1.0, 1.0)
+                if value < least:
+                    self.likely, least = priced, value
+                if value >= best < math.inf:
+                    break
+                best = value
 
     def _scarcer(self, units: UnitSet) -> Iterator[UnitSet]:
         """Yield a set with prices as if there were less time: lists leave some of it unused."""
         if self.name not in ENERGY_LIKE or len(self.columns.member) >= LARGE:
             return
         lowest, highest = objective_bounds.window(self.instance)
-        free = self.instance.devices.off_when_unused
         for part in SCARCER:
             if self.over() or not lowest < part * highest < math.inf:
                 return
-            made = load_within(
-                self.instance,
-                objective_bounds.load_of(self.instance),
-                self.name,
-                (lowest, part * highest),
-                np.where(free, units.units, 0),
-                units.units,
-            )
-            if made is not None and made.value < math.inf:
-                yield replace(units, prices=made.prices)
+            found = self._within(units.units, part)
+            if found is not None:
+                yield replace(units, prices=found.prices)
+
+    def _within(self, units: Ints, part: float = 1.0) -> UnitSet | None:
+        """Price the time of so many units (D) as if the window were a part as long; None: fails."""
+        lowest, highest = objective_bounds.window(self.instance)
+        made = load_within(
+            self.instance,
+            objective_bounds.load_of(self.instance),
+            self.name,
+            (lowest, part * highest),
+            np.where(self.instance.devices.off_when_unused, units, 0),
+            units,
+        )
+        if made is None or not made.value < math.inf:
+            return None
+        return UnitSet(units, made.value, made.prices, made.ends)
 
     def _pass(self, units: UnitSet, ends: float, stretch: float, level: float) -> float:
         """One pass; ``ends`` is the deadline in ticks that targets are derived from."""
@@ -292,6 +318,7 @@ class PricedPasses:
         left = math.inf if self.limit is None else self.limit - began
         until = began + SET_SHARE * left
         whole = objective_bounds.load_plan(instance, None if self.limit is None else until)
+        self.whole = whole
         every = UnitSet(devices.count_max, whole.value, whole.prices, whole.ends)
         if self.name not in ENERGY_LIKE:
             return [every]
@@ -303,16 +330,9 @@ class PricedPasses:
         def look(units: Ints) -> float:
             key = tuple(units.tolist())
             if key not in found and len(found) < looks and time.monotonic() < until:
-                made = load_within(
-                    instance,
-                    objective_bounds.load_of(instance),
-                    self.name,
-                    objective_bounds.window(instance),
-                    np.where(free, units, 0),
-                    units,
-                )
+                made = self._within(units)
                 if made is not None:
-                    found[key] = UnitSet(units, made.value, made.prices, made.ends)
+                    found[key] = made
             return found[key].bound if key in found else math.inf
 
         best, least = devices.count_max, math.inf
@@ -338,7 +358,9 @@ class PricedPasses:
         return [*(s for s in made if s.bound < math.inf), every]
 
 
-def _roundings(plan: LoadBound, devices: Devices) -> Iterator[Ints]:
+def _roundings(
+    plan: LoadBound, devices: Devices, thresholds: tuple[float, ...] = (0.5, 0.25, 0.75, 0.0)
+) -> Iterator[Ints]:
     """Yield sets of units near what a load bound would have: fractional ones up and down.
 
     Units that are on anyway may be used in any case.
@@ -346,6 +368,6 @@ def _roundings(plan: LoadBound, devices: Devices) -> Iterator[Ints]:
     units = np.clip(plan.units, 0.0, devices.count_max)
     low, high = np.floor(units + _OFF), np.ceil(units - _OFF)
     anyway = ~devices.off_when_unused
-    for threshold in (0.5, 0.25, 0.75, 0.0):
+    for threshold in thresholds:
         rounded = np.where(units - low > threshold, high, low)
         yield np.where(anyway, devices.count_max, rounded).astype(np.int64)
