@@ -34,6 +34,8 @@ class Stated:
 
     def only(self, keep: Bools) -> Stated:
         """Keep some transfers."""
+        if keep.all():
+            return self
         return Stated(
             self.hops, self.start, self.end, self.first[keep], self.last[keep], self.need[keep]
         )

@@ -73,8 +73,11 @@ def needed(instance: Instance, placed: Placed) -> Needs:
     rows = np.flatnonzero(direct | read)
     out = np.flatnonzero(write)
     keys = np.concatenate([waits[rows], writes[out]])
-    key, sample = np.unique(keys, return_index=True)
-    edge = np.concatenate([rows, out])[sample]
+    edge = np.concatenate([rows, out])
+    key = keys
+    if not (keys[1:] > keys[:-1]).all():
+        key, sample = np.unique(keys, return_index=True)
+        edge = edge[sample]
     leg = key // wide % LEGS
     return Needs(
         key=key,
@@ -109,6 +112,8 @@ def find(ranked: Ints, wanted: Ints) -> Ints:
     """Return where each wanted value is in a sorted column without repeats, -1 if it is not."""
     if not len(ranked):
         return np.full(len(wanted), -1, dtype=np.int64)
+    if np.array_equal(ranked, wanted):
+        return np.arange(len(ranked))
     at = np.minimum(np.searchsorted(ranked, wanted), len(ranked) - 1)
     return np.where(ranked[at] == wanted, at, -1)
 

@@ -76,10 +76,12 @@ def group_max(keys: Ints, values: Numbers, into: Numbers) -> Numbers:
     """Return ``into`` with each entry raised to the largest of the values with its key."""
     result = into.copy()
     if len(keys):
-        order = np.argsort(keys, kind="stable")
-        ranked = keys[order]
+        ranked, sorted_ = keys, values
+        if (keys[1:] < keys[:-1]).any():
+            order = np.argsort(keys, kind="stable")
+            ranked, sorted_ = keys[order], values[order]
         first = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-        best = np.maximum.reduceat(values[order], first)
+        best = np.maximum.reduceat(sorted_, first)
         result[ranked[first]] = np.maximum(result[ranked[first]], best)
     return result
 

@@ -69,20 +69,16 @@ def check_transfers(
     _report_blocked(instance, placed, needs, blocked, findings)
     _check_horizon(instance, times, hops, findings)
     key = hop_keys(instance, placed, hops)
-    order = np.lexsort((hops.ordinal, key))
-    key = key[order]
+    begin, end = times.hop_start, times.hop_end
+    if not _in_order(key, hops.ordinal):
+        order = np.lexsort((hops.ordinal, key))
+        key, begin, end = key[order], begin[order], end[order]
+        hops = Hops(*(getattr(hops, name)[order] for name in Hops.__slots__))
     first = np.flatnonzero(np.r_[True, key[1:] != key[:-1]][: len(key)])
     last = np.r_[first[1:], len(key)][: len(first)] - 1
     present = find(key[first], needs.key) >= 0
     _check_missing(instance, placed, needs, spoilt, blocked | present, findings)
-    stated = Stated(
-        Hops(*(getattr(hops, name)[order] for name in Hops.__slots__)),
-        times.hop_start[order],
-        times.hop_end[order],
-        first,
-        last,
-        find(needs.key, key[first]),
-    )
+    stated = Stated(hops, begin, end, first, last, find(needs.key, key[first]))
     stated = _check_unneeded(instance, placed, stated, findings)
     stated = stated.only(~blocked[stated.need] & ~spoilt[needs.tensor[stated.need]])
     stated = check_chain(instance, needs, stated, findings)
@@ -90,6 +86,12 @@ def check_transfers(
     _check_hop_times(instance, times, needs, stated, findings)
     _check_arrival(instance, times, needs, stated, findings)
     return _moves(instance, placed, times, needs, stated)
+
+
+def _in_order(key: Ints, ordinal: Ints) -> bool:
+    """Whether hops are in order of transfer and ordinal already."""
+    later = key[1:] > key[:-1]
+    return bool((later | ((key[1:] == key[:-1]) & (ordinal[1:] >= ordinal[:-1]))).all())
 
 
 def _report_blocked(
