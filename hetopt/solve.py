@@ -52,7 +52,7 @@ REPAIR_SHARE = 0.25
 """Part of the time limit that making a start valid may take."""
 
 CHECK_RESERVE_S = 0.05
-CHECK_RESERVE_S_PER_TASK = 1e-5
+CHECK_RESERVE_S_PER_TASK = 6e-6
 """Time kept back for the check of the plan, so that the limit holds with it."""
 
 

@@ -28,7 +28,7 @@ from hetopt.schedule.bounds.load_bound import (
     makespan_time_prices,
 )
 from hetopt.schedule.bounds.longest_paths import longest_paths
-from hetopt.schedule.bounds.peak_bound import latest_ends, surely_apart, window_power
+from hetopt.schedule.bounds.peak_bound import latest_ends, load_power, surely_apart, window_power
 from hetopt.schedule.bounds.resource_bounds import out_of_budget, resource_cost, resource_makespan
 from hetopt.schedule.bounds.rounding import ALLOWED
 from hetopt.schedule.bounds.setup_bounds import charged
@@ -432,11 +432,24 @@ def _peak_power(instance: Instance, load: Load) -> float:
         if len(latest) <= MANY_TASKS:
             latest = latest_ends(instance, latest, shortest)
         mean = window_power(heads_s(instance)[0], latest, least)
+        mean = max(mean, _loaded(instance) - always)
     else:
         mean = 0.0
     if mean > demanding:
         _note_source(instance, "peak_power", "mean power")
     return always + max(demanding, mean)
+
+
+@once
+def _loaded(instance: Instance) -> float:
+    """Return the load relaxation's mean power of the window that holds all tasks (W)."""
+    options, tasks = instance.options, instance.tasks
+    lasting = np.where(options.time_s > 0, options.time_s, np.inf)
+    each = _least_per_task(instance, lasting) * tasks.work
+    first, last = float(heads_s(instance)[0].min()), window(instance)[1]
+    part = float(surely_apart(each, last).min())
+    always = _always_w(instance)
+    return always + (load_power(instance, load_of(instance), first, last, part) - always) * part
 
 
 def _accuracy(instance: Instance) -> float:

@@ -27,6 +27,41 @@ def test_what_has_no_end_asks_for_no_power() -> None:
     assert surely_apart(floats(1, 2), math.inf).tolist() == [0.5, 0.5]
 
 
+def two(deadline: str, *, release: str = "0 s", idle: str = "0 W") -> Instance:
+    """Return four tasks of 1 s, of 1 J on one device and 10 J on another."""
+    model = Model("two", objective="peak_power")
+    thrifty = model.device("thrifty", idle_power=idle, off_when_unused=True)
+    hungry = model.device("hungry", idle_power=idle, off_when_unused=True)
+    job = model.job("job", deadline=deadline, release=release)
+    for k in range(4):
+        options = [
+            thrifty.option(time="1 s", energy="1 J"),
+            hungry.option(time="1 s", energy="10 J"),
+        ]
+        if k == 3:
+            options.append(hungry.option("at once", time="0 s", energy="0 J"))
+        job.task(f"t{k}", options=options)
+    return model.build()
+
+
+@pytest.mark.parametrize(
+    ("deadline", "release", "idle", "peak"),
+    [
+        # Two run on each, so 22 J are drawn within 2 s; each takes the thrifty device in a window.
+        # What takes no time, as the fourth task may, has no power.
+        ("2 s", "0 s", "0 W", (2 + 10) / 2),
+        ("3 s", "1 s", "0 W", (2 + 10) / 2),
+        ("2 s", "0 s", "3 W", (2 + 10) / 2 + 3 + 3),  # what is on in part is on
+        ("4 s", "0 s", "0 W", 1.0),
+    ],
+)
+def test_what_the_thrifty_device_has_no_time_for_draws_more(
+    deadline: str, release: str, idle: str, peak: float
+) -> None:
+    question = two(deadline, release=release, idle=idle)
+    assert bound(question, "peak_power") == pytest.approx(peak, rel=1e-6)
+
+
 def chains(deadline: str, *, off: bool = True) -> Instance:
     """Return four tasks of 1 s and 6 J on two units, which draw 2 W each when on."""
     model = Model("chains", objective="peak_power")
