@@ -19,6 +19,7 @@ from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.derived import once
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.tariffs import series_of
+from hetopt.schedule.bounds.cycle_load import cycle_load
 from hetopt.schedule.bounds.heads_and_tails import Reach, idle_makespan, reach, worth
 from hetopt.schedule.bounds.load_bound import (
     Load,
@@ -166,7 +167,8 @@ def cyclic_bound(instance: Instance, objective: str) -> float:
     latency is at least that of any job's longest chain. Energy of one cycle is that of the options
     and the idle of all units on over H; a unit that is on for its work is so for at least the
     work's part of its slots: idle × H × units on >= idle × Σ time / slots, and each task may take
-    the cheapest option by that. Work that fits on one device alone must fit into H.
+    the cheapest option by that, or as the devices' time allows
+    (:mod:`hetopt.schedule.bounds.cycle_load`). Work that fits on one device alone must fit into H.
     """
     load = load_of(instance)
     cycle_s, devices, options = instance.limits.cycle_s, instance.devices, instance.options
@@ -203,7 +205,11 @@ def cyclic_bound(instance: Instance, objective: str) -> float:
     owed = np.where(devices.off_when_unused | (devices.count_min == 0), devices.idle_power_w, 0.0)
     each = options.energy_j + owed[options.device] / devices.slots[options.device] * options.time_s
     least = _least_per_task(instance, each * price[options.device]) * instance.tasks.work
-    return _weaker(float((always + had).sum()) * cycle_s + float(least.sum()))
+    alone = float((always + had).sum()) * cycle_s + float(least.sum())
+    key = f"cycle load: {objective}"
+    if key not in instance.derived:
+        instance.derived[key] = cycle_load(instance, load, objective)
+    return _weaker(max(alone, instance.derived[key]))
 
 
 def source(instance: Instance, objective: str) -> str:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from hetopt.build import Model
 from hetopt.formats.native.document import read_yaml
 from hetopt.generate.schedule import generate_schedule
+from hetopt.instance import Instance
 from hetopt.schedule.bounds import load_bound
 from hetopt.schedule.bounds.objective_bounds import (
     bound,
@@ -19,6 +21,7 @@ from hetopt.schedule.bounds.objective_bounds import (
     makespan_bound,
     window,
 )
+from hetopt.solve import solve
 from tests.small_schedules import device, edge, instance, option, solved, task
 
 ROOT = Path(__file__).parents[4]
@@ -213,3 +216,33 @@ def test_branching_ends_where_times_differ_by_many_orders(monkeypatch: pytest.Mo
     monkeypatch.setattr(load_bound._Relaxation, "solve", counted)
     assert bound(question, "energy") >= 0
     assert asked < 50
+
+
+def repeated(idle: str, cost: bool = False) -> Instance:
+    """Return four tasks of 1 s each 2 s, of 1 J on one device and 10 J on another."""
+    model = Model("repeated", objective="cost" if cost else "energy", cyclic=True)
+    if cost:
+        model.limit(energy_price="1 /J")
+    price = {"price": "3600 /h"} if cost else {}
+    thrifty = model.device("thrifty", idle_power=idle, off_when_unused=True, **price)
+    hungry = model.device("hungry", idle_power=idle, off_when_unused=True, **price)
+    job = model.job("job", period="2 s", deadline="9 s")
+    for k in range(3):
+        options = [d.option(time="1 s", energy=e) for d, e in ((thrifty, "1 J"), (hungry, "10 J"))]
+        job.task(f"t{k}", options=options)
+    return model.build()
+
+
+@pytest.mark.parametrize(
+    ("idle", "cost", "least"),
+    [
+        ("0 W", False, 1 + 1 + 10),  # two fit on the thrifty device in each cycle
+        ("3 W", False, 1 + 1 + 10 + 2 * 2 * 3),  # the other one is on, however little it runs
+        ("3 W", True, 1 + 1 + 10 + 2 * 2 * 3 + 2 * 2 * 1),
+    ],
+)
+def test_a_cycle_has_only_so_much_time_on_the_thrifty_device(idle, cost, least) -> None:
+    question = repeated(idle, cost)
+    value = bound(question, question.objective[0])
+    assert value == pytest.approx(least, rel=1e-5)
+    assert value <= solve(question, time_limit=20).objective
