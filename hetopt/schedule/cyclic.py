@@ -99,11 +99,7 @@ def _cut_open(best: Incumbent) -> None:
 
 def _search(best: Incumbent) -> RegimeResult:
     """Solve level after level, the earlier ones held at their values."""
-    # Importing OR-Tools takes about a second.
-    from hetopt.schedule.cpsat.objective_level import Level
-    from hetopt.schedule.cpsat.second_proof import infeasible_again, prove_again
-
-    instance, budget = best.instance, best.budget
+    instance = best.instance
     problem = Problem(instance, cyclic_grid(instance))
     copies = -(-problem.span // problem.cycle)
     choices = sum(problem.units[mode.device] for modes in problem.modes for mode in modes)
@@ -114,21 +110,10 @@ def _search(best: Incumbent) -> RegimeResult:
             "`cyclic: false` or a `horizon` the schedule has an end."
         )
         return best.result("cpsat", best.ended())
-    for level in range(len(instance.objective)):
-        best.level = level
-        began, spent, seconds = time.monotonic(), 0.0, best.level_seconds()
-        if not best.closed(level) and not budget.over():
-            solving = Level(best, problem, level, seconds)
-            infeasible = solving.solve()
-            spent = solving.spent if budget.deterministic else time.monotonic() - began
-            if infeasible and infeasible_again(best, problem, level, spent, seconds - spent):
-                reason = "CP-SAT proved that no cyclic schedule meets all limits together."
-                if (instance.devices.count_max > 1).any():
-                    reason += " " + IN_TURN
-                return best.result("cpsat", "proved", infeasible=True, reason=reason)
-        prove_again(best, problem, level, spent, seconds - spent)
-        best.passed("cpsat")
-        if best.plan is None:
-            break
-    best.level = 0
-    return best.result("cpsat", best.stopped())
+    # Importing OR-Tools takes about a second.
+    from hetopt.schedule.levels import Models, solve_levels
+
+    none = "CP-SAT proved that no cyclic schedule meets all limits together."
+    if (instance.devices.count_max > 1).any():
+        none += " " + IN_TURN
+    return solve_levels(best, Models(problem, none=none, refinement=0, polished=False))

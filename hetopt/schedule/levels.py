@@ -2,18 +2,20 @@
 
 On a grid that rounds down, CP-SAT gives the bound, and each plan of its is carried to the plan
 grid by keeping its order; where the last one misses a deadline by the rounding, a model that
-rounds up looks for plans in the time that was kept back for it.
+rounds up looks for plans in the time that was kept back for it. Schedules on a circle and those
+that resources slow differ in their :class:`Models` alone.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from hetopt.evaluate import objectives
 from hetopt.runtime.budget import RegimeResult
 from hetopt.schedule.cpsat.objective_level import Level
-from hetopt.schedule.cpsat.second_proof import infeasible_again, prove_again
+from hetopt.schedule.cpsat.second_proof import allowed_s, infeasible_again, prove_again
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.model.grid import Grid, model_grid, span_s
 from hetopt.schedule.model.problem import Problem
@@ -26,26 +28,75 @@ REFINEMENT = 1000
 FINEST_TICKS = 10**11
 """Ticks in the time span of the finest rounding grid."""
 
-SolveLevel = Callable[[Incumbent, Problem, int, float], tuple[Level, bool]]
-"""Solve a level on a grid within seconds; return it, and whether infeasibility is proven."""
+SolveLevel = Callable[[Level], bool]
+"""Solve a level within its seconds; return whether infeasibility is proven."""
 
 
-def by_cpsat(best: Incumbent, problem: Problem, level: int, seconds: float) -> tuple[Level, bool]:
-    """Solve the model of a level."""
-    solving = Level(best, problem, level, seconds)
-    return solving, solving.solve()
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models that CP-SAT is asked about, one per level and grid.
+
+    Attributes
+    ----------
+    first
+        The instance that they are of (one that relaxes the incumbent's, or itself), on the grid to
+        begin with.
+    level
+        What solves them, and carries their plans to the incumbent's instance.
+    none
+        What it means that they have no plan.
+    refinement
+        How much finer the next rounding grid is where rounding alone keeps the gap open; 0: none
+        is.
+    finest_ticks
+        Ticks in the time span of the finest rounding grid.
+    polished
+        Whether what chooses options anew and lowers the peak knows such plans.
+    """
+
+    first: Problem
+    level: type[Level] = Level
+    none: str = "CP-SAT proved that no schedule meets all limits together."
+    refinement: int = REFINEMENT
+    finest_ticks: int = FINEST_TICKS
+    polished: bool = True
+
+    @classmethod
+    def of(cls, best: Incumbent) -> Models:
+        """Return those of the incumbent's instance itself, which has an end and is not slowed."""
+        instance = best.instance
+        longest = span_s(instance)
+        if best.plan is not None:
+            # Not so short that the whole span makes ticks whose sums do not fit 64 bits.
+            makespan = objectives(instance, best.plan, ("makespan",))[0]
+            longest = min(longest, max(makespan, longest / LONGEST_SPAN))
+        return cls(Problem(instance, model_grid(instance, longest)))
+
+    def finer(self, problem: Problem) -> Problem | None:
+        """Return the problem on the next finer grid, which rounds down; None: there is none."""
+        if not self.refinement:
+            return None
+        tick = problem.grid.tick / self.refinement
+        if span_s(problem.instance) / tick > self.finest_ticks:
+            return None
+        return Problem(problem.instance, Grid(tick, "down"))
 
 
-def by_repairs(best: Incumbent, problem: Problem, level: int, seconds: float) -> tuple[Level, bool]:
+def by_repairs(solving: Level) -> bool:
     """Repair parts of the plan; without one, solve the model."""
-    if best.plan is None:
-        return by_cpsat(best, problem, level, seconds)
-    solving = Level(best, problem, level, seconds)
+    if solving.search.plan is None:
+        return solving.solve()
     solving.repair()
-    return solving, False
+    return False
 
 
-def solve_levels(best: Incumbent, solve_level: SolveLevel, step: str, method: str) -> RegimeResult:
+def solve_levels(
+    best: Incumbent,
+    models: Models,
+    solve_level: SolveLevel = Level.solve,
+    step: str = "cpsat",
+    method: str = "cpsat",
+) -> RegimeResult:
     """Solve level after level, the earlier ones held at their values.
 
     Parameters
@@ -54,15 +105,10 @@ def solve_levels(best: Incumbent, solve_level: SolveLevel, step: str, method: st
         Names of the step in the log, and of what looked for a plan where there is none.
     """
     instance, budget = best.instance, best.budget
-    longest = span_s(instance)
-    if best.plan is not None:
-        # Not so short that the whole span makes ticks whose sums do not fit 64 bits.
-        makespan = objectives(instance, best.plan, ("makespan",))[0]
-        longest = min(longest, max(makespan, longest / LONGEST_SPAN))
-    problem = Problem(instance, model_grid(instance, longest))
+    problem = models.first
     for level in range(len(instance.objective)):
         best.level = level
-        if level:
+        if level and models.polished:
             reclaim_slack(best)
             lower_peak(best)
         spent, left, used = 0.0, 0.0, 0.0
@@ -75,28 +121,30 @@ def solve_levels(best: Incumbent, solve_level: SolveLevel, step: str, method: st
                 if seconds <= 0:
                     break
             known = best.bounds[level]
-            solving, infeasible = solve_level(best, problem, level, seconds)
+            solving = models.level(best, problem, level, seconds)
+            infeasible = solve_level(solving)
             spent = solving.spent if budget.deterministic else time.monotonic() - began
             left, used = seconds - spent, used + spent
             if infeasible:
-                if infeasible_again(best, problem, level, spent, left):
-                    reason = "CP-SAT proved that no schedule meets all limits together."
-                    return best.result("cpsat", "proved", infeasible=True, reason=reason)
+                again = models.level(best, problem, level, allowed_s(spent, left))
+                if infeasible_again(again):
+                    return best.result("cpsat", "proved", infeasible=True, reason=models.none)
                 if best.plan is not None:
                     continue
             if best.bounds[level] != known:
                 bounded = problem
             if best.closed(level):
                 break
-            finer = problem.grid.tick / REFINEMENT
-            if not solving.limited_by_grid or span_s(instance) / finer > FINEST_TICKS:
+            finer = models.finer(problem) if solving.limited_by_grid else None
+            if finer is None:
                 break
-            problem = Problem(instance, Grid(finer, "down"))
+            problem = finer
         # Asked again on the grid that gave the bound: what rounds otherwise, as watts do where
         # ticks are finer, may have a point below it, which contradicts nothing.
-        prove_again(best, bounded, level, spent, left)
+        prove_again(models.level(best, bounded, level, allowed_s(spent, left)))
         best.passed(step)
-        reclaim_slack(best)
+        if models.polished:
+            reclaim_slack(best)
         if best.plan is None:
             break
     best.level = 0

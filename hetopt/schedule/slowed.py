@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget, RegimeResult
@@ -19,7 +18,7 @@ from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
 from hetopt.schedule.list_scheduling.limited.decoder import within_limits
 from hetopt.schedule.list_scheduling.packed_under_limits import unlimited
-from hetopt.schedule.model.grid import Grid, model_grid, span_s
+from hetopt.schedule.model.grid import model_grid, span_s
 from hetopt.schedule.model.problem import Problem
 from hetopt.schedule.model.without_slowdown import relaxed, strict
 from hetopt.schedule.model_size import affordable, model_size
@@ -30,15 +29,14 @@ from hetopt.schedule.strategies import EXACT, solve_unslowed
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
 
-if TYPE_CHECKING:
-    from hetopt.schedule.model.tick_schedule import TickSchedule
-
 STRICT_SHARE = 0.35
 """Part of the time left for the instance in which nothing may be slowed."""
 TRIAL_SHARE = 0.15
 """Part of the time left for the search of small instances."""
-DIGITS = 10.0
-"""Factor by which the next rounding grid is finer where rounding alone keeps the gap open."""
+REFINEMENT = 10
+"""How much finer the next rounding grid is where rounding alone keeps the gap open."""
+FINEST_TICKS = 10**10
+"""Ticks in the time span of the finest rounding grid."""
 
 
 def solve_slowed(
@@ -63,11 +61,7 @@ def solve_slowed(
     _search(best, method)
     if method in EXACT and not best.all_closed():
         if model_size(relaxed(instance)) <= affordable(budget):
-            infeasible = _relaxation(best)
-            if infeasible:
-                reason = "CP-SAT proved that no schedule meets all limits, slowing left aside."
-                return best.result("cpsat", "proved", infeasible=True, reason=reason)
-            return best.result("cpsat", best.stopped())
+            return _relaxation(best)
         best.notes.append("The instance is too large for an exact model in this time.")
     return best.result(best.found_by or method, best.stopped())
 
@@ -134,78 +128,19 @@ def _search(best: Incumbent, method: str) -> None:
         best.notes.append(f"Local search skipped: {method} does not know resources that slow.")
 
 
-def _relaxation(best: Incumbent) -> bool:
-    """Raise the bounds by CP-SAT on the relaxed instance; return whether there is no plan."""
+def _relaxation(best: Incumbent) -> RegimeResult:
+    """Raise the bounds by CP-SAT on the relaxed instance, and time its plans anew."""
     # Importing OR-Tools takes about a second.
-    from hetopt.schedule.cpsat.model import refute
-    from hetopt.schedule.cpsat.objective_level import Level
-    from hetopt.schedule.cpsat.second_proof import below
+    from hetopt.schedule.cpsat.relaxed_level import RelaxedLevel
+    from hetopt.schedule.levels import Models, solve_levels
 
-    class Relaxation(Level):
-        """A level of the relaxed instance, whose plans are timed anew."""
-
-        def take(self, schedule: TickSchedule) -> bool:
-            self.carried = True
-            _offer(best, within_limits(best.instance, schedule.plan()), self.by)
-            return best.closed(self.level)
-
-        def refuted(self, problem: Problem) -> bool | None:
-            """Whether no plan is better than the best one (is there at all); None: not known."""
-            made = self.build(problem)
-            if made is None:
-                return None if self.unbuilt else True
-            most = below(made.objective, best.values[self.level]) if best.plan else None
-            if most is not None and not made.objective.terms:
-                return True
-            found, known = refute(made, most, best.budget, self.left(1.0))
-            return found is None if known else None
-
-    instance, budget = best.instance, best.budget
-    plain = relaxed(instance)
-    problem = Problem(plain, model_grid(plain, span_s(plain)))
-    for level in range(len(instance.objective)):
-        best.level = level
-        spent, used, seconds = 0.0, 0.0, best.level_seconds()
-        bounded = problem
-        while not best.closed(level) and used < seconds and not budget.over():
-            known, began = best.bounds[level], time.monotonic()
-            solving = Relaxation(best, problem, level, seconds - used)
-            infeasible = solving.solve()
-            spent = solving.spent if budget.deterministic else time.monotonic() - began
-            used += spent
-            again = Relaxation(best, problem, level, min(seconds - used, max(spent, 1.0)))
-            if infeasible and again.seconds > 0:
-                refuted = again.refuted(problem)
-                if refuted is not False:
-                    best.proofs = {level: "twice" if refuted else "once"}
-                    return True
-                best.distrusted.add(level)
-                best.notes.append(
-                    "CP-SAT said that there is no plan, and found one when asked again."
-                )
-            elif infeasible:
-                best.proofs = {level: "once"}
-                return True
-            if best.bounds[level] != known:
-                bounded = problem
-            if best.closed(level):
-                break
-            if not solving.limited_by_grid or span_s(plain) / problem.grid.tick > 1e9:
-                break
-            finer = problem.grid.tick / int(DIGITS)
-            problem = Problem(plain, Grid(finer, "down"))
-        if best.proved(level) and best.log.bound_by.get(level) == "cpsat":
-            best.proofs[level] = "once"
-            # On the grid that gave the bound: another may round watts or prices more coarsely.
-            again = Relaxation(best, bounded, level, min(seconds - used, max(spent, 1.0)))
-            refuted = again.refuted(bounded) if again.seconds > 0 and not budget.over() else None
-            if refuted:
-                best.proofs[level] = "twice"
-            elif refuted is False:
-                best.distrust(level)
-                del best.proofs[level]
-        best.passed("cpsat")
-        if best.plan is None:
-            break
-    best.level = 0
-    return False
+    plain = relaxed(best.instance)
+    models = Models(
+        Problem(plain, model_grid(plain, span_s(plain))),
+        RelaxedLevel,
+        "CP-SAT proved that no schedule meets all limits, slowing left aside.",
+        refinement=REFINEMENT,
+        finest_ticks=FINEST_TICKS,
+        polished=False,
+    )
+    return solve_levels(best, models)

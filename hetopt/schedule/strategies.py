@@ -131,18 +131,18 @@ class Exact:
     def exactly(self, best: Incumbent, entry: SearchEntry | None, size: int) -> RegimeResult:
         """Solve level after level."""
         # Importing OR-Tools takes about a second, which short limits need for something better.
-        from hetopt.schedule.levels import by_cpsat, solve_levels
+        from hetopt.schedule.levels import Models, solve_levels
 
-        return solve_levels(best, by_cpsat, "cpsat", "cpsat")
+        return solve_levels(best, Models.of(best))
 
 
 class _Repairs(Exact):
     """The same with repairs of parts of the plan instead of whole models."""
 
     def exactly(self, best: Incumbent, entry: SearchEntry | None, size: int) -> RegimeResult:
-        from hetopt.schedule.levels import by_repairs, solve_levels
+        from hetopt.schedule.levels import Models, by_repairs, solve_levels
 
-        return solve_levels(best, by_repairs, "lns", "lns")
+        return solve_levels(best, Models.of(best), by_repairs, "lns", "lns")
 
 
 class _Auto(Exact):
@@ -164,9 +164,9 @@ class _Auto(Exact):
         ):
             return super().exactly(best, entry, size)
         from hetopt.schedule.cpsat.with_repairs import solve_and_repair
-        from hetopt.schedule.levels import solve_levels
+        from hetopt.schedule.levels import Models, solve_levels
 
-        return solve_levels(best, solve_and_repair, "cpsat with lns", "cpsat")
+        return solve_levels(best, Models.of(best), solve_and_repair, "cpsat with lns")
 
 
 EXACT = {"auto": _Auto("auto"), "cpsat": Exact("cpsat"), "lns": _Repairs("lns")}

@@ -7,6 +7,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance.states.idle_sleep_start_up import may_sleep
 from hetopt.instance.tariffs import prices_vary
 from hetopt.runtime.budget import Budget
@@ -196,6 +197,15 @@ class Level:
             if not same:
                 search.shift(plan, "cpsat")
         return search.closed(self.level)
+
+    def contradicted(self, value: float) -> bool:
+        """Whether a point that was found and taken below a proven value contradicts its bound.
+
+        It does where the plan is better by more than rounding, or where the point is none on the
+        plan grid: then it holds on the grid of the bound alone.
+        """
+        new = self.search.values[self.level]
+        return new == value or abs(new - value) > GAP_TOLERANCE * abs(value)
 
     def _take_cyclic(self, schedule: TickSchedule) -> bool:
         """Offer a plan as it stands: orders on a circle are not carried to another grid."""

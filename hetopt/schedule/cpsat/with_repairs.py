@@ -2,7 +2,7 @@
 
 After a compiled search CP-SAT hardly ever finds a better plan (docs/benchmarks.md), but repairs of
 parts of the plan do, and refuting small values of the objective raises the bound. One worker
-repairs, the others refute; plans and bounds meet in the :class:`Incumbent`.
+repairs, the others refute; plans and bounds meet in the incumbent.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from hetopt.schedule.cpsat.objective_level import Level
-from hetopt.schedule.incumbent import Incumbent
-from hetopt.schedule.model.problem import Problem
 
 
 class Either(threading.Event):
@@ -28,20 +26,17 @@ class Either(threading.Event):
         return super().is_set() or self.other.is_set()
 
 
-def solve_and_repair(
-    search: Incumbent, problem: Problem, level: int, seconds: float
-) -> tuple[Level, bool]:
+def solve_and_repair(solving: Level) -> bool:
     """Solve a level while its plan is repaired; there is a plan, and are at least two workers.
 
-    Returns
-    -------
-    tuple
-        The solved level, and whether infeasibility is proven (never, where the plan is right).
+    Return whether infeasibility is proven (never, where the plan is right).
     """
+    search, level = solving.search, solving.level
     over = Either(search.budget.stop)
-    budget = replace(search.budget, workers=search.budget.workers - 1, stop=over)
-    solving = Level(search, problem, level, seconds, budget, lower=True)
-    repairing = Level(search, problem, level, seconds, replace(budget, workers=1))
+    solving.budget = replace(search.budget, workers=search.budget.workers - 1, stop=over)
+    solving.lower = True
+    alone = replace(solving.budget, workers=1)
+    repairing = Level(search, solving.problem, level, solving.seconds, alone)
 
     def repair() -> None:
         repairing.repair()
@@ -56,4 +51,4 @@ def solve_and_repair(
             if not solving.unbuilt:
                 over.set()
         job.result()
-    return solving, infeasible
+    return infeasible

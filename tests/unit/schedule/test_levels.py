@@ -10,7 +10,7 @@ from hetopt.formats.shipped import shipped_path
 from hetopt.runtime.budget import Budget
 from hetopt.schedule.cpsat.objective_level import Level
 from hetopt.schedule.incumbent import Incumbent
-from hetopt.schedule.levels import solve_levels
+from hetopt.schedule.levels import Models, solve_levels
 from hetopt.schedule.model.problem import Problem
 from hetopt.solve import solve
 
@@ -28,12 +28,12 @@ def test_a_deterministic_limit_holds_for_all_grids_of_an_objective_together() ->
     best = Incumbent.unbounded(robot, Budget(math.inf, deterministic=True, limit_s=6.0))
     asked: list[float] = []
 
-    def half(best: Incumbent, problem: Problem, level: int, seconds: float) -> tuple[Level, bool]:
+    def half(solving: Level) -> bool:
         """Seem to be kept from the optimum by the rounding alone, after half of the limit."""
-        asked.append(seconds)
-        solving = Level(best, Problem(robot, replace(problem.grid, direction="down")), level, 1.0)
+        asked.append(solving.seconds)
+        solving.problem = Problem(robot, replace(solving.problem.grid, direction="down"))
         solving.complete, solving.spent = True, 3.0
-        return solving, False
+        return False
 
-    solve_levels(best, half, "cpsat", "cpsat")
+    solve_levels(best, Models.of(best), half)
     assert asked == [6.0, 3.0]

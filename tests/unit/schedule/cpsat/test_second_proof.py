@@ -17,15 +17,18 @@ from hetopt.instance import Instance
 from hetopt.runtime.budget import Budget
 from hetopt.schedule.cpsat import objective_level, second_proof
 from hetopt.schedule.cpsat.model import Answer
-from hetopt.schedule.cpsat.second_proof import infeasible_again
+from hetopt.schedule.cpsat.relaxed_level import RelaxedLevel
+from hetopt.schedule.cpsat.second_proof import infeasible_again, prove_again
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.model.grid import model_grid, span_s
 from hetopt.schedule.model.problem import Problem
+from hetopt.schedule.model.without_slowdown import relaxed
 from hetopt.solution import Solution
 from hetopt.solve import solve
 from hetopt.steady.placement import solve as placement
 from tests.cpsat_reproducers import REPRODUCERS
 from tests.random_streams import random_stream
+from tests.slow_pairs import sharing, started
 from tests.small_schedules import device, instance, option, task
 
 PEAK = next(case for case in REPRODUCERS if case.name == "peak of one unit")
@@ -88,8 +91,32 @@ def test_a_wrong_proof_that_there_is_no_plan_gives_way_to_the_plan():
     question = PEAK.make()
     best = Incumbent(question, Budget(deadline=time.monotonic() + 20), bounds=[math.nan], level=0)
     problem = Problem(question, model_grid(question, span_s(question)))
-    assert not infeasible_again(best, problem, 0, 0.1, 10.0)
+    assert not infeasible_again(objective_level.Level(best, problem, 0, 10.0))
     assert best.plan is not None
+    assert best.proofs == {}
+
+
+def test_a_point_below_a_proven_value_contradicts_where_slowing_is_left_aside(monkeypatch):
+    """However little the plan that is made of the point gains: it is of another instance."""
+    question = sharing([(4.0, 6.0), (4.0, 6.0)], capacity=10.0)  # together 4.8, in turn 8
+    best = Incumbent.unbounded(question, Budget(deadline=time.monotonic() + 20))
+    best.offer(started(question, [0, 4]), "test")
+    best.raise_bound(8.0, "cpsat")
+    assert best.proved(0)
+    plain = relaxed(question)
+    problem = Problem(plain, model_grid(plain, span_s(plain)))
+    taken = []
+
+    def hardly_better(self, schedule):
+        taken.append(schedule)
+        self.search.values = (8.0 * (1 - 1e-9),)
+        return False
+
+    monkeypatch.setattr(RelaxedLevel, "take", hardly_better)
+    prove_again(RelaxedLevel(best, problem, 0, 10.0))
+    assert len(taken) == 1
+    assert best.distrusted == {0}
+    assert best.bounds[0] <= 4.8 * (1 + 1e-9)
     assert best.proofs == {}
 
 
