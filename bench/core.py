@@ -130,7 +130,7 @@ def scale(smoke: bool) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     cases = [
         *((size, 0.1, 600.0) for size in sizes),
-        *((sizes[-1], ccr, 15.0) for ccr in (0.1, 0.5)),
+        *((sizes[-1], ccr, 20.0) for ccr in (0.1, 0.5)),
     ]
     for tasks, ccr, limit in cases:
         with tempfile.TemporaryDirectory() as folder:

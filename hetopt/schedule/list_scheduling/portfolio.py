@@ -43,8 +43,9 @@ def best_of(columns: PackedProblem, limit: float | None = None) -> SchedulePlan 
         if len(columns.member) >= LARGE and name in ENERGY_LIKE:
             search.on_fewer()
         search.traded()
-        search.greedy()
-        search.homogeneous()
+        if search.likely is None:  # else what follows is worse
+            search.greedy()
+            search.homogeneous()
     else:
         search.attempt(heft(columns))
         search.traded()

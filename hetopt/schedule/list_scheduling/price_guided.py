@@ -53,8 +53,8 @@ SCARCER = (0.97, 0.94, 0.9)
 """Parts of the time on devices at which prices are computed too."""
 FEWER = (0.5, 0.25)
 """Units that the relaxation would have on in part from which a huge instance has them on."""
-PARTS = (0.95, 0.9, 0.85)
-"""Parts of the time on devices at which prices of a huge instance are computed."""
+PARTS = (0.88, 0.92, 0.95)
+"""Parts of the time on devices at which its prices are computed, the one that fails least first."""
 SETS = 3
 """Sets of units that passes go through, beside that of all."""
 MOST_SETS = 24
@@ -220,19 +220,15 @@ class PricedPasses:
         end = self._limits(self.sets, PACES[:1])[0]
         least = math.inf
         for units in (*_roundings(self.whole, self.instance.devices, FEWER), every.units):
-            best = math.inf
+            if units is every.units and self.likely is not None:
+                return
             for part in PARTS:
-                if self.over() or lowest >= part * highest:
-                    break
-                priced = self._within(units, part)
-                if priced is None:
-                    break
-                value = self._pass(priced, end, 1.0, 1.0)
+                if self.over():
+                    return
+                priced = self._within(units, part) if lowest < part * highest else None
+                value = math.inf if priced is None else self._pass(priced, end, 1.0, 1.0)
                 if value < least:
                     self.likely, least = priced, value
-                if value >= best < math.inf:
-                    break
-                best = value
 
     def _scarcer(self, units: UnitSet) -> Iterator[UnitSet]:
         """Yield a set with prices as if there were less time: lists leave some of it unused."""
