@@ -47,8 +47,11 @@ def best_of(columns: PackedProblem, limit: float | None = None) -> SchedulePlan 
             search.greedy()
             search.homogeneous()
     else:
-        search.attempt(heft(columns))
+        if len(columns.member) < LARGE:
+            search.attempt(heft(columns))
         search.traded()
+        if search.best is None:
+            search.attempt(heft(columns))
         search.named()
         search.homogeneous()
         search.varied()
