@@ -33,7 +33,7 @@ from hetopt.schedule.search.assignment.mip import (
     solve_program,
     suits,
 )
-from hetopt.schedule.search.assignment.multipliers import RowPrices, TaskPrices
+from hetopt.schedule.search.assignment.multipliers import CELLS_PER_S, RowPrices, TaskPrices
 from hetopt.schedule.search.assignment.table import Columns, columns_of, is_assignment, joule_price
 from hetopt.schedule.search.local_search import LocalSearch
 from hetopt.solution import SchedulePlan
@@ -43,6 +43,8 @@ MOVES_PER_S = 4_000_000
 """Moves that one core makes in a second or so; what deterministic seconds count."""
 PRICING_SHARE = 0.4
 """Part of the time that prices of tasks may take of one worker."""
+LEAST_CELLS = 400_000_000
+"""Cells of knapsacks that prices of tasks may take at least: without them little is found."""
 FIRST_SHARE = 0.1
 """Part of the time for a first plan, where there is one worker."""
 ROUNDS = 10
@@ -224,13 +226,15 @@ class AssignmentSearch(LocalSearch[Job]):
         return self.effort.stop is not None and self.effort.stop.is_set()
 
     def price_tasks(self) -> None:
-        """Raise the bound by knapsacks, and leave columns out."""
+        """Raise the bound by knapsacks, and leave columns out; where moves count, so do cells."""
+        cells = max(LEAST_CELLS, PRICING_SHARE * self.moves * CELLS_PER_S / MOVES_PER_S)
         last = None
         if self.effort.until is not None:
             last = self.began + PRICING_SHARE * (self.effort.until - self.began)
 
         def over() -> bool:
-            return self.over() or (last is not None and time.monotonic() >= last)
+            late = last is not None and time.monotonic() >= last
+            return self.over() or late or self.tasks.worked >= cells
 
         if self.columns.makespan:
             if self.columns.exact_use:

@@ -38,7 +38,11 @@ TASK_STEPS = 600
 CHUNK_CELLS = 100_000_000
 """Cells of knapsacks between two looks at the clock: about a tenth of a second."""
 CELLS = 20_000_000_000
-"""Cells that one ascent may take where no clock is looked at."""
+"""Cells that one ascent may take at most."""
+CELLS_PER_S = 1_000_000_000
+"""Cells filled in a second or so; what deterministic seconds count."""
+DROPPING = 3
+"""Steps of an ascent that looking at columns one by one takes as long as."""
 
 
 class RowPrices:
@@ -136,10 +140,13 @@ class TaskPrices:
         Whether the knapsacks are small enough.
     alive
         Columns that an assignment within the last target may use.
+    worked
+        Cells of knapsacks that all ascents have filled.
     """
 
     def __init__(self, columns: Columns, prices: Floats) -> None:
         self.columns = columns
+        self.worked = 0
         n, rows = len(columns.ptr) - 1, len(columns.limit)
         owner = columns.owner
         self.by_row = np.lexsort((columns.use, owner, columns.row)).astype(np.int64)
@@ -189,7 +196,7 @@ class TaskPrices:
         take = np.zeros((self.widest, widest + 1), dtype=np.uint8)
         now, best = self.prices.copy(), self.prices.copy()
         numbers = np.array([-np.inf, 1.0])
-        cells = max(1, self._cells() // coarse)
+        cells = max(1, int((np.diff(self.group_ptr) * (rooms + 1)).sum()))
         chunk = max(1, min(50, CHUNK_CELLS // cells))
         most = min(TASK_STEPS, max(10, CELLS // cells))
         done = 0
@@ -200,12 +207,14 @@ class TaskPrices:
                 alive, rooms, now, take, best, numbers,
             )  # fmt: skip
             done += steps
+            self.worked += made * cells
             if made < steps or numbers[0] >= target:
                 break
         self.prices = best
         value = float(numbers[0])
         if done and value < target and (self.widest + 1) * (widest + 1) <= MOST_TABLE:
             table = np.zeros((self.widest + 1, widest + 1))
+            self.worked += DROPPING * cells
             allowed = goal - value + self._noise(value)
             drop_columns(
                 allowed, self.by_row, self.group, self.group_ptr, size, c.cost, alive, rooms, best,

@@ -17,6 +17,13 @@ from hetopt.formats.literature.rcmax import read_rcmax
 from hetopt.generate.schedule import generate_schedule
 from hetopt.instance import Instance
 from hetopt.schedule.search.assignment.improve import AssignmentSearch, fits
+from hetopt.schedule.search.assignment.multipliers import (
+    CHUNK_CELLS,
+    DROPPING,
+    MOST_ROOM,
+    RowPrices,
+    TaskPrices,
+)
 from hetopt.schedule.search.assignment.table import columns_of, integers
 from hetopt.solution import SchedulePlan
 from hetopt.solve import solve
@@ -99,7 +106,7 @@ def test_times_off_any_short_grid_keep_bound_below_plan(objective: str, seed: in
         made, objective=(objective,), devices=replace(made.devices, idle_power_w=idle)
     )
     assert fits(instance)
-    done = improve(instance, None, iterations=2 * MOVES, seed=seed)
+    done = improve(instance, None, iterations=20 * MOVES, seed=seed)
     assert done.plan is not None
     assert verify(instance, done.plan).ok
     assert done.bound <= objective_value(instance, done.plan, objective) * (1 + 1e-9)
@@ -218,3 +225,19 @@ def test_solve_proves_an_assignment_that_cp_sat_alone_leaves_open() -> None:
     assert solution.verified
     assert solution.method == "assignment"
     assert solution.bound <= solution.objective <= 1.02 * solution.bound
+
+
+def test_knapsacks_of_fine_ticks_look_at_the_limit_as_often_as_others() -> None:
+    """Capacities of 1e13 ticks are rounded to 20,000: that many cells a group count, not few."""
+    rng = np.random.default_rng(3)
+    tasks, rows = 60, 5
+    times = rng.integers(10**11, 10**12, (tasks, rows)) | 1
+    lines = [f"{tasks} {rows}", *(" ".join(map(str, line)) for line in times.tolist())]
+    columns = columns_of(read_rcmax("\n".join(lines), "fine"))
+    assert columns is not None
+    prices = RowPrices(columns, math.inf)
+    found = TaskPrices(columns, prices.task_prices)
+    room = int(prices.value)
+    found.ascend(1e-3 * tasks, 0.0, lambda: found.worked > 0, room)
+    a_step = tasks * rows * MOST_ROOM
+    assert a_step / 2 < found.worked < CHUNK_CELLS + (DROPPING + 1) * a_step
