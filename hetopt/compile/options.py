@@ -11,6 +11,7 @@ from hetopt.compile.states.setups import check_configured
 from hetopt.compile.strings import codes, keys_of
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import Boards, Bools, Devices, Floats, Ints, Options, Profiles
+from hetopt.instance.grouping import ptr_of
 
 
 def make_options(
@@ -18,7 +19,7 @@ def make_options(
 ) -> tuple[Profiles, Options, tuple[tuple[str, str], ...]]:
     """Return profiles, options grouped by them, and the names of the weights keys."""
     code, names = codes(check.keys(table["profile"]))
-    ptr = np.concatenate([[0], np.cumsum(np.bincount(code, minlength=len(names)))])
+    ptr = ptr_of(np.bincount(code, minlength=len(names)))
     device = check.lookup("options", "device", table["device"], devices.name, "device")
     energy = _energy(table, device, devices, boards, check)
     _check_interval("time", table["time_s"], table, check)

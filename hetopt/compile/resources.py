@@ -16,6 +16,7 @@ from hetopt.instance import (
     Resources,
     Uses,
 )
+from hetopt.instance.grouping import ptr_of
 
 
 def make_resources(table: Table, boards: Boards, regime: Regime, check: Checker) -> Resources:
@@ -116,7 +117,7 @@ def make_uses(
         check.add("uses", row, "device", table["device"][row], expected)
     order = order[table["amount"][order] > 0]
     size = np.bincount(option[order], minlength=count)
-    ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+    ptr = ptr_of(size)
     return Uses(ptr, resource[order].astype(np.int64), table["amount"][order])
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from hetopt.errors import InputError
 from hetopt.instance import Bools, Floats, Instance, Ints
-from hetopt.instance.grouping import distinct, expand, sums
+from hetopt.instance.grouping import distinct, expand, ptr_of, sums
 from hetopt.instance.paths import Network
 from hetopt.solution import SteadyPlan
 
@@ -27,7 +27,7 @@ class RouteEdges:
         position[tasks] = np.arange(len(tasks)) - np.repeat(ptr[:-1], np.diff(ptr))
         job = instance.tasks.job[instance.edges.src]
         by_job = np.argsort(job, kind="stable")
-        starts = np.concatenate([[0], np.cumsum(np.bincount(job, minlength=len(instance.jobs)))])
+        starts = ptr_of(np.bincount(job, minlength=len(instance.jobs)))
         self.route, entry = expand(starts, plan.route_job)
         self.edge: Ints = by_job[entry]
         begin = plan.ptr[self.route]

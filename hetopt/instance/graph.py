@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hetopt.instance.dtypes import Ints
+from hetopt.instance.grouping import ptr_of
 
 
 def topological_order(n: int, src: Ints, dst: Ints) -> tuple[Ints, Ints]:
@@ -29,7 +30,7 @@ def topological_order(n: int, src: Ints, dst: Ints) -> tuple[Ints, Ints]:
         a cycle).
     """
     by_src = np.argsort(src, kind="stable")
-    ptr = np.concatenate([[0], np.cumsum(np.bincount(src, minlength=n))])
+    ptr = ptr_of(np.bincount(src, minlength=n))
     waiting = np.bincount(dst, minlength=n)
     level = np.full(n, -1, dtype=np.int64)
     ready = np.flatnonzero(waiting == 0)

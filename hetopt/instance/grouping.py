@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,19 @@ def distinct(*keys: Ints) -> tuple[Ints, Ints]:
     group = np.empty(rows, dtype=np.int64)
     group[order] = np.cumsum(new) - 1
     return order[new].astype(np.int64), group
+
+
+def ptr_of(size: NDArray[Any] | Sequence[int]) -> Ints:
+    """Return where each row of a CSR table begins, and the end, from the rows' numbers of entries.
+
+    Length: one more than ``size`` has.
+    """
+    return np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+
+
+def list_ptr(lists: Iterable[Sized]) -> Ints:
+    """Return where each of some lists begins when they stand one after another, and the end."""
+    return ptr_of([len(members) for members in lists])
 
 
 def expand(ptr: Ints, rows: Ints) -> tuple[Ints, Ints]:

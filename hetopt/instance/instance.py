@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from hetopt.instance.dtypes import Bools, Ints
+from hetopt.instance.grouping import ptr_of
 from hetopt.instance.states.investment import discount_factors
 from hetopt.instance.tables import (
     Boards,
@@ -175,7 +176,7 @@ class Instance:
         """
         classes = self.classes
         size = np.diff(classes.ptr)[classes.member]
-        ptr = np.concatenate([[0], np.cumsum(size)])
+        ptr = ptr_of(size)
         at = np.arange(ptr[-1]) + np.repeat(classes.ptr[classes.member] - ptr[:-1], size)
         return ptr, classes.option[at]
 
@@ -271,7 +272,7 @@ class Instance:
 
 
 def _group(keys: Ints, n: int) -> tuple[Ints, Ints]:
-    ptr = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=n))])
+    ptr = ptr_of(np.bincount(keys, minlength=n))
     return ptr.astype(np.int64), np.argsort(keys, kind="stable").astype(np.int64)
 
 
@@ -287,7 +288,7 @@ def _task_classes(instance: Instance) -> TaskClasses:
     _, first, member = np.unique(key, return_index=True, return_inverse=True)
     start = instance.profiles.ptr[tasks.profile[first]]
     size = instance.profiles.ptr[tasks.profile[first] + 1] - start
-    ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+    ptr = ptr_of(size)
     owner = np.repeat(np.arange(len(first)), size)
     option = np.arange(ptr[-1]) + np.repeat(start - ptr[:-1], size)
     device, pin = instance.options.device[option], tasks.pin_device[first][owner]
@@ -299,7 +300,7 @@ def _task_classes(instance: Instance) -> TaskClasses:
         keep &= placed[1][placed[0][first][owner], device]
     if not keep.all():
         kept = np.bincount(owner[keep], minlength=len(first))
-        ptr, option = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64), option[keep]
+        ptr, option = ptr_of(kept), option[keep]
     return TaskClasses(member.reshape(-1).astype(np.int64), ptr, option)
 
 

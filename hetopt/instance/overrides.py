@@ -14,6 +14,7 @@ import numpy as np
 from hetopt import units
 from hetopt.errors import InputError, Problem
 from hetopt.instance.dtypes import Bools, Floats, Ints
+from hetopt.instance.grouping import list_ptr, ptr_of
 from hetopt.instance.instance import Instance
 from hetopt.instance.tables import (
     NO_MAXIMUM,
@@ -52,6 +53,16 @@ def with_deadline(instance: Instance, deadline_s: float) -> Instance:
     jobs = instance.jobs
     deadline = np.array([_sum(release, deadline_s) for release in jobs.release_s])
     return replace(instance, jobs=replace(jobs, deadline_s=deadline))
+
+
+def without_memory_limits(instance: Instance) -> Instance:
+    """Return the instance whose units and pools hold anything."""
+    devices, pools = instance.devices, instance.pools
+    return replace(
+        instance,
+        devices=replace(devices, memory_b=np.full(len(devices), np.inf)),
+        pools=replace(pools, memory_b=np.full(len(pools), np.inf)),
+    )
 
 
 def scale_demand(instance: Instance, factor: float) -> Instance:
@@ -181,7 +192,7 @@ def keep_options(instance: Instance, keep: Bools) -> tuple[Instance, Ints]:
         of the old one: ``old[plan.option]``.
     """
     ptr = instance.profiles.ptr
-    before = np.concatenate([[0], np.cumsum(keep)])
+    before = ptr_of(keep)
     old = np.flatnonzero(keep).astype(np.int64)
     options = replace(
         instance.options,
@@ -191,7 +202,7 @@ def keep_options(instance: Instance, keep: Bools) -> tuple[Instance, Ints]:
     uses, size = instance.uses, np.diff(instance.uses.ptr)
     kept = np.repeat(keep, size)
     uses = Uses(
-        np.concatenate([[0], np.cumsum(size[old])]).astype(np.int64),
+        ptr_of(size[old]),
         uses.resource[kept],
         uses.amount[kept],
     )
@@ -209,7 +220,7 @@ def only_option_of(instance: Instance, task: int, option: Ints) -> Instance:
     options = replace(instance.options, **{f: getattr(instance.options, f)[rows] for f in columns})
     profiles, uses = instance.profiles, instance.uses
     size = np.diff(uses.ptr)[rows]
-    ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+    ptr = ptr_of(size)
     entry = np.arange(ptr[-1]) + np.repeat(uses.ptr[rows] - ptr[:-1], size)
     own = np.array([f"{instance.tasks.name[task]}, restricted"], dtype=profiles.name.dtype)
     profile = instance.tasks.profile.copy()
@@ -400,7 +411,7 @@ def _cut(groups: Groups, inside: Bools) -> Groups:
     """Return what is left of groups, those of one task or none left out."""
     kept = [group[inside[group]] for group in groups]
     kept = [group for group in kept if len(group) > 1]
-    ptr = np.concatenate([[0], np.cumsum([len(group) for group in kept])]).astype(np.int64)
+    ptr = list_ptr(kept)
     return Groups(ptr, np.concatenate(kept) if kept else np.empty(0, dtype=np.int64))
 
 
@@ -424,5 +435,5 @@ def rows_of(
 def _groups(groups: Groups, new: Ints) -> Groups:
     """Return the groups of the tasks that are kept; each is kept whole or not at all."""
     mine = [new[group] for group in groups if len(group) and new[group[0]] >= 0]
-    ptr = np.concatenate([[0], np.cumsum([len(group) for group in mine])]).astype(np.int64)
+    ptr = list_ptr(mine)
     return Groups(ptr, np.concatenate(mine) if mine else np.empty(0, dtype=np.int64))

@@ -25,6 +25,7 @@ import numpy as np
 
 from hetopt.instance.derived import once
 from hetopt.instance.dtypes import Bools, Floats, Ints
+from hetopt.instance.grouping import ptr_of
 from hetopt.instance.instance import Instance
 
 Path = tuple[int, ...]
@@ -238,7 +239,7 @@ class _State:
         start = np.cumsum(length) - length
         flat = np.array([link for path in listed for link in path], dtype=np.int64)
         count = length[which] if len(which) else np.zeros(0, dtype=np.int64)
-        ptr = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+        ptr = ptr_of(count)
         if not len(flat):
             return ptr, flat
         at = np.arange(ptr[-1]) - np.repeat(ptr[:-1] - start[which], count)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Literal
@@ -76,6 +77,13 @@ def mean_price(series: Series, start_s: Floats, end_s: Floats) -> Floats:
     mean = np.divide(head + between + tail, time, out=instant.copy(), where=across)
     result: Floats = np.where(inside, value[first], mean)
     return result
+
+
+def mean_prices(series: Series, tick_s: float, starts: Sequence[int], duration: int) -> list[float]:
+    """Return the mean price of a run from each of some starts; all times in ticks."""
+    begin = np.array(starts, dtype=np.float64) * tick_s
+    found: list[float] = mean_price(series, begin, begin + duration * tick_s).tolist()
+    return found
 
 
 def at_changes(series: Series, time_s: Floats) -> Floats:

@@ -21,7 +21,7 @@ import numpy as np
 
 from hetopt.evaluate import objective_value
 from hetopt.instance import Instance, Ints
-from hetopt.instance.grouping import components
+from hetopt.instance.grouping import components, ptr_of
 from hetopt.instance.overrides import numbers_of, some_tasks
 from hetopt.instance.states.idle_sleep_start_up import as_if_asleep
 from hetopt.instance.tariffs import prices_vary
@@ -130,7 +130,7 @@ def _joints(instance: Instance) -> list[tuple[Ints, Ints, int]]:
         np.stack([owner, home[instance.options.device[classes.option]]], axis=1), axis=0
     )
     spread = np.bincount(used[:, 0], minlength=len(classes))
-    first = np.concatenate([[0], np.cumsum(spread)])
+    first = ptr_of(spread)
     each = spread[classes.member]
     at = np.arange(each.sum()) + np.repeat(first[classes.member] - np.cumsum(each) + each, each)
     found = [(np.repeat(np.arange(n), each), used[at, 1], len(devices) + len(instance.pools))]

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from hetopt.instance import Instance
 from hetopt.instance.tariffs import at_mean_prices, prices_vary
@@ -20,7 +22,7 @@ from hetopt.schedule.model.without_sleep import always_idling
 from hetopt.schedule.polish.slack_reclamation import reclaim
 from hetopt.schedule.search.decoder_features import why_unsupported
 from hetopt.schedule.search.entry import SearchEntry
-from hetopt.schedule.search.local_search import Improved
+from hetopt.schedule.search.local_search import Improved, LocalSearch
 from hetopt.schedule.search.registry import is_local_search, local_search_of
 from hetopt.solution import SchedulePlan
 from hetopt.verify import verify
@@ -113,18 +115,8 @@ def improve(best: Incumbent, entry: SearchEntry, *, whole: bool) -> None:
         # What it returns after its time is lost, the bound too.
         seconds = max(seconds - GRACE_S, seconds / 2)
     seen = _seen(best.instance)
-    search = partial(
-        module.improve,
-        seen,
-        best.plan,
-        seconds=None if budget.deterministic else seconds,
-        iterations=module.moves_within(seen, seconds) if budget.deterministic else None,
-        seed=budget.seed,
-        workers=1 if budget.deterministic else budget.workers,
-        stop=budget.stop,
-        bound=best.bounds[0] if seen is best.instance else math.nan,
-        priced=_priced(best.instance),
-    )
+    bound = best.bounds[0] if seen is best.instance else math.nan
+    search = _prepared(best, module, seen, seconds, bound=bound, priced=_priced(best.instance))
     if budget.deterministic:
         done: Improved | None = search()
     else:
@@ -141,6 +133,24 @@ def improve(best: Incumbent, entry: SearchEntry, *, whole: bool) -> None:
     if seen is best.instance:
         best.raise_bound(done.bound, entry.name)
     best.passed(entry.name)
+
+
+def _prepared(
+    best: Incumbent, search: type[LocalSearch[Any]], asked: Instance, seconds: float, **more: Any
+) -> Callable[..., Improved]:
+    """Return a search from the best plan, for seconds or as many moves as the budget counts so."""
+    budget = best.budget
+    return partial(
+        search.improve,
+        asked,
+        best.plan,
+        seconds=None if budget.deterministic else seconds,
+        iterations=search.moves_within(asked, seconds) if budget.deterministic else None,
+        seed=budget.seed,
+        workers=1 if budget.deterministic else budget.workers,
+        stop=budget.stop,
+        **more,
+    )
 
 
 def _compiled(best: Incumbent, entry: SearchEntry) -> bool:
@@ -207,17 +217,8 @@ def lower_peak(best: Incumbent) -> None:
             best.offer(plan, "peak")
 
     seconds = PEAK_SHARE * best.level_seconds()
-    FallingCaps.improve(
-        asked,
-        best.plan,
-        seconds=None if budget.deterministic else seconds,
-        iterations=FallingCaps.moves_within(asked, seconds) if budget.deterministic else None,
-        seed=budget.seed,
-        workers=1 if budget.deterministic else budget.workers,
-        stop=budget.stop,
-        found=take,
-        priced=_priced(best.instance.with_objective("peak_power")),
-    )
+    priced = _priced(best.instance.with_objective("peak_power"))
+    _prepared(best, FallingCaps, asked, seconds, found=take, priced=priced)()
     best.passed("peak")
 
 

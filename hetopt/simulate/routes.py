@@ -18,6 +18,7 @@ from hetopt.errors import InputError
 from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import NO_MAXIMUM, Bools, Floats, Instance, Ints
 from hetopt.instance.graph import topological_order
+from hetopt.instance.grouping import ptr_of
 from hetopt.instance.paths import Network
 from hetopt.instance.states.stream_boards import boards_had, boards_under
 from hetopt.solution import SteadyPlan
@@ -426,7 +427,7 @@ def _as_plan(instance: Instance, keys: Sequence[RouteKey]) -> SteadyPlan:
     return SteadyPlan(
         np.array([job for job, _ in keys], dtype=np.int64),
         np.ones(len(keys)),
-        np.concatenate([[0], np.cumsum(size)]).astype(np.int64),
+        ptr_of(size),
         task,
         option,
         unit,
@@ -446,7 +447,7 @@ def _topological(instance: Instance, plan: SteadyPlan, route: Ints) -> tuple[Int
 
 def _by_row(row: Ints, other: Ints, delay: Floats, count: int) -> tuple[Ints, Ints, Floats]:
     order = np.argsort(row, kind="stable")
-    ptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=count))]).astype(np.int64)
+    ptr = ptr_of(np.bincount(row, minlength=count))
     return ptr, other[order].astype(np.int64), delay[order]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from hetopt.errors import InputError
 from hetopt.instance import Instance
+from hetopt.instance.grouping import ptr_of
 from hetopt.instance.states.slow_domains import domain_of_device, slow_demand, slow_domains
 from hetopt.simulate.kernels.records import Slow
 from hetopt.simulate.policies.stream_policy import StreamPolicy
@@ -48,5 +49,5 @@ def slow_of(instance: Instance, policy: StreamPolicy) -> Slow:
         amount=[amount for asked in asks for _, amount in asked],
         resource=[k for asked in asks for k, _ in asked],
     )
-    ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+    ptr = ptr_of(size)
     return Slow(domain_of, ptr, ask, resource, domain)

@@ -14,6 +14,7 @@ import numpy as np
 from hetopt.instance import Bools, Floats
 from hetopt.solvers.lp_bound import implied_ranges, proven_bound, refutes
 from hetopt.solvers.mip_arrays import MipArrays
+from hetopt.solvers.result import BROKEN
 from hetopt.solvers.scaling import Scaled, is_wide, scaled, unscaled
 
 TOLERANCE = 1e-10
@@ -27,9 +28,6 @@ AGAIN = 3
 
 NEAR = 1e-3
 """By how much of a point's cost the points may cost more for which a program is scaled."""
-
-BROKEN = 1e-6
-"""Relative violation of a program's rows from which a point is none of its points."""
 
 NEGLIGIBLE = 1e-9
 """What a variable can be at most where it is left out, so that the others can be told apart."""

@@ -14,9 +14,11 @@ from hetopt.solvers.mip_arrays import Floats, MipArrays
 
 Progress = Callable[[float | None, float | None], None]
 """Called with incumbent and (raw) bound, in the caller's sense, when one of them improves."""
-# A solver's values are rounded and kept when they break no limit by more than this (relative).
-# It is coarse because callers repair and check their plans; it only keeps nonsense out.
-_ACCEPTED_VIOLATION = 1e-6
+BROKEN = 1e-6
+"""Relative violation of a program's rows from which a point is none of its points.
+
+It is coarse because callers repair and check their plans; it only keeps nonsense out.
+"""
 # The safe bound is weakened by a hair less than the gap that counts as 0, so that a plan whose
 # objective is recomputed to LIMIT_TOLERANCE still counts as optimal.
 _WEAKENING = GAP_TOLERANCE - 2 * LIMIT_TOLERANCE
@@ -102,4 +104,4 @@ def _checked(arrays: MipArrays, x: Floats | None) -> Floats | None:
     if x is None or not np.isfinite(x).all():
         return None
     x = arrays.rounded(x)
-    return x if arrays.violation(x) <= _ACCEPTED_VIOLATION else None
+    return x if arrays.violation(x) <= BROKEN else None

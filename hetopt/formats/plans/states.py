@@ -9,6 +9,7 @@ import numpy as np
 
 from hetopt.formats.plans.rows import Names, Rows
 from hetopt.instance import Instance
+from hetopt.instance.grouping import ptr_of
 from hetopt.solution import RunningStates, ScenarioPlan, StreamPlan
 
 RUN = ("unit", "profile", "option")
@@ -113,7 +114,7 @@ def _states(part: list[tuple[float, list[tuple[int, int]]]]) -> RunningStates | 
     table = np.array([run for _, runs in part for run in runs], dtype=np.int64).reshape(-1, 2)
     return RunningStates(
         share=np.array([share for share, _ in part], dtype=np.float64),
-        ptr=np.concatenate([[0], np.cumsum(size)]).astype(np.int64),
+        ptr=ptr_of(size),
         option=table[:, 0],
         unit=table[:, 1],
     )

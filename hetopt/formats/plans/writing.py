@@ -19,6 +19,7 @@ from hetopt.evaluate.slowing import task_ends
 from hetopt.formats.plans.columns import Column, Known, Named, NameLists, named, to_lists
 from hetopt.formats.plans.states import group_states, state_columns
 from hetopt.instance import Instance, Ints
+from hetopt.instance.grouping import ptr_of
 from hetopt.solution import (
     DIRECT,
     READ,
@@ -291,7 +292,7 @@ def _consumers(instance: Instance, plan: SchedulePlan) -> NameLists:
         first = np.where(whole, first, begin + len(every))
         last = np.where(whole, last, end + len(every))
         every = np.concatenate([every, there])
-    ptr = np.concatenate([[0], np.cumsum(last - first)])
+    ptr = ptr_of(last - first)
     row = np.arange(ptr[-1]) + np.repeat(first - ptr[:-1], last - first)
     column = named(instance.tasks.name, every[row])
     return NameLists(column.names, ptr, column.code)

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.grouping import list_ptr, ptr_of
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.tariffs import series_of
 from hetopt.schedule.bounds.rounding import ALLOWED, surely
@@ -226,7 +227,7 @@ def _amounts(instance: Instance, resource: int) -> Floats:
 
 def _classes(instance: Instance, task: Ints, option: Ints) -> _Classes:
     size = np.bincount(task, minlength=len(instance.tasks))
-    ptr = np.concatenate([[0], np.cumsum(size)]).tolist()
+    ptr = ptr_of(size).tolist()
     flat, work = option.tolist(), instance.tasks.work.tolist()
     counted = bool(np.isfinite(instance.resources.budget).any())
     index: dict[tuple[object, ...], int] = {}
@@ -239,7 +240,7 @@ def _classes(instance: Instance, task: Ints, option: Ints) -> _Classes:
     )
     rows = [np.array(key[:-1], dtype=np.int64) for key in index]
     return _Classes(
-        np.concatenate([[0], np.cumsum([len(r) for r in rows])]).astype(np.int64),
+        list_ptr(rows),
         np.concatenate(rows),
         np.bincount(member, weights=instance.tasks.work, minlength=len(index)).astype(np.float64),
         np.bincount(member, minlength=len(index)).astype(np.float64),

@@ -8,18 +8,15 @@ below some end of everything, of which several are tried: waiting costs idle pow
 from __future__ import annotations
 
 import bisect
-import heapq
 import math
 import time
 from collections.abc import Iterator
 
-import numpy as np
-
 from hetopt.instance import Instance, Series
-from hetopt.instance.tariffs import mean_price, series_of
+from hetopt.instance.tariffs import mean_prices, series_of
 from hetopt.schedule.list_scheduling.timetable import Timetable, Trial
 from hetopt.schedule.model.problem import NEVER, Mode, Problem, plan_problem
-from hetopt.schedule.model.upward_ranks import mean_times, upward_ranks
+from hetopt.schedule.model.upward_ranks import ReadyTasks, mean_times, upward_ranks
 
 TRIES = 8
 """Starts tried per mode and unit."""
@@ -80,22 +77,15 @@ class _Pass:
         """Place all tasks, ready ones by decreasing priority; None where one fits nowhere."""
         problem = self.problem
         table = Timetable(problem)
-        open_before = [len(rows) for rows in problem.entering]
-        ready = [(-priority[t], t) for t in range(problem.n_tasks) if not open_before[t]]
-        heapq.heapify(ready)
-        while ready:
-            _, task = heapq.heappop(ready)
+        ready = ReadyTasks(problem, priority)
+        for task in ready:
             if limit is not None and time.monotonic() >= limit:
                 return None
             best = self._best(table, task, target[task])
             if best is None:
                 return None
             table.commit(best)
-            for e in problem.leaving[task]:
-                after = problem.edges[e][1]
-                open_before[after] -= 1
-                if not open_before[after]:
-                    heapq.heappush(ready, (-priority[after], after))
+            ready.release_after(task)
         return table
 
     def _best(self, table: Timetable, task: int, target: float) -> Trial | None:
@@ -107,7 +97,8 @@ class _Pass:
                 for trial in self._trials(table, task, mode, unit, target):
                     end = float(trial.end)
                     late = end > target
-                    cost = joules * self._means([trial.start], mode.duration)[0]
+                    price = mean_prices(self.series, self.tick, [trial.start], mode.duration)
+                    cost = joules * price[0]
                     key = (float(late), end if late else cost, end, float(mode.option), unit)
                     if best is None or key < least:
                         best, least = trial, key
@@ -138,15 +129,10 @@ class _Pass:
         )
         if not starts:
             return
-        cost = self._means(starts, mode.duration)
+        cost = mean_prices(self.series, self.tick, starts, mode.duration)
         for k in sorted(range(len(starts)), key=lambda i: (cost[i], starts[i]))[:TRIES]:
             trial = table.trial(task, mode, unit, starts[k])
             if trial is not None:
                 yield trial
                 if trial.start == starts[k]:
                     return
-
-    def _means(self, starts: list[int], duration: int) -> list[float]:
-        begin = np.array(starts, dtype=np.float64) * self.tick
-        found: list[float] = mean_price(self.series, begin, begin + duration * self.tick).tolist()
-        return found

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.grouping import ptr_of
 from hetopt.instance.paths import Network
 from hetopt.runtime.jit import is_compiled, kernels, plain
 from hetopt.schedule.model.packed import NUDGE, PackedProblem
@@ -296,7 +297,7 @@ def _options(columns: PackedProblem, setting: Setting) -> tuple[Ints, Ints, Floa
     energy = options.energy_j[columns.option] * columns.scale[owner]
     order = keep[np.lexsort((columns.option[keep], by[keep], owner[keep]))]
     size = np.bincount(owner[order], minlength=len(columns.scale))
-    ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+    ptr = ptr_of(size)
     opt_i = np.stack([device[order], columns.option[order]], axis=1).astype(np.int64)
     opt_f = np.stack([columns.length[order], cost[order], energy[order]], axis=1)
     return columns.option[order], opt_i, np.ascontiguousarray(opt_f), ptr

@@ -19,6 +19,7 @@ import numpy as np
 
 from hetopt.instance import Bools, Floats, Instance, Ints, TaskClasses
 from hetopt.instance.derived import once
+from hetopt.instance.grouping import ptr_of
 from hetopt.instance.states.setups import without_setups
 from hetopt.schedule.list_scheduling.limited.decoder import within_limits
 from hetopt.schedule.model.features import has_any
@@ -128,7 +129,7 @@ def _with_options(instance: Instance, classes: TaskClasses, keep: Bools) -> Inst
     """Return an instance of its own in which tasks have only the options that are kept."""
     owner = np.repeat(np.arange(len(classes)), np.diff(classes.ptr))
     kept = np.bincount(owner[keep], minlength=len(classes))
-    ptr = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+    ptr = ptr_of(kept)
     made = replace(instance)
     # The tables stay, so that options keep their numbers; classes say who may use which.
     made.__dict__["classes"] = TaskClasses(classes.member, ptr, classes.option[keep])

@@ -8,7 +8,6 @@ thousand tasks.
 from __future__ import annotations
 
 import bisect
-import heapq
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +22,7 @@ from hetopt.schedule.list_scheduling.packed_scheduler import Setting
 from hetopt.schedule.list_scheduling.timetable import Timetable, Trial
 from hetopt.schedule.model.problem import BILLED, NEVER, Mode, Problem, option_power, plan_problem
 from hetopt.schedule.model.resources import modes_within_budgets
-from hetopt.schedule.model.upward_ranks import mean_times, upward_ranks
+from hetopt.schedule.model.upward_ranks import ReadyTasks, mean_times, upward_ranks
 from hetopt.solution import SchedulePlan
 
 Choice = Callable[[Timetable, Trial], tuple[float, ...]]
@@ -264,11 +263,8 @@ def build(
     work: list[float] = problem.instance.tasks.work.tolist()
     cost: list[float] = floor.tolist() if floor is not None else []
     placed = 0
-    open_before = [len(rows) for rows in problem.entering]
-    ready = [(-priority[t], t) for t in range(problem.n_tasks) if not open_before[t]]
-    heapq.heapify(ready)
-    while ready:
-        _, task = heapq.heappop(ready)
+    ready = ReadyTasks(problem, priority)
+    for task in ready:
         placed += 1
         if placed % LOOK_AT_CLOCK == 0 and _late(limit):
             return None
@@ -291,11 +287,7 @@ def build(
         if best is None:
             return None
         table.commit(best)
-        for e in problem.leaving[task]:
-            after = problem.edges[e][1]
-            open_before[after] -= 1
-            if not open_before[after]:
-                heapq.heappush(ready, (-priority[after], after))
+        ready.release_after(task)
     return table
 
 

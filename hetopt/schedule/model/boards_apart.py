@@ -22,7 +22,7 @@ import numpy as np
 
 from hetopt.instance import Instance, Ints
 from hetopt.instance.derived import once
-from hetopt.instance.grouping import expand
+from hetopt.instance.grouping import expand, ptr_of
 from hetopt.instance.overrides import rows_of
 from hetopt.instance.tables import Boards, Devices, Links, Options, Resources, Setups, Uses
 from hetopt.solution import Hops, SchedulePlan
@@ -204,7 +204,7 @@ def _with_options(
     option, n = _copied(copies[options.device])
     where = first[options.device[option]] + n
     rows = {name: getattr(options, name)[option] for name in options.__dataclass_fields__}
-    ptr = np.concatenate([[0], np.cumsum(copies[options.device])])[old.profiles.ptr]
+    ptr = ptr_of(copies[options.device])[old.profiles.ptr]
     change, m = _copied(copies[setups.device])
     pairs = {name: getattr(setups, name)[change] for name in setups.__dataclass_fields__}
     made = replace(
@@ -230,7 +230,7 @@ def _with_resources(
     rows["board"] = np.full(len(resource), -1, dtype=np.int64)
     which, at = expand(uses.ptr, option)
     k = uses.resource[at]
-    ptr = np.concatenate([[0], np.cumsum(np.diff(uses.ptr)[option])]).astype(np.int64)
+    ptr = ptr_of(np.diff(uses.ptr)[option])
     used = first[k] + np.where(mine[k], number[which], 0)
     return replace(made, resources=Resources(**rows), uses=Uses(ptr, used, uses.amount[at]))
 

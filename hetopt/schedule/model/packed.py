@@ -14,6 +14,7 @@ import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.derived import once
+from hetopt.instance.grouping import ptr_of
 from hetopt.instance.paths import MessageTables, Network, message_tables
 from hetopt.schedule.model.features import ON_MESSAGES, beyond, has_any
 from hetopt.schedule.model.grid import ROUNDED_FROM, Grid, exact, grid_of, span_s
@@ -136,7 +137,7 @@ def pack(instance: Instance) -> PackedProblem:
     else:
         kind, scale = np.arange(len(classes)), np.ones(len(classes))
         size, member, factor = np.diff(classes.ptr), classes.member, tasks.work
-    ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+    ptr = ptr_of(size)
     at = np.arange(ptr[-1]) + np.repeat(classes.ptr[kind] - ptr[:-1], size)
     option = classes.option[at]
     whole = grid.direction == "exact"

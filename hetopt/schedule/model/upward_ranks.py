@@ -1,6 +1,9 @@
-"""Upward ranks by mean times and messages, in ticks."""
+"""Upward ranks by mean times and messages, in ticks, and tasks ready in the order of such ranks."""
 
 from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -34,6 +37,29 @@ def mean_times(problem: Problem) -> list[float]:
         total = sum(problem.units[d] * p for d, p in fastest.items())
         means.append(total / units if units else 0.0)
     return means
+
+
+class ReadyTasks:
+    """Tasks all of whose predecessors are placed, by decreasing priority, then by their number."""
+
+    def __init__(self, problem: Problem, priority: Sequence[float]) -> None:
+        self.problem, self.priority = problem, priority
+        self.open_before = [len(rows) for rows in problem.entering]
+        self.ready = [(-priority[t], t) for t in range(problem.n_tasks) if not self.open_before[t]]
+        heapq.heapify(self.ready)
+
+    def __iter__(self) -> Iterator[int]:
+        """Give task after task, those that the ones before release among them."""
+        while self.ready:
+            yield heapq.heappop(self.ready)[1]
+
+    def release_after(self, task: int) -> None:
+        """Count a task as placed for those that wait for it."""
+        for edge in self.problem.leaving[task]:
+            after = self.problem.edges[edge][1]
+            self.open_before[after] -= 1
+            if not self.open_before[after]:
+                heapq.heappush(self.ready, (-self.priority[after], after))
 
 
 def _mean_messages(problem: Problem) -> list[float]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from hetopt.instance import Instance, TaskClasses
 from hetopt.instance.derived import once
+from hetopt.instance.grouping import ptr_of
 
 
 @once
@@ -26,12 +27,12 @@ def usable_classes(instance: Instance) -> TaskClasses:
         keys, member = np.unique(key, return_inverse=True)
         kind, floor = keys // len(needed), needed[keys % len(needed)]
     size = np.diff(found.ptr)[kind]
-    ptr = np.concatenate([[0], np.cumsum(size)])
+    ptr = ptr_of(size)
     at = np.arange(ptr[-1]) + np.repeat(found.ptr[kind] - ptr[:-1], size)
     option, owner = found.option[at], np.repeat(np.arange(len(kind)), size)
     accuracy = options.accuracy[option]
     keep = np.isnan(accuracy) | (accuracy >= floor[owner])
     keep &= instance.devices.count_max[options.device[option]] > 0
     kept = np.bincount(owner[keep], minlength=len(kind))
-    ptr = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+    ptr = ptr_of(kept)
     return TaskClasses(member.reshape(-1), ptr, option[keep])

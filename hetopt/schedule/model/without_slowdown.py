@@ -30,6 +30,7 @@ import numpy as np
 from hetopt.evaluate.slowing import demands_of, slows
 from hetopt.instance import Bools, Floats, Instance, Resources
 from hetopt.instance.derived import once
+from hetopt.instance.grouping import ptr_of
 from hetopt.instance.tariffs import least_price
 from hetopt.schedule.model.grid import exact
 
@@ -70,7 +71,7 @@ def strict(instance: Instance) -> Instance:
     resource = np.concatenate([uses.resource, number[uses.resource[also]]])
     amount = np.concatenate([np.where(alone[uses.resource], 1.0, uses.amount), uses.amount[also]])
     order = np.lexsort((resource, owner))
-    ptr = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(instance.options)))])
+    ptr = ptr_of(np.bincount(owner, minlength=len(instance.options)))
     return replace(
         instance,
         resources=made,

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import bisect
 
-import numpy as np
-
 from hetopt.instance import Instance, Series
 from hetopt.instance.states.setups import device_setups
-from hetopt.instance.tariffs import mean_price, prices_vary, series_of
+from hetopt.instance.tariffs import mean_prices, prices_vary, series_of
 from hetopt.schedule.list_scheduling.constructors import plan_problem
 from hetopt.schedule.model.problem import Problem
 from hetopt.schedule.model.tick_schedule import activities, needed_chains, tick_schedule_of
@@ -62,7 +60,7 @@ def shift(instance: Instance, plan: SchedulePlan) -> SchedulePlan | None:
 
 
 class _Prices:
-    """Mean prices of runs in ticks, and the starts worth a look."""
+    """Prices in ticks, and the starts of runs worth a look."""
 
     def __init__(self, series: Series, problem: Problem) -> None:
         self.series = series
@@ -85,12 +83,6 @@ class _Prices:
             found += [t - back for t in self.changes[a:b]]
         return found
 
-    def means(self, starts: list[int], duration: int) -> list[float]:
-        """Mean price over runs from each start."""
-        begin = np.array(starts, dtype=np.float64) * self.tick
-        found: list[float] = mean_price(self.series, begin, begin + duration * self.tick).tolist()
-        return found
-
 
 def _move(order: RunOrder, i: int, prices: _Prices) -> bool:
     """Put one run at its cheapest start; return whether it costs less there."""
@@ -98,7 +90,7 @@ def _move(order: RunOrder, i: int, prices: _Prices) -> bool:
     if not low <= order.start[i] <= high or low == high:
         return False
     tried = [order.start[i], *prices.starts(low, high, order.length[i])]
-    cost = prices.means(tried, order.length[i])
+    cost = mean_prices(prices.series, prices.tick, tried, order.length[i])
     least = min(cost)
     if least >= cost[0] * (1 - ROUNDING):
         return False

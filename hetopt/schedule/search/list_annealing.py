@@ -18,6 +18,7 @@ import numpy as np
 
 from hetopt.evaluate.slowing import demands_of, slows
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.grouping import ptr_of
 from hetopt.instance.states.idle_sleep_start_up import as_if_asleep
 from hetopt.runtime.effort import Effort
 from hetopt.schedule.bounds.objective_bounds import makespan_bound
@@ -206,7 +207,7 @@ def table_of(problem: Problem, priced: Instance | None = None) -> Table:
     np.minimum.at(shortest, owner, length)
     edges = instance.edges
     (pred_ptr, pred), (succ_ptr, succ) = instance.predecessors, instance.successors
-    ptr = np.concatenate([[0], np.cumsum(size)])
+    ptr = ptr_of(size)
     columns = (ptr[:-1], ptr[1:], pred_ptr[:-1], pred_ptr[1:], succ_ptr[:-1], succ_ptr[1:])
     horizon = float(instance.limits.horizon_s)
     jobs = instance.jobs
@@ -229,7 +230,7 @@ def table_of(problem: Problem, priced: Instance | None = None) -> Table:
         succ=_packed(edges.dst[succ], edges.tensor[succ], kind=np.int64),
         choice_i=unit,
         choice_f=_packed(length, cost),
-        units=_packed(device, np.concatenate([[0], np.cumsum(slots)]), kind=np.int64),
+        units=_packed(device, ptr_of(slots), kind=np.int64),
         pair=_messages(problem, energy),
         bytes_b=instance.tensors.bytes_b.astype(np.float64),
         rate=(least_rates(priced) if counted else rates_of(instance, energy, price)) * tick,

@@ -34,6 +34,7 @@ import numpy as np
 
 from hetopt.instance import Floats, Instance
 from hetopt.instance.joule_prices import joule_prices
+from hetopt.instance.overrides import without_memory_limits
 from hetopt.instance.states.idle_sleep_start_up import may_sleep
 from hetopt.instance.tariffs import series_of
 from hetopt.schedule.bounds.objective_bounds import bound as quick_bound
@@ -179,16 +180,6 @@ def _bounds(instance: Instance, solved: float, saved: Mapping[str, float]) -> di
         value -= saved.get(name, 0.0)
         found[name] = max(0.0, value)
     return found
-
-
-def without_memory_limits(instance: Instance) -> Instance:
-    """Return the instance whose units and pools hold anything."""
-    devices, pools = instance.devices, instance.pools
-    return replace(
-        instance,
-        devices=replace(devices, memory_b=np.full(len(devices), np.inf)),
-        pools=replace(pools, memory_b=np.full(len(pools), np.inf)),
-    )
 
 
 def _saved(setting: Setting, until_s: float) -> dict[str, float]:

@@ -49,6 +49,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hetopt.instance import NO_MAXIMUM, Floats, Instance, Ints
+from hetopt.instance.grouping import ptr_of
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.states.stream_boards import board_joule_prices
 from hetopt.simulate.bounds.kinds import Kind, factors, kinds_of
@@ -230,8 +231,8 @@ def _prices(
     row_of[limited] = np.arange(len(limited))
     kept = row_of[of] >= 0
     rows, columns, values = [row_of[of[kept]]], [np.flatnonzero(kept)], [slot[kept]]
-    pairs = np.concatenate([[0], np.cumsum([len(held.owner) for held in floors])]) + len(limited)
-    size = np.concatenate([[0], np.cumsum([len(held.weight) for held in floors])]) + whole
+    pairs = ptr_of([len(held.owner) for held in floors]) + len(limited)
+    size = ptr_of([len(held.weight) for held in floors]) + whole
     for held, first, place in zip(floors, pairs, size, strict=False):
         for m, (n, d) in enumerate(zip(held.owner.tolist(), held.device.tolist(), strict=True)):
             at = np.flatnonzero(of == d)

@@ -17,6 +17,7 @@ import numpy as np
 
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Floats, Groups, Instance, Ints
+from hetopt.instance.grouping import list_ptr
 from hetopt.solution import Hops, SchedulePlan
 
 CYCLES = 20
@@ -73,7 +74,7 @@ def written_out(instance: Instance, cycles: Cycles) -> Instance:
 
     def groups(of: Groups) -> Groups:
         members = [g + k * len(tasks) for k in range(count) for g in of]
-        ptr = np.concatenate([[0], np.cumsum([len(g) for g in members])]).astype(np.int64)
+        ptr = list_ptr(members)
         return Groups(ptr, np.concatenate([*members, np.zeros(0, dtype=np.int64)]).astype(np.int64))
 
     late = {n: _later(getattr(jobs, n), cycles) for n in ("release_s", "deadline_s", "due_s")}

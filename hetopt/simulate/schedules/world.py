@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.grouping import ptr_of
 from hetopt.instance.tables import Profiles, Uses
 from hetopt.simulate.events import CapChanged, DeviceDown, DeviceUp, Event
 from hetopt.simulate.policies.net import spreads
@@ -91,7 +92,7 @@ def realised(instance: Instance, z: Floats | None, factor: Floats | None) -> Rea
     """
     tasks, ptr = instance.tasks, instance.profiles.ptr
     begin, size = ptr[tasks.profile], np.diff(ptr)[tasks.profile]
-    own = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+    own = ptr_of(size)
     owner = np.repeat(np.arange(len(tasks)), size)
     row = np.arange(own[-1]) + np.repeat(begin - own[:-1], size)
     scale = np.ones(len(row))
@@ -108,7 +109,7 @@ def realised(instance: Instance, z: Floats | None, factor: Floats | None) -> Rea
     columns["time_s"] = columns["time_s"] * scale
     columns["energy_j"] = columns["energy_j"] * scale
     uses, width = instance.uses, np.diff(instance.uses.ptr)[row]
-    end = np.concatenate([[0], np.cumsum(width)]).astype(np.int64)
+    end = ptr_of(width)
     entry = np.arange(end[-1]) + np.repeat(uses.ptr[row] - end[:-1], width)
     made = replace(
         instance,

@@ -42,6 +42,12 @@ def unit_capacity(instance: Instance) -> Floats:
     return np.asarray(share * devices.slots)
 
 
+def scales_links(instance: Instance, device: int) -> bool:
+    """Whether links from a device bring more where more of its units are on."""
+    links = instance.links
+    return bool(np.any(links.per_unit & (links.src == device)))
+
+
 def least_load(instance: Instance) -> Floats:
     """Busy time per second that one unit on must have at least, 0 where nothing is asked (D)."""
     devices = instance.devices

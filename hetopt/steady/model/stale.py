@@ -13,7 +13,7 @@ import numpy as np
 
 from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import NO_MAXIMUM, Bools, Instance, Ints
-from hetopt.instance.grouping import sums
+from hetopt.instance.grouping import ptr_of, sums
 from hetopt.instance.questions import least_shares
 from hetopt.solution import SteadyPlan
 from hetopt.steady.model.capacity import memory_limited, unit_capacity
@@ -43,7 +43,7 @@ def some_routes(plan: SteadyPlan, keep: Bools) -> SteadyPlan:
         plan,
         route_job=plan.route_job[keep],
         rate_per_s=plan.rate_per_s[keep],
-        ptr=np.concatenate([[0], np.cumsum(size[keep])]).astype(np.int64),
+        ptr=ptr_of(size[keep]),
         task=plan.task[rows],
         option=plan.option[rows],
         unit=plan.unit[rows],
@@ -58,7 +58,7 @@ def joined(first: SteadyPlan, second: SteadyPlan) -> SteadyPlan:
     order = np.argsort(job, kind="stable")
     size = np.concatenate([np.diff(first.ptr), np.diff(second.ptr)])
     begin = np.concatenate([first.ptr[:-1], second.ptr[:-1] + first.ptr[-1]])
-    ptr = np.concatenate([[0], np.cumsum(size[order])]).astype(np.int64)
+    ptr = ptr_of(size[order])
     rows = np.arange(ptr[-1]) + np.repeat(begin[order] - ptr[:-1], size[order])
     both = {
         name: np.concatenate([getattr(first, name), getattr(second, name)])[rows]

@@ -10,7 +10,7 @@ import numpy as np
 
 from hetopt.evaluate import objective_value
 from hetopt.instance import Floats, Instance, Ints, Jobs
-from hetopt.instance.grouping import expand
+from hetopt.instance.grouping import expand, ptr_of
 from hetopt.instance.overrides import numbers_of, rows_of, some_tasks
 from hetopt.instance.states.stream_boards import device_of_board
 from hetopt.solution import ScenarioPlan, SteadyPlan, StreamPlan
@@ -55,7 +55,7 @@ def plan_part(instance: Instance, plan: StreamPlan, jobs: Ints, devices: Ints) -
     new = numbers_of(len(instance.tasks), np.flatnonzero(new_job[instance.tasks.job] >= 0))
     kept = np.flatnonzero(new_job[plan.route_job] >= 0)
     _, at = expand(plan.ptr, kept)
-    ptr = np.concatenate([[0], np.cumsum(np.diff(plan.ptr)[kept])]).astype(np.int64)
+    ptr = ptr_of(np.diff(plan.ptr)[kept])
     mine = np.isin(np.arange(len(instance.devices)), devices)
     return SteadyPlan(
         new_job[plan.route_job[kept]],
@@ -166,14 +166,14 @@ def _joined(
     job = np.concatenate([jobs[p.route_job] for (jobs, _), p in zip(parts, plans, strict=True)])
     order = np.argsort(job, kind="stable")
     size = np.concatenate([np.diff(p.ptr) for p in plans])
-    ptr = np.concatenate([[0], np.cumsum(size)]).astype(np.int64)
+    ptr = ptr_of(size)
     _, at = expand(ptr, order)
     rate = np.concatenate([p.rate_per_s * s for p, s in zip(plans, served, strict=True)])
     task = np.concatenate([own[p.task] for own, p in zip(tasks, plans, strict=True)])
     return SteadyPlan(
         job[order],
         rate[order],
-        np.concatenate([[0], np.cumsum(size[order])]).astype(np.int64),
+        ptr_of(size[order]),
         task[at],
         np.concatenate([p.option for p in plans])[at],
         np.concatenate([p.unit for p in plans])[at],

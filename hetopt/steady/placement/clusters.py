@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hetopt.instance import Bools, Instance, Ints
+from hetopt.instance.grouping import ptr_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def _pipeline_edges(instance: Instance, root: Ints) -> tuple[Ints, Ints]:
 
 def _csr(key: Ints, other: Ints, job: Ints, count: int) -> tuple[Ints, Ints, Ints]:
     order = np.argsort(key, kind="stable")
-    ptr = np.concatenate([[0], np.cumsum(np.bincount(key, minlength=count))]).astype(np.int64)
+    ptr = ptr_of(np.bincount(key, minlength=count))
     return ptr, other[order].astype(np.int64), job[order].astype(np.int64)
 
 

@@ -36,6 +36,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Floats, Ints
+from hetopt.instance.grouping import list_ptr
 from hetopt.steady.placement.clusters import Clusters
 from hetopt.steady.placement.load_bound import LoadBound
 from hetopt.steady.placement.search.table import Columns
@@ -271,7 +272,7 @@ def _work(family: Family, bound: LoadBound) -> Floats:
 
 
 def _family(edges: list[list[tuple[int, int]]], *, whole: bool) -> Family:
-    ptr = np.concatenate([[0], np.cumsum([len(e) for e in edges])]).astype(np.int64)
+    ptr = list_ptr(edges)
     down = np.array([j for e in edges for j, _ in e], dtype=np.int64)
     node = np.array([c for e in edges for _, c in e], dtype=np.int64)
     return Family(ptr, down, node, whole)

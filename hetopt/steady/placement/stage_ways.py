@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.grouping import list_ptr
 from hetopt.steady.model.capacity import unit_capacity
 from hetopt.steady.placement.clusters import Clusters
 from hetopt.steady.routes.routes import usable_options
@@ -104,10 +105,10 @@ def stage_ways(instance: Instance, clusters: Clusters, per_unit: Floats) -> Stag
     return StageWays(
         base=base,
         allowed=allowed,
-        ptr=_ptr(fronts),
+        ptr=list_ptr(fronts),
         more=flat[:, 0].copy(),
         weights=flat[:, 1].copy(),
-        key_ptr=_ptr(keys),
+        key_ptr=list_ptr(keys),
         key_id=np.array([k for cell in keys for k, _ in cell], dtype=np.int64),
         key_size=np.array([size for cell in keys for _, size in cell], dtype=np.float64),
     )
@@ -133,8 +134,3 @@ def thinned(front: Front, most: int = MOST_WAYS) -> Front:
 def _size(instance: Instance, able: list[int], key: int) -> float:
     options = instance.options
     return next(float(options.weights_b[o]) for o in able if options.weights_key[o] == key)
-
-
-def _ptr(lists: list[Front] | list[list[tuple[int, float]]]) -> Ints:
-    sizes = [len(members) for members in lists]
-    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)

@@ -20,6 +20,7 @@ from dataclasses import replace
 import numpy as np
 
 from hetopt.instance import Instance
+from hetopt.instance.overrides import without_memory_limits
 from hetopt.runtime.budget import RegimeResult
 from hetopt.solution import Plan, ScenarioPlan, SteadyPlan
 from hetopt.steady.program.search import Search
@@ -44,7 +45,7 @@ def solve_packed(search: Search) -> RegimeResult:
     )
     loose = replace(
         search,
-        instance=_without_memory(search.instance),
+        instance=without_memory_limits(search.instance),
         budget=budget,
         start=None,
         history=[],
@@ -63,15 +64,6 @@ def solve_packed(search: Search) -> RegimeResult:
         notes=(*found.notes, NOTE),
         infeasible=False,
         marginal=None,
-    )
-
-
-def _without_memory(instance: Instance) -> Instance:
-    devices, pools = instance.devices, instance.pools
-    return replace(
-        instance,
-        devices=replace(devices, memory_b=np.full(len(devices), np.inf)),
-        pools=replace(pools, memory_b=np.full(len(pools), np.inf)),
     )
 
 

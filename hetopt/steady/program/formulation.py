@@ -67,12 +67,18 @@ HOLD = 1e-9
 """Relative room with which earlier levels of a list of objectives are held (docs/schedule.md)."""
 
 
-def hold_room(question: Question, value: float) -> float:
-    """Return the relative room with which a value is held.
+def held(question: Question, objective: str, expression: Any, value: float) -> Any:
+    """Return the row that allows no objective worse than a value, up to ``HOLD`` of it.
 
-    None for nothing where value is asked for: what costs as little as that could serve something.
+    Without that room for nothing where value is asked for: what costs as little as that could serve
+    something.
     """
-    return 0.0 if value == 0 and question.value else HOLD
+    size = abs(value) or 1.0
+    room = 0.0 if value == 0 and question.value else HOLD
+    scaled = expression * (1.0 / size)
+    if is_maximised(objective):
+        return -scaled <= room - value / size
+    return scaled <= value / size + room
 
 
 FAMILIES: tuple[Callable[[StreamVariables], None], ...] = (
@@ -188,9 +194,5 @@ class SteadyModel(StreamVariables):
             self.theta_fixed = served
             self.theta.bounds(served, served)
             return
-        size, room = abs(value) or 1.0, hold_room(self.question, value)
-        expression = self.expression(objective) * (1.0 / size)
-        if is_maximised(objective):
-            self.add_row(-expression <= room - value / size, f"hold_{objective}")
-        else:
-            self.add_row(expression <= value / size + room, f"hold_{objective}")
+        row = held(self.question, objective, self.expression(objective), value)
+        self.add_row(row, f"hold_{objective}")

@@ -29,7 +29,7 @@ import numpy as np
 from hetopt.instance import NO_MAXIMUM, Bools, Floats, Instance, is_maximised
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.solvers.mip_arrays import MipArrays
-from hetopt.steady.model.capacity import unit_capacity
+from hetopt.steady.model.capacity import scales_links, unit_capacity
 from hetopt.steady.model.resources import resource_limits
 from hetopt.steady.program.formulation import HOLD
 from hetopt.steady.program.question import Question
@@ -272,7 +272,7 @@ class Master:
         price_counts = self.question.price and devices.price_per_s[device] > 0
         price_counts = price_counts or bool(self.carries[1][device])
         fixed = least == most
-        if not self.used[device] and not self._scales_links(device):
+        if not self.used[device] and not scales_links(self.instance, device):
             self.constant_on[device] = least if always else 0
             self.constant_had[device] = least
             return
@@ -318,10 +318,6 @@ class Master:
                     side[units[device]] += 1.0
                     constant = 0.0
                 self._add(f"{name}_{board}_{device}", {}, Form(side, constant=constant), 0.0)
-
-    def _scales_links(self, device: int) -> bool:
-        links = self.instance.links
-        return bool(np.any(links.per_unit & (links.src == device)))
 
     def _add(self, name: str, measures: dict[int, float], form: Form, upper: float) -> None:
         """Add a row, its constant on the right."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from hetopt.evaluate.steady import SteadyQuantities
 from hetopt.instance import Floats, Instance
+from hetopt.instance.grouping import ptr_of
 from hetopt.instance.states.slow_domains import slow_demand
 from hetopt.solution import SteadyPlan
 from hetopt.steady.routes.routes import LATENCY_SLACK, Route
@@ -107,7 +108,7 @@ class _Paths:
         self.plan = SteadyPlan(
             route_job=job,
             rate_per_s=np.ones(len(job)),
-            ptr=np.concatenate([[0], np.cumsum(size)]).astype(np.int64),
+            ptr=ptr_of(size),
             task=task.astype(np.int64),
             option=option,
             unit=np.full(len(option), -1, dtype=np.int64),

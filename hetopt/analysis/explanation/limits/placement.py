@@ -11,6 +11,7 @@ import numpy as np
 from hetopt.analysis.explanation.limits.limit import Limit, cells
 from hetopt.analysis.explanation.repetitions import grouped
 from hetopt.instance import Groups, Instance, Ints, Links
+from hetopt.instance.grouping import list_ptr
 from hetopt.instance.paths import Network, message_tables
 
 
@@ -164,6 +165,6 @@ def _joined(links: Links, src: int, dst: int) -> Links:
 
 def _without(groups: Groups, index: int) -> Groups:
     kept: Sequence[Ints] = [m for g, m in enumerate(groups) if g != index]
-    ptr = np.concatenate([[0], np.cumsum([len(m) for m in kept])]).astype(np.int64)
+    ptr = list_ptr(kept)
     flat = np.concatenate([*kept, np.empty(0, dtype=np.int64)]).astype(np.int64)
     return Groups(ptr, flat)

@@ -15,6 +15,7 @@ from hetopt.instance import NO_MAXIMUM, Floats, Instance
 from hetopt.instance.grouping import sums
 from hetopt.instance.joule_prices import joule_prices
 from hetopt.instance.questions import least_shares
+from hetopt.steady.model.capacity import unit_capacity
 
 
 def steady_tests(instance: Instance) -> list[Screen]:
@@ -58,10 +59,8 @@ def _latencies(instance: Instance) -> Iterator[Screen]:
 
 
 def _capacity(instance: Instance) -> Floats:
-    """Busy time per second that one unit of each device can give (D)."""
-    devices = instance.devices
-    free = devices.max_utilization * (1.0 - devices.reserved)
-    return np.asarray(free * devices.slots)
+    """Busy time per second that one unit of each device can give (D), something in any case."""
+    return np.asarray(np.maximum(unit_capacity(instance), 1e-12))
 
 
 def _loads(instance: Instance) -> Iterator[Screen]:
@@ -77,7 +76,7 @@ def _loads(instance: Instance) -> Iterator[Screen]:
     bound = lowest == highest
     busy = least(instance, options.time_s / options.batch, work=True)
     load = busy * instance.jobs.rate_per_s[tasks.job]
-    need = sums(lowest[bound], load[bound], len(devices)) / np.maximum(_capacity(instance), 1e-12)
+    need = sums(lowest[bound], load[bound], len(devices)) / _capacity(instance)
     for d in np.flatnonzero((devices.count_max != NO_MAXIMUM) & (need > 0)).tolist():
         most = int(devices.count_max[d])
         if short(float(need[d]), most):
@@ -94,7 +93,7 @@ def _loads(instance: Instance) -> Iterator[Screen]:
 def _one_unit(instance: Instance) -> Iterator[Screen]:
     """Tasks too much for any one unit, where each is placed on one."""
     options, tasks = instance.options, instance.tasks
-    share = options.time_s / options.batch / np.maximum(_capacity(instance), 1e-12)[options.device]
+    share = options.time_s / options.batch / _capacity(instance)[options.device]
     need = least(instance, share, work=True) * instance.jobs.rate_per_s[tasks.job]
     for t in np.flatnonzero(short(need, 1.0)).tolist():
         rate = units.format(float(instance.jobs.rate_per_s[tasks.job[t]]), "rate")
@@ -123,7 +122,7 @@ def _least_power(instance: Instance) -> tuple[float, float]:
     """Return least power of the requests, idle power in proportion, and that always drawn."""
     devices, options = instance.devices, instance.options
     idle = np.where(devices.off_when_unused, devices.idle_power_w, 0.0)
-    share = idle / np.maximum(_capacity(instance), 1e-12)
+    share = idle / _capacity(instance)
     energy = (options.energy_j + share[options.device] * options.time_s) / options.batch
     each = least(instance, energy, work=True)
     need = float((each * instance.jobs.rate_per_s[instance.tasks.job]).sum())
@@ -137,7 +136,7 @@ def _budget(instance: Instance) -> Iterator[Screen]:
     if not np.isfinite(limits.budget_per_s):
         return
     per_j = joule_prices(instance, "cost")[options.device]
-    share = devices.price_per_s / np.maximum(_capacity(instance), 1e-12)
+    share = devices.price_per_s / _capacity(instance)
     cost = (options.energy_j * per_j + share[options.device] * options.time_s) / options.batch
     each = least(instance, cost, work=True)
     need = float((each * instance.jobs.rate_per_s[instance.tasks.job]).sum())

@@ -10,6 +10,7 @@ import numpy as np
 
 from hetopt.errors import InputError, Problem
 from hetopt.instance import Floats, Ints
+from hetopt.instance.grouping import ptr_of
 
 MOST_COUNTED = 10_000_000
 """More machines (tasks, slots ...) than this, each with a name, come from a mistake."""
@@ -194,7 +195,7 @@ def number_lines(text: str, name: str, *, separators: str = "", comment: str = "
                 for i in wrong[:MOST_PROBLEMS]
             ]
         )
-    ptr = np.concatenate([[0], np.cumsum(size)])
+    ptr = ptr_of(size)
     return NumberLines(name, value, ptr, np.array(lines, dtype=np.int64))
 
 

@@ -13,10 +13,11 @@ import numpy as np
 
 from hetopt.evaluate.slowing import slows
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.grouping import ptr_of
 from hetopt.runtime.jit import is_compiled, plain
 from hetopt.schedule.list_scheduling.limited import records as k
 from hetopt.schedule.list_scheduling.limited.records import Limits, ListProblem
-from hetopt.schedule.list_scheduling.limited.tables import Choices, limits_of
+from hetopt.schedule.list_scheduling.limited.tables import Choices, ints, limits_of
 from hetopt.schedule.model.features import beyond, has_any
 from hetopt.schedule.model.packed import pack
 from hetopt.schedule.model.problem import Mode, Problem, plan_problem
@@ -156,7 +157,7 @@ def within_limits(
     ]
     device = np.repeat(np.arange(len(devices)), devices.count_max)
     unit = np.cumsum(devices.count_max)[on] - devices.count_max[on] + plan.unit
-    lanes = np.concatenate([[0], np.cumsum(slots[device])])
+    lanes = ptr_of(slots[device])
     waits = np.zeros(n, dtype=np.int64) + np.asarray(patient, dtype=np.int64)
     limits = limits_of(problem, Choices(plan.option, unit, device, waits), int(lanes[-1]))
     place = np.empty(n, dtype=np.int64)
@@ -175,20 +176,20 @@ def within_limits(
         return None
     rows = (task, task + 1, pred_ptr[:-1], pred_ptr[1:], succ_ptr[:-1], succ_ptr[1:], task)
     listed = ListProblem(
-        task_i=_ints(np.stack(rows, axis=1)),
+        task_i=ints(np.stack(rows, axis=1)),
         task_f=np.stack([np.array(problem.release, dtype=np.float64), np.zeros(n)], axis=1),
-        pred=_ints(np.stack([edges.src[pred], edges.tensor[pred]], axis=1)),
-        succ=_ints(np.stack([edges.dst[succ], edges.tensor[succ]], axis=1)),
-        choice_i=_ints(unit),
+        pred=ints(np.stack([edges.src[pred], edges.tensor[pred]], axis=1)),
+        succ=ints(np.stack([edges.dst[succ], edges.tensor[succ]], axis=1)),
+        choice_i=ints(unit),
         choice_f=np.stack([np.array(durations, dtype=np.float64), np.zeros(n)], axis=1),
-        units=_ints(np.stack([np.append(device, 0), lanes], axis=1)),
+        units=ints(np.stack([np.append(device, 0), lanes], axis=1)),
         pair=np.stack([latency, per_b, joules, rounding]),
         bytes_b=instance.tensors.bytes_b.astype(np.float64),
         rate=np.zeros((len(devices), 1)),
     )
     used = np.concatenate([busy, np.bincount(device[busy > 0], minlength=len(devices))])
     decode = _kernels(n).decode_limited
-    makespan, more = decode(np.inf, _ints(used), seq, listed, limits)
+    makespan, more = decode(np.inf, ints(used), seq, listed, limits)
     if more > 0 or not np.isfinite(makespan):
         return None
     if slows(instance):
@@ -231,7 +232,3 @@ def count(limits: Limits, choice: Ints, unit: Ints) -> float:
             (limits.spent, limits.budget, 1e-300),
         )
     )
-
-
-def _ints(array: Any) -> Any:
-    return np.ascontiguousarray(array, dtype=np.int64)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.grouping import list_ptr, ptr_of
 from hetopt.instance.states.setups import configurations
 from hetopt.schedule.list_scheduling.limited import records as k
 from hetopt.schedule.list_scheduling.limited.records import Limits
@@ -82,12 +83,12 @@ def limits_of(problem: Problem, choices: Choices, lanes: int) -> Limits:
     )
     home = np.stack([np.zeros(tensors, dtype=np.int64), instance.tensors.producer], axis=1)
     return Limits(
-        unit_i=_ints(
+        unit_i=ints(
             np.stack([choices.device_of_unit, pool, devices.overlap[choices.device_of_unit]], 1)
         ),
         memory=memory.astype(np.float64),
         pool_b=pool_b.astype(np.float64),
-        choice_i=_ints(choice_i),
+        choice_i=ints(choice_i),
         choice_f=np.ascontiguousarray(
             np.stack([options.memory_b[option], options.weights_b[option]], axis=1)
         ),
@@ -102,13 +103,13 @@ def limits_of(problem: Problem, choices: Choices, lanes: int) -> Limits:
         made_ptr=made_ptr,
         made=made,
         out_b=out_b,
-        read_ptr=_ints(read_ptr),
-        reader=_ints(instance.edges.dst[read]),
+        read_ptr=ints(read_ptr),
+        reader=ints(instance.edges.dst[read]),
         free=np.array(free, dtype=np.int64).reshape(wide, wide),
         hop_ptr=hop_ptr,
         hop_i=hop_i,
         hop_f=hop_f,
-        channels=_ints(instance.links.group_channels),
+        channels=ints(instance.links.group_channels),
         group_i=group_i,
         group_ptr=group_ptr,
         member=member,
@@ -131,7 +132,7 @@ def limits_of(problem: Problem, choices: Choices, lanes: int) -> Limits:
         paid=np.zeros(1),
         busy=np.zeros(len(instance.links.group_channels), dtype=np.int64),
         waiting=np.zeros((tensors, units) if sends and remembers else (1, 1), dtype=np.int32),
-        home=_ints(home),
+        home=ints(home),
         leg_i=np.zeros((legs, 3), dtype=np.int64),
         leg_s=np.zeros((legs, hops)),
         heap_t=np.zeros(n + 3 * legs + 1),
@@ -160,14 +161,15 @@ def _changes(problem: Problem) -> dict[str, Any]:
     return {"first": first, "change_t": ticks, "change_c": cost}
 
 
-def _ints(array: Any) -> Any:
+def ints(array: Any) -> Any:
+    """Return an array of integers as compiled loops take it."""
     return np.ascontiguousarray(array, dtype=np.int64)
 
 
 def _grouped(group: Ints, count: int) -> tuple[Any, Any]:
     """Rows by the group that each is in (CSR)."""
-    ptr = np.concatenate([[0], np.cumsum(np.bincount(group, minlength=count))])
-    return _ints(ptr), _ints(np.argsort(group, kind="stable"))
+    ptr = ptr_of(np.bincount(group, minlength=count))
+    return ints(ptr), ints(np.argsort(group, kind="stable"))
 
 
 def _renewables(instance: Instance, *, powered: bool) -> tuple[Any, Any, Any, Any, Any]:
@@ -205,10 +207,10 @@ def _uses(instance: Instance, finite: list[int], first: int) -> list[list[tuple[
 
 
 def _rows(rows: list[list[tuple[int, float]]]) -> tuple[Any, Any, Any]:
-    ptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
+    ptr = list_ptr(rows)
     which = np.array([r for row in rows for r, _ in row], dtype=np.int64)
     amount = np.array([a for row in rows for _, a in row], dtype=np.float64)
-    return _ints(ptr), which, amount
+    return ints(ptr), which, amount
 
 
 def _idle(instance: Instance) -> Floats:
@@ -239,7 +241,7 @@ def _paths(problem: Problem) -> tuple[Any, Any, Any]:
                 rows.append((latency, per_b, 0.5 if whole else 1.0))
             size.append(len(group))
     hop_f = np.array(rows, dtype=np.float64).reshape(-1, 3)
-    return _ints(size), np.array(group, dtype=np.int64), hop_f
+    return ints(size), np.array(group, dtype=np.int64), hop_f
 
 
 def _no_paths(wide: int) -> tuple[Any, Any, Any]:
@@ -270,8 +272,8 @@ def _together(instance: Instance) -> tuple[Any, Any, Any]:
     group_i = np.full(n, -1, dtype=np.int64)
     for g, tasks in enumerate(found.values()):
         group_i[tasks] = g
-    ptr = np.concatenate([[0], np.cumsum([len(tasks) for tasks in found.values()])])
-    return group_i, _ints(ptr), _ints([t for tasks in found.values() for t in tasks])
+    ptr = list_ptr(found.values())
+    return group_i, ints(ptr), ints([t for tasks in found.values() for t in tasks])
 
 
 def _apart(instance: Instance) -> tuple[Any, Any]:
@@ -283,5 +285,5 @@ def _apart(instance: Instance) -> tuple[Any, Any]:
         for task in tasks:
             others[task] = (*others[task], *(t for t in tasks if t != task))
     rows = [sorted(set(more)) for more in others]
-    ptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
-    return _ints(ptr), np.array([t for row in rows for t in row], dtype=np.int64)
+    ptr = list_ptr(rows)
+    return ints(ptr), np.array([t for row in rows for t in row], dtype=np.int64)

@@ -14,6 +14,7 @@ from fractions import Fraction
 import numpy as np
 
 from hetopt.instance import Bools, Floats, Instance, Ints
+from hetopt.instance.grouping import ptr_of
 from hetopt.instance.joule_prices import joule_prices, sites_differ
 from hetopt.schedule.bounds.rounding import ALLOWED
 from hetopt.schedule.model.features import ON_MESSAGES, beyond
@@ -174,7 +175,7 @@ def columns_of(instance: Instance) -> Columns | None:
     # A bound must hold for plans that use the tolerance of limits.
     limit = np.floor(limit * ALLOWED) if exact else limit * ALLOWED
     return Columns(
-        instance, makespan, np.concatenate([[0], np.cumsum(size)]).astype(np.int64),
+        instance, makespan, ptr_of(size),
         option[kept], row[kept].astype(np.int64), use[kept], cost[kept], weight[kept],
         capacity.astype(np.int64), limit.astype(np.float64), device, unit, tick, step, exact,
         exact_cost,

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.runtime.jit import inner, jit
+from hetopt.runtime.random_kernels import draw
 from hetopt.schedule.search.job_shop.kernels import (
     BEST,
     LONG,
@@ -37,7 +38,6 @@ from hetopt.schedule.search.job_shop.kernels import (
     Tasks,
     arc,
     critical_path,
-    draw,
     put,
 )
 

@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hetopt.runtime.jit import inner, jit
+from hetopt.runtime.random_kernels import draw
 
 MOVES, MAKESPAN, BEST, IMPROVED, TARGET, SAMPLE = range(6)
 """Moves made; makespan of the state and of the best one; move at which that was found; makespan at
@@ -119,17 +120,6 @@ class Run(NamedTuple):
     best: Any
     end_less: Any
     rest_less: Any
-
-
-@inner
-def draw(below: int, seed: Any) -> Any:
-    """Next number of 0 to ``below`` - 1 of an xorshift generator (Marsaglia, 2003)."""
-    x = seed[0]
-    x ^= x << np.uint64(13)
-    x ^= x >> np.uint64(7)
-    x ^= x << np.uint64(17)
-    seed[0] = x
-    return np.int64(((x >> np.uint64(32)) * np.uint64(below)) >> np.uint64(32))
 
 
 @inner

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.grouping import list_ptr
 from hetopt.schedule.bounds.resource_bounds import resource_times
 from hetopt.schedule.bounds.time_windows import TimeWindows
 from hetopt.schedule.model.grid import exact
@@ -85,7 +86,7 @@ def columns_of(problem: Problem) -> Columns | None:
     held, guards = _packed(flat, [c for c in ceilings if _binds(c, modes_of)])
     spent = np.array([[a.get(m.option, 0) for a, _ in stocks] for m in flat], dtype=np.int64)
     length = np.array([[m.duration] for m in flat], dtype=np.int64)
-    ptr = np.concatenate([[0], np.cumsum([len(modes) for modes in modes_of])])
+    ptr = list_ptr(modes_of)
     (pred_ptr, pred), (succ_ptr, succ) = instance.predecessors, instance.successors
     columns = (ptr[:-1], ptr[1:], pred_ptr[:-1], pred_ptr[1:], succ_ptr[:-1], succ_ptr[1:])
     task_i = np.stack(

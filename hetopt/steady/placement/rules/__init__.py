@@ -5,20 +5,11 @@ A module that is put here is found: nothing else names it.
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
-from typing import Any
-
+from hetopt.runtime.found_modules import modules_of
 from hetopt.steady.placement.variables import PlacementModel
 
 
 def add_rules(m: PlacementModel) -> None:
     """Add the rows of each module, in the order of their names."""
-    for module in _modules():
+    for module in modules_of(__name__):
         module.add(m)
-
-
-@cache
-def _modules() -> list[Any]:
-    return [import_module(found.name) for found in iter_modules(__path__, f"{__name__}.")]

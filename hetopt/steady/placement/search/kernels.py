@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.runtime.jit import inner, jit
+from hetopt.runtime.random_kernels import draw
 from hetopt.steady.placement.search.records import Room, State, Table
 
 SWAP_STAGES, SWAP, ALONE, FROM_ANYWHERE = 0.01, 0.15, 0.45, 0.9
@@ -64,17 +65,6 @@ def largest(load: Any) -> Any:
     for r in range(len(load)):
         most = max(most, load[r])
     return most
-
-
-@inner
-def draw(below: int, seed: Any) -> Any:
-    """Next number of 0 to ``below`` - 1 of an xorshift generator (Marsaglia, 2003)."""
-    x = seed[0]
-    x ^= x << np.uint64(13)
-    x ^= x >> np.uint64(7)
-    x ^= x << np.uint64(17)
-    seed[0] = x
-    return np.int64(((x >> np.uint64(32)) * np.uint64(below)) >> np.uint64(32))
 
 
 @inner

@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 
 from hetopt.instance import NO_MAXIMUM, Floats, Instance, Ints
+from hetopt.instance.grouping import list_ptr
 from hetopt.instance.paths import Network
 from hetopt.steady.model.capacity import unit_capacity
 from hetopt.steady.placement.clusters import Clusters
 from hetopt.steady.placement.search.records import Room, State, Table
-from hetopt.steady.placement.search.table_parts import Moves, Rows, Ways, flat_of, ptr_of
+from hetopt.steady.placement.search.table_parts import Moves, Rows, Ways, flat_of
 from hetopt.steady.placement.stage_ways import StageWays, stage_ways
 
 MOST_UNITS = 256
@@ -127,9 +128,9 @@ def placement_columns(instance: Instance, clusters: Clusters) -> Columns | None:
         device=device, free=_free(instance), pool=_limited_pools(instance),
         fixed=np.zeros(rows.count), taken=taken, per_unit=room, per_pool=per_pool, pinned=pinned,
         way_ptr=ways.ptr, way_load=np.array(ways.load),
-        key_ptr=ptr_of(ways.keys), key_id=flat_of([[k for k, _ in w] for w in ways.keys]),
+        key_ptr=list_ptr(ways.keys), key_id=flat_of([[k for k, _ in w] for w in ways.keys]),
         key_size=np.array([size for w in ways.keys for _, size in w], dtype=np.float64),
-        more_ptr=ptr_of(more), more_row=flat_of([[r for r, _ in m] for m in more]),
+        more_ptr=list_ptr(more), more_row=flat_of([[r for r, _ in m] for m in more]),
         more_share=np.array([share for m in more for _, share in m], dtype=np.float64),
         apart_ptr=apart_ptr, apart_id=apart_id,
         ten_ptr=moves.of_cluster_ptr, ten_id=moves.of_cluster, maker=moves.maker,
@@ -212,7 +213,7 @@ def _apart(instance: Instance, clusters: Clusters) -> tuple[Ints, Ints]:
     for g, group in enumerate(instance.apart):
         for t in group.tolist():
             of[int(clusters.of_task[t])].append(g)
-    return ptr_of(of), flat_of(of)
+    return list_ptr(of), flat_of(of)
 
 
 def _near(count: int, moves: Moves) -> tuple[Ints, Ints]:
@@ -222,4 +223,4 @@ def _near(count: int, moves: Moves) -> tuple[Ints, Ints]:
         for other in moves.reader[moves.read_ptr[n] : moves.read_ptr[n + 1]].tolist():
             found[c].append(other)
             found[other].append(c)
-    return ptr_of(found), flat_of(found)
+    return list_ptr(found), flat_of(found)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from hetopt.instance import Floats, Instance, Ints
+from hetopt.instance.grouping import list_ptr, ptr_of
 from hetopt.instance.paths import Network
 from hetopt.steady.model.capacity import memory_limited
 from hetopt.steady.model.resources import resource_limits, taken_per_request
@@ -75,7 +74,7 @@ class Ways:
                 sizes.append(len(ways))
                 found += len(ways)
             self.whole = self.whole and found > 0
-        self.ptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        self.ptr = ptr_of(sizes)
 
     def more(self, rows: Rows) -> list[list[tuple[int, float]]]:
         """Return the rows of resources that each way takes, with shares."""
@@ -166,7 +165,7 @@ class Moves:
                 maker.append(producer)
                 readers.append(inside)
         self.maker = np.array(maker, dtype=np.int64)
-        self.read_ptr, self.reader = ptr_of(readers), flat_of(readers)
+        self.read_ptr, self.reader = list_ptr(readers), flat_of(readers)
         at = np.array(tensors, dtype=np.int64)
         rate = instance.jobs.rate_per_s[instance.tasks.job[instance.tensors.producer[at]]]
         self.volume = rate * instance.tensors.bytes_b[at]
@@ -176,7 +175,7 @@ class Moves:
         for i, (c, read) in enumerate(zip(maker, readers, strict=True)):
             for other in (c, *read):
                 mine[other].append(i)
-        self.of_cluster_ptr, self.of_cluster = ptr_of(mine), flat_of(mine)
+        self.of_cluster_ptr, self.of_cluster = list_ptr(mine), flat_of(mine)
 
     def _transfers(
         self, instance: Instance, capacity: Floats, rows: Rows, at: Ints, rate: Floats
@@ -215,7 +214,7 @@ class Moves:
                         self.out[i, src, dst] = rate[i] * first / capacity[src]
                     if not overlap[dst] and capacity[dst] > 0:
                         self.inn[i, src, dst] = rate[i] * last / capacity[dst]
-        self.hop_ptr = ptr_of(hops)
+        self.hop_ptr = list_ptr(hops)
         self.hop_row = flat_of([[r for r, _ in h] for h in hops])
         self.hop_share = np.array([s for h in hops for _, s in h], dtype=np.float64)
 
@@ -231,12 +230,6 @@ def hops_of(instance: Instance, rows: Rows, path: tuple[int, ...]) -> list[tuple
             share = 1.0 / (float(links.bandwidth_b_per_s[link]) * channels)
             found.append((rows.of_link[link], share))
     return found
-
-
-def ptr_of(lists: list[Any]) -> Ints:
-    """Where each of some lists begins when they stand one after another, and the end."""
-    sizes = [len(members) for members in lists]
-    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
 
 def flat_of(lists: list[list[int]]) -> Ints:

@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import pulp
 
-from hetopt.instance import Instance, is_maximised
+from hetopt.instance import Instance
 from hetopt.steady.model.capacity import weights_matter
 from hetopt.steady.program.expressions import aim_at
-from hetopt.steady.program.formulation import HOLD, Extra, SteadyModel, hold_room
+from hetopt.steady.program.formulation import HOLD, Extra, SteadyModel, held
 from hetopt.steady.program.question import Joint, Question
 from hetopt.steady.routes.packings import UnitKind
 from hetopt.steady.routes.routes import Routes
@@ -127,12 +127,8 @@ class ScenarioModel:
             for block in self.blocks:
                 block.theta_fixed = served
             return
-        size, room = abs(value) or 1.0, hold_room(self.question, value)
-        expression = self.expression(objective) * (1.0 / size)
-        if is_maximised(objective):
-            self.problem.addConstraint(-expression <= room - value / size, f"hold_{objective}")
-        else:
-            self.problem.addConstraint(expression <= value / size + room, f"hold_{objective}")
+        row = held(self.question, objective, self.expression(objective), value)
+        self.problem.addConstraint(row, f"hold_{objective}")
 
     def _fleet(self) -> None:
         first = self.blocks[0]

@@ -13,7 +13,7 @@ import pulp
 
 from hetopt.constants import LIMIT_TOLERANCE
 from hetopt.instance import NO_MAXIMUM, Instance
-from hetopt.steady.model.capacity import least_load, memory_limited, unit_capacity
+from hetopt.steady.model.capacity import least_load, memory_limited, scales_links, unit_capacity
 from hetopt.steady.program.question import Joint, Question
 from hetopt.steady.program.rows.boards import BoardUnits, Counted
 from hetopt.steady.routes.packings import UnitKind
@@ -173,7 +173,7 @@ class StreamVariables:
         shared = "units" in shares or (bool(price) and "price" in shares)
         kept = device in self.kept and not self.least[device] > 0
         unused = device not in self.kinds_of and not kept
-        if unused and not self._scales_links(device) and not shared:
+        if unused and not scales_links(self.instance, device) and not shared:
             self.on[device] = self.work[device] = least if always else 0
             self.had[device] = least
             return
@@ -182,11 +182,11 @@ class StreamVariables:
         if most is not None and (free or (always and fixed)):
             self.on[device] = self.had[device] = most
             self.work[device] = max(0, most - spare)
-            if spare and self._scales_links(device):
+            if spare and scales_links(self.instance, device):
                 self.spared[device] = self.variable(f"s_{device}", 0, 1, "Integer")
             return
         # Where kinds are counted, u settles at their sum: it may be continuous.
-        counted = not self.plain(device) and not self._scales_links(device)
+        counted = not self.plain(device) and not scales_links(self.instance, device)
         # Not where starts count too, of which only so many may be made.
         whole = shares or self.question.switching
         category = "Continuous" if counted and not whole else "Integer"
@@ -212,7 +212,3 @@ class StreamVariables:
         """Return the most units of a device, None where there is no maximum."""
         most = int(self.instance.devices.count_max[device])
         return None if most == NO_MAXIMUM else most
-
-    def _scales_links(self, device: int) -> bool:
-        links = self.instance.links
-        return bool(np.any(links.per_unit & (links.src == device)))
