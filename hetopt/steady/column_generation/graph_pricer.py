@@ -19,9 +19,10 @@ from hetopt.steady.model.capacity import unit_capacity
 from hetopt.steady.program.formulation_arrays import Master
 from hetopt.steady.routes.labels import Found
 from hetopt.steady.routes.measure_prices import Prices
+from hetopt.steady.routes.route import Route
 from hetopt.steady.routes.route_columns import ColumnPool, pool_of_routes
 from hetopt.steady.routes.route_search import LABELS, NARROW, RouteSearch
-from hetopt.steady.routes.routes import Route, Routes, route_of
+from hetopt.steady.routes.routes import Routes, route_of
 
 DEAR = 1e3
 """What the time of a device to be avoided costs, in multiples of what any costs."""

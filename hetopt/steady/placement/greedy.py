@@ -17,7 +17,7 @@ from hetopt.evaluate import objective_value
 from hetopt.instance import NO_MAXIMUM, Instance, Ints, is_maximised
 from hetopt.solution import SteadyPlan
 from hetopt.steady.model.capacity import unit_capacity
-from hetopt.steady.routes.routes import usable_options
+from hetopt.steady.routes.route import usable_options
 from hetopt.verify import verify
 
 MOST_PIECES = 16

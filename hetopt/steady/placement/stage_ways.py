@@ -24,7 +24,7 @@ from hetopt.instance import Floats, Instance, Ints
 from hetopt.instance.grouping import list_ptr
 from hetopt.steady.model.capacity import unit_capacity
 from hetopt.steady.placement.clusters import Clusters
-from hetopt.steady.routes.routes import usable_options
+from hetopt.steady.routes.route import usable_options
 
 MOST_WAYS = 32
 """Ways of a cluster, or of a stage, up to which each is kept."""

@@ -50,7 +50,7 @@ from hetopt.solvers.cpsat import load_cp_model
 from hetopt.steady.model.capacity import memory_limited, unit_capacity
 from hetopt.steady.model.resources import ResourceLimit, resource_limits, taken_per_request
 from hetopt.steady.placement.rows.boards import BoardLiterals
-from hetopt.steady.routes.routes import usable_options
+from hetopt.steady.routes.route import usable_options
 from hetopt.steady.routes.transfers import differing_prices
 
 GRID = 10**12

@@ -20,7 +20,7 @@ import numpy as np
 from hetopt.errors import InputError
 from hetopt.instance import Instance
 from hetopt.steady.model.capacity import memory_limited, weights_matter
-from hetopt.steady.routes.routes import Route
+from hetopt.steady.routes.route import Route
 
 MAX_KINDS = 5_000
 """Kinds of unit per device up to which they are listed: as many integers as a MIP bears."""

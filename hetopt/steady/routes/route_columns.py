@@ -18,7 +18,7 @@ from hetopt.instance.tables import Table
 from hetopt.steady.model.resources import ResourceLimit, resource_limits
 
 if TYPE_CHECKING:
-    from hetopt.steady.routes.routes import Route
+    from hetopt.steady.routes.route import Route
     from hetopt.steady.routes.single_task_routes import Columns
 
 

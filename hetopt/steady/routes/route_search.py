@@ -23,9 +23,9 @@ from hetopt.instance.paths import Network
 from hetopt.steady.model.capacity import memory_limited
 from hetopt.steady.routes.labels import Found, Labels, merged, pareto_by_look
 from hetopt.steady.routes.measure_prices import Prices
+from hetopt.steady.routes.route import LATENCY_SLACK, accuracy_counts
 from hetopt.steady.routes.route_columns import Measures
 from hetopt.steady.routes.route_search_tables import Legs, Step, room_of, step_of
-from hetopt.steady.routes.routes import LATENCY_SLACK, accuracy_counts
 from hetopt.steady.routes.transfers import Leg, leg
 
 LABELS = 1_500

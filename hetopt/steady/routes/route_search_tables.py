@@ -10,8 +10,8 @@ import numpy as np
 from hetopt.instance import Bools, Floats, Instance, Ints
 from hetopt.steady.model.resources import resource_limits, taken_per_request
 from hetopt.steady.routes.measure_prices import Prices
+from hetopt.steady.routes.route import option_latency_s, usable_options
 from hetopt.steady.routes.route_columns import Measures
-from hetopt.steady.routes.routes import option_latency_s, usable_options
 from hetopt.steady.routes.transfers import Leg
 
 

@@ -20,7 +20,7 @@ from hetopt.instance.joule_prices import sites_differ
 from hetopt.instance.states.slow_domains import slow_domains
 from hetopt.steady.model.capacity import memory_limited, unit_capacity
 from hetopt.steady.model.resources import ResourceLimit, resource_limits
-from hetopt.steady.routes.routes import LATENCY_SLACK, accuracy_counts
+from hetopt.steady.routes.route import LATENCY_SLACK, accuracy_counts
 
 NEGLIGIBLE = 1e-6
 """Least busy time of a route, in units at its job's whole rate, that columns of loads can tell

@@ -19,7 +19,7 @@ from hetopt.instance import Floats, Instance
 from hetopt.instance.grouping import ptr_of
 from hetopt.instance.states.slow_domains import slow_demand
 from hetopt.solution import SteadyPlan
-from hetopt.steady.routes.routes import LATENCY_SLACK, Route
+from hetopt.steady.routes.route import LATENCY_SLACK, Route
 
 HALVINGS = 50
 MOST_ROWS = 16

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from hetopt.instance import Instance
 from hetopt.instance.states.slow_domains import SlowDomain, run_rates, slow_domains
-from hetopt.steady.routes.routes import Route
+from hetopt.steady.routes.route import Route
 
 MOST_STATES = 3_000
 """States up to which all are listed."""

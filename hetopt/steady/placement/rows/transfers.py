@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from hetopt.steady.placement.variables import BREAKS, GRID
-from hetopt.steady.routes.routes import option_latency_s
+from hetopt.steady.routes.route import option_latency_s
 from hetopt.steady.routes.transfers import Leg, leg
 
 if TYPE_CHECKING:

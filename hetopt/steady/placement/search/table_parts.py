@@ -10,7 +10,7 @@ from hetopt.instance.paths import Network
 from hetopt.steady.model.capacity import memory_limited
 from hetopt.steady.model.resources import resource_limits, taken_per_request
 from hetopt.steady.placement.clusters import Clusters
-from hetopt.steady.routes.routes import usable_options
+from hetopt.steady.routes.route import usable_options
 
 UNLIMITED = 1e-30
 """What stands for one over a limit that there is not: a share too small to be seen."""
