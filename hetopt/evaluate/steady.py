@@ -12,20 +12,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from hetopt.errors import InputError
 from hetopt.evaluate.resources import steady_use
-from hetopt.evaluate.routes import RouteTransfers
-from hetopt.evaluate.states import PlanStates
-from hetopt.instance import Bools, Floats, Instance, Ints
-from hetopt.instance.graph import topological_order
+from hetopt.evaluate.streams.cost_and_carbon import CostAndCarbon
+from hetopt.instance import Floats
 from hetopt.instance.grouping import distinct, ratio, records, sums, weighted_mean
-from hetopt.instance.joule_prices import joule_prices
-from hetopt.instance.states.slow_domains import domain_of_device, slow_domains
-from hetopt.instance.states.stream_boards import board_joule_prices, boards_had, boards_on
-from hetopt.solution import SteadyPlan
+from hetopt.instance.states.slow_domains import slow_domains
 
 
-class SteadyQuantities:
+class SteadyQuantities(CostAndCarbon):
     """Quantities of one steady plan, each computed when it is first asked for.
 
     D devices, J jobs, L links, K routes, M rows (tasks of all routes). Power in W, latency in s,
@@ -48,94 +42,6 @@ class SteadyQuantities:
         "value": "value_per_s",
     }
 
-    def __init__(self, instance: Instance, plan: SteadyPlan) -> None:
-        missing = np.flatnonzero(plan.option < 0)
-        if len(missing):
-            names = ", ".join(str(n) for n in instance.tasks.name[plan.task[missing[:5]]])
-            raise InputError(f"Routes of the plan leave tasks out, among them {names}.")
-        self.instance = instance
-        self.plan = plan
-        self.device: Ints = instance.options.device[plan.option]
-        self.route: Ints = np.repeat(np.arange(len(plan.route_job)), np.diff(plan.ptr))
-
-    @cached_property
-    def row_energy_j(self) -> Floats:
-        """Energy per request of each row, transfers aside: work × energy / batch (M)."""
-        options, chosen = self.instance.options, self.plan.option
-        work = self.instance.tasks.work[self.plan.task]
-        return work * options.energy_j[chosen] / options.batch[chosen]
-
-    @cached_property
-    def row_busy_s(self) -> Floats:
-        """Busy time per request of each row, with the transfers that take its slot (M)."""
-        options, chosen = self.instance.options, self.plan.option
-        work = self.instance.tasks.work[self.plan.task]
-        busy: Floats = work * options.time_s[chosen] / options.batch[chosen]
-        overlap = self.instance.devices.overlap
-        transfers = self.transfers
-        out = transfers.sends & ~overlap[self.device[transfers.src_row]]
-        into = transfers.receives & ~overlap[self.device[transfers.dst_row]]
-        np.add.at(busy, transfers.src_row[out], transfers.first_hop_s[out])
-        np.add.at(busy, transfers.dst_row[into], transfers.last_hop_s[into])
-        return busy
-
-    @cached_property
-    def transfers(self) -> RouteTransfers:
-        """Transfers of all routes, per request."""
-        return RouteTransfers(self.instance, self.plan, self.device, self.route)
-
-    @cached_property
-    def row_latency_s(self) -> Floats:
-        """Latency of each row, without waiting: stated, else the time, twice for batches (M)."""
-        options, chosen = self.instance.options, self.plan.option
-        fills = np.where(options.batch[chosen] >= 2, 2.0, 1.0)
-        takes = fills * self.instance.tasks.work[self.plan.task] * options.time_s[chosen]
-        stated = options.latency_s[chosen]
-        return np.where(np.isnan(stated), takes, stated)
-
-    @cached_property
-    def route_latency_s(self) -> Floats:
-        """Latency: the longest path through tasks, each at its least rate, and transfers (K)."""
-        return self.longest_s(self.row_latency_s * self.slowed_by)
-
-    @cached_property
-    def slowed_by(self) -> Floats:
-        """Factor by which each row may take longer than at full speed: 1 / its least rate (M)."""
-        least = self.plan.least_rate
-        return np.ones(len(self.plan.option)) if least is None else 1.0 / least
-
-    def longest_s(self, takes: Floats) -> Floats:
-        """Longest path through each route's tasks, whose times are given (M), and transfers (K)."""
-        begin = np.zeros(len(takes))
-        edges, delay = self.transfers.edges, self.transfers.edge_delay_s
-        tasks = self.instance.tasks
-        _, level = topological_order(len(tasks), self.instance.edges.src, self.instance.edges.dst)
-        depth = level[self.plan.task[edges.src_row]]
-        order = np.argsort(depth, kind="stable")
-        for rows in np.split(order, np.flatnonzero(np.diff(depth[order])) + 1):
-            src, dst = edges.src_row[rows], edges.dst_row[rows]
-            np.maximum.at(begin, dst, begin[src] + takes[src] + delay[rows])
-        latency = np.zeros(len(self.plan.route_job))
-        np.maximum.at(latency, self.route, begin + takes)
-        return latency
-
-    @cached_property
-    def route_accuracy(self) -> Floats:
-        """Least accuracy among a route's tasks that state one; NaN where none does (K)."""
-        least = np.full(len(self.plan.route_job), np.inf)
-        np.fmin.at(least, self.route, self.instance.options.accuracy[self.plan.option])
-        return np.where(np.isinf(least), np.nan, least)
-
-    @cached_property
-    def used(self) -> Bools:
-        """Routes with a rate above 0 (K)."""
-        return self.plan.rate_per_s > 0
-
-    @cached_property
-    def served_per_s(self) -> Floats:
-        """Rate of each job, summed over its routes (J)."""
-        return sums(self.plan.route_job, self.plan.rate_per_s, len(self.instance.jobs))
-
     @cached_property
     def scale(self) -> float:
         """θ: the least over jobs of served / demanded rate."""
@@ -152,151 +58,6 @@ class SteadyQuantities:
     def value_per_s(self) -> float:
         """What the requests served are worth: Σ value × rate."""
         return math.fsum((self.instance.jobs.value * self.served_per_s).tolist())
-
-    @cached_property
-    def row_rate_per_s(self) -> Floats:
-        """Rate of each row's route (M)."""
-        return self.plan.rate_per_s[self.route]
-
-    @cached_property
-    def load(self) -> Floats:
-        """Busy slots of each device, on average, for as long as slowed work takes (D)."""
-        load = sums(self.device, self.row_rate_per_s * self.row_busy_s, len(self.instance.devices))
-        if self.states is None:
-            return load
-        return np.where(domain_of_device(self.instance) >= 0, self.states.occupied, load)
-
-    @cached_property
-    def states(self) -> PlanStates | None:
-        """What the plan's states bring, where it has any."""
-        known = self.plan.states
-        return None if known is None else PlanStates(self.instance, known)
-
-    @cached_property
-    def units_on(self) -> Ints:
-        """Units on; all that are provisioned where a device is never off (D)."""
-        off = self.instance.devices.off_when_unused
-        return np.where(off, self.plan.units_on, self.plan.units_had)
-
-    @cached_property
-    def boards_had(self) -> Ints:
-        """Boards had (B)."""
-        return boards_had(self.instance, self.plan.units_had)
-
-    @cached_property
-    def boards_on(self) -> Ints:
-        """Boards on (B)."""
-        return boards_on(self.instance, self.units_on, self.plan.units_had)
-
-    @cached_property
-    def serves(self) -> Bools:
-        """Whether each device serves requests (D)."""
-        found = np.zeros(len(self.instance.devices), dtype=bool)
-        found[self.device[self.used[self.route]]] = True
-        return found
-
-    @cached_property
-    def units_working(self) -> Ints:
-        """Units that the work must fit: those on, with spare units set aside (D)."""
-        spare = np.where(self.serves, self.instance.devices.spare, 0)
-        return np.maximum(0, np.minimum(self.units_on, self.plan.units_had - spare))
-
-    @cached_property
-    def unit_capacity(self) -> Floats:
-        """Busy slots that one unit may have, on average (D)."""
-        devices = self.instance.devices
-        return devices.max_utilization * (1.0 - devices.reserved) * devices.slots
-
-    @cached_property
-    def unit_least_load(self) -> Floats:
-        """Busy slots that one unit on must have at least, on average (D)."""
-        devices = self.instance.devices
-        return devices.min_load * (1.0 - devices.reserved) * devices.slots
-
-    @cached_property
-    def idle_power_w(self) -> float:
-        """Idle power of all units and boards on."""
-        own = float((self.instance.devices.idle_power_w * self.units_on).sum())
-        return own + float((self.instance.boards.idle_power_w * self.boards_on).sum())
-
-    @cached_property
-    def power_options_w(self) -> float:
-        """Average power above idle of all tasks."""
-        return float((self.row_rate_per_s * self.row_energy_j).sum())
-
-    @cached_property
-    def power_transfers_w(self) -> float:
-        """Average power of all transfers."""
-        transfers = self.transfers
-        return float((self.plan.rate_per_s[transfers.route] * transfers.energy_j).sum())
-
-    @cached_property
-    def power_w(self) -> float:
-        """Average power: idle, options and transfers."""
-        return self.idle_power_w + self.power_options_w + self.power_transfers_w
-
-    @cached_property
-    def worst_power_w(self) -> float:
-        """Power at the worst instant: every slot of every unit on runs its hungriest option.
-
-        Where the plan names units, a unit runs only what it serves; transfers do not count. Devices
-        that slow each other down are in their hungriest state.
-        """
-        devices, options = self.instance.devices, self.instance.options
-        in_states = np.zeros(len(devices), dtype=bool)
-        if self.states is not None:
-            in_states = domain_of_device(self.instance) >= 0
-        rows = np.flatnonzero(self.used[self.route] & ~in_states[self.device])
-        chosen, device, unit = self.plan.option[rows], self.device[rows], self.plan.unit[rows]
-        time = options.time_s[chosen]
-        power = np.divide(options.energy_j[chosen], time, out=np.zeros_like(time), where=time > 0)
-        first, group = distinct(unit, device)
-        worst = np.zeros(len(first))
-        np.maximum.at(worst, group, power)
-        units = np.where(unit[first] < 0, self.units_working[device[first]], 1)
-        apart = float((worst * units * devices.slots[device[first]]).sum())
-        slowed = 0.0 if self.states is None else float(self.states.worst_power_w.sum())
-        return self.idle_power_w + apart + slowed
-
-    @cached_property
-    def cost_units_per_s(self) -> float:
-        """Price of the units and boards had."""
-        own = float((self.instance.devices.price_per_s * self.plan.units_had).sum())
-        return own + float((self.instance.boards.price_per_s * self.boards_had).sum())
-
-    @cached_property
-    def cost_energy_per_s(self) -> float:
-        """Price of the electricity, PUE included."""
-        return self._paid("cost")
-
-    @cached_property
-    def cost_per_s(self) -> float:
-        """Units and electricity."""
-        return self.cost_units_per_s + self.cost_energy_per_s
-
-    @cached_property
-    def carbon_kg_per_s(self) -> float:
-        """Carbon of the electricity, PUE included."""
-        return self._paid("carbon")
-
-    def idle_paid_per_s(self, objective: str) -> float:
-        """Return what idle power costs or emits per second."""
-        units = joule_prices(self.instance, objective) * self.instance.devices.idle_power_w
-        boards = board_joule_prices(self.instance, objective) * self.instance.boards.idle_power_w
-        return float((units * self.units_on).sum()) + float((boards * self.boards_on).sum())
-
-    def _paid(self, objective: str) -> float:
-        """Return what the average power costs or emits, each joule where it is drawn."""
-        price = joule_prices(self.instance, objective)
-        if not (price != price[0]).any():
-            return self.power_w * float(price[0])
-        transfers = self.transfers
-        at = self.instance.links.src[transfers.hop_link]
-        sent = self.plan.rate_per_s[transfers.route][transfers.hop_transfer]
-        work = price[self.device] * self.row_rate_per_s * self.row_energy_j
-        moved = price[at] * sent * transfers.hop_energy_j
-        still = self.idle_paid_per_s(objective)
-        return math.fsum((still, float(work.sum()), float(moved.sum())))
 
     @cached_property
     def job_accuracy(self) -> Floats:
