@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from hetopt.evaluate import objectives
 from hetopt.runtime.budget import RegimeResult
 from hetopt.schedule.cpsat.objective_level import Level
-from hetopt.schedule.cpsat.second_proof import allowed_s, infeasible_again, prove_again
+from hetopt.schedule.cpsat.second_proof import infeasible_again, prove_again
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.model.grid import Grid, model_grid, span_s
 from hetopt.schedule.model.problem import Problem
 from hetopt.schedule.stages import lower_peak, reclaim_slack
+from hetopt.solvers.second_proof import seconds_again
 
 LONGEST_SPAN = 2**15
 """How many times as long as what its grid is made for the span of an exact model may be."""
@@ -126,7 +127,7 @@ def solve_levels(
             spent = solving.spent if budget.deterministic else time.monotonic() - began
             left, used = seconds - spent, used + spent
             if infeasible:
-                again = models.level(best, problem, level, allowed_s(spent, left))
+                again = models.level(best, problem, level, seconds_again(spent, left))
                 if infeasible_again(again):
                     return best.result("cpsat", "proved", infeasible=True, reason=models.none)
                 if best.plan is not None:
@@ -141,7 +142,7 @@ def solve_levels(
             problem = finer
         # Asked again on the grid that gave the bound: what rounds otherwise, as watts do where
         # ticks are finer, may have a point below it, which contradicts nothing.
-        prove_again(models.level(best, bounded, level, allowed_s(spent, left)))
+        prove_again(models.level(best, bounded, level, seconds_again(spent, left)))
         best.passed(step)
         if models.polished:
             reclaim_slack(best)

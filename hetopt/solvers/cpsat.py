@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from hetopt.solvers.second_proof import other_seed
+
 if TYPE_CHECKING:
     from ortools.sat.python.cp_model import CpSolver
 
-
-OTHER_SEED = 7919
-"""What is added to the seed of a second proof."""
 
 STOP_CHECK_S = 0.05
 """Seconds between two looks at whether the search shall stop."""
@@ -87,11 +86,27 @@ def other_solver(workers: int, seed: int) -> CpSolver:
 
     It goes without presolve, probing and symmetry: the parts that wrong answers came from.
     """
-    solver = quiet_solver(workers, (seed + OTHER_SEED) % 2**31)
+    solver = quiet_solver(workers, other_seed(seed))
     parameters = solver.parameters
     parameters.cp_model_presolve = False
     parameters.cp_model_probing_level = 0
     parameters.symmetry_level = 0
+    return solver
+
+
+def refuting(
+    model: Any, row: Any, *, workers: int, seed: int, seconds: float, deterministic: bool
+) -> CpSolver:
+    """Return the solver that looks for any solution which a further row (None: no row) allows.
+
+    The model becomes that question, and is used up: it has no objective any more, and no hints.
+    """
+    model.clear_hints()
+    model.clear_objective()
+    if row is not None:
+        model.add(row)
+    solver = other_solver(1 if deterministic else workers, seed)
+    limit_time(solver, seconds, deterministic=deterministic)
     return solver
 
 

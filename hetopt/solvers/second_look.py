@@ -18,11 +18,8 @@ import numpy as np
 
 from hetopt.solvers.mip_arrays import MipArrays
 from hetopt.solvers.result import MipResult
+from hetopt.solvers.second_proof import other_seed, seconds_again
 
-LEAST_S = 1.0
-"""Seconds that a second look may take at least: shorter ones differ by chance."""
-OTHER_SEED = 7919
-"""What is added to the seed."""
 REFUTED = "A bound of HiGHS was refuted by a point that HiGHS found when asked again, and dropped."
 
 Solve = Callable[[MipArrays, float | None, int], MipResult]
@@ -56,10 +53,11 @@ def looked_again(
         Whether nodes end the solves, and the clock has no say.
     """
     now = time.monotonic()
-    until = deadline if counted else min(now + max(now - began, LEAST_S), deadline or math.inf)
+    left = math.inf if deadline is None else deadline - now
+    until = deadline if counted else now + seconds_again(now - began, left)
     if result.bound is None or (until is not None and until <= now):
         return replace(result, proofs=1)
-    other = solve(below(arrays, arrays.sign * result.bound), until, (seed + OTHER_SEED) % 2**31)
+    other = solve(below(arrays, arrays.sign * result.bound), until, other_seed(seed))
     if other.proven_infeasible:
         return replace(result, proofs=2)
     if other.values is None or other.objective is None:

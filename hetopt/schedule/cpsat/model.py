@@ -56,7 +56,7 @@ from hetopt.schedule.model.grid import exact
 from hetopt.schedule.model.problem import Problem
 from hetopt.schedule.model.tick_schedule import TickSchedule, needed_chains
 from hetopt.solution import WRITE
-from hetopt.solvers.cpsat import FOUND, limit_time, other_solver, quiet_solver, stated_bound
+from hetopt.solvers.cpsat import FOUND, limit_time, quiet_solver, refuting, stated_bound
 
 HINT_SECONDS = 5.0
 """Most time for completing a hint; it takes milliseconds where the hint is a plan."""
@@ -215,14 +215,15 @@ def refute(
     tuple
         A plan on the model's grid, and whether it is known if there is one.
     """
-    model = made.model
-    model.clear_hints()  # type: ignore[no-untyped-call]  # ortools types only part of its API
-    model.clear_objective()  # type: ignore[no-untyped-call]  # as above
-    if most is not None:
-        model.add(made.objective.expression <= most)
-    solver = other_solver(1 if budget.deterministic else budget.workers, budget.seed)
-    limit_time(solver, seconds, deterministic=budget.deterministic)
-    status, _ = _solved(solver, model, budget)
+    solver = refuting(
+        made.model,
+        None if most is None else made.objective.expression <= most,
+        workers=budget.workers,
+        seed=budget.seed,
+        seconds=seconds,
+        deterministic=budget.deterministic,
+    )
+    status, _ = _solved(solver, made.model, budget)
     schedule = read_tick_schedule(made, solver.value) if status in FOUND else None
     return schedule, schedule is not None or status == "INFEASIBLE"
 

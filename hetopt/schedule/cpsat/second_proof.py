@@ -16,14 +16,6 @@ from hetopt.schedule.cpsat.objective_level import Level
 from hetopt.schedule.cpsat.objectives import Scaled
 from hetopt.schedule.model.grid import exact
 
-LEAST_S = 1.0
-"""Seconds that a second proof may take at least: shorter ones differ by chance."""
-
-
-def allowed_s(spent_s: float, left_s: float) -> float:
-    """Return the seconds of a second proof, of those that the first took and the level has left."""
-    return min(left_s, max(spent_s, LEAST_S))
-
 
 def prove_again(again: Level) -> None:
     """Look for a plan better than one that CP-SAT says is optimal; note how often it was proved.

@@ -14,13 +14,8 @@ from typing import Any
 
 from hetopt.constants import GAP_TOLERANCE
 from hetopt.instance import is_maximised
-from hetopt.runtime.budget import Budget
-from hetopt.solvers.cpsat import limit_time, other_solver
 from hetopt.steady.placement.objectives import Counted
 from hetopt.steady.placement.variables import PlacementModel
-
-LEAST_S = 1.0
-"""Seconds that a second proof may take at least: shorter ones differ by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +60,3 @@ def of_objective(model: PlacementModel, name: str, counted: Counted, seconds: fl
         return counted.expression >= math.floor(least / counted.part) + 1
 
     return Claim(model, better, seconds)
-
-
-def refuting(model: PlacementModel, row: Any, budget: Budget, seconds: float) -> Any:
-    """Return the solver that looks for a placement which a further row (None: no row) allows.
-
-    The model becomes that question.
-    """
-    model.model.clear_hints()
-    model.model.clear_objective()
-    if row is not None:
-        model.model.add(row)
-    solver = other_solver(1 if budget.deterministic else budget.workers, budget.seed)
-    limit_time(solver, seconds, deterministic=budget.deterministic)
-    return solver

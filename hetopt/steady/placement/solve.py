@@ -17,8 +17,9 @@ from hetopt.instance import Instance, is_maximised
 from hetopt.runtime.budget import Budget, RegimeResult, gap_closed, joined_proof
 from hetopt.runtime.interrupt import in_time
 from hetopt.solution import CONTRADICTED, HistoryEntry, Proof, SteadyPlan, Termination
-from hetopt.solvers.cpsat import FOUND, limit_time, quiet_solver, stated_bound, stoppable
+from hetopt.solvers.cpsat import FOUND, limit_time, quiet_solver, refuting, stated_bound, stoppable
 from hetopt.solvers.cpsat_range import TOO_LARGE, within_range
+from hetopt.solvers.second_proof import seconds_again
 from hetopt.steady.model.capacity import at_standstill
 from hetopt.steady.placement.extract_plan import plan_of_model, served_most, with_rates
 from hetopt.steady.placement.greedy import greedy_placement, throughput_bound
@@ -27,11 +28,9 @@ from hetopt.steady.placement.model import build_placement
 from hetopt.steady.placement.objectives import count_objective
 from hetopt.steady.placement.search.annealing import search_placements
 from hetopt.steady.placement.second_proof import (
-    LEAST_S,
     Claim,
     of_objective,
     of_throughput,
-    refuting,
 )
 from hetopt.steady.placement.variables import IDLEST, PlacementModel
 from hetopt.verify import verify
@@ -197,10 +196,17 @@ class _Search:
     def _second_s(self, first_s: float) -> float:
         """Seconds that a second proof may take (deterministic ones where the budget has those)."""
         left = self.budget.limit_s if self.budget.deterministic else self.budget.left_s()
-        return min(left, max(first_s, LEAST_S))
+        return seconds_again(first_s, left)
 
     def _refute(self, model: PlacementModel, row: Any, seconds: float) -> tuple[Any, str]:
-        solver = refuting(model, row, self.budget, seconds)
+        solver = refuting(
+            model.model,
+            row,
+            workers=self.budget.workers,
+            seed=self.budget.seed,
+            seconds=seconds,
+            deterministic=self.budget.deterministic,
+        )
         if not within_range(model.model):
             return solver, "MODEL_INVALID"
         with stoppable(solver, self.budget.stop):

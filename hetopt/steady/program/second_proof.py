@@ -21,12 +21,9 @@ from hetopt.runtime.budget import Budget
 from hetopt.solution import Proof
 from hetopt.solvers.mip import solve_arrays
 from hetopt.solvers.mip_arrays import MipArrays
+from hetopt.solvers.second_proof import other_seed, seconds_again
 from hetopt.steady.program.objective_level import effort
 
-LEAST_S = 1.0
-"""Seconds that a second proof may take at least: shorter ones differ by chance."""
-OTHER_SEED = 7919
-"""What is added to the seed."""
 FOUND = "A MIP solver said that there is no plan, and HiGHS found one when asked again."
 
 
@@ -48,7 +45,7 @@ def infeasible_again(
     allowed = effort(budget)
     seconds = allowed.time_limit_s
     if not budget.deterministic:
-        seconds = min(seconds, max(spent_s, LEAST_S))
+        seconds = seconds_again(spent_s, seconds)
     if budget.over() or seconds <= 0:
         return "once", None
     result = solve_arrays(
@@ -56,7 +53,7 @@ def infeasible_again(
         time_limit_s=seconds,
         nodes=allowed.nodes,
         threads=1 if budget.deterministic else budget.workers,
-        seed=(budget.seed + OTHER_SEED) % 2**31,
+        seed=other_seed(budget.seed),
         stop=budget.stop,
         presolve=False,
         again=False,
