@@ -22,6 +22,7 @@ from hetopt.runtime.budget import Budget, RegimeResult
 from hetopt.schedule.bounds import objective_bounds
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.list_scheduling.constructors import CONSTRUCTORS
+from hetopt.schedule.list_scheduling.price_guided import begins_priced
 from hetopt.schedule.model.packed import packed
 from hetopt.schedule.model.without_sleep import always_idling, drawing_less
 from hetopt.schedule.model_size import affordable, affordable_after, model_size
@@ -207,7 +208,9 @@ class _Opening:
         ``followed`` says whether something beside the search needs a part of the time.
         """
         best = self.best
-        if not self.skipped:
+        seen = always_idling(best.instance)
+        priced = begins_priced(seen) and packed(seen) is not None
+        if not self.skipped and not priced:
             # Before anything that needs a heavy import: short limits get a plan too.
             construct(best, "heft", FIRST_SHARE if self.alone else 1.0)
         if _proven_impossible(best):
@@ -215,6 +218,8 @@ class _Opening:
         if not self.skipped:
             share = HEURISTIC_SHARE if followed or self.entry is not None else 1.0
             construct(best, "portfolio", FIRST_SHARE if self.alone else share)
+            if priced and best.plan is None:
+                construct(best, "heft", 1.0)
         reclaim_slack(best)
         return True
 

@@ -15,7 +15,12 @@ from hetopt.schedule.bounds import objective_bounds
 from hetopt.schedule.list_scheduling import priorities as p
 from hetopt.schedule.list_scheduling.dispatching_rules import DISPATCHING_RULES, attempts, heft
 from hetopt.schedule.list_scheduling.exchange_rate import Trade
-from hetopt.schedule.list_scheduling.price_guided import LARGE, PricedPasses, UnitSet
+from hetopt.schedule.list_scheduling.price_guided import (
+    LARGE,
+    PricedPasses,
+    UnitSet,
+    begins_priced,
+)
 from hetopt.schedule.model.objectives import ENERGY_LIKE
 from hetopt.schedule.model.packed import PackedProblem
 from hetopt.solution import SchedulePlan
@@ -40,6 +45,10 @@ def best_of(columns: PackedProblem, limit: float | None = None) -> SchedulePlan 
     search = _Passes(columns, limit)
     name = columns.instance.objective[0]
     if name in ENERGY_LIKE or name in ("accuracy", "peak_power"):
+        if begins_priced(columns.instance):
+            search.on_fewer(once=True)
+            if search.best is None:
+                search.attempt(heft(columns))
         if len(columns.member) >= LARGE and name in ENERGY_LIKE:
             search.on_fewer()
         search.traded()

@@ -80,6 +80,12 @@ def price_guided(columns: PackedProblem, limit: float | None = None) -> Schedule
     return search.plan()
 
 
+def begins_priced(instance: Instance) -> bool:
+    """Whether the first schedule is one at prices: time is short for two, and HEFT's far worse."""
+    huge = len(instance.tasks) >= HUGE and instance.objective[0] in ENERGY_LIKE
+    return huge and math.isfinite(objective_bounds.window(instance)[1])
+
+
 def value_of(columns: PackedProblem, placement: Placement, name: str) -> float:
     """Objective value of a placement (less is better), without making its plan where possible."""
     instance = columns.instance
@@ -132,6 +138,7 @@ class PricedPasses:
         self.best: Placement | None = None
         self.value = math.inf
         self.likely: UnitSet | None = None
+        self.fewer: dict[tuple[int, float], float] = {}
         # What a pass will take: as long as the schedule before it, on this machine as it is now.
         known = self.instance.derived
         self.took_s, self.telling_s = known.get(PLACING, 0.0), known.get(TELLING, 0.0)
@@ -206,29 +213,35 @@ class PricedPasses:
             if key not in found:
                 self._pass(sets[key[0]], *key[1:], levels[0])
 
-    def on_fewer(self) -> None:
+    def on_fewer(self, *, once: bool = False) -> None:
         """Try passes on the units that the relaxation would have on, at prices of less time.
 
         Of many tasks most of the gap is idle power of units that need not be on, and a list
         schedule leaves a few per cent of the time of the others unused. One pass at what both
-        leave comes closer than many at the prices of the whole deadline.
+        leave comes closer than many at the prices of the whole deadline. ``once`` ends after it.
         """
         lowest, highest = objective_bounds.window(self.instance)
         if not math.isfinite(highest) or self.over():
             return
         every = self.sets[-1]
         end = self._limits(self.sets, PACES[:1])[0]
-        least = math.inf
-        for units in (*_roundings(self.whole, self.instance.devices, FEWER), every.units):
+        sets = (*_roundings(self.whole, self.instance.devices, FEWER), every.units)
+        for k, units in enumerate(sets):
             if units is every.units and self.likely is not None:
                 return
             for part in PARTS:
+                if (k, part) in self.fewer:
+                    continue
                 if self.over():
                     return
+                least = min(self.fewer.values(), default=math.inf)
                 priced = self._within(units, part) if lowest < part * highest else None
                 value = math.inf if priced is None else self._pass(priced, end, 1.0, 1.0)
+                self.fewer[k, part] = value
                 if value < least:
-                    self.likely, least = priced, value
+                    self.likely = priced
+                if once:
+                    return
 
     def _scarcer(self, units: UnitSet) -> Iterator[UnitSet]:
         """Yield a set with prices as if there were less time: lists leave some of it unused."""

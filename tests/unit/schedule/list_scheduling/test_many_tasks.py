@@ -69,3 +69,26 @@ def test_many_tasks_run_on_the_units_that_the_relaxation_would_have(monkeypatch)
     assert used < len(question.devices)
     # The passes at the prices of the whole deadline, on all units, come to 1.08 times the bound.
     assert bound <= search.value < 1.05 * bound
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 60.0])
+def test_the_first_schedule_of_a_huge_instance_is_one_at_prices(monkeypatch, seconds) -> None:
+    for module, name in ((price_guided, "LARGE"), (portfolio, "LARGE"), (price_guided, "HUGE")):
+        monkeypatch.setattr(module, name, 1_000)
+    question = graph(4_000, 16)
+    columns = packed(question)
+    assert columns is not None
+    settings = []
+    made = price_guided.place
+
+    def place(columns, setting, *, limit=None):
+        settings.append(setting.choice)
+        return made(columns, setting, limit=limit)
+
+    monkeypatch.setattr(price_guided, "place", place)
+    plan = best_of(columns, time.monotonic() + seconds)
+    assert plan is not None
+    assert verify(question, plan).ok
+    # Without time HEFT is made all the same.
+    assert settings[0] == ("eft" if seconds < 0 else "cheapest")
+    assert solve(question, method="heuristic", time_limit=1e-3).plan is not None
