@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hetopt.runtime.jit import inner, jit
-from hetopt.schedule.search.list_annealing_kernels import random
+from hetopt.runtime.random_kernels import random
 
 ORDER, PLACE, LANE, NEXT, BEFORE, PATH, MARK, SPARE = range(8)
 FIRST, LAST, UNIT, DEVICE, TWIN = range(5)

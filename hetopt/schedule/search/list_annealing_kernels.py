@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hetopt.runtime.jit import inner, jit
+from hetopt.runtime.random_kernels import random
 from hetopt.schedule.list_scheduling.gap_kernels import Gaps, awake
 from hetopt.schedule.list_scheduling.limited.decoder_kernels import decode_limited
 from hetopt.schedule.list_scheduling.limited.mapping_kernels import excess, load, split
@@ -85,17 +86,6 @@ class State(NamedTuple):
     jobs: Any
     numbers: Any
     seed: Any
-
-
-@jit
-def random(seed: Any) -> float:
-    """Next number of [0, 1) of an xorshift generator (Marsaglia, 2003); ``seed`` is its state."""
-    x = seed[0]
-    x ^= x << np.uint64(13)
-    x ^= x >> np.uint64(7)
-    x ^= x << np.uint64(17)
-    seed[0] = x
-    return float(x >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
 @inner

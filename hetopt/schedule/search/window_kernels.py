@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.runtime.jit import inner, jit
+from hetopt.runtime.random_kernels import random
 from hetopt.schedule.list_scheduling.gap_kernels import Gaps, in_gap
 from hetopt.schedule.list_scheduling.limited.records import ListProblem
 from hetopt.schedule.search.list_annealing_kernels import ASSIGNED as ASSIGNED
@@ -42,7 +43,7 @@ from hetopt.schedule.search.list_annealing_kernels import LATE as LATE
 from hetopt.schedule.search.list_annealing_kernels import ORDER as ORDER
 from hetopt.schedule.search.list_annealing_kernels import PENALTY as PENALTY
 from hetopt.schedule.search.list_annealing_kernels import POSITION as POSITION
-from hetopt.schedule.search.list_annealing_kernels import ROUNDING, State, choose, move, random
+from hetopt.schedule.search.list_annealing_kernels import ROUNDING, State, choose, move
 from hetopt.schedule.search.list_annealing_kernels import UNIT as UNIT
 
 ENDS_BY, STARTS_BY, STARTS = range(3)

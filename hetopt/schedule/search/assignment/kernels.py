@@ -48,6 +48,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.runtime.jit import inner, jit
+from hetopt.runtime.random_kernels import bits, random
 
 COST, BEST, FIRST = range(3)
 NUMBERS = 3
@@ -93,7 +94,7 @@ def anneal(
         if new == old:
             continue
         here, there = column[old, 0], column[new, 0]
-        slack = -temperature * math.log(fraction(rng) + 1e-300)
+        slack = -temperature * math.log(random(rng) + 1e-300)
         delta = cost[new, 0] - cost[old, 0]
         change = cost[new, 1] - cost[old, 1]
         if here == there:
@@ -107,7 +108,7 @@ def anneal(
         else:
             left = row[here, 0] - column[old, 1]
             entered = row[there, 0] + column[new, 1]
-            if row[there, 1] == 0 or draw(rng) % np.uint64(4) == 0:
+            if row[there, 1] == 0 or bits(rng) % np.uint64(4) == 0:
                 delta += shifted(row, price, stiffness, here, left)
                 delta += shifted(row, price, stiffness, there, entered)
                 if delta > slack:
@@ -119,7 +120,7 @@ def anneal(
             else:
                 other = member[there, below(rng, row[there, 1])]
                 was = state[0, other]
-                if draw(rng) % np.uint64(2) == 0:
+                if bits(rng) % np.uint64(2) == 0:
                     becomes = order[task[other, 0] + below(rng, task[other, 1])]
                 else:
                     begin, end = at[other, here], at[other, here + 1]
@@ -138,7 +139,7 @@ def anneal(
                 last, closes = np.int64(-1), np.int64(-1)
                 if onto == here:
                     left += column[becomes, 1]
-                elif row[onto, 1] > 0 and draw(rng) % np.uint64(8) != 0:
+                elif row[onto, 1] > 0 and bits(rng) % np.uint64(8) != 0:
                     last = member[onto, below(rng, row[onto, 1])]
                     begin, end = at[last, here], at[last, here + 1]
                     if begin == end:
@@ -207,23 +208,6 @@ def transfer(t: int, here: int, there: int, row: Any, state: Any, member: Any) -
 
 
 @inner
-def draw(rng: Any) -> Any:
-    """Next 64 random bits (G. Marsaglia's xorshift, 2003)."""
-    x = rng[0]
-    x ^= x << np.uint64(13)
-    x ^= x >> np.uint64(7)
-    x ^= x << np.uint64(17)
-    rng[0] = x
-    return x
-
-
-@inner
 def below(rng: Any, n: int) -> Any:
     """Random integer from 0 to n - 1 (n < 2^31)."""
-    return np.int64(((draw(rng) >> np.uint64(33)) * np.uint64(n)) >> np.uint64(31))
-
-
-@inner
-def fraction(rng: Any) -> Any:
-    """Random number in [0, 1)."""
-    return (draw(rng) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+    return np.int64(((bits(rng) >> np.uint64(33)) * np.uint64(n)) >> np.uint64(31))

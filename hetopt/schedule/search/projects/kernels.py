@@ -47,6 +47,7 @@ from typing import Any
 import numpy as np
 
 from hetopt.runtime.jit import inner, jit
+from hetopt.runtime.random_kernels import random
 
 ORDER, POSITION, MODE, LIST, PATH, SORT = range(6)
 START, END, NODE, TRIAL = range(4)
@@ -62,19 +63,6 @@ STEADY = 0.9
 TRIES = 12
 """Draws of a second change of mode that keeps within the budgets."""
 NEVER = 1 << 60
-
-
-def _random(seed: Any) -> float:
-    """Next number of [0, 1) of an xorshift generator (Marsaglia, 2003); ``seed`` is its state."""
-    x = seed[0]
-    x ^= x << np.uint64(13)
-    x ^= x >> np.uint64(7)
-    x ^= x << np.uint64(17)
-    seed[0] = x
-    return float(x >> np.uint64(11)) * (1.0 / 9007199254740992.0)
-
-
-random = inner(_random)
 
 
 def _decode(
