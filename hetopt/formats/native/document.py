@@ -11,7 +11,7 @@ from hetopt.compile.cells import REQUIRED
 from hetopt.compile.rows import UNSURE, Rows
 from hetopt.errors import InputError, Problem
 from hetopt.formats.json_text import JsonDocument, parse_json
-from hetopt.formats.native.forgotten_units import ForgottenUnits
+from hetopt.formats.native.fields.forgotten_units import ForgottenUnits
 from hetopt.formats.native.yaml_source import parse_yaml
 from hetopt.formats.place import Fault, Parsed, Path, document_order, path_text
 from hetopt.instance import Instance
@@ -64,7 +64,7 @@ def read_parsed(parsed: Parsed, faults: Sequence[Fault] = ()) -> Instance:
         With every problem: place, value and what was expected.
     """
     from hetopt.formats.native.expand import expand
-    from hetopt.formats.native.field_places import column_at
+    from hetopt.formats.native.fields.field_places import column_at
     from hetopt.formats.native.shape import NO_FIELD, check_shape
 
     try:

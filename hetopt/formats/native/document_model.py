@@ -7,17 +7,14 @@ So no field is required here, and none has a default; both stand in the generate
 
 from __future__ import annotations
 
-import math
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import pairwise
 from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
-from pydantic.functional_validators import PlainValidator
 from pydantic.json_schema import WithJsonSchema
-from pydantic_core import PydanticCustomError
 
-from hetopt.instance import SCHEDULE_OBJECTIVES, STEADY_OBJECTIVES
+from hetopt.formats.native.fields.field_kinds import NAMES, TEXT, choice, kind_of, number
 from hetopt.instance.column_specs import (
     BOARDS,
     DEVICES,
@@ -40,7 +37,6 @@ from hetopt.instance.column_specs import (
     USES,
     Column,
 )
-from hetopt.units.dimensions import DIMENSIONS
 
 VERSION = 1
 LABEL_PARTS = (
@@ -83,12 +79,12 @@ def document_model() -> type[Shape]:
     from_catalogue = _shape(
         "CatalogueProfile",
         {
-            "from": _field(_choice(("catalogue",)), "Where the options come from."),
+            "from": _field(choice(("catalogue",)), "Where the options come from."),
             "task": _field(
-                _NAMES, "ID of the catalogue's task, a pattern of IDs (*, ?), or a list of them."
+                NAMES, "ID of the catalogue's task, a pattern of IDs (*, ?), or a list of them."
             ),
             "labels": _field(
-                _NAMES, "Only options of these labels; default: all that the devices have."
+                NAMES, "Only options of these labels; default: all that the devices have."
             ),
         },
         required=("from", "task"),
@@ -110,7 +106,7 @@ def document_model() -> type[Shape]:
         required=("name",),
         note="A job with a profile or options and without tasks has one task of its own name.",
     )
-    groups = _list(_NAMES, "Lists of tasks.")
+    groups = _list(NAMES, "Lists of tasks.")
     return _shape(
         "Instance",
         {
@@ -167,7 +163,7 @@ def document_model() -> type[Shape]:
 def _uses() -> tuple[Any, Any]:
     amount = next(c for c in USES if c.name == "amount")
     text = "Amounts of resources, by name: of a capacity while it runs, of a budget once."
-    return dict[str, _number(amount)], Field(default=None, description=text)  # type: ignore[misc]  # a type made at run time
+    return dict[str, number(amount)], Field(default=None, description=text)  # type: ignore[misc]  # a type made at run time
 
 
 def _periods() -> tuple[Any, Any]:
@@ -175,7 +171,7 @@ def _periods() -> tuple[Any, Any]:
     period = _shape("Period", _fields(PERIODS) | {"rates": _rates()}, required=("name",))
     listed = list[period]  # type: ignore[valid-type]  # a model made at run time
     ties = {
-        name: _field(_kind(column), column.meaning)
+        name: _field(kind_of(column), column.meaning)
         for column in SETTINGS
         if column.within == "periods"
         for name in column.inner_names
@@ -191,7 +187,7 @@ def _periods() -> tuple[Any, Any]:
 def _rates() -> tuple[Any, Any]:
     rate = next(c for c in RATES if c.name == "rate_per_s")
     text = "Rates of jobs in it, by name; the factor holds for the others."
-    return dict[str, _number(rate)], Field(default=None, description=text)  # type: ignore[misc]  # a type made at run time
+    return dict[str, number(rate)], Field(default=None, description=text)  # type: ignore[misc]  # a type made at run time
 
 
 def _board() -> type[Shape]:
@@ -203,15 +199,13 @@ def _board() -> type[Shape]:
 def _count() -> tuple[Any, Any]:
     """Return the field of identical units, a number or a range."""
     both = {
-        "min": _field(
-            _number(Column("min", "", "whole", 0, minimum=0)), "Fewest units; default 0."
-        ),
+        "min": _field(number(Column("min", "", "whole", 0, minimum=0)), "Fewest units; default 0."),
         "max": _field(
-            _number(Column("max", "", "whole", 1, minimum=1)),
+            number(Column("max", "", "whole", 1, minimum=1)),
             "Most units; without it there is no maximum (steady regime).",
         ),
     }
-    count = _either(_number(Column("count", "", "whole", 1, minimum=1)), _shape("CountRange", both))
+    count = _either(number(Column("count", "", "whole", 1, minimum=1)), _shape("CountRange", both))
     return count, Field(
         default=None, description="Identical units, or their range: {min: 0, max: 3}."
     )
@@ -224,8 +218,8 @@ def _device() -> type[Shape]:
         | mappings(DEVICES)
         | {
             "count": _count(),
-            "from": _field(_choice(("catalogue",)), "Take the device's figures from there."),
-            "entry": _field(_TEXT, "ID in the catalogue; default: the name."),
+            "from": _field(choice(("catalogue",)), "Take the device's figures from there."),
+            "entry": _field(TEXT, "ID in the catalogue; default: the name."),
             "setups": _list(
                 _shape("SetupRow", _fields(SETUPS, leave_out=("device",)), required=("from", "to")),
                 "Set-ups from one configuration to another; a pair without a row takes nothing.",
@@ -241,10 +235,10 @@ def _latency_slo() -> Any:
         next(c for c in JOBS if c.name == n) for n in ("latency_slo_s", "latency_quantile")
     )
     both = {
-        "limit": _field(_kind(limit), limit.meaning),
-        "quantile": _field(_kind(quantile), quantile.meaning),
+        "limit": _field(kind_of(limit), limit.meaning),
+        "quantile": _field(kind_of(quantile), quantile.meaning),
     }
-    kind = _either(_kind(limit), _shape("LatencyLimit", both, required=("limit", "quantile")))
+    kind = _either(kind_of(limit), _shape("LatencyLimit", both, required=("limit", "quantile")))
     return kind, Field(default=None, description=limit.meaning)
 
 
@@ -272,9 +266,9 @@ def _fields(columns: tuple[Column, ...], leave_out: tuple[str, ...] = ()) -> dic
     fields = {}
     for column in columns:
         if column.name not in leave_out:
-            fields[column.name] = _field(_kind(column), column.meaning)
+            fields[column.name] = _field(kind_of(column), column.meaning)
             for alias in column.aliases:
-                fields[alias] = _field(_kind(column), column.meaning)
+                fields[alias] = _field(kind_of(column), column.meaning)
     return fields
 
 
@@ -285,7 +279,7 @@ def mappings(columns: tuple[Column, ...]) -> dict[str, Any]:
         if column.within:
             fields = held.setdefault(column.within, {})
             for name in column.inner_names:
-                fields[name] = _field(_kind(column), column.meaning)
+                fields[name] = _field(kind_of(column), column.meaning)
     return {
         name: _field(_shape(_titled(name), fields), MAPPINGS[name]) for name, fields in held.items()
     }
@@ -301,86 +295,6 @@ def _field(kind: Any, description: str) -> tuple[Any, Any]:
 
 def _list(item: Any, description: str) -> tuple[Any, Any]:
     return list[item], Field(default=None, description=description)
-
-
-def _kind(column: Column) -> Any:
-    if column.pieces:
-        return _number_or_pieces(column)
-    if column.type in ("number", "whole"):
-        return _number(column)
-    if column.type == "flag":
-        return Annotated[Any, PlainValidator(_check_flag), WithJsonSchema({"type": "boolean"})]
-    if column.type == "names":
-        if column.name == "objective":
-            return _names([*dict.fromkeys((*SCHEDULE_OBJECTIVES, *STEADY_OBJECTIVES))])
-        return _NAMES
-    return _choice(column.choices) if column.choices else _TEXT
-
-
-def _number(column: Column) -> Any:
-    check = partial(_check_number, column)
-    return Annotated[Any, PlainValidator(check), WithJsonSchema(_number_schema(column))]
-
-
-def _number_or_pieces(column: Column) -> Any:
-    """Return a field that is a number, or a list of pieces (which are checked on columns)."""
-    fields = {
-        name: {"description": piece.meaning, **_number_schema(piece)}
-        for piece in column.pieces
-        for name in (*piece.aliases, piece.name)
-    }
-    each = {
-        "type": "object",
-        "properties": fields,
-        "additionalProperties": False,
-        "allOf": [
-            {"anyOf": [{"required": [name]} for name in (*piece.aliases, piece.name)]}
-            for piece in column.pieces
-        ],
-    }
-    number = _number_schema(column)
-    schema = {
-        "anyOf": [*number.pop("anyOf", [number]), {"type": "array", "items": each, "minItems": 1}],
-        **{key: value for key, value in number.items() if key == "examples"},
-    }
-    check = partial(_check_number_or_pieces, column)
-    return Annotated[Any, PlainValidator(check), WithJsonSchema(schema)]
-
-
-def _number_schema(column: Column) -> dict[str, Any]:
-    limits: dict[str, Any] = {}
-    if column.minimum > -math.inf:
-        limits["exclusiveMinimum" if column.positive else "minimum"] = column.minimum
-    if column.maximum < math.inf:
-        limits["maximum"] = column.maximum
-    schema: dict[str, Any] = {
-        "type": "integer" if column.type == "whole" else "number",
-        **{k: int(v) if v == int(v) else v for k, v in limits.items()},
-    }
-    if column.dimension:
-        text: dict[str, Any] = {"type": "string", "pattern": _QUANTITY}
-        if column.unlimited:
-            text["pattern"] = f"{_QUANTITY}|^ *({_UNLIMITED}) *$"
-        schema = {
-            "anyOf": [schema, text],
-            "examples": [DIMENSIONS[column.dimension].example],
-        }
-    return schema
-
-
-_QUANTITY = r"^[^a-zA-Z]*[0-9]"
-_UNLIMITED = "unlimited|inf|infinity|[.]inf"
-
-
-def _choice(choices: tuple[str, ...]) -> Any:
-    schema = {"enum": list(choices)}
-    return Annotated[Any, PlainValidator(_check_text), WithJsonSchema(schema)]
-
-
-def _names(choices: list[str] | None = None) -> Any:
-    one: dict[str, Any] = {"enum": choices} if choices else {"type": ["string", "number"]}
-    schema = {"anyOf": [one, {"type": "array", "items": one}]}
-    return Annotated[Any, PlainValidator(_check_names), WithJsonSchema(schema)]
 
 
 COLUMNS = {
@@ -453,50 +367,3 @@ def shapes_in(annotation: Any) -> list[type[Shape]]:
     if isinstance(annotation, type) and issubclass(annotation, Shape):
         return [annotation]
     return [shape for part in get_args(annotation) for shape in shapes_in(part)]
-
-
-def _wrong(expected: str) -> PydanticCustomError:
-    return PydanticCustomError("hetopt", "{expected}", {"expected": expected})
-
-
-def _check_number(column: Column, value: Any) -> Any:
-    if value is None or (isinstance(value, (int, float, str)) and not isinstance(value, bool)):
-        return value
-    if not column.dimension:
-        raise _wrong("A whole number." if column.type == "whole" else "A number.")
-    example = DIMENSIONS[column.dimension].example
-    raise _wrong(f'A number, or a text with a number and a unit, such as "{example}".')
-
-
-def _check_number_or_pieces(column: Column, value: Any) -> Any:
-    if isinstance(value, list) and all(isinstance(entry, dict) for entry in value):
-        return value
-    if isinstance(value, list):
-        raise _wrong("A number, or a list of mappings, each with a begin and a number.")
-    return _check_number(column, value)
-
-
-def _check_flag(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, str)) or value in (0, 1):
-        return value
-    raise _wrong("true or false.")
-
-
-def _check_text(value: Any) -> Any:
-    if value is None or (isinstance(value, (int, float, str)) and not isinstance(value, bool)):
-        return value
-    raise _wrong("A text.")
-
-
-def _check_names(value: Any) -> Any:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, list) and all(
-        isinstance(v, (int, float, str)) and not isinstance(v, bool) for v in value
-    ):
-        return value
-    raise _wrong("A name or a list of names.")
-
-
-_TEXT = Annotated[Any, PlainValidator(_check_text), WithJsonSchema({"type": ["string", "number"]})]
-_NAMES = _names()

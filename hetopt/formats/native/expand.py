@@ -10,7 +10,7 @@ from hetopt import units
 from hetopt.compile.cells import cell_names, expected_quantity
 from hetopt.compile.rows import Rows
 from hetopt.formats.native.document_model import LABEL_PARTS
-from hetopt.formats.native.forgotten_units import ForgottenUnits
+from hetopt.formats.native.fields.forgotten_units import ForgottenUnits
 from hetopt.formats.native.shape import shown
 from hetopt.formats.place import Fault, Path, path_text
 from hetopt.instance import NO_MAXIMUM

@@ -15,7 +15,7 @@ from hetopt.formats.native.document_model import (
     document_model,
     known_fields,
 )
-from hetopt.formats.native.field_places import field_places, fields_at, meaning_of
+from hetopt.formats.native.fields.field_places import field_places, fields_at, meaning_of
 from hetopt.formats.place import Fault, Path
 
 EXPECTED = {

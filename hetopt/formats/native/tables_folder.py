@@ -19,7 +19,7 @@ from hetopt.formats.delimited import TextTable, read_delimited
 from hetopt.formats.files import read_bytes
 from hetopt.formats.native.document_model import VERSION
 from hetopt.formats.native.document_text import settings_yaml
-from hetopt.formats.native.forgotten_units import ForgottenUnits
+from hetopt.formats.native.fields.forgotten_units import ForgottenUnits
 from hetopt.formats.native.yaml_source import YamlDocument, parse_yaml
 from hetopt.formats.parquet import pyarrow
 from hetopt.instance import Instance

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hetopt.compile import from_frames, to_frames, to_settings
 from hetopt.errors import InputError, Problem
 from hetopt.formats.excel import ExcelTable, read_workbook_tables, write_workbook_tables
-from hetopt.formats.native.forgotten_units import ForgottenUnits
+from hetopt.formats.native.fields.forgotten_units import ForgottenUnits
 from hetopt.instance import Instance
 from hetopt.instance.column_specs import SETTINGS, TABLES
 

@@ -9,7 +9,13 @@ from hetopt.compile import from_frames
 from hetopt.compile.set_values import set_values
 from hetopt.errors import Problem
 from hetopt.formats.native.document_model import COLUMNS, fields_of
-from hetopt.formats.native.field_places import PLACES, TABLES_OF, field_places, meaning_of, shapes
+from hetopt.formats.native.fields.field_places import (
+    PLACES,
+    TABLES_OF,
+    field_places,
+    meaning_of,
+    shapes,
+)
 from hetopt.instance.column_specs import TABLES
 from hetopt.instance.questions import check_question
 from tests.physics_mistakes import BOX, BOX_MISTAKES, FLEET, FLEET_MISTAKES
