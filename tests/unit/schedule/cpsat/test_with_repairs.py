@@ -8,6 +8,7 @@ import time
 from hetopt.generate import generate_schedule
 from hetopt.runtime.budget import Budget
 from hetopt.schedule.bounds import objective_bounds
+from hetopt.schedule.cpsat.objective_level import Level
 from hetopt.schedule.cpsat.with_repairs import Either, solve_and_repair
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.list_scheduling.constructors import heft
@@ -36,8 +37,7 @@ def test_a_small_schedule_is_proven_while_it_is_repaired() -> None:
     search = Incumbent(instance, budget, bounds=[objective_bounds.bound(instance, "energy")])
     search.offer(plan, "heft")
     problem = Problem(instance, model_grid(instance, span_s(instance)))
-    _, infeasible = solve_and_repair(search, problem, 0, 20.0)
-    assert not infeasible
+    assert not solve_and_repair(Level(search, problem, 0, 20.0))
     assert search.closed(0)
     assert search.plan is not None
     assert verify(instance, search.plan).ok
