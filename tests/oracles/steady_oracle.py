@@ -611,7 +611,8 @@ class _Split:
                 low = max(0.0, (value - slack) / per_theta)
                 theta = (low, low) if level == "accuracy" else (low, None)
                 continue
-            size = max(1e-300, float(np.abs(weights).max(initial=0.0)))
+            # Where nothing has a route there is no weight to scale by.
+            size = float(np.abs(weights).max(initial=0.0)) or 1.0
             bound = sign * (value - constant) + slack
             row(sign * weights / size, bound / size)
         if level == "accuracy" and theta[1] is not None and theta[0] > 0:

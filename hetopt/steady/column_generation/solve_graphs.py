@@ -85,11 +85,7 @@ class GeneratedSearch(Search):
         # Without its least loads an instance may be unbounded that is not: then there is no bound.
         if found.outcome == "unbounded" and not self.instance.devices.min_load.any():
             raise InputError(unbounded(self.instance, self.instance.objective[0]))
-        if found.outcome == "infeasible" and self.master.theta >= 0:
-            # What fits no unit cannot be served at all, which is a throughput of nothing.
-            executor = self.budget.executor
-            self.pricer = GraphPricer(self.instance, fit=False, executor=executor)
-            self.standstill = True
+        if self._stands_still(found):
             found = self._generate(time.monotonic() + PRICING_SHARE * self.time_left())
         self.looked = found
         if found.at is not None:
@@ -106,6 +102,8 @@ class GeneratedSearch(Search):
         if self.looked is not None and self.looked.at is not None and not self.held:
             rows = self.looked.at.rows
         found = self._generate(time.monotonic() + PRICING_SHARE * self.time_left(), rows)
+        if self._stands_still(found):
+            found = self._generate(time.monotonic() + PRICING_SHARE * self.time_left())
         if found.outcome == "infeasible":
             return Level(name, infeasible=True)
         bound = found.bound / scale if np.isfinite(found.bound) else np.nan
@@ -130,6 +128,18 @@ class GeneratedSearch(Search):
             if not abs(better[0] - better[1]) > 1e-9 * abs(better[1]):
                 break
         return level
+
+    def _stands_still(self, found: Generated) -> bool:
+        """Whether to go on with routes that fit no unit, as without them not all can be served.
+
+        What fits no unit cannot be served at all, which is a throughput of nothing, not none. That
+        no route fits may be seen only once routes are looked for at other prices.
+        """
+        if found.outcome != "infeasible" or self.master.theta < 0 or self.standstill:
+            return False
+        self.pricer = GraphPricer(self.instance, fit=False, executor=self.budget.executor)
+        self.standstill = True
+        return True
 
     def _generate(self, until: float, rows: Floats | None = None) -> Generated:
         return generate(

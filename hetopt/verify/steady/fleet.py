@@ -213,7 +213,8 @@ def _check_exclusive(
             spare = capacity * len(own) - sum(load.get(((d, unit), job), 0) for unit in own)
             # However little a job asks for, some unit of its own serves it.
             taken += max(int(busy > 0 and not own), _ceil((busy - spare) / capacity))
-        if taken > on[d]:
+        # Of billions of units the tolerance of limits is more than one.
+        if exceeds(arithmetic.number(taken), arithmetic.number(int(on[d]))):
             findings.add(
                 "exclusive",
                 f"Device {devices.name[d]} needs {taken} units, each for one job only, but "

@@ -86,6 +86,11 @@ def test_no_more_changes_than_are_allowed() -> None:
     # A box goes on and loads a model as the day begins, two go off as the night does.
     assert kinds(set_values(instance, ["periods.max_changes=2"]), plan) == set()
     assert kinds(set_values(instance, ["periods.max_changes=1"]), plan) == {"max-changes"}
+    # With two boxes on at night one is switched at a time: only with what it loads are there two.
+    calm = replace(plan.plans[1], units_on=np.array([2]))
+    plan = replace(plan, plans=(plan.plans[0], calm, plan.plans[2]))
+    assert kinds(set_values(instance, ["periods.max_changes=2"]), plan) == set()
+    assert kinds(set_values(instance, ["periods.max_changes=1"]), plan) == {"max-changes"}
 
 
 def test_starts_count_towards_the_power_cap_of_their_period() -> None:

@@ -610,6 +610,18 @@ def test_staged_tensors_go_by_the_host_once_per_device() -> None:
     assert verify(fast, make(fast, [("j", 1.0, rows)], fleet)).kinds == ("latency",)
 
 
+def test_of_a_trillion_exclusive_units_the_tolerance_of_limits_is_more_than_one() -> None:
+    m = Model("two", objective="power")
+    npu = m.device("npu", count={"min": 0, "max": -1}, idle_power="1 W", exclusive=True)
+    for name in ("one", "other"):
+        m.job(name, rate="1e14 /s").task(name, options=[npu.option(time="10 ms", power="3 W")])
+    instance = m.build()
+    rows = [(name, 1e14, [("npu", "", -1)]) for name in ("one", "other")]
+    for lacking, found in ((0, ()), (500, ()), (5_000, ("capacity", "exclusive"))):
+        units = 2_000_000_000_000 - lacking
+        assert verify(instance, make(instance, rows, {"npu": (units, units)})).kinds == found
+
+
 def test_a_job_that_hardly_asks_has_an_exclusive_unit_of_its_own_all_the_same() -> None:
     m = Model("two", objective="power")
     npu = m.device("npu", count={"min": 0, "max": 3}, idle_power="1 W", exclusive=True)
