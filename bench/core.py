@@ -34,6 +34,7 @@ from hetopt import SolveOptions, compare, default_instance, verify
 from hetopt.formats import read_instance, write_instance
 from hetopt.generate import generate_schedule
 from hetopt.instance.overrides import scale_demand
+from hetopt.runtime.interrupt import end_process
 from hetopt.version import __version__
 
 
@@ -234,3 +235,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    # A search that was left behind may still be inside a solver, which would abort the process.
+    end_process(0)
