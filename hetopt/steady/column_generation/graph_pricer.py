@@ -72,6 +72,8 @@ class GraphPricer:
     def offer(self, at: Prices, limit: Floats, most: int, until: float) -> Offer:
         """Search for the cheapest routes of each job: quickly, and fully where that adds none.
 
+        So are jobs of which no route is known yet.
+
         A job that there is no time for counts with the least cost of each of its tasks.
         """
         least = np.full(len(self.searches), -np.inf)
@@ -93,9 +95,8 @@ class GraphPricer:
                 )
                 if found.cut and not late:
                     still.append(job)
-            cut = still
-            if added:
-                break
+            # That a job has no route at all must be seen at once: nothing else says so.
+            cut = [job for job in still if not (added and self.of_job[job])]
         return Offer(least, added)
 
     def _searched(
