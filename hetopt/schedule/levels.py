@@ -78,7 +78,8 @@ class Models:
         if not self.refinement:
             return None
         tick = problem.grid.tick / self.refinement
-        if span_s(problem.instance) / tick > self.finest_ticks:
+        # Of no length there is nothing to round; and a tick may be less than any float.
+        if not 0 < span_s(problem.instance) <= self.finest_ticks * tick:
             return None
         return Problem(problem.instance, Grid(tick, "down"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from fractions import Fraction
 
 from hetopt.formats import read_instance
 from hetopt.formats.shipped import shipped_path
@@ -11,6 +12,7 @@ from hetopt.runtime.budget import Budget
 from hetopt.schedule.cpsat.objective_level import Level
 from hetopt.schedule.incumbent import Incumbent
 from hetopt.schedule.levels import Models, solve_levels
+from hetopt.schedule.model.grid import Grid
 from hetopt.schedule.model.problem import Problem
 from hetopt.solve import solve
 
@@ -37,3 +39,11 @@ def test_a_deterministic_limit_holds_for_all_grids_of_an_objective_together() ->
 
     solve_levels(best, Models.of(best), half)
     assert asked == [6.0, 3.0]
+
+
+def test_a_tick_below_all_floats_is_refined_no_more_than_others() -> None:
+    """Fractions go on below 5e-324, where floats are 0: nothing may be divided by them."""
+    robot = read_instance(shipped_path("robot"))
+    models = Models.of(Incumbent.unbounded(robot, Budget(math.inf)))
+    tiny = Problem(robot, Grid(Fraction(1, 10**330), "down"))
+    assert models.finer(tiny) is None
